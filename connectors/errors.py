@@ -1,0 +1,80 @@
+"""What a call can end in when it gives no result, named for what may be done next.
+
+    ConnectorError
+    ├── Refused       the service said no; there is no effect, and asking again cannot help
+    ├── Unavailable   there is no effect; it may be tried again, not before `retry_after_s`
+    └── Uncertain     it may have happened; the action's effect class decides what follows
+
+A connector raises exactly these from `call`. For a read every time-out and 5xx is
+`Unavailable`, since a read has no effect that could be in doubt.
+"""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The normalised reason, the same for every vendor."""
+
+    AUTH = "auth"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+    RATE_LIMITED = "rate_limited"
+    QUOTA = "quota"
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    INTERNAL = "internal"
+
+
+class ConnectorError(Exception):
+    """A call that gave no result; carries the vendor's own code and request id unchanged."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: Kind,
+        vendor_code: str | None = None,
+        request_id: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
+        self.vendor_code = vendor_code
+        self.request_id = request_id
+        self.status = status
+
+
+class Refused(ConnectorError):
+    """The service said no: no effect, and the same call would be refused again."""
+
+
+class Unavailable(ConnectorError):
+    """No effect, and it may be tried again; `sent` tells whether a byte left us."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: Kind = Kind.UNAVAILABLE,
+        retry_after_s: float | None = None,
+        sent: bool = False,
+        vendor_code: str | None = None,
+        request_id: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(
+            message, kind=kind, vendor_code=vendor_code, request_id=request_id, status=status
+        )
+        self.retry_after_s = retry_after_s
+        self.sent = sent
+
+
+class Uncertain(ConnectorError):
+    """The request left us and no clear answer came back: the effect may have happened."""
+
+
+class ConfigurationError(Exception):
+    """A connection cannot be built from what the operator wrote; says where and what to do."""

@@ -1,0 +1,221 @@
+"""What an action is, who asks for it, and what a connector may know of one call.
+
+Defaults are the cautious ones: an action that nobody described is a blind, irreversible
+write that leaves the building and needs an approval.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from connectors.canonical import digest
+
+JsonObject = dict[str, JsonValue]
+ActionName = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=64)]
+
+
+class Effect(StrEnum):
+    """What calling twice would do, and how one can find out whether a call happened."""
+
+    READ = "read"
+    IDEMPOTENT = "idempotent"  # the same call twice acts once
+    KEYED = "keyed"  # the service remembers our key for a window
+    LOOKUP = "lookup"  # we can search for our own reference
+    BLIND = "blind"  # nobody can tell us
+
+
+class Integrity(StrEnum):
+    """How far a value may be trusted, declared from high to low."""
+
+    CONFIG = "config"
+    REQUEST = "request"
+    TRUSTED = "trusted"
+    MODEL = "model"
+    UNTRUSTED = "untrusted"
+
+    @property
+    def rank(self) -> int:
+        """0 is the highest."""
+        return list(Integrity).index(self)
+
+    def at_least(self, floor: "Integrity") -> bool:
+        """Whether this is as trustworthy as `floor` or more."""
+        return self.rank <= floor.rank
+
+
+class Sink(StrEnum):
+    """What an argument does in the world; an argument without a declared sink is plain."""
+
+    RECIPIENT = "recipient"
+    AMOUNT = "amount"
+    RESOURCE_ID = "resource_id"
+    URL = "url"
+    CONTENT = "content"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True)
+class Label:
+    """Where a value comes from and who may see it; `readers=None` means everyone."""
+
+    integrity: Integrity
+    readers: frozenset[str] | None = None
+
+    def join(self, other: "Label") -> "Label":
+        """The lower integrity, and only the readers that both allow."""
+        low = max(self.integrity, other.integrity, key=lambda each: each.rank)
+        if self.readers is None:
+            return Label(low, other.readers)
+        if other.readers is None:
+            return Label(low, self.readers)
+        return Label(low, self.readers & other.readers)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Undo(_Frozen):
+    """The action that takes this back; `args` in the plan language, over `input` and `result`."""
+
+    action: ActionName
+    args: tuple[JsonObject, ...] = ()
+
+
+class Idempotency(_Frozen):
+    """Where our key goes and how long the service remembers it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    place: Literal["header", "query", "body", "connector"] = Field(alias="in")
+    name: str
+    window_s: float = Field(gt=0)
+
+
+class Lookup(_Frozen):
+    """How to find out whether a call happened.
+
+    `action` is a read of the same connection. It is called with our key as its argument
+    `by`; `found_at` points into its output: null, missing or an empty array mean absent, and
+    the first element of an array, or else the value itself, is the original call's output.
+    `reference` is the argument of the original call that carries our key ("" where the
+    connector places the key itself).
+    """
+
+    action: ActionName
+    by: str
+    found_at: str = ""
+    reference: str = ""
+
+
+class Limits(_Frozen):
+    """How often a connection may be called: `rate` calls each `per_s` seconds, `burst` at once."""
+
+    rate: float = Field(gt=0)
+    per_s: float = Field(default=1.0, gt=0)
+    burst: int = Field(default=1, ge=1)
+    concurrency: int | None = Field(default=None, ge=1)
+
+
+class Money(_Frozen):
+    """An exact amount in one currency (ISO 4217)."""
+
+    amount: str = Field(pattern=r"^-?[0-9]+(\.[0-9]+)?$")
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+
+class ActionSpec(_Frozen):
+    """One action of the catalogue with its manifest: `<connection>.<operation>`.
+
+    `sinks` maps an argument's pointer ("to", "amount", "lines/*/sku") to its sink class.
+    `approval` is the role that must approve every call whatever the policy says, or null.
+    """
+
+    name: ActionName
+    description: str = ""
+    input_schema: JsonObject
+    output_schema: JsonObject | None = None
+    effect: Effect = Effect.BLIND
+    undo: Undo | None = None
+    irreversible: bool = True
+    pivot: bool = False
+    egress: bool = True
+    approval: str | None = "approver"
+    sinks: dict[str, Sink] = {}
+    reads_as: Literal["trusted", "untrusted"] = "untrusted"
+    readers: tuple[str, ...] | None = None
+    idempotency: Idempotency | None = None
+    lookup: Lookup | None = None
+    settle_s: float = Field(default=0.0, ge=0)
+    transactional_errors: tuple[int, ...] = ()
+    limits: Limits | None = None
+    timeout_s: float = Field(default=30.0, gt=0)
+    cost: Money | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reads_need_no_approval(cls, data: object) -> object:
+        if isinstance(data, dict) and data.get("effect") in (Effect.READ, "read"):
+            return {"irreversible": False, "approval": None} | data
+        if isinstance(data, dict) and data.get("undo"):
+            return {"irreversible": False} | data
+        return data
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.undo and (self.irreversible or self.pivot):
+            raise ValueError("irreversible and pivot exclude undo")
+        if self.effect is Effect.READ and (self.undo or self.irreversible or self.pivot):
+            raise ValueError("a read has no effect to undo, to be irreversible or to be a pivot")
+        if self.effect is Effect.KEYED and not self.idempotency:
+            raise ValueError("a keyed action says where its key goes: idempotency is missing")
+        if self.effect is Effect.LOOKUP and not self.lookup:
+            raise ValueError("a lookup action says how to look it up: lookup is missing")
+        return self
+
+    @property
+    def connection(self) -> str:
+        """The part of the name before the first dot."""
+        return self.name.partition(".")[0]
+
+    @property
+    def is_write(self) -> bool:
+        """Whether a call may change something."""
+        return self.effect is not Effect.READ
+
+    @cached_property
+    def digest(self) -> str:
+        """Identifies this definition; plans and approvals are bound to it."""
+        return digest(self.model_dump(mode="json", by_alias=True))
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: always one of a tenant, known from the credential alone."""
+
+    id: str
+    tenant: str
+    roles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class CallContext:
+    """What a connector is told of one call besides its arguments.
+
+    `deadline` and `send_before` are readings of `time.monotonic()` in seconds: the call
+    must end by the first, and its first byte must leave before the second.
+    """
+
+    tenant: str
+    run: str
+    step: str
+    iteration: str
+    attempt: int
+    idempotency_key: str
+    deadline: float
+    send_before: float
+    extra: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""What is accepted: every check a plan passes before it may run."""

@@ -1,0 +1,87 @@
+"""What admission decided of each step, and what is left to be checked on real values."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from connectors.spec import Effect, Integrity
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Standing(StrEnum):
+    """How a step stands when its plan is accepted."""
+
+    ALLOWED = "allowed"
+    CONDITIONAL = "conditional"
+    NEEDS_APPROVAL = "needs_approval"
+
+
+class Guard(_Frozen):
+    """A check left for run time, before the call: `at` is a target pointer in the arguments.
+
+    A `type` guard holds the JSON Schema that the value must meet; a `policy` guard means that
+    the policy could not decide without the value.
+    """
+
+    kind: Literal["type", "policy"]
+    at: str
+    why: str
+    expected: JsonValue = None  # the JSON Schema of a type guard
+
+
+class ApprovalNeed(_Frozen):
+    """Who must say yes before a step may act, and why."""
+
+    role: str
+    quorum: int = 1
+    reasons: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+
+
+class ValueLabel(_Frozen):
+    """The label of one value, as certified."""
+
+    integrity: Integrity
+    readers: tuple[str, ...] | None = None
+
+
+class StepDecision(_Frozen):
+    """One step of the certificate; `labels` is by target pointer of each bound argument."""
+
+    step: str
+    action: str
+    effect: Effect
+    standing: Standing
+    guards: tuple[Guard, ...] = ()
+    approval: ApprovalNeed | None = None
+    labels: dict[str, ValueLabel] = {}
+    result_label: ValueLabel | None = None
+    policies: tuple[str, ...] = ()  # the deciding policies, where already known
+
+
+class Options(_Frozen):
+    """Run options, set by an operator or a playbook, never by a model."""
+
+    on_failure: Literal["stop", "undo", "continue", "replan"] = "stop"
+    on_uncertain: Literal["wait", "continue"] = "wait"
+
+
+class Certificate(_Frozen):
+    """The outcome of admission for an accepted plan."""
+
+    plan_digest: str
+    policy: Literal["evaluated", "not-evaluated"]
+    policy_version: str | None
+    options: Options = Options()
+    steps: tuple[StepDecision, ...] = ()
+
+    def of(self, step: str) -> StepDecision:
+        """The decision on one step; `KeyError` if the plan has no such step."""
+        for decision in self.steps:
+            if decision.step == step:
+                return decision
+        raise KeyError(step)

@@ -1,0 +1,1 @@
+"""The closed catalogue of typed pure functions, `fn.*`."""

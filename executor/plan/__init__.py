@@ -1,0 +1,1 @@
+"""What can be said: the plan language as frozen data."""

@@ -1,0 +1,1 @@
+"""What happens then: events, state, decisions, and the one place that acts."""

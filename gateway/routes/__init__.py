@@ -1,0 +1,1 @@
+"""HTTP routes: they read, call and render; they decide nothing."""
