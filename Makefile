@@ -1,0 +1,58 @@
+# make demo    set up, then show the main job end to end (no key, Python only; YES=1 answers for you)
+# make test    set up, then everything that CI runs
+# make check   the fast subset: style, types, layers, pure tests
+# make nightly the same tests with larger counts
+# make lock    compile the hash-locked requirements anew (needs uv)
+
+PYTHON ?= $(shell command -v python3)
+UV     ?= $(shell command -v uv)
+BIN    := .venv/bin
+YES    ?=
+
+# Releases younger than a week are not locked: a poisoned one is usually found within days.
+COOLDOWN ?= $(shell date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+           --no-header --no-annotate --exclude-newer $(COOLDOWN) --extra demo --group build --quiet
+
+.PHONY: demo test check nightly bench lint types layers lock clean
+.DELETE_ON_ERROR:
+
+demo: .venv/runtime.stamp
+	@$(BIN)/lamgate demo $(if $(YES),--yes)
+	@du -sm .venv | awk '{print "installed size: " $$1 " MB"}'
+
+test: .venv/dev.stamp
+	@start=$$(date +%s); $(MAKE) --no-print-directory lint types layers && \
+	$(BIN)/pytest -n auto --dist loadscope && \
+	echo "make test: $$(( $$(date +%s) - start )) s after installation; $$(du -sm .venv | cut -f1) MB installed"
+
+check: .venv/dev.stamp lint types layers
+	@$(BIN)/pytest -n auto tests/architecture tests/check tests/fn tests/plan tests/run tests/suite
+
+nightly: .venv/dev.stamp
+	@LAMGATE_CRASH_ROUNDS=10 $(BIN)/pytest -n auto --dist loadscope --hypothesis-profile nightly --timeout 3600
+
+lint: .venv/dev.stamp
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: .venv/dev.stamp
+	@$(BIN)/mypy
+
+layers: .venv/dev.stamp
+	@$(BIN)/lint-imports --no-logo
+
+lock:
+	@$(COMPILE) -o requirements/runtime.txt && $(COMPILE) --group dev -o requirements/dev.txt
+
+clean:
+	@rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# Plain pip by default; uv, where it is found, does the same faster. Wheels only: installing runs no code of a package.
+.venv/%.stamp: requirements/%.txt pyproject.toml
+	@echo "setting up .venv from requirements/$*.txt ..."; start=$$(date +%s); \
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || exit 1; \
+	if [ -n "$(UV)" ]; then install="$(UV) pip install --quiet --python $(BIN)/python"; \
+	else install="$(BIN)/python -m pip install --quiet --disable-pip-version-check"; fi; \
+	$$install --require-hashes --only-binary :all: -r requirements/$*.txt && \
+	$$install --no-deps --no-build-isolation -e . && \
+	echo "set up in $$(( $$(date +%s) - start )) s" && touch $@

@@ -1,0 +1,73 @@
+"""What the repository says of itself is true."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from executor.check.violation import CODES
+
+ROOT = Path(__file__).parents[2]
+
+
+def _text(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_the_changelog_knows_the_version() -> None:
+    version = tomllib.loads(_text("pyproject.toml"))["project"]["version"]
+
+    assert "## [Unreleased]" in _text("CHANGELOG.md")
+    assert version == "0.1.0" or f"## [{version}]" in _text("CHANGELOG.md")
+
+
+def test_the_readme_fits_on_150_lines() -> None:
+    assert len(_text("README.md").splitlines()) <= 150
+
+
+def test_the_service_tells_its_story_on_one_screen() -> None:
+    assert len(_text("gateway/service.py").splitlines()) <= 80
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_violation_code_is_explained(code: str) -> None:
+    assert f"`{code}`" in _text("docs/reference/errors.md")
+
+
+def test_only_admission_builds_what_the_machine_runs() -> None:
+    builders = [
+        str(path.relative_to(ROOT))
+        for package in ("gateway", "planner", "executor", "connectors")
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"(?<![\w.])Accepted\(", path.read_text(encoding="utf-8"))
+    ]
+
+    assert builders == ["executor/check/admit.py"]
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for package in ("gateway", "planner", "executor", "connectors", "tests", "examples")
+        for path in (ROOT / package).rglob("*.py")
+        if not path.read_text(encoding="utf-8").startswith('"""')
+    ]
+
+    assert silent == []
+
+
+def test_requirements_name_no_place_to_fetch_from() -> None:
+    for name in ("requirements/runtime.txt", "requirements/dev.txt"):
+        assert "://" not in _text(name)
+        assert "--index" not in _text(name)
+
+
+def test_every_link_of_the_documents_leads_somewhere() -> None:
+    broken = []
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#\s]+)", path.read_text(encoding="utf-8")):
+            if not target.startswith(("http:", "https:")) and not (path.parent / target).exists():
+                broken.append(f"{path.relative_to(ROOT)}: {target}")
+
+    assert broken == []
