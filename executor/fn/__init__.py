@@ -1,1 +1,9 @@
 """The closed catalogue of typed pure functions, `fn.*`."""
+
+from executor.fn.elements import ELEMENTS
+from executor.fn.function import FnError, Function
+from executor.fn.numbers import NUMBERS
+
+FUNCTIONS: dict[str, Function] = {f"fn.{each.name}": each for each in (*ELEMENTS, *NUMBERS)}
+
+__all__ = ["FUNCTIONS", "FnError", "Function"]

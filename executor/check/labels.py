@@ -1,0 +1,210 @@
+"""Labels along the data flow: where every value comes from, and rules A and B on where it goes.
+
+A literal is `request` if it occurs in the words of the request or the inputs, else `model`:
+somebody made it up. A reference has the label of what it refers to. A result is as trustworthy
+as its source says (`reads_as`), but no more than the arguments that chose it. `fn.*` only joins.
+Literals that are enumerated by the schema, booleans, and the control values of `fn.*` choose
+among what was offered, so they are exempt.
+
+Rule A: in a write, a recipient, amount, resource or address below `trusted` needs an approval.
+Rule B: untrusted content that others will see needs one too.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import reduce
+
+from pydantic import JsonValue
+
+from connectors.spec import ActionSpec, Integrity, Label, Sink
+from executor.check.analysis import Analysis, Binding
+from executor.check.strict_json import Flaw, read_json
+from executor.plan.model import JsonArg, RefArg, RefPiece, Step, TextArg, ValueArg
+from executor.plan.refs import (
+    Ref,
+    join_pointer,
+    parse_ref,
+    refs_of_conds,
+    split_pointer,
+)
+from executor.plan.types import Type, kinds
+
+TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
+_TOP = Label(Integrity.CONFIG)
+_REQUEST = Label(Integrity.REQUEST)
+_MODEL = Label(Integrity.MODEL)
+_NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:[.,]\d+)*(?![\w])")
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Why one argument of a write needs an approval, or may not stand at all."""
+
+    binding: Binding
+    sink: Sink
+    label: Label
+    why: str
+
+
+class Words:
+    """The words that a literal may come from: the request, answers, and the inputs' values."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._text = "\n".join(_fold(text) for text in texts)
+        self._numbers = {_number(found) for found in _NUMBER.findall(self._text)}
+
+    def hold(self, value: JsonValue) -> bool:
+        """Whether the value was said: texts token-bounded, numbers and amounts by value."""
+        match value:
+            case None | bool():
+                return True
+            case int() | float():
+                return Decimal(repr(value)) in self._numbers
+            case str():
+                text = _fold(value).strip()
+                if not text or _bounded(text).search(self._text):
+                    return True
+                return _NUMBER.fullmatch(text) is not None and _number(text) in self._numbers
+            case list():
+                return all(self.hold(each) for each in value)
+            case _:
+                return all(self.hold(each) for each in value.values())
+
+
+class Labels:
+    """The label of every argument and every result of one plan."""
+
+    def __init__(
+        self, analysis: Analysis, words: Words, inputs: Mapping[str, Label], order: Iterable[str]
+    ) -> None:
+        self._analysis = analysis
+        self._words = words
+        self._inputs = inputs
+        self._results: dict[str, Label] = {}
+        self._arguments: dict[str, dict[int, Label]] = {}
+        for step_id in order:
+            step = analysis.by_id[step_id]
+            bindings = list(analysis.bindings(step))
+            self._arguments[step_id] = {each.index: self._of_binding(each) for each in bindings}
+            self._results[step_id] = self._of_result(step, bindings)
+
+    def argument(self, binding: Binding) -> Label:
+        """The label of one argument."""
+        return self._arguments.get(binding.step.id, {}).get(binding.index, _MODEL)
+
+    def result(self, step: Step) -> Label:
+        """The label of the step's result."""
+        return self._results.get(step.id, _MODEL)
+
+    def concerns(self, step: Step, action: ActionSpec) -> Iterator[Concern]:
+        """What rules A and B say of the step's arguments."""
+        if not action.is_write:
+            return
+        for binding in self._analysis.bindings(step):
+            label = self.argument(binding)
+            for sink in sorted(sinks_at(action, binding.to)):
+                made_up = sink in TARGETS and not label.integrity.at_least(Integrity.TRUSTED)
+                tainted = sink is Sink.CONTENT and label.integrity is Integrity.UNTRUSTED
+                if made_up or tainted:
+                    yield Concern(binding, sink, label, _why(binding, sink, label))
+
+    def _of_binding(self, binding: Binding) -> Label:
+        match binding.arg:
+            case RefArg(ref=ref):
+                return self._of_ref(binding.step, parse_ref(ref))
+            case ValueArg(value=value):
+                return self._of_literal(binding, value)
+            case TextArg(text=pieces):
+                return _join(
+                    self._of_ref(binding.step, parse_ref(piece.ref))
+                    if isinstance(piece, RefPiece)
+                    else self._of_literal(binding, piece.lit)
+                    for piece in pieces
+                )
+            case JsonArg(json_text=text):
+                try:
+                    return self._of_literal(binding, read_json(text))
+                except Flaw:
+                    return _MODEL
+
+    def _of_literal(self, binding: Binding, value: JsonValue) -> Label:
+        if binding.step.action.startswith("fn.") or _is_enumerated(binding.target):
+            return _REQUEST
+        return _REQUEST if self._words.hold(value) else _MODEL
+
+    def _of_ref(self, step: Step | None, ref: Ref) -> Label:
+        if ref.root == "input":
+            name = ref.tokens[0] if ref.tokens else ""
+            if name == "today":
+                return _TOP
+            return self._inputs.get(name, _REQUEST) if name else _join(self._inputs.values())
+        if ref.root in ("each", "each_item") and step is not None and step.each is not None:
+            return self._of_ref(step, parse_ref(step.each))
+        return self._results.get(ref.root, _MODEL)
+
+    def _of_result(self, step: Step, bindings: list[Binding]) -> Label:
+        action = self._analysis.action(step)
+        conds = refs_of_conds(step.when, "", "when")
+        chosen = [self._of_ref(step, use.ref) for use in conds]
+        if step.each is not None:
+            chosen.append(self._of_ref(step, parse_ref(step.each)))
+        if action is None or step.action.startswith("fn."):
+            return _join([*chosen, *(self._arguments[step.id].values())])
+        readers = None if action.readers is None else frozenset(action.readers)
+        source = Label(Integrity(action.reads_as), readers)
+        chosen += [self.argument(each) for each in bindings if sinks_at(action, each.to) & TARGETS]
+        return _join([source, *chosen])
+
+
+def sinks_at(action: ActionSpec, to: tuple[str, ...]) -> frozenset[Sink]:
+    """Every sink class that a value bound at `to` reaches: at that place, above it or below it."""
+    found = set()
+    for at, sink in action.sinks.items():
+        place = split_pointer(at)
+        shorter = min(len(place), len(to))
+        if all(a in ("*", b) for a, b in zip(place[:shorter], to[:shorter], strict=True)):
+            found.add(sink)
+    return frozenset(found)
+
+
+def _join(labels: Iterable[Label]) -> Label:
+    return reduce(Label.join, labels, _TOP)
+
+
+def _why(binding: Binding, sink: Sink, label: Label) -> str:
+    where = join_pointer(binding.to) or "the whole argument"
+    source = {
+        Integrity.MODEL: "is not in the words of the request",
+        Integrity.UNTRUSTED: "comes from an untrusted result",
+    }.get(label.integrity, f"is only {label.integrity.value}")
+    return f"{where} ({sink.value}) {source}"
+
+
+def _is_enumerated(target: object) -> bool:
+    if not isinstance(target, Type):
+        return False
+    node = target.resolved() or {}
+    return "enum" in node or "const" in node or kinds(target) == frozenset({"boolean"})
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _bounded(text: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
+
+
+def _number(text: str) -> Decimal:
+    """Read `1,234.50`, `1.234,50`, `18,50` and `18.50`; one comma before three is thousands."""
+    parts = re.split(r"[.,]", text)
+    if len(parts) == 1:
+        return Decimal(text)
+    separators = re.findall(r"[.,]", text)
+    grouped = len(parts[-1]) == 3 and (len(parts) > 2 or separators[0] == ",")
+    if grouped and len(set(separators)) == 1:
+        return Decimal("".join(parts))
+    return Decimal("".join(parts[:-1]) + "." + parts[-1])

@@ -1,0 +1,221 @@
+"""Functions over numbers, money and dates: exact decimals, never binary fractions."""
+
+import datetime
+from collections.abc import Callable
+from decimal import Decimal, localcontext
+
+from pydantic import JsonValue
+
+from connectors.spec import JsonObject
+from executor.fn.compare import NotComparableError, decimal
+from executor.fn.function import FnError, Function, Types, arguments
+from executor.plan.refs import split_pointer
+from executor.plan.types import UNKNOWN, Type, descend, items_of, kinds
+
+MONEY: JsonObject = {
+    "type": "object",
+    "properties": {
+        "amount": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"},
+        "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+    },
+    "required": ["amount", "currency"],
+    "additionalProperties": False,
+}
+_DECIMAL: JsonObject = {"type": "string", "format": "decimal"}
+_QUANTITY: JsonObject = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "object"}]}
+_WHEN: JsonObject = {"type": "string"}
+
+Quantity = tuple[str, str, Decimal]  # scale (number, decimal, money), currency, amount
+
+
+def _sum(given: JsonObject) -> JsonValue:
+    elements = given["list"] if isinstance(given["list"], list) else []
+    tokens = split_pointer(str(given.get("field", "")))
+    total: Quantity | None = None
+    for element in elements:
+        found = _quantity(_at(element, tokens))
+        total = found if total is None else _combine(total, found, Decimal.__add__)
+    return 0 if total is None else _written(total)
+
+
+def _binary(operation: Callable[[Decimal, Decimal], Decimal]) -> Callable[[JsonObject], JsonValue]:
+    def call(given: JsonObject) -> JsonValue:
+        return _written(_combine(_quantity(given["left"]), _quantity(given["right"]), operation))
+
+    return call
+
+
+def _multiply(given: JsonObject) -> JsonValue:
+    left, right = _quantity(given["left"]), _quantity(given["right"])
+    if left[0] == "money" and right[0] == "money":
+        raise FnError("not-comparable", "money times money is nothing")
+    money = left if left[0] == "money" else right
+    scale = "decimal" if "decimal" in (left[0], right[0]) else "number"
+    with localcontext() as context:
+        context.prec = 60
+        product = left[2] * right[2]
+    return _written((money[0], money[1], product) if money[0] == "money" else (scale, "", product))
+
+
+def _format_money(given: JsonObject) -> JsonValue:
+    scale, currency, amount = _quantity(given["money"])
+    if scale != "money":
+        raise FnError("type-mismatch", "expected {amount, currency}")
+    return f"{amount:,f} {currency}"
+
+
+def _date_add(given: JsonObject) -> JsonValue:
+    start = _moment(given["date"])
+    days = given.get("days", 0)
+    if not isinstance(days, int | float) or not float(days).is_integer():
+        raise FnError("type-mismatch", "days is a whole number")
+    try:
+        return (start + datetime.timedelta(days=int(days))).isoformat()
+    except OverflowError as error:
+        raise FnError("number-out-of-range", "no calendar reaches that far") from error
+
+
+def _days_between(given: JsonObject) -> JsonValue:
+    start, end = _moment(given["start"]), _moment(given["end"])
+    return (_day(end) - _day(start)).days
+
+
+def _day(moment: datetime.date) -> datetime.date:
+    return moment.date() if isinstance(moment, datetime.datetime) else moment
+
+
+def _moment(value: JsonValue) -> datetime.date:
+    try:
+        if isinstance(value, str) and len(value) == 10:
+            return datetime.date.fromisoformat(value)
+        if isinstance(value, str):
+            return datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise FnError("type-mismatch", f"{value!r} is no date") from error
+    raise FnError("type-mismatch", "expected a date")
+
+
+def _quantity(value: JsonValue) -> Quantity:
+    try:
+        match value:
+            case bool():
+                raise FnError("type-mismatch", "a boolean is no quantity")
+            case int() | float():
+                return ("number", "", Decimal(repr(value)))
+            case str():
+                return ("decimal", "", decimal(value))
+            case {"amount": str(amount), "currency": str(currency)}:
+                return ("money", currency, decimal(amount))
+            case _:
+                raise FnError("type-mismatch", "expected a number, a decimal or money")
+    except NotComparableError as error:
+        raise FnError("type-mismatch", str(error)) from error
+
+
+def _combine(
+    left: Quantity, right: Quantity, operation: Callable[[Decimal, Decimal], Decimal]
+) -> Quantity:
+    if "money" in (left[0], right[0]) and left[:2] != right[:2]:
+        raise FnError("not-comparable", "money combines with money of the same currency only")
+    scale = left[0] if left[0] == right[0] else "decimal"
+    with localcontext() as context:
+        context.prec = 60
+        return (scale, left[1], operation(left[2], right[2]))
+
+
+def _written(quantity: Quantity) -> JsonValue:
+    scale, currency, amount = quantity
+    if scale == "money":
+        return {"amount": f"{amount:f}", "currency": currency}
+    if scale == "decimal":
+        return f"{amount:f}"
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
+def _at(element: JsonValue, tokens: tuple[str, ...]) -> JsonValue:
+    here = element
+    for token in tokens:
+        if isinstance(here, dict) and token in here:
+            here = here[token]
+        elif isinstance(here, list) and token.isdigit() and int(token) < len(here):
+            here = here[int(token)]
+        else:
+            raise FnError("missing-value", f"an element has no {'/'.join(tokens)!r}")
+    return here
+
+
+def _like(*names: str) -> Callable[[Types], Type]:
+    """The result has the scale of the operands, as far as their types tell."""
+
+    def type_of(types: Types) -> Type:
+        found = [kinds(types.get(name, UNKNOWN)) for name in names]
+        if any(each is not None and "object" in each for each in found):
+            return Type.of(MONEY)
+        if all(each is not None and each <= {"integer", "number"} for each in found):
+            return Type.of({"type": "number"})
+        if any(each == frozenset({"string"}) for each in found) and None not in found:
+            return Type.of(_DECIMAL)
+        return UNKNOWN
+
+    return type_of
+
+
+def _sum_type(types: Types) -> Type:
+    field = (types.get("field", UNKNOWN).resolved() or {}).get("const", "")
+    element = items_of(types["list"]) if "list" in types else UNKNOWN
+    found = descend(element, split_pointer(str(field)))
+    return _like("it")({"it": found}) if isinstance(found, Type) else UNKNOWN
+
+
+def _date_type(types: Types) -> Type:
+    return Type.of((types.get("date", UNKNOWN).resolved() or {}) and _dates(types["date"]))
+
+
+def _dates(found: Type) -> JsonObject:
+    declared = (found.resolved() or {}).get("format")
+    return (
+        {"type": "string", "format": declared} if isinstance(declared, str) else {"type": "string"}
+    )
+
+
+_PAIR = arguments({"left": _QUANTITY, "right": _QUANTITY})
+
+NUMBERS: tuple[Function, ...] = (
+    Function(
+        "sum",
+        "The exact sum of the values at `field`; 0 for an empty list.",
+        arguments({"list": {"type": "array"}}, {"field": {"type": "string"}}),
+        _sum_type,
+        _sum,
+    ),
+    Function("add", "left + right.", _PAIR, _like("left", "right"), _binary(Decimal.__add__)),
+    Function("subtract", "left - right.", _PAIR, _like("left", "right"), _binary(Decimal.__sub__)),
+    Function(
+        "multiply",
+        "left * right; money times a number is money.",
+        _PAIR,
+        _like("left", "right"),
+        _multiply,
+    ),
+    Function(
+        "format_money",
+        "Money as a text for people: 1,234.50 EUR.",
+        arguments({"money": MONEY}),
+        lambda _: Type.of({"type": "string"}),
+        _format_money,
+    ),
+    Function(
+        "date_add",
+        "A date, so many days later.",
+        arguments({"date": _WHEN, "days": {"type": "integer"}}),
+        _date_type,
+        _date_add,
+    ),
+    Function(
+        "days_between",
+        "Whole calendar days from start to end.",
+        arguments({"start": _WHEN, "end": _WHEN}),
+        lambda _: Type.of({"type": "integer"}),
+        _days_between,
+    ),
+)

@@ -1,0 +1,67 @@
+"""The order of a plan: a reference is a dependency, and `after` adds one where no data flows."""
+
+from collections.abc import Mapping
+
+from executor.plan.model import Plan, Step
+from executor.plan.refs import refs_of_step
+
+Graph = Mapping[str, frozenset[str]]
+
+
+def data_sources(step: Step) -> frozenset[str]:
+    """Steps whose results this one refers to (roots that are no step are left out by `graph`)."""
+    return frozenset(use.ref.root for use in refs_of_step(step))
+
+
+def graph(plan: Plan) -> Graph:
+    """Map each step id to the ids it must wait for; unknown names are left out, itself is kept."""
+    ids = {step.id for step in plan.steps}
+    return {step.id: frozenset((data_sources(step) | set(step.after)) & ids) for step in plan.steps}
+
+
+def cycles(waits_for: Graph) -> tuple[tuple[str, ...], ...]:
+    """Each circle once, as the ids along it, starting with its first in plan order."""
+    found: list[tuple[str, ...]] = []
+    done: set[str] = set()
+    for start in waits_for:
+        stack = [(start, iter(sorted(waits_for[start])))]
+        path = [start] if start not in done else []
+        while path and stack:
+            here, rest = stack[-1]
+            following = next((each for each in rest if each not in done), None)
+            if following is None:
+                done.add(here)
+                stack.pop()
+                path.pop()
+            elif following in path:
+                found.append(tuple(path[path.index(following) :]))
+            else:
+                path.append(following)
+                stack.append((following, iter(sorted(waits_for[following]))))
+    return tuple(found)
+
+
+def upstream(waits_for: Graph, step: str) -> frozenset[str]:
+    """Every step that must have ended before this one, near or far."""
+    seen: set[str] = set()
+    queue = list(waits_for.get(step, ()))
+    while queue:
+        here = queue.pop()
+        if here not in seen:
+            seen.add(here)
+            queue.extend(waits_for.get(here, ()))
+    return frozenset(seen)
+
+
+def order(waits_for: Graph) -> tuple[str, ...]:
+    """A topological order that keeps plan order where it can; ids on a circle are left out."""
+    placed: dict[str, None] = {}
+    while True:
+        ready = [
+            step
+            for step, needs in waits_for.items()
+            if step not in placed and needs <= placed.keys()
+        ]
+        if not ready:
+            return tuple(placed)
+        placed.update(dict.fromkeys(ready))

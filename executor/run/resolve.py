@@ -1,0 +1,234 @@
+"""From references to values: binds a step's arguments and evaluates its conditions.
+
+Missing is not null. `exists` is true for null; any other use of a missing value is a
+`missing-value`, and nothing becomes null by itself. A reference to a skipped step is its own
+case: the step that holds it is skipped too, except in `fn.first_of`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import JsonValue
+
+from connectors.spec import JsonObject
+from executor.check.certificate import StepDecision
+from executor.check.strict_json import read_json
+from executor.check.types import validator_of
+from executor.fn.compare import NotComparableError, compare
+from executor.plan.model import Arg, Cond, JsonArg, Lit, RefArg, RefCond, Step, ValueArg, ValueCond
+from executor.plan.refs import parse_ref, split_pointer
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = _Absent()
+
+
+class ResolveError(Exception):
+    """The values at hand do not allow the step: `code`, what, and the argument's place."""
+
+    def __init__(self, code: str, message: str, at: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.at = at
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The values that references of one step, or one item of it, can reach."""
+
+    inputs: JsonObject
+    results: Mapping[str, JsonValue]
+    own: Mapping[str, JsonValue] = field(default_factory=dict)  # each, each_item, result
+
+    def with_own(self, **values: JsonValue) -> "Scope":
+        """The same scope inside one item, or with the step's own result."""
+        return Scope(self.inputs, self.results, {**self.own, **values})
+
+
+def value_at(scope: Scope, text: str) -> JsonValue | _Absent:
+    """The value at a reference, or `ABSENT`."""
+    ref = parse_ref(text)
+    here: JsonValue
+    if ref.root == "input":
+        here = scope.inputs
+    elif ref.root in scope.own:
+        here = scope.own[ref.root]
+    elif ref.root in scope.results:
+        here = scope.results[ref.root]
+    else:
+        return ABSENT
+    for token in ref.tokens:
+        if isinstance(here, dict) and token in here:
+            here = here[token]
+        elif isinstance(here, list) and token.isdigit() and int(token) < len(here):
+            here = here[int(token)]
+        else:
+            return ABSENT
+    return here
+
+
+def bind(step: Step, scope: Scope) -> JsonObject:
+    """Build the step's arguments; raises `ResolveError` (`missing-value`, `type-mismatch`)."""
+    optional = step.action == "fn.first_of"
+    built: JsonObject = {}
+    for arg in step.args:
+        value = _value(arg, scope)
+        if isinstance(value, _Absent):
+            if optional:
+                continue
+            raise ResolveError("missing-value", f"nothing is at {_refs(arg)}", arg.to)
+        to = split_pointer(arg.to)
+        if not to:
+            if not isinstance(value, dict):
+                raise ResolveError("type-mismatch", "the arguments are an object", arg.to)
+            built = value
+        else:
+            _put(built, to, value)
+    if optional and isinstance(options := built.get("options"), dict):
+        return {"options": [options[key] for key in sorted(options, key=int)]}
+    return {name: _as_list(value, (name,), step) for name, value in built.items()}
+
+
+def holds(cond: Cond, scope: Scope) -> bool:
+    """Whether a condition is true; raises `ResolveError` (`missing-value`, `not-comparable`)."""
+    match cond:
+        case ValueCond(left=left, op="exists", value=wanted):
+            return (not isinstance(value_at(scope, left), _Absent)) is (wanted is True)
+        case ValueCond(left=left, op=op, value=value):
+            return _compared(op, _present(scope, left), value)
+        case RefCond(lhs=lhs, op=op, rhs=rhs):
+            return _compared(op, _present(scope, lhs), _present(scope, rhs))
+        case _:
+            return _compared("in", _present(scope, cond.subject), [*cond.list_of])
+
+
+def first_false(conds: tuple[Cond, ...], scope: Scope) -> Cond | None:
+    """The first condition that is false, in order, or None if all hold."""
+    return next((cond for cond in conds if not holds(cond, scope)), None)
+
+
+def check_guards(decision: StepDecision, arguments: JsonObject, schema: JsonObject) -> None:
+    """Check the certificate's type guards and the whole argument object on the real values."""
+    for guard in decision.guards:
+        if guard.kind == "type" and isinstance(guard.expected, dict):
+            found = _reach(arguments, split_pointer(guard.at))
+            validator = validator_of(guard.expected)
+            if validator is not None and not isinstance(found, _Absent):
+                for error in validator.iter_errors(found):
+                    raise ResolveError("type-mismatch", str(error.message), guard.at)
+    validator = validator_of(schema)
+    if validator is None:
+        raise ResolveError("type-mismatch", "the action's input schema cannot be read")
+    for error in validator.iter_errors(arguments):
+        at = "/".join(str(token) for token in error.instance_path)
+        raise ResolveError("type-mismatch", str(error.message), at)
+
+
+def build_answer(args: tuple[Arg, ...], scope: Scope) -> JsonObject:
+    """The run's result; an entry whose step was skipped or failed is left out."""
+    built: JsonObject = {}
+    for arg in args:
+        value = _value(arg, scope)
+        if not isinstance(value, _Absent):
+            to = split_pointer(arg.to)
+            if to:
+                _put(built, to, value)
+            elif isinstance(value, dict):
+                built.update(value)
+    return {name: _compact(value) for name, value in built.items()}
+
+
+def _value(arg: Arg, scope: Scope) -> JsonValue | _Absent:
+    match arg:
+        case RefArg(ref=ref):
+            return value_at(scope, ref)
+        case ValueArg(value=value):
+            return value
+        case JsonArg(json_text=text):
+            return read_json(text)
+        case _:
+            pieces = []
+            for piece in arg.text:
+                found = piece.lit if isinstance(piece, Lit) else value_at(scope, piece.ref)
+                if isinstance(found, _Absent):
+                    return ABSENT
+                pieces.append(_as_text(found, arg.to))
+            return "".join(pieces)
+
+
+def _as_text(value: JsonValue, at: str) -> str:
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() else repr(value)
+        case _:
+            raise ResolveError("type-mismatch", "null, a list or an object is no text", at)
+
+
+def _present(scope: Scope, ref: str) -> JsonValue:
+    found = value_at(scope, ref)
+    if isinstance(found, _Absent):
+        raise ResolveError("missing-value", f"nothing is at {ref}", ref)
+    return found
+
+
+def _compared(op: str, left: JsonValue, right: JsonValue) -> bool:
+    try:
+        return compare(op, left, right)
+    except NotComparableError as error:
+        raise ResolveError("not-comparable", str(error)) from error
+
+
+def _refs(arg: Arg) -> str:
+    match arg:
+        case RefArg(ref=ref):
+            return ref
+        case ValueArg() | JsonArg():
+            return "a constant"
+        case _:
+            return ", ".join(piece.ref for piece in arg.text if not isinstance(piece, Lit))
+
+
+def _reach(value: JsonValue, tokens: tuple[str, ...]) -> JsonValue | _Absent:
+    return value_at(Scope({}, {"it": value}), "/".join(("it", *map(_escaped, tokens))))
+
+
+def _escaped(token: str) -> str:
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def _put(built: JsonObject, to: tuple[str, ...], value: JsonValue) -> None:
+    here = built
+    for token in to[:-1]:
+        following = here.setdefault(token, {})
+        assert isinstance(following, dict)  # noqa: S101 - admission refuses overlaps
+        here = following
+    here[to[-1]] = value
+
+
+def _as_list(value: JsonValue, path: tuple[str, ...], step: Step) -> JsonValue:
+    """Turn places 0, 1, 2, ... that the plan wrote one by one into an array."""
+    bound = {split_pointer(arg.to) for arg in step.args}
+    if not isinstance(value, dict) or path in bound:
+        return value
+    inside = {name: _as_list(member, (*path, name), step) for name, member in value.items()}
+    if inside and all(name.isdigit() for name in inside):
+        return [inside[name] for name in sorted(inside, key=int)]
+    return inside
+
+
+def _compact(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict) and value and all(name.isdigit() for name in value):
+        return [value[name] for name in sorted(value, key=int)]
+    return value
