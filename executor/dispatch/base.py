@@ -1,0 +1,25 @@
+"""What a dispatcher is: it decides when and where something is driven, and knows nothing of it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from executor.store.drives import DriveKind, Due
+
+Drive = Callable[[Due, str], Awaitable[None]]
+"""Advance one request or run until it ends or has to wait; the text is the driver's id."""
+
+
+class Dispatcher(Protocol):
+    """Calls the registered drives; it never retries a write."""
+
+    def register(self, kind: DriveKind, drive: Drive) -> None:
+        """Say who drives what."""
+
+    def submit(self, due: Due) -> None:
+        """Ask for a drive soon; asking twice is harmless."""
+
+    async def start(self) -> None:
+        """Take up everything that was left behind, then go on."""
+
+    async def stop(self) -> None:
+        """Begin nothing new and let what is being driven come to a place where it can stop."""

@@ -1,0 +1,289 @@
+"""Everything that can happen to a run, as one closed union.
+
+State is a fold of these events; nothing else is remembered. Each event is stored with its
+type, a version, and its data; `subject` says whose it is (the run, or the request while it is
+being planned).
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+from connectors.spec import Effect, JsonObject
+
+AttemptState = Literal[
+    "not_sent", "refused", "applied", "applied_unreadable", "applied_pending", "uncertain"
+]
+EffectHappened = Literal["no", "yes", "unknown"]
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    v: ClassVar[int] = 1
+
+    def data(self) -> JsonObject:
+        """What is stored beside type and version."""
+        return self.model_dump(mode="json", exclude={"type"})
+
+
+class RequestReceived(_Event):
+    """A request was accepted for planning."""
+
+    type: Literal["request.received"] = "request.received"
+    text: str
+
+
+class PlanDrafted(_Event):
+    """The planner wrote a draft."""
+
+    type: Literal["plan.drafted"] = "plan.drafted"
+    round: int
+    planner: str
+
+
+class PlanRejected(_Event):
+    """A draft was refused, with every reason."""
+
+    type: Literal["plan.rejected"] = "plan.rejected"
+    round: int
+    violations: list[JsonObject]
+
+
+class PlanAccepted(_Event):
+    """A plan was accepted."""
+
+    type: Literal["plan.accepted"] = "plan.accepted"
+    plan: str
+    digest: str
+
+
+class QuestionAsked(_Event):
+    """The person is asked instead of guessed about."""
+
+    type: Literal["question.asked"] = "question.asked"
+    questions: list[JsonObject]
+
+
+class QuestionAnswered(_Event):
+    """The person answered."""
+
+    type: Literal["question.answered"] = "question.answered"
+    answers: dict[str, str]
+
+
+class RunStarted(_Event):
+    """The first drive began."""
+
+    type: Literal["run.started"] = "run.started"
+    plan: str
+    digest: str
+
+
+class StepSkipped(_Event):
+    """A condition was false, or what the step needs was skipped."""
+
+    type: Literal["step.skipped"] = "step.skipped"
+    step: str
+    because: str
+
+
+class GateOpened(_Event):
+    """A step waits for an approval of exactly these arguments."""
+
+    type: Literal["gate.opened"] = "gate.opened"
+    approval: str
+    step: str
+    iteration: str
+    role: str
+    quorum: int
+    args_hash: str
+    reasons: list[str]
+    policies: list[str]
+    expires_at: float
+
+
+class ApprovalGranted(_Event):
+    """An approver said yes."""
+
+    type: Literal["approval.granted"] = "approval.granted"
+    approval: str
+    by: str
+    reason: str
+
+
+class ApprovalRefused(_Event):
+    """An approver said no."""
+
+    type: Literal["approval.refused"] = "approval.refused"
+    approval: str
+    by: str
+    reason: str
+
+
+class ApprovalExpired(_Event):
+    """Nobody answered in time."""
+
+    type: Literal["approval.expired"] = "approval.expired"
+    approval: str
+
+
+class IntentRecorded(_Event):
+    """A call may happen from now on."""
+
+    type: Literal["intent.recorded"] = "intent.recorded"
+    step: str
+    iteration: str
+    n: int
+    action: str
+    effect: Effect
+    key: str
+    args_hash: str
+    arguments: JsonObject
+    approval: str | None
+    send_before: float
+    timeout_s: float
+
+
+class Failure(BaseModel):
+    """Why a call gave no result, normalised, with the vendor's own code and request id."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    message: str
+    vendor_code: str | None = None
+    request_id: str | None = None
+    status: int | None = None
+    retry_at: float | None = None
+    may_retry: bool = False
+
+
+class AttemptEnded(_Event):
+    """A call ended, or its process did: `state` says what became of the effect."""
+
+    type: Literal["attempt.ended"] = "attempt.ended"
+    step: str
+    iteration: str
+    n: int
+    state: AttemptState
+    output: JsonValue = None
+    failure: Failure | None = None
+    request_id: str | None = None
+    replayed: bool = False
+
+
+class StepDone(_Event):
+    """The step ended well; `result` is what others may refer to."""
+
+    type: Literal["step.done"] = "step.done"
+    step: str
+    result: JsonValue
+
+
+class StepFailed(_Event):
+    """The step ended badly; `effect` says whether its effect happened all the same."""
+
+    type: Literal["step.failed"] = "step.failed"
+    step: str
+    iteration: str = ""
+    code: str
+    message: str
+    effect: EffectHappened
+
+
+class WaitStarted(_Event):
+    """The run lets go until somebody or some time wakes it."""
+
+    type: Literal["wait.started"] = "wait.started"
+    waiting_for: str
+    until: float | None = None
+    steps: list[str] = []
+
+
+class WaitEnded(_Event):
+    """The run goes on."""
+
+    type: Literal["wait.ended"] = "wait.ended"
+    waiting_for: str
+
+
+class ReconcileResolved(_Event):
+    """What had been uncertain is known now, and how it became known."""
+
+    type: Literal["reconcile.resolved"] = "reconcile.resolved"
+    step: str
+    iteration: str
+    n: int
+    resolution: Literal["applied", "absent", "abandoned"]
+    by: str  # "key", "lookup", or the principal who said so
+    reason: str = ""
+    output: JsonValue = None
+
+
+class UndoStarted(_Event):
+    """A compensation began."""
+
+    type: Literal["undo.started"] = "undo.started"
+    step: str
+
+
+class UndoEnded(_Event):
+    """A compensation ended."""
+
+    type: Literal["undo.ended"] = "undo.ended"
+    step: str
+    undone: bool
+
+
+class CancelRequested(_Event):
+    """Somebody asked for no new effects."""
+
+    type: Literal["cancel.requested"] = "cancel.requested"
+    by: str
+    mode: str
+
+
+class RunFinished(_Event):
+    """Nothing more will happen; effects that stand or are unknown are listed by step."""
+
+    type: Literal["run.finished"] = "run.finished"
+    status: str
+    code: str | None = None
+    result: JsonValue = None
+    standing: list[str] = []
+    uncertain: list[str] = []
+
+
+Event = (
+    RequestReceived
+    | PlanDrafted
+    | PlanRejected
+    | PlanAccepted
+    | QuestionAsked
+    | QuestionAnswered
+    | RunStarted
+    | StepSkipped
+    | GateOpened
+    | ApprovalGranted
+    | ApprovalRefused
+    | ApprovalExpired
+    | IntentRecorded
+    | AttemptEnded
+    | StepDone
+    | StepFailed
+    | WaitStarted
+    | WaitEnded
+    | ReconcileResolved
+    | UndoStarted
+    | UndoEnded
+    | CancelRequested
+    | RunFinished
+)
+_Union: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+def parse_event(kind: str, v: int, data: JsonObject) -> Event:
+    """Read a stored event; raises `ValueError` for a version that is not known."""
+    if v != 1:
+        raise ValueError(f"{kind} has version {v}, which this version does not know")
+    return _Union.validate_python({"type": kind, **data})

@@ -1,0 +1,170 @@
+"""Where a run stands: a fold of its events, and nothing else."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from pydantic import JsonValue
+
+from executor.run import events as e
+
+Place = tuple[str, str]
+"""One step, or one item of it: (step id, iteration)."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One call: its intent, how it ended, and what became known later."""
+
+    intent: e.IntentRecorded
+    at: float
+    ended: e.AttemptEnded | None = None
+    ended_at: float | None = None
+    resolved: e.ReconcileResolved | None = None
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the effect is known to have happened and its output is known."""
+        if self.resolved is not None:
+            return self.resolved.resolution == "applied"
+        return self.ended is not None and self.ended.state == "applied"
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the effect may have happened and nobody knows yet."""
+        if self.resolved is not None:
+            return False
+        return self.ended is not None and self.ended.state in _OPEN
+
+    @property
+    def output(self) -> JsonValue:
+        """The output of an applied attempt."""
+        if self.resolved is not None:
+            return self.resolved.output
+        return self.ended.output if self.ended else None
+
+
+_OPEN = ("uncertain", "applied_unreadable", "applied_pending")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One question to an approver, and the answer."""
+
+    opened: e.GateOpened
+    ruling: e.ApprovalGranted | e.ApprovalRefused | e.ApprovalExpired | None = None
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What is known of a run."""
+
+    started: bool = False
+    done: Mapping[str, JsonValue] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    failed: Mapping[str, e.StepFailed] = field(default_factory=dict)
+    attempts: Mapping[Place, tuple[Attempt, ...]] = field(default_factory=dict)
+    gates: Mapping[Place, tuple[Gate, ...]] = field(default_factory=dict)
+    cancelled: e.CancelRequested | None = None
+    waiting: e.WaitStarted | None = None
+    finished: e.RunFinished | None = None
+
+    def has_ended(self, step: str) -> bool:
+        """Whether nothing more will happen to the step."""
+        return step in self.done or step in self.skipped or step in self.failed
+
+    def last(self, place: Place) -> Attempt | None:
+        """The newest attempt of a step or item."""
+        found = self.attempts.get(place)
+        return found[-1] if found else None
+
+
+def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None) -> RunState:
+    """Apply events, each with its time, in order."""
+    state = state or RunState()
+    for at, event in events:
+        state = _apply(state, at, event)
+    return state
+
+
+def _apply(state: RunState, at: float, event: e.Event) -> RunState:
+    match event:
+        case e.RunStarted():
+            return replace(state, started=True)
+        case e.StepSkipped():
+            return replace(state, skipped={**state.skipped, event.step: event.because})
+        case e.StepDone():
+            return replace(state, done={**state.done, event.step: event.result})
+        case e.StepFailed():
+            return replace(state, failed={**state.failed, event.step: event})
+        case e.GateOpened():
+            place = (event.step, event.iteration)
+            gates = (*state.gates.get(place, ()), Gate(event))
+            return replace(state, gates={**state.gates, place: gates})
+        case e.ApprovalGranted() | e.ApprovalRefused() | e.ApprovalExpired():
+            return replace(state, gates=_ruled(state.gates, event))
+        case e.IntentRecorded():
+            place = (event.step, event.iteration)
+            attempts = (*state.attempts.get(place, ()), Attempt(event, at))
+            return replace(state, attempts={**state.attempts, place: attempts})
+        case e.AttemptEnded():
+            return _change(state, event, ended=event, ended_at=at)
+        case e.ReconcileResolved():
+            return _change(state, event, resolved=event)
+        case e.CancelRequested():
+            return replace(state, cancelled=event)
+        case e.WaitStarted():
+            return replace(state, waiting=event)
+        case e.WaitEnded():
+            return replace(state, waiting=None)
+        case e.RunFinished():
+            return replace(state, finished=event)
+        case (
+            e.RequestReceived()
+            | e.PlanDrafted()
+            | e.PlanRejected()
+            | e.PlanAccepted()
+            | e.QuestionAsked()
+            | e.QuestionAnswered()
+            | e.UndoStarted()
+            | e.UndoEnded()
+        ):
+            return state
+        case _:
+            assert_never(event)
+
+
+def _ruled(
+    gates: Mapping[Place, tuple[Gate, ...]],
+    ruling: e.ApprovalGranted | e.ApprovalRefused | e.ApprovalExpired,
+) -> Mapping[Place, tuple[Gate, ...]]:
+    return {
+        place: tuple(
+            replace(gate, ruling=ruling) if gate.opened.approval == ruling.approval else gate
+            for gate in found
+        )
+        for place, found in gates.items()
+    }
+
+
+def _change(
+    state: RunState,
+    event: e.AttemptEnded | e.ReconcileResolved,
+    *,
+    ended: e.AttemptEnded | None = None,
+    ended_at: float | None = None,
+    resolved: e.ReconcileResolved | None = None,
+) -> RunState:
+    place = (event.step, event.iteration)
+    attempts = tuple(
+        replace(
+            each,
+            ended=ended or each.ended,
+            ended_at=ended_at or each.ended_at,
+            resolved=resolved or each.resolved,
+        )
+        if each.intent.n == event.n
+        else each
+        for each in state.attempts.get(place, ())
+    )
+    return replace(state, attempts={**state.attempts, place: attempts})

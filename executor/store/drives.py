@@ -1,0 +1,169 @@
+"""What runs and requests share: rows that are claimed by one drive at a time, fenced and woken.
+
+A claim raises the row's epoch, and everything a drive writes names its epoch, so a drive that
+was taken over can write nothing more. A drive ends by comparing `wake_seq`: if something
+arrived since it looked, it has to look again.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, Table, and_, or_, select, update
+
+from executor.store import tables
+
+DriveKind = Literal["request", "run"]
+_TABLES: dict[DriveKind, Table] = {"request": tables.requests, "run": tables.runs}
+# Where a drive has something to do; other states wait for somebody or are final.
+_CLAIMABLE: dict[DriveKind, tuple[str, ...]] = {
+    "request": ("received", "planning"),
+    "run": ("queued", "waiting", "cancelling"),
+}
+_DRIVEN: dict[DriveKind, str] = {"request": "planning", "run": "running"}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to drive a row, until somebody claims it with a higher epoch."""
+
+    kind: DriveKind
+    tenant: str
+    id: str
+    epoch: int
+    wake_seq: int
+
+
+@dataclass(frozen=True)
+class Due:
+    """Something that wants to be driven now."""
+
+    kind: DriveKind
+    tenant: str
+    id: str
+
+
+def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
+    """Take the right to drive, or None if there is nothing to do or somebody else drives."""
+    table = _TABLES[due.kind]
+    mine = and_(table.c.status == _DRIVEN[due.kind], table.c.driver == driver)
+    row = c.execute(
+        update(table)
+        .where(table.c.tenant == due.tenant, table.c.id == due.id)
+        .where(
+            or_(
+                and_(table.c.status.in_(_CLAIMABLE[due.kind]), table.c.driver.is_(None)),
+                mine,
+            )
+        )
+        .values(
+            status=_DRIVEN[due.kind],
+            driver=driver,
+            epoch=table.c.epoch + 1,
+            wake_at=None,
+            updated_at=now,
+        )
+        .returning(table.c.epoch, table.c.wake_seq)
+    ).one_or_none()
+    return None if row is None else Claim(due.kind, due.tenant, due.id, row.epoch, row.wake_seq)
+
+
+def end_drive(
+    c: Connection,
+    claim: Claim,
+    *,
+    status: str,
+    now: float,
+    waiting_for: str | None = None,
+    code: str | None = None,
+    wake_at: float | None = None,
+) -> bool:
+    """Let go of the row; False if something arrived meanwhile or another drive took over."""
+    table = _TABLES[claim.kind]
+    ended = c.execute(
+        update(table)
+        .where(table.c.tenant == claim.tenant, table.c.id == claim.id)
+        .where(table.c.epoch == claim.epoch, table.c.wake_seq == claim.wake_seq)
+        .values(
+            status=status,
+            waiting_for=waiting_for,
+            code=code,
+            wake_at=wake_at,
+            driver=None,
+            updated_at=now,
+        )
+    )
+    return ended.rowcount == 1
+
+
+def wake_seq(c: Connection, claim: Claim) -> int | None:
+    """The row's current wake count, or None if the claim is over."""
+    table = _TABLES[claim.kind]
+    return c.execute(
+        select(table.c.wake_seq)
+        .where(table.c.tenant == claim.tenant, table.c.id == claim.id)
+        .where(table.c.epoch == claim.epoch)
+    ).scalar_one_or_none()
+
+
+def wake(c: Connection, due: Due, now: float) -> None:
+    """Note that something arrived: whoever drives it looks again before it lets go."""
+    table = _TABLES[due.kind]
+    c.execute(
+        update(table)
+        .where(table.c.tenant == due.tenant, table.c.id == due.id)
+        .values(wake_seq=table.c.wake_seq + 1, updated_at=now)
+    )
+
+
+def due(c: Connection, now: float) -> list[Due]:
+    """Everything that nobody drives and whose time has come, oldest first."""
+    found = []
+    for kind, table in _TABLES.items():
+        fresh = {"request": ("received", "planning"), "run": ("queued", "cancelling")}[kind]
+        rows = c.execute(
+            select(table.c.tenant, table.c.id, table.c.updated_at)
+            .where(table.c.driver.is_(None))
+            .where(
+                or_(
+                    table.c.status.in_(fresh),
+                    and_(table.c.status == "waiting", table.c.wake_at <= now),
+                )
+            )
+            .order_by(table.c.updated_at)
+            .limit(1000)
+        )
+        found += [(row.updated_at, Due(kind, row.tenant, row.id)) for row in rows]
+    return [each for _, each in sorted(found, key=lambda pair: pair[0])]
+
+
+def next_wake(c: Connection) -> float | None:
+    """When the next waiting row wants to be looked at."""
+    times = [
+        c.execute(
+            select(table.c.wake_at)
+            .where(table.c.status == "waiting", table.c.wake_at.is_not(None))
+            .order_by(table.c.wake_at)
+            .limit(1)
+        ).scalar_one_or_none()
+        for table in _TABLES.values()
+    ]
+    return min((each for each in times if each is not None), default=None)
+
+
+def hand_back(c: Connection, now: float) -> int:
+    """Give back what a dead process was driving, and count it: one process a file, so all of it."""
+    count = 0
+    for kind, table in _TABLES.items():
+        given = c.execute(
+            update(table)
+            .where(table.c.driver.is_not(None))
+            .values(
+                driver=None,
+                status={"request": "received", "run": "queued"}[kind],
+                recoveries=table.c.recoveries + 1,
+                epoch=table.c.epoch + 1,
+                updated_at=now,
+            )
+        )
+        count += given.rowcount
+    return count

@@ -1,0 +1,249 @@
+"""The journal: events without gaps, and attempts whose intent is written before the call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from connectors.spec import JsonObject, Limits
+from executor.store import approvals, limits
+from executor.store.drives import Claim
+from executor.store.errors import FencedError
+from executor.store.tables import attempts, events, runs
+from executor.store.text import to_object, to_text
+
+
+@dataclass(frozen=True)
+class NewEvent:
+    """An event that is about to be written."""
+
+    type: str
+    data: JsonObject
+    v: int = 1
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event with its place: `subject` is the run, or the request while it is planned."""
+
+    subject: str
+    seq: int
+    at: float
+    type: str
+    v: int
+    data: JsonObject
+
+    def as_json(self) -> JsonObject:
+        """The published envelope."""
+        return {
+            "run": self.subject,
+            "seq": self.seq,
+            "at": self.at,
+            "type": self.type,
+            "v": self.v,
+            "data": self.data,
+        }
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A call that is about to be made."""
+
+    step: str
+    iteration: str
+    n: int
+    action: str
+    connection: str
+    effect: str
+    key: str
+    args_hash: str
+    arguments: JsonObject
+    tool_digest: str
+    policy_version: str | None
+    approval: str | None
+    timeout_s: float
+    limits: Limits | None
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Why an intent was not written: no call may be made."""
+
+    reason: Literal["cancelled", "open_attempt", "approval", "rate_limit"]
+    retry_at: float | None = None
+
+
+@dataclass(frozen=True)
+class AttemptOutcome:
+    """How a call ended, with the event that tells it."""
+
+    step: str
+    iteration: str
+    n: int
+    state: str
+    event: NewEvent
+    hold_connection: tuple[str, float] | None = None  # Retry-After: connection and until when
+
+
+def append(
+    c: Connection,
+    tenant: str,
+    subject: str,
+    new: Sequence[NewEvent],
+    now: float,
+    *,
+    claim: Claim | None = None,
+) -> list[StoredEvent]:
+    """Write events after the last one; with a claim, raises `FencedError` once it is over."""
+    if claim is not None and claim.kind == "run":
+        _check_fence(c, claim)
+    last = c.execute(
+        select(func.max(events.c.seq)).where(events.c.tenant == tenant, events.c.subject == subject)
+    ).scalar_one()
+    stored = [
+        StoredEvent(subject, (last or 0) + number, now, each.type, each.v, each.data)
+        for number, each in enumerate(new, start=1)
+    ]
+    if stored:
+        c.execute(
+            insert(events),
+            [
+                {
+                    "tenant": tenant,
+                    "subject": subject,
+                    "seq": each.seq,
+                    "at": each.at,
+                    "type": each.type,
+                    "v": each.v,
+                    "data": to_text(each.data),
+                }
+                for each in stored
+            ],
+        )
+    return stored
+
+
+def read(
+    c: Connection, tenant: str, subject: str, *, after: int = 0, limit: int = 10_000
+) -> list[StoredEvent]:
+    """Events after a place, in order."""
+    rows = c.execute(
+        select(events)
+        .where(events.c.tenant == tenant, events.c.subject == subject, events.c.seq > after)
+        .order_by(events.c.seq)
+        .limit(limit)
+    )
+    return [
+        StoredEvent(row.subject, row.seq, row.at, row.type, row.v, to_object(row.data))
+        for row in rows
+    ]
+
+
+def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Blocked | float:
+    """Write that a call may happen; returns until when its first byte may leave, or why not.
+
+    One transaction checks the epoch, that the run is not being cancelled, that no attempt of
+    this step is open, that the approval still covers exactly these arguments, and the rate.
+    """
+    run = _check_fence(c, claim)
+    if run is not None:
+        return Blocked("cancelled")
+    if _has_open_attempt(c, claim, intent):
+        return Blocked("open_attempt")
+    if intent.approval is not None and not approvals.covers(
+        c, claim.tenant, intent.approval, intent.args_hash, intent.tool_digest, now
+    ):
+        return Blocked("approval")
+    retry_at = limits.acquire(c, claim.tenant, intent.connection, intent.limits, now)
+    if retry_at is not None:
+        return Blocked("rate_limit", retry_at)
+    send_before = now + intent.timeout_s
+    c.execute(
+        insert(attempts).values(
+            tenant=claim.tenant,
+            run=claim.id,
+            step=intent.step,
+            iteration=intent.iteration,
+            n=intent.n,
+            epoch=claim.epoch,
+            action=intent.action,
+            effect=intent.effect,
+            key=intent.key,
+            args_hash=intent.args_hash,
+            tool_digest=intent.tool_digest,
+            policy_version=intent.policy_version,
+            approval=intent.approval,
+            state="intent",
+            send_before=send_before,
+            started_at=now,
+        )
+    )
+    told: JsonObject = {
+        "step": intent.step,
+        "iteration": intent.iteration,
+        "n": intent.n,
+        "action": intent.action,
+        "effect": intent.effect,
+        "key": intent.key,
+        "args_hash": intent.args_hash,
+        "arguments": intent.arguments,
+        "approval": intent.approval,
+        "send_before": send_before,
+        "timeout_s": intent.timeout_s,
+    }
+    append(c, claim.tenant, claim.id, [NewEvent("intent.recorded", told)], now)
+    return send_before
+
+
+def record_outcome(
+    c: Connection, claim: Claim, outcome: AttemptOutcome, now: float
+) -> list[StoredEvent]:
+    """Write how an attempt ended, once; an attempt that has ended already stays as it is."""
+    _check_fence(c, claim)
+    ended = c.execute(
+        update(attempts)
+        .where(
+            attempts.c.tenant == claim.tenant,
+            attempts.c.run == claim.id,
+            attempts.c.step == outcome.step,
+            attempts.c.iteration == outcome.iteration,
+            attempts.c.n == outcome.n,
+            attempts.c.state.in_(("intent", "uncertain")),
+        )
+        .values(state=outcome.state, ended_at=now)
+    )
+    if ended.rowcount == 0:
+        return []
+    if outcome.hold_connection is not None:
+        connection, until = outcome.hold_connection
+        limits.hold(c, claim.tenant, connection, until)
+    return append(c, claim.tenant, claim.id, [outcome.event], now)
+
+
+def _check_fence(c: Connection, claim: Claim) -> str | None:
+    """Return the run's cancel mode; raises `FencedError` if the claim is over."""
+    row = c.execute(
+        select(runs.c.epoch, runs.c.cancel_mode).where(
+            runs.c.tenant == claim.tenant, runs.c.id == claim.id
+        )
+    ).one_or_none()
+    if row is None or row.epoch != claim.epoch:
+        raise FencedError(f"{claim.id} is driven by somebody else")
+    mode: str | None = row.cancel_mode
+    return mode
+
+
+def _has_open_attempt(c: Connection, claim: Claim, intent: Intent) -> bool:
+    found = c.execute(
+        select(attempts.c.n)
+        .where(
+            attempts.c.tenant == claim.tenant,
+            attempts.c.run == claim.id,
+            attempts.c.step == intent.step,
+            attempts.c.iteration == intent.iteration,
+        )
+        .where((attempts.c.state == "intent") | (attempts.c.n >= intent.n))
+        .limit(1)
+    )
+    return found.first() is not None

@@ -1,0 +1,66 @@
+"""One process a database file: an exclusive lock that also says where the gateway listens."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+from executor.store.errors import StoreLockedError
+
+
+class FileLock:
+    """An exclusive lock on `<database>.lock`, held until `release` or the end of the process."""
+
+    def __init__(self, database: Path) -> None:
+        self._path = lock_path(database)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._descriptor)
+            holder = _read(self._path)
+            raise StoreLockedError(
+                f"{database} is used by process {holder.get('pid', '?')}; one process a database "
+                "file. Talk to that gateway, stop it, or use another database."
+            ) from error
+        self.describe(None)
+
+    def describe(self, address: str | None) -> None:
+        """Write who holds the lock and where it can be reached."""
+        text = json.dumps({"pid": os.getpid(), "address": address}).encode()
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, text, 0)
+
+    def release(self) -> None:
+        """Let others have the database."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+
+def lock_path(database: Path) -> Path:
+    """Where the lock of a database file stands."""
+    return database.with_name(database.name + ".lock")
+
+
+def address_in_lock(database: Path) -> str | None:
+    """Where the gateway that holds this database listens, or None if nobody serves it."""
+    path = lock_path(database)
+    if not path.exists():
+        return None
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        address = _read(path).get("address")
+        return address if isinstance(address, str) else None
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        found = json.loads(path.read_text() or "{}")
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,186 @@
+"""The first tables."""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+_STATEMENTS = (
+    """
+    CREATE TABLE approvals (
+        tenant TEXT NOT NULL,
+        id TEXT NOT NULL,
+        run TEXT NOT NULL,
+        step TEXT NOT NULL,
+        iteration TEXT NOT NULL,
+        plan_digest TEXT NOT NULL,
+        action TEXT NOT NULL,
+        action_digest TEXT NOT NULL,
+        arguments TEXT NOT NULL,
+        args_hash TEXT NOT NULL,
+        policy_version TEXT,
+        policies TEXT NOT NULL,
+        reasons TEXT NOT NULL,
+        role TEXT NOT NULL,
+        quorum INTEGER NOT NULL,
+        requester TEXT NOT NULL,
+        nonce TEXT NOT NULL,
+        state TEXT NOT NULL,
+        created_at DOUBLE NOT NULL,
+        expires_at DOUBLE NOT NULL,
+        PRIMARY KEY (tenant, id)
+    )
+    """,
+    """CREATE INDEX approvals_open ON approvals (tenant, state)""",
+    """CREATE INDEX approvals_run ON approvals (tenant, run)""",
+    """
+    CREATE TABLE attempts (
+        tenant TEXT NOT NULL,
+        run TEXT NOT NULL,
+        step TEXT NOT NULL,
+        iteration TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        action TEXT NOT NULL,
+        effect TEXT NOT NULL,
+        "key" TEXT NOT NULL,
+        args_hash TEXT NOT NULL,
+        tool_digest TEXT NOT NULL,
+        policy_version TEXT,
+        approval TEXT,
+        state TEXT NOT NULL,
+        send_before DOUBLE NOT NULL,
+        started_at DOUBLE NOT NULL,
+        ended_at DOUBLE,
+        PRIMARY KEY (tenant, run, step, iteration, n)
+    )
+    """,
+    """
+    CREATE TABLE decisions (
+        tenant TEXT NOT NULL,
+        approval TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        decision TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        at DOUBLE NOT NULL,
+        PRIMARY KEY (tenant, approval, principal)
+    )
+    """,
+    """
+    CREATE TABLE events (
+        tenant TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        at DOUBLE NOT NULL,
+        type TEXT NOT NULL,
+        v INTEGER NOT NULL,
+        data TEXT NOT NULL,
+        PRIMARY KEY (tenant, subject, seq)
+    )
+    """,
+    """
+    CREATE TABLE idempotency (
+        tenant TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        route TEXT NOT NULL,
+        "key" TEXT NOT NULL,
+        body_hash TEXT NOT NULL,
+        status INTEGER NOT NULL,
+        answer TEXT NOT NULL,
+        created_at DOUBLE NOT NULL,
+        PRIMARY KEY (tenant, principal, route, "key")
+    )
+    """,
+    """
+    CREATE TABLE keys (
+        tenant TEXT NOT NULL,
+        id TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        roles TEXT NOT NULL,
+        secret_hash TEXT NOT NULL,
+        created_at DOUBLE NOT NULL,
+        revoked_at DOUBLE,
+        PRIMARY KEY (tenant, id),
+        UNIQUE (secret_hash)
+    )
+    """,
+    """
+    CREATE TABLE limits (
+        tenant TEXT NOT NULL,
+        "key" TEXT NOT NULL,
+        arrival DOUBLE NOT NULL,
+        hold_until DOUBLE NOT NULL,
+        PRIMARY KEY (tenant, "key")
+    )
+    """,
+    """
+    CREATE TABLE plans (
+        tenant TEXT NOT NULL,
+        id TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        request TEXT,
+        accepted TEXT NOT NULL,
+        created_at DOUBLE NOT NULL,
+        PRIMARY KEY (tenant, id)
+    )
+    """,
+    """
+    CREATE TABLE requests (
+        tenant TEXT NOT NULL,
+        id TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        roles TEXT NOT NULL,
+        text TEXT NOT NULL,
+        inputs TEXT NOT NULL,
+        answers TEXT NOT NULL,
+        model TEXT,
+        start TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        "plan" TEXT,
+        run TEXT,
+        status TEXT NOT NULL,
+        waiting_for TEXT,
+        code TEXT,
+        wake_at DOUBLE,
+        wake_seq INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        driver TEXT,
+        recoveries INTEGER NOT NULL,
+        created_at DOUBLE NOT NULL,
+        updated_at DOUBLE NOT NULL,
+        PRIMARY KEY (tenant, id)
+    )
+    """,
+    """CREATE INDEX requests_due ON requests (status, wake_at)""",
+    """
+    CREATE TABLE runs (
+        tenant TEXT NOT NULL,
+        id TEXT NOT NULL,
+        "plan" TEXT NOT NULL,
+        request TEXT,
+        requester TEXT NOT NULL,
+        cancel_mode TEXT,
+        result TEXT,
+        status TEXT NOT NULL,
+        waiting_for TEXT,
+        code TEXT,
+        wake_at DOUBLE,
+        wake_seq INTEGER NOT NULL,
+        epoch INTEGER NOT NULL,
+        driver TEXT,
+        recoveries INTEGER NOT NULL,
+        created_at DOUBLE NOT NULL,
+        updated_at DOUBLE NOT NULL,
+        PRIMARY KEY (tenant, id),
+        FOREIGN KEY(tenant, "plan") REFERENCES plans (tenant, id)
+    )
+    """,
+    """CREATE INDEX runs_due ON runs (status, wake_at)""",
+)
+
+
+def upgrade() -> None:
+    """Create them."""
+    for statement in _STATEMENTS:
+        op.execute(statement)

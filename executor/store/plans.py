@@ -1,0 +1,55 @@
+"""Accepted plans, as they were sealed."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, insert, select
+
+from connectors.spec import JsonObject
+from executor.store.tables import plans
+from executor.store.text import to_object, to_text
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One accepted plan; `accepted` is what `executor.check.admit.restore` takes."""
+
+    tenant: str
+    id: str
+    digest: str
+    principal: str
+    request: str | None
+    accepted: JsonObject
+    created_at: float
+
+
+def add(c: Connection, row: PlanRow) -> None:
+    """Keep an accepted plan."""
+    c.execute(
+        insert(plans).values(
+            tenant=row.tenant,
+            id=row.id,
+            digest=row.digest,
+            principal=row.principal,
+            request=row.request,
+            accepted=to_text(row.accepted),
+            created_at=row.created_at,
+        )
+    )
+
+
+def get(c: Connection, tenant: str, plan: str) -> PlanRow | None:
+    """One plan of a tenant."""
+    row = c.execute(select(plans).where(plans.c.tenant == tenant, plans.c.id == plan)).one_or_none()
+    return None if row is None else _row(row)
+
+
+def _row(row: Row[tuple[object, ...]]) -> PlanRow:
+    return PlanRow(
+        row.tenant,
+        row.id,
+        row.digest,
+        row.principal,
+        row.request,
+        to_object(row.accepted),
+        row.created_at,
+    )

@@ -1,0 +1,123 @@
+"""Runs: rows that say where a run stands; what happened is in the journal."""
+
+import json
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, Row, insert, select, update
+
+from executor.store.drives import Claim, Due, wake
+from executor.store.tables import runs
+from executor.store.text import to_text
+
+ENDED = ("succeeded", "failed", "cancelled", "undone", "compensation_incomplete", "quarantined")
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """Where one run stands."""
+
+    tenant: str
+    id: str
+    plan: str
+    request: str | None
+    requester: str
+    status: str
+    waiting_for: str | None
+    code: str | None
+    wake_at: float | None
+    epoch: int
+    recoveries: int
+    cancel_mode: str | None
+    result: JsonValue
+    created_at: float
+    updated_at: float
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in ENDED
+
+
+def create(
+    c: Connection,
+    *,
+    tenant: str,
+    run: str,
+    plan: str,
+    requester: str,
+    now: float,
+    request: str | None = None,
+) -> None:
+    """Queue a run of an accepted plan."""
+    c.execute(
+        insert(runs).values(
+            tenant=tenant,
+            id=run,
+            plan=plan,
+            request=request,
+            requester=requester,
+            status="queued",
+            created_at=now,
+            updated_at=now,
+        )
+    )
+
+
+def get(c: Connection, tenant: str, run: str) -> RunRow | None:
+    """One run of a tenant."""
+    row = c.execute(select(runs).where(runs.c.tenant == tenant, runs.c.id == run)).one_or_none()
+    return None if row is None else _row(row)
+
+
+def newest(
+    c: Connection, tenant: str, *, status: str | None = None, limit: int = 50
+) -> list[RunRow]:
+    """The newest runs of a tenant first."""
+    query = select(runs).where(runs.c.tenant == tenant)
+    if status is not None:
+        query = query.where(runs.c.status == status)
+    return [_row(row) for row in c.execute(query.order_by(runs.c.created_at.desc()).limit(limit))]
+
+
+def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) -> bool:
+    """Ask for no new effects; False if the run has ended or is being cancelled already."""
+    asked = c.execute(
+        update(runs)
+        .where(runs.c.tenant == tenant, runs.c.id == run)
+        .where(runs.c.cancel_mode.is_(None), runs.c.status.not_in(ENDED))
+        .values(cancel_mode=mode, updated_at=now)
+    )
+    if asked.rowcount == 1:
+        wake(c, Due("run", tenant, run), now)
+    return asked.rowcount == 1
+
+
+def set_result(c: Connection, claim: Claim, result: JsonValue) -> None:
+    """Keep what the run answers."""
+    c.execute(
+        update(runs)
+        .where(runs.c.tenant == claim.tenant, runs.c.id == claim.id)
+        .where(runs.c.epoch == claim.epoch)
+        .values(result=to_text(result))
+    )
+
+
+def _row(row: Row[tuple[object, ...]]) -> RunRow:
+    return RunRow(
+        row.tenant,
+        row.id,
+        row.plan,
+        row.request,
+        row.requester,
+        row.status,
+        row.waiting_for,
+        row.code,
+        row.wake_at,
+        row.epoch,
+        row.recoveries,
+        row.cancel_mode,
+        None if row.result is None else json.loads(row.result),
+        row.created_at,
+        row.updated_at,
+    )

@@ -1,0 +1,187 @@
+"""All tables. Times are seconds since the epoch; JSON is text in canonical form.
+
+Everything that belongs to a tenant has the tenant first in its key.
+"""
+
+from sqlalchemy import (
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+
+def _drive_columns() -> list[Column[object]]:
+    """What makes a row something that can be driven: claimed, fenced, woken."""
+    columns: list[Column[object]] = [
+        Column("status", Text, nullable=False),
+        Column("waiting_for", Text),
+        Column("code", Text),
+        Column("wake_at", Double),
+        Column("wake_seq", Integer, nullable=False, default=0),
+        Column("epoch", Integer, nullable=False, default=0),
+        Column("driver", Text),
+        Column("recoveries", Integer, nullable=False, default=0),
+        Column("created_at", Double, nullable=False),
+        Column("updated_at", Double, nullable=False),
+    ]
+    return columns
+
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("principal", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("secret_hash", Text, nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("principal", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("inputs", Text, nullable=False),
+    Column("answers", Text, nullable=False),
+    Column("model", Text),
+    Column("start", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("plan", Text),
+    Column("run", Text),
+    *_drive_columns(),
+    Index("requests_due", "status", "wake_at"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("request", Text),
+    Column("accepted", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("plan", Text, nullable=False),
+    Column("request", Text),
+    Column("requester", Text, nullable=False),
+    Column("cancel_mode", Text),
+    Column("result", Text),
+    *_drive_columns(),
+    Index("runs_due", "status", "wake_at"),
+    ForeignKeyConstraint(["tenant", "plan"], ["plans.tenant", "plans.id"]),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("v", Integer, nullable=False),
+    Column("data", Text, nullable=False),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("iteration", Text, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("args_hash", Text, nullable=False),
+    Column("tool_digest", Text, nullable=False),
+    Column("policy_version", Text),
+    Column("approval", Text),
+    Column("state", Text, nullable=False),
+    Column("send_before", Double, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("iteration", Text, nullable=False),
+    Column("plan_digest", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("action_digest", Text, nullable=False),
+    Column("arguments", Text, nullable=False),
+    Column("args_hash", Text, nullable=False),
+    Column("policy_version", Text),
+    Column("policies", Text, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("quorum", Integer, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Index("approvals_open", "tenant", "state"),
+    Index("approvals_run", "tenant", "run"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("approval", Text, primary_key=True),
+    Column("principal", Text, primary_key=True),
+    Column("decision", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("arrival", Double, nullable=False),
+    Column("hold_until", Double, nullable=False),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("principal", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("body_hash", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
