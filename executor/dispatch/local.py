@@ -70,7 +70,7 @@ class LocalDispatcher:
             self._bell.set()  # it may have made something else due
         except StoreError as error:
             _log.warning("%s %s is left for later: %s", what.kind, what.id, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one broken drive must not end the others
             _log.exception("%s %s stays where it is until a restart", what.kind, what.id)
         finally:
             del self._active[what]

@@ -16,7 +16,7 @@ def args_hash(arguments: JsonObject) -> str:
 def idempotency_key(
     secret: bytes, tenant: str, run: str, step: str, iteration: str, action: str, hashed: str
 ) -> str:
-    """Return 32 characters of base32(HMAC-SHA256(secret, run | step | iteration | action | hash))."""
+    """Return 32 characters of base32(HMAC-SHA256(secret, run, step, iteration, action, hash))."""
     text = "\x1f".join((tenant, run, step, iteration, action, hashed))
     return base64.b32encode(hmac.new(secret, text.encode(), hashlib.sha256).digest()).decode()[:32]
 

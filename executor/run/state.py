@@ -87,7 +87,7 @@ def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None)
     return state
 
 
-def _apply(state: RunState, at: float, event: e.Event) -> RunState:
+def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C901 - one table
     match event:
         case e.RunStarted():
             return replace(state, started=True)

@@ -1,0 +1,79 @@
+"""What `decide` may want done next."""
+
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from connectors.spec import ActionSpec, JsonObject
+from executor.run.events import Event
+
+
+@dataclass(frozen=True)
+class Record:
+    """Write down what follows from what is known; nothing is called for it."""
+
+    event: Event
+
+
+@dataclass(frozen=True)
+class OpenGate:
+    """Ask for an approval of exactly these arguments."""
+
+    step: str
+    iteration: str
+    action: ActionSpec
+    arguments: JsonObject
+    args_hash: str
+    role: str
+    quorum: int
+    reasons: tuple[str, ...]
+    policies: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Perform:
+    """Call an action: intent first, then the call, then its outcome."""
+
+    step: str
+    iteration: str
+    n: int
+    action: ActionSpec
+    arguments: JsonObject
+    args_hash: str
+    key: str | None  # that of the earlier attempts, if there were any
+    approval: str | None
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """Ask the service whether an attempt's effect happened; absent counts from `absent_from` on."""
+
+    step: str
+    iteration: str
+    n: int
+    action: ActionSpec
+    key: str
+    absent_from: float
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing can be done before somebody acts or a time has come."""
+
+    waiting_for: str
+    until: float | None
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing more will happen."""
+
+    status: str
+    code: str | None
+    result: JsonValue
+    standing: tuple[str, ...]
+    uncertain: tuple[str, ...]
+
+
+Command = Record | OpenGate | Perform | LookUp | Wait | Finish

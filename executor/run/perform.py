@@ -1,0 +1,237 @@
+"""The one place that acts: the intent is written, the call is made, its outcome is written.
+
+If the outcome cannot be written, the attempt stays open and the next drive treats it by its
+effect class: never as failed, never as if nothing had happened.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from pydantic import JsonValue
+
+from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
+from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
+from connectors.spec import ActionSpec, CallContext
+from executor.check.admit import Accepted
+from executor.run import events as e
+from executor.run.commands import LookUp, Perform
+from executor.run.keys import idempotency_key
+from executor.store import journal
+from executor.store.drives import Claim
+from executor.store.errors import StoreError, StoreFullError
+from executor.store.journal import AttemptOutcome, Blocked, Intent, NewEvent
+from executor.store.store import Store
+
+LOOKUP_TIMEOUT_S = 10.0
+LOOK_AGAIN_S = 1.0
+WRITE_AGAIN_S = 0.2
+
+
+def new_event(event: e.Event) -> NewEvent:
+    """What the journal stores of an event."""
+    return NewEvent(event.type, event.data(), event.v)
+
+
+@dataclass(frozen=True)
+class Performer:
+    """Calls for one run, under one claim."""
+
+    store: Store
+    call: Call
+    key_secret: bytes
+    clock: Callable[[], float]
+
+    async def perform(self, claim: Claim, accepted: Accepted, command: Perform) -> Blocked | None:
+        """Make one call; its outcome is in the journal when this returns."""
+        key = command.key or idempotency_key(
+            self.key_secret,
+            claim.tenant,
+            claim.id,
+            command.step,
+            command.iteration,
+            command.action.name,
+            command.args_hash,
+        )
+        intent = Intent(
+            step=command.step,
+            iteration=command.iteration,
+            n=command.n,
+            action=command.action.name,
+            connection=command.action.connection,
+            effect=command.action.effect.value,
+            key=key,
+            args_hash=command.args_hash,
+            arguments=command.arguments,
+            tool_digest=command.action.digest,
+            policy_version=accepted.certificate.policy_version,
+            approval=command.approval,
+            timeout_s=command.action.timeout_s,
+            limits=command.action.limits,
+        )
+        now = self.clock()
+        recorded = await self.store.write(
+            lambda c: journal.record_intent(c, claim, intent, now=now)
+        )
+        if isinstance(recorded, Blocked):
+            return recorded
+        context = _context(claim, command, key, recorded - now)
+        event = await self._ended(command, context)
+        await self._write_outcome(claim, command, event)
+        return None
+
+    async def look_up(self, claim: Claim, command: LookUp, lookup: ActionSpec) -> float | None:
+        """Search for an attempt's effect; returns when to look again, or None once it is known."""
+        by = command.action.lookup
+        assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
+        context = CallContext(
+            tenant=claim.tenant,
+            run=claim.id,
+            step=command.step,
+            iteration=command.iteration,
+            attempt=command.n,
+            idempotency_key=command.key,
+            deadline=time.monotonic() + LOOKUP_TIMEOUT_S,
+            send_before=time.monotonic() + LOOKUP_TIMEOUT_S,
+        )
+        try:
+            outcome = await self.call(lookup, {by.by: command.key}, context)
+        except Refused as error:
+            if error.kind is not Kind.NOT_FOUND:
+                return self.clock() + LOOK_AGAIN_S * 10
+            found: JsonValue = None
+        except (Unavailable, Uncertain):
+            return self.clock() + LOOK_AGAIN_S
+        else:
+            if not isinstance(outcome, Applied):
+                return self.clock() + LOOK_AGAIN_S
+            found = _found(outcome.output, by.found_at)
+        if found is None and self.clock() < command.absent_from:
+            return command.absent_from
+        event = e.ReconcileResolved(
+            step=command.step,
+            iteration=command.iteration,
+            n=command.n,
+            resolution="absent" if found is None else "applied",
+            by="lookup",
+            output=found,
+        )
+        await self._write(claim, command, "resolved", event)
+        return None
+
+    async def _ended(self, command: Perform, context: CallContext) -> e.AttemptEnded:
+        try:
+            outcome = await self.call(command.action, command.arguments, context)
+        except ConnectorError as error:
+            state, failure = self._failure(error)
+            return e.AttemptEnded(
+                step=command.step,
+                iteration=command.iteration,
+                n=command.n,
+                state=state,
+                failure=failure,
+                request_id=error.request_id,
+            )
+        state, output = _state(outcome)
+        return e.AttemptEnded(
+            step=command.step,
+            iteration=command.iteration,
+            n=command.n,
+            state=state,
+            output=output,
+            failure=_unreadable(outcome),
+            request_id=outcome.request_id,
+            replayed=isinstance(outcome, Applied) and outcome.replayed,
+        )
+
+    def _failure(self, error: ConnectorError) -> tuple[e.AttemptState, e.Failure]:
+        retry_at, may_retry = None, False
+        state: e.AttemptState = "refused"
+        match error:
+            case Unavailable(retry_after_s=seconds, sent=sent):
+                retry_at = None if seconds is None else self.clock() + seconds
+                may_retry, state = True, "refused" if sent else "not_sent"
+            case Uncertain():
+                may_retry, state = True, "uncertain"
+        return state, e.Failure(
+            kind=error.kind.value,
+            message=error.message,
+            vendor_code=error.vendor_code,
+            request_id=error.request_id,
+            status=error.status,
+            retry_at=retry_at,
+            may_retry=may_retry,
+        )
+
+    async def _write_outcome(self, claim: Claim, command: Perform, event: e.AttemptEnded) -> None:
+        hold = None
+        if event.failure and event.failure.retry_at and event.state == "refused":
+            hold = (command.action.connection, event.failure.retry_at)
+        await self._write(claim, command, event.state, event, hold)
+
+    async def _write(
+        self,
+        claim: Claim,
+        command: Perform | LookUp,
+        state: str,
+        event: e.AttemptEnded | e.ReconcileResolved,
+        hold: tuple[str, float] | None = None,
+    ) -> None:
+        if isinstance(event, e.ReconcileResolved):
+            state = f"resolved_{event.resolution}"
+        outcome = AttemptOutcome(
+            command.step, command.iteration, command.n, state, new_event(event), hold
+        )
+        while True:
+            try:
+                work = partial(
+                    journal.record_outcome, claim=claim, outcome=outcome, now=self.clock()
+                )
+                await self.store.write(work)
+                return
+            except StoreError as error:
+                if not isinstance(error, StoreFullError):
+                    raise
+                # The result is kept in memory and written as soon as there is room again.
+                await asyncio.sleep(WRITE_AGAIN_S)
+
+
+def _context(claim: Claim, command: Perform, key: str, seconds: float) -> CallContext:
+    start = time.monotonic()
+    return CallContext(
+        tenant=claim.tenant,
+        run=claim.id,
+        step=command.step,
+        iteration=command.iteration,
+        attempt=command.n,
+        idempotency_key=key,
+        deadline=start + seconds,
+        send_before=start + seconds,
+    )
+
+
+def _state(outcome: Outcome) -> tuple[e.AttemptState, JsonValue]:
+    match outcome:
+        case Applied(output=output):
+            return "applied", output
+        case Unreadable():
+            return "applied_unreadable", None
+        case Pending():
+            return "applied_pending", None
+
+
+def _unreadable(outcome: Outcome) -> e.Failure | None:
+    if not isinstance(outcome, Unreadable):
+        return None
+    return e.Failure(kind="internal", message=outcome.reason)
+
+
+def _found(output: JsonValue, at: str) -> JsonValue:
+    here = output
+    for token in at.split("/") if at else ():
+        here = here.get(token) if isinstance(here, dict) else None
+    if isinstance(here, list):
+        return here[0] if here else None
+    return here
