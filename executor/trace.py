@@ -185,8 +185,8 @@ def _effect(action: str, attempts: list[Attempt]) -> str:
             return f"applied, found by {by.get(found.by, found.by)}; it happened once"
     if attempts[-1].is_applied:
         return "applied"
-    last = attempts[-1].ended
-    return "none, refused" if last and last.state == "refused" else "none, nothing was sent"
+    last = attempts[-1].ended  # it has ended: open ones were told above
+    return "none, refused" if last.state == "refused" else "none, nothing was sent"
 
 
 def _attempt(attempt: Attempt) -> AttemptTrace:
@@ -227,9 +227,8 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
 
 
 def _gate(gate: Gate) -> GateTrace:
+    told = f"open ({gate.opened.approval})"
     match gate.ruling:
-        case None:
-            told = f"open ({gate.opened.approval})"
         case e.ApprovalGranted(by=by, reason=reason):
             told = f"granted by {by}: {reason}"
         case e.ApprovalRefused(by=by, reason=reason):
