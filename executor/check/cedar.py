@@ -22,17 +22,13 @@ import cedarpy
 from pydantic import JsonValue
 
 from connectors.canonical import digest
+from connectors.currency import exponent_of
 from connectors.spec import ActionSpec, JsonObject, Label, Principal, Sink
 from executor.plan.refs import split_pointer
 
 _ENTITY_KEYS = ("principal", "action", "resource")
 UNKNOWN_LEAF = "__lamgate_unknown"
 _LARGEST = 2**63 - 1
-# ISO 4217 minor units that are not two; every other currency has two.
-_EXPONENTS = dict.fromkeys(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
-) | dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3)
-
 Code = Literal["policy-denied", "policy-error", "policy-value-unmappable"]
 
 
@@ -312,7 +308,7 @@ def _decimal(value: float) -> JsonValue:
 
 
 def _minor(amount: str, currency: str, path: tuple[str, ...]) -> int:
-    scaled = Decimal(amount).scaleb(_EXPONENTS.get(currency, 2))
+    scaled = Decimal(amount).scaleb(exponent_of(currency))
     if scaled != scaled.to_integral_value():
         raise _UnmappableError(f"{'/'.join(path)}: {amount} {currency} has a part of a minor unit")
     return _long(int(scaled), path)

@@ -11,13 +11,11 @@ Formats are nominal tags: equal ones agree, a few pairs can never agree, others 
 
 from collections.abc import Callable, Iterable
 from enum import Enum
-from functools import lru_cache
 
-import jsonschema_rs
 from pydantic import JsonValue
 
-from connectors.canonical import canonical
 from connectors.spec import JsonObject
+from connectors.validate import validator_of
 from executor.plan.types import MISSING, Type, arms_of, child, kinds
 
 MAX_DEPTH = 12
@@ -66,21 +64,6 @@ def is_valid(value: JsonValue, target: Type) -> bool:
     """Whether one value is valid; a schema that no validator can read is met by nothing."""
     validator = validator_of(target.standalone())
     return validator is not None and validator.is_valid(value)
-
-
-def validator_of(schema: JsonObject) -> jsonschema_rs.Validator | None:
-    """A validator that never leaves the machine and checks formats, or None for a broken schema."""
-    return _validator(canonical(schema))
-
-
-@lru_cache(maxsize=4096)
-def _validator(text: bytes) -> jsonschema_rs.Validator | None:
-    try:
-        return jsonschema_rs.Draft202012Validator(
-            text.decode(), validate_formats=True, offline=True
-        )
-    except (ValueError, jsonschema_rs.ReferencingError):
-        return None
 
 
 def _constants(schema: JsonObject) -> list[JsonValue] | None:

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, Effect, JsonObject, Label
+from connectors.validate import validator_of
 from executor.check.admit import Accepted
 from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.certificate import StepDecision
-from executor.check.types import validator_of
 from executor.fn import FUNCTIONS, FnError
 from executor.plan.model import Step
 from executor.run import events as e

@@ -12,9 +12,9 @@ from typing import Final
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
+from connectors.validate import validator_of
 from executor.check.certificate import StepDecision
 from executor.check.strict_json import read_json
-from executor.check.types import validator_of
 from executor.fn.compare import NotComparableError, compare
 from executor.plan.model import Arg, Cond, JsonArg, Lit, RefArg, RefCond, Step, ValueArg, ValueCond
 from executor.plan.refs import parse_ref, split_pointer

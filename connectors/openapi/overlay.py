@@ -1,0 +1,71 @@
+"""The operator's words on a document: names, manifests, credentials, where errors are.
+
+A document only proposes; what stands in an overlay holds. Manifest members are those of
+`ActionSpec`, by operation name.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connectors.errors import ConfigurationError, Kind
+from connectors.outcome import Dialect
+from connectors.spec import JsonObject
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Credential(_Closed):
+    """How the connection's secret travels: a header and its form."""
+
+    header: str = "Authorization"
+    form: str = "Bearer {secret}"
+
+
+class Errors(_Closed):
+    """Where the service's error body has its code and its message."""
+
+    code_at: tuple[str, ...] = ()
+    message_at: tuple[str, ...] = ()
+    request_id_header: str = "x-request-id"
+    replayed_header: str = "idempotent-replayed"
+    kinds: dict[str, Kind] = {}
+
+    def dialect(self) -> Dialect:
+        """The same for the outcome table."""
+        return Dialect(
+            self.code_at,
+            self.message_at,
+            self.request_id_header.lower(),
+            self.replayed_header.lower(),
+            self.kinds,
+        )
+
+
+class Overlay(_Closed):
+    """Everything an operator may say of a document."""
+
+    version: Literal[1] = 1
+    credential: Credential | None = None
+    errors: Errors = Errors()
+    only: tuple[str, ...] | None = None
+    hidden: tuple[str, ...] = ()
+    actions: dict[str, JsonObject] = {}
+
+
+def load_overlay(path: Path) -> Overlay:
+    """Read an overlay file; raises `ConfigurationError`."""
+    try:
+        return Overlay.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except OSError as error:
+        raise ConfigurationError(f"overlay {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"overlay {path} is no YAML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"overlay {path}: {where}: {first['msg']}") from error

@@ -1,0 +1,35 @@
+"""Checks a value against a JSON Schema, offline and with formats."""
+
+from functools import lru_cache
+
+import jsonschema_rs
+from pydantic import JsonValue
+
+from connectors.canonical import canonical
+from connectors.spec import JsonObject
+
+
+def validator_of(schema: JsonObject) -> jsonschema_rs.Validator | None:
+    """A validator that never leaves the machine and checks formats, or None for a broken schema."""
+    return _validator(canonical(schema))
+
+
+def first_flaw(schema: JsonObject, value: JsonValue) -> str | None:
+    """What is wrong with a value, and where; None if it is valid."""
+    validator = validator_of(schema)
+    if validator is None:
+        return "the schema cannot be read"
+    for error in validator.iter_errors(value):
+        where = "/".join(str(token) for token in error.instance_path)
+        return f"{error.message}" + (f" at {where!r}" if where else "")
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _validator(text: bytes) -> jsonschema_rs.Validator | None:
+    try:
+        return jsonschema_rs.Draft202012Validator(
+            text.decode(), validate_formats=True, offline=True
+        )
+    except (ValueError, jsonschema_rs.ReferencingError):
+        return None
