@@ -1,6 +1,6 @@
 """A complete connector: two functions and a factory."""
 
-from typing import TypedDict
+from pydantic import BaseModel
 
 from connectors.connector import Connector
 from connectors.errors import Kind, Refused
@@ -12,14 +12,14 @@ _STATIONS = {"north": 4.5, "harbour": 9.0}
 _REPORTS: dict[str, str] = {}
 
 
-class Reading(TypedDict):
+class Reading(BaseModel):
     """What a station says."""
 
     station: str
     celsius: float
 
 
-class Report(TypedDict):
+class Report(BaseModel):
     """A report that was filed."""
 
     report_id: str
@@ -30,7 +30,7 @@ async def temperature(station: str) -> Reading:
     """Read the temperature at a station."""
     if station not in _STATIONS:
         raise Refused(f"there is no station {station}", kind=Kind.NOT_FOUND, vendor_code="W404")
-    return {"station": station, "celsius": _STATIONS[station]}
+    return Reading(station=station, celsius=_STATIONS[station])
 
 
 @action(
@@ -41,7 +41,7 @@ async def temperature(station: str) -> Reading:
 async def file_report(text: str, context: CallContext) -> Report:
     """File a report; under one key it is filed once."""
     _REPORTS.setdefault(context.idempotency_key, text)
-    return {"report_id": context.idempotency_key[:8]}
+    return Report(report_id=context.idempotency_key[:8])
 
 
 def filed() -> int:
