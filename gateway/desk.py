@@ -1,0 +1,152 @@
+"""Where requests are kept while they are planned: each turn of the story is one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection
+
+from connectors.spec import JsonObject
+from executor.check.admit import Accepted, Questions, Rejected, to_row
+from executor.run import events as e
+from executor.run.perform import new_event
+from executor.store import drives, ids, journal, plans, requests, runs
+from executor.store.drives import Claim, Due
+from executor.store.plans import PlanRow
+from executor.store.requests import RequestRow
+from executor.store.store import Store
+from planner.models.base import ModelError, ModelUnavailable
+from planner.request import Draft, Proposal
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A request under this drive's claim."""
+
+    request: RequestRow
+    claim: Claim
+    desk: "Desk"
+
+    async def note_draft(self, draft: Draft) -> None:
+        """Let whoever watches see the draft, and why it was refused."""
+        events: list[e.Event] = [e.PlanDrafted(round=draft.round, planner="")]
+        if draft.violations:
+            reasons = [each.as_json() for each in draft.violations]
+            events.append(e.PlanRejected(round=draft.round, violations=reasons))
+        await self.desk.note(self, events)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Turns of a request's story; `submit` asks for a drive, `changed` tells who watches."""
+
+    store: Store
+    clock: Callable[[], float]
+    submit: Callable[[Due], None]
+    changed: Callable[[Due], None]
+
+    async def take(self, due: Due, driver: str) -> Taken | None:
+        """Claim a request, or None if somebody else plans it or nothing is to be done."""
+        now = self.clock()
+        claim = await self.store.write(partial(drives.claim, due=due, driver=driver, now=now))
+        request = await self.store.read(lambda c: requests.get(c, due.tenant, due.id))
+        return None if claim is None or request is None else Taken(request, claim, self)
+
+    async def note(self, taken: Taken, events: list[e.Event]) -> None:
+        """Add to the request's journal."""
+        claim, now = taken.claim, self.clock()
+        new = [new_event(event) for event in events]
+        await self.store.write(lambda c: journal.append(c, claim.tenant, claim.id, new, now))
+        self._tell(taken)
+
+    async def accept(self, taken: Taken, accepted: Accepted, proposal: Proposal) -> None:
+        """Keep the plan, and the run with it: a request never becomes two runs."""
+        claim, request, now = taken.claim, taken.request, self.clock()
+        plan, run = ids.new("pln"), ids.new("run")
+        starts = request.start == "auto"
+
+        def work(c: Connection) -> bool:
+            detail = _detail(proposal)
+            if not requests.settle(c, claim, detail=detail, plan=plan, run=run if starts else None):
+                return False
+            row = PlanRow(
+                claim.tenant, plan, accepted.digest, request.principal.id, request.id,
+                to_row(accepted), now,
+            )  # fmt: skip
+            plans.add(c, row)
+            if starts:
+                runs.create(
+                    c, tenant=claim.tenant, run=run, plan=plan,
+                    requester=request.principal.id, now=now, request=request.id,
+                )  # fmt: skip
+            event = e.PlanAccepted(plan=plan, digest=accepted.digest)
+            journal.append(c, claim.tenant, claim.id, [new_event(event)], now)
+            return drives.end_drive(c, claim, status="planned", now=now)
+
+        if await self.store.write(work) and starts:
+            self.submit(Due("run", claim.tenant, run))
+        self._tell(taken)
+
+    async def ask_or_refuse(self, taken: Taken, asked: Questions, proposal: Proposal) -> None:
+        """Ask the person, or say what cannot be done."""
+        detail = _detail(proposal)
+        detail["questions"] = [each.model_dump(mode="json") for each in asked.questions]
+        if asked.unable is not None:
+            detail["unable"] = asked.unable
+            await self._settle(taken, "refused", "unable", detail, [])
+            return
+        event = e.QuestionAsked(
+            questions=[each.model_dump(mode="json") for each in asked.questions]
+        )
+        await self._settle(taken, "needs_answer", None, detail, [event])
+
+    async def reject(self, taken: Taken, proposal: Proposal) -> None:
+        """Say everything that was wrong with the last draft; nothing has run."""
+        await self._settle(taken, "rejected", "plan_rejected", _detail(proposal), [])
+
+    async def planner_failed(self, taken: Taken, error: ModelError) -> None:
+        """Say that no model answered; the request can be tried again."""
+        detail: JsonObject = {"message": str(error)}
+        code = "planner-refused"
+        if isinstance(error, ModelUnavailable):
+            code = "planner-unavailable"
+            detail["retry_after_s"] = error.retry_after_s
+        await self._settle(taken, "planner_unavailable", code, detail, [])
+
+    async def _settle(
+        self, taken: Taken, status: str, code: str | None, detail: JsonObject, events: list[e.Event]
+    ) -> None:
+        claim, now = taken.claim, self.clock()
+        new = [new_event(event) for event in events]
+
+        def work(c: Connection) -> None:
+            if requests.settle(c, claim, detail=detail):
+                journal.append(c, claim.tenant, claim.id, new, now)
+                drives.end_drive(c, claim, status=status, now=now, code=code)
+
+        await self.store.write(work)
+        self._tell(taken)
+
+    def _tell(self, taken: Taken) -> None:
+        self.changed(Due("request", taken.claim.tenant, taken.claim.id))
+
+
+def _detail(proposal: Proposal) -> JsonObject:
+    drafts: list[JsonObject] = [
+        {
+            "round": draft.round,
+            "text": draft.text,
+            "violations": [each.as_json() for each in draft.violations],
+        }
+        for draft in proposal.drafts
+    ]
+    detail: JsonObject = {"planner": proposal.planner, "drafts": [*drafts]}
+    if isinstance(proposal.verdict, Rejected):
+        detail["violations"] = [each.as_json() for each in proposal.verdict.violations]
+    if proposal.usage.prompt_tokens:
+        detail["usage"] = {
+            "prompt_tokens": proposal.usage.prompt_tokens,
+            "completion_tokens": proposal.usage.completion_tokens,
+            "cost_usd": proposal.usage.cost_usd,
+        }
+    return detail

@@ -1,0 +1,69 @@
+"""POST once: the work and the answer to its Idempotency-Key are one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from sqlalchemy import Connection
+
+from connectors.canonical import digest
+from connectors.spec import JsonObject, Principal
+from executor.store import idempotency
+from executor.store.drives import Due
+from executor.store.idempotency import Kept
+from executor.store.text import to_object, to_text
+from gateway.problems import ProblemError
+from gateway.wiring import Gateway
+
+HEADER = "idempotency-key"
+LONGEST_KEY = 200
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a POST answers, and what is to be driven after it."""
+
+    status: int
+    body: JsonObject
+    wake: tuple[Due, ...] = field(default=())
+
+
+async def once(
+    request: Request, caller: Principal, body: BaseModel, work: Callable[[Connection], Reply]
+) -> JSONResponse:
+    """Do the work, or give the answer that this key was given before; raises a problem."""
+    gateway: Gateway = request.app.state.gateway
+    key = request.headers.get(HEADER)
+    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+        raise ProblemError(400, "bad-idempotency-key", f"1 to {LONGEST_KEY} characters", "")
+    route, hashed = request.url.path, digest(body.model_dump(mode="json"))
+
+    def write(c: Connection) -> tuple[Reply, bool]:
+        now = gateway.clock()
+        if key is not None:
+            kept = idempotency.find(c, caller, route, key, now)
+            if kept is not None:
+                return _replay(kept, hashed), True
+        reply = work(c)
+        if key is not None:
+            answer = Kept(hashed, reply.status, to_text(reply.body))
+            idempotency.keep(c, caller, route, key, answer, now)
+        return reply, False
+
+    reply, replayed = await gateway.store.write(write)
+    if not replayed:
+        for due in reply.wake:
+            gateway.wake(due)
+    marks = {"idempotent-replayed": "true"} if replayed else {}
+    return JSONResponse(reply.body, reply.status, marks)
+
+
+def _replay(kept: Kept, hashed: str) -> Reply:
+    if kept.body_hash != hashed:
+        raise ProblemError(
+            422, "idempotency-key-reused", "this key came with another body before",
+            "Use a new key for a new request.",
+        )  # fmt: skip
+    return Reply(kept.status, to_object(kept.answer))

@@ -1,0 +1,91 @@
+"""What the API answers when it cannot do what was asked: RFC 9457, one table for every reason."""
+
+from dataclasses import dataclass, field
+
+from fastapi.responses import JSONResponse
+from pydantic import JsonValue
+
+from connectors.errors import ConfigurationError
+from executor.check.admit import SealBrokenError
+from executor.check.cedar import PolicyError
+from executor.check.strict_json import Flaw
+from executor.playbook import PlaybookError
+from executor.store.errors import (
+    FencedError,
+    NewerSchemaError,
+    StoreClosedError,
+    StoreError,
+    StoreFullError,
+    StoreLockedError,
+)
+from planner.models.base import ModelError, ModelRefused, ModelUnavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass
+class ProblemError(Exception):
+    """Raise it to answer with a problem: a status, a stable code, what is wrong, what to do."""
+
+    status: int
+    code: str
+    detail: str
+    fix: str = ""
+    more: dict[str, JsonValue] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.detail)
+
+
+def not_found(what: str, name: str) -> ProblemError:
+    """There is no such thing, or it belongs to somebody else: the same answer for both."""
+    return ProblemError(404, "not-found", f"there is no {what} {name}")
+
+
+# The most special class first; every exception of ours has a row, which a test proves.
+TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
+    (StoreFullError, 507, "storage-full", "Free some space; nothing was lost. Then ask again."),
+    (StoreLockedError, 503, "storage-locked", "Stop the other process, or use its gateway."),
+    (StoreClosedError, 503, "shutting-down", "Ask again in a moment."),
+    (NewerSchemaError, 503, "needs-newer-version", "Run the version that wrote the database."),
+    (FencedError, 409, "conflict", "Ask again."),
+    (StoreError, 503, "storage-unavailable", "Ask again in a moment."),
+    (SealBrokenError, 409, "seal-broken", "Submit the plan anew; the stored one was changed."),
+    (PolicyError, 500, "policy-error", "Repair the policy file that is named."),
+    (PlaybookError, 500, "playbook-error", "Repair the playbook that is named."),
+    (ConfigurationError, 500, "configuration-error", "Repair what is named in the settings."),
+    (ModelUnavailable, 503, "planner-unavailable", "Ask again in a moment."),
+    (ModelRefused, 502, "planner-refused", "Say it differently, or use another model."),
+    (ModelError, 502, "planner-refused", "Use another model."),
+    (Flaw, 400, "malformed-json", "Send one complete JSON document."),
+)
+
+
+def problem_of(error: Exception) -> ProblemError:
+    """Find an exception's problem; what is not in the table is our own fault and tells nothing."""
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, Flaw):
+        return ProblemError(400, error.code, error.message, _FIX, {"at": error.at})
+    for kind, status, code, fix in TABLE:
+        if isinstance(error, kind):
+            return ProblemError(status, code, str(error), fix)
+    return ProblemError(500, "internal", "something went wrong here", "The log has the details.")
+
+
+_FIX = "Send one complete JSON document."
+
+
+def render(problem: ProblemError) -> JSONResponse:
+    """Write a problem as the API answers it."""
+    body: dict[str, JsonValue] = {
+        "type": f"urn:lamgate:problem:{problem.code}",
+        "title": problem.code.replace("-", " "),
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.detail,
+        **({"fix": problem.fix} if problem.fix else {}),
+        **problem.more,
+    }
+    return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,115 @@
+"""Approvals: what waits for a person, with the full arguments, and the person's decision."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection
+
+from connectors.spec import JsonObject
+from executor.run import events as e
+from executor.run.perform import new_event
+from executor.store import approvals, journal
+from executor.store.approvals import ApprovalRow, Ruling
+from executor.store.drives import Due
+from gateway.auth import Caller
+from gateway.body import body_of, takes
+from gateway.once import Reply, once
+from gateway.problems import ProblemError, not_found
+from gateway.schemas import NewDecision
+from gateway.wiring import Gateway
+
+router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
+
+
+@router.get("")
+async def listed(
+    request: Request, caller: Caller, state: str | None = None, run: str | None = None
+) -> list[JsonObject]:
+    """List approvals, oldest first."""
+    gateway: Gateway = request.app.state.gateway
+    read = partial(approvals.listed, tenant=caller.tenant, state=state, run=run)
+    return [shown(row) for row in await gateway.store.read(read)]
+
+
+@router.get("/{approval_id}")
+async def show(request: Request, caller: Caller, approval_id: str) -> JsonObject:
+    """Show one approval; looking never approves."""
+    gateway: Gateway = request.app.state.gateway
+    return shown(await _found(gateway, caller.tenant, approval_id))
+
+
+@router.post("/{approval_id}/decision", openapi_extra=takes(NewDecision))
+async def decide(
+    request: Request,
+    caller: Caller,
+    approval_id: str,
+    body: Annotated[NewDecision, Depends(body_of(NewDecision))],
+) -> Response:
+    """Approve or refuse, with a reason; nobody decides on their own request."""
+    gateway: Gateway = request.app.state.gateway
+    row = await _found(gateway, caller.tenant, approval_id)
+
+    def work(c: Connection) -> Reply:
+        now = gateway.clock()
+        ruling = approvals.decide(c, caller.tenant, row.id, caller, body.decision, body.reason, now)
+        if (problem := _problem(ruling, row)) is not None:
+            raise problem
+        wake: tuple[Due, ...] = ()
+        if ruling in ("granted", "refused"):
+            kind = e.ApprovalGranted if ruling == "granted" else e.ApprovalRefused
+            event = new_event(kind(approval=row.id, by=caller.id, reason=body.reason))
+            journal.append(c, caller.tenant, row.run, [event], now)
+            wake = (Due("run", caller.tenant, row.run),)
+        after = approvals.get(c, caller.tenant, row.id)
+        return Reply(
+            200, {"id": row.id, "state": after.state if after else "", "run": row.run}, wake
+        )
+
+    return await once(request, caller, body, work)
+
+
+def shown(row: ApprovalRow) -> JsonObject:
+    """An approval as the API shows it: never the arguments in part."""
+    return {
+        "id": row.id,
+        "run": row.run,
+        "step": row.step,
+        "iteration": row.iteration,
+        "action": row.action,
+        "arguments": row.arguments,
+        "args_hash": row.args_hash,
+        "plan_digest": row.plan_digest,
+        "role": row.role,
+        "quorum": row.quorum,
+        "reasons": [*row.reasons],
+        "policies": [*row.policies],
+        "requester": row.requester,
+        "state": row.state,
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+    }
+
+
+def _problem(ruling: Ruling, row: ApprovalRow) -> ProblemError | None:
+    match ruling:
+        case "own":
+            return ProblemError(403, "own-request", "nobody approves their own request")
+        case "role":
+            return ProblemError(403, "role-missing", f"this needs the role {row.role}")
+        case "conflict":
+            return ProblemError(409, "already-decided", f"it is {row.state} already")
+        case "expired":
+            return ProblemError(410, "approval-expired", "nobody answered in time")
+        case "void":
+            return ProblemError(409, "approval-void", "the run no longer waits for it")
+        case _:
+            return None
+
+
+async def _found(gateway: Gateway, tenant: str, approval_id: str) -> ApprovalRow:
+    row = await gateway.store.read(partial(approvals.get, tenant=tenant, approval=approval_id))
+    if row is None:
+        raise not_found("approval", approval_id)
+    return row

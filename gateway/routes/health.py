@@ -1,0 +1,17 @@
+"""Whether the gateway works; needs no key and tells nothing of anybody."""
+
+from fastapi import APIRouter, Request
+from sqlalchemy import text
+
+from connectors.spec import JsonObject
+from gateway.wiring import Gateway
+
+router = APIRouter(prefix="/v1", tags=["health"])
+
+
+@router.get("/health")
+async def health(request: Request) -> JsonObject:
+    """Answer once the store does."""
+    gateway: Gateway = request.app.state.gateway
+    await gateway.store.read(lambda c: c.execute(text("SELECT 1")).scalar_one())
+    return {"status": "ok", "actions": len(gateway.catalog)}

@@ -1,0 +1,58 @@
+"""API keys: an operator makes and revokes them; a secret is shown once."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+
+from connectors.spec import JsonObject, Principal
+from executor.store import keys
+from gateway.auth import Caller, create_key, need_role
+from gateway.body import body_of, takes
+from gateway.problems import not_found
+from gateway.schemas import NewKey
+from gateway.wiring import Gateway
+
+router = APIRouter(prefix="/v1/keys", tags=["keys"])
+
+
+@router.post("", status_code=201, openapi_extra=takes(NewKey))
+async def create(
+    request: Request, caller: Caller, body: Annotated[NewKey, Depends(body_of(NewKey))]
+) -> JsonObject:
+    """Make a key for somebody."""
+    need_role(caller, "operator")
+    gateway: Gateway = request.app.state.gateway
+    principal = Principal(body.principal, caller.tenant, frozenset(body.roles))
+    key, secret = await create_key(gateway.store, principal, gateway.clock())
+    return {"id": key, "principal": principal.id, "roles": [*body.roles], "secret": secret}
+
+
+@router.get("")
+async def listed(request: Request, caller: Caller) -> list[JsonObject]:
+    """List keys, never their secrets."""
+    need_role(caller, "operator")
+    gateway: Gateway = request.app.state.gateway
+    found = await gateway.store.read(keys.listed)
+    return [
+        {
+            "id": row.id,
+            "principal": row.principal.id,
+            "roles": [*sorted(row.principal.roles)],
+            "created_at": row.created_at,
+            "revoked_at": row.revoked_at,
+        }
+        for row in found
+        if row.principal.tenant == caller.tenant
+    ]
+
+
+@router.delete("/{key_id}")
+async def revoke(request: Request, caller: Caller, key_id: str) -> JsonObject:
+    """End a key at once."""
+    need_role(caller, "operator")
+    gateway: Gateway = request.app.state.gateway
+    ended = partial(keys.revoke, tenant=caller.tenant, key=key_id, now=gateway.clock())
+    if not await gateway.store.write(ended):
+        raise not_found("key", key_id)
+    return {"id": key_id, "revoked": True}

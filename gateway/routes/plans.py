@@ -1,0 +1,133 @@
+"""Plans: submit one that was written elsewhere, look at one, start one."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from pydantic import JsonValue
+from sqlalchemy import Connection
+
+from connectors.spec import JsonObject
+from executor.check.admit import Accepted, Inputs, Questions, admit, restore, to_row
+from executor.check.parse import plan_of
+from executor.check.violation import Violation
+from executor.plan.model import Plan
+from executor.plan.render import render
+from executor.store import ids, plans, requests, runs
+from executor.store.drives import Due
+from executor.store.plans import PlanRow
+from gateway.auth import Caller, need_role
+from gateway.body import body_of, takes
+from gateway.once import Reply, once
+from gateway.problems import ProblemError, not_found
+from gateway.schemas import NewPlan, Nothing
+from gateway.wiring import Gateway
+
+router = APIRouter(prefix="/v1/plans", tags=["plans"])
+
+
+@router.post("", status_code=201, openapi_extra=takes(NewPlan))
+async def submit(
+    request: Request, caller: Caller, body: Annotated[NewPlan, Depends(body_of(NewPlan))]
+) -> Response:
+    """Have a plan admitted; no planner is involved."""
+    need_role(caller, "requester")
+    gateway: Gateway = request.app.state.gateway
+    accepted = _admitted(gateway, caller, body)
+
+    def work(c: Connection) -> Reply:
+        plan = ids.new("pln")
+        row = PlanRow(
+            caller.tenant, plan, accepted.digest, caller.id, None, to_row(accepted), gateway.clock()
+        )
+        plans.add(c, row)
+        return Reply(201, {"id": plan, **shown(accepted)})
+
+    return await once(request, caller, body, work)
+
+
+@router.get("/{plan_id}")
+async def show(request: Request, caller: Caller, plan_id: str) -> JsonObject:
+    """Show an accepted plan: itself, its certificate, and how it reads."""
+    gateway: Gateway = request.app.state.gateway
+    row = await _found(gateway, caller.tenant, plan_id)
+    accepted = restore(row.accepted, gateway.admission.seal_key)
+    return {"id": row.id, "request": row.request, **shown(accepted)}
+
+
+@router.post("/{plan_id}/runs", status_code=202)
+async def start(request: Request, caller: Caller, plan_id: str) -> Response:
+    """Run an accepted plan."""
+    need_role(caller, "requester")
+    gateway: Gateway = request.app.state.gateway
+    row = await _found(gateway, caller.tenant, plan_id)
+    if row.principal != caller.id:
+        raise ProblemError(403, "not-yours", "a plan is run by whom it was accepted for")
+
+    def work(c: Connection) -> Reply:
+        run = ids.new("run")
+        runs.create(
+            c, tenant=caller.tenant, run=run, plan=row.id, requester=caller.id,
+            now=gateway.clock(), request=row.request,
+        )  # fmt: skip
+        if row.request is not None:
+            requests.set_run(c, caller.tenant, row.request, run)
+        return Reply(202, {"id": run}, (Due("run", caller.tenant, run),))
+
+    return await once(request, caller, Nothing(), work)
+
+
+def shown(accepted: Accepted) -> JsonObject:
+    """A plan as the API shows it."""
+    inputs: JsonObject = {"schema": accepted.inputs.schema, "values": accepted.inputs.values}
+    return {
+        "digest": accepted.digest,
+        "plan": accepted.plan.stored()["plan"],
+        "rendered": render(accepted.plan),
+        "inputs": inputs,
+        "certificate": accepted.certificate.model_dump(mode="json"),
+    }
+
+
+def _admitted(gateway: Gateway, caller: Caller, body: NewPlan) -> Accepted:
+    plan = plan_of(body.plan)
+    if not isinstance(plan, Plan):
+        raise _rejected(plan)
+    inputs = Inputs(_schema_of(body.inputs), body.inputs)
+    verdict = admit(plan, gateway.admission.of(caller, body.request, (), inputs))
+    match verdict:
+        case Accepted():
+            return verdict
+        case Questions(questions=asked, unable=unable):
+            more: JsonObject = {
+                "questions": [each.model_dump(mode="json") for each in asked],
+                "unable": unable,
+            }
+            detail = unable or "the plan asks questions; nothing runs before they are answered"
+            raise ProblemError(422, "plan-not-runnable", detail, "Answer them in the plan.", more)
+        case _:
+            raise _rejected(verdict.violations)
+
+
+def _rejected(violations: tuple[Violation, ...]) -> ProblemError:
+    found: list[JsonValue] = [each.as_json() for each in violations]
+    first = violations[0]
+    detail = f"{first.at}: {first.message}"
+    if len(violations) > 1:
+        detail += f" (and {len(violations) - 1} more)"
+    fix = "Repair every violation and submit the plan again."
+    return ProblemError(422, "plan-rejected", detail, fix, {"violations": found})
+
+
+def _schema_of(values: JsonObject) -> JsonObject:
+    """A schema of given values: what is there is typed by what it is."""
+    properties: JsonObject = {name: {"const": value} for name, value in values.items()}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
+
+
+async def _found(gateway: Gateway, tenant: str, plan_id: str) -> PlanRow:
+    row = await gateway.store.read(partial(plans.get, tenant=tenant, plan=plan_id))
+    if row is None:
+        raise not_found("plan", plan_id)
+    return row

@@ -1,0 +1,161 @@
+"""Requests: words in; a question, a plan or a run out."""
+
+import asyncio
+import contextlib
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy import Connection
+
+from connectors.spec import JsonObject
+from executor.run import events as e
+from executor.run.perform import new_event
+from executor.store import ids, journal, requests
+from executor.store.drives import Due
+from executor.store.requests import RequestRow
+from executor.store.text import to_object
+from gateway.auth import Caller, need_role
+from gateway.body import body_of, takes
+from gateway.once import Reply, once
+from gateway.problems import ProblemError, not_found
+from gateway.routes.events import answer_events
+from gateway.schemas import Answers, NewRequest
+from gateway.wiring import Gateway
+
+router = APIRouter(prefix="/v1/requests", tags=["requests"])
+LONGEST_WAIT_S = 60.0
+_OPEN = ("received", "planning")
+
+
+@router.post("", status_code=202, openapi_extra=takes(NewRequest))
+async def receive(
+    request: Request, caller: Caller, body: Annotated[NewRequest, Depends(body_of(NewRequest))]
+) -> Response:
+    """Take a request in plain words; it is planned, admitted and run."""
+    need_role(caller, "requester")
+    gateway: Gateway = request.app.state.gateway
+    if body.model is not None and body.model not in gateway.planners:
+        known = ", ".join(sorted(gateway.planners))
+        raise ProblemError(
+            422, "unknown-model", f"there is no model {body.model}", f"Use: {known}."
+        )
+
+    def work(c: Connection) -> Reply:
+        new = ids.new("req")
+        now = gateway.clock()
+        requests.create(
+            c, request=new, principal=caller, text=body.text, inputs=body.inputs,
+            model=body.model, start=body.start, now=now,
+        )  # fmt: skip
+        received = new_event(e.RequestReceived(text=body.text))
+        journal.append(c, caller.tenant, new, [received], now)
+        return Reply(202, {"id": new}, (Due("request", caller.tenant, new),))
+
+    answer = await once(request, caller, body, work)
+    return await _perhaps_wait(request, caller.tenant, answer)
+
+
+@router.get("/{request_id}")
+async def show(request: Request, caller: Caller, request_id: str) -> JsonObject:
+    """Say where a request stands: questions, drafts with their violations, plan, run."""
+    return shown(await _found(request, caller.tenant, request_id))
+
+
+@router.post("/{request_id}/answers", status_code=202, openapi_extra=takes(Answers))
+async def answer(
+    request: Request,
+    caller: Caller,
+    request_id: str,
+    body: Annotated[Answers, Depends(body_of(Answers))],
+) -> Response:
+    """Answer what was asked; the request is planned again."""
+    need_role(caller, "requester")
+    row = await _found(request, caller.tenant, request_id)
+    gateway: Gateway = request.app.state.gateway
+
+    def work(c: Connection) -> Reply:
+        now = gateway.clock()
+        if not requests.answer(c, caller.tenant, row.id, body.answers, now):
+            raise ProblemError(409, "no-question", "this request does not wait for an answer")
+        answered = new_event(e.QuestionAnswered(answers=body.answers))
+        journal.append(c, caller.tenant, row.id, [answered], now)
+        return Reply(202, {"id": row.id}, (Due("request", caller.tenant, row.id),))
+
+    return await _perhaps_wait(request, caller.tenant, await once(request, caller, body, work))
+
+
+@router.post("/{request_id}/retry", status_code=202)
+async def retry(request: Request, caller: Caller, request_id: str) -> JsonObject:
+    """Have a request planned again after no model answered."""
+    need_role(caller, "requester")
+    row = await _found(request, caller.tenant, request_id)
+    gateway: Gateway = request.app.state.gateway
+    now = gateway.clock()
+    if not await gateway.store.write(lambda c: requests.retry(c, caller.tenant, row.id, now)):
+        raise ProblemError(409, "not-retryable", "only planner_unavailable can be tried again")
+    gateway.wake(Due("request", caller.tenant, row.id))
+    return {"id": row.id}
+
+
+@router.get("/{request_id}/events")
+async def events(request: Request, caller: Caller, request_id: str) -> Response:
+    """Stream the request's journal until its plan is accepted."""
+    row = await _found(request, caller.tenant, request_id)
+    return await answer_events(
+        request, caller.tenant, row.id, lambda event: event.type == "plan.accepted"
+    )
+
+
+def shown(row: RequestRow) -> JsonObject:
+    """A request as the API shows it."""
+    return {
+        "id": row.id,
+        "status": row.status,
+        "code": row.code,
+        "text": row.text,
+        "answers": dict(row.answers),
+        "plan": row.plan,
+        "run": row.run,
+        **row.detail,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+async def _found(request: Request, tenant: str, request_id: str) -> RequestRow:
+    gateway: Gateway = request.app.state.gateway
+    row = await gateway.store.read(lambda c: requests.get(c, tenant, request_id))
+    if row is None:
+        raise not_found("request", request_id)
+    return row
+
+
+async def _perhaps_wait(request: Request, tenant: str, answer: JSONResponse) -> Response:
+    """`Prefer: wait=N`: answer with where the request stands once it is planned, or in time."""
+    seconds = wait_s(request)
+    if not seconds or answer.status_code != 202:
+        return answer
+    gateway: Gateway = request.app.state.gateway
+    subject = str(to_object(bytes(answer.body).decode())["id"])
+    with gateway.notices.watch(subject) as bell, contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await _found(request, tenant, subject)).status in _OPEN:
+                bell.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.5):
+                        await bell.wait()
+    row = await _found(request, tenant, subject)
+    headers = {"preference-applied": f"wait={seconds:g}"}
+    if "idempotent-replayed" in answer.headers:
+        headers["idempotent-replayed"] = "true"
+    return JSONResponse(shown(row), 202 if row.status in _OPEN else 200, headers)
+
+
+def wait_s(request: Request) -> float:
+    """How long the client prefers to wait (RFC 7240), at most a minute."""
+    for part in request.headers.get("prefer", "").split(","):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "wait" and value.isdigit():
+            return min(float(value), LONGEST_WAIT_S)
+    return 0.0

@@ -1,0 +1,170 @@
+"""Runs: where they stand, what happened, cancel, and what a person found out."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from sqlalchemy import Connection
+
+from connectors.spec import JsonObject
+from executor.check.admit import restore
+from executor.run import events as e
+from executor.run.perform import new_event
+from executor.run.state import fold
+from executor.store import drives, journal, plans, runs
+from executor.store.drives import Due
+from executor.store.runs import RunRow
+from executor.trace import Trace, render_trace, trace
+from gateway.auth import Caller, need_role
+from gateway.body import body_of, takes
+from gateway.once import Reply, once
+from gateway.problems import ProblemError, not_found
+from gateway.routes.events import answer_events
+from gateway.schemas import Cancel, Reconcile
+from gateway.wiring import Gateway
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+
+@router.get("")
+async def newest(
+    request: Request,
+    caller: Caller,
+    status: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> list[JsonObject]:
+    """List the newest runs."""
+    gateway: Gateway = request.app.state.gateway
+    read = partial(runs.newest, tenant=caller.tenant, status=status, limit=limit)
+    return [shown(row) for row in await gateway.store.read(read)]
+
+
+@router.get("/{run_id}")
+async def show(request: Request, caller: Caller, run_id: str) -> JsonObject:
+    """Say where a run stands."""
+    return shown(await _found(request, caller.tenant, run_id))
+
+
+@router.get("/{run_id}/events")
+async def events(request: Request, caller: Caller, run_id: str) -> Response:
+    """Stream the run's journal until it is finished; `Last-Event-ID` goes on from there."""
+    row = await _found(request, caller.tenant, run_id)
+    return await answer_events(
+        request, caller.tenant, row.id, lambda event: event.type == "run.finished"
+    )
+
+
+@router.get("/{run_id}/trace")
+async def explain(request: Request, caller: Caller, run_id: str) -> Response:
+    """Explain a run: what happened, why, and whether each effect happened."""
+    found = await _trace(request, caller.tenant, run_id)
+    if "text/plain" in request.headers.get("accept", ""):
+        return PlainTextResponse(render_trace(found) + "\n")
+    return JSONResponse(found.model_dump(mode="json"))
+
+
+@router.post("/{run_id}/cancel", status_code=202, openapi_extra=takes(Cancel))
+async def cancel(
+    request: Request,
+    caller: Caller,
+    run_id: str,
+    body: Annotated[Cancel, Depends(body_of(Cancel))],
+) -> Response:
+    """Begin no new effects; calls in flight are waited for."""
+    row = await _found(request, caller.tenant, run_id)
+    if row.requester != caller.id:
+        need_role(caller, "operator")
+    gateway: Gateway = request.app.state.gateway
+
+    def work(c: Connection) -> Reply:
+        now = gateway.clock()
+        if not runs.request_cancel(c, caller.tenant, row.id, body.mode, now):
+            raise ProblemError(409, "already-over", f"the run is {row.status} or being cancelled")
+        asked = new_event(e.CancelRequested(by=caller.id, mode=body.mode))
+        journal.append(c, caller.tenant, row.id, [asked], now)
+        return Reply(202, {"id": row.id}, (Due("run", caller.tenant, row.id),))
+
+    return await once(request, caller, body, work)
+
+
+@router.post("/{run_id}/reconcile", status_code=202, openapi_extra=takes(Reconcile))
+async def reconcile(
+    request: Request,
+    caller: Caller,
+    run_id: str,
+    body: Annotated[Reconcile, Depends(body_of(Reconcile))],
+) -> Response:
+    """Say what became of an uncertain effect, having checked at the service."""
+    need_role(caller, "operator")
+    row = await _found(request, caller.tenant, run_id)
+    gateway: Gateway = request.app.state.gateway
+
+    def work(c: Connection) -> Reply:
+        event = _resolution(c, row, caller.id, body)
+        now = gateway.clock()
+        journal.append(c, caller.tenant, row.id, [new_event(event)], now)
+        drives.wake(c, Due("run", caller.tenant, row.id), now)
+        return Reply(202, {"id": row.id}, (Due("run", caller.tenant, row.id),))
+
+    return await once(request, caller, body, work)
+
+
+def shown(row: RunRow) -> JsonObject:
+    """A run as the API shows it."""
+    return {
+        "id": row.id,
+        "plan": row.plan,
+        "request": row.request,
+        "requester": row.requester,
+        "status": row.status,
+        "waiting_for": row.waiting_for,
+        "code": row.code,
+        "wake_at": row.wake_at,
+        "result": row.result,
+        "recoveries": row.recoveries,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def _resolution(c: Connection, row: RunRow, by: str, body: Reconcile) -> e.ReconcileResolved:
+    stored = journal.read(c, row.tenant, row.id)
+    state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
+    last = state.last((body.step, body.iteration))
+    if last is None or not last.is_uncertain:
+        raise ProblemError(409, "not-uncertain", f"nothing of step {body.step!r} is uncertain")
+    resolution = {"happened": "applied", "send_again": "absent", "abandon": "abandoned"}
+    return e.ReconcileResolved.model_validate(
+        {
+            "step": body.step,
+            "iteration": body.iteration,
+            "n": last.intent.n,
+            "resolution": resolution[body.resolution],
+            "by": by,
+            "reason": body.reason,
+            "output": body.output,
+        }
+    )
+
+
+async def _trace(request: Request, tenant: str, run_id: str) -> Trace:
+    row = await _found(request, tenant, run_id)
+    gateway: Gateway = request.app.state.gateway
+
+    def work(c: Connection) -> Trace:
+        plan = plans.get(c, tenant, row.plan)
+        if plan is None:
+            raise not_found("plan", row.plan)
+        accepted = restore(plan.accepted, gateway.admission.seal_key)
+        return trace(accepted, row, journal.read(c, tenant, run_id))
+
+    return await gateway.store.read(work)
+
+
+async def _found(request: Request, tenant: str, run_id: str) -> RunRow:
+    gateway: Gateway = request.app.state.gateway
+    row = await gateway.store.read(partial(runs.get, tenant=tenant, run=run_id))
+    if row is None:
+        raise not_found("run", run_id)
+    return row

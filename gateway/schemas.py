@@ -1,0 +1,71 @@
+"""What clients send; every member is checked and an unknown one is an error."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from connectors.spec import JsonObject
+
+Words = Annotated[str, Field(min_length=1, max_length=20_000)]
+Reason = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class NewRequest(_Closed):
+    """`POST /v1/requests`: what somebody wants, in plain words."""
+
+    text: Words
+    model: str | None = None
+    inputs: JsonObject = {}
+    start: Literal["auto", "manual"] = "auto"
+
+
+class Answers(_Closed):
+    """`POST /v1/requests/{id}/answers`: by what each question is about."""
+
+    answers: dict[str, Words] = Field(min_length=1)
+
+
+class NewPlan(_Closed):
+    """`POST /v1/plans`: a plan that was written elsewhere."""
+
+    plan: JsonObject
+    request: str = Field(default="", max_length=20_000)
+    inputs: JsonObject = {}
+
+
+class Cancel(_Closed):
+    """`POST /v1/runs/{id}/cancel`: no new effects."""
+
+    mode: Literal["stop"] = "stop"
+
+
+class Reconcile(_Closed):
+    """`POST /v1/runs/{id}/reconcile`: what a person found out about an uncertain effect."""
+
+    step: str
+    iteration: str = ""
+    resolution: Literal["happened", "send_again", "abandon"]
+    output: JsonValue = None
+    reason: Reason
+
+
+class NewDecision(_Closed):
+    """`POST /v1/approvals/{id}/decision`: one person's yes or no, with a reason."""
+
+    decision: Literal["approve", "refuse"]
+    reason: Reason
+
+
+class NewKey(_Closed):
+    """`POST /v1/keys`: a key for somebody of the operator's tenant."""
+
+    principal: str = Field(pattern=r"^[A-Za-z0-9._@-]{1,80}$")
+    roles: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]] = Field(min_length=1)
+
+
+class Nothing(_Closed):
+    """A POST that needs no body."""

@@ -1,0 +1,155 @@
+"""The operator's file `lamgate.toml`; `LAMGATE_...` in the environment overrides, `__` nests."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from connectors.errors import ConfigurationError
+from planner.models.build import Adapter
+from planner.models.openai_compatible import Structured
+
+FILE = "lamgate.toml"
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(_Closed):
+    """Where everything is kept."""
+
+    url: str = "sqlite:///var/lamgate.db"
+
+
+class Server(_Closed):
+    """Where the gateway listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8700, ge=0, le=65535)
+
+
+class ModelEntry(_Closed):
+    """One `[models.NAME]`."""
+
+    adapter: Adapter
+    model: str
+    base_url: str | None = None
+    api_key: str | None = None  # a reference, env:NAME
+    structured: Structured = "auto"
+    timeout_s: float = 60.0
+    chat_model: str | None = None
+
+
+class Connection(BaseModel):
+    """One `[connections.NAME]`; members that are not named here are the connector's own options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    connector: str
+    base_url: str = ""
+    credential: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, JsonValue]:
+        """The connector's own options."""
+        return dict(self.model_extra or {})
+
+
+class Place(_Closed):
+    """A folder, relative to the file."""
+
+    path: Path | None = None
+
+
+class PolicyPlace(Place):
+    """Where the Cedar texts are, and who may approve targets that nobody said."""
+
+    lift_role: str | None = "approver"
+
+
+class Budgets(_Closed):
+    """What a plan may cost at the most."""
+
+    steps: int = Field(default=50, ge=1)
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LAMGATE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    database: Database = Database()
+    server: Server = Server()
+    planner: str = "playbooks"  # or a name of [models]
+    models: dict[str, ModelEntry] = {}
+    connections: dict[str, Connection] = {}
+    policy: PolicyPlace = PolicyPlace()
+    playbooks: Place = Place()
+    budgets: Budgets = Budgets()
+    base_dir: Path = Path()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment (never a `.env` file), then the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def at(self, path: Path) -> Path:
+        """A path of the file, relative to where the file stands."""
+        return path if path.is_absolute() else self.base_dir / path
+
+    @property
+    def database_url(self) -> str:
+        """The database with its path made absolute."""
+        prefix = "sqlite:///"
+        if self.database.url.startswith(prefix):
+            return prefix + str(self.at(Path(self.database.url.removeprefix(prefix))).absolute())
+        return self.database.url
+
+
+def load_settings(file: Path | None) -> Settings:
+    """Read a file, or `lamgate.toml` here if there is one; raises `ConfigurationError`."""
+    path = file or Path(FILE)
+    if file is not None and not file.exists():
+        raise ConfigurationError(f"there is no file {file}")
+    reading = type("_File", (Settings,), {"model_config": _config(path), "__module__": __name__})
+    try:
+        made: Any = reading(base_dir=path.absolute().parent)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{path}: {where}: {first['msg']}") from error
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    settings: Settings = made
+    if settings.planner != "playbooks" and settings.planner not in settings.models:
+        raise ConfigurationError(
+            f"{path}: planner: {settings.planner!r} is neither `playbooks` nor one of [models]"
+        )
+    return settings
+
+
+def _config(path: Path) -> SettingsConfigDict:
+    return SettingsConfigDict(
+        env_prefix="LAMGATE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        toml_file=path,
+    )
