@@ -12,6 +12,8 @@ from types import TracebackType
 
 HERE = Path(__file__).parent
 SERVICES = ("orders", "pay_minor", "pay_decimal", "mail")
+FIXED_PORTS = {"orders": 8711, "pay_minor": 8712, "pay_decimal": 8713, "mail": 8714}
+FIXED_SMTP_PORT = 8715
 READY_WITHIN_S = 60.0
 
 
@@ -49,12 +51,15 @@ class Shop:
                     stream.close()
 
 
-def start_shop(data: Path, *, which: tuple[str, ...] = SERVICES) -> Shop:
+def start_shop(
+    data: Path, *, which: tuple[str, ...] = SERVICES, fixed_ports: bool = False
+) -> Shop:
     """Start services side by side and wait until each is ready; raises `ShopError`."""
     data.mkdir(parents=True, exist_ok=True)
     processes = {
         name: subprocess.Popen(
-            [sys.executable, str(HERE / f"{name}.py"), "--data", str(data / f"{name}.db")],
+            [sys.executable, str(HERE / f"{name}.py"), "--data", str(data / f"{name}.db")]
+            + (_fixed(name) if fixed_ports else []),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -76,6 +81,11 @@ def start_shop(data: Path, *, which: tuple[str, ...] = SERVICES) -> Shop:
     return shop
 
 
+def _fixed(name: str) -> list[str]:
+    smtp = ["--smtp-port", str(FIXED_SMTP_PORT)] if name == "mail" else []
+    return ["--port", str(FIXED_PORTS[name]), *smtp]
+
+
 def _ready_line(name: str, process: "subprocess.Popen[str]", deadline: float) -> str:
     lines: list[str] = []
     output = process.stdout
@@ -94,7 +104,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Start the shop until Ctrl-C.")
     parser.add_argument("--data", type=Path, default=None)
     chosen = parser.parse_args().data or Path(tempfile.mkdtemp(prefix="shop-"))
-    with start_shop(chosen) as running:
+    with start_shop(chosen, fixed_ports=True) as running:
         for service, url in running.urls.items():
             print(f"{service:<12} {url}   {url}/docs")
         print(f"{'smtp':<12} {running.smtp}\ndata in {chosen}; Ctrl-C ends it", flush=True)

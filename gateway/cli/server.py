@@ -1,0 +1,75 @@
+"""Serves a gateway: `lamgate serve`, and `plan` and `run` where none is running."""
+
+import asyncio
+import logging
+import socket
+import threading
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from gateway.app import create_app
+from gateway.settings import Settings
+from gateway.wiring import build
+
+DRAIN_S = 10
+
+
+@dataclass
+class Running:
+    """What whoever started a gateway learns of it, and how it is stopped."""
+
+    ready: threading.Event = field(default_factory=threading.Event)
+    address: str = ""
+    operator_key: str = ""
+    error: Exception | None = None
+    server: uvicorn.Server | None = None
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self.server is not None:
+            self.server.should_exit = True
+
+
+async def run_gateway(settings: Settings, running: Running, *, port: int | None = None) -> None:
+    """Build and serve until stopped; what goes wrong before is in `running.error`."""
+    try:
+        async with build(settings) as gateway:
+            chosen = settings.server.port if port is None else port
+            listener = _listen(settings.server.host, chosen)
+            config = uvicorn.Config(
+                create_app(gateway),
+                log_level="warning",
+                lifespan="off",
+                server_header=False,
+                timeout_keep_alive=10,
+                timeout_graceful_shutdown=DRAIN_S,
+                h11_max_incomplete_event_size=32_768,
+            )
+            running.server = uvicorn.Server(config)
+            host, bound = listener.getsockname()[:2]
+            running.address = f"http://{host}:{bound}"
+            running.operator_key = gateway.operator_key
+            gateway.store.publish_address(running.address)
+            serving = asyncio.get_running_loop().create_task(
+                running.server.serve(sockets=[listener])
+            )
+            while not running.server.started and not serving.done():
+                await asyncio.sleep(0.01)
+            running.ready.set()
+            await serving
+    except Exception as error:  # noqa: BLE001 - told by whoever started it, in its own words
+        running.error = error
+        running.ready.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+def quiet_logs() -> None:
+    """The journal is the record; only warnings are worth a line."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
