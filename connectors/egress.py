@@ -1,8 +1,9 @@
 """Where calls may go: an address is resolved once, checked, and then connected to.
 
-A name that resolves to a private address is refused unless the operator's file lists exactly
-its host and port. Addresses are unwrapped first (IPv4 inside IPv6, NAT64, 6to4), so that no
-spelling of a loopback address gets by.
+A name that resolves to an address outside the public internet is refused unless the operator's
+file lists exactly its host and port. Addresses are unwrapped first (IPv4 inside IPv6), so that
+no spelling of a loopback address gets by. What was checked is what is connected to: there is no
+second look-up that could answer something else.
 """
 
 import asyncio
@@ -10,18 +11,30 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 import httpcore2
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Public IPv6 is 2000::/3; inside it these are not: Teredo and other protocols, documentation, 6to4.
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+_SPECIAL_6 = tuple(
+    map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"))
+)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# `is_global` of the interpreter calls these public: protocol assignments, the 6to4 relay, and the
+# address under which one cloud's machines reach their host.
+_SPECIAL_4 = tuple(
+    map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"))
+)
+_NEXT_ADDRESS_AFTER_S = 4.0
 
 
 class EgressRefusedError(Exception):
-    """The address is not one that this connection may reach."""
+    """The address is not one that this gateway may reach."""
 
 
 class TooLateError(Exception):
@@ -30,32 +43,37 @@ class TooLateError(Exception):
 
 @dataclass
 class Sending:
-    """What is known of one request while it is being sent."""
+    """What is known of one request while it is under way."""
 
     send_before: float
     has_begun: bool = False
+    status: int | None = None
+    headers: Mapping[str, str] | None = None
 
 
 SENDING: ContextVar[Sending] = ContextVar("sending")
 
 
-def is_public(address: Address) -> bool:
+def is_public(address: IpAddress) -> bool:
     """Whether an address is one of the public internet, however it is wrapped."""
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
-        if address.sixtofour is not None:
-            return is_public(address.sixtofour)
         if address in _NAT64:
             return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return address.is_global and not address.is_multicast
+        if address not in _UNICAST or any(address in network for network in _SPECIAL_6):
+            return False
+        return address.is_global
+    if address.is_multicast or any(address in network for network in _SPECIAL_4):
+        return False
+    return address.is_global
 
 
 class CheckedBackend(httpcore2.AsyncNetworkBackend):
     """Resolves once, checks, connects to the checked address, and notes the first byte sent."""
 
     def __init__(self, allow_hosts: frozenset[str]) -> None:
-        self._allowed = allow_hosts
+        self._allowed = frozenset(host.lower() for host in allow_hosts)
         self._inner = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
@@ -66,26 +84,40 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the first address of the host that may be reached."""
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
-            raise httpcore2.ConnectError(f"{host} cannot be resolved: {error}") from error
-        addresses = [ipaddress.ip_address(str(each[4][0]).partition("%")[0]) for each in found]
-        if f"{host}:{port}" not in self._allowed and not all(map(is_public, addresses)):
+        """Connect to the first address of the host that answers, if all of them are allowed."""
+        origin = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        addresses = await _resolve(host, port)
+        if origin not in self._allowed and not all(map(is_public, addresses)):
             raise EgressRefusedError(
-                f"{host}:{port} is not a public address; only the operator's file can allow it "
-                "(allow_hosts)"
+                f"{origin} is not a public address; only the operator's file can allow it, "
+                f'with allow_hosts = ["{origin}"]'
             )
-        stream = await self._inner.connect_tcp(
-            str(addresses[0]), port, timeout, local_address, socket_options
-        )
-        return _NotedStream(stream)
+        failure: Exception = httpcore2.ConnectError(f"{host} has no address")
+        for address in addresses:
+            wait = timeout if address is addresses[-1] else _NEXT_ADDRESS_AFTER_S
+            try:
+                stream = await self._inner.connect_tcp(
+                    str(address), port, wait, local_address, socket_options
+                )
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _NotedStream(stream)
+        raise failure
 
     async def sleep(self, seconds: float) -> None:
         """Wait between attempts to connect."""
         await asyncio.sleep(seconds)
+
+
+async def _resolve(host: str, port: int) -> Sequence[IpAddress]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpcore2.ConnectError(f"{host} cannot be resolved: {error}") from error
+    texts = dict.fromkeys(str(each[4][0]).partition("%")[0] for each in found)
+    return [ipaddress.ip_address(text) for text in texts]
 
 
 class _NotedStream(httpcore2.AsyncNetworkStream):
@@ -100,8 +132,8 @@ class _NotedStream(httpcore2.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         sending = SENDING.get()
         if not sending.has_begun:
-            if time.monotonic() > sending.send_before:
-                raise TooLateError("the first byte was not sent in time")
+            if time.monotonic() >= sending.send_before:
+                raise TooLateError("the first byte could not be sent in time")
             sending.has_begun = True
         await self._inner.write(buffer, timeout)
 

@@ -73,7 +73,25 @@ class Unavailable(ConnectorError):
 
 
 class Uncertain(ConnectorError):
-    """The request left us and no clear answer came back: the effect may have happened."""
+    """The request left us and no clear answer came back: the effect may have happened.
+
+    Where the class allows another call, it comes no earlier than `retry_after_s`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: Kind,
+        retry_after_s: float | None = None,
+        vendor_code: str | None = None,
+        request_id: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(
+            message, kind=kind, vendor_code=vendor_code, request_id=request_id, status=status
+        )
+        self.retry_after_s = retry_after_s
 
 
 class ConfigurationError(Exception):

@@ -1,22 +1,28 @@
 """The one way out: HTTP with checked addresses, no redirects, caps, and what exactly was sent.
 
-After a failure there is one question: had a byte of the request left us? `NotSentError` means
-no, so nothing can have happened. `NoAnswerError` means yes, and no complete answer came back.
+TransportError
+├── NotSentError         no byte of the request left us, so nothing can have happened
+│   └── NotAllowedError  and none ever will: the address or a header is not one we send
+├── NoAnswerError        it left us, at least in part, and no complete answer came back
+└── BadAnswerError       an answer came with a status, but its body cannot be used
 """
 
 import asyncio
+import re
 import time
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import httpcore2
 
+from connectors.body import MOST_BYTES, Body, BodyError
 from connectors.egress import SENDING, CheckedBackend, EgressRefusedError, Sending, TooLateError
+from connectors.url import Address, AddressError, read_address
 
-MOST_BYTES = 10 * 1024 * 1024
-_CHUNK = 64 * 1024
+_READS = ("GET", "HEAD")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_LOST = (httpcore2.NetworkError, httpcore2.ProtocolError, OSError)
 
 
 class TransportError(Exception):
@@ -25,6 +31,10 @@ class TransportError(Exception):
 
 class NotSentError(TransportError):
     """No byte of the request left us."""
+
+
+class NotAllowedError(NotSentError):
+    """The request is not one that is sent: asking again cannot help."""
 
 
 class NoAnswerError(TransportError):
@@ -36,12 +46,15 @@ class NoAnswerError(TransportError):
 
 
 class BadAnswerError(TransportError):
-    """An answer came with a status, but its body is too large or cannot be decoded."""
+    """An answer came with a status, but its body is too large, cut short or cannot be decoded."""
 
-    def __init__(self, message: str, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, message: str, status: int, headers: Mapping[str, str], received_at: float = 0.0
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.headers = headers
+        self.received_at = received_at
 
 
 @dataclass(frozen=True)
@@ -52,103 +65,136 @@ class HttpRequest:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    most_bytes: int = MOST_BYTES  # of the answer
 
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """One answer, decoded; header names are in lower case."""
+    """One answer, decoded; header names are in lower case, `received_at` is epoch seconds."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    received_at: float = 0.0
 
 
 class Transport:
     """Sends requests; `allow_hosts` are exact `host:port` pairs that may be private."""
 
-    def __init__(self, allow_hosts: frozenset[str] = frozenset()) -> None:
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpcore2.default_ssl_context(),
-            max_connections=200,
+    def __init__(
+        self,
+        allow_hosts: frozenset[str] = frozenset(),
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        backend = CheckedBackend(allow_hosts)
+        context = httpcore2.default_ssl_context()
+        self._clock = clock
+        self._reads = httpcore2.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=100,
             max_keepalive_connections=20,
-            keepalive_expiry=5.0,
-            network_backend=CheckedBackend(allow_hosts),
+            keepalive_expiry=4.0,
+            network_backend=backend,
+        )
+        # A write gets a connection of its own. On one that had been idle the service may be
+        # hanging up just then, and nobody could tell whether it still took the request.
+        self._writes = httpcore2.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=100,
+            max_keepalive_connections=0,
+            network_backend=backend,
         )
 
     async def send(
         self, request: HttpRequest, *, deadline: float, send_before: float
     ) -> HttpAnswer:
         """Send once, by monotonic deadlines; raises `TransportError`."""
-        parts = urlsplit(request.url)
-        if parts.scheme not in ("http", "https") or parts.username or not parts.hostname:
-            raise NotSentError("only http and https addresses without a user are called")
+        try:
+            address = read_address(request.url)
+            headers = _headers(request, address)
+        except ValueError as error:
+            raise NotAllowedError(str(error)) from error
         sending = Sending(send_before)
-        SENDING.set(sending)
+        token = SENDING.set(sending)
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-                return await self._send(request, parts.netloc)
-        except (EgressRefusedError, TooLateError, httpcore2.UnsupportedProtocol) as error:
+                return await self._send(request, address, headers, sending)
+        except (EgressRefusedError, httpcore2.LocalProtocolError) as error:
+            if sending.has_begun:
+                raise NoAnswerError(str(error)) from error
+            raise NotAllowedError(str(error)) from error
+        except TooLateError as error:
             raise NotSentError(str(error)) from error
         except (TimeoutError, httpcore2.TimeoutException) as error:
-            if not sending.has_begun:
-                raise NotSentError("no connection before the deadline") from error
-            raise NoAnswerError("no answer before the deadline", timed_out=True) from error
-        except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
-            if not sending.has_begun:
-                raise NotSentError(f"no connection: {error}") from error
-            raise NoAnswerError(f"the connection ended without an answer: {error}") from error
+            raise self._failure(sending, "the deadline passed", timed_out=True) from error
+        except _LOST as error:
+            raise self._failure(sending, f"{error}" or type(error).__name__) from error
+        finally:
+            SENDING.reset(token)
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._pool.aclose()
+        await self._reads.aclose()
+        await self._writes.aclose()
 
-    async def _send(self, request: HttpRequest, host: str) -> HttpAnswer:
-        headers = {
-            "host": host,
-            "user-agent": "lamgate",
-            "accept": "application/json",
-            "accept-encoding": "gzip",
-            **{name.lower(): value for name, value in request.headers.items()},
-        }
-        if request.body is not None:
-            headers["content-length"] = str(len(request.body))
-        async with self._pool.stream(
-            request.method,
-            request.url,
-            headers=[(name.encode(), value.encode()) for name, value in headers.items()],
-            content=request.body,
+    def _failure(self, sending: Sending, reason: str, *, timed_out: bool = False) -> TransportError:
+        """What is known of a request that ended without an answer."""
+        if not sending.has_begun:
+            return NotSentError(f"no connection: {reason}")
+        if sending.status is None:
+            return NoAnswerError(f"sent, but there is no answer: {reason}", timed_out=timed_out)
+        message = f"the answer of status {sending.status} was cut short: {reason}"
+        if sending.status < 300:
+            # A service may say 200 before it is done, so this is not yet a yes.
+            return NoAnswerError(message, timed_out=timed_out)
+        return BadAnswerError(message, sending.status, sending.headers or {}, self._clock())
+
+    async def _send(
+        self,
+        request: HttpRequest,
+        address: Address,
+        headers: list[tuple[bytes, bytes]],
+        sending: Sending,
+    ) -> HttpAnswer:
+        pool = self._reads if request.method in _READS else self._writes
+        url = httpcore2.URL(
+            scheme=address.scheme, host=address.host, port=address.port, target=address.target
+        )
+        async with pool.stream(
+            request.method, url, headers=headers, content=request.body
         ) as response:
             answered = {
                 name.decode("latin-1").lower(): value.decode("latin-1")
                 for name, value in response.headers
             }
-            body = await _read(response, answered)
-            return HttpAnswer(response.status, answered, body)
+            sending.status, sending.headers = response.status, answered
+            try:
+                body = Body(answered.get("content-encoding", "").lower(), request.most_bytes)
+                async for chunk in response.aiter_stream():
+                    body.feed(chunk)
+                found = body.finish()
+            except BodyError as error:
+                raise BadAnswerError(
+                    str(error), response.status, answered, self._clock()
+                ) from error
+            return HttpAnswer(response.status, answered, found, self._clock())
 
 
-async def _read(response: httpcore2.Response, headers: Mapping[str, str]) -> bytes:
-    """Read and decode a body, never holding more than the cap."""
-    encoding = headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", "gzip", "deflate"):
-        raise BadAnswerError(f"encoded as {encoding}", response.status, headers)
-    decoder = None if encoding == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)
-    body = bytearray()
-    try:
-        async for chunk in response.aiter_stream():
-            if decoder is None:
-                body += chunk
-            else:
-                data = chunk
-                while data:
-                    body += decoder.decompress(data, _CHUNK)
-                    data = decoder.unconsumed_tail
-                    _check_size(body, response.status, headers)
-            _check_size(body, response.status, headers)
-    except zlib.error as error:
-        raise BadAnswerError(f"not {encoding}: {error}", response.status, headers) from error
-    return bytes(body)
-
-
-def _check_size(body: bytearray, status: int, headers: Mapping[str, str]) -> None:
-    if len(body) > MOST_BYTES:
-        raise BadAnswerError(f"larger than {MOST_BYTES} bytes", status, headers)
+def _headers(request: HttpRequest, address: Address) -> list[tuple[bytes, bytes]]:
+    """The request's headers and ours; a value is never repeated in a message, it may be secret."""
+    headers = {
+        "user-agent": "lamgate",
+        "accept": "application/json",
+        **{name.lower(): value for name, value in request.headers.items()},
+        "host": address.authority,
+        "accept-encoding": "gzip",
+    }
+    if request.body is not None:
+        headers["content-length"] = str(len(request.body))
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or name in ("transfer-encoding", "connection", "te"):
+            raise AddressError(f"{name[:40]!r} is no header that is sent")
+        if not _VALUE.fullmatch(value) or value != value.strip():
+            raise AddressError(f"the value of the header {name} has characters that cannot be sent")
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in headers.items()]

@@ -1,19 +1,30 @@
 """Python functions as actions: types from annotations, the manifest from the decorator."""
 
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from pydantic import ConfigDict, JsonValue, TypeAdapter, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PydanticUserError,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
-from connectors.errors import Kind, Refused
+from connectors.errors import ConfigurationError, Kind, Refused, Unavailable
 from connectors.spec import ActionSpec, CallContext, JsonObject
 
 # A plugin's functions have signatures of their own: this file is where they become actions.
 Function = Callable[..., Awaitable[Any]]
 _CONTEXT = "context"
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True)
@@ -37,9 +48,23 @@ def action(**manifest: Any) -> Callable[[Function], NativeAction]:
     """
 
     def decorate(function: Function) -> NativeAction:
+        if not inspect.iscoroutinefunction(function):
+            raise TypeError(f"{function!r} is not async; wrap what blocks in asyncio.to_thread")
         return NativeAction(function, manifest)
 
     return decorate
+
+
+@dataclass(frozen=True)
+class _Native:
+    """An action ready to be called: what goes in, what comes out."""
+
+    spec: ActionSpec
+    function: Function
+    arguments: type[BaseModel]
+    names: Mapping[str, str]  # the model's field -> the function's parameter
+    returned: TypeAdapter[Any] | None
+    takes_context: bool
 
 
 class NativeConnector:
@@ -47,57 +72,110 @@ class NativeConnector:
 
     def __init__(self, name: str, connection: str, functions: Sequence[NativeAction]) -> None:
         self.name = name
-        self._actions = {
-            spec.name: (spec, native)
-            for native in functions
-            for spec in [_spec(connection, native)]
-        }
+        self._actions: dict[str, _Native] = {}
+        for each in functions:
+            native = _native(connection, each)
+            if native.spec.name in self._actions:
+                raise ConfigurationError(f"two functions are called {native.spec.name}")
+            self._actions[native.spec.name] = native
 
     async def actions(self) -> Sequence[ActionSpec]:
         """Every function, the same each time."""
-        return tuple(spec for spec, _ in self._actions.values())
+        return tuple(native.spec for native in self._actions.values())
 
     async def call(
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
     ) -> Outcome:
         """Call the function once."""
-        native = self._actions[action.name][1]
-        takes_context = _CONTEXT in inspect.signature(native.function).parameters
+        native = self._actions[action.name]
         try:
-            given = _model(native.function).model_validate(dict(arguments))
+            given = native.arguments.model_validate(dict(arguments))
         except ValidationError as error:
-            raise Refused(str(error), kind=Kind.INVALID) from error
-        values = {name: getattr(given, name) for name in type(given).model_fields}
-        extra = {_CONTEXT: context} if takes_context else {}
-        result = await native.function(**values, **extra)
+            raise Refused(_told(error), kind=Kind.INVALID) from error
+        values = {
+            name: getattr(given, field)
+            for field, name in native.names.items()
+            if field in given.model_fields_set
+        }
+        if native.takes_context:
+            values[_CONTEXT] = context
+        if time.monotonic() >= context.send_before:
+            raise Unavailable("the call could not begin in time", kind=Kind.TIMEOUT)
+        result = await native.function(**values)
         if isinstance(result, Applied | Unreadable | Pending):
             return result
-        returned = get_type_hints(native.function).get("return", JsonValue)
-        return Applied(TypeAdapter(returned).dump_python(result, mode="json"))
+        return _outcome(native, result)
 
 
-def _model(function: Function) -> Any:
-    hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name != _CONTEXT:
-            default = ... if parameter.default is inspect.Parameter.empty else parameter.default
-            fields[name] = (hints.get(name, JsonValue), default)
-    return create_model(
-        function.__name__, __config__=ConfigDict(extra="forbid", strict=False), **fields
-    )
+def _outcome(native: _Native, result: object) -> Outcome:
+    """The function's result as its annotation says; it has acted already, whatever comes."""
+    adapter = native.returned or TypeAdapter[Any](JsonValue)
+    try:
+        return Applied(adapter.dump_python(adapter.validate_python(result), mode="json"))
+    except (ValueError, PydanticUserError) as error:
+        told = _told(error) if isinstance(error, ValidationError) else type(error).__name__
+        reason = f"{native.spec.name} did not return what its annotation says: {told}"
+    if native.spec.is_write:
+        return Unreadable(reason)
+    raise Refused(reason, kind=Kind.INTERNAL)
 
 
-def _spec(connection: str, native: NativeAction) -> ActionSpec:
+def _native(connection: str, native: NativeAction) -> _Native:
     function = native.function
-    returned = get_type_hints(function).get("return")
-    output = None if returned in (None, Outcome, Applied) else TypeAdapter(returned).json_schema()
-    return ActionSpec.model_validate(
-        {
-            "name": f"{connection}.{function.__name__}",
-            "description": inspect.getdoc(function) or "",
-            "input_schema": _model(function).model_json_schema(),
-            "output_schema": output,
-            **native.manifest,
-        }
-    )
+    name = f"{connection}.{getattr(function, '__name__', 'action')}"
+    try:
+        hints = get_type_hints(function, include_extras=True)
+        model, names = _model(function, hints)
+        returned = _returned(hints)
+        schema = returned.json_schema(mode="serialization") if returned else None
+        spec = ActionSpec.model_validate(
+            {
+                "name": name,
+                "description": inspect.getdoc(function) or "",
+                "input_schema": model.model_json_schema(by_alias=True),
+                "output_schema": schema,
+                **native.manifest,
+            }
+        )
+    except ValidationError as error:
+        raise ConfigurationError(f"{name}: {_told(error)}") from error
+    except (TypeError, NameError, PydanticUserError) as error:
+        raise ConfigurationError(f"{name}: {error}") from error
+    takes_context = _CONTEXT in inspect.signature(function).parameters
+    return _Native(spec, function, model, names, returned, takes_context)
+
+
+def _model(function: Function, hints: Mapping[str, Any]) -> tuple[type[BaseModel], dict[str, str]]:
+    """A closed model of the parameters; its own field names cannot clash with a model's members."""
+    fields: dict[str, Any] = {}
+    names: dict[str, str] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name == _CONTEXT:
+            continue
+        if parameter.kind not in _NAMED:
+            raise TypeError(f"the parameter {name} has no fixed name, so no plan can give it")
+        if name not in hints:
+            raise TypeError(f"the parameter {name} has no annotation")
+        needed = parameter.default is inspect.Parameter.empty
+        default = ... if needed else parameter.default
+        names[f"argument_{name}"] = name
+        fields[f"argument_{name}"] = (hints[name], Field(default, alias=name, title=name))
+    config = ConfigDict(extra="forbid")
+    title = getattr(function, "__name__", "Arguments")
+    model: type[BaseModel] = create_model(title, __config__=config, **fields)
+    return model, names
+
+
+def _returned(hints: Mapping[str, Any]) -> TypeAdapter[Any] | None:
+    """What reads the result, or None where the function returns outcomes or says nothing."""
+    found = hints.get("return")
+    if found is None or found in (Outcome, Applied, Unreadable, Pending):
+        return None
+    return TypeAdapter(found)
+
+
+def _told(error: ValidationError) -> str:
+    """The first flaw and where it is, without the value: it may be anybody's."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]

@@ -1,30 +1,45 @@
 """What an HTTP answer, or the lack of one, means for an action: the one table of it.
 
 evidence                                     a read         a write
--------------------------------------------  -------------  ---------------------------
+-------------------------------------------  -------------  ---------------------------------
 no byte left us                              Unavailable    Unavailable, not sent
+the request is not one that is sent          Refused        Refused
 time-out, reset or end after the first byte  Unavailable    Uncertain
-408, 5xx                                     Unavailable    Uncertain
-5xx that the manifest calls transactional    Unavailable    Unavailable, no effect
-429                                          Unavailable    Unavailable, Retry-After kept
-other 4xx                                    Refused        Refused
+2xx, cut short                               Unavailable    Uncertain: not yet a yes
 2xx with an unusable body                    Refused        Unreadable: it happened
-202                                          -              Pending
-3xx                                          Refused        Refused: redirects are not followed
+202                                          as any 2xx     Pending
+301, 307, 308                                Refused        Refused: it was not done here
+other 1xx and 3xx                            Refused        Uncertain: often said after doing it
+408, 5xx                                     Unavailable    Uncertain
+  that the manifest calls transactional      Unavailable    Unavailable, no effect
+425, 429                                     Unavailable    Unavailable, Retry-After kept
+409 under a key that was sent before,        -              Uncertain: the earlier call may be
+  without a code that says more                             what is in the way
+other 4xx, also cut short                    Refused        Refused
+
+Nothing here looks at a clock: an answer carries the time at which it came.
 """
 
 import email.utils
-import json
-import time
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC
 
 from pydantic import JsonValue
 
+from connectors.body import BodyError, read_json
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.http import BadAnswerError, HttpAnswer, NoAnswerError, NotSentError, TransportError
-from connectors.spec import ActionSpec
+from connectors.http import (
+    BadAnswerError,
+    HttpAnswer,
+    NoAnswerError,
+    NotAllowedError,
+    NotSentError,
+    TransportError,
+)
+from connectors.spec import ActionSpec, Effect
 
 _KINDS = {
     400: Kind.INVALID,
@@ -36,24 +51,36 @@ _KINDS = {
     409: Kind.CONFLICT,
     410: Kind.NOT_FOUND,
     412: Kind.CONFLICT,
-    413: Kind.INVALID,
-    415: Kind.INVALID,
-    422: Kind.INVALID,
     423: Kind.CONFLICT,
+    425: Kind.UNAVAILABLE,
+    428: Kind.CONFLICT,
     429: Kind.RATE_LIMITED,
     504: Kind.TIMEOUT,
 }
+_MOVED = (301, 307, 308)
+_TRY_LATER = (425, 429)
+_LONGEST_WAIT_S = 7 * 24 * 3600.0
+_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{0,9})?")
+_UNSAYABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff]+"
+)
+_MOST_SAID = 500
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """Where a service puts what people want to know of an error or a replay."""
+    """Where a service puts what people want to know of an error or a replay.
+
+    A path is a tuple of keys, or of indices of a list. `kinds` gives a vendor's code our kind
+    where its status misleads.
+    """
 
     code_at: tuple[str, ...] = ()
     message_at: tuple[str, ...] = ()
+    request_id_at: tuple[str, ...] = ()
     request_id_header: str = "x-request-id"
     replayed_header: str = "idempotent-replayed"
-    kinds: Mapping[str, Kind] | None = None  # the vendor's code to our kind, where status misleads
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
 
 def read_answer(
@@ -62,39 +89,75 @@ def read_answer(
     dialect: Dialect,
     *,
     mapped: Callable[[JsonValue], JsonValue] = lambda body: body,
+    attempt: int = 1,
 ) -> Outcome:
     """Turn an answer into an outcome, or raise what it means."""
-    request_id = answer.headers.get(dialect.request_id_header)
+    if not 200 <= answer.status < 300:
+        raise _error(action, answer, dialect, attempt)
+    request_id = _clean(answer.headers.get(dialect.request_id_header), 200)
     if answer.status == 202 and action.is_write:
         return Pending(answer.headers.get("location", ""), request_id)
-    if 200 <= answer.status < 300:
-        try:
-            body = json.loads(answer.body) if answer.body.strip() else None
-            replayed = answer.headers.get(dialect.replayed_header, "").lower() in ("true", "1")
-            return Applied(mapped(body), request_id, replayed)
-        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-            reason = f"the answer of status {answer.status} cannot be read: {error}"
-            return _unreadable(action, reason, request_id, answer.status)
-    raise _error(action, answer, dialect, request_id)
+    try:
+        output = mapped(_content(action, answer))
+    except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+        reason = f"the answer of status {answer.status} cannot be read: {_clean(str(error))}"
+        return _unreadable(action, reason, request_id, answer.status)
+    replayed = answer.headers.get(dialect.replayed_header, "").lower() in ("true", "1")
+    return Applied(output, request_id, replayed)
 
 
-def read_failure(action: ActionSpec, error: TransportError, dialect: Dialect) -> Outcome:
+def read_failure(
+    action: ActionSpec, error: TransportError, dialect: Dialect, *, attempt: int = 1
+) -> Outcome:
     """Turn a failed request into an outcome, or raise what it means."""
     match error:
+        case NotAllowedError():
+            raise Refused(str(error), kind=Kind.INVALID) from error
         case NotSentError():
             raise Unavailable(str(error), sent=False) from error
         case BadAnswerError(status=status, headers=headers) if 200 <= status < 300:
-            request_id = headers.get(dialect.request_id_header)
-            return _unreadable(action, str(error), request_id, status)
-        case BadAnswerError(status=status, headers=headers):
-            raise _error(action, HttpAnswer(status, headers, b""), dialect, None) from error
+            request_id = _clean(headers.get(dialect.request_id_header), 200)
+            reason = f"the answer of status {status} cannot be read: {error}"
+            return _unreadable(action, reason, request_id, status)
+        case BadAnswerError(status=status, headers=headers, received_at=at):
+            raise _error(action, HttpAnswer(status, headers, b"", at), dialect, attempt) from error
         case NoAnswerError(timed_out=timed_out):
             kind = Kind.TIMEOUT if timed_out else Kind.UNAVAILABLE
             if action.is_write:
                 raise Uncertain(str(error), kind=kind) from error
             raise Unavailable(str(error), kind=kind, sent=True) from error
         case _:
-            raise Uncertain(str(error), kind=Kind.INTERNAL) from error
+            raise in_doubt(action, str(error), Kind.INTERNAL) from error
+
+
+def in_doubt(action: ActionSpec, message: str, kind: Kind) -> ConnectorError:
+    """What a call means of which nobody knows how it ended."""
+    if action.is_write:
+        return Uncertain(message, kind=kind)
+    return Unavailable(message, kind=kind, sent=True)
+
+
+def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
+    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); None if there is none to read.
+
+    A date is compared with the service's own Date where there is one: clocks differ.
+    """
+    text = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _LONGEST_WAIT_S)
+    until, since = _moment(text), _moment(headers.get("date", ""))
+    if until is None:
+        return None
+    return min(max(0.0, until - (now if since is None else since)), _LONGEST_WAIT_S)
+
+
+def _content(action: ActionSpec, answer: HttpAnswer) -> JsonValue:
+    if not answer.body.strip():
+        return None
+    media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media == "text/plain" and action.output_schema is None:
+        return answer.body.decode()
+    return read_json(answer.body)
 
 
 def _unreadable(action: ActionSpec, reason: str, request_id: str | None, status: int) -> Outcome:
@@ -104,55 +167,76 @@ def _unreadable(action: ActionSpec, reason: str, request_id: str | None, status:
 
 
 def _error(
-    action: ActionSpec, answer: HttpAnswer, dialect: Dialect, request_id: str | None
+    action: ActionSpec, answer: HttpAnswer, dialect: Dialect, attempt: int
 ) -> ConnectorError:
     body = _json(answer.body)
-    code = _text_at(body, dialect.code_at)
-    said = _text_at(body, dialect.message_at)
     status = answer.status
-    message = f"{status}: {said}" if said else f"status {status}"
-    kind = _KINDS.get(status, Kind.UNAVAILABLE if status >= 500 else Kind.INVALID)
-    kind = (dialect.kinds or {}).get(code or "", kind)
-    after = retry_after_s(answer.headers.get("retry-after"), time.time())
-    if status == 429:
+    code = _clean(_text_at(body, dialect.code_at), 100)
+    said = _clean(_text_at(body, dialect.message_at))
+    told = _text_at(body, dialect.request_id_at) or answer.headers.get(dialect.request_id_header)
+    request_id = _clean(told, 200)
+    message = f"{status}: {said}" if said else f"the service answered with status {status}"
+    usual = _KINDS.get(status, Kind.UNAVAILABLE if status >= 500 else Kind.INVALID)
+    kind = dialect.kinds.get(code or "", usual)
+    if _means_no_effect_yet(action, status):
         return Unavailable(
-            message, kind=kind, retry_after_s=after, sent=True,
-            vendor_code=code, request_id=request_id, status=status,
-        )  # fmt: skip
-    if status >= 500 or status == 408:
-        if not action.is_write or status in action.transactional_errors:
-            return Unavailable(
-                message, kind=kind, retry_after_s=after, sent=True,
-                vendor_code=code, request_id=request_id, status=status,
-            )  # fmt: skip
-        return Uncertain(message, kind=kind, vendor_code=code, request_id=request_id, status=status)
-    return Refused(message, kind=kind, vendor_code=code, request_id=request_id, status=status)
+            message,
+            kind=kind,
+            retry_after_s=retry_after_s(answer.headers, answer.received_at),
+            sent=True,
+            vendor_code=code,
+            request_id=request_id,
+            status=status,
+        )
+    doubtful = Uncertain if _leaves_doubt(action, status, code, attempt) else Refused
+    return doubtful(message, kind=kind, vendor_code=code, request_id=request_id, status=status)
 
 
-def retry_after_s(text: str | None, now: float) -> float | None:
-    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); None if there is none to read."""
-    if not text:
-        return None
+def _means_no_effect_yet(action: ActionSpec, status: int) -> bool:
+    """Whether the same call may simply be made again."""
+    if status in _TRY_LATER:
+        return True
+    broken = status >= 500 or status == 408
+    return broken and (not action.is_write or status in action.transactional_errors)
+
+
+def _leaves_doubt(action: ActionSpec, status: int, code: str | None, attempt: int) -> bool:
+    """Whether the effect may have happened all the same."""
+    if not action.is_write:
+        return False
+    if status == 409:
+        return action.effect is Effect.KEYED and attempt > 1 and code is None
+    return status >= 500 or status == 408 or (status < 400 and status not in _MOVED)
+
+
+def _moment(text: str) -> float | None:
     try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now)
-    except ValueError:
+        found = email.utils.parsedate_to_datetime(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, IndexError):
         return None
 
 
 def _json(body: bytes) -> JsonValue:
     try:
-        found: JsonValue = json.loads(body)
-    except ValueError:
+        return read_json(body)
+    except BodyError:
         return None
-    return found
 
 
 def _text_at(body: JsonValue, path: tuple[str, ...]) -> str | None:
     here = body
     for token in path:
-        here = here.get(token) if isinstance(here, dict) else None
+        if isinstance(here, list):
+            here = here[int(token)] if token.isdecimal() and int(token) < len(here) else None
+        else:
+            here = here.get(token) if isinstance(here, dict) else None
     return str(here) if path and isinstance(here, str | int) else None
+
+
+def _clean(text: str | None, most: int = _MOST_SAID) -> str | None:
+    """A stranger's words on one line, without control characters, cut to a bearable length."""
+    if text is None:
+        return None
+    plain = _UNSAYABLE.sub(" ", text[: most * 4]).strip()
+    return plain if len(plain) <= most else plain[: most - 1] + "…"

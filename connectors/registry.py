@@ -2,16 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib.metadata import entry_points
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from pydantic import JsonValue
-
-from connectors.builtin.smtp import SmtpConnector
+from connectors.body import json_flaw
 from connectors.catalog import Catalog
 from connectors.connector import Applied, Connector, Outcome, Unreadable
+from connectors.credentials import Vault
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,
@@ -20,57 +16,43 @@ from connectors.errors import (
     Unavailable,
     Uncertain,
 )
-from connectors.http import Transport
-from connectors.openapi import OpenApiConnector, load_overlay
-from connectors.spec import ActionSpec, CallContext, JsonObject, Limits
-from connectors.unified.payments import PaymentsConnector, Vendor
-from connectors.unified.payments_decimal import Decimals
-from connectors.unified.payments_minor import MinorUnits
+from connectors.factories import ConnectionSettings, Factory, Given, factory_of
+from connectors.manifest import check_manifests
+from connectors.outcome import in_doubt
+from connectors.spec import ActionSpec, CallContext
 from connectors.validate import first_flaw
+from pydantic import JsonValue
 
-ENTRY_POINTS = "lamgate.connectors"
+__all__ = ["ConnectionSettings", "Factory", "Given", "Registry", "build"]
 
-
-@dataclass(frozen=True)
-class ConnectionSettings:
-    """One `[connections.NAME]` of the operator's file; `options` are the connector's own."""
-
-    name: str
-    connector: str
-    base_url: str = ""
-    credential: str | None = None
-    options: JsonObject = field(default_factory=dict)
-    base_dir: Path = Path()
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a connector is handed: the way out, and secrets by reference."""
-
-    transport: Transport
-    secret_of: Callable[[str], str]
-
-
-Factory = Callable[[ConnectionSettings, Given], Connector]
+# A connector that keeps the deadline itself knows more about how a call ended than we do.
+_GRACE_S = 0.5
 
 
 class Registry:
     """Connectors by connection."""
 
-    def __init__(self, connectors: Mapping[str, Connector]) -> None:
+    def __init__(self, connectors: Mapping[str, Connector], vault: Vault | None = None) -> None:
         self._connectors = dict(connectors)
+        self._vault = vault
 
     async def load(self) -> Catalog:
         """Ask every connector for its actions; raises `ConfigurationError`."""
         found: list[ActionSpec] = []
         for connection, connector in self._connectors.items():
-            for action in await connector.actions():
+            for action in await _actions(connection, connector):
                 if action.connection != connection:
                     raise ConfigurationError(
-                        f"{connection}: {action.name} does not begin with {connection!r}"
+                        f"connections.{connection}: its action {action.name} does not begin with "
+                        f"{connection!r}"
                     )
                 found.append(action)
-        return Catalog(found)
+        try:
+            catalog = Catalog(found)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
+        check_manifests(catalog)
+        return catalog
 
     async def call(
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
@@ -81,107 +63,93 @@ class Registry:
             message = f"there is no connection {action.connection!r} any more"
             raise Refused(message, kind=Kind.NOT_FOUND)
         try:
-            async with asyncio.timeout(max(0.0, context.deadline - time.monotonic()) + 1.0):
-                outcome = await connector.call(action, arguments, context)
-        except ConnectorError:
-            raise
-        except ConfigurationError as error:
-            raise Refused(str(error), kind=Kind.AUTH) from error
-        except TimeoutError as error:
-            raise _in_doubt(action, "no answer before the deadline", Kind.TIMEOUT) from error
-        except Exception as error:
-            message = f"the connector failed: {type(error).__name__}"
-            raise _in_doubt(action, message, Kind.INTERNAL) from error
-        return _checked(action, outcome)
+            outcome = await _call(connector, action, arguments, context)
+        except ConnectorError as error:
+            raise self._without_secrets(error) from error.__cause__
+        return self._checked(action, outcome)
 
+    def _checked(self, action: ActionSpec, outcome: Outcome) -> Outcome:
+        """An output that is not what the action promises is unusable: never passed on."""
+        if not isinstance(outcome, Applied):
+            return outcome
+        flaw = json_flaw(outcome.output)
+        if flaw is None and action.output_schema is not None:
+            flaw = first_flaw(action.output_schema, outcome.output)
+        if flaw is None:
+            output = self._vault.hide_in(outcome.output) if self._vault else outcome.output
+            return Applied(output, outcome.request_id, outcome.replayed)
+        reason = self._hidden(f"the answer is not what the action promises: {flaw[:500]}")
+        if action.is_write:
+            return Unreadable(reason, outcome.request_id)
+        raise Refused(reason, kind=Kind.INTERNAL, request_id=outcome.request_id)
 
-def _in_doubt(action: ActionSpec, message: str, kind: Kind) -> ConnectorError:
-    if action.is_write:
-        return Uncertain(message, kind=kind)
-    return Unavailable(message, kind=kind, sent=True)
-
-
-def _checked(action: ActionSpec, outcome: Outcome) -> Outcome:
-    """An output that is not what the action promises is unusable: never passed on."""
-    if not isinstance(outcome, Applied) or action.output_schema is None:
-        return outcome
-    flaw = first_flaw(action.output_schema, outcome.output)
-    if flaw is None:
-        return outcome
-    reason = f"the answer is not what the action promises: {flaw}"
-    if action.is_write:
-        return Unreadable(reason, outcome.request_id)
-    raise Refused(reason, kind=Kind.INTERNAL, request_id=outcome.request_id)
-
-
-def build(settings: list[ConnectionSettings], given: Given) -> Registry:
-    """Build every connection; raises `ConfigurationError`."""
-    known = {**BUILT_IN, **_plugins()}
-    connectors = {}
-    for each in settings:
-        factory = known.get(each.connector)
-        if factory is None:
-            names = ", ".join(sorted(known))
-            raise ConfigurationError(
-                f"connections.{each.name}: there is no connector {each.connector!r}; known: {names}"
+    def _without_secrets(self, error: ConnectorError) -> ConnectorError:
+        message = self._hidden(error.message)
+        code = error.vendor_code and self._hidden(error.vendor_code)
+        request_id = error.request_id and self._hidden(error.request_id)
+        if isinstance(error, Unavailable):
+            return Unavailable(
+                message,
+                kind=error.kind,
+                retry_after_s=error.retry_after_s,
+                sent=error.sent,
+                vendor_code=code,
+                request_id=request_id,
+                status=error.status,
             )
-        connectors[each.name] = factory(each, given)
-    return Registry(connectors)
-
-
-def _plugins() -> dict[str, Factory]:
-    return {each.name: each.load() for each in entry_points(group=ENTRY_POINTS)}
-
-
-def _openapi(settings: ConnectionSettings, given: Given) -> Connector:
-    overlay = settings.options.get("overlay")
-    document = settings.options.get("document", "/openapi.json")
-    return OpenApiConnector(
-        settings.name,
-        settings.base_url,
-        given.transport,
-        document=str(document),
-        overlay=load_overlay(settings.base_dir / str(overlay)) if overlay else None,
-        secret=_secret(settings, given) if settings.credential else None,
-    )
-
-
-def _payments(name: str, vendor: Callable[[Callable[[], str]], Vendor]) -> Factory:
-    def build_payments(settings: ConnectionSettings, given: Given) -> Connector:
-        limits = settings.options.get("limits")
-        return PaymentsConnector(
-            name,
-            settings.name,
-            settings.base_url,
-            given.transport,
-            vendor(_secret(settings, given)),
-            Limits.model_validate(limits) if limits else None,
+        closest = Refused if isinstance(error, Refused) else Uncertain
+        return closest(
+            message, kind=error.kind, vendor_code=code, request_id=request_id, status=error.status
         )
 
-    return build_payments
+    def _hidden(self, text: str) -> str:
+        return self._vault.hide(text) if self._vault else text
 
 
-def _smtp(settings: ConnectionSettings, given: Given) -> Connector:
-    mailbox = settings.options.get("mailbox_url")
-    return SmtpConnector(
-        settings.name,
-        str(settings.options.get("server", "localhost:25")),
-        str(settings.options.get("sender", "gateway@example.com")),
-        given.transport,
-        str(mailbox) if mailbox else None,
-    )
+async def _actions(connection: str, connector: Connector) -> Sequence[ActionSpec]:
+    try:
+        return await connector.actions()
+    except (ConfigurationError, asyncio.CancelledError):
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"connections.{connection}: the connector {connector.name!r} cannot say what it "
+            f"offers: {type(error).__name__}: {error}"
+        ) from error
 
 
-def _secret(settings: ConnectionSettings, given: Given) -> Callable[[], str]:
-    reference = settings.credential
-    if reference is None:
-        raise ConfigurationError(f"connections.{settings.name}: credential is missing")
-    return lambda: given.secret_of(reference)
+async def _call(
+    connector: Connector,
+    action: ActionSpec,
+    arguments: Mapping[str, JsonValue],
+    context: CallContext,
+) -> Outcome:
+    """Call with a limit of time, and turn what no connector should raise into what it means."""
+    left = context.deadline - time.monotonic()
+    if left <= 0:
+        raise Unavailable("the deadline had passed before the call", kind=Kind.TIMEOUT)
+    try:
+        async with asyncio.timeout(left + _GRACE_S):
+            return await connector.call(action, arguments, context)
+    except ConnectorError:
+        raise
+    except ConfigurationError as error:
+        raise Refused(str(error), kind=Kind.AUTH) from error
+    except TimeoutError as error:
+        raise in_doubt(action, "no answer before the deadline", Kind.TIMEOUT) from error
+    except Exception as error:
+        # Its words may be anything, also arguments or secrets: only its kind is passed on.
+        message = f"the connector {connector.name!r} failed with {type(error).__name__}"
+        raise in_doubt(action, message, Kind.INTERNAL) from error
 
 
-BUILT_IN: dict[str, Factory] = {
-    "openapi": _openapi,
-    "payments-minor": _payments("payments-minor", MinorUnits),
-    "payments-decimal": _payments("payments-decimal", Decimals),
-    "smtp": _smtp,
-}
+def build(settings: Sequence[ConnectionSettings], given: Given) -> Registry:
+    """Build every connection; raises `ConfigurationError`."""
+    vault = Vault(given.secret_of)
+    guarded = Given(given.transport, vault.secret_of)
+    connectors: dict[str, Connector] = {}
+    for each in settings:
+        if each.name in connectors:
+            raise ConfigurationError(f"connections.{each.name} is there twice")
+        connectors[each.name] = factory_of(each)(each, guarded)
+    return Registry(connectors, vault)

@@ -1,7 +1,7 @@
 """What admission is told of a request: who asks, in which words, under which policy."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from connectors.catalog import Catalog
@@ -18,7 +18,7 @@ class Admission:
 
     catalog: Catalog
     policy: Policy
-    seal_key: bytes
+    seal_key: bytes = field(repr=False)
     lift_role: str | None
     max_steps: int
     clock: Callable[[], float]

@@ -1,14 +1,15 @@
 """The HTTP application: routes, problems, and the cap on bodies."""
 
 import logging
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from gateway.body import BodyCap
-from gateway.problems import TABLE, ProblemError, problem_of, render
+from gateway.body import BodyCap, pointer
+from gateway.problems import MEDIA_TYPE, TABLE, ProblemError, problem_of, render
 from gateway.routes import actions, approvals, health, keys, plans, requests, runs
 from gateway.wiring import Gateway
 
@@ -17,33 +18,58 @@ _log = logging.getLogger("lamgate.http")
 
 def create_app(gateway: Gateway) -> FastAPI:
     """Build the application over a gateway that has been started."""
-    app = FastAPI(title="Lamgate", version="1", redoc_url=None)
+    app = FastAPI(title="Lamgate", version="1", redoc_url=None, responses={"default": _PROBLEM})
     app.state.gateway = gateway
     app.add_middleware(BodyCap)
     for routes in (requests, plans, runs, approvals, actions, keys, health):
         app.include_router(routes.router)
-    app.add_exception_handler(Exception, _problem)
-    for kind in (
-        ProblemError,
-        RequestValidationError,
-        HTTPException,
-        *(kind for kind, *_ in TABLE),
-    ):
-        app.add_exception_handler(kind, _problem)
+    ours = (kind for kind, *_ in TABLE)
+    for kind in (Exception, HTTPException, RequestValidationError, ProblemError, *ours):
+        app.add_exception_handler(kind, _answer)
     return app
 
 
-async def _problem(_: Request, error: Exception) -> JSONResponse:
-    match error:
-        case HTTPException(status_code=404):
-            return render(ProblemError(404, "not-found", "there is nothing here"))
-        case HTTPException(status_code=status, detail=detail):
-            return render(ProblemError(status, "http", str(detail)))
-        case RequestValidationError():
-            first = error.errors()[0]
-            at = "/" + "/".join(str(part) for part in first["loc"])
-            return render(ProblemError(422, "unknown-field", f"{at}: {first['msg']}"))
-    problem = problem_of(error)
+_PROBLEM: dict[str, object] = {
+    "description": "A problem (RFC 9457): what is wrong, its stable code, and what to do",
+    "content": {
+        MEDIA_TYPE: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "code", "detail"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "fix": {"type": "string"},
+                    "at": {"type": "string", "description": "where, as an RFC 6901 pointer"},
+                    "violations": {"type": "array", "items": {"type": "object"}},
+                },
+            }
+        }
+    },
+}
+
+
+async def _answer(_: Request, error: Exception) -> JSONResponse:
+    problem = _problem(error)
     if problem.code == "internal":
         _log.error("unexpected", exc_info=error)
     return render(problem)
+
+
+def _problem(error: Exception) -> ProblemError:
+    match error:
+        case HTTPException(status_code=404):
+            return ProblemError(404, "not-found", "there is nothing here", "See /openapi.json.")
+        case HTTPException(status_code=status, detail=detail, headers=headers):
+            code = HTTPStatus(status).phrase.lower().replace(" ", "-")
+            return ProblemError(status, code, str(detail), headers=dict(headers or {}))
+        case RequestValidationError():
+            first = error.errors()[0]
+            at = pointer(tuple(first["loc"]))
+            detail = f"{at}: {first['msg']}"
+            return ProblemError(422, "bad-parameter", detail, "See /openapi.json.", {"at": at})
+        case _:
+            return problem_of(error)

@@ -7,21 +7,26 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from sqlalchemy import Connection
 
 from connectors.spec import Principal
 from executor.store import ids, keys
 from executor.store.store import Store
+from gateway.private import read_private, write_private
 from gateway.problems import ProblemError
 
 PREFIX = "lam_"
 TENANT = "main"
 OPERATOR = Principal("operator", TENANT, frozenset({"operator", "requester"}))
+# Tells OpenAPI of the header; what it holds is judged below, with problems of our own.
+_SCHEME = HTTPBearer(auto_error=False, description="An API key, lam_...")
 
 
-async def principal_of(request: Request) -> Principal:
+async def principal_of(request: Request, _: Annotated[object, Depends(_SCHEME)]) -> Principal:
     """Read the caller from `Authorization: Bearer lam_...`; raises a problem."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.startswith(PREFIX):
+    if scheme.lower() != "bearer" or not secret.strip().startswith(PREFIX):
         raise _unknown("send Authorization: Bearer lam_...")
     store: Store = request.app.state.gateway.store
     found = await store.read(partial(keys.find, secret=secret.strip()))
@@ -43,31 +48,46 @@ def need_role(caller: Principal, *roles: str) -> None:
         )
 
 
+def need_self(caller: Principal, owner: str, what: str) -> None:
+    """Raise a problem unless the caller is who it belongs to: words count as their owner's."""
+    if caller.id != owner:
+        raise ProblemError(403, "not-yours", f"{what} belongs to {owner}", "Use their key.")
+
+
+def new_secret() -> str:
+    """A new key's secret: 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def add_key(c: Connection, principal: Principal, secret: str, now: float) -> str:
+    """Keep a key inside a transaction; returns its id."""
+    key = ids.new("key")
+    keys.add(c, key, principal, secret, now)
+    return key
+
+
 async def create_key(store: Store, principal: Principal, now: float) -> tuple[str, str]:
     """Make a key; returns its id and its secret, which is shown this once."""
-    key, secret = ids.new("key"), PREFIX + secrets.token_urlsafe(32)
-    await store.write(partial(keys.add, key=key, principal=principal, secret=secret, now=now))
-    return key, secret
+    secret = new_secret()
+    return await store.write(lambda c: add_key(c, principal, secret, now)), secret
 
 
 async def operator_key(store: Store, file: Path, now: float) -> str:
-    """The key of whoever owns the machine: made at the first start, readable by them alone."""
+    """The key of whoever owns the machine: made at the first start, readable by them alone.
+
+    A key that was revoked stays revoked; removing its file makes the next start create another.
+    """
     kept = await asyncio.to_thread(read_key_file, file)
-    if kept is not None:
+    if kept is not None and await store.read(partial(keys.find, secret=kept)) is not None:
         return kept
     _, secret = await create_key(store, OPERATOR, now)
-    await asyncio.to_thread(_write_key_file, file, secret)
+    await asyncio.to_thread(partial(write_private, file, secret, replace=True))
     return secret
 
 
 def read_key_file(file: Path) -> str | None:
-    """The key in a file, or None if there is no such file."""
-    return file.read_text(encoding="ascii").strip() if file.exists() else None
-
-
-def _write_key_file(file: Path, secret: str) -> None:
-    file.touch(mode=0o600)
-    file.write_text(secret + "\n", encoding="ascii")
+    """The key in a file, or None if there is none."""
+    return read_private(file)
 
 
 def _unknown(detail: str, code: str = "unauthenticated") -> ProblemError:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.spec import JsonObject
 from executor.check.strict_json import read_json
+from executor.plan.refs import join_pointer
 from gateway.problems import ProblemError, render
 
 MOST_BYTES = 1_000_000
@@ -28,7 +29,7 @@ class BodyCap:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > MOST_BYTES:
-            await _refuse(scope, receive, send)
+            await render(_too_large())(scope, receive, send)
             return
         seen = 0
 
@@ -48,16 +49,13 @@ def _too_large() -> ProblemError:
     return ProblemError(413, "too-large", detail, "Send less.", headers={"connection": "close"})
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    await render(_too_large())(scope, receive, send)
-
-
 def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
-    """A dependency that reads the body as `model`, strictly."""
+    """A dependency that reads the body as `model`, strictly; no body where none is needed."""
+    needs_body = any(field.is_required() for field in model.model_fields.values())
 
     async def read(request: Request) -> M:
         content = await request.body()
-        value = read_json(content, max_bytes=MOST_BYTES)
+        value = {} if not content and not needs_body else read_json(content, max_bytes=MOST_BYTES)
         try:
             return model.model_validate(value)
         except ValidationError as error:
@@ -68,18 +66,24 @@ def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:
     """What OpenAPI says of a route that reads its body by `body_of`."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    schema = model.model_json_schema()
+    required = any(field.is_required() for field in model.model_fields.values())
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def _invalid(error: ValidationError) -> ProblemError:
+    """Every member that is unknown, missing or of the wrong type, each with its place."""
     found: list[JsonObject] = [
-        {"at": "/" + "/".join(str(part) for part in each["loc"]), "message": each["msg"]}
+        {"code": "unknown-field", "at": pointer(each["loc"]), "message": each["msg"]}
         for each in error.errors(include_url=False)
     ]
     first = found[0]
-    detail = f"{first['at']}: {first['message']}"
-    return ProblemError(
-        422, "unknown-field", detail, "See /openapi.json.", {"errors": [*found], "at": first["at"]}
-    )
+    detail = f"{first['at'] or 'the body'}: {first['message']}"
+    more: JsonObject = {"at": first["at"], "violations": [*found]}
+    return ProblemError(422, "unknown-field", detail, "See /openapi.json for the members.", more)
+
+
+def pointer(place: tuple[int | str, ...]) -> str:
+    """Write pydantic's location as an RFC 6901 pointer."""
+    return "".join(f"/{join_pointer((str(part),))}" for part in place)

@@ -1,8 +1,10 @@
 """Where requests are kept while they are planned: each turn of the story is one transaction."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -12,11 +14,15 @@ from executor.run import events as e
 from executor.run.perform import new_event
 from executor.store import drives, ids, journal, plans, requests, runs
 from executor.store.drives import Claim, Due
+from executor.store.errors import StoreFullError
 from executor.store.plans import PlanRow
 from executor.store.requests import RequestRow
 from executor.store.store import Store
 from planner.models.base import ModelError, ModelUnavailable
 from planner.request import Draft, Proposal
+
+T = TypeVar("T")
+WRITE_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Taken:
 
     async def note_draft(self, draft: Draft) -> None:
         """Let whoever watches see the draft, and why it was refused."""
-        events: list[e.Event] = [e.PlanDrafted(round=draft.round, planner="")]
+        planner = self.request.model or self.desk.planner
+        events: list[e.Event] = [e.PlanDrafted(round=draft.round, planner=planner)]
         if draft.violations:
             reasons = [each.as_json() for each in draft.violations]
             events.append(e.PlanRejected(round=draft.round, violations=reasons))
@@ -38,12 +45,16 @@ class Taken:
 
 @dataclass(frozen=True)
 class Desk:
-    """Turns of a request's story; `submit` asks for a drive, `changed` tells who watches."""
+    """Turns of a request's story; `submit` asks for a drive, `changed` tells who watches.
+
+    `planner` is the one for requests that name none.
+    """
 
     store: Store
     clock: Callable[[], float]
     submit: Callable[[Due], None]
     changed: Callable[[Due], None]
+    planner: str
 
     async def take(self, due: Due, driver: str) -> Taken | None:
         """Claim a request, or None if somebody else plans it or nothing is to be done."""
@@ -56,7 +67,7 @@ class Desk:
         """Add to the request's journal."""
         claim, now = taken.claim, self.clock()
         new = [new_event(event) for event in events]
-        await self.store.write(lambda c: journal.append(c, claim.tenant, claim.id, new, now))
+        await self._keep(lambda c: journal.append(c, claim.tenant, claim.id, new, now))
         self._tell(taken)
 
     async def accept(self, taken: Taken, accepted: Accepted, proposal: Proposal) -> None:
@@ -66,9 +77,12 @@ class Desk:
         starts = request.start == "auto"
 
         def work(c: Connection) -> bool:
-            detail = _detail(proposal)
-            if not requests.settle(c, claim, detail=detail, plan=plan, run=run if starts else None):
+            # First the claim is given up: a drive that lost it keeps neither plan nor run.
+            if not drives.end_drive(c, claim, status="planned", now=now):
                 return False
+            requests.settle(
+                c, claim, detail=_detail(proposal), plan=plan, run=run if starts else None
+            )
             row = PlanRow(
                 claim.tenant, plan, accepted.digest, request.principal.id, request.id,
                 to_row(accepted), now,
@@ -81,9 +95,9 @@ class Desk:
                 )  # fmt: skip
             event = e.PlanAccepted(plan=plan, digest=accepted.digest)
             journal.append(c, claim.tenant, claim.id, [new_event(event)], now)
-            return drives.end_drive(c, claim, status="planned", now=now)
+            return True
 
-        if await self.store.write(work) and starts:
+        if await self._keep(work) and starts:
             self.submit(Due("run", claim.tenant, run))
         self._tell(taken)
 
@@ -120,12 +134,20 @@ class Desk:
         new = [new_event(event) for event in events]
 
         def work(c: Connection) -> None:
-            if requests.settle(c, claim, detail=detail):
+            if drives.end_drive(c, claim, status=status, now=now, code=code):
+                requests.settle(c, claim, detail=detail)
                 journal.append(c, claim.tenant, claim.id, new, now)
-                drives.end_drive(c, claim, status=status, now=now, code=code)
 
-        await self.store.write(work)
+        await self._keep(work)
         self._tell(taken)
+
+    async def _keep(self, work: Callable[[Connection], T]) -> T:
+        """Write; while the disk is full, hold on to what was planned and write it again."""
+        while True:
+            try:
+                return await self.store.write(work)
+            except StoreFullError:
+                await asyncio.sleep(WRITE_AGAIN_S)
 
     def _tell(self, taken: Taken) -> None:
         self.changed(Due("request", taken.claim.tenant, taken.claim.id))

@@ -1,7 +1,7 @@
 """POST once: the work and the answer to its Idempotency-Key are one transaction."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -18,26 +18,37 @@ from gateway.problems import ProblemError
 from gateway.wiring import Gateway
 
 HEADER = "idempotency-key"
+REPLAYED = "idempotent-replayed"
 LONGEST_KEY = 200
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a POST answers, and what is to be driven after it."""
+    """What a POST answers, and what is to be driven after it.
+
+    `kept` is what a replay answers, where that must differ: a secret is never stored.
+    """
 
     status: int
     body: JsonObject
-    wake: tuple[Due, ...] = field(default=())
+    wake: tuple[Due, ...] = ()
+    kept: JsonObject | None = None
 
 
 async def once(
     request: Request, caller: Principal, body: BaseModel, work: Callable[[Connection], Reply]
 ) -> JSONResponse:
-    """Do the work, or give the answer that this key was given before; raises a problem."""
+    """Do the work, or give the answer that this key was given before; raises a problem.
+
+    Only what was done is kept: after a problem the same key may be tried again.
+    """
     gateway: Gateway = request.app.state.gateway
     key = request.headers.get(HEADER)
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
-        raise ProblemError(400, "bad-idempotency-key", f"1 to {LONGEST_KEY} characters", "")
+        raise ProblemError(
+            400, "bad-idempotency-key", f"a key has 1 to {LONGEST_KEY} characters",
+            "Send a new random text for each thing that is to be done once.",
+        )  # fmt: skip
     route, hashed = request.url.path, digest(body.model_dump(mode="json"))
 
     def write(c: Connection) -> tuple[Reply, bool]:
@@ -48,7 +59,8 @@ async def once(
                 return _replay(kept, hashed), True
         reply = work(c)
         if key is not None:
-            answer = Kept(hashed, reply.status, to_text(reply.body))
+            told = reply.body if reply.kept is None else reply.kept
+            answer = Kept(hashed, reply.status, to_text(told))
             idempotency.keep(c, caller, route, key, answer, now)
         return reply, False
 
@@ -56,8 +68,7 @@ async def once(
     if not replayed:
         for due in reply.wake:
             gateway.wake(due)
-    marks = {"idempotent-replayed": "true"} if replayed else {}
-    return JSONResponse(reply.body, reply.status, marks)
+    return JSONResponse(reply.body, reply.status, {REPLAYED: "true"} if replayed else {})
 
 
 def _replay(kept: Kept, hashed: str) -> Reply:

@@ -18,7 +18,7 @@ from executor.store.errors import (
     StoreFullError,
     StoreLockedError,
 )
-from planner.models.base import ModelError, ModelRefused, ModelUnavailable
+from planner.models.base import ModelError, ModelUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -43,7 +43,8 @@ def not_found(what: str, name: str) -> ProblemError:
     return ProblemError(404, "not-found", f"there is no {what} {name}")
 
 
-# The most special class first; every exception of ours has a row, which a test proves.
+# The most special class first. A test proves that every exception of ours has a row, or is
+# caught before it can reach a client.
 TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (StoreFullError, 507, "storage-full", "Free some space; nothing was lost. Then ask again."),
     (StoreLockedError, 503, "storage-locked", "Stop the other process, or use its gateway."),
@@ -56,8 +57,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (PlaybookError, 500, "playbook-error", "Repair the playbook that is named."),
     (ConfigurationError, 500, "configuration-error", "Repair what is named in the settings."),
     (ModelUnavailable, 503, "planner-unavailable", "Ask again in a moment."),
-    (ModelRefused, 502, "planner-refused", "Say it differently, or use another model."),
-    (ModelError, 502, "planner-refused", "Use another model."),
+    (ModelError, 502, "planner-refused", "Say it differently, or use another model."),
     (Flaw, 400, "malformed-json", "Send one complete JSON document."),
 )
 
@@ -66,15 +66,12 @@ def problem_of(error: Exception) -> ProblemError:
     """Find an exception's problem; what is not in the table is our own fault and tells nothing."""
     if isinstance(error, ProblemError):
         return error
-    if isinstance(error, Flaw):
-        return ProblemError(400, error.code, error.message, _FIX, {"at": error.at})
     for kind, status, code, fix in TABLE:
         if isinstance(error, kind):
+            if isinstance(error, Flaw):  # it knows more: which flaw, and where
+                return ProblemError(status, error.code, error.message, fix, {"at": error.at})
             return ProblemError(status, code, str(error), fix)
     return ProblemError(500, "internal", "something went wrong here", "The log has the details.")
-
-
-_FIX = "Send one complete JSON document."
 
 
 def render(problem: ProblemError) -> JSONResponse:

@@ -13,9 +13,10 @@ from pydantic_settings import (
 
 from connectors.errors import ConfigurationError
 from planner.models.build import Adapter
-from planner.models.openai_compatible import Structured
+from planner.models.structured import Structured
 
 FILE = "lamgate.toml"
+EMBEDDED = "playbooks"  # the planner that needs no model
 
 
 class _Closed(BaseModel):
@@ -33,6 +34,7 @@ class Server(_Closed):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8700, ge=0, le=65535)
+    heartbeat_s: float = Field(default=10.0, gt=0)  # of a stream of events that is silent
 
 
 class ModelEntry(_Closed):
@@ -44,7 +46,8 @@ class ModelEntry(_Closed):
     api_key: str | None = None  # a reference, env:NAME
     structured: Structured = "auto"
     timeout_s: float = 60.0
-    chat_model: str | None = None
+    chat_model: str | None = None  # langchain: `module:name` of a chat model
+    options: dict[str, JsonValue] = {}  # sent with every request to the model
 
 
 class Connection(BaseModel):
@@ -90,7 +93,7 @@ class Settings(BaseSettings):
 
     database: Database = Database()
     server: Server = Server()
-    planner: str = "playbooks"  # or a name of [models]
+    planner: str = EMBEDDED  # or a name of [models]
     models: dict[str, ModelEntry] = {}
     connections: dict[str, Connection] = {}
     policy: PolicyPlace = PolicyPlace()
@@ -138,7 +141,9 @@ def load_settings(file: Path | None) -> Settings:
     except ValueError as error:
         raise ConfigurationError(f"{path}: {error}") from error
     settings: Settings = made
-    if settings.planner != "playbooks" and settings.planner not in settings.models:
+    if EMBEDDED in settings.models:
+        raise ConfigurationError(f"{path}: models.{EMBEDDED}: the name of the embedded planner")
+    if settings.planner != EMBEDDED and settings.planner not in settings.models:
         raise ConfigurationError(
             f"{path}: planner: {settings.planner!r} is neither `playbooks` nor one of [models]"
         )

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -18,7 +18,7 @@ from connectors.registry import ConnectionSettings, Given, Registry
 from connectors.registry import build as build_registry
 from executor.check.cedar import Policy, PolicyError
 from executor.dispatch.local import LocalDispatcher
-from executor.playbook import Playbook, read_playbook
+from executor.playbook import Playbook, PlaybookError, read_playbook
 from executor.run.drive import Machine
 from executor.store.drives import Due
 from executor.store.store import Store, database_path
@@ -26,14 +26,14 @@ from gateway.admission import Admission
 from gateway.auth import operator_key
 from gateway.desk import Desk
 from gateway.notices import Notices
+from gateway.private import read_private, write_private
 from gateway.service import Service
-from gateway.settings import Settings
+from gateway.settings import EMBEDDED, Settings
 from planner.embedded import EmbeddedPlanner
+from planner.models.base import ModelUnavailable
 from planner.models.build import ModelSettings, build_model
 from planner.propose import ModelPlanner
 from planner.request import Planner
-
-EMBEDDED = "playbooks"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Gateway:
     dispatcher: LocalDispatcher
     machine: Machine
     notices: Notices
-    operator_key: str
+    operator_key: str = field(repr=False)
     clock: Callable[[], float]
 
     def wake(self, due: Due) -> None:
@@ -65,12 +65,14 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
     """Start everything; what cannot start raises and leaves nothing behind."""
     policy = await asyncio.to_thread(load_policy, settings)
     playbooks = await asyncio.to_thread(load_playbooks, settings)
+    keys = await asyncio.to_thread(load_secrets, database_path(settings.database_url))
     store = await Store.open(settings.database_url)
     transport = Transport(allowed_hosts(settings))
     try:
         registry = build_registry(connections(settings), Given(transport, secret_of))
         catalog = await registry.load()
-        gateway = await _assemble(settings, store, registry, catalog, policy, playbooks)
+        planners = _planners(settings, playbooks)
+        gateway = await _assemble(settings, store, registry, catalog, policy, planners, keys)
         await gateway.dispatcher.start()
         try:
             yield gateway
@@ -87,28 +89,27 @@ async def _assemble(
     registry: Registry,
     catalog: Catalog,
     policy: Policy,
-    playbooks: list[Playbook],
+    planners: dict[str, Planner],
+    keys: "Secrets",
 ) -> Gateway:
-    database = database_path(settings.database_url)
-    seal_key, key_secret = await asyncio.to_thread(_secrets, database)
     clock, notices = time.time, Notices()
     admission = Admission(
-        catalog, policy, seal_key, settings.policy.lift_role, settings.budgets.steps, clock
+        catalog, policy, keys.seal, settings.policy.lift_role, settings.budgets.steps, clock
     )
     machine = Machine(
-        store, registry.call, lambda _: policy, seal_key, key_secret, clock, notices.tell
+        store, registry.call, lambda _: policy, keys.seal, keys.idempotency, clock, notices.tell
     )
     dispatcher = LocalDispatcher(store, clock=clock)
-    planners = _planners(settings, playbooks)
     service = Service(
-        desk=Desk(store, clock, dispatcher.submit, notices.tell),
+        desk=Desk(store, clock, dispatcher.submit, notices.tell, settings.planner),
         catalog=catalog,
         admission=admission,
-        planner_of=lambda name: planners[name or settings.planner],
+        planner_of=lambda name: _planner_of(planners, name or settings.planner),
     )
+    # Planning is as durable as running: both are rows that a dispatcher drives.
     dispatcher.register("request", service.handle)
     dispatcher.register("run", machine.drive)
-    key_file = operator_key_file(database)
+    key_file = operator_key_file(database_path(settings.database_url))
     return Gateway(
         settings=settings,
         store=store,
@@ -122,6 +123,14 @@ async def _assemble(
         operator_key=await operator_key(store, key_file, clock()),
         clock=clock,
     )
+
+
+def _planner_of(planners: dict[str, Planner], name: str) -> Planner:
+    """The planner of a name; one that was taken out of the settings is unavailable, not a crash."""
+    if name not in planners:
+        known = ", ".join(sorted(planners))
+        raise ModelUnavailable(f"there is no model {name} any more; there are: {known}")
+    return planners[name]
 
 
 def operator_key_file(database: Path) -> Path:
@@ -156,7 +165,7 @@ def load_policy(settings: Settings) -> Policy:
     folder = settings.at(settings.policy.path)
     if not folder.is_dir():
         raise ConfigurationError(f"policy.path: there is no folder {folder}")
-    texts = {file.name: file.read_text(encoding="utf-8") for file in folder.glob("*.cedar")}
+    texts = {file.name: _text(file) for file in sorted(folder.glob("*.cedar"))}
     if not texts:
         raise PolicyError(f"{folder} holds no *.cedar file")
     return Policy.parse(texts)
@@ -169,14 +178,24 @@ def load_playbooks(settings: Settings) -> list[Playbook]:
     folder = settings.at(settings.playbooks.path)
     if not folder.is_dir():
         raise ConfigurationError(f"playbooks.path: there is no folder {folder}")
-    found = []
+    found: dict[str, Playbook] = {}
     for file in sorted(folder.glob("*.yaml")):
         try:
-            content = yaml.safe_load(file.read_text(encoding="utf-8"))
+            content = yaml.safe_load(_text(file))
         except yaml.YAMLError as error:
             raise ConfigurationError(f"{file}: no YAML: {error}") from error
-        found.append(read_playbook(content, str(file)))
-    return found
+        playbook = read_playbook(content, str(file))
+        if playbook.name in found:
+            raise PlaybookError(f"{file}: there is another playbook named {playbook.name}")
+        found[playbook.name] = playbook
+    return [*found.values()]
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}") from error
 
 
 def _planners(settings: Settings, playbooks: list[Playbook]) -> dict[str, Planner]:
@@ -192,17 +211,41 @@ def _planners(settings: Settings, playbooks: list[Playbook]) -> dict[str, Planne
                 structured=each.structured,
                 timeout_s=each.timeout_s,
                 chat_model=each.chat_model,
+                options=each.options,
             )
         )
         planners[name] = ModelPlanner(model, deadline_s=each.timeout_s)
     return planners
 
 
-def _secrets(database: Path) -> tuple[bytes, bytes]:
-    """The keys of seals and of idempotency: made once, readable by the owner alone."""
+@dataclass(frozen=True)
+class Secrets:
+    """The keys that this database's seals and idempotency keys are made with."""
+
+    seal: bytes = field(repr=False)
+    idempotency: bytes = field(repr=False)
+
+
+def load_secrets(database: Path) -> Secrets:
+    """Read the keys beside the database; the first start makes them, before the database.
+
+    Without them no stored plan could be trusted, and a call that is repeated after a crash would
+    carry another idempotency key than the first time: so they are never made anew.
+    """
     file = database.with_name(database.name + ".secret")
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_hex(64) + "\n", encoding="ascii")
-    content = bytes.fromhex(file.read_text(encoding="ascii").strip())
-    return content[:32], content[32:]
+    text = read_private(file)
+    if text is None:
+        if database.exists():
+            raise ConfigurationError(
+                f"{file} is missing: {database} cannot be used without it. Restore it from the "
+                "backup, or begin with another database."
+            )
+        write_private(file, secrets.token_hex(64), replace=False)
+        text = read_private(file) or ""
+    try:
+        content = bytes.fromhex(text)
+    except ValueError:
+        content = b""
+    if len(content) != 64:
+        raise ConfigurationError(f"{file} is damaged: it holds 128 hexadecimal digits")
+    return Secrets(content[:32], content[32:])

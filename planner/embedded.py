@@ -4,8 +4,7 @@ Deterministic, local, in milliseconds. What is missing is asked; what nobody kno
 with what can be done instead.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -14,24 +13,21 @@ from connectors.spec import Integrity, JsonObject, Label
 from executor.check.admit import Inputs, Questions, Rejected
 from executor.plan.model import Question
 from executor.playbook import Playbook
-from planner.extract_inputs import options_of, read_input
+from planner.extract_inputs import (
+    Reading,
+    captured,
+    is_plain_number,
+    is_valid,
+    options_of,
+    read_input,
+    spoken,
+    without_specific,
+)
 from planner.request import Check, Draft, OnDraft, PlanRequest, Proposal
+from planner.utterances import Match, matches, rivals
 
 NAME = "playbooks"
-MATCHES_FROM = 0.5
 WHICH = "playbook"
-_PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
-_WORD = re.compile(r"[^\W_]+")
-_SMALL = frozenset(
-    "a an and are as at be by do for from i in is it me my of on or our please that the this "
-    "to up was we with you".split()
-)
-
-
-@dataclass(frozen=True)
-class _Match:
-    playbook: Playbook
-    score: float
 
 
 class EmbeddedPlanner:
@@ -45,88 +41,129 @@ class EmbeddedPlanner:
         chosen = self._choose(request)
         if isinstance(chosen, Questions):
             return Proposal(chosen, NAME)
-        values, questions = _read_inputs(chosen, request)
-        if questions:
-            return Proposal(Questions(tuple(questions), None), NAME)
-        labels = {name: Label(Integrity.REQUEST) for name in values}
-        inputs = Inputs(chosen.inputs_schema, values, labels)
-        verdict = check(chosen.plan, inputs, chosen.options)
+        playbook = chosen.playbook
+        if unknown := sorted(request.inputs.keys() - playbook.inputs.keys()):
+            takes = ", ".join(playbook.inputs) or "none"
+            told = f"{playbook.name} has no input called {', '.join(unknown)}; it takes: {takes}."
+            return Proposal(Questions((), told), NAME)
+        read = _Inputs(chosen, request).read()
+        if isinstance(read, Questions):
+            return Proposal(read, NAME)
+        verdict = check(playbook.plan, read, playbook.options)
         violations = verdict.violations if isinstance(verdict, Rejected) else ()
-        draft = Draft(1, f"playbook {chosen.name}, version {chosen.version}", violations)
+        draft = Draft(1, f"playbook {playbook.name}, version {playbook.version}", violations)
         await on_draft(draft)
         return Proposal(verdict, NAME, (draft,))
 
-    def _choose(self, request: PlanRequest) -> Playbook | Questions:
-        by_name = {each.name: each for each in self._playbooks}
-        if (named := by_name.get(request.answers.get(WHICH, "").strip())) is not None:
-            return named
-        matches = sorted(
-            (_Match(each, _score(each, request.text)) for each in self._playbooks),
-            key=lambda match: (-match.score, match.playbook.name),
+    def _choose(self, request: PlanRequest) -> Match | Questions:
+        found = rivals(matches(self._playbooks, request.text))
+        if not found:
+            return Questions((), f"No playbook fits this request. {self._offer()}")
+        if len(found) == 1:
+            return found[0]
+        answer = request.answers.get(WHICH)
+        if answer is not None:
+            if (named := _named(found, answer)) is not None:
+                return named
+            if _plainly(answer) in ("none", "neither", "none of these"):
+                return Questions((), f"None of the playbooks is meant. {self._offer()}")
+        ask = "Which of these is meant? " + "; ".join(
+            f"{each.playbook.name}: {each.playbook.description}" for each in found
         )
-        good = [match for match in matches if match.score >= MATCHES_FROM]
-        if not good:
-            can = "; ".join(f"{each.name}: {each.description}" for each in self._playbooks)
-            offer = f"What can be done: {can}." if can else "No playbook is configured."
-            return Questions((), f"No playbook fits this request. {offer}")
-        best = [match.playbook for match in good if match.score == good[0].score]
-        if len(best) > 1:
-            names = tuple(each.name for each in best)
-            return Questions(
-                (Question(about=WHICH, ask="Which of these is meant?", options=names),), None
-            )
-        return best[0]
+        names = tuple(each.playbook.name for each in found)
+        return Questions((Question(about=WHICH, ask=ask, options=names),), None)
+
+    def _offer(self) -> str:
+        if not self._playbooks:
+            return "No playbook is configured."
+        can = "; ".join(
+            f'{each.name}: {each.description} ("{each.utterances[0]}")' for each in self._playbooks
+        )
+        return f"What can be done: {can}."
 
 
-def _score(playbook: Playbook, text: str) -> float:
-    """The share of an utterance's words that the request has, for the best utterance."""
-    said = _words(text)
-    return max(
-        (
-            len(words & said) / len(words)
-            for utterance in playbook.utterances
-            if (words := _words(_PLACEHOLDER.sub(" ", utterance)))
-        ),
-        default=0.0,
-    )
+def _named(found: Sequence[Match], answer: str) -> Match | None:
+    said = _plainly(answer)
+    for place, each in enumerate(found, 1):
+        names = (each.playbook.name, each.playbook.description, str(place))
+        if said in {_plainly(name) for name in names}:
+            return each
+    return None
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(word for word in _WORD.findall(text.casefold()) if word not in _SMALL)
+def _plainly(text: str) -> str:
+    return " ".join(text.casefold().replace("_", " ").split()).strip(" .!")
 
 
-def _read_inputs(playbook: Playbook, request: PlanRequest) -> tuple[JsonObject, list[Question]]:
-    values: JsonObject = {}
-    questions: list[Question] = []
-    for name, schema in playbook.inputs.items():
-        if not isinstance(schema, dict):
-            continue
-        if name in request.inputs:
-            values[name] = request.inputs[name]
-            continue
-        found = _read(name, schema, request)
-        if found is not None:
-            values[name] = found
-        elif "default" in schema:
-            values[name] = schema["default"]
-        else:
-            questions.append(_question(name, schema, request))
-    return values, questions
+@dataclass(frozen=True)
+class _Inputs:
+    """Reads a playbook's inputs: given ones, answers, words in their place, words by their form."""
 
+    match: Match
+    request: PlanRequest
 
-def _read(name: str, schema: JsonObject, request: PlanRequest) -> JsonValue:
-    if name in request.answers:
-        reading = read_input(schema, request.answers[name], answered=True)
-        if reading.kind == "value":
-            return reading.value
-    reading = read_input(schema, request.text)
-    return reading.value if reading.kind == "value" else None
+    def read(self) -> Inputs | Questions:
+        """All inputs with their values and labels, or everything that is to be asked, at once."""
+        values: JsonObject = {}
+        labels: dict[str, Label] = {}
+        questions: list[Question] = []
+        for name, schema in self._schemas().items():
+            if name in self.request.inputs and is_valid(schema, self.request.inputs[name]):
+                values[name], integrity = self.request.inputs[name], Integrity.REQUEST
+            elif (reading := self._reading(name, schema)).kind == "value":
+                values[name], integrity = reading.value, Integrity.REQUEST
+            elif reading.kind == "nothing" and "default" in schema and not self._tried(name):
+                values[name], integrity = schema["default"], Integrity.CONFIG
+            else:
+                questions.append(self._question(name, schema, reading))
+                continue
+            labels[name] = Label(integrity)
+        if questions:
+            return Questions(tuple(questions), None)
+        return Inputs(self.match.playbook.inputs_schema, values, labels)
 
+    def _reading(self, name: str, schema: JsonObject) -> Reading:
+        today, answers = self.request.today, self.request.answers
+        if name in answers:
+            return read_input(schema, answers[name], today, answered=True)
+        if name in self.request.inputs:
+            return Reading("nothing")
+        if name in self.match.captures:
+            here = captured(schema, self.match.captures[name], today)
+            if here.kind == "value":
+                return here
+        reading = read_input(schema, self._words(name, self.request.text), today)
+        for other in self._other_answers(name):
+            if reading.kind == "nothing":
+                reading = read_input(schema, self._words(name, other), today)
+        return reading
 
-def _question(name: str, schema: JsonObject, request: PlanRequest) -> Question:
-    ask = schema.get("x-ask")
-    text = ask if isinstance(ask, str) else f"What is the {name.replace('_', ' ')}?"
-    several = read_input(schema, request.text).candidates
-    if name in request.answers:
-        text = f"{request.answers[name]!r} was not understood. {text}"
-    return Question(about=name, ask=text, options=several or options_of(schema))
+    def _words(self, name: str, text: str) -> str:
+        schemas = self._schemas()
+        if not is_plain_number(schemas[name]):
+            return text
+        return without_specific(
+            text, (each for key, each in schemas.items() if key != name), self.request.today
+        )
+
+    def _other_answers(self, name: str) -> list[str]:
+        """What was said in answer to other questions belongs to the request's words, too."""
+        return [text for about, text in self.request.answers.items() if about != name]
+
+    def _schemas(self) -> Mapping[str, JsonObject]:
+        return {
+            name: schema
+            for name, schema in self.match.playbook.inputs.items()
+            if isinstance(schema, dict)
+        }
+
+    def _tried(self, name: str) -> bool:
+        return name in self.request.answers or name in self.request.inputs
+
+    def _question(self, name: str, schema: JsonObject, reading: Reading) -> Question:
+        own = schema.get("x-ask")
+        ask = own if isinstance(own, str) else f"What is the {name.replace('_', ' ')}?"
+        given: JsonValue = self.request.answers.get(name, self.request.inputs.get(name))
+        if given is not None and reading.kind == "nothing":
+            ask = f"{spoken(given)!r} was not understood. {ask}"
+        return Question(about=name, ask=ask, options=reading.candidates or options_of(schema))

@@ -3,23 +3,22 @@
 No guessing: one reading is a value, several are a question with options, none is a question.
 """
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
+from executor.check.types import Flow, validity
+from executor.plan.types import Type
+from planner import said
+from planner.said import Said
+from planner.said_dates import dates
+from planner.said_money import money
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_DATE = re.compile(r"\b\d{4}-\d\d-\d\d\b")
-_INTEGER = re.compile(r"(?<![\w.,-])-?\d+(?![\w]|[.,]\d)")
-_NUMBER = re.compile(r"(?<![\w.,-])-?\d+(?:\.\d+)?(?![\w])")
-_MONEY = re.compile(
-    r"(?P<first>EUR|USD|GBP|CHF|€|\$|£)?\s?(?P<amount>\d+(?:[.,]\d\d)?)(?!\d)\s?(?P<last>EUR|USD|GBP|CHF|€|£)?",
-    re.IGNORECASE,
-)
-_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP"}
+_YES = frozenset("yes y true on sure ok okay".split())
+_NO = frozenset("no n false off".split())
 
 
 @dataclass(frozen=True)
@@ -31,20 +30,31 @@ class Reading:
     candidates: tuple[str, ...] = ()
 
 
-def read_input(schema: JsonObject, words: str, *, answered: bool = False) -> Reading:
+_NOTHING = Reading("nothing")
+
+
+def read_input(schema: JsonObject, words: str, today: str, *, answered: bool = False) -> Reading:
     """Read one input; an answer to its own question may also be free text."""
-    found = _candidates(schema, words)
-    if not found and answered and _is_free_text(schema) and words.strip():
-        found = [words.strip()]
-    distinct: list[JsonValue] = []
-    for value in found:
-        if value not in distinct:
-            distinct.append(value)
-    if len(distinct) == 1:
-        return Reading("value", distinct[0])
-    if distinct:
-        return Reading("several", candidates=tuple(str(each) for each in distinct))
-    return Reading("nothing")
+    if answered:
+        whole = _whole(schema, words.strip())
+        if whole is not None and is_valid(schema, whole):
+            return Reading("value", whole)
+    if schema.get("type") == "array":
+        return _listed(schema, words, today)
+    found = [each for each in _candidates(schema, words, today) if is_valid(schema, each.value)]
+    distinct: dict[str, Said] = {}
+    for each in sorted(found, key=lambda one: one.start):
+        distinct.setdefault(spoken(each.value), each)
+    if len(distinct) == 1 and (answered or any(each.sure for each in found)):
+        return Reading("value", found[0].value)
+    return Reading("several", candidates=tuple(distinct)) if distinct else _NOTHING
+
+
+def captured(schema: JsonObject, words: str, today: str) -> Reading:
+    """Read an input from words that stand in its very place; there even free text is one."""
+    if _is_free_text(schema) and is_valid(schema, words):
+        return Reading("value", words)
+    return read_input(schema, words, today)
 
 
 def options_of(schema: JsonObject) -> tuple[str, ...]:
@@ -52,50 +62,116 @@ def options_of(schema: JsonObject) -> tuple[str, ...]:
     for key in ("x-options", "enum"):
         values = schema.get(key)
         if isinstance(values, list):
-            return tuple(str(each) for each in values)
-    return ()
+            return tuple(str(each) for each in values if each is not None)
+    return ("yes", "no") if schema.get("type") == "boolean" else ()
 
 
-def _candidates(schema: JsonObject, words: str) -> list[JsonValue]:
+def spoken(value: JsonValue) -> str:
+    """A value as a person would say it, and as it is read again."""
+    match value:
+        case {"amount": str(amount), "currency": str(currency)}:
+            return f"{amount} {currency}"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(spoken(each) for each in value)
+        case _:
+            return str(value)
+
+
+def is_valid(schema: JsonObject, value: JsonValue) -> bool:
+    """Whether an input's schema allows a value."""
+    return validity(value, Type.of(schema)) is Flow.YES
+
+
+def without_specific(words: str, schemas: Iterable[JsonObject], today: str) -> str:
+    """The words with what other inputs take by their form blanked out: 1042 is no quantity."""
+    shown = list(words)
+    for schema in schemas:
+        if not is_plain_number(schema):
+            for each in _candidates(schema, words, today):
+                if is_valid(schema, each.value):
+                    shown[each.start : each.end] = " " * (each.end - each.start)
+    return "".join(shown)
+
+
+def is_plain_number(schema: JsonObject) -> bool:
+    """Whether any number would do, so that it must not be one that means something else."""
+    return schema.get("type") in ("integer", "number") and "enum" not in schema
+
+
+def _whole(schema: JsonObject, words: str) -> JsonValue:
+    """An answer that is the value itself."""
+    if schema.get("type") == "boolean":
+        word = words.casefold().rstrip(".!")
+        return True if word in _YES else (False if word in _NO else None)
     if isinstance(values := schema.get("enum"), list):
-        return [value for value in values if _is_said(value, schema, words)]
+        return next((each for each in values if str(each).casefold() == words.casefold()), None)
+    return words if words and schema.get("type") == "string" else None
+
+
+def _listed(schema: JsonObject, words: str, today: str) -> Reading:
+    items = schema.get("items")
+    if not isinstance(items, dict):
+        return _NOTHING
+    found = sorted(_candidates(items, words, today), key=lambda one: one.start)
+    sure = [each.value for each in found if each.sure and is_valid(items, each.value)]
+    values: list[JsonValue] = []
+    for value in sure:
+        if value not in values:
+            values.append(value)
+    return Reading("value", values) if values and is_valid(schema, values) else _NOTHING
+
+
+def _candidates(schema: JsonObject, words: str, today: str) -> list[Said]:
+    words = words[: said.MAX_WORDS]
+    if isinstance(values := schema.get("enum"), list):
+        return list(said.enumerated(words, values, schema.get("x-words")))
     match schema.get("type"), schema.get("format"):
-        case "object", _:
-            return _money(words)
+        case "object", _ if _is_money(schema):
+            return list(money(words))
         case "string", "email":
-            return [found.group() for found in _EMAIL.finditer(words)]
+            return list(said.emails(words))
         case "string", "date":
-            return [found.group() for found in _DATE.finditer(words)]
+            return list(dates(words, today))
+        case "string", "date-time":
+            return list(said.moments(words))
+        case "string", "uri":
+            return list(said.urls(words))
+        case "string", "uuid":
+            return list(said.uuids(words))
         case "integer", _:
-            return [int(found.group()) for found in _INTEGER.finditer(words)]
+            return _outside(said.integers(words), [*_wider(words, today), *money(words)])
         case "number", _:
-            return [float(found.group()) for found in _NUMBER.finditer(words)]
+            return _outside(said.numbers(words), _wider(words, today))
         case "string", _ if isinstance(pattern := schema.get("pattern"), str):
-            bare = pattern.removeprefix("^").removesuffix("$")
-            return [found.group() for found in re.finditer(rf"(?<!\w)(?:{bare})(?!\w)", words)]
+            return _outside(said.patterned(words, pattern), [*_wider(words, today), *money(words)])
         case _:
             return []
 
 
-def _is_said(value: JsonValue, schema: JsonObject, words: str) -> bool:
-    others = schema.get("x-words")
-    synonyms = others.get(str(value)) if isinstance(others, dict) else None
-    spellings = [str(value), *(synonyms if isinstance(synonyms, list) else [])]
-    return any(
-        re.search(rf"(?<!\w){re.escape(str(each))}s?(?!\w)", words, re.IGNORECASE)
-        for each in spellings
-    )
+def _wider(words: str, today: str) -> list[Said]:
+    """What is no number or identifier, though it holds digits: dates and addresses."""
+    readers = (said.emails, said.urls, said.uuids, said.moments)
+    return [*(each for reader in readers for each in reader(words)), *dates(words, today)]
 
 
-def _money(words: str) -> list[JsonValue]:
-    found: list[JsonValue] = []
-    for each in _MONEY.finditer(words):
-        currency = each["first"] or each["last"]
-        if currency:
-            code = _SIGNS.get(currency, currency.upper())
-            amount = each["amount"].replace(",", ".")
-            found.append({"amount": amount if "." in amount else f"{amount}.00", "currency": code})
-    return found
+def _outside(found: Iterable[Said], wider: Iterable[Said]) -> list[Said]:
+    """Leave out what is only a part of something else."""
+    spans = [(each.start, each.end) for each in wider]
+    return [
+        each
+        for each in found
+        if not any(
+            start <= each.start and each.end <= end and (start, end) != (each.start, each.end)
+            for start, end in spans
+        )
+    ]
+
+
+def _is_money(schema: JsonObject) -> bool:
+    properties = schema.get("properties")
+    return isinstance(properties, dict) and {"amount", "currency"} <= properties.keys()
 
 
 def _is_free_text(schema: JsonObject) -> bool:

@@ -1,11 +1,15 @@
 """Planning with a model: draft, check, show every reason, draft again, at most twice more."""
 
+from pydantic import JsonValue
+
+from connectors.spec import JsonObject
 from executor.check.admit import Accepted, Inputs, Questions, Rejected, Verdict
 from executor.check.certificate import Options
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.plan.model import Plan
 from executor.plan.schema import strict_schema
+from executor.plan.types import kind_of
 from planner.models.base import Message, Model, Usage
 from planner.prompt import first_messages, repair_messages
 from planner.reply import read_reply
@@ -27,6 +31,7 @@ class ModelPlanner:
         """Ask until a draft is accepted, or the rounds are over; raises `ModelError`."""
         actions = shortlist(request, SHORTLIST)
         schema = strict_schema([*(each.name for each in actions), *FUNCTIONS])
+        inputs = Inputs(schema_of_inputs(request.inputs), request.inputs)
         messages: list[Message] = first_messages(request, actions)
         drafts: list[Draft] = []
         usage = Usage()
@@ -35,7 +40,7 @@ class ModelPlanner:
                 messages, schema=schema, deadline_s=self._deadline_s
             )
             usage = _sum(usage, completion.usage)
-            verdict = self._judge(read_reply(completion), check)
+            verdict = _judge(read_reply(completion), inputs, check)
             violations = verdict.violations if isinstance(verdict, Rejected) else ()
             drafts.append(Draft(len(drafts) + 1, completion.text, violations))
             await on_draft(drafts[-1])
@@ -43,9 +48,35 @@ class ModelPlanner:
                 return Proposal(verdict, self._model.name, tuple(drafts), usage)
             messages += repair_messages(completion.text, violations)
 
-    def _judge(self, read: Plan | tuple[Violation, ...], check: Check) -> Verdict:
-        # A model sets no options and declares no inputs: both are the operator's.
-        return check(read, Inputs(), Options()) if isinstance(read, Plan) else Rejected(read)
+
+def schema_of_inputs(values: JsonObject) -> JsonObject:
+    """The schema of inputs that came without one: their names, and the types that they have."""
+    if not values:
+        return {}
+    names: list[JsonValue] = [*sorted(values)]
+    return {
+        "type": "object",
+        "properties": {name: _schema_of(values[name]) for name in sorted(values)},
+        "required": names,
+        "additionalProperties": False,
+    }
+
+
+def _schema_of(value: JsonValue) -> JsonValue:
+    match value:
+        case dict():
+            return schema_of_inputs(value) or {"type": "object", "additionalProperties": False}
+        case list():
+            schemas = [_schema_of(each) for each in value]
+            same = bool(schemas) and all(each == schemas[0] for each in schemas)
+            return {"type": "array", "items": schemas[0]} if same else {"type": "array"}
+        case _:
+            return {"type": kind_of(value)}
+
+
+def _judge(read: Plan | tuple[Violation, ...], inputs: Inputs, check: Check) -> Verdict:
+    # A model sets no options: they are the operator's.
+    return check(read, inputs, Options()) if isinstance(read, Plan) else Rejected(read)
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

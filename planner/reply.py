@@ -1,5 +1,10 @@
-"""From a model's text to a plan, or to the reasons why it is none."""
+"""From a model's text to a plan, or to the reasons why it is none.
 
+What models put around their JSON is peeled off: thoughts, a fence, a sentence. Nothing inside
+it is changed, and where two objects are offered none is chosen.
+"""
+
+import json
 import re
 
 from executor.check.parse import parse_plan
@@ -7,17 +12,53 @@ from executor.check.violation import Violation
 from executor.plan.model import Plan
 from planner.models.base import Completion
 
-_FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.DOTALL)
+_THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
+# Braces of a sentence, as in {order_id}, begin no JSON object.
+_START = re.compile(r'\{\s*["}]')
+_Read = Plan | tuple[Violation, ...]
 
 
-def read_reply(completion: Completion) -> Plan | tuple[Violation, ...]:
-    """Read a plan; a fence or a sentence around the JSON is peeled off, nothing else is changed."""
+def read_reply(completion: Completion) -> _Read:
+    """Read a plan; a plan of no steps must ask something or say why it is not possible."""
     if completion.cut:
         message = "the answer was cut off at the length limit"
         return (Violation("malformed-json", "", message, fix="Write a shorter plan."),)
-    text = completion.text.strip()
-    if fenced := _FENCE.search(text):
-        text = fenced.group(1)
-    elif not text.startswith("{") and "{" in text:
-        text = text[text.index("{") : text.rindex("}") + 1] if "}" in text else text
-    return parse_plan(text)
+    found = _objects(_THOUGHTS.sub("", completion.text, count=1).strip())
+    if len(found) > 1:
+        message = f"the answer holds {len(found)} JSON objects, and which is meant is not said"
+        return (Violation("malformed-json", "", message, fix="Send one JSON object, no more."),)
+    read = parse_plan(found[0])
+    if isinstance(read, Plan) and not (read.steps or read.questions or read.unable is not None):
+        message = "there are no steps, no questions, and `unable` does not say why"
+        fix = "Write the steps, ask in `questions`, or say in `unable` what no action can do."
+        return (Violation("unknown-field", "/steps", message, fix=fix),)
+    return read
+
+
+def _objects(text: str) -> list[str]:
+    """The objects in a text; one that is broken is handed on as it is, for the parser to blame."""
+    found: list[str] = []
+    start = _START.search(text)
+    while start is not None:
+        end = _end(text, start.start())
+        if end is None:
+            found.append(text[start.start() :])
+            break
+        found.append(text[start.start() : end])
+        start = _START.search(text, end)
+    if len(found) > 1:
+        # An object in a sentence around the plan is no second offer; another plan is.
+        found = [each for each in found if _is_offer(each)] or found
+    return found or [text]
+
+
+def _end(text: str, start: int) -> int | None:
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    return end
+
+
+def _is_offer(text: str) -> bool:
+    return any(f'"{name}"' in text for name in ("steps", "questions", "unable"))

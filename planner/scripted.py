@@ -5,11 +5,13 @@ takes the next reply, and the last one is repeated:
 
     {"text": "..."}                     what the model says
     {"json": {...}}                     the same, as JSON
-    {"status": 429, "retry_after": 2}   an error of the provider
     {"text": "...", "cut": true}        stopped at the length limit
     {"refusal": "..."}                  the model will not
-    {"seconds": 30}                     silence
+    {"status": 429, "retry_after": 2}   an error of the provider; "message" says why
+    {"seconds": 30, ...}                silence first, then the rest of the reply
     {"raw": "..."}                      a body that is no completion
+
+`GET /requests` answers with every request body so far: what a model was really told.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import asyncio
 import json
 import os
 import socket
+import stat
 import sys
 import threading
 from pathlib import Path
@@ -24,15 +27,38 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import JsonValue
-
-from connectors.spec import JsonObject
-
-Reply = JsonObject
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 
-def build(script: list[Reply]) -> FastAPI:
-    """The server as an application; `GET /requests` shows what it was asked."""
+class Reply(BaseModel):
+    """One answer of the script."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str | None = None
+    json_value: JsonValue = Field(default=None, alias="json")
+    cut: bool = False
+    refusal: str | None = None
+    status: int | None = Field(default=None, ge=100, le=599)
+    retry_after: float | str | None = None
+    message: str = "as scripted"
+    seconds: float = Field(default=0, ge=0)
+    raw: str | None = None
+
+
+_Script = TypeAdapter(tuple[Reply, ...])
+
+
+def read_script(text: str | bytes) -> tuple[Reply, ...]:
+    """Read a script; raises `ValueError` with the place of what is wrong."""
+    script = _Script.validate_json(text)
+    if not script:
+        raise ValueError("the list of replies is empty")
+    return script
+
+
+def build(script: tuple[Reply, ...]) -> FastAPI:
+    """The server as an application."""
     app = FastAPI(title="Scripted model")
     asked: list[JsonValue] = []
 
@@ -46,48 +72,43 @@ def build(script: list[Reply]) -> FastAPI:
         reply = script[min(len(asked), len(script) - 1)]
         asked.append(body)
         model = body.get("model") if isinstance(body, dict) else None
-        return await _play(reply, str(model))
+        await asyncio.sleep(reply.seconds)
+        return _play(reply, str(model))
 
     return app
 
 
-async def _play(reply: Reply, model: str) -> Response:
-    seconds = reply.get("seconds")
-    if isinstance(seconds, int | float):
-        await asyncio.sleep(seconds)
-    if isinstance(status := reply.get("status"), int):
-        after = reply.get("retry_after")
+def _play(reply: Reply, model: str) -> Response:
+    if reply.status is not None:
+        after = reply.retry_after
         headers = {} if after is None else {"retry-after": str(after)}
-        error = {"error": {"message": "as scripted", "type": "scripted", "code": str(status)}}
-        return JSONResponse(error, status, headers)
-    if isinstance(raw := reply.get("raw"), str):
-        return Response(raw, media_type="application/json")
-    text = reply.get("text")
-    if "json" in reply:
-        text = json.dumps(reply["json"])
-    message = {"role": "assistant", "content": text, "refusal": reply.get("refusal")}
+        told = {"message": reply.message, "type": "scripted", "code": str(reply.status)}
+        return JSONResponse({"error": told}, reply.status, headers)
+    if reply.raw is not None:
+        return Response(reply.raw, media_type="application/json")
+    text = reply.text if reply.json_value is None else json.dumps(reply.json_value)
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text, "refusal": reply.refusal},
+        "finish_reason": "length" if reply.cut else "stop",
+    }
     return JSONResponse(
         {
             "id": "chatcmpl-scripted",
             "object": "chat.completion",
             "created": 0,
             "model": model,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": message,
-                    "finish_reason": "length" if reply.get("cut") else "stop",
-                }
-            ],
+            "choices": [choice],
             "usage": {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20},
         }
     )
 
 
-def serve(script: list[Reply], port: int) -> None:
-    """Serve on loopback until standard input ends."""
+def serve(script: tuple[Reply, ...], port: int) -> None:
+    """Serve on loopback until told to stop, or until the parent's pipe ends."""
     listener = socket.create_server(("127.0.0.1", port))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if stat.S_ISFIFO(os.fstat(0).st_mode):
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     sys.stdout.write(f"ready http://127.0.0.1:{listener.getsockname()[1]}/v1\n")
     sys.stdout.flush()
     config = uvicorn.Config(build(script), log_level="error", lifespan="off")
@@ -95,20 +116,26 @@ def serve(script: list[Reply], port: int) -> None:
 
 
 def _end_with_parent() -> None:
-    if not sys.stdin.isatty():
-        sys.stdin.read()
-        os._exit(0)
+    sys.stdin.read()
+    os._exit(0)
 
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(description="Play recorded model answers on loopback.")
+    parser = argparse.ArgumentParser(
+        prog="python -m planner.scripted", description="Play recorded model answers on loopback."
+    )
     parser.add_argument("--replies", type=Path, required=True, help="a JSON list of replies")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     chosen = parser.parse_args()
-    script = json.loads(chosen.replies.read_text(encoding="utf-8"))
-    if not isinstance(script, list) or not script:
-        parser.error(f"{chosen.replies} holds no list of replies")
+    try:
+        script = read_script(chosen.replies.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "/".join(str(part) for part in first["loc"])
+        parser.error(f"{chosen.replies}: {where or 'the file'}: {first['msg']}")
+    except (OSError, ValueError) as error:
+        parser.error(f"{chosen.replies}: {error}")
     serve(script, chosen.port)
 
 

@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from math import log
+from math import fsum, log
 
 from connectors.spec import ActionSpec
 from planner.request import PlanRequest
 
-_WORD = re.compile(r"[a-z0-9]+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 def shortlist(request: PlanRequest, limit: int) -> tuple[ActionSpec, ...]:
@@ -17,10 +17,10 @@ def shortlist(request: PlanRequest, limit: int) -> tuple[ActionSpec, ...]:
         return actions
     texts = [Counter(_words(f"{each.name} {each.name} {each.description}")) for each in actions]
     rarity = Counter(word for text in texts for word in text)
-    asked = set(_words(" ".join([request.text, *request.answers.values()])))
+    asked = set(_words(" ".join([request.text, *request.answers.values(), *request.inputs])))
 
     def score(text: Counter[str]) -> float:
-        return sum(
+        return fsum(
             (1 + log(text[word])) * log(1 + len(texts) / rarity[word])
             for word in asked & text.keys()
         )

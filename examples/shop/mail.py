@@ -1,20 +1,49 @@
 """Mail: a real SMTP server, and a mailbox that one can read over HTTP."""
 
+import asyncio
 import email
 import email.policy
-import socket
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
+from email.message import EmailMessage
+from typing import Annotated
 
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from fastapi import FastAPI
+from database import Database, write_ledger
+from fastapi import FastAPI, Query
+from faults import Fault, Faults
 from pydantic import BaseModel
-from service import Database, Fault, add_controls, answer, arguments, serve, write_ledger
+from service import (
+    Refusal,
+    Style,
+    arguments,
+    documented,
+    listen,
+    new_service,
+    open_database,
+    serve,
+)
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, message_id TEXT, sender TEXT, recipient TEXT,
- subject TEXT, text TEXT);
+TABLES = """
+CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, message_id TEXT NOT NULL,
+ sender TEXT NOT NULL, recipient TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
+ received_at REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS messages_by_message_id ON messages (message_id);
 """
+MAX_MAIL_BYTES = 10_000_000
+NOT_TAKEN = {
+    "refuse": "550 5.7.1 refused on demand",
+    "error_500": "451 4.3.0 failed on demand",
+    "error_503": "451 4.3.2 unavailable on demand",
+    "rate_limit": "450 4.7.1 too many on demand",
+}
+STYLE = Style(
+    body=lambda refusal, _: {"reason": refusal.code, "text": refusal.message},
+    request_id_header="X-Request-Id",
+    codes={0: "refused", 404: "unknown", 422: "invalid", 429: "busy", 500: "failed", 503: "down"},
+    invalid=422,
+    key_reused=(409, "reused"),
+)
 
 
 class StoredMail(BaseModel):
@@ -24,76 +53,157 @@ class StoredMail(BaseModel):
     recipient: str
     subject: str
     text: str
+    received_at: float
+
+
+class Problem(BaseModel):
+    """Every refusal and every failure."""
+
+    reason: str
+    text: str
 
 
 class Mailbox:
-    """Takes every message and keeps it before it says yes."""
+    """Keeps every delivery, and lets people read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def handle_DATA(  # noqa: N802 - the server's name for it
-        self, server: SMTP, session: Session, envelope: Envelope
-    ) -> str:
+    def keep(self, envelope: Envelope) -> None:
+        """Keep a delivery: one message for each recipient, all of them or none."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         parsed = email.message_from_bytes(content, policy=email.policy.default)
-        body = parsed.get_body(("plain",))
-        text = body.get_content() if body else ""
-        for recipient in envelope.rcpt_tos:
-            row = (
-                str(parsed["Message-ID"] or "").strip("<>"),
-                envelope.mail_from,
-                recipient,
-                str(parsed["Subject"]),
-                text,
-            )
-            with self._database as c:
+        message_id = str(parsed["Message-ID"] or "").strip().strip("<>")
+        subject = str(parsed["Subject"] or "")
+        sender = envelope.mail_from or ""
+        with self._database.transaction() as c:
+            for recipient in envelope.rcpt_tos:
                 c.execute(
-                    "INSERT INTO messages (message_id, sender, recipient, subject, text)"
-                    " VALUES (?, ?, ?, ?, ?)",
-                    row,
+                    "INSERT INTO messages (message_id, sender, recipient, subject, text,"
+                    " received_at) VALUES (?, ?, ?, ?, ?, ?)",
+                    (message_id, sender, recipient, subject, _text(parsed), time.time()),
                 )
-                told = {"to": recipient, "subject": str(parsed["Subject"])}
-                write_ledger(c, "mail", row[0], told)
-        return "250 kept"
+                told = {"from": sender, "to": recipient, "subject": subject}
+                write_ledger(c, "mail", message_id or None, {**told})
 
+    def find_messages(
+        self,
+        message_id: Annotated[
+            str | None, Query(max_length=998, description="a Message-ID, without or with <>")
+        ] = None,
+    ) -> list[StoredMail]:
+        """List the messages, all or those with one Message-ID."""
+        with self._database.transaction() as c:
+            if message_id is None:
+                rows = c.execute("SELECT * FROM messages ORDER BY id").fetchall()
+            else:
+                rows = c.execute(
+                    "SELECT * FROM messages WHERE message_id = ? ORDER BY id",
+                    (message_id.strip("<>"),),
+                ).fetchall()
+        return [StoredMail.model_validate(dict(row)) for row in rows]
 
-def build(database: Database, faults: list[Fault]) -> FastAPI:
-    app = FastAPI(title="Mailbox", version="1.0.0")
-    add_controls(app, database, faults)
-
-    @app.get("/messages", operation_id="find_messages")
-    def find_messages(message_id: str | None = None) -> list[StoredMail]:
-        """List the messages, or those with one Message-ID."""
-        with database as c:
-            rows = c.execute("SELECT * FROM messages ORDER BY id").fetchall()
-        found = [StoredMail(**dict(row)) for row in rows]
-        return [each for each in found if message_id in (None, each.message_id)]
-
-    @app.get("/messages/{number}", operation_id="get_message")
-    def get_message(number: int) -> StoredMail:
+    def get_message(self, number: int) -> StoredMail:
         """Read one message."""
-        with database as c:
-            row = c.execute("SELECT * FROM messages WHERE id = ?", (number,)).fetchone()
-        missing: Any = answer(404, {"detail": f"there is no message {number}"})
-        return missing if row is None else StoredMail(**dict(row))
+        with self._database.transaction() as c:
+            row = c.execute("SELECT * FROM messages WHERE id = ?", (str(number),)).fetchone()
+        if row is None:
+            raise Refusal(404, "unknown", f"there is no message {number}")
+        return StoredMail.model_validate(dict(row))
 
+
+def _text(parsed: EmailMessage) -> str:
+    """The plain text; whatever was sent, a mail is kept."""
+    body = parsed.get_body(("plain",))
+    if body is None:
+        return ""
+    try:
+        return str(body.get_content()).replace("\r\n", "\n")
+    except (LookupError, ValueError):
+        payload = body.get_payload(decode=True)
+        return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
+
+
+class Postman:
+    """Takes mail over SMTP: it is kept before the server says yes."""
+
+    def __init__(self, mailbox: Mailbox, faults: Faults) -> None:
+        self._mailbox = mailbox
+        self._faults = faults
+
+    async def handle_DATA(  # noqa: N802 - the server's name for it
+        self, server: SMTP, _: Session, envelope: Envelope
+    ) -> str:
+        """Keep a message, or do what a fault wants."""
+        recipient = envelope.rcpt_tos[0] if envelope.rcpt_tos else ""
+        fault = self._faults.take("SMTP", f"/{recipient}")
+        kind = fault.order.kind if fault is not None else None
+        if kind in (None, "hang_after", "drop_after", "garbage"):
+            # Nothing is awaited here: a caller that leaves cannot break it off half-way.
+            self._mailbox.keep(envelope)
+        if fault is None:
+            return "250 2.0.0 kept"
+        fault.fired += 1
+        return await _spoiled(fault, server)
+
+
+async def _spoiled(fault: Fault, server: SMTP) -> str:
+    match fault.order.kind:
+        case "garbage":
+            return "<html>not what you asked for"
+        case "hang_after":
+            await fault.hang()
+            return "250 2.0.0 kept"
+        case "hang_before":
+            await fault.hang()
+            return await _cut(server)
+        case "drop_before" | "drop_after":
+            return await _cut(server)
+        case kind:
+            return NOT_TAKEN[kind]
+
+
+async def _cut(server: SMTP) -> str:
+    """Close the connection without a word; the server then cancels whoever serves it."""
+    if isinstance(server.transport, asyncio.WriteTransport):
+        server.transport.abort()
+    await asyncio.Event().wait()
+    return ""
+
+
+def smtp_on(port: int, postman: Postman) -> Callable[[], Awaitable[str]]:
+    """Return what starts the SMTP server and tells its address."""
+    started: list[asyncio.Server] = []  # the loop itself does not hold on to a server
+
+    async def start() -> str:
+        loop = asyncio.get_running_loop()
+        listener = listen(port)
+
+        def connection() -> SMTP:
+            return SMTP(postman, hostname="mail", data_size_limit=MAX_MAIL_BYTES, loop=loop)
+
+        started.append(await loop.create_server(connection, sock=listener))
+        return f"smtp://127.0.0.1:{listener.getsockname()[1]}"
+
+    return start
+
+
+def build(database: Database, faults: Faults) -> FastAPI:
+    """Build the mailbox over its database."""
+    app = new_service("Mailbox", "The mail that came in over SMTP.", STYLE, database, faults)
+    mailbox = Mailbox(database)
+    unreadable = {422: "Cannot be read"}
+    app.get("/messages", responses=documented(Problem, unreadable))(mailbox.find_messages)
+    one = documented(Problem, {404: "No such message", **unreadable})
+    app.get("/messages/{number}", responses=one)(mailbox.get_message)
     return app
-
-
-def free_port() -> int:
-    """A port that nobody has: this SMTP server cannot choose one by itself."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
 
 
 if __name__ == "__main__":
     parser = arguments("SMTP, and a mailbox over HTTP.")
-    parser.add_argument("--smtp-port", type=int, default=0)
+    parser.add_argument("--smtp-port", type=int, default=0, help="0 takes any free port")
     options = parser.parse_args()
-    store = Database(options.data, SCHEMA)
-    listening = options.smtp_port or free_port()
-    Controller(Mailbox(store), hostname="127.0.0.1", port=listening).start()
-    spoiled: list[Fault] = []
-    serve(build(store, spoiled), spoiled, options.port, f" smtp://127.0.0.1:{listening}")
+    store = open_database(options, TABLES)
+    ordered = Faults()
+    beside = smtp_on(options.smtp_port, Postman(Mailbox(store), ordered))
+    serve(build(store, ordered), STYLE, ordered, options, beside)

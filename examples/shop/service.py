@@ -1,214 +1,151 @@
-"""What the shop's services share: a database, a ledger, idempotency keys, faults on demand, serving.
-
-The shop knows nothing of who calls it. Its ledger is the truth that tests judge by: one row for
-each effect that was really applied.
-"""
+"""What every service of the shop has around its business: its way to say no, records, serving."""
 
 import argparse
 import asyncio
-import hashlib
-import json
 import os
+import secrets
 import socket
 import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import uvicorn
-from fastapi import FastAPI
+from database import Database, JsonObject, KeyReused
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from faults import CuttableConnection, FaultOrder, FaultReport, Faults, FaultyApp
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
-FaultKind = Literal[
-    "refuse",
-    "error_500",
-    "error_503",
-    "rate_limit",
-    "hang_before",
-    "hang_after",
-    "drop_before",
-    "drop_after",
-    "garbage",
-]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Documented = dict[int | str, dict[str, object]]
+LOOK_FOR_PARENT_EVERY_S = 0.5
+FAULT_STATUS = {"error_500": 500, "error_503": 503, "rate_limit": 429}
 
 
-class Match(BaseModel):
-    """Which requests a fault is for."""
+class Refusal(Exception):
+    """The service says no: an answer, and no effect."""
 
-    method: str = "POST"
-    path_prefix: str = "/"
-
-
-class Fault(BaseModel):
-    """Something that goes wrong with the next `times` matching requests."""
-
-    match: Match = Match()
-    times: int = 1
-    kind: FaultKind
-    seconds: float = 3600
-    retry_after: float = 1
-    fired: int = 0
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
 
 
-class KeyReusedError(Exception):
-    """The idempotency key was used before with another body."""
+@dataclass(frozen=True)
+class Style:
+    """How one service says no: its body, its words, and where it puts the id of a request."""
+
+    body: Callable[[Refusal, str], JsonObject]  # the refusal and the request's id
+    request_id_header: str
+    codes: Mapping[int, str]  # for what has no code of its own; 0 for any other status
+    invalid: int  # the status of what cannot be read
+    key_reused: tuple[int, str]
+
+    def answer(self, refusal: Refusal, headers: Mapping[str, str] | None = None) -> JSONResponse:
+        """Write a refusal in this style."""
+        request_id = new_id("rq")
+        given = {**(headers or {}), self.request_id_header: request_id}
+        return JSONResponse(self.body(refusal, request_id), refusal.status, given)
+
+    def plain(self, status: int, message: str) -> Refusal:
+        """Build a refusal that has no code of its own."""
+        return Refusal(status, self.codes.get(status, self.codes[0]), message)
+
+    def fault(self, kind: str, retry_after: str) -> JSONResponse:
+        """Answer as a fault on demand wants it."""
+        status = FAULT_STATUS.get(kind, self.invalid)
+        headers = {"Retry-After": retry_after} if status in (429, 503) else {}
+        return self.answer(self.plain(status, f"{kind} on demand"), headers)
 
 
-class Database:
-    """One SQLite file behind one lock: every effect is one transaction."""
-
-    def __init__(self, path: str, schema: str) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
-        self._lock = threading.RLock()
-        self._connection.executescript(
-            "PRAGMA journal_mode=WAL;"
-            "CREATE TABLE IF NOT EXISTS ledger (id INTEGER PRIMARY KEY, kind TEXT, reference TEXT,"
-            " body TEXT, at REAL);"
-            "CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, fingerprint TEXT, status INTEGER,"
-            " answer TEXT, at REAL);" + schema
-        )
-
-    def __enter__(self) -> sqlite3.Connection:
-        self._lock.acquire()
-        self._connection.execute("BEGIN IMMEDIATE")
-        return self._connection
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
-        self._lock.release()
-
-    def once(
-        self,
-        key: str | None,
-        body: object,
-        window_s: float,
-        effect: Callable[[sqlite3.Connection], tuple[int, dict[str, Any]]],
-    ) -> tuple[int, dict[str, Any], bool]:
-        """Apply an effect once for a key; returns status, answer, and whether it is a replay."""
-        text = json.dumps(body, sort_keys=True)
-        fingerprint = hashlib.sha256(text.encode()).hexdigest()
-        with self as c:
-            if key is not None:
-                row = c.execute(
-                    "SELECT * FROM keys WHERE key = ? AND at > ?", (key, time.time() - window_s)
-                ).fetchone()
-                if row is not None:
-                    if row["fingerprint"] != fingerprint:
-                        raise KeyReusedError(key)
-                    return row["status"], json.loads(row["answer"]), True
-            status, answer = effect(c)
-            if key is not None:
-                c.execute(
-                    "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?)",
-                    (key, fingerprint, status, json.dumps(answer), time.time()),
-                )
-            return status, answer, False
+def new_id(prefix: str) -> str:
+    """An id that nobody had before."""
+    return f"{prefix}_{secrets.token_hex(8)}"
 
 
-def write_ledger(c: sqlite3.Connection, kind: str, reference: str | None, body: object) -> None:
-    """Note an effect in the transaction that applies it."""
-    c.execute(
-        "INSERT INTO ledger (kind, reference, body, at) VALUES (?, ?, ?, ?)",
-        (kind, reference, json.dumps(body, sort_keys=True), time.time()),
+def new_service(
+    title: str, description: str, style: Style, database: Database, faults: Faults
+) -> FastAPI:
+    """Build an application that says no in its style, with the controls beside the business."""
+
+    def named(response: Response) -> None:
+        response.headers[style.request_id_header] = new_id("rq")
+
+    app = FastAPI(
+        title=title,
+        description=description,
+        version="1.0.0",
+        dependencies=[Depends(named)],
+        generate_unique_id_function=_name_of,
     )
+    _add_refusals(app, style)
+    _add_controls(app, database, faults)
+    return app
 
 
-def add_controls(app: FastAPI, database: Database, faults: list[Fault]) -> None:
-    """Add health, ledger and faults; none of them is part of the business."""
+def documented(model: type[BaseModel], refusals: Mapping[int, str]) -> Documented:
+    """Document how an operation says no; the model is the body of every refusal and failure."""
+    found: Documented = {
+        status: {"model": model, "description": text} for status, text in refusals.items()
+    }
+    found["default"] = {"model": model, "description": "Any other refusal, or a failure"}
+    return found
+
+
+def _name_of(route: APIRoute) -> str:
+    return route.name
+
+
+def _add_refusals(app: FastAPI, style: Style) -> None:
+    @app.exception_handler(Refusal)
+    async def refused(_: Request, error: Refusal) -> Response:
+        return style.answer(error)
+
+    @app.exception_handler(KeyReused)
+    async def reused(_: Request, error: KeyReused) -> Response:
+        status, code = style.key_reused
+        message = f"the key {error} was used before, for something else; take a new one"
+        return style.answer(Refusal(status, code, message))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        found = [f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
+        return style.answer(style.plain(style.invalid, "; ".join(found)))
+
+    @app.exception_handler(HTTPException)
+    async def unknown(_: Request, error: HTTPException) -> Response:
+        return style.answer(style.plain(error.status_code, error.detail), error.headers)
+
+
+def _add_controls(app: FastAPI, database: Database, faults: Faults) -> None:
+    """Add what is no part of the business, and stands in no document."""
 
     @app.get("/health", include_in_schema=False)
-    def health() -> dict[str, str]:
+    async def health() -> JsonObject:
         return {"status": "ok"}
 
     @app.get("/ledger", include_in_schema=False)
-    def ledger() -> list[dict[str, Any]]:
-        with database as c:
-            rows = c.execute("SELECT * FROM ledger ORDER BY id").fetchall()
-        return [{**dict(row), "body": json.loads(row["body"])} for row in rows]
+    def ledger() -> list[JsonObject]:
+        return database.ledger()
 
     @app.post("/faults", include_in_schema=False)
-    async def add_fault(fault: Fault) -> Fault:
-        faults.append(fault)
-        return fault
+    async def add_fault(order: FaultOrder) -> FaultReport:
+        return faults.add(order)
 
     @app.get("/faults", include_in_schema=False)
-    async def list_faults() -> list[Fault]:
-        return faults
+    async def list_faults() -> list[FaultReport]:
+        return faults.reports()
 
     @app.delete("/faults", include_in_schema=False)
-    async def clear_faults() -> None:
+    async def clear_faults() -> list[FaultReport]:
         faults.clear()
-
-
-class FaultyApp:
-    """An ASGI application around another that spoils answers, or whole requests, on demand."""
-
-    def __init__(self, app: FastAPI, faults: list[Fault]) -> None:
-        self._app = app
-        self._faults = faults
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        fault = self._next(scope) if scope["type"] == "http" else None
-        if fault is None:
-            await self._app(scope, receive, send)
-            return
-        fault.fired += 1
-        if fault.kind in ("hang_after", "drop_after", "garbage"):
-            await self._app(scope, receive, _swallow)
-        await _spoil(fault, scope, receive, send)
-
-    def _next(self, scope: Message) -> Fault | None:
-        for fault in self._faults:
-            fits = scope["method"] == fault.match.method
-            if fits and scope["path"].startswith(fault.match.path_prefix):
-                if fault.fired < fault.times and scope["path"] != "/faults":
-                    return fault
-        return None
-
-
-async def _swallow(_: Message) -> None:
-    """The answer never leaves."""
-
-
-async def _spoil(fault: Fault, scope: Message, receive: Receive, send: Send) -> None:
-    match fault.kind:
-        case "hang_before" | "hang_after":
-            await asyncio.sleep(fault.seconds)
-        case "drop_before" | "drop_after":
-            # The server's own request cycle owns the connection; end it without a word.
-            receive.__self__.transport.abort()  # type: ignore[attr-defined]  # uvicorn's cycle
-        case "garbage":
-            await _answer(send, 200, {}, b"<html>something else</html>")
-        case "refuse":
-            await _answer(send, 400, {}, b'{"error": "refused on demand"}')
-        case "error_500":
-            await _answer(send, 500, {}, b'{"error": "failed on demand"}')
-        case "error_503":
-            after = {"retry-after": str(fault.retry_after)}
-            await _answer(send, 503, after, b'{"error": "unavailable on demand"}')
-        case "rate_limit":
-            after = {"retry-after": str(fault.retry_after)}
-            await _answer(send, 429, after, b'{"error": "too many on demand"}')
-
-
-async def _answer(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
-    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
-    pairs.append((b"content-type", b"application/json"))
-    await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": body})
-
-
-def answer(status: int, body: object, **headers: str) -> JSONResponse:
-    """An answer with a status and headers; `_` in a header's name is written as `-`."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return JSONResponse(body, status_code=status, headers=named)
+        return faults.reports()
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
@@ -216,22 +153,80 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     parser.add_argument("--data", default=":memory:", help="the SQLite file")
+    parser.add_argument("--parent", type=int, help="end with this process, or with standard input")
     return parser
 
 
-def serve(app: FastAPI, faults: list[Fault], port: int, extra: str = "") -> None:
-    """Serve on loopback, say when ready, and end when standard input does."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    config = uvicorn.Config(FaultyApp(app, faults), log_level="error", lifespan="off")
-    server = uvicorn.Server(config)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    print(f"ready http://127.0.0.1:{listener.getsockname()[1]}{extra}", flush=True)
-    server.run(sockets=[listener])
+def open_database(options: argparse.Namespace, tables: str) -> Database:
+    """Open the service's file, or end with a message."""
+    try:
+        return Database(options.data, tables)
+    except (OSError, sqlite3.Error) as error:
+        sys.exit(f"cannot open {options.data}: {error}")
 
 
-def _end_with_parent() -> None:
-    if not sys.stdin.isatty():
-        sys.stdin.read()
-        os._exit(0)
+def serve(
+    app: FastAPI,
+    style: Style,
+    faults: Faults,
+    options: argparse.Namespace,
+    beside: Callable[[], Awaitable[str]] | None = None,
+) -> None:
+    """Serve on loopback until told to end; say one line when ready.
+
+    `beside` starts what else the service listens on, and returns its address.
+    """
+    if options.parent is not None:
+        for watch in (_end_with_input, _end_with_parent):
+            threading.Thread(target=watch, args=(options.parent,), daemon=True).start()
+    listener = listen(options.port)
+    config = uvicorn.Config(
+        FaultyApp(app, faults, style.fault),
+        http=CuttableConnection,
+        ws="none",
+        lifespan="off",
+        log_level="error",
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+    )
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    asyncio.run(_Server(config, address, beside).serve(sockets=[listener]))
+
+
+def listen(port: int) -> socket.socket:
+    """Take a port on loopback, or end with a message."""
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        sys.exit(f"cannot listen on port {port}: {error}")
+
+
+class _Server(uvicorn.Server):
+    """Says that it is ready once it is."""
+
+    def __init__(
+        self, config: uvicorn.Config, address: str, beside: Callable[[], Awaitable[str]] | None
+    ) -> None:
+        super().__init__(config)
+        self._address = address
+        self._beside = beside
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        words = ["ready", self._address]
+        if self._beside is not None:
+            words.append(await self._beside())
+        print(*words, flush=True)
+
+
+def _end_with_input(_: int) -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    # At once, as if killed: the database is whole at any moment.
+    os._exit(0)
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_FOR_PARENT_EVERY_S)
+    os._exit(0)

@@ -13,8 +13,8 @@ from pydantic import JsonValue, TypeAdapter
 
 from connectors.canonical import canonical
 from connectors.catalog import Catalog
-from connectors.spec import ActionSpec, JsonObject, Label, Principal
-from executor.check.analysis import Analysis, with_today
+from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Principal
+from executor.check.analysis import Analysis, Binding, with_today
 from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.certificate import (
     ApprovalNeed,
@@ -26,14 +26,17 @@ from executor.check.certificate import (
     ValueLabel,
 )
 from executor.check.known import known_arguments
-from executor.check.labels import Concern, Labels, Words
+from executor.check.labels import Concern, Labels
 from executor.check.rules import structural_violations
-from executor.check.types import Flow, flows
+from executor.check.types import Flow
+from executor.check.unknown import Unknown
 from executor.check.violation import Code, Violation
+from executor.check.words import Words
 from executor.fn import FUNCTIONS
+from executor.plan.compose import standalone
 from executor.plan.digest import plan_digest
 from executor.plan.graph import order
-from executor.plan.model import Plan, Question, Step
+from executor.plan.model import Plan, Question, RefArg, Step
 from executor.plan.refs import join_pointer
 from executor.plan.types import Type
 
@@ -164,7 +167,7 @@ def _accept(
     decisions: tuple[StepDecision, ...],
 ) -> Accepted:
     used = {step.action for step in plan.steps if step.action not in FUNCTIONS}
-    actions = {each.name: each for each in context.catalog if each.name in used}
+    actions = {name: found for name in sorted(used) if (found := context.catalog.get(name))}
     digest = plan_digest(plan, context.inputs.schema, actions)
     for action in list(actions.values()):
         # The machine may have to look a lost call up; what that takes is fixed now.
@@ -220,8 +223,21 @@ def _budget(plan: Plan, context: AdmissionContext) -> Iterator[Violation]:
 
 
 def _labels(analysis: Analysis, context: AdmissionContext) -> Labels:
-    said = [context.request, *context.history, *_texts(context.inputs.values)]
-    return Labels(analysis, Words(said), context.inputs.labels, order(analysis.graph))
+    labels = dict(context.inputs.labels)
+    if "today" not in context.inputs.values:
+        labels["today"] = Label(Integrity.CONFIG)
+    return Labels(analysis, tuple(_said(context)), labels, order(analysis.graph))
+
+
+def _said(context: AdmissionContext) -> Iterator[tuple[Label, Words]]:
+    """What literals may have been taken from, best first; untrusted inputs ground nothing."""
+    said: dict[Label, list[str]] = {Label(Integrity.REQUEST): [context.request, *context.history]}
+    for name, value in context.inputs.values.items():
+        label = context.inputs.labels.get(name, Label(Integrity.REQUEST))
+        if label.integrity.at_least(Integrity.TRUSTED):
+            said.setdefault(label, []).extend(_texts(value))
+    for label, texts in sorted(said.items(), key=lambda each: each[0].integrity.rank):
+        yield label, Words(texts, context.today)
 
 
 def _texts(value: JsonValue) -> Iterator[str]:
@@ -247,13 +263,7 @@ def _decide(
 ) -> tuple[StepDecision, list[Violation]]:
     """Say how one step stands, and what of it no approval may lift."""
     bindings = list(analysis.bindings(step))
-    guards = [
-        Guard(kind="type", at=join_pointer(each.to), why=_flow_of(each.arg.model_dump()),
-              expected=each.target.standalone())
-        for each in bindings
-        if isinstance(each.target, Type) and isinstance(each.source, Type)
-        and flows(each.source, each.target) is Flow.UNKNOWN
-    ]  # fmt: skip
+    guards = _type_guards(step, action, analysis)
     concerns = list(labels.concerns(step, action))
     violations = [] if context.lift_role else [_not_liftable(each) for each in concerns]
     judgement = _judge(step, action, analysis, labels, context)
@@ -283,6 +293,34 @@ def _decide(
     return decision, violations
 
 
+def _type_guards(step: Step, action: ActionSpec, analysis: Analysis) -> list[Guard]:
+    """What has to be checked on the real values, because a schema leaves it open."""
+    if analysis.whole_flow(step) is Flow.YES:
+        return []
+    open_ones = [
+        Guard(
+            kind="type",
+            at=join_pointer(binding.to),
+            why=_open_type(binding),
+            expected=standalone(binding.target),
+        )
+        for binding in analysis.bindings(step)
+        if isinstance(binding.target, Type) and analysis.flow(binding) is Flow.UNKNOWN
+    ]
+    if open_ones:
+        return open_ones
+    why = "the arguments together are not known to be valid"
+    return [Guard(kind="type", at="", why=why, expected=action.input_schema)]
+
+
+def _open_type(binding: Binding) -> str:
+    match binding.arg:
+        case RefArg(ref=ref):
+            return f"{ref} is not known to have the right type"
+        case _:
+            return f"{binding.arg.to} is not known to have the right type"
+
+
 def _judge(
     step: Step,
     action: ActionSpec,
@@ -296,9 +334,11 @@ def _judge(
     question = PolicyQuestion(
         principal=context.principal,
         action=action,
-        arguments=known_arguments(bindings, context.inputs.values | {"today": context.today}),
+        arguments=known_arguments(
+            bindings, {"today": context.today} | context.inputs.values, Type.of(action.input_schema)
+        ),
         labels={join_pointer(each.to): labels.argument(each) for each in bindings},
-        run={},
+        run=Unknown(None),
     )
     return context.policy.judge(question)
 
@@ -309,21 +349,23 @@ def _approval(
     judgement: Judgement | None,
     lift_role: str | None,
 ) -> ApprovalNeed | None:
-    reasons: list[str] = []
-    policies: tuple[str, ...] = ()
-    role, quorum = None, 1
-    if action.approval:
-        role = action.approval
-        reasons.append(f"{action.name} always needs one")
-    if judgement and judgement.verdict == "approval":
-        role, quorum, policies = judgement.role, judgement.quorum, judgement.policies
-        reasons += judgement.messages or (f"policy {', '.join(judgement.policies)}",)
-    for concern in concerns:
-        role = role or lift_role
-        reasons.append(concern.why)
-    if role is None:
-        return None
-    return ApprovalNeed(role=role, quorum=quorum, reasons=tuple(reasons), policies=policies)
+    """What one approval must cover; a second role that policy wants is asked for in the run."""
+    own = [f"{action.name} always needs one"] if action.approval else []
+    own += [concern.why for concern in concerns]
+    role = action.approval or (lift_role if own else None)
+    asked = judgement if judgement and judgement.verdict == "approval" else None
+    if asked is None:
+        return ApprovalNeed(role=role, reasons=tuple(own)) if role else None
+    reasons = asked.messages or (f"policy {', '.join(asked.policies)}",)
+    if role is None or role == asked.role:
+        return ApprovalNeed(
+            role=asked.role or role or "",
+            quorum=asked.quorum,
+            reasons=(*own, *reasons),
+            policies=asked.policies,
+        )
+    also = tuple(f"{reason} (and then by {asked.role})" for reason in reasons)
+    return ApprovalNeed(role=role, reasons=(*own, *also), policies=asked.policies)
 
 
 def _not_liftable(concern: Concern) -> Violation:
@@ -341,10 +383,6 @@ def _denied(step: Step, place: int, judgement: Judgement) -> Violation:
     code = judgement.code or "policy-denied"
     fix = "Leave the step out, or ask the operator about this policy."
     return Violation(code, f"/steps/{place}/action", message, step.id, fix=fix)
-
-
-def _flow_of(arg: Mapping[str, JsonValue]) -> str:
-    return f"{arg.get('ref', 'a value')} is not known to have the right type"
 
 
 def _shown(label: Label) -> ValueLabel:

@@ -1,6 +1,6 @@
 """A plan beside its catalogue: types along the data flow, computed once for all rules."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,11 +9,23 @@ from pydantic import JsonValue
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.strict_json import Flaw, read_json
+from executor.check.types import Flow, flows
 from executor.fn import FUNCTIONS
+from executor.plan.compose import object_of, tuple_of
 from executor.plan.graph import Graph, graph, order
 from executor.plan.model import Arg, JsonArg, Plan, RefArg, Step, TextArg, ValueArg
 from executor.plan.refs import Ref, parse_ref, split_pointer
-from executor.plan.types import MISSING, UNKNOWN, Found, Type, descend, items_of, kinds
+from executor.plan.types import (
+    MISSING,
+    UNKNOWN,
+    Found,
+    Type,
+    child,
+    descend,
+    is_array,
+    items_of,
+    kinds,
+)
 
 DATE: JsonObject = {"type": "string", "format": "date"}
 
@@ -47,6 +59,9 @@ class Analysis:
             step.id: index for index, step in reversed(list(enumerate(plan.steps)))
         }
         self._inputs = Type.of(with_today(inputs_schema))
+        self._flows: dict[tuple[int, int], Flow] = {}
+        self._bindings: dict[int, tuple[Binding, ...]] = {}
+        self._places = {id(step): index for index, step in enumerate(plan.steps)}
         self._results: dict[str, Type] = {}
         for step_id in order(self.graph):
             self._results[step_id] = self._result_type(self.by_id[step_id])
@@ -59,7 +74,7 @@ class Analysis:
     def action(self, step: Step) -> ActionSpec | None:
         """The step's action, an `fn.*` function among them; None where nobody knows it."""
         if step.action in FUNCTIONS:
-            return FUNCTIONS[step.action].as_action()
+            return FUNCTIONS[step.action].action
         return None if step.action.startswith("fn.") else self.catalog.get(step.action)
 
     def has_root(self, step: Step | None, ref: Ref, role: str) -> bool:
@@ -86,23 +101,43 @@ class Analysis:
         found = self.type_of(step, parse_ref(step.each or ""))
         items = items_of(found) if isinstance(found, Type) else UNKNOWN
         source = self._each_source(step)
-        if source is not None and source.each is not None:
-            node = items.resolved() or {}
-            arms = node.get("anyOf")
-            if isinstance(arms, list) and arms[1:] == [{"type": "null"}]:
-                return items.below(arms[0])
+        arms = (items.resolved() or {}).get("anyOf")
+        if source is not None and source.each is not None and isinstance(arms, list):
+            return items.below(arms[0]) if arms[1:] == [{"type": "null"}] else items
         return items
 
-    def bindings(self, step: Step) -> Iterator[Binding]:
+    def bindings(self, step: Step) -> tuple[Binding, ...]:
         """Each argument with both its types."""
-        action = self.action(step)
-        into = Type.of(action.input_schema) if action else UNKNOWN
-        place = self.plan.steps.index(step)
-        for index, arg in enumerate(step.args):
-            to = split_pointer(arg.to)
-            yield Binding(
-                step, place, index, arg, to, descend(into, to), self.source_type(step, arg)
+        place = self._places[id(step)]
+        if place not in self._bindings:
+            action = self.action(step)
+            into = Type.of(action.input_schema) if action else UNKNOWN
+            self._bindings[place] = tuple(
+                Binding(step, place, index, arg, to, descend(into, to), self.source_type(step, arg))
+                for index, arg in enumerate(step.args)
+                for to in (split_pointer(arg.to),)
             )
+        return self._bindings[place]
+
+    def flow(self, binding: Binding) -> Flow:
+        """Whether what comes fits where it goes; unknown where either is in question."""
+        key = (binding.place, binding.index)
+        if key not in self._flows:
+            match binding:
+                case Binding(source=Type() as source, target=Type() as target):
+                    self._flows[key] = flows(source, target)
+                case _:
+                    self._flows[key] = Flow.UNKNOWN
+        return self._flows[key]
+
+    def whole_flow(self, step: Step) -> Flow:
+        """Whether the step's arguments together fit the action; what is bound is there."""
+        action = self.action(step)
+        key = (self._places[id(step)], -1)
+        if key not in self._flows:
+            into = Type.of(action.input_schema) if action else UNKNOWN
+            self._flows[key] = flows(_whole(self.bindings(step), 0, into), into)
+        return self._flows[key]
 
     def source_type(self, step: Step | None, arg: Arg) -> Found:
         """The type of what an argument brings."""
@@ -142,8 +177,15 @@ class Analysis:
         one = self._one_result(step)
         if step.each is None:
             return one
-        item: JsonValue = {"anyOf": [one.node, {"type": "null"}]} if step.when else one.node
+        null: JsonObject = {"type": "null"}
+        item: JsonValue = {"anyOf": [one.node, null]} if self._may_skip(step) else one.node
         return Type({"type": "array", "items": item}, one.root)
+
+    def _may_skip(self, step: Step) -> bool:
+        """Whether items of an each-step may be null, skipped here or passed over from before."""
+        source = self._each_source(step)
+        before = source is not None and source.each is not None and source is not step
+        return bool(step.when) or (before and source is not None and self._may_skip(source))
 
     def _one_result(self, step: Step) -> Type:
         if step.action in FUNCTIONS:
@@ -152,19 +194,30 @@ class Analysis:
         return Type.of(action.output_schema) if action and action.output_schema else UNKNOWN
 
     def _bound_types(self, step: Step) -> dict[str, Type]:
-        """Types of a function's top-level arguments; parts of an array become `prefixItems`."""
-        whole: dict[str, Type] = {}
-        parts: dict[str, list[Type]] = {}
-        for binding in self.bindings(step):
-            if not binding.to or not isinstance(binding.source, Type):
-                continue
-            if len(binding.to) == 1:
-                whole[binding.to[0]] = binding.source
-            elif len(binding.to) == 2:
-                parts.setdefault(binding.to[0], []).append(binding.source)
-        for name, found in parts.items():
-            whole.setdefault(name, Type.of({"prefixItems": [each.standalone() for each in found]}))
-        return whole
+        """Types of a function's top-level arguments."""
+        into = Type.of(FUNCTIONS[step.action].input_schema)
+        names = dict.fromkeys(each.to[0] for each in self.bindings(step) if each.to)
+        found = {}
+        for name in names:
+            below = child(into, name)
+            inside = tuple(each for each in self.bindings(step) if each.to[:1] == (name,))
+            found[name] = _whole(inside, 1, below if isinstance(below, Type) else UNKNOWN)
+        return found
+
+
+def _whole(bindings: tuple[Binding, ...], depth: int, into: Type) -> Type:
+    """The type that these bindings build below a place `depth` tokens down."""
+    here = next((each for each in bindings if len(each.to) == depth), None)
+    if here is not None:
+        return here.source if isinstance(here.source, Type) else UNKNOWN
+    members: dict[str, Type] = {}
+    for token in dict.fromkeys(each.to[depth] for each in bindings):
+        below = child(into, token)
+        inside = tuple(each for each in bindings if each.to[depth] == token)
+        members[token] = _whole(inside, depth + 1, below if isinstance(below, Type) else UNKNOWN)
+    if is_array(into):
+        return tuple_of([members[token] for token in sorted(members, key=lambda t: (len(t), t))])
+    return object_of(members)
 
 
 def with_today(schema: JsonObject) -> JsonObject:

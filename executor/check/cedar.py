@@ -13,22 +13,20 @@ only be less sure; the full decision on real values comes before every effect.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Literal
 
 import cedarpy
 from pydantic import JsonValue
 
 from connectors.canonical import digest
-from connectors.currency import exponent_of
-from connectors.spec import ActionSpec, JsonObject, Label, Principal, Sink
+from connectors.spec import ActionSpec, JsonObject, Label, Principal
+from executor.check.cedar_values import Mapper, UnmappableError, unknown
+from executor.check.unknown import Unknown
 from executor.plan.refs import split_pointer
 
 _ENTITY_KEYS = ("principal", "action", "resource")
-UNKNOWN_LEAF = "__lamgate_unknown"
-_LARGEST = 2**63 - 1
 Code = Literal["policy-denied", "policy-error", "policy-value-unmappable"]
 
 
@@ -36,13 +34,9 @@ class PolicyError(Exception):
     """A policy text that cannot be used; names the file and what is wrong with it."""
 
 
-class _UnmappableError(Exception):
-    pass
-
-
 @dataclass(frozen=True)
 class PolicyQuestion:
-    """One call to judge. In `arguments` a leaf that is not known yet is `{UNKNOWN_LEAF: true}`."""
+    """One call to judge; what is not known yet is an `Unknown`, so is `run` before the run."""
 
     principal: Principal
     action: ActionSpec
@@ -81,6 +75,8 @@ class Policy:
     def __init__(self, text: str, version: str, rules: Mapping[str, _Rule]) -> None:
         self.version = version
         self._rules = rules
+        # Whether any policy may look at what the run did so far, which admission cannot know.
+        self._asks_of_run = '"run"' in cedarpy.policies_to_json_str(text)
         self._set = cedarpy.PolicySet.from_str(text)
 
     @classmethod
@@ -102,12 +98,12 @@ class Policy:
             message = "no policy is configured, so nothing writes"
             return Judgement("deny", messages=(message,), code="policy-denied")
         try:
-            request, partial = _request(question)
-        except _UnmappableError as error:
+            request, is_partial = _request(question, asks_of_run=self._asks_of_run)
+        except UnmappableError as error:
             return Judgement("deny", messages=(str(error),), code="policy-value-unmappable")
         entities = _entities(question)
-        if partial:
-            return self._preview(request, entities)
+        if is_partial:
+            return self._preview(request, entities, question.approvals)
         return self._decide(request, entities, question.approvals)
 
     def _decide(
@@ -116,45 +112,72 @@ class Policy:
         result = cedarpy.is_authorized(request, self._set, entities)
         if result.diagnostics.errors:
             return _error(result.diagnostics.errors)
-        deciding = [self._rules[each] for each in result.diagnostics.reasons]
-        names = tuple(sorted(rule.name for rule in deciding))
         if result.allowed:
-            return Judgement("allow", policies=names)
+            names = sorted(self._rules[each].name for each in result.diagnostics.reasons)
+            return Judgement("allow", policies=tuple(names))
+        deciding = self._forbidding(result.diagnostics.reasons)
         roles = {rule.role for rule in deciding if rule.role}
-        messages = tuple(rule.message for rule in deciding if rule.message)
         if roles and not roles <= approvals:
             lifted = _with_approvals(request, approvals | roles)
-            if cedarpy.is_authorized(lifted, self._set, entities).allowed:
-                quorum = max(rule.quorum for rule in deciding)
-                return Judgement("approval", sorted(roles)[0], quorum, names, messages)
-        return _denied(names, messages)
+            again = cedarpy.is_authorized(lifted, self._set, entities)
+            if again.allowed and not again.diagnostics.errors:
+                return _asking("approval", deciding, approvals)
+        return _denied(deciding)
 
-    def _preview(self, request: JsonObject, entities: list[JsonObject]) -> Judgement:
+    def _preview(
+        self, request: JsonObject, entities: list[JsonObject], approvals: frozenset[str]
+    ) -> Judgement:
+        """Say what is certain whatever the unknown values turn out to be; else `unknown`."""
         request = request | {key: _named(request[key]) for key in _ENTITY_KEYS}
         result = cedarpy.is_authorized_partial(request, self._set, entities)
-        if result.decision == cedarpy.Decision.Deny and not result.diagnostics.errors:
-            lifted = _with_approvals(request, frozenset(self._roles()))
-            again = cedarpy.is_authorized_partial(lifted, self._set, entities)
-            if again.decision == cedarpy.Decision.Deny and not again.diagnostics.errors:
-                deciding = [self._rules[each] for each in result.diagnostics.reasons]
-                messages = tuple(rule.message for rule in deciding if rule.message)
-                return _denied(tuple(sorted(rule.name for rule in deciding)), messages)
-        left = result.diagnostics.nontrivial_residuals
-        open_rules = [self._rules[each] for each in left if each in self._rules]
-        asking = [rule for rule in open_rules if rule.forbids and rule.role]
-        names = tuple(sorted(rule.name for rule in open_rules))
-        messages = tuple(rule.message for rule in asking if rule.message)
-        role = asking[0].role if asking else None
-        quorum = max((rule.quorum for rule in asking), default=1)
-        return Judgement("unknown", role, quorum, names, messages)
+        if result.diagnostics.errors:
+            return Judgement("unknown")
+        deciding = self._forbidding(result.diagnostics.reasons)
+        if result.decision == cedarpy.Decision.Allow:
+            names = sorted(self._rules[each].name for each in result.diagnostics.reasons)
+            return Judgement("allow", policies=tuple(names))
+        if result.decision != cedarpy.Decision.Deny:
+            left = self._forbidding(result.diagnostics.nontrivial_residuals)
+            return _asking("unknown", left, approvals)
+        lifted = _with_approvals(request, approvals | self._roles())
+        again = cedarpy.is_authorized_partial(lifted, self._set, entities)
+        if again.diagnostics.errors:
+            return Judgement("unknown")
+        if again.decision == cedarpy.Decision.Deny:
+            return _denied(deciding)
+        is_certain = again.decision == cedarpy.Decision.Allow
+        return _asking("approval" if is_certain else "unknown", deciding, approvals)
+
+    def _forbidding(self, ids: Iterable[str]) -> list[_Rule]:
+        return [self._rules[each] for each in ids if self._rules[each].forbids]
 
     def _roles(self) -> set[str]:
         return {rule.role for rule in self._rules.values() if rule.role}
 
 
-def _denied(names: tuple[str, ...], messages: tuple[str, ...]) -> Judgement:
-    messages = messages or (() if names else ("no policy permits it",))
-    return Judgement("deny", policies=names, messages=messages, code="policy-denied")
+def _denied(deciding: list[_Rule]) -> Judgement:
+    messages = _messages(deciding) or (() if deciding else ("no policy permits it",))
+    return Judgement("deny", None, 1, _names(deciding), messages, "policy-denied")
+
+
+def _asking(
+    verdict: Literal["approval", "unknown"], rules: list[_Rule], approvals: frozenset[str]
+) -> Judgement:
+    """Name the first role that is still missing; the others are asked for after it."""
+    roles = sorted({rule.role for rule in rules if rule.role} - approvals)
+    if not roles:
+        return Judgement("unknown", policies=_names(rules))
+    asking = [rule for rule in rules if rule.role == roles[0]]
+    quorum = max(rule.quorum for rule in asking)
+    return Judgement(verdict, roles[0], quorum, _names(rules), _messages(rules))
+
+
+def _names(rules: list[_Rule]) -> tuple[str, ...]:
+    return tuple(sorted(rule.name for rule in rules))
+
+
+def _messages(rules: list[_Rule]) -> tuple[str, ...]:
+    return tuple(rule.message for rule in rules if rule.message)
 
 
 def _error(errors: list[str]) -> Judgement:
@@ -214,101 +237,30 @@ def _entities(question: PolicyQuestion) -> list[JsonObject]:
     ]
 
 
-def _request(question: PolicyQuestion) -> tuple[JsonObject, bool]:
-    mapper = _Mapper(question.action)
+def _request(question: PolicyQuestion, *, asks_of_run: bool) -> tuple[JsonObject, bool]:
+    mapper = Mapper(question.action)
     args = mapper.record(question.arguments, ())
-    labels: JsonObject = {at: label.integrity.value for at, label in question.labels.items()}
-    run = _Mapper(None).record(question.run, ())
+    run_unknown = asks_of_run and isinstance(question.run, Unknown)
+    run = unknown("run") if run_unknown else Mapper(None).record(question.run, ())
     request: JsonObject = {
         "principal": {"type": "Tenant::User", "id": question.principal.id},
         "action": {"type": "Action", "id": question.action.effect.value},
         "resource": {"type": "Operation", "id": question.action.name},
         "context": {
-            "args": args,
-            "labels": labels,
+            # Where a derived member may or may not be there, nothing of them all is certain.
+            "args": unknown("args") if mapper.is_unsure else args,
+            "labels": _labels(question),
             "run": run,
             "approvals": [*sorted(question.approvals)],
         },
     }
-    return request, mapper.partial
+    return request, mapper.is_partial or run_unknown
 
 
-class _Mapper:
-    """JSON arguments as Cedar values; `partial` tells whether a leaf was unknown."""
-
-    def __init__(self, action: ActionSpec | None) -> None:
-        self._amounts = (
-            [split_pointer(at) for at, sink in action.sinks.items() if sink is Sink.AMOUNT]
-            if action
-            else []
-        )
-        self.partial = False
-
-    def record(self, members: Mapping[str, JsonValue], path: tuple[str, ...]) -> JsonObject:
-        found: JsonObject = {}
-        for name, value in members.items():
-            if value is None:
-                continue  # Cedar has no null: `context.args has x` is how a policy asks
-            if isinstance(value, list):
-                found[f"{name}_count"] = len(value)
-            if isinstance(value, float) and not value.is_integer() and not _is_exact(value):
-                found[f"{name}_inexact"] = True
-            found[name] = self.value(value, (*path, name))
-        return found
-
-    def value(self, value: JsonValue, path: tuple[str, ...]) -> JsonValue:
-        match value:
-            case None:
-                raise _UnmappableError(f"{'/'.join(path)}: a null inside a list")
-            case bool() | str():
-                return value
-            case int():
-                return _long(value, path)
-            case float():
-                if value.is_integer():
-                    return _long(int(value), path)
-                return _decimal(value) if _is_exact(value) else repr(value)
-            case list():
-                return [self.value(each, (*path, "*")) for each in value]
-            case {"__lamgate_unknown": True}:
-                self.partial = True
-                return {"__extn": {"fn": "unknown", "arg": "/".join(path)}}
-            case {"amount": {"__lamgate_unknown": True}, "currency": currency} if self._is_amount(
-                path
-            ):
-                self.partial = True
-                minor: JsonValue = {"__extn": {"fn": "unknown", "arg": "/".join((*path, "minor"))}}
-                return {"minor": minor, "currency": self.value(currency, (*path, "currency"))}
-            case {"amount": str(amount), "currency": str(currency)} if self._is_amount(path):
-                return {"minor": _minor(amount, currency, path), "currency": currency}
-            case _:
-                return self.record(value, path)
-
-    def _is_amount(self, path: tuple[str, ...]) -> bool:
-        return any(
-            len(at) == len(path) and all(a in ("*", b) for a, b in zip(at, path, strict=True))
-            for at in self._amounts
-        )
-
-
-def _long(value: int, path: tuple[str, ...]) -> int:
-    if abs(value) > _LARGEST:
-        raise _UnmappableError(f"{'/'.join(path)}: {value} is beyond 2^63-1")
-    return value
-
-
-def _is_exact(value: float) -> bool:
-    exponent = Decimal(repr(value)).normalize().as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -4 and abs(value) < _LARGEST / 10_000
-
-
-def _decimal(value: float) -> JsonValue:
-    text = f"{Decimal(repr(value)):f}"
-    return {"__extn": {"fn": "decimal", "arg": text}}
-
-
-def _minor(amount: str, currency: str, path: tuple[str, ...]) -> int:
-    scaled = Decimal(amount).scaleb(exponent_of(currency))
-    if scaled != scaled.to_integral_value():
-        raise _UnmappableError(f"{'/'.join(path)}: {amount} {currency} has a part of a minor unit")
-    return _long(int(scaled), path)
+def _labels(question: PolicyQuestion) -> JsonObject:
+    """Integrity by the place that was bound, and joined by top-level argument."""
+    joined: dict[str, Label] = {}
+    for at, label in question.labels.items():
+        for name in split_pointer(at)[:1] or tuple(question.arguments):
+            joined[name] = joined[name].join(label) if name in joined else label
+    return {at: label.integrity.value for at, label in (*question.labels.items(), *joined.items())}

@@ -1,20 +1,18 @@
 """Labels along the data flow: where every value comes from, and rules A and B on where it goes.
 
-A literal is `request` if it occurs in the words of the request or the inputs, else `model`:
-somebody made it up. A reference has the label of what it refers to. A result is as trustworthy
-as its source says (`reads_as`), but no more than the arguments that chose it. `fn.*` only joins.
-Literals that are enumerated by the schema, booleans, and the control values of `fn.*` choose
-among what was offered, so they are exempt.
+A leaf of a literal is `request` if it occurs in the words of the request or of inputs that are
+as good, else `model`: somebody made it up. A reference has the label of what it refers to. A
+result is as trustworthy as its source says (`reads_as`), but no more than what chose it: its
+conditions, the list it goes through, any untrusted argument, and arguments that are targets.
+`fn.*` only joins. Leaves that the schema enumerates, booleans, and the control values of `fn.*`
+choose among what was offered, so they are exempt.
 
 Rule A: in a write, a recipient, amount, resource or address below `trusted` needs an approval.
 Rule B: untrusted content that others will see needs one too.
 """
 
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import reduce
 
 from pydantic import JsonValue
@@ -22,6 +20,8 @@ from pydantic import JsonValue
 from connectors.spec import ActionSpec, Integrity, Label, Sink
 from executor.check.analysis import Analysis, Binding
 from executor.check.strict_json import Flaw, read_json
+from executor.check.words import Words
+from executor.fn import FUNCTIONS
 from executor.plan.model import JsonArg, RefArg, RefPiece, Step, TextArg, ValueArg
 from executor.plan.refs import (
     Ref,
@@ -30,13 +30,13 @@ from executor.plan.refs import (
     refs_of_conds,
     split_pointer,
 )
-from executor.plan.types import Type, kinds
+from executor.plan.types import UNKNOWN, Type, child, kinds
 
 TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
 _TOP = Label(Integrity.CONFIG)
 _REQUEST = Label(Integrity.REQUEST)
 _MODEL = Label(Integrity.MODEL)
-_NUMBER = re.compile(r"(?<![\w.,])-?\d+(?:[.,]\d+)*(?![\w])")
+Said = Sequence[tuple[Label, Words]]
 
 
 @dataclass(frozen=True)
@@ -49,39 +49,14 @@ class Concern:
     why: str
 
 
-class Words:
-    """The words that a literal may come from: the request, answers, and the inputs' values."""
-
-    def __init__(self, texts: Iterable[str]) -> None:
-        self._text = "\n".join(_fold(text) for text in texts)
-        self._numbers = {_number(found) for found in _NUMBER.findall(self._text)}
-
-    def hold(self, value: JsonValue) -> bool:
-        """Whether the value was said: texts token-bounded, numbers and amounts by value."""
-        match value:
-            case None | bool():
-                return True
-            case int() | float():
-                return Decimal(repr(value)) in self._numbers
-            case str():
-                text = _fold(value).strip()
-                if not text or _bounded(text).search(self._text):
-                    return True
-                return _NUMBER.fullmatch(text) is not None and _number(text) in self._numbers
-            case list():
-                return all(self.hold(each) for each in value)
-            case _:
-                return all(self.hold(each) for each in value.values())
-
-
 class Labels:
     """The label of every argument and every result of one plan."""
 
     def __init__(
-        self, analysis: Analysis, words: Words, inputs: Mapping[str, Label], order: Iterable[str]
+        self, analysis: Analysis, said: Said, inputs: Mapping[str, Label], order: Iterable[str]
     ) -> None:
         self._analysis = analysis
-        self._words = words
+        self._said = said
         self._inputs = inputs
         self._results: dict[str, Label] = {}
         self._arguments: dict[str, dict[int, Label]] = {}
@@ -131,16 +106,28 @@ class Labels:
                     return _MODEL
 
     def _of_literal(self, binding: Binding, value: JsonValue) -> Label:
-        if binding.step.action.startswith("fn.") or _is_enumerated(binding.target):
+        function = FUNCTIONS.get(binding.step.action)
+        if function is not None and binding.to and binding.to[0] in function.control:
             return _REQUEST
-        return _REQUEST if self._words.hold(value) else _MODEL
+        target = binding.target if isinstance(binding.target, Type) else UNKNOWN
+        return _join(self._of_leaves(target, value)) if value != {} else _REQUEST
+
+    def _of_leaves(self, target: Type, value: JsonValue) -> Iterator[Label]:
+        if isinstance(value, dict | list) and value and not _is_enumerated(target):
+            members = value.items() if isinstance(value, dict) else enumerate(value)
+            for token, member in members:
+                below = child(target, str(token))
+                yield from self._of_leaves(below if isinstance(below, Type) else UNKNOWN, member)
+        elif _is_enumerated(target):
+            yield _REQUEST
+        else:
+            yield next((label for label, words in self._said if words.hold(value)), _MODEL)
 
     def _of_ref(self, step: Step | None, ref: Ref) -> Label:
         if ref.root == "input":
-            name = ref.tokens[0] if ref.tokens else ""
-            if name == "today":
-                return _TOP
-            return self._inputs.get(name, _REQUEST) if name else _join(self._inputs.values())
+            if not ref.tokens:
+                return _join([_REQUEST, *self._inputs.values()])
+            return self._inputs.get(ref.tokens[0], _REQUEST)
         if ref.root in ("each", "each_item") and step is not None and step.each is not None:
             return self._of_ref(step, parse_ref(step.each))
         return self._results.get(ref.root, _MODEL)
@@ -155,7 +142,10 @@ class Labels:
             return _join([*chosen, *(self._arguments[step.id].values())])
         readers = None if action.readers is None else frozenset(action.readers)
         source = Label(Integrity(action.reads_as), readers)
-        chosen += [self.argument(each) for each in bindings if sinks_at(action, each.to) & TARGETS]
+        for each in bindings:
+            label = self.argument(each)
+            if label.integrity is Integrity.UNTRUSTED or sinks_at(action, each.to) & TARGETS:
+                chosen.append(label)
         return _join([source, *chosen])
 
 
@@ -183,28 +173,6 @@ def _why(binding: Binding, sink: Sink, label: Label) -> str:
     return f"{where} ({sink.value}) {source}"
 
 
-def _is_enumerated(target: object) -> bool:
-    if not isinstance(target, Type):
-        return False
+def _is_enumerated(target: Type) -> bool:
     node = target.resolved() or {}
     return "enum" in node or "const" in node or kinds(target) == frozenset({"boolean"})
-
-
-def _fold(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
-
-
-def _bounded(text: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(text)}(?!\w)")
-
-
-def _number(text: str) -> Decimal:
-    """Read `1,234.50`, `1.234,50`, `18,50` and `18.50`; one comma before three is thousands."""
-    parts = re.split(r"[.,]", text)
-    if len(parts) == 1:
-        return Decimal(text)
-    separators = re.findall(r"[.,]", text)
-    grouped = len(parts[-1]) == 3 and (len(parts) > 2 or separators[0] == ",")
-    if grouped and len(set(separators)) == 1:
-        return Decimal("".join(parts))
-    return Decimal("".join(parts[:-1]) + "." + parts[-1])

@@ -81,11 +81,15 @@ def _walk(value: JsonValue, path: tuple[str, ...], depth: int) -> None:
         case str():
             if _LONE_SURROGATE.search(value):
                 raise Flaw("malformed-json", "a lone surrogate, which is no Unicode text", at)
-        case bool() | None:
+        case int() | float() if not isinstance(value, bool):
+            _check_number(value, at)
+        case _:
             pass
-        case int():
-            if abs(value) > MAX_SAFE_INTEGER:
-                raise Flaw("number-out-of-range", f"{value} is beyond ±(2^53-1)", at)
-        case float():
-            if value in (float("inf"), float("-inf")):
-                raise Flaw("number-out-of-range", "a number beyond the range of a double", at)
+
+
+def _check_number(value: int | float, at: str) -> None:
+    if value in (float("inf"), float("-inf")):
+        raise Flaw("number-out-of-range", "a number beyond the range of a double", at)
+    # A double beyond this is an integer too, and RFC 8785 may write it as one.
+    if abs(value) > MAX_SAFE_INTEGER:
+        raise Flaw("number-out-of-range", f"{value} is beyond ±(2^53-1)", at)

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from functools import partial
 
 from executor.dispatch.base import Drive
-from executor.store.drives import DriveKind, Due, due, hand_back, next_wake
+from executor.store.drives import DriveKind, Due, due, hand_back, next_wake, release
 from executor.store.errors import StoreError
 from executor.store.store import Store
 
 LONGEST_SLEEP_S = 5.0
+AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
+MOST_FAILURES = 3  # of a drive that breaks; a store that fails is tried for ever
 _log = logging.getLogger("lamgate.dispatch")
 
 
@@ -21,14 +23,21 @@ class LocalDispatcher:
     """One process a SQLite file, so whatever was running before has died with its process."""
 
     def __init__(
-        self, store: Store, *, concurrency: int = 64, clock: Callable[[], float] = time.time
+        self,
+        store: Store,
+        *,
+        concurrency: int = 64,
+        drain_s: float = 10.0,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._clock = clock
+        self._drain_s = drain_s
         self._driver = f"local-{uuid.uuid4().hex[:12]}"
         self._drives: dict[DriveKind, Drive] = {}
         self._active: dict[Due, asyncio.Task[None]] = {}
         self._again: set[Due] = set()
+        self._failures: dict[Due, int] = {}
         self._permits = asyncio.Semaphore(concurrency)
         self._bell = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
@@ -53,40 +62,62 @@ class LocalDispatcher:
         self._timer = asyncio.get_running_loop().create_task(self._tick())
 
     async def stop(self) -> None:
-        """Stop the timer and wait for the drives to come to an end."""
+        """Begin nothing new, give drives `drain_s` to end, then leave the rest to the next start.
+
+        A drive that is cut off resumes from its journal, like one whose process was killed.
+        """
         self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._timer
-        for drive in list(self._active.values()):
-            drive.cancel()
-        await asyncio.gather(*self._active.values(), return_exceptions=True)
+            await asyncio.gather(self._timer, return_exceptions=True)
+        if self._active:
+            _, late = await asyncio.wait(list(self._active.values()), timeout=self._drain_s)
+            for drive in late:
+                drive.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        with contextlib.suppress(StoreError):  # then the next start counts it as a recovery
+            await self._store.write(partial(release, driver=self._driver, now=self._clock()))
 
     async def _drive(self, what: Due) -> None:
+        pause: float | None = None
         try:
             async with self._permits:
-                await self._drives[what.kind](what, self._driver)
+                if not self._stopping:
+                    await self._drives[what.kind](what, self._driver)
+            self._failures.pop(what, None)
             self._bell.set()  # it may have made something else due
         except StoreError as error:
-            _log.warning("%s %s is left for later: %s", what.kind, what.id, error)
+            pause = self._pause(what)
+            _log.warning("%s %s goes on in %.1f s: %s", what.kind, what.id, pause, error)
         except Exception:  # noqa: BLE001 - one broken drive must not end the others
-            _log.exception("%s %s stays where it is until a restart", what.kind, what.id)
+            pause = self._pause(what)
+            if self._failures[what] >= MOST_FAILURES:
+                _log.exception("%s %s stays where it is until a restart", what.kind, what.id)
+                pause = None
+            else:
+                _log.exception("%s %s is driven again in %.1f s", what.kind, what.id, pause)
         finally:
             del self._active[what]
             if what in self._again:
                 self._again.discard(what)
                 self.submit(what)
+            elif pause is not None:
+                asyncio.get_running_loop().call_later(pause, self.submit, what)
+
+    def _pause(self, what: Due) -> float:
+        failures = self._failures[what] = self._failures.get(what, 0) + 1
+        shortest, longest = AGAIN_S
+        return min(longest, shortest * 2.0 ** min(failures - 1, 16))
 
     async def _tick(self) -> None:
         while True:
             self._bell.clear()
-            pause = LONGEST_SLEEP_S
+            pause, now = LONGEST_SLEEP_S, self._clock()
             try:
-                for found in await self._store.read(partial(due, now=self._clock())):
-                    if found not in self._active:
+                for found in await self._store.read(partial(due, now=now)):
+                    if found not in self._active and found not in self._failures:
                         self.submit(found)
-                following = await self._store.read(next_wake)
+                following = await self._store.read(partial(next_wake, after=now))
                 if following is not None:
                     pause = min(pause, max(0.01, following - self._clock()))
             except StoreError as error:

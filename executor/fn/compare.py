@@ -10,8 +10,10 @@ from pydantic import JsonValue
 
 MAX_PATTERN = 200
 _DECIMAL = syntax.compile(r"-?[0-9]+(\.[0-9]+)?")
-_DATE = syntax.compile(r"\d{4}-\d\d-\d\d")
-_DATE_TIME = syntax.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
+_DATE = syntax.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE_TIME = syntax.compile(
+    _DATE.pattern + r"[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})?"
+)
 
 
 class NotComparableError(Exception):
@@ -63,7 +65,7 @@ def rank(value: JsonValue) -> Rank:
             return ("decimal", "", Decimal(value))
         case str() if _DATE.fullmatch(value):
             return ("date", "", _date(value))
-        case str() if _DATE_TIME.match(value):
+        case str() if _DATE_TIME.fullmatch(value):
             return _instant(value)
         case str():
             return ("text", "", value)

@@ -1,15 +1,15 @@
 """Functions over lists and maps: choose, filter, count, order, take apart, put together."""
 
 from collections.abc import Callable, Iterator
-from functools import cmp_to_key
 
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
-from executor.fn.compare import NotComparableError, compare, equal, rank
+from executor.fn.compare import NotComparableError, compare, rank
 from executor.fn.function import FnError, Function, Types, arguments
-from executor.plan.refs import split_pointer
-from executor.plan.types import UNKNOWN, Type, child, descend, items_of, members_of
+from executor.plan.compose import array_of, object_of, union_of
+from executor.plan.refs import array_index, split_pointer
+from executor.plan.types import UNKNOWN, Type, as_list, child, constants_of, items_of, members_of
 
 _LIST: JsonObject = {"type": "array"}
 _MAP: JsonObject = {"type": "object"}
@@ -27,7 +27,6 @@ _WHERE: JsonObject = {
         "additionalProperties": False,
     },
 }
-_ABSENT = object()
 
 
 def _select(given: JsonObject) -> JsonValue:
@@ -42,19 +41,19 @@ def _filter(given: JsonObject) -> JsonValue:
     return [each for each in _elements(given["list"]) if _fits(each, given["where"])]
 
 
-def _extreme(sign: int) -> Callable[[JsonObject], JsonValue]:
+def _extreme(*, largest: bool) -> Callable[[JsonObject], JsonValue]:
     def call(given: JsonObject) -> JsonValue:
-        ordered = _ordered(_elements(given["list"]), _text(given["by"]))
+        ordered = _ordered(_elements(given["list"]), _text(given["by"]), descending=largest)
         if not ordered:
             raise FnError("no-match", "the list is empty")
-        return ordered[0] if sign < 0 else ordered[-1]
+        return ordered[0]
 
     return call
 
 
 def _sort(given: JsonObject) -> JsonValue:
-    ordered = _ordered(_elements(given["list"]), _text(given["by"]))
-    return ordered[::-1] if given.get("descending") is True else ordered
+    descending = given.get("descending") is True
+    return _ordered(_elements(given["list"]), _text(given["by"]), descending=descending)
 
 
 def _lookup(given: JsonObject) -> JsonValue:
@@ -87,14 +86,25 @@ def _count(given: JsonObject) -> JsonValue:
 
 def _pick(given: JsonObject) -> JsonValue:
     fields = [_text(each) for each in _elements(given["fields"])]
+    names = [_name_of(field) for field in fields]
+    if len(set(names)) < len(names):
+        raise FnError("overlapping-argument", f"two fields are called alike: {', '.join(names)}")
     picked: list[JsonValue] = []
     for element in _elements(given["list"]):
         taken: dict[str, JsonValue] = {}
-        for field in fields:
-            for value in _reach(element, split_pointer(field)):
-                taken[split_pointer(field)[-1] if field else "value"] = value
+        for name, field in zip(names, fields, strict=True):
+            for value in reach(element, split_pointer(field)):
+                taken[name] = value
         picked.append(taken)
     return picked
+
+
+def _name_of(field: str) -> str:
+    """What a picked field is called: the last token of its path."""
+    tokens = split_pointer(field)
+    if "*" in tokens:
+        raise FnError("type-mismatch", f"{field!r} is not one field")
+    return tokens[-1] if tokens else "value"
 
 
 def _zip(given: JsonObject) -> JsonValue:
@@ -115,7 +125,7 @@ def _fits(element: JsonValue, where: JsonValue) -> bool:
 def _clause_holds(element: JsonValue, clause: JsonValue) -> bool:
     if not isinstance(clause, dict):
         raise FnError("type-mismatch", "a clause is {field, op, value}")
-    values = list(_reach(element, split_pointer(_text(clause["field"]))))
+    values = list(reach(element, split_pointer(_text(clause["field"]))))
     if clause["op"] == "exists":
         return bool(values) is (clause["value"] is True)
     try:
@@ -124,7 +134,7 @@ def _clause_holds(element: JsonValue, clause: JsonValue) -> bool:
         raise FnError("not-comparable", str(error)) from error
 
 
-def _reach(value: JsonValue, tokens: tuple[str, ...]) -> Iterator[JsonValue]:
+def reach(value: JsonValue, tokens: tuple[str, ...]) -> Iterator[JsonValue]:
     """Every value at a path in an element; the token `*` stands for every member there."""
     if not tokens:
         yield value
@@ -132,32 +142,31 @@ def _reach(value: JsonValue, tokens: tuple[str, ...]) -> Iterator[JsonValue]:
     head, rest = tokens[0], tokens[1:]
     if head == "*" and isinstance(value, dict | list):
         for member in value.values() if isinstance(value, dict) else value:
-            yield from _reach(member, rest)
+            yield from reach(member, rest)
     elif isinstance(value, dict) and head in value:
-        yield from _reach(value[head], rest)
-    elif isinstance(value, list) and head.isdigit() and int(head) < len(value):
-        yield from _reach(value[int(head)], rest)
+        yield from reach(value[head], rest)
+    elif isinstance(value, list) and (index := array_index(head)) is not None:
+        if index < len(value):
+            yield from reach(value[index], rest)
 
 
-def _ordered(elements: list[JsonValue], by: str) -> list[JsonValue]:
-    def key(element: JsonValue) -> JsonValue:
-        found = list(_reach(element, split_pointer(by)))
+def _ordered(elements: list[JsonValue], by: str, *, descending: bool) -> list[JsonValue]:
+    """In order of the values at `by`; of equal ones the first stays first."""
+    ranked = []
+    for element in elements:
+        found = list(reach(element, split_pointer(by)))
         if not found:
             raise FnError("missing-value", f"an element has no {by!r}")
-        return found[0]
-
-    def in_order(one: tuple[JsonValue, JsonValue], other: tuple[JsonValue, JsonValue]) -> int:
-        if equal(one[0], other[0]):
-            return 0
-        return -1 if compare("<", one[0], other[0]) else 1
-
-    try:
-        pairs = [(key(element), element) for element in elements]
-        for place, _ in pairs[:1]:
-            rank(place)
-        return [element for _, element in sorted(pairs, key=cmp_to_key(in_order))]
-    except NotComparableError as error:
-        raise FnError("not-comparable", str(error)) from error
+        try:
+            ranked.append((rank(found[0]), element))
+        except NotComparableError as error:
+            raise FnError("not-comparable", str(error)) from error
+    scales = sorted({" ".join(found[:2]).strip() for found, _ in ranked})
+    if len(scales) > 1:
+        raise FnError("not-comparable", f"{' and '.join(scales)} have no common order")
+    # One scale, so one type of position; the sum type cannot say so.
+    ranked.sort(key=lambda pair: pair[0][2], reverse=descending)
+    return [element for _, element in ranked]
 
 
 def _elements(value: JsonValue) -> list[JsonValue]:
@@ -182,62 +191,60 @@ def _element_type(types: Types) -> Type:
     return items_of(types["list"]) if "list" in types else UNKNOWN
 
 
-def _same_list(types: Types) -> Type:
-    return types.get("list", UNKNOWN)
-
-
-def _list_of(schema: JsonObject) -> Type:
-    return Type.of({"type": "array", "items": schema})
+def _same_elements(types: Types) -> Type:
+    return array_of(_element_type(types))
 
 
 def _value_list(types: Types) -> Type:
-    return _list_of(members_of(types["map"]).standalone() if "map" in types else {})
+    return array_of(members_of(types["map"]) if "map" in types else UNKNOWN)
 
 
 def _first_type(types: Types) -> Type:
-    options = types.get("options", UNKNOWN).resolved() or {}
-    arms = options.get("prefixItems")
-    if not isinstance(arms, list):
-        return UNKNOWN
-    root = types["options"].root
-    return Type(arms[0], root) if len(arms) == 1 else Type({"anyOf": arms}, root)
+    return items_of(types["options"]) if "options" in types else UNKNOWN
 
 
 def _zip_type(types: Types) -> Type:
-    parts: JsonObject = {
-        side: items_of(types[side]).standalone() if side in types else {}
-        for side in ("left", "right")
+    sides = {
+        side: items_of(types[side]) if side in types else UNKNOWN for side in ("left", "right")
     }
-    if any(
-        "$defs" in part or "definitions" in part
-        for part in parts.values()
-        if isinstance(part, dict)
-    ):
-        parts = {"left": {}, "right": {}}
-    return _list_of({"type": "object", "properties": parts, "required": ["left", "right"]})
+    return array_of(object_of(sides))
 
 
 def _pick_type(types: Types) -> Type:
+    fields = constants_of(types.get("fields", UNKNOWN).resolved() or {})
+    names = as_list(fields[0]) if fields and len(fields) == 1 else []
+    tokens = [split_pointer(str(name)) for name in names]
+    if not tokens or any("*" in each for each in tokens):
+        return array_of(Type.of({"type": "object"}))
     element = _element_type(types)
-    fields = types.get("fields", UNKNOWN).resolved() or {}
-    names = fields.get("const")
-    if not isinstance(names, list):
-        return _list_of({"type": "object", "additionalProperties": True})
-    properties: JsonObject = {}
-    for name in names:
-        tokens = split_pointer(str(name))
-        found = descend(element, tokens)
-        usable = isinstance(found, Type) and "*" not in tokens
-        schema = found.standalone() if usable and isinstance(found, Type) else {}
-        properties[tokens[-1] if tokens else "value"] = {} if "$defs" in schema else schema
-    return _list_of({"type": "object", "properties": properties, "additionalProperties": False})
+    members = {
+        each[-1] if each else "value": found
+        for each in tokens
+        if (found := reached(element, each)) is not None
+    }
+    return array_of(object_of(members, optional=True))
+
+
+def reached(element: Type, tokens: tuple[str, ...]) -> Type | None:
+    """The type at a path in an element, `*` standing for any member; None where nothing can be."""
+    here = element
+    for token in tokens:
+        if token == "*":  # noqa: S105 - a token of a path
+            inside = [each for each in (items_of(here), members_of(here)) if each != UNKNOWN]
+            here = union_of(inside) if inside else UNKNOWN
+            continue
+        found = child(here, token)
+        if not isinstance(found, Type):
+            return None
+        here = found
+    return here
 
 
 def _member(types: Types) -> Type:
     entries = types.get("map", UNKNOWN)
-    key = (types.get("key", UNKNOWN).resolved() or {}).get("const")
-    if isinstance(key, str):
-        found = child(entries, key)
+    keys = constants_of(types.get("key", UNKNOWN).resolved() or {})
+    if keys and len(keys) == 1 and isinstance(keys[0], str):
+        found = child(entries, keys[0])
         return found if isinstance(found, Type) else UNKNOWN
     return members_of(entries)
 
@@ -256,26 +263,39 @@ ELEMENTS: tuple[Function, ...] = (
         arguments({"list": _LIST, "where": _WHERE}),
         _element_type,
         _select,
+        frozenset({"where"}),
     ),
     Function(
         "filter",
         "Every element for which every clause of `where` holds.",
         arguments({"list": _LIST, "where": _WHERE}),
-        _same_list,
+        _same_elements,
         _filter,
+        frozenset({"where"}),
     ),
     Function(
-        "min_by", "The element with the smallest value at `by`.", _BY, _element_type, _extreme(-1)
+        "min_by",
+        "The element with the smallest value at `by`.",
+        _BY,
+        _element_type,
+        _extreme(largest=False),
+        frozenset({"by"}),
     ),
     Function(
-        "max_by", "The element with the largest value at `by`.", _BY, _element_type, _extreme(1)
+        "max_by",
+        "The element with the largest value at `by`.",
+        _BY,
+        _element_type,
+        _extreme(largest=True),
+        frozenset({"by"}),
     ),
     Function(
         "sort",
         "The list in the order of the values at `by`.",
         arguments({"list": _LIST, "by": _FIELD}, {"descending": {"type": "boolean"}}),
-        _same_list,
+        _same_elements,
         _sort,
+        frozenset({"by", "descending"}),
     ),
     Function(
         "lookup",
@@ -283,6 +303,7 @@ ELEMENTS: tuple[Function, ...] = (
         arguments({"map": _MAP, "key": _STRING}),
         _member,
         _lookup,
+        frozenset({"key"}),
     ),
     Function(
         "values",
@@ -318,6 +339,7 @@ ELEMENTS: tuple[Function, ...] = (
         arguments({"list": _LIST, "fields": {"type": "array", "items": _FIELD, "minItems": 1}}),
         _pick_type,
         _pick,
+        frozenset({"fields"}),
     ),
     Function(
         "zip",

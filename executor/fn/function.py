@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import JsonValue
 
@@ -22,15 +23,21 @@ class FnError(Exception):
 
 @dataclass(frozen=True)
 class Function:
-    """One pure function; `type_of` gets the types of the bound top-level arguments."""
+    """One pure function; `type_of` gets the types of the bound top-level arguments.
+
+    `control` names the arguments that only choose among what the others offer: literals there
+    are nobody's data. Everything else is data, and the result's label joins all of it.
+    """
 
     name: str
     description: str
     input_schema: JsonObject
     type_of: Callable[[Types], Type]
     call: Callable[[JsonObject], JsonValue]
+    control: frozenset[str] = frozenset()
 
-    def as_action(self) -> ActionSpec:
+    @cached_property
+    def action(self) -> ActionSpec:
         """How the catalogue and the certificate show it."""
         return ActionSpec(
             name=f"fn.{self.name}",

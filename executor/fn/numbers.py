@@ -2,15 +2,16 @@
 
 import datetime
 from collections.abc import Callable
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 
 from pydantic import JsonValue
 
+from connectors.currency import exponent_of
 from connectors.spec import JsonObject
 from executor.fn.compare import NotComparableError, decimal
 from executor.fn.function import FnError, Function, Types, arguments
-from executor.plan.refs import split_pointer
-from executor.plan.types import UNKNOWN, Type, descend, items_of, kinds
+from executor.plan.refs import array_index, split_pointer
+from executor.plan.types import UNKNOWN, Type, constants_of, descend, items_of, kinds
 
 MONEY: JsonObject = {
     "type": "object",
@@ -25,6 +26,10 @@ _DECIMAL: JsonObject = {"type": "string", "format": "decimal"}
 _QUANTITY: JsonObject = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "object"}]}
 _WHEN: JsonObject = {"type": "string"}
 
+# Sixty digits, and an error rather than a rounded result.
+_EXACT = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
+MAX_SAFE = 2**53 - 1
+
 Quantity = tuple[str, str, Decimal]  # scale (number, decimal, money), currency, amount
 
 
@@ -34,7 +39,7 @@ def _sum(given: JsonObject) -> JsonValue:
     total: Quantity | None = None
     for element in elements:
         found = _quantity(_at(element, tokens))
-        total = found if total is None else _combine(total, found, Decimal.__add__)
+        total = found if total is None else _combine(total, found, _EXACT.add)
     return 0 if total is None else _written(total)
 
 
@@ -51,9 +56,7 @@ def _multiply(given: JsonObject) -> JsonValue:
         raise FnError("not-comparable", "money times money is nothing")
     money = left if left[0] == "money" else right
     scale = "decimal" if "decimal" in (left[0], right[0]) else "number"
-    with localcontext() as context:
-        context.prec = 60
-        product = left[2] * right[2]
+    product = _exactly(_EXACT.multiply, left[2], right[2])
     return _written((money[0], money[1], product) if money[0] == "money" else (scale, "", product))
 
 
@@ -61,7 +64,8 @@ def _format_money(given: JsonObject) -> JsonValue:
     scale, currency, amount = _quantity(given["money"])
     if scale != "money":
         raise FnError("type-mismatch", "expected {amount, currency}")
-    return f"{amount:,f} {currency}"
+    places = max(exponent_of(currency), len(f"{amount:f}".partition(".")[2]))
+    return f"{amount:,.{places}f} {currency}"
 
 
 def _date_add(given: JsonObject) -> JsonValue:
@@ -118,9 +122,17 @@ def _combine(
     if "money" in (left[0], right[0]) and left[:2] != right[:2]:
         raise FnError("not-comparable", "money combines with money of the same currency only")
     scale = left[0] if left[0] == right[0] else "decimal"
-    with localcontext() as context:
-        context.prec = 60
-        return (scale, left[1], operation(left[2], right[2]))
+    return (scale, left[1], _exactly(operation, left[2], right[2]))
+
+
+def _exactly(
+    operation: Callable[[Decimal, Decimal], Decimal], left: Decimal, right: Decimal
+) -> Decimal:
+    try:
+        return operation(left, right)
+    except DecimalException as error:
+        message = "the exact result has more than 60 digits"
+        raise FnError("number-out-of-range", message) from error
 
 
 def _written(quantity: Quantity) -> JsonValue:
@@ -129,16 +141,19 @@ def _written(quantity: Quantity) -> JsonValue:
         return {"amount": f"{amount:f}", "currency": currency}
     if scale == "decimal":
         return f"{amount:f}"
-    return int(amount) if amount == amount.to_integral_value() else float(amount)
+    if abs(amount) > MAX_SAFE:
+        raise FnError("number-out-of-range", f"{amount} is beyond ±(2^53-1)")
+    return int(amount) if amount == int(amount) else float(amount)
 
 
 def _at(element: JsonValue, tokens: tuple[str, ...]) -> JsonValue:
     here = element
     for token in tokens:
+        index = array_index(token)
         if isinstance(here, dict) and token in here:
             here = here[token]
-        elif isinstance(here, list) and token.isdigit() and int(token) < len(here):
-            here = here[int(token)]
+        elif isinstance(here, list) and index is not None and index < len(here):
+            here = here[index]
         else:
             raise FnError("missing-value", f"an element has no {'/'.join(tokens)!r}")
     return here
@@ -149,11 +164,13 @@ def _like(*names: str) -> Callable[[Types], Type]:
 
     def type_of(types: Types) -> Type:
         found = [kinds(types.get(name, UNKNOWN)) for name in names]
-        if any(each is not None and "object" in each for each in found):
-            return Type.of(MONEY)
+        if frozenset({"object"}) in found:
+            return Type.of(MONEY)  # money goes with money or a number alone, else it fails
         if all(each is not None and each <= {"integer", "number"} for each in found):
             return Type.of({"type": "number"})
-        if any(each == frozenset({"string"}) for each in found) and None not in found:
+        if frozenset({"string"}) in found and all(
+            each is not None and "object" not in each for each in found
+        ):
             return Type.of(_DECIMAL)
         return UNKNOWN
 
@@ -161,21 +178,28 @@ def _like(*names: str) -> Callable[[Types], Type]:
 
 
 def _sum_type(types: Types) -> Type:
-    field = (types.get("field", UNKNOWN).resolved() or {}).get("const", "")
-    element = items_of(types["list"]) if "list" in types else UNKNOWN
-    found = descend(element, split_pointer(str(field)))
-    return _like("it")({"it": found}) if isinstance(found, Type) else UNKNOWN
+    """Like its elements; but a list that may be empty has the sum 0, which is no money."""
+    fields = constants_of(types.get("field", Type.of({"const": ""})).resolved() or {})
+    if "list" not in types or not fields or len(fields) != 1:
+        return UNKNOWN
+    found = descend(items_of(types["list"]), split_pointer(str(fields[0])))
+    one = _like("it")({"it": found}) if isinstance(found, Type) else UNKNOWN
+    least = (types["list"].resolved() or {}).get("minItems")
+    is_sure = isinstance(least, int | float) and least >= 1
+    if is_sure or one == UNKNOWN or kinds(one) == frozenset({"number"}):
+        return one
+    return Type.of({"anyOf": [one.node, {"const": 0}]})
 
 
 def _date_type(types: Types) -> Type:
-    return Type.of((types.get("date", UNKNOWN).resolved() or {}) and _dates(types["date"]))
-
-
-def _dates(found: Type) -> JsonObject:
-    declared = (found.resolved() or {}).get("format")
-    return (
-        {"type": "string", "format": declared} if isinstance(declared, str) else {"type": "string"}
-    )
+    given = types.get("date", UNKNOWN)
+    node = given.resolved() or {}
+    constants = constants_of(node)
+    if constants and all(isinstance(each, str) and len(each) == 10 for each in constants):
+        return Type.of({"type": "string", "format": "date"})
+    if node.get("format") in ("date", "date-time"):
+        return Type.of({"type": "string", "format": node["format"]})
+    return Type.of({"type": "string"})
 
 
 _PAIR = arguments({"left": _QUANTITY, "right": _QUANTITY})
@@ -187,9 +211,10 @@ NUMBERS: tuple[Function, ...] = (
         arguments({"list": {"type": "array"}}, {"field": {"type": "string"}}),
         _sum_type,
         _sum,
+        frozenset({"field"}),
     ),
-    Function("add", "left + right.", _PAIR, _like("left", "right"), _binary(Decimal.__add__)),
-    Function("subtract", "left - right.", _PAIR, _like("left", "right"), _binary(Decimal.__sub__)),
+    Function("add", "left + right.", _PAIR, _like("left", "right"), _binary(_EXACT.add)),
+    Function("subtract", "left - right.", _PAIR, _like("left", "right"), _binary(_EXACT.subtract)),
     Function(
         "multiply",
         "left * right; money times a number is money.",

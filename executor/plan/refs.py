@@ -49,6 +49,13 @@ def join_pointer(tokens: tuple[str, ...]) -> str:
     return "/".join(token.replace("~", "~0").replace("/", "~1") for token in tokens)
 
 
+def array_index(token: str) -> int | None:
+    """The array index that a token stands for (RFC 6901: no sign, no leading zero), or None."""
+    if not token.isascii() or not token.isdigit() or (len(token) > 1 and token[0] == "0"):
+        return None
+    return int(token) if len(token) <= 9 else None
+
+
 def parse_ref(text: str) -> Ref:
     """Read a reference; any text is one, whether its root exists is for admission to say."""
     root, *tokens = split_pointer(text) or ("",)

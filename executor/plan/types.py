@@ -1,17 +1,21 @@
 """A JSON Schema node inside its document, and what lies below it along a path.
 
-An output object that declares `properties` is read as closed: another token is *missing*,
+An output object that declares `properties` is read as closed: another token is `MISSING`,
 unless `additionalProperties` is true or a schema. `UNKNOWN` means that the schema says nothing.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
+from executor.plan.merge import merge
+from executor.plan.refs import array_index
 
-MAX_HOPS = 16
+MOST_REFS = 100
+MOST_ALTERNATIVES = 6  # alternatives within alternatives, which may well be recursive
 
 
 @dataclass(frozen=True)
@@ -31,30 +35,15 @@ class Type:
         return Type(node, self.root)
 
     def resolved(self) -> JsonObject | None:
-        """The node with its `$ref` followed; None where it says nothing or leads nowhere."""
-        node, hops = self.node, 0
-        while isinstance(node, dict) and isinstance(node.get("$ref"), str):
-            target = _follow(str(node["$ref"]), self.root)
-            hops += 1
-            if target is None or hops > MAX_HOPS:
-                return None
-            siblings = {key: value for key, value in node.items() if key != "$ref"}
-            node = target | siblings if isinstance(target, dict) and siblings else target
-        return node if isinstance(node, dict) else None
+        """The node with `$ref` followed and `allOf` merged; None where it leads nowhere.
 
-    def standalone(self) -> JsonObject:
-        """A schema that stands for itself; `{}` where that would need another document's parts."""
-        if self.node is self.root and isinstance(self.node, dict):
-            return self.node
-        node = self.resolved()
-        if node is None:
-            return {}
-        if not _has_ref(node):
-            return node
-        if isinstance(self.root, dict):
-            shared = {key: self.root[key] for key in ("$defs", "definitions") if key in self.root}
-            return node | shared
-        return {}
+        What cannot be merged stays in an `allOf` of the result.
+        """
+        return self._resolved
+
+    @cached_property
+    def _resolved(self) -> JsonObject | None:
+        return _resolve(self.node, self.root, {})
 
 
 class _Mark:
@@ -72,9 +61,13 @@ Found = Type | _Mark
 
 
 def kinds(found: Type) -> frozenset[str] | None:
-    """The JSON types a value may have; None where the schema does not say."""
+    """The JSON types a value must have one of; None where the schema does not say."""
+    return _kinds(found, 0)
+
+
+def _kinds(found: Type, depth: int) -> frozenset[str] | None:
     node = found.resolved()
-    if node is None:
+    if node is None or depth > MOST_ALTERNATIVES:
         return None
     declared = node.get("type")
     if isinstance(declared, str):
@@ -84,21 +77,33 @@ def kinds(found: Type) -> frozenset[str] | None:
     elif "const" in node:
         names = {kind_of(node["const"])}
     elif isinstance(node.get("enum"), list):
-        names = {kind_of(value) for value in _list(node["enum"])}
+        names = {kind_of(value) for value in as_list(node["enum"])}
     elif arms := arms_of(found):
-        every = [kinds(arm) for arm in arms]
+        every = [_kinds(arm, depth + 1) for arm in arms]
         if any(each is None for each in every):
             return None
         names = {name for each in every if each for name in each}
-    elif "properties" in node:
-        names = {"object"}
-    elif "items" in node or "prefixItems" in node:
-        names = {"array"}
     else:
         return None
     if node.get("nullable") is True:
         names.add("null")
     return frozenset(names)
+
+
+def likely_kinds(found: Type) -> frozenset[str] | None:
+    """The same, reading `properties` as an object and `items` as an array, as authors mean it."""
+    sure = kinds(found)
+    if sure is not None:
+        return sure
+    node = found.resolved() or {}
+    if "properties" in node or "additionalProperties" in node:
+        return frozenset({"object"})
+    return frozenset({"array"}) if "items" in node or "prefixItems" in node else None
+
+
+def is_array(found: Type) -> bool:
+    """Whether what is here, if it is not null, is an array: then a token is an index."""
+    return (likely_kinds(found) or frozenset()) - {"null"} == {"array"}
 
 
 def kind_of(value: JsonValue) -> str:
@@ -121,49 +126,74 @@ def kind_of(value: JsonValue) -> str:
 
 
 def arms_of(found: Type) -> tuple[Type, ...]:
-    """The alternatives of `anyOf` or `oneOf`."""
+    """The alternatives of `anyOf` or `oneOf`, each with what stands beside them."""
     node = found.resolved() or {}
     for key in ("anyOf", "oneOf"):
         if isinstance(node.get(key), list):
-            return tuple(found.below(arm) for arm in _list(node[key]))
+            beside: JsonObject = {name: value for name, value in node.items() if name != key}
+            if not (beside.keys() - {"title", "description", "$defs", "definitions", "default"}):
+                return tuple(found.below(arm) for arm in as_list(node[key]))
+            return tuple(found.below({"allOf": [beside, arm]}) for arm in as_list(node[key]))
     return ()
 
 
 def child(found: Type, token: str) -> Found:
     """What lies at one token: a property, an item, `UNKNOWN` or `MISSING`."""
+    return _child(found, token, 0)
+
+
+def _child(found: Type, token: str, depth: int) -> Found:
     node = found.resolved()
-    if node is None:
+    if depth > MOST_ALTERNATIVES:
         return UNKNOWN
+    if node is None:
+        return MISSING if found.node is False else UNKNOWN
+    if constants := constants_of(node):
+        return _constant_child(constants, token)
     if arms := arms_of(found):
-        below = [child(arm, token) for arm in arms if kinds(arm) != frozenset({"null"})]
+        below = [_child(arm, token, depth + 1) for arm in arms if kinds(arm) != frozenset({"null"})]
         present = [each for each in below if isinstance(each, Type)]
-        if not present:
-            return MISSING
-        return present[0] if len(present) == 1 and len(below) == 1 else _either(present)
-    if parts := node.get("allOf"):
-        below = [child(found.below(part), token) for part in _list(parts)]
-        own = _own_child(found, node, token)
-        known = [each for each in [own, *below] if isinstance(each, Type) and each != UNKNOWN]
-        return known[0] if known else UNKNOWN
+        return either(present) if present else MISSING
     return _own_child(found, node, token)
+
+
+def constants_of(node: JsonObject) -> list[JsonValue] | None:
+    """The only values that a node admits, where it lists them."""
+    if "const" in node:
+        return [node["const"]]
+    values = node.get("enum")
+    return values if isinstance(values, list) else None
 
 
 def items_of(found: Type) -> Type:
     """The type of any element of an array."""
+    return _items(found, 0)
+
+
+def _items(found: Type, depth: int) -> Type:
     node = found.resolved() or {}
-    if isinstance(node.get("items"), dict) and "prefixItems" not in node:
-        return found.below(node["items"])
+    if depth > MOST_ALTERNATIVES:
+        return UNKNOWN
+    if constants := constants_of(node):
+        elements = [element for value in constants for element in as_list(value)]
+        return Type.of({"enum": elements}) if elements else UNKNOWN
     if arms := arms_of(found):
-        lists = [arm for arm in arms if kinds(arm) is None or "array" in (kinds(arm) or ())]
-        return items_of(lists[0]) if len(lists) == 1 else UNKNOWN
-    return UNKNOWN
+        lists = [arm for arm in arms if "array" in (kinds(arm) or {"array"})]
+        return either([_items(arm, depth + 1) for arm in lists]) if lists else UNKNOWN
+    rest = node.get("items")
+    prefix = [found.below(each) for each in as_list(node.get("prefixItems"))]
+    if rest is False and prefix:
+        return either(prefix)
+    return either([*prefix, found.below(rest)]) if isinstance(rest, dict) else UNKNOWN
 
 
 def members_of(found: Type) -> Type:
     """The type of any value of a map (an object keyed by data)."""
     node = found.resolved() or {}
+    if "patternProperties" in node or "properties" in node:
+        return UNKNOWN
     extra = node.get("additionalProperties")
-    return found.below(extra) if isinstance(extra, dict) and "properties" not in node else UNKNOWN
+    return found.below(extra) if isinstance(extra, dict) else UNKNOWN
 
 
 def descend(found: Type, tokens: tuple[str, ...]) -> Found:
@@ -176,31 +206,91 @@ def descend(found: Type, tokens: tuple[str, ...]) -> Found:
     return here
 
 
+def either(types: list[Type]) -> Type:
+    """One of several types; unknown if any is, or where they are of different documents."""
+    first = types[0]
+    if len(types) == 1:
+        return first
+    if any(each.root is not first.root or each.node == {} for each in types):
+        return UNKNOWN
+    return Type({"anyOf": [each.node for each in types]}, first.root)
+
+
+def as_list(value: JsonValue) -> list[JsonValue]:
+    """The list, or an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def _own_child(found: Type, node: JsonObject, token: str) -> Found:
-    names = kinds(found)
+    names = likely_kinds(found)
     if names is not None and not names & {"object", "array"}:
         return MISSING
     if names is not None and "array" in names and "object" not in names:
-        if not token.isdigit() or (len(token) > 1 and token[0] == "0"):
-            return MISSING
-        prefix = _list(node.get("prefixItems"))
-        if int(token) < len(prefix):
-            return found.below(prefix[int(token)])
-        return found.below(node["items"]) if isinstance(node.get("items"), dict) else UNKNOWN
+        return _item(found, node, token)
     properties = node.get("properties")
     if isinstance(properties, dict) and token in properties:
-        return found.below(properties[token])
+        return MISSING if properties[token] is False else found.below(properties[token])
+    if node.get("patternProperties"):
+        return UNKNOWN
     extra = node.get("additionalProperties")
     if isinstance(extra, dict):
         return found.below(extra)
-    if extra is True or not isinstance(properties, dict) or node.get("patternProperties"):
-        return MISSING if extra is False and not node.get("patternProperties") else UNKNOWN
-    return MISSING
+    if extra is False:
+        return MISSING
+    return UNKNOWN if extra is True or not isinstance(properties, dict) else MISSING
 
 
-def _either(found: list[Type]) -> Type:
-    schemas: list[JsonValue] = [each.node for each in found]
-    return Type({"anyOf": schemas}, found[0].root)
+def _item(found: Type, node: JsonObject, token: str) -> Found:
+    index = array_index(token)
+    if index is None:
+        return MISSING
+    prefix = as_list(node.get("prefixItems"))
+    if index < len(prefix):
+        return found.below(prefix[index])
+    rest = node.get("items")
+    if rest is False:
+        return MISSING
+    return found.below(rest) if isinstance(rest, dict) else UNKNOWN
+
+
+def _constant_child(constants: list[JsonValue], token: str) -> Found:
+    values = []
+    for value in constants:
+        index = array_index(token)
+        if isinstance(value, dict) and token in value:
+            values.append(value[token])
+        elif isinstance(value, list) and index is not None and index < len(value):
+            values.append(value[index])
+    return Type.of({"enum": values}) if values else MISSING
+
+
+def _resolve(
+    node: JsonValue, root: JsonValue, seen: dict[str, JsonObject | None]
+) -> JsonObject | None:
+    """Follow and merge; `seen` keeps what each reference led to, None while on the way there."""
+    if not isinstance(node, dict):
+        return {} if node is True else None
+    pointer, parts = node.get("$ref"), node.get("allOf")
+    if not isinstance(pointer, str) and not isinstance(parts, list):
+        return node
+    beside: JsonObject = {k: v for k, v in node.items() if k not in ("$ref", "allOf")}
+    found: JsonObject = beside
+    if isinstance(pointer, str):
+        if pointer not in seen:
+            if len(seen) > MOST_REFS:
+                return None
+            seen[pointer] = None
+            seen[pointer] = _resolve(_follow(pointer, root), root, seen)
+        target = seen[pointer]
+        if target is None:
+            return None
+        found = merge(target, beside) if beside else target
+    for part in as_list(parts):
+        below = _resolve(part, root, seen)
+        if below is None:
+            return None
+        found = merge(found, below) if found else below
+    return found
 
 
 def _follow(pointer: str, root: JsonValue) -> JsonValue:
@@ -213,18 +303,8 @@ def _follow(pointer: str, root: JsonValue) -> JsonValue:
         key = token.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")
         if isinstance(here, dict):
             here = here.get(key)
-        elif isinstance(here, list) and key.isdigit() and int(key) < len(here):
-            here = here[int(key)]
+        elif isinstance(here, list) and (index := array_index(key)) is not None:
+            here = here[index] if index < len(here) else None
         else:
             return None
     return here
-
-
-def _has_ref(node: JsonValue) -> bool:
-    if isinstance(node, dict):
-        return "$ref" in node or any(_has_ref(value) for value in node.values())
-    return isinstance(node, list) and any(_has_ref(value) for value in node)
-
-
-def _list(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else []

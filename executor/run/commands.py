@@ -41,7 +41,8 @@ class Perform:
     arguments: JsonObject
     args_hash: str
     key: str | None  # that of the earlier attempts, if there were any
-    approval: str | None
+    approval: str | None = None
+    approved_hash: str | None = None  # what the approval covers: for `each` the whole list
 
 
 @dataclass(frozen=True)

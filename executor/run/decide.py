@@ -151,7 +151,7 @@ def _early_gates(accepted: Accepted, state: RunState, outside: Outside) -> Itera
         if need is None or state.has_ended(step.id) or data_sources(step) - {"input", "result"}:
             continue
         try:
-            arguments = bind(step, Scope(accepted.inputs.values, {}))
+            arguments = bind(step, Scope(accepted.inputs.values, {}), action.input_schema)
         except ResolveError:
             continue  # it fails when its turn comes, with the reason
         yield OpenGate(

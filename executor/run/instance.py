@@ -5,131 +5,104 @@ what is known of the last attempt        what follows
 none                                     policy and approval, then the call
 applied                                  `expect`, then done or failed
 refused, not sent; may be tried again    the same call later, never before Retry-After
+refused for its credentials              the same call later, when somebody has renewed them
 refused                                  failed, and no effect
 uncertain: read, idempotent              the same call again
 uncertain: keyed, window open            the same call under the same key
 uncertain: lookup                        search; found = applied, absent counts once settled
 uncertain: blind, or nothing of these    a person decides
+applied, but its answer is unusable      never again: search for the answer, or a person
 resolved as absent                       the same call under the same key
 resolved as abandoned                    failed, effect unknown
+
+An earlier attempt that is uncertain stays so whatever a later one is told: a service that
+refuses the second call may have done what the first one asked for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from pydantic import JsonValue
 
-from connectors.spec import ActionSpec, Effect, JsonObject, Label
-from connectors.validate import validator_of
+from connectors.errors import Kind
+from connectors.spec import ActionSpec, Effect, JsonObject
+from connectors.validate import first_flaw
 from executor.check.admit import Accepted
-from executor.check.cedar import Judgement, Policy, PolicyQuestion
-from executor.check.certificate import StepDecision
 from executor.fn import FUNCTIONS, FnError
 from executor.plan.model import Step
 from executor.run import events as e
-from executor.run.commands import Command, LookUp, OpenGate, Perform
+from executor.run.commands import LookUp, Perform
+from executor.run.gates import Asked, Gatekeeper, Passage
 from executor.run.keys import args_hash, jitter_of
 from executor.run.resolve import ResolveError, Scope, bind, check_guards, first_false
-from executor.run.retry import MOST_ATTEMPTS, retry_at
+from executor.run.retry import CREDENTIALS_AGAIN_S, MOST_ATTEMPTS, retry_at
 from executor.run.state import Attempt, Place, RunState
+from executor.run.verdicts import (
+    Done,
+    Failed,
+    Halted,
+    Next,
+    Outside,
+    Skipped,
+    Surroundings,
+    Verdict,
+    Waiting,
+)
 
 WINDOW_SHARE = 0.8  # a key is trusted for this share of the service's window
 
 
-@dataclass(frozen=True)
-class Outside:
-    """What a decision needs besides the plan and the journal, passed in as values."""
-
-    policy: Policy
-    now: float
-    in_flight: frozenset[Place] = frozenset()
-    not_before: Mapping[Place, float] | None = None  # permits refused, look-ups to repeat
-
-
-@dataclass(frozen=True)
-class Done:
-    """It ended well."""
-
-    output: JsonValue
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A condition was false."""
-
-    because: str
-
-
-@dataclass(frozen=True)
-class Failed:
-    """It ended badly."""
-
-    code: str
-    message: str
-    effect: e.EffectHappened = "no"
-
-
-@dataclass(frozen=True)
-class Next:
-    """Something is to be done now."""
-
-    command: Command
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """It has to wait: for a call in flight (`flight`), a time, or somebody."""
-
-    waiting_for: str
-    until: float | None = None
-
-
-@dataclass(frozen=True)
-class Halted:
-    """Nothing new may begin."""
-
-
-Verdict = Done | Skipped | Failed | Next | Waiting | Halted
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """How the run as a whole stands, for one of its steps."""
-
-    is_stopping: bool
-    early_gates_open: bool
-    uncertain_elsewhere: bool
-
-
-def judge_instance(
-    accepted: Accepted,
-    state: RunState,
-    outside: Outside,
-    around: Surroundings,
-    step: Step,
-    iteration: str,
-    scope: Scope,
-) -> Verdict:
-    """Say what becomes of one step or item now."""
+def prepare(
+    accepted: Accepted, state: RunState, step: Step, iteration: str, scope: Scope
+) -> JsonObject | Skipped | Failed:
+    """Resolve and check the arguments of a call; those of an earlier attempt stay as they were."""
+    last = state.last((step.id, iteration))
+    if last is not None:
+        return last.intent.arguments
     try:
         false = first_false(step.when, scope)
         if false is not None:
             return Skipped(f"{_shown(false.model_dump(by_alias=True))} is false")
-        arguments = bind(step, scope)
         if step.action in FUNCTIONS:
-            return _computed(step, arguments, scope)
+            return bind(step, scope, FUNCTIONS[step.action].input_schema)
         action = accepted.actions[step.action]
-        decision = accepted.certificate.of(step.id)
-        check_guards(decision, arguments, action.input_schema)
+        arguments = bind(step, scope, action.input_schema)
+        check_guards(accepted.certificate.of(step.id), arguments, action.input_schema)
     except ResolveError as error:
         where = f" at {error.at!r}" if error.at else ""
         return Failed(error.code, f"{error.message}{where}")
-    case = _Case(accepted, state, outside, around, step, iteration, scope, action, decision)
-    return case.verdict(arguments)
+    return arguments
+
+
+def compute(step: Step, arguments: JsonObject, scope: Scope) -> Done | Failed:
+    """Do an `fn.*` step."""
+    function = FUNCTIONS[step.action]
+    flaw = first_flaw(function.input_schema, arguments)
+    if flaw is not None:
+        return Failed("type-mismatch", flaw)
+    try:
+        output = function.call(arguments)
+    except FnError as error:
+        return Failed(error.code, error.message)
+    return expected(step, output, scope, "no")
+
+
+def expected(step: Step, output: JsonValue, scope: Scope, effect: e.EffectHappened) -> Done | Failed:
+    """Done, or failed because the result is not what the plan expects."""
+    try:
+        false = first_false(step.expect, scope.with_own(result=output))
+    except ResolveError as error:
+        return Failed(error.code, error.message, effect)
+    if false is not None:
+        return Failed("expect-failed", f"expected {_shown(false.model_dump(by_alias=True))}", effect)
+    return Done(output)
 
 
 @dataclass(frozen=True)
-class _Case:
+class Instance:
+    """One call of a step, with all that its next move depends on."""
+
     accepted: Accepted
     state: RunState
     outside: Outside
@@ -137,197 +110,152 @@ class _Case:
     step: Step
     iteration: str
     scope: Scope
-    action: ActionSpec
-    decision: StepDecision
+    arguments: JsonObject
+    asked: Callable[[], Asked]
 
     @property
     def place(self) -> Place:
+        """The step and the item."""
         return (self.step.id, self.iteration)
 
-    def verdict(self, arguments: JsonObject) -> Verdict:
+    @property
+    def action(self) -> ActionSpec:
+        """What is called."""
+        return self.accepted.actions[self.step.action]
+
+    def verdict(self) -> Verdict:
+        """Say what becomes of it now."""
         if self.place in self.outside.in_flight:
             return Waiting("flight")
         last = self.state.last(self.place)
         if last is None:
-            return self._call(arguments, 1, None)
-        if last.is_applied:
-            return self._expected(last.output)
-        if last.resolved is not None and last.resolved.resolution == "abandoned":
-            return Failed("abandoned", last.resolved.reason, "unknown")
-        if last.resolved is not None:
-            return self._call(arguments, last.intent.n + 1, last)
-        if last.is_uncertain:
-            return self._class_rule(arguments, last)
-        return self._refused(arguments, last)
+            return self._call(None)
+        applied = self.state.applied(self.place)
+        if applied is not None:
+            effect: e.EffectHappened = "yes" if self.action.is_write else "no"
+            return expected(self.step, applied.output, self.scope, effect)
+        told = self._resolved_last(last)
+        if told is not None:
+            return self._told(told, last)
+        doubt = last if last.is_uncertain else self.state.in_doubt(self.place)
+        if doubt is not None:
+            return self._class_rule(doubt, last)
+        return self._refused(last)
 
-    def _expected(self, output: JsonValue) -> Verdict:
-        effect: e.EffectHappened = "yes" if self.action.is_write else "no"
-        try:
-            false = first_false(self.step.expect, self.scope.with_own(result=output))
-        except ResolveError as error:
-            return Failed(error.code, error.message, effect)
-        if false is not None:
-            shown = _shown(false.model_dump(by_alias=True))
-            return Failed("expect-failed", f"expected {shown}", effect)
-        return Done(output)
+    def _resolved_last(self, last: Attempt) -> Attempt | None:
+        """The attempt of which something was found out after the last call began."""
+        for attempt in reversed(self.state.attempts[self.place]):
+            if attempt.resolved is not None and (attempt.resolved_at or 0.0) >= last.at:
+                return attempt
+        return None
 
-    def _refused(self, arguments: JsonObject, last: Attempt) -> Verdict:
+    def _told(self, told: Attempt, last: Attempt) -> Verdict:
+        found = told.resolved
+        if found is None or found.resolution == "abandoned":
+            return Failed("abandoned", found.reason if found else "", "unknown")
+        if found.by != "lookup":
+            return self._call(last)  # a person said: send it again
+        if told is not last:
+            return self._refused(last)
+        if last.intent.n >= MOST_ATTEMPTS:
+            return Failed("unavailable", f"given up after {last.intent.n} calls without effect")
+        return self._call(last)
+
+    def _refused(self, last: Attempt) -> Verdict:
         failure = last.ended.failure if last.ended else None
+        if failure is not None and failure.kind == Kind.AUTH and not failure.may_retry:
+            return self._renew(last)
         if failure is None or not failure.may_retry:
             kind = failure.kind if failure else "internal"
             return Failed(kind, failure.message if failure else "refused")
         if last.intent.n >= MOST_ATTEMPTS:
             return Failed(failure.kind, f"{failure.message}; given up after {last.intent.n} calls")
-        return self._call(arguments, last.intent.n + 1, last, wait_as=_wait_name(failure.kind))
+        return self._call(last)
 
-    def _class_rule(self, arguments: JsonObject, last: Attempt) -> Verdict:
-        again = last.intent.n < MOST_ATTEMPTS
-        first = self.state.attempts[self.place][0]
+    def _renew(self, last: Attempt) -> Verdict:
+        """Wait for new credentials, and try now and then whether they are there."""
+        again = (last.ended_at or last.at) + CREDENTIALS_AGAIN_S
+        if self.around.is_stopping:
+            return Halted()
+        if self.outside.now < again:
+            return Waiting("credentials", again)
+        return self._call(last)
+
+    def _class_rule(self, doubt: Attempt, last: Attempt) -> Verdict:
+        """What the effect class says of a call that may have happened."""
+        unusable = doubt.ended is not None and doubt.ended.state != "uncertain"
+        again = last.intent.n < MOST_ATTEMPTS and not self.around.is_cancelled
         match self.action.effect:
-            case Effect.READ if not again:
-                return Failed("unavailable", f"given up after {last.intent.n} calls")
-            case Effect.READ | Effect.IDEMPOTENT if again:
-                return self._call(arguments, last.intent.n + 1, last)
-            case Effect.KEYED if again and self._key_is_fresh(first):
-                return self._call(arguments, last.intent.n + 1, last)
-        if self.action.lookup is not None:
-            return self._look_up(last)
-        return Waiting("reconcile")
+            case Effect.READ if unusable or not again:
+                return Failed("unavailable", f"no usable answer after {last.intent.n} calls")
+            case Effect.READ if self.around.is_stopping:
+                return Halted()
+            case Effect.READ:
+                return self._call(last)
+            case _ if unusable:
+                return self._find_out(doubt, absent_from=inf)
+            case Effect.IDEMPOTENT if again:
+                return self._call(last, doubt)
+            case Effect.KEYED if again and self._key_is_fresh():
+                return self._call(last, doubt)
+        settled = (doubt.ended_at if doubt.ended_at is not None else doubt.at) + self.action.settle_s
+        return self._find_out(doubt, absent_from=settled)
 
-    def _key_is_fresh(self, first: Attempt) -> bool:
+    def _key_is_fresh(self) -> bool:
+        first = self.state.attempts[self.place][0]
         window = self.action.idempotency.window_s if self.action.idempotency else 0.0
         return self.outside.now - first.at < WINDOW_SHARE * window
 
-    def _look_up(self, last: Attempt) -> Verdict:
-        held = (self.outside.not_before or {}).get(self.place, 0.0)
+    def _find_out(self, doubt: Attempt, *, absent_from: float) -> Verdict:
+        """Search at the service where one can, or else let a person decide."""
+        lookup = self.action.lookup
+        if lookup is None or lookup.action not in self.accepted.actions:
+            return Waiting("reconcile")
+        held = self.outside.not_before.get(self.place, 0.0)
         if held > self.outside.now:
             return Waiting("reconcile", held)
-        lookup = self.action.lookup
-        found = self.accepted.actions.get(lookup.action) if lookup else None
-        if found is None:
-            return Waiting("reconcile")
-        ended_at = last.ended_at if last.ended_at is not None else last.at
-        settled = ended_at + self.action.settle_s
-        place = (self.step.id, self.iteration)
-        return Next(LookUp(*place, last.intent.n, self.action, last.intent.key, settled))
+        return Next(
+            LookUp(*self.place, doubt.intent.n, self.action, doubt.intent.key, absent_from)
+        )
 
-    def _call(
-        self, arguments: JsonObject, n: int, last: Attempt | None, *, wait_as: str = "retry"
-    ) -> Verdict:
-        if self.around.is_stopping:
+    def _call(self, last: Attempt | None, doubt: Attempt | None = None) -> Verdict:
+        """Call, once its time has come; with a doubt, to settle what was begun before."""
+        if self.around.is_stopping and doubt is None:
             return Halted()
-        hashed = last.intent.args_hash if last else args_hash(arguments)
-        not_before = (self.outside.not_before or {}).get(self.place, 0.0)
-        if not_before > self.outside.now:
-            return Waiting("rate_limit", not_before)
+        n = last.intent.n + 1 if last else 1
+        hashed = last.intent.args_hash if last else args_hash(self.arguments)
+        held = self.outside.not_before.get(self.place, 0.0)
+        if held > self.outside.now:
+            return Waiting("rate_limit", held)
         if last is not None and last.resolved is None:
             due = retry_at(last, n - 1, jitter_of(hashed, n))
             if due > self.outside.now:
-                return Waiting(wait_as, due)
-        gate = self._gate(arguments, hashed)
-        if not isinstance(gate, _Open):
-            return gate
-        if self.action.is_write and self.around.early_gates_open:
-            return Waiting("approval")
-        if self.action.is_write and self.around.uncertain_elsewhere:
-            return Waiting("reconcile")
+                return Waiting(_wait_name(last), due)
+        keeper = Gatekeeper(
+            self.accepted, self.state, self.outside, self.step.id, self.action
+        )
+        passage = keeper.judge((self.arguments,), self.asked)
+        if isinstance(passage, Failed) and doubt is not None:
+            return self._find_out(doubt, absent_from=inf)
+        if not isinstance(passage, Passage):
+            return passage
+        if self.action.is_write and doubt is None:
+            if self.around.early_gates_open:
+                return Waiting("approval")
+            if self.around.uncertain_elsewhere:
+                return Waiting("reconcile")
         key = last.intent.key if last else None
         return Next(
             Perform(
-                self.step.id, self.iteration, n, self.action, arguments, hashed, key, gate.approval
+                *self.place, n, self.action, self.arguments, hashed, key,
+                passage.approval, passage.approved_hash,
             )
-        )
-
-    def _gate(self, arguments: JsonObject, hashed: str) -> "Failed | Next | Waiting | _Open":
-        """Policy on the real values, and every approval that it or the certificate asks for."""
-        gates = [
-            gate for gate in self.state.gates.get(self.place, ()) if gate.opened.args_hash == hashed
-        ]
-        granted = {
-            gate.opened.role: gate.opened.approval
-            for gate in gates
-            if isinstance(gate.ruling, e.ApprovalGranted)
-        }
-        judgement = self._judge(arguments, frozenset(granted))
-        if judgement.verdict == "deny":
-            message = "; ".join(judgement.messages) or ", ".join(judgement.policies) or "forbidden"
-            return Failed(judgement.code or "policy-denied", message)
-        for role, quorum, reasons in self._needs(judgement):
-            if role in granted:
-                continue
-            asked = next((gate for gate in gates if gate.opened.role == role), None)
-            if asked is None:
-                return Next(
-                    OpenGate(
-                        *self.place, self.action, arguments, hashed, role, quorum, reasons,
-                        judgement.policies,
-                    )
-                )  # fmt: skip
-            if isinstance(asked.ruling, e.ApprovalRefused):
-                return Failed("approval-refused", f"{asked.ruling.by}: {asked.ruling.reason}")
-            if isinstance(asked.ruling, e.ApprovalExpired):
-                return Failed("approval-expired", "nobody answered in time")
-            return Waiting("approval", asked.opened.expires_at)
-        return _Open(next(iter(granted.values()), None))
-
-    def _judge(self, arguments: JsonObject, approvals: frozenset[str]) -> Judgement:
-        labels = {
-            at: Label(found.integrity, None if found.readers is None else frozenset(found.readers))
-            for at, found in self.decision.labels.items()
-        }
-        writes = sum(
-            1
-            for attempts in self.state.attempts.values()
-            for each in attempts
-            if each.is_applied and each.intent.effect is not Effect.READ
-        )
-        return self.outside.policy.judge(
-            PolicyQuestion(
-                principal=self.accepted.principal,
-                action=self.action,
-                arguments=arguments,
-                labels=labels,
-                run={"writes": writes},
-                approvals=approvals,
-            )
-        )
-
-    def _needs(self, judgement: Judgement) -> list[tuple[str, int, tuple[str, ...]]]:
-        needs = []
-        certified = self.decision.approval
-        if certified is not None:
-            needs.append((certified.role, certified.quorum, certified.reasons))
-        if judgement.verdict == "approval" and judgement.role is not None:
-            reasons = judgement.messages or (f"policy {', '.join(judgement.policies)}",)
-            needs.append((judgement.role, judgement.quorum, reasons))
-        return needs
+        )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Open:
-    """No gate stands before the call, or the one that did was opened by `approval`."""
-
-    approval: str | None
-
-
-def _computed(step: Step, arguments: JsonObject, scope: Scope) -> Verdict:
-    function = FUNCTIONS[step.action]
-    validator = validator_of(function.input_schema)
-    if validator is not None:
-        for error in validator.iter_errors(arguments):
-            return Failed("type-mismatch", str(error.message))
-    try:
-        output = function.call(arguments)
-    except FnError as error:
-        return Failed(error.code, error.message)
-    false = first_false(step.expect, scope.with_own(result=output))
-    if false is not None:
-        return Failed("expect-failed", f"expected {_shown(false.model_dump(by_alias=True))}")
-    return Done(output)
-
-
-def _wait_name(kind: str) -> str:
-    return "rate_limit" if kind == "rate_limited" else "retry"
+def _wait_name(last: Attempt) -> str:
+    failure = last.ended.failure if last.ended else None
+    return "rate_limit" if failure and failure.kind == Kind.RATE_LIMITED else "retry"
 
 
 def _shown(cond: Mapping[str, object]) -> str:

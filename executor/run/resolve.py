@@ -16,8 +16,10 @@ from connectors.validate import validator_of
 from executor.check.certificate import StepDecision
 from executor.check.strict_json import read_json
 from executor.fn.compare import NotComparableError, compare
+from executor.plan.assemble import Entry, assemble
 from executor.plan.model import Arg, Cond, JsonArg, Lit, RefArg, RefCond, Step, ValueArg, ValueCond
-from executor.plan.refs import parse_ref, split_pointer
+from executor.plan.refs import array_index, join_pointer, parse_ref, split_pointer
+from executor.plan.types import Type
 
 
 class _Absent:
@@ -64,35 +66,34 @@ def value_at(scope: Scope, text: str) -> JsonValue | _Absent:
     else:
         return ABSENT
     for token in ref.tokens:
+        index = array_index(token)
         if isinstance(here, dict) and token in here:
             here = here[token]
-        elif isinstance(here, list) and token.isdigit() and int(token) < len(here):
-            here = here[int(token)]
+        elif isinstance(here, list) and index is not None and index < len(here):
+            here = here[index]
         else:
             return ABSENT
     return here
 
 
-def bind(step: Step, scope: Scope) -> JsonObject:
-    """Build the step's arguments; raises `ResolveError` (`missing-value`, `type-mismatch`)."""
-    optional = step.action == "fn.first_of"
-    built: JsonObject = {}
+def bind(step: Step, scope: Scope, schema: JsonObject) -> JsonObject:
+    """Build the step's arguments; raises `ResolveError` (`missing-value`, `type-mismatch`).
+
+    `schema` is the action's input schema: it says which places are an array's.
+    """
+    entries: list[Entry] = []
     for arg in step.args:
         value = _value(arg, scope)
-        if isinstance(value, _Absent):
-            if optional:
-                continue
+        if not isinstance(value, _Absent):
+            entries.append((split_pointer(arg.to), value))
+        elif step.action != "fn.first_of":
             raise ResolveError("missing-value", f"nothing is at {_refs(arg)}", arg.to)
-        to = split_pointer(arg.to)
-        if not to:
-            if not isinstance(value, dict):
-                raise ResolveError("type-mismatch", "the arguments are an object", arg.to)
-            built = value
-        else:
-            _put(built, to, value)
-    if optional and isinstance(options := built.get("options"), dict):
-        return {"options": [options[key] for key in sorted(options, key=int)]}
-    return {name: _as_list(value, (name,), step) for name, value in built.items()}
+    built = assemble(entries, Type.of(schema))
+    if not isinstance(built, dict):
+        raise ResolveError("type-mismatch", "the arguments are an object")
+    if step.action == "fn.first_of":
+        return {"options": []} | built
+    return built
 
 
 def holds(cond: Cond, scope: Scope) -> bool:
@@ -131,17 +132,17 @@ def check_guards(decision: StepDecision, arguments: JsonObject, schema: JsonObje
 
 
 def build_answer(args: tuple[Arg, ...], scope: Scope) -> JsonObject:
-    """The run's result; an entry whose step was skipped or failed is left out."""
-    built: JsonObject = {}
-    for arg in args:
-        value = _value(arg, scope)
-        if not isinstance(value, _Absent):
-            to = split_pointer(arg.to)
-            if to:
-                _put(built, to, value)
-            elif isinstance(value, dict):
-                built.update(value)
-    return {name: _compact(value) for name, value in built.items()}
+    """The run's result; an entry whose step was skipped or failed is left out.
+
+    A whole answer that is no object stands as its member `value`.
+    """
+    entries: list[Entry] = [
+        (split_pointer(arg.to), value)
+        for arg in args
+        if not isinstance(value := _value(arg, scope), _Absent)
+    ]
+    built = assemble(entries, None)
+    return built if isinstance(built, dict) else {"value": built}
 
 
 def _value(arg: Arg, scope: Scope) -> JsonValue | _Absent:
@@ -201,34 +202,4 @@ def _refs(arg: Arg) -> str:
 
 
 def _reach(value: JsonValue, tokens: tuple[str, ...]) -> JsonValue | _Absent:
-    return value_at(Scope({}, {"it": value}), "/".join(("it", *map(_escaped, tokens))))
-
-
-def _escaped(token: str) -> str:
-    return token.replace("~", "~0").replace("/", "~1")
-
-
-def _put(built: JsonObject, to: tuple[str, ...], value: JsonValue) -> None:
-    here = built
-    for token in to[:-1]:
-        following = here.setdefault(token, {})
-        assert isinstance(following, dict)  # noqa: S101 - admission refuses overlaps
-        here = following
-    here[to[-1]] = value
-
-
-def _as_list(value: JsonValue, path: tuple[str, ...], step: Step) -> JsonValue:
-    """Turn places 0, 1, 2, ... that the plan wrote one by one into an array."""
-    bound = {split_pointer(arg.to) for arg in step.args}
-    if not isinstance(value, dict) or path in bound:
-        return value
-    inside = {name: _as_list(member, (*path, name), step) for name, member in value.items()}
-    if inside and all(name.isdigit() for name in inside):
-        return [inside[name] for name in sorted(inside, key=int)]
-    return inside
-
-
-def _compact(value: JsonValue) -> JsonValue:
-    if isinstance(value, dict) and value and all(name.isdigit() for name in value):
-        return [value[name] for name in sorted(value, key=int)]
-    return value
+    return value_at(Scope({}, {"it": value}), join_pointer(("it", *tokens)))

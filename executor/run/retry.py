@@ -5,6 +5,7 @@ from tenacity import RetryCallState, wait_exponential
 from executor.run.state import Attempt
 
 MOST_ATTEMPTS = 8
+CREDENTIALS_AGAIN_S = 300.0
 _WAIT = wait_exponential(multiplier=0.25, max=60)
 
 

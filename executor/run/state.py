@@ -6,6 +6,7 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
+from connectors.spec import Effect
 from executor.run import events as e
 
 Place = tuple[str, str]
@@ -21,6 +22,7 @@ class Attempt:
     ended: e.AttemptEnded | None = None
     ended_at: float | None = None
     resolved: e.ReconcileResolved | None = None
+    resolved_at: float | None = None
 
     @property
     def is_applied(self) -> bool:
@@ -78,6 +80,36 @@ class RunState:
         found = self.attempts.get(place)
         return found[-1] if found else None
 
+    def applied(self, place: Place) -> Attempt | None:
+        """The attempt whose effect is known to have happened, if there is one."""
+        return next((each for each in self.attempts.get(place, ()) if each.is_applied), None)
+
+    def in_doubt(self, place: Place) -> Attempt | None:
+        """The attempt of a write that may have happened, if nobody has found out yet.
+
+        A later call that was refused, or never left, says nothing about the earlier one.
+        """
+        for attempt in reversed(self.attempts.get(place, ())):
+            if attempt.intent.effect is Effect.READ:
+                return None
+            if attempt.is_applied or attempt.resolved is not None or attempt.ended is None:
+                return None
+            if attempt.is_uncertain:
+                return attempt
+        return None
+
+    @property
+    def doubts(self) -> tuple[Place, ...]:
+        """Every place where an effect may have happened and nobody knows yet."""
+        return tuple(place for place in self.attempts if self.in_doubt(place) is not None)
+
+    @property
+    def open_gates(self) -> tuple[Gate, ...]:
+        """Every gate that nobody has decided on."""
+        return tuple(
+            gate for gates in self.gates.values() for gate in gates if gate.ruling is None
+        )
+
 
 def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None) -> RunState:
     """Apply events, each with its time, in order."""
@@ -110,7 +142,7 @@ def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C90
         case e.AttemptEnded():
             return _change(state, event, ended=event, ended_at=at)
         case e.ReconcileResolved():
-            return _change(state, event, resolved=event)
+            return _change(state, event, resolved=event, resolved_at=at)
         case e.CancelRequested():
             return replace(state, cancelled=event)
         case e.WaitStarted():
@@ -154,6 +186,7 @@ def _change(
     ended: e.AttemptEnded | None = None,
     ended_at: float | None = None,
     resolved: e.ReconcileResolved | None = None,
+    resolved_at: float | None = None,
 ) -> RunState:
     place = (event.step, event.iteration)
     attempts = tuple(
@@ -162,6 +195,7 @@ def _change(
             ended=ended or each.ended,
             ended_at=ended_at or each.ended_at,
             resolved=resolved or each.resolved,
+            resolved_at=resolved_at or each.resolved_at,
         )
         if each.intent.n == event.n
         else each

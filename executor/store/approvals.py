@@ -6,6 +6,7 @@ from typing import Literal
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from connectors.spec import JsonObject, Principal
+from executor.store import runs
 from executor.store.drives import Due, wake
 from executor.store.tables import approvals, decisions
 from executor.store.text import to_object, to_text, to_texts
@@ -99,7 +100,11 @@ def decide(
     reason: str,
     now: float,
 ) -> Ruling:
-    """Count one person's decision, and rule on the approval once that settles it."""
+    """Count one person's decision, and rule on the approval once that settles it.
+
+    The requester never decides, nor who lacks the role; what the run no longer waits for is
+    void; too late is expired; the same again is a repetition, the opposite a conflict.
+    """
     row = get(c, tenant, approval)
     if row is None:
         raise KeyError(approval)
@@ -107,20 +112,16 @@ def decide(
         return "own"
     if row.role not in by.roles:
         return "role"
-    earlier = c.execute(
-        select(decisions.c.decision).where(
-            decisions.c.tenant == tenant,
-            decisions.c.approval == approval,
-            decisions.c.principal == by.id,
-        )
-    ).scalar_one_or_none()
+    if row.state == "void" or (row.state == "open" and _is_over(c, row)):
+        return "void"
+    if row.state == "expired" or (row.state == "open" and row.expires_at <= now):
+        return "expired"
+    earlier = _earlier(c, row, by)
     if earlier is not None:
         return "repeated" if earlier == decision else "conflict"
-    if row.state == "open" and row.expires_at <= now:
-        return "expired"
     if row.state != "open":
-        same = {"granted": "approve", "refused": "refuse"}.get(row.state) == decision
-        return "void" if row.state == "void" else ("repeated" if same else "conflict")
+        decided = {"granted": "approve", "refused": "refuse"}[row.state]
+        return "repeated" if decided == decision else "conflict"
     c.execute(
         insert(decisions).values(
             tenant=tenant,
@@ -168,6 +169,21 @@ def expire(c: Connection, tenant: str, approval: str) -> bool:
         .values(state="expired")
     )
     return done.rowcount == 1
+
+
+def _is_over(c: Connection, row: ApprovalRow) -> bool:
+    """Whether the run is being cancelled, though its drive has not closed the question yet."""
+    return runs.cancel_mode(c, row.tenant, row.run) is not None
+
+
+def _earlier(c: Connection, row: ApprovalRow, by: Principal) -> str | None:
+    return c.execute(
+        select(decisions.c.decision).where(
+            decisions.c.tenant == row.tenant,
+            decisions.c.approval == row.id,
+            decisions.c.principal == by.id,
+        )
+    ).scalar_one_or_none()
 
 
 def _rule(

@@ -8,9 +8,10 @@ arrived since it looked, it has to look again.
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Table, and_, or_, select, update
+from sqlalchemy import Connection, Table, and_, case, or_, select, update
 
 from executor.store import tables
+from executor.store.errors import FencedError
 
 DriveKind = Literal["request", "run"]
 _TABLES: dict[DriveKind, Table] = {"request": tables.requests, "run": tables.runs}
@@ -82,7 +83,8 @@ def end_drive(
     ended = c.execute(
         update(table)
         .where(table.c.tenant == claim.tenant, table.c.id == claim.id)
-        .where(table.c.epoch == claim.epoch, table.c.wake_seq == claim.wake_seq)
+        .where(table.c.epoch == claim.epoch, table.c.driver.is_not(None))
+        .where(table.c.wake_seq == claim.wake_seq)
         .values(
             status=status,
             waiting_for=waiting_for,
@@ -101,17 +103,30 @@ def wake_seq(c: Connection, claim: Claim) -> int | None:
     return c.execute(
         select(table.c.wake_seq)
         .where(table.c.tenant == claim.tenant, table.c.id == claim.id)
-        .where(table.c.epoch == claim.epoch)
+        .where(table.c.epoch == claim.epoch, table.c.driver.is_not(None))
     ).scalar_one_or_none()
 
 
+def check_fence(c: Connection, claim: Claim) -> None:
+    """Raise `FencedError` if the claim is over: nothing may be written under it any more."""
+    if wake_seq(c, claim) is None:
+        raise FencedError(f"{claim.id} is not driven under epoch {claim.epoch} any more")
+
+
 def wake(c: Connection, due: Due, now: float) -> None:
-    """Note that something arrived: whoever drives it looks again before it lets go."""
+    """Note that something arrived: whoever drives it looks again before it lets go.
+
+    A row that waits is due from now on, so that a wake outlives the process that was told.
+    """
     table = _TABLES[due.kind]
     c.execute(
         update(table)
         .where(table.c.tenant == due.tenant, table.c.id == due.id)
-        .values(wake_seq=table.c.wake_seq + 1, updated_at=now)
+        .values(
+            wake_seq=table.c.wake_seq + 1,
+            wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),
+            updated_at=now,
+        )
     )
 
 
@@ -136,12 +151,12 @@ def due(c: Connection, now: float) -> list[Due]:
     return [each for _, each in sorted(found, key=lambda pair: pair[0])]
 
 
-def next_wake(c: Connection) -> float | None:
-    """When the next waiting row wants to be looked at."""
+def next_wake(c: Connection, after: float) -> float | None:
+    """When the next waiting row, of those that are not due yet, wants to be looked at."""
     times = [
         c.execute(
             select(table.c.wake_at)
-            .where(table.c.status == "waiting", table.c.wake_at.is_not(None))
+            .where(table.c.status == "waiting", table.c.wake_at > after)
             .order_by(table.c.wake_at)
             .limit(1)
         ).scalar_one_or_none()
@@ -152,18 +167,27 @@ def next_wake(c: Connection) -> float | None:
 
 def hand_back(c: Connection, now: float) -> int:
     """Give back what a dead process was driving, and count it: one process a file, so all of it."""
-    count = 0
-    for kind, table in _TABLES.items():
-        given = c.execute(
+    return sum(
+        c.execute(
             update(table)
             .where(table.c.driver.is_not(None))
-            .values(
-                driver=None,
-                status={"request": "received", "run": "queued"}[kind],
-                recoveries=table.c.recoveries + 1,
-                epoch=table.c.epoch + 1,
-                updated_at=now,
-            )
-        )
-        count += given.rowcount
-    return count
+            .values(**_given_back(table, kind, now), recoveries=table.c.recoveries + 1)
+        ).rowcount
+        for kind, table in _TABLES.items()
+    )
+
+
+def release(c: Connection, driver: str, now: float) -> int:
+    """Give back what this driver leaves behind as it stops in good order."""
+    return sum(
+        c.execute(
+            update(table).where(table.c.driver == driver).values(**_given_back(table, kind, now))
+        ).rowcount
+        for kind, table in _TABLES.items()
+    )
+
+
+def _given_back(table: Table, kind: DriveKind, now: float) -> dict[str, object]:
+    """What nobody drives any more: free to be claimed, and fenced from whoever had it."""
+    status = {"request": "received", "run": "queued"}[kind]
+    return {"driver": None, "status": status, "epoch": table.c.epoch + 1, "updated_at": now}

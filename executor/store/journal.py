@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 
 from connectors.spec import JsonObject, Limits
-from executor.store import approvals, limits
-from executor.store.drives import Claim
-from executor.store.errors import FencedError
-from executor.store.tables import attempts, events, runs
+from executor.store import approvals, attempts, limits, runs
+from executor.store.attempts import AttemptRow
+from executor.store.drives import Claim, check_fence
+from executor.store.tables import events
 from executor.store.text import to_object, to_text
 
 
@@ -76,7 +76,7 @@ class Blocked:
 
 @dataclass(frozen=True)
 class AttemptOutcome:
-    """How a call ended, with the event that tells it."""
+    """How a call ended, with the event that tells it; the row's state follows the event."""
 
     step: str
     iteration: str
@@ -96,8 +96,8 @@ def append(
     claim: Claim | None = None,
 ) -> list[StoredEvent]:
     """Write events after the last one; with a claim, raises `FencedError` once it is over."""
-    if claim is not None and claim.kind == "run":
-        _check_fence(c, claim)
+    if claim is not None:
+        check_fence(c, claim)
     last = c.execute(
         select(func.max(events.c.seq)).where(events.c.tenant == tenant, events.c.subject == subject)
     ).scalar_one()
@@ -121,6 +121,7 @@ def append(
                 for each in stored
             ],
         )
+        _project(c, tenant, subject, new, now)
     return stored
 
 
@@ -146,10 +147,11 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
     One transaction checks the epoch, that the run is not being cancelled, that no attempt of
     this step is open, that the approval still covers exactly these arguments, and the rate.
     """
-    run = _check_fence(c, claim)
-    if run is not None:
+    check_fence(c, claim)
+    if runs.cancel_mode(c, claim.tenant, claim.id) is not None:
         return Blocked("cancelled")
-    if _has_open_attempt(c, claim, intent):
+    place = (intent.step, intent.iteration, intent.n)
+    if not attempts.may_begin(c, claim, *place, intent.effect):
         return Blocked("open_attempt")
     if intent.approval is not None and not approvals.covers(
         c, claim.tenant, intent.approval, intent.args_hash, intent.tool_digest, now
@@ -159,26 +161,20 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
     if retry_at is not None:
         return Blocked("rate_limit", retry_at)
     send_before = now + intent.timeout_s
-    c.execute(
-        insert(attempts).values(
-            tenant=claim.tenant,
-            run=claim.id,
-            step=intent.step,
-            iteration=intent.iteration,
-            n=intent.n,
-            epoch=claim.epoch,
-            action=intent.action,
-            effect=intent.effect,
-            key=intent.key,
-            args_hash=intent.args_hash,
-            tool_digest=intent.tool_digest,
-            policy_version=intent.policy_version,
-            approval=intent.approval,
-            state="intent",
-            send_before=send_before,
-            started_at=now,
-        )
+    row = AttemptRow(
+        *place,
+        epoch=claim.epoch,
+        action=intent.action,
+        effect=intent.effect,
+        key=intent.key,
+        args_hash=intent.args_hash,
+        approval=intent.approval,
+        state="intent",
+        send_before=send_before,
+        started_at=now,
+        ended_at=None,
     )
+    attempts.add(c, claim, row, intent.tool_digest, intent.policy_version)
     told: JsonObject = {
         "step": intent.step,
         "iteration": intent.iteration,
@@ -200,20 +196,9 @@ def record_outcome(
     c: Connection, claim: Claim, outcome: AttemptOutcome, now: float
 ) -> list[StoredEvent]:
     """Write how an attempt ended, once; an attempt that has ended already stays as it is."""
-    _check_fence(c, claim)
-    ended = c.execute(
-        update(attempts)
-        .where(
-            attempts.c.tenant == claim.tenant,
-            attempts.c.run == claim.id,
-            attempts.c.step == outcome.step,
-            attempts.c.iteration == outcome.iteration,
-            attempts.c.n == outcome.n,
-            attempts.c.state.in_(("intent", "uncertain")),
-        )
-        .values(state=outcome.state, ended_at=now)
-    )
-    if ended.rowcount == 0:
+    check_fence(c, claim)
+    place = (outcome.step, outcome.iteration, outcome.n)
+    if not attempts.is_open(c, claim.tenant, claim.id, *place):
         return []
     if outcome.hold_connection is not None:
         connection, until = outcome.hold_connection
@@ -221,29 +206,9 @@ def record_outcome(
     return append(c, claim.tenant, claim.id, [outcome.event], now)
 
 
-def _check_fence(c: Connection, claim: Claim) -> str | None:
-    """Return the run's cancel mode; raises `FencedError` if the claim is over."""
-    row = c.execute(
-        select(runs.c.epoch, runs.c.cancel_mode).where(
-            runs.c.tenant == claim.tenant, runs.c.id == claim.id
-        )
-    ).one_or_none()
-    if row is None or row.epoch != claim.epoch:
-        raise FencedError(f"{claim.id} is driven by somebody else")
-    mode: str | None = row.cancel_mode
-    return mode
-
-
-def _has_open_attempt(c: Connection, claim: Claim, intent: Intent) -> bool:
-    found = c.execute(
-        select(attempts.c.n)
-        .where(
-            attempts.c.tenant == claim.tenant,
-            attempts.c.run == claim.id,
-            attempts.c.step == intent.step,
-            attempts.c.iteration == intent.iteration,
-        )
-        .where((attempts.c.state == "intent") | (attempts.c.n >= intent.n))
-        .limit(1)
-    )
-    return found.first() is not None
+def _project(c: Connection, tenant: str, subject: str, new: Sequence[NewEvent], now: float) -> None:
+    """Keep the rows that events speak of in step with them."""
+    attempts.project(c, tenant, subject, [(each.type, each.data) for each in new], now)
+    for each in new:
+        if each.type == "approval.expired":
+            approvals.expire(c, tenant, str(each.data["approval"]))

@@ -23,7 +23,11 @@ class FileLock:
                 f"{database} is used by process {holder.get('pid', '?')}; one process a database "
                 "file. Talk to that gateway, stop it, or use another database."
             ) from error
-        self.describe(None)
+        try:
+            self.describe(None)
+        except OSError:
+            os.close(self._descriptor)
+            raise
 
     def describe(self, address: str | None) -> None:
         """Write who holds the lock and where it can be reached."""

@@ -93,6 +93,13 @@ def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) 
     return asked.rowcount == 1
 
 
+def cancel_mode(c: Connection, tenant: str, run: str) -> str | None:
+    """How the run is being cancelled, if it is."""
+    return c.execute(
+        select(runs.c.cancel_mode).where(runs.c.tenant == tenant, runs.c.id == run)
+    ).scalar_one_or_none()
+
+
 def set_result(c: Connection, claim: Claim, result: JsonValue) -> None:
     """Keep what the run answers."""
     c.execute(

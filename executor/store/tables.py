@@ -89,6 +89,7 @@ runs = Table(
     Column("result", Text),
     *_drive_columns(),
     Index("runs_due", "status", "wake_at"),
+    Index("runs_newest", "tenant", "created_at"),
     ForeignKeyConstraint(["tenant", "plan"], ["plans.tenant", "plans.id"]),
 )
 

@@ -1,7 +1,7 @@
-"""`admit`: judge plans without running anything, one or many, against files."""
+"""`admit`: judge plans, one or many, without a gateway and without running anything."""
 
+import asyncio
 import json
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,84 +9,146 @@ from typing import Annotated
 
 import typer
 
+from connectors.catalog import Catalog
 from connectors.spec import JsonObject
 from executor.check.bulk import Bulk, UnusableInputError, read_catalog
 from executor.check.cedar import Policy
-from executor.check.strict_json import Flaw, read_json
 from executor.plan.schema import published_schema
-from gateway.cli.client import CliError
-from gateway.cli.options import AsJson
-from gateway.cli.show import clean, out, print_json
+from gateway.cli.options import AsJson, Config
+from gateway.cli.problem import NO, CliError, violation_lines, violations_of
+from gateway.cli.reading import read_plan, read_text
+from gateway.cli.show import given, print_json, print_json_line, say
+
+# A row of the store is sealed with the gateway's key; what is judged here is not stored.
+NO_SEAL = b"judged, never stored"
 
 
 def admit(
-    plan: Annotated[Path | None, typer.Argument(help="one plan; - reads standard input")] = None,
-    catalog: Annotated[Path | None, typer.Option(help="the catalogue, as JSON")] = None,
-    plans: Annotated[Path | None, typer.Option(help="many plans, one JSON line each")] = None,
-    policy: Annotated[Path | None, typer.Option(help="a folder of *.cedar files")] = None,
-    request: Annotated[str, typer.Option(help="the words that literals may come from")] = "",
-    schema: Annotated[bool, typer.Option("--schema", help="print the plan's schema")] = False,
+    plan: Annotated[Path | None, typer.Argument(help="One plan; - reads standard input.")] = None,
+    catalog: Annotated[
+        Path | None, typer.Option(help="A catalogue as JSON; else the configured connections'.")
+    ] = None,
+    plans: Annotated[Path | None, typer.Option(help="Many plans, one JSON line each.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="A folder of *.cedar; else the configured one.")
+    ] = None,
+    request: Annotated[
+        str | None, typer.Option(help="The words that the plan's literals may come from.")
+    ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the plan's schema.")] = False,
+    config: Config = None,
     as_json: AsJson = False,
 ) -> None:
-    """Judge plans against a catalogue. Exit 0: all accepted; 1: some not; 2: unusable input."""
+    """Judge plans against a catalogue and a policy; nothing runs.
+
+    With --plans, --json prints one verdict a line, in the order of the plans. Exit codes: 0 all
+    accepted, 1 some not, 2 unusable input.
+    """
     if schema:
         print_json(published_schema())
         return
-    if catalog is None or (plan is None) == (plans is None):
-        raise CliError("say --catalog FILE, and one PLAN or --plans FILE")
-    bulk = Bulk(
-        catalog=read_catalog(_text(catalog)),
-        policy=_policy(policy),
-        today=datetime.now(UTC).date().isoformat(),
-        seal_key=b"not stored",
-    )
-    accepted = True
-    for verdict in bulk.verdicts(_lines(plan, plans, request)):
-        accepted = accepted and verdict["accepted"] is True
-        _print(verdict, as_json=as_json)
-    if not accepted:
-        raise typer.Exit(1)
-
-
-def _lines(plan: Path | None, plans: Path | None, request: str) -> Iterator[str]:
+    if (plan is None) == (plans is None):
+        raise CliError("bad-option", "say one of: PLAN, --plans PLANS.jsonl")
+    bulk = _bulk(catalog, policy, config)
     if plans is not None:
-        try:
-            with plans.open(encoding="utf-8") as lines:
-                yield from lines
-        except (OSError, UnicodeDecodeError) as error:
-            raise UnusableInputError(f"{plans}: {error}") from error
-    elif plan is not None:
-        text = sys.stdin.read() if str(plan) == "-" else _text(plan)
-        try:
-            yield json.dumps({"id": str(plan), "plan": read_json(text), "request": request})
-        except Flaw as flaw:
-            raise UnusableInputError(f"{plan}: {flaw.code}: {flaw.message}") from flaw
+        accepted = _judge_many(bulk, plans, as_json=as_json)
+    else:
+        assert plan is not None  # noqa: S101 - checked above
+        accepted = _judge_one(bulk, plan, request, as_json=as_json)
+    if not accepted:
+        raise typer.Exit(NO)
 
 
-def _print(verdict: JsonObject, *, as_json: bool) -> None:
-
+def _judge_one(bulk: Bulk, plan: Path, request: str | None, *, as_json: bool) -> bool:
+    line = {"id": str(plan), **read_plan(plan)}
+    if request is not None:
+        line["request"] = request
+    verdict = bulk.verdict(json.dumps(line), 1)
     if as_json:
-        sys.stdout.write(json.dumps(verdict, ensure_ascii=False) + "\n")
-        return
-    out.print(
-        f"{verdict['id']}: {'accepted' if verdict['accepted'] else 'not accepted'}", markup=False
-    )
-    violations = verdict.get("violations")
-    for each in violations if isinstance(violations, list) else []:
-        if isinstance(each, dict):
-            out.print(clean(f"  {each['code']} at {each['at']}: {each['message']}"), markup=False)
+        print_json(verdict)
+    else:
+        _say(verdict)
+    return verdict["accepted"] is True
 
 
-def _policy(folder: Path | None) -> Policy | None:
-    if folder is None:
-        return None
-    if not folder.is_dir():
-        raise UnusableInputError(f"{folder} is no folder")
-    return Policy.parse({each.name: _text(each) for each in sorted(folder.glob("*.cedar"))})
-
-
-def _text(path: Path) -> str:
+def _judge_many(bulk: Bulk, plans: Path, *, as_json: bool) -> bool:
+    accepted = True
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnusableInputError(f"{path}: {error}") from error
+        for verdict in bulk.verdicts(_lines(plans)):
+            accepted = accepted and verdict["accepted"] is True
+            if as_json:
+                print_json_line(verdict)
+            else:
+                _say(verdict)
+    except UnusableInputError as error:
+        fix = "Repair the line; the verdicts before it stand."
+        raise CliError("unusable-input", str(error), str(plans), fix, in_stream=as_json) from error
+    return accepted
+
+
+def _lines(plans: Path) -> Iterator[str]:
+    try:
+        with plans.open(encoding="utf-8") as lines:
+            yield from lines
+    except UnicodeDecodeError as error:
+        raise UnusableInputError(f"this is no UTF-8 text: {error}") from error
+
+
+def _say(verdict: JsonObject) -> None:
+    if verdict["accepted"]:
+        say(f"{verdict['id']}: accepted, policy {str(verdict['policy']).replace('-', ' ')}")
+        certificate = verdict.get("certificate")
+        for each in given(certificate, "steps") if isinstance(certificate, dict) else []:
+            if isinstance(each, dict):
+                say(f"  {each['step']}: {str(each['standing']).replace('_', ' ')}")
+        return
+    found = violations_of(verdict)
+    questions = given(verdict, "questions")
+    why = f"{len(found)} violation{'' if len(found) == 1 else 's'}"
+    if not found:
+        why = "it asks a question" if questions else f"it says: {verdict.get('unable')}"
+    say(f"{verdict['id']}: not accepted, {why}")
+    for each in found:
+        say("\n".join([f"  {each.get('code')}", *violation_lines(each, "    ")]))
+
+
+def _bulk(catalog: Path | None, policy: Path | None, config: Path | None) -> Bulk:
+    """Files alone where a catalogue is named; else what the operator configured."""
+    if catalog is not None:
+        known, rules = read_catalog(read_text(catalog)), None
+    else:
+        known, rules = _configured(config)
+    return Bulk(
+        catalog=known,
+        policy=rules if policy is None else _policy(policy),
+        today=datetime.now(UTC).date().isoformat(),
+        seal_key=NO_SEAL,
+    )
+
+
+def _policy(folder: Path) -> Policy:
+    if not folder.is_dir():
+        raise CliError("unusable-input", "there is no such folder", str(folder))
+    texts = {each.name: read_text(each) for each in sorted(folder.glob("*.cedar"))}
+    if not texts:
+        raise CliError("unusable-input", "this folder holds no *.cedar file", str(folder))
+    return Policy.parse(texts)
+
+
+def _configured(config: Path | None) -> tuple[Catalog, Policy]:
+    from connectors.credentials import secret_of
+    from connectors.http import Transport
+    from connectors.registry import Given, build
+    from gateway.cli.connect import settings_of
+    from gateway.wiring import allowed_hosts, connections, load_policy
+
+    settings = settings_of(config)
+
+    async def load() -> Catalog:
+        transport = Transport(allowed_hosts(settings))
+        try:
+            return await build(connections(settings), Given(transport, secret_of)).load()
+        finally:
+            await transport.aclose()
+
+    return asyncio.run(load()), load_policy(settings)

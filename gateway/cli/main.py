@@ -1,60 +1,76 @@
-"""`lamgate`: its words, and how errors are told."""
+"""`lamgate`: its words, each loaded when it is said, and the one place where errors are told."""
 
+import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
 import typer
 
-from connectors.errors import ConfigurationError
-from executor.check.bulk import UnusableInputError
-from executor.check.cedar import PolicyError
-from executor.playbook import PlaybookError
-from executor.store.errors import StoreError
-from gateway.cli import admission, operate, requests, serving
-from gateway.cli.client import CliError
-from gateway.cli.show import err, print_json
-
-app = typer.Typer(
-    name="lamgate",
-    help="Turn requests into plans, admit them under policy, and run them deterministically.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-_COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
-    ("serve", serving.serve),
-    ("demo", serving.demo),
-    ("plan", requests.plan),
-    ("run", requests.run),
-    ("answer", requests.answer),
-    ("runs", operate.runs),
-    ("trace", operate.trace),
-    ("approvals", operate.approvals),
-    ("approve", operate.approve),
-    ("refuse", operate.refuse),
-    ("cancel", operate.cancel),
-    ("reconcile", operate.reconcile),
-    ("actions", operate.actions),
-    ("keys", operate.keys),
-    ("admit", admission.admit),
-)
-for _name, _command in _COMMANDS:
-    app.command(_name)(_command)
+# word: where it is, and its one line of help
+WORDS: dict[str, tuple[str, str]] = {
+    "demo": ("serving:demo", "Show the main job end to end, on a small shop, without any key."),
+    "serve": ("serving:serve", "Serve the gateway until Ctrl-C."),
+    "plan": ("requests:plan", "Plan a request and show its certificate; nothing runs."),
+    "run": ("requests:run", "Plan and run a request, or run a plan, and follow it."),
+    "answer": ("requests:answer", "Answer what a request was asked."),
+    "runs": ("operate:runs", "List the newest runs."),
+    "trace": ("operate:trace", "Explain a run: what happened, why, did each effect happen."),
+    "approvals": ("approve:approvals", "List what waits for an approval, with all arguments."),
+    "approve": ("approve:approve", "Approve exactly what an approval shows; never one's own."),
+    "refuse": ("approve:refuse", "Refuse what an approval asks for."),
+    "cancel": ("operate:cancel", "Begin no new effects in a run."),
+    "reconcile": ("operate:reconcile", "Say what became of an uncertain effect, having checked."),
+    "actions": ("operate:actions", "List what can be done, or show one action whole."),
+    "admit": ("admission:admit", "Judge plans against a catalogue and a policy; nothing runs."),
+    "keys": ("keys:app", "Make, list and revoke API keys."),
+}
+EPILOG = "Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 somebody has to act first."
 
 
 def run() -> None:
-    """Run; every expected error is one message and an exit code, never a traceback."""
+    """Run; every error is a few lines and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    words = sys.argv[1:]
     try:
-        app(standalone_mode=True)
-    except CliError as error:
-        if "--json" in sys.argv:
-            print_json(error.body if error.body is not None else {"error": str(error)})
-        err.print(str(error), markup=False)
-        sys.exit(error.exit_code)
-    except (
-        ConfigurationError, StoreError, PolicyError, PlaybookError, UnusableInputError
-    ) as error:  # fmt: skip
-        if "--json" in sys.argv:
-            print_json({"error": str(error)})
-        err.print(str(error), markup=False)
-        sys.exit(2)
+        build(words)()
+    except Exception as error:  # noqa: BLE001 - whatever it was, a person is told in words
+        from gateway.cli.problem import of_exception, tell
+
+        sys.exit(tell(of_exception(error), error, as_json="--json" in words))
+
+
+def build(words: Sequence[str]) -> typer.Typer:
+    """The command line, of which only the word that is said is loaded."""
+    app = typer.Typer(
+        name="lamgate",
+        help="Turn requests into plans, admit them under policy, run them exactly once.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    said = next((word for word in words if not word.startswith("-")), None)
+    for word, (place, line) in WORDS.items():
+        if word != said:
+            app.command(word, help=line)(_unsaid)
+            continue
+        found = load(place)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=word, help=line)
+        else:
+            app.command(word)(found)
+    return app
+
+
+def load(place: str) -> typer.Typer | Callable[..., None]:
+    """Load a word from its module."""
+    module, _, name = place.partition(":")
+    found: typer.Typer | Callable[..., None] = getattr(import_module(f"gateway.cli.{module}"), name)
+    return found
+
+
+def _unsaid() -> None:
+    """Stands in the list for a word that was not said."""

@@ -1,30 +1,40 @@
-"""What operators and approvers do: look, approve, cancel, find out, make keys."""
+"""What operators do with runs and the catalogue: look, explain, cancel, find out."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
-from pydantic import JsonValue
 
 from connectors.spec import JsonObject
-from gateway.cli.client import CliError, Target, connect
+from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
-from gateway.cli.show import clean, out, print_json
+from gateway.cli.problem import CliError
+from gateway.cli.reading import read_value
+from gateway.cli.show import print_json, say
+from gateway.cli.watch import follow_and_tell
 
-RunId = Annotated[str, typer.Argument(help="the run's id")]
-ApprovalId = Annotated[str, typer.Argument(help="the approval's id")]
-Reason = Annotated[str, typer.Option("--reason", help="why; it is kept")]
+RunId = Annotated[str, typer.Argument(help="The run's id.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
 
 
-def runs(config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False) -> None:
+def runs(
+    status: Annotated[str | None, typer.Option(help="Only runs that stand so.")] = None,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
     """List the newest runs."""
-    with connect(Target(config, url, key), may_start=True) as client:
-        found = client.get("/v1/runs")
+    with connect(Target(config, url, key)) as client:
+        found = client.things("/v1/runs" + (f"?status={status}" if status else ""))
     if as_json:
-        print_json(found)
+        print_json([*found])
         return
-    for row in _objects(found):
-        waits = f" for {row['waiting_for']}" if row.get("waiting_for") else ""
-        out.print(f"{row['id']}  {row['status']}{waits}", markup=False)
+    for row in found:
+        waits = f" for {row['waiting_for']}" if row["status"] == "waiting" else ""
+        code = f" ({row['code']})" if row.get("code") else ""
+        say(f"{row['id']}  {row['status']}{waits}{code}")
+    if not found:
+        say("no runs yet")
 
 
 def trace(
@@ -34,148 +44,83 @@ def trace(
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Explain a run: what happened, why, and whether each effect happened."""
-    with connect(Target(config, url, key), may_start=True) as client:
+    """Explain a run: what happened, why, did each effect happen."""
+    with connect(Target(config, url, key)) as client:
         accept = "application/json" if as_json else "text/plain"
         found = client.get(f"/v1/runs/{run_id}/trace", accept=accept)
     if as_json:
         print_json(found)
     else:
-        out.print(clean(str(found)), markup=False)
-
-
-def approvals(
-    config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False
-) -> None:
-    """List what waits for an approval, with the full arguments."""
-    with connect(Target(config, url, key), may_start=True) as client:
-        found = client.get("/v1/approvals?state=open")
-    if as_json:
-        print_json(found)
-        return
-    for row in _objects(found):
-        reasons = row.get("reasons")
-        why = "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""
-        out.print(
-            clean(f"{row['id']}  {row['action']} for {row['requester']}: {why}"), markup=False
-        )
-        out.print(clean(f"    {row['arguments']}"), markup=False)
-
-
-def approve(
-    approval_id: ApprovalId,
-    reason: Reason,
-    config: Config = None,
-    url: Url = None,
-    key: Key = None,
-    as_json: AsJson = False,
-) -> None:
-    """Approve exactly what an approval shows; never one's own request."""
-    _decide(Target(config, url, key), approval_id, "approve", reason, as_json=as_json)
-
-
-def refuse(
-    approval_id: ApprovalId,
-    reason: Reason,
-    config: Config = None,
-    url: Url = None,
-    key: Key = None,
-    as_json: AsJson = False,
-) -> None:
-    """Refuse what an approval asks for."""
-    _decide(Target(config, url, key), approval_id, "refuse", reason, as_json=as_json)
+        say(str(found).rstrip("\n"))
 
 
 def cancel(
-    run_id: RunId, config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False
+    run_id: RunId,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
 ) -> None:
     """Begin no new effects in a run."""
     with connect(Target(config, url, key)) as client:
         found = client.post(f"/v1/runs/{run_id}/cancel", {"mode": "stop"})
-    _tell(found, f"{run_id} begins nothing new", as_json=as_json)
+        if client.is_own:
+            follow_and_tell(client, run_id, as_json=as_json)
+            return
+    if as_json:
+        print_json(found)
+    else:
+        say(f"{run_id} begins no new effects; calls in flight are waited for")
 
 
 def reconcile(
     run_id: RunId,
-    step: Annotated[str, typer.Argument(help="the step whose effect is uncertain")],
-    resolution: Annotated[str, typer.Argument(help="happened, send_again or abandon")],
+    step: Annotated[str, typer.Argument(help="The step whose effect is uncertain.")],
+    resolution: Annotated[
+        Literal["happened", "send_again", "abandon"], typer.Argument(help="What was found out.")
+    ],
     reason: Reason,
-    iteration: Annotated[str, typer.Option(help="the item, in a step over a list")] = "",
+    iteration: Annotated[str, typer.Option(help="The item, of a step with each.")] = "",
+    output: Annotated[str | None, typer.Option(help="What it answered, as JSON.")] = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what you found out at the service about an uncertain effect."""
-    body: JsonObject = {
-        "step": step,
-        "iteration": iteration,
-        "resolution": resolution,
-        "reason": reason,
-    }
+    """Say what became of an uncertain effect, having checked."""
+    body: JsonObject = {"step": step, "resolution": resolution, "reason": reason}
+    body["iteration"] = iteration
+    if output is not None:
+        body["output"] = read_value(output, "--output")
     with connect(Target(config, url, key)) as client:
         found = client.post(f"/v1/runs/{run_id}/reconcile", body)
-    _tell(found, f"{step}: {resolution}; the run goes on", as_json=as_json)
-
-
-def actions(
-    name: Annotated[str | None, typer.Argument(help="one action, whole")] = None,
-    config: Config = None,
-    url: Url = None,
-    key: Key = None,
-    as_json: AsJson = False,
-) -> None:
-    """List what can be done, or show one action with its manifest."""
-    with connect(Target(config, url, key), may_start=True) as client:
-        found = client.get(f"/v1/actions/{name}" if name else "/v1/actions")
-    if as_json or name:
-        print_json(found)
-        return
-    for row in _objects(found):
-        about = " ".join(str(row["description"]).split())
-        out.print(clean(f"{row['name']:<32} {row['effect']:<11} {about}"), markup=False)
-
-
-def keys(
-    what: Annotated[str, typer.Argument(help="create, list or revoke")],
-    subject: Annotated[str | None, typer.Argument(help="whose key; or the key to revoke")] = None,
-    role: Annotated[
-        list[str] | None, typer.Option("--role", help="requester, approver, ...")
-    ] = None,
-    config: Config = None,
-    url: Url = None,
-    key: Key = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make, list and revoke API keys; a secret is shown once."""
-    with connect(Target(config, url, key), may_start=True) as client:
-        match what:
-            case "create" if subject and role:
-                made = client.post("/v1/keys", {"principal": subject, "roles": [*role]})
-                _tell(made, f"{made['id']}  {made['secret']}", as_json=as_json)
-            case "list":
-                print_json(client.get("/v1/keys"))
-            case "revoke" if subject:
-                _tell(client.delete(f"/v1/keys/{subject}"), f"{subject} revoked", as_json=as_json)
-            case _:
-                raise CliError(
-                    "say: keys create PRINCIPAL --role ROLE, keys list, or keys revoke KEY"
-                )
-
-
-def _decide(target: Target, approval_id: str, decision: str, reason: str, *, as_json: bool) -> None:
-    with connect(target) as client:
-        body: JsonObject = {"decision": decision, "reason": reason}
-        found = client.post(f"/v1/approvals/{approval_id}/decision", body)
-    _tell(found, f"{approval_id}  {found['state']}", as_json=as_json)
-
-
-def _tell(found: JsonValue, text: str, *, as_json: bool) -> None:
+        if client.is_own:
+            follow_and_tell(client, run_id, as_json=as_json)
+            return
     if as_json:
         print_json(found)
     else:
-        out.print(clean(text), markup=False)
+        say(f"{step}: {resolution}; the run goes on")
 
 
-def _objects(found: JsonValue) -> list[JsonObject]:
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+def actions(
+    name: Annotated[str | None, typer.Argument(help="One action, to be shown whole.")] = None,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what can be done, or show one action whole."""
+    with connect(Target(config, url, key)) as client:
+        if name is not None:
+            print_json(client.get(f"/v1/actions/{name}"))
+            return
+        found = client.things("/v1/actions")
+    if as_json:
+        print_json([*found])
+        return
+    if not found:
+        raise CliError("no-actions", "no connection is configured", fix="See [connections].")
+    for row in found:
+        about = " ".join(str(row["description"]).split())
+        say(f"{row['name']:<32} {row['effect']:<11} {about}")

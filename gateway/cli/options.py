@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 Config = Annotated[
-    Path | None, typer.Option("--config", "-c", help="the operator's file; lamgate.toml here")
+    Path | None,
+    typer.Option("--config", "-c", help="The operator's file; else lamgate.toml here."),
 ]
-Url = Annotated[str | None, typer.Option("--url", help="a gateway's address")]
-Key = Annotated[str | None, typer.Option("--key", help="an API key; or LAMGATE_KEY")]
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+Url = Annotated[str | None, typer.Option("--url", help="A gateway's address.")]
+Key = Annotated[str | None, typer.Option("--key", help="An API key; else LAMGATE_KEY.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]

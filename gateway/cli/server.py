@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import uvicorn
 
 from gateway.app import create_app
+from gateway.cli.problem import CliError
 from gateway.settings import Settings
 from gateway.wiring import build
 
@@ -47,8 +48,7 @@ async def run_gateway(settings: Settings, running: Running, *, port: int | None 
                 h11_max_incomplete_event_size=32_768,
             )
             running.server = uvicorn.Server(config)
-            host, bound = listener.getsockname()[:2]
-            running.address = f"http://{host}:{bound}"
+            running.address = _address(listener)
             running.operator_key = gateway.operator_key
             gateway.store.publish_address(running.address)
             serving = asyncio.get_running_loop().create_task(
@@ -63,10 +63,26 @@ async def run_gateway(settings: Settings, running: Running, *, port: int | None 
         running.ready.set()
 
 
+def _address(listener: socket.socket) -> str:
+    """Where this machine reaches it: a listener on every address is asked on loopback."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - no binding here
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise CliError(
+            "cannot-listen",
+            f"{host}:{port}: {error.strerror or error}",
+            "server.host, server.port",
+            "Say another --port; 0 takes any that is free.",
+        ) from error
     return listener
 
 

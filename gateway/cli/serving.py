@@ -7,20 +7,23 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.options import Config
-from gateway.cli.show import out
+from gateway.cli.options import AsJson, Config
+from gateway.cli.show import print_json, say_as_is
 
 
 def serve(
     config: Config = None,
-    port: Annotated[int | None, typer.Option(help="instead of the file's; 0 takes any")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Instead of the file's; 0 takes any.")
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Serve the gateway until Ctrl-C."""
+    from gateway.cli.connect import settings_of
     from gateway.cli.server import Running, quiet_logs, run_gateway
-    from gateway.settings import load_settings
 
     quiet_logs()
-    settings = load_settings(config)
+    settings = settings_of(config)
     running = Running()
 
     async def main() -> None:
@@ -31,7 +34,7 @@ def serve(
         while not running.ready.is_set():
             await asyncio.sleep(0.02)
         if running.error is None:
-            out.print(f"ready {running.address}  (docs: {running.address}/docs)", markup=False)
+            _say_ready(running.address, as_json=as_json)
         await serving
 
     asyncio.run(main())
@@ -40,10 +43,27 @@ def serve(
 
 
 def demo(
-    yes: Annotated[bool, typer.Option("--yes", help="answer and approve by itself")] = False,
-    data: Annotated[Path | None, typer.Option(help="where to keep what it makes")] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Answer and approve by itself, saying so.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option(help="Where to keep what it makes.")] = None,
+    again: Annotated[
+        Path | None,
+        typer.Option("--open", help="Start shop and gateway on what an earlier demo left."),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the main job end to end, on a small shop of real services, without any key."""
-    from gateway.demo.story import tell
+    """Show the main job end to end, on a small shop, without any key."""
+    from gateway.demo.story import reopen, tell
 
-    tell(yes=yes, data=data)
+    if again is not None:
+        reopen(again)
+    else:
+        tell(is_yes=yes, data=data, as_json=as_json)
+
+
+def _say_ready(address: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"ready": address, "docs": f"{address}/docs"})
+    else:
+        say_as_is(f"ready {address}  (docs: {address}/docs)")

@@ -1,33 +1,57 @@
-"""How the command line shows plans, certificates and progress."""
+"""How the command line writes: wrapped text for people, one JSON document for programs."""
 
 import json
+import shutil
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import textwrap
 
 from pydantic import JsonValue
 from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-from rich.tree import Tree
 
 from connectors.spec import JsonObject
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-_SIGNS = {
-    "waiting": ("…", "yellow"),
-    "calling": ("▶", "cyan"),
-    "done": ("✓", "green"),
-    "skipped": ("-", "dim"),
-    "failed": ("✗", "red"),
-    "pending": ("·", "dim"),
-}
+WIDEST = 100
+
+
+def _width() -> int:
+    return min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns)
+
+
+out = Console(highlight=False, soft_wrap=True, width=_width())
+err = Console(highlight=False, soft_wrap=True, width=_width(), stderr=True)
 
 
 def print_json(value: JsonValue) -> None:
     """Print one JSON document and nothing else."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not _is_utf8()) + "\n")
+    sys.stdout.flush()
+
+
+def print_json_line(value: JsonValue) -> None:
+    """Print one document on one line, of many."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=not _is_utf8()) + "\n")
+
+
+def divert() -> None:
+    """Have what is told go to standard error: standard output is for one JSON document."""
+    out.file = sys.stderr
+
+
+def say(text: str = "", *, style: str | None = None) -> None:
+    """Print text for people: wrapped, and without anything that could drive a terminal."""
+    for line in text.split("\n"):
+        out.print(wrapped(clean(line), out.width), markup=False, style=style)
+
+
+def say_as_is(text: str) -> None:
+    """Print what is to be copied: a command or an address stays in one piece."""
+    out.print(clean(text), markup=False)
+
+
+def complain(text: str) -> None:
+    """Print text for people to standard error."""
+    for line in text.split("\n"):
+        err.print(wrapped(clean(line), err.width), markup=False)
 
 
 def clean(text: str) -> str:
@@ -35,8 +59,25 @@ def clean(text: str) -> str:
     return "".join(char for char in text if char.isprintable() or char in "\n\t")
 
 
+def wrapped(line: str, width: int) -> str:
+    """Break a long line between words, the rest under its beginning; words stay whole."""
+    if len(line) <= width:
+        return line
+    indent = " " * min(len(line) - len(line.lstrip()) + 4, width // 2)
+    return "\n".join(
+        textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=indent,
+            drop_whitespace=True,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
+
+
 def plan_text(shown: JsonObject) -> str:
-    """A plan as people read it, with what the certificate says of each step."""
+    """A plan as people read it, with what its certificate says of each step."""
     certificate = shown.get("certificate")
     steps = certificate.get("steps") if isinstance(certificate, dict) else None
     standing = {
@@ -44,113 +85,28 @@ def plan_text(shown: JsonObject) -> str:
         for each in (steps if isinstance(steps, list) else [])
         if isinstance(each, dict)
     }
-    lines = [f"plan digest {shown.get('digest')}"]
+    lines = []
     for line in str(shown.get("rendered", "")).splitlines():
-        name = line.partition(" = ")[0]
         lines.append(f"  {line}")
-        if name in standing:
-            lines.append(f"      {standing[name]}")
-    return clean("\n".join(lines))
+        if told := standing.get(line.partition(" = ")[0]):
+            lines.append(f"      {told}")
+    return "\n".join([*lines, f"  digest {shown.get('digest')}"])
+
+
+def given(thing: JsonObject, name: str) -> list[JsonValue]:
+    """A list that an answer holds, or an empty one."""
+    found = thing.get(name)
+    return found if isinstance(found, list) else []
 
 
 def _standing(decision: JsonObject) -> str:
     text = f"{str(decision['standing']).replace('_', ' ')} ({decision['effect']})"
     approval = decision.get("approval")
     if isinstance(approval, dict):
-        reasons = approval.get("reasons")
-        why = "; ".join(str(each) for each in reasons) if isinstance(reasons, list) else ""
-        text += f", by {approval['role']}: {why}"
-    guards = decision.get("guards")
-    whys = (
-        [str(each["why"]) for each in guards or [] if isinstance(each, dict)]
-        if isinstance(guards, list)
-        else []
-    )
+        text += f", by {approval['role']}: {'; '.join(map(str, given(approval, 'reasons')))}"
+    whys = [str(each["why"]) for each in given(decision, "guards") if isinstance(each, dict)]
     return f"{text}: {'; '.join(dict.fromkeys(whys))}" if whys else text
 
 
-@dataclass
-class Progress:
-    """Follows a run's events: a live tree on a terminal, one line an event elsewhere."""
-
-    steps: dict[str, tuple[str, str]] = field(default_factory=dict)
-    status: str = "running"
-    waiting_for: str | None = None
-    last_seq: int = 0
-
-    def follow(self, events: Iterable[JsonObject], *, until_wait: bool) -> None:
-        """Show events as they come; ends with the run, or when it waits for a person."""
-        if out.is_terminal:
-            with Live(self.tree(), console=out, refresh_per_second=8) as live:
-                for event in events:
-                    self._take(event)
-                    live.update(self.tree())
-                    if until_wait and self.waiting_for:
-                        return
-        else:
-            for event in events:
-                if line := self._take(event):
-                    out.print(line, markup=False)
-                if until_wait and self.waiting_for:
-                    return
-
-    def tree(self) -> Tree:
-        """The steps so far."""
-        root = Tree(Text(f"run {self.status}"))
-        for step, (state, told) in self.steps.items():
-            sign, style = _SIGNS[state]
-            root.add(Text(f"{sign} {step:<18} {told}", style=style))
-        return root
-
-    def _take(self, event: JsonObject) -> str:
-        data = event["data"]
-        assert isinstance(data, dict)  # noqa: S101 - the gateway's own envelope
-        self.last_seq = int(str(event["seq"]))
-        kind, step = str(event["type"]), str(data.get("step", ""))
-        state, told = _told(kind, data)
-        if state and step:
-            self.steps[step] = (state, told)
-            return f"{_SIGNS[state][0]} {step:<18} {told}"
-        if kind == "wait.started" and data.get("waiting_for") in ("approval", "reconcile"):
-            self.waiting_for = str(data["waiting_for"])
-            return f"… waits for {self.waiting_for}"
-        if kind == "wait.ended":
-            self.waiting_for = None
-        if kind == "approval.granted":
-            return clean(f"  approved by {data['by']}: {data['reason']}")
-        if kind == "approval.refused":
-            return clean(f"  refused by {data['by']}: {data['reason']}")
-        if kind == "run.finished":
-            self.status = str(data["status"])
-            return f"run {self.status}"
-        return ""
-
-
-def _told(kind: str, data: JsonObject) -> tuple[str, str]:
-    match kind:
-        case "intent.recorded":
-            return "calling", f"{data['action']}, call {data['n']}"
-        case "attempt.ended":
-            failure = data.get("failure")
-            if data["state"] == "applied":
-                return "calling", "answered" + (
-                    ", done before under this key" if data["replayed"] else ""
-                )
-            why = failure.get("message", "") if isinstance(failure, dict) else ""
-            return "waiting", clean(f"{str(data['state']).replace('_', ' ')}: {why}")
-        case "gate.opened":
-            reasons = data["reasons"]
-            why = "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""
-            return "waiting", clean(f"needs approval by {data['role']}: {why}")
-        case "reconcile.resolved":
-            return "calling", f"{data['resolution']}, found by {data['by']}"
-        case "step.done":
-            return "done", "done"
-        case "step.skipped":
-            return "skipped", clean(f"skipped: {data['because']}")
-        case "step.failed":
-            return "failed", clean(
-                f"failed ({data['code']}): {data['message']}; effect: {data['effect']}"
-            )
-        case _:
-            return "", ""
+def _is_utf8() -> bool:
+    return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

@@ -1,7 +1,7 @@
 """Approvals: what waits for a person, with the full arguments, and the person's decision."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, assert_never
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -54,7 +54,8 @@ async def decide(
     def work(c: Connection) -> Reply:
         now = gateway.clock()
         ruling = approvals.decide(c, caller.tenant, row.id, caller, body.decision, body.reason, now)
-        if (problem := _problem(ruling, row)) is not None:
+        after = approvals.get(c, caller.tenant, row.id) or row
+        if (problem := _problem(ruling, after)) is not None:
             raise problem
         wake: tuple[Due, ...] = ()
         if ruling in ("granted", "refused"):
@@ -62,10 +63,7 @@ async def decide(
             event = new_event(kind(approval=row.id, by=caller.id, reason=body.reason))
             journal.append(c, caller.tenant, row.run, [event], now)
             wake = (Due("run", caller.tenant, row.run),)
-        after = approvals.get(c, caller.tenant, row.id)
-        return Reply(
-            200, {"id": row.id, "state": after.state if after else "", "run": row.run}, wake
-        )
+        return Reply(200, {"id": row.id, "state": after.state, "run": row.run}, wake)
 
     return await once(request, caller, body, work)
 
@@ -80,7 +78,9 @@ def shown(row: ApprovalRow) -> JsonObject:
         "action": row.action,
         "arguments": row.arguments,
         "args_hash": row.args_hash,
+        "action_digest": row.action_digest,
         "plan_digest": row.plan_digest,
+        "policy_version": row.policy_version,
         "role": row.role,
         "quorum": row.quorum,
         "reasons": [*row.reasons],
@@ -93,19 +93,27 @@ def shown(row: ApprovalRow) -> JsonObject:
 
 
 def _problem(ruling: Ruling, row: ApprovalRow) -> ProblemError | None:
+    more: JsonObject = {"state": row.state}
     match ruling:
         case "own":
-            return ProblemError(403, "own-request", "nobody approves their own request")
+            detail, fix = "nobody approves their own request", "Ask somebody else who may."
+            return ProblemError(403, "own-request", detail, fix, more)
         case "role":
-            return ProblemError(403, "role-missing", f"this needs the role {row.role}")
+            detail = f"this needs the role {row.role}"
+            return ProblemError(403, "role-missing", detail, "Use another key.", more)
         case "conflict":
-            return ProblemError(409, "already-decided", f"it is {row.state} already")
+            detail = f"it is {row.state} already, and you or somebody else said otherwise"
+            return ProblemError(409, "already-decided", detail, "See the run's trace.", more)
         case "expired":
-            return ProblemError(410, "approval-expired", "nobody answered in time")
+            fix = "Have the request made again."
+            return ProblemError(410, "approval-expired", "nobody answered in time", fix, more)
         case "void":
-            return ProblemError(409, "approval-void", "the run no longer waits for it")
-        case _:
+            detail = "the run no longer waits for it"
+            return ProblemError(409, "approval-void", detail, "See the run's trace.", more)
+        case "granted" | "refused" | "counted" | "repeated":
             return None
+        case _:
+            assert_never(ruling)
 
 
 async def _found(gateway: Gateway, tenant: str, approval_id: str) -> ApprovalRow:

@@ -1,66 +1,101 @@
-"""A journal as server-sent events: from any place, without a gap, until it ends."""
+"""A journal as server-sent events: from any place, without a gap, until nothing more can come."""
 
 import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from sqlalchemy import Connection
 
 from executor.store import journal
+from executor.store.errors import StoreClosedError
 from executor.store.journal import StoredEvent
 from gateway.problems import ProblemError
 from gateway.wiring import Gateway
 
-HEARTBEAT_S = 10.0
-LOOK_S = 1.0
+LOOK_S = 1.0  # the bell rings at once; this is for what it might miss
+PAGE = 1000
 
 
-async def answer_events(
-    request: Request, tenant: str, subject: str, is_over: Callable[[StoredEvent], bool]
-) -> Response:
+@dataclass(frozen=True)
+class Watched:
+    """Whose journal it is, and how to see that nothing more will be written to it."""
+
+    tenant: str
+    subject: str
+    has_ended: Callable[[Connection], bool]
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One look at a journal; `is_last` if nothing more can come after these events."""
+
+    events: list[StoredEvent]
+    is_last: bool
+
+
+async def answer_events(request: Request, watched: Watched) -> Response:
     """Answer with a stream, or with a list where the client asks for JSON."""
     gateway: Gateway = request.app.state.gateway
     after = _after(request)
+    first = await gateway.store.read(partial(_look, watched=watched, after=after))
     if "application/json" in request.headers.get("accept", ""):
-        found = await gateway.store.read(lambda c: journal.read(c, tenant, subject, after=after))
-        return JSONResponse([each.as_json() for each in found])
-    stream = _stream(request, gateway, tenant, subject, after, is_over)
+        return JSONResponse([each.as_json() for each in first.events])
+    if first.is_last and not first.events:
+        return Response(status_code=204)  # tells an EventSource not to come back
+    stream = _stream(request, gateway, watched, after)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
 async def _stream(
-    request: Request,
-    gateway: Gateway,
-    tenant: str,
-    subject: str,
-    after: int,
-    is_over: Callable[[StoredEvent], bool],
+    request: Request, gateway: Gateway, watched: Watched, after: int
 ) -> AsyncIterator[str]:
-    quiet = 0.0
-    with gateway.notices.watch(subject) as bell:
+    clock, heartbeat_s = asyncio.get_running_loop().time, gateway.settings.server.heartbeat_s
+    spoke_at = clock()
+    with (
+        gateway.notices.watch(watched.subject) as bell,
+        contextlib.suppress(StoreClosedError),  # the gateway stops: the client comes back later
+    ):
         while not await request.is_disconnected():
             bell.clear()
-            read = partial(journal.read, tenant=tenant, subject=subject, after=after)
-            for event in await gateway.store.read(read):
-                after, quiet = event.seq, 0.0
-                yield f"id: {event.seq}\nevent: {event.type}\ndata: {json.dumps(event.as_json())}\n\n"
-                if is_over(event):
-                    return
+            look = await gateway.store.read(partial(_look, watched=watched, after=after))
+            for event in look.events:
+                after, spoke_at = event.seq, clock()
+                data = json.dumps(event.as_json())
+                yield f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n"
+            if look.is_last:
+                return
+            if len(look.events) == PAGE:
+                continue
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
+                async with asyncio.timeout(min(LOOK_S, heartbeat_s)):
                     await bell.wait()
-            quiet += LOOK_S
-            if quiet >= HEARTBEAT_S:
-                quiet = 0.0
+            if clock() - spoke_at >= heartbeat_s:
+                spoke_at = clock()
                 yield ": still here\n\n"
+
+
+def _look(c: Connection, watched: Watched, after: int) -> _Look:
+    """Events and whether they are the last, seen in one snapshot; raises a problem."""
+    if after and not journal.read(c, watched.tenant, watched.subject, after=after - 1, limit=1):
+        raise _bad_id(f"there is no event {after} yet")
+    events = journal.read(c, watched.tenant, watched.subject, after=after, limit=PAGE)
+    return _Look(events, len(events) < PAGE and watched.has_ended(c))
 
 
 def _after(request: Request) -> int:
     text = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
-    if not text.isdigit() or len(text) > 12:
-        raise ProblemError(400, "bad-event-id", "Last-Event-ID is the number of an event", "")
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise _bad_id("Last-Event-ID is the number of an event")
     return int(text)
+
+
+def _bad_id(detail: str) -> ProblemError:
+    return ProblemError(
+        400, "bad-event-id", detail, "Send the id of the last event that you saw, or none."
+    )

@@ -4,11 +4,14 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection
 
 from connectors.spec import JsonObject, Principal
 from executor.store import keys
-from gateway.auth import Caller, create_key, need_role
+from gateway.auth import Caller, add_key, need_role, new_secret
 from gateway.body import body_of, takes
+from gateway.once import Reply, once
 from gateway.problems import not_found
 from gateway.schemas import NewKey
 from gateway.wiring import Gateway
@@ -19,13 +22,19 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"])
 @router.post("", status_code=201, openapi_extra=takes(NewKey))
 async def create(
     request: Request, caller: Caller, body: Annotated[NewKey, Depends(body_of(NewKey))]
-) -> JsonObject:
-    """Make a key for somebody."""
+) -> Response:
+    """Make a key for somebody; a replay of the same Idempotency-Key tells no secret."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
     principal = Principal(body.principal, caller.tenant, frozenset(body.roles))
-    key, secret = await create_key(gateway.store, principal, gateway.clock())
-    return {"id": key, "principal": principal.id, "roles": [*body.roles], "secret": secret}
+    secret = new_secret()
+
+    def work(c: Connection) -> Reply:
+        key = add_key(c, principal, secret, gateway.clock())
+        told: JsonObject = {"id": key, "principal": principal.id, "roles": [*body.roles]}
+        return Reply(201, {**told, "secret": secret}, kept={**told, "secret": None})
+
+    return await once(request, caller, body, work)
 
 
 @router.get("")

@@ -17,12 +17,13 @@ from executor.plan.render import render
 from executor.store import ids, plans, requests, runs
 from executor.store.drives import Due
 from executor.store.plans import PlanRow
-from gateway.auth import Caller, need_role
+from gateway.auth import Caller, need_role, need_self
 from gateway.body import body_of, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.schemas import NewPlan, Nothing
 from gateway.wiring import Gateway
+from planner.propose import schema_of_inputs
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"])
 
@@ -53,17 +54,21 @@ async def show(request: Request, caller: Caller, plan_id: str) -> JsonObject:
     gateway: Gateway = request.app.state.gateway
     row = await _found(gateway, caller.tenant, plan_id)
     accepted = restore(row.accepted, gateway.admission.seal_key)
-    return {"id": row.id, "request": row.request, **shown(accepted)}
+    return {"id": row.id, "request": row.request, "requester": row.principal, **shown(accepted)}
 
 
-@router.post("/{plan_id}/runs", status_code=202)
-async def start(request: Request, caller: Caller, plan_id: str) -> Response:
-    """Run an accepted plan."""
+@router.post("/{plan_id}/runs", status_code=202, openapi_extra=takes(Nothing))
+async def start(
+    request: Request,
+    caller: Caller,
+    plan_id: str,
+    body: Annotated[Nothing, Depends(body_of(Nothing))],
+) -> Response:
+    """Run an accepted plan; each call starts another run, an Idempotency-Key makes it one."""
     need_role(caller, "requester")
     gateway: Gateway = request.app.state.gateway
     row = await _found(gateway, caller.tenant, plan_id)
-    if row.principal != caller.id:
-        raise ProblemError(403, "not-yours", "a plan is run by whom it was accepted for")
+    need_self(caller, row.principal, "this plan")
 
     def work(c: Connection) -> Reply:
         run = ids.new("run")
@@ -75,7 +80,7 @@ async def start(request: Request, caller: Caller, plan_id: str) -> Response:
             requests.set_run(c, caller.tenant, row.request, run)
         return Reply(202, {"id": run}, (Due("run", caller.tenant, run),))
 
-    return await once(request, caller, Nothing(), work)
+    return await once(request, caller, body, work)
 
 
 def shown(accepted: Accepted) -> JsonObject:
@@ -94,7 +99,7 @@ def _admitted(gateway: Gateway, caller: Caller, body: NewPlan) -> Accepted:
     plan = plan_of(body.plan)
     if not isinstance(plan, Plan):
         raise _rejected(plan)
-    inputs = Inputs(_schema_of(body.inputs), body.inputs)
+    inputs = Inputs(schema_of_inputs(body.inputs), body.inputs)
     verdict = admit(plan, gateway.admission.of(caller, body.request, (), inputs))
     match verdict:
         case Accepted():
@@ -118,12 +123,6 @@ def _rejected(violations: tuple[Violation, ...]) -> ProblemError:
         detail += f" (and {len(violations) - 1} more)"
     fix = "Repair every violation and submit the plan again."
     return ProblemError(422, "plan-rejected", detail, fix, {"violations": found})
-
-
-def _schema_of(values: JsonObject) -> JsonObject:
-    """A schema of given values: what is there is typed by what it is."""
-    properties: JsonObject = {name: {"const": value} for name, value in values.items()}
-    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 async def _found(gateway: Gateway, tenant: str, plan_id: str) -> PlanRow:

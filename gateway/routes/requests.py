@@ -9,18 +9,19 @@ from fastapi.responses import JSONResponse, Response
 from sqlalchemy import Connection
 
 from connectors.spec import JsonObject
+from executor.plan.refs import join_pointer
 from executor.run import events as e
 from executor.run.perform import new_event
 from executor.store import ids, journal, requests
 from executor.store.drives import Due
 from executor.store.requests import RequestRow
 from executor.store.text import to_object
-from gateway.auth import Caller, need_role
+from gateway.auth import Caller, need_role, need_self
 from gateway.body import body_of, takes
-from gateway.once import Reply, once
+from gateway.once import REPLAYED, Reply, once
 from gateway.problems import ProblemError, not_found
-from gateway.routes.events import answer_events
-from gateway.schemas import Answers, NewRequest
+from gateway.routes.events import Watched, answer_events
+from gateway.schemas import Answers, NewRequest, Nothing
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
@@ -69,13 +70,15 @@ async def answer(
     request_id: str,
     body: Annotated[Answers, Depends(body_of(Answers))],
 ) -> Response:
-    """Answer what was asked; the request is planned again."""
+    """Answer what was asked; the request is planned again. Only who asked may: it is their word."""
     need_role(caller, "requester")
     row = await _found(request, caller.tenant, request_id)
+    need_self(caller, row.principal.id, "this request")
     gateway: Gateway = request.app.state.gateway
 
     def work(c: Connection) -> Reply:
         now = gateway.clock()
+        _check_asked(requests.get(c, caller.tenant, row.id), body)
         if not requests.answer(c, caller.tenant, row.id, body.answers, now):
             raise ProblemError(409, "no-question", "this request does not wait for an answer")
         answered = new_event(e.QuestionAnswered(answers=body.answers))
@@ -85,26 +88,38 @@ async def answer(
     return await _perhaps_wait(request, caller.tenant, await once(request, caller, body, work))
 
 
-@router.post("/{request_id}/retry", status_code=202)
-async def retry(request: Request, caller: Caller, request_id: str) -> JsonObject:
+@router.post("/{request_id}/retry", status_code=202, openapi_extra=takes(Nothing))
+async def retry(
+    request: Request,
+    caller: Caller,
+    request_id: str,
+    body: Annotated[Nothing, Depends(body_of(Nothing))],
+) -> Response:
     """Have a request planned again after no model answered."""
-    need_role(caller, "requester")
+    need_role(caller, "requester", "operator")
     row = await _found(request, caller.tenant, request_id)
+    if "operator" not in caller.roles:
+        need_self(caller, row.principal.id, "this request")
     gateway: Gateway = request.app.state.gateway
-    now = gateway.clock()
-    if not await gateway.store.write(lambda c: requests.retry(c, caller.tenant, row.id, now)):
-        raise ProblemError(409, "not-retryable", "only planner_unavailable can be tried again")
-    gateway.wake(Due("request", caller.tenant, row.id))
-    return {"id": row.id}
+
+    def work(c: Connection) -> Reply:
+        if not requests.retry(c, caller.tenant, row.id, gateway.clock()):
+            raise ProblemError(409, "not-retryable", "only planner_unavailable can be tried again")
+        return Reply(202, {"id": row.id}, (Due("request", caller.tenant, row.id),))
+
+    return await _perhaps_wait(request, caller.tenant, await once(request, caller, body, work))
 
 
 @router.get("/{request_id}/events")
 async def events(request: Request, caller: Caller, request_id: str) -> Response:
-    """Stream the request's journal until its plan is accepted."""
+    """Stream the request's journal while it is planned; `Last-Event-ID` goes on from there."""
     row = await _found(request, caller.tenant, request_id)
-    return await answer_events(
-        request, caller.tenant, row.id, lambda event: event.type == "plan.accepted"
-    )
+
+    def has_ended(c: Connection) -> bool:
+        now = requests.get(c, caller.tenant, row.id)
+        return now is None or now.status not in (*_OPEN, "needs_answer")
+
+    return await answer_events(request, Watched(caller.tenant, row.id, has_ended))
 
 
 def shown(row: RequestRow) -> JsonObject:
@@ -113,6 +128,7 @@ def shown(row: RequestRow) -> JsonObject:
         "id": row.id,
         "status": row.status,
         "code": row.code,
+        "requester": row.principal.id,
         "text": row.text,
         "answers": dict(row.answers),
         "plan": row.plan,
@@ -121,6 +137,25 @@ def shown(row: RequestRow) -> JsonObject:
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }
+
+
+def _check_asked(row: RequestRow | None, body: Answers) -> None:
+    """Raise a problem for an answer to what nobody asked: it would be kept and help nobody."""
+    if row is None or row.status != "needs_answer":
+        return
+    asked = row.detail.get("questions")
+    about = [
+        str(each["about"])
+        for each in (asked if isinstance(asked, list) else [])
+        if isinstance(each, dict)
+    ]
+    for name in body.answers:
+        if name not in about:
+            at = f"/answers/{join_pointer((name,))}"
+            fix = f"Answer: {', '.join(about)}."
+            raise ProblemError(
+                422, "unknown-question", f"nobody asked about {name}", fix, {"at": at}
+            )
 
 
 async def _found(request: Request, tenant: str, request_id: str) -> RequestRow:
@@ -147,8 +182,8 @@ async def _perhaps_wait(request: Request, tenant: str, answer: JSONResponse) -> 
                         await bell.wait()
     row = await _found(request, tenant, subject)
     headers = {"preference-applied": f"wait={seconds:g}"}
-    if "idempotent-replayed" in answer.headers:
-        headers["idempotent-replayed"] = "true"
+    if REPLAYED in answer.headers:
+        headers[REPLAYED] = "true"
     return JSONResponse(shown(row), 202 if row.status in _OPEN else 200, headers)
 
 

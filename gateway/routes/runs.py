@@ -11,8 +11,7 @@ from connectors.spec import JsonObject
 from executor.check.admit import restore
 from executor.run import events as e
 from executor.run.perform import new_event
-from executor.run.state import fold
-from executor.store import drives, journal, plans, runs
+from executor.store import journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
 from executor.trace import Trace, render_trace, trace
@@ -20,7 +19,8 @@ from gateway.auth import Caller, need_role
 from gateway.body import body_of, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
-from gateway.routes.events import answer_events
+from gateway.reconcile import WHOLE, resolve
+from gateway.routes.events import Watched, answer_events
 from gateway.schemas import Cancel, Reconcile
 from gateway.wiring import Gateway
 
@@ -50,9 +50,12 @@ async def show(request: Request, caller: Caller, run_id: str) -> JsonObject:
 async def events(request: Request, caller: Caller, run_id: str) -> Response:
     """Stream the run's journal until it is finished; `Last-Event-ID` goes on from there."""
     row = await _found(request, caller.tenant, run_id)
-    return await answer_events(
-        request, caller.tenant, row.id, lambda event: event.type == "run.finished"
-    )
+
+    def has_ended(c: Connection) -> bool:
+        now = runs.get(c, caller.tenant, row.id)
+        return now is None or now.has_ended
+
+    return await answer_events(request, Watched(caller.tenant, row.id, has_ended))
 
 
 @router.get("/{run_id}/trace")
@@ -101,10 +104,8 @@ async def reconcile(
     gateway: Gateway = request.app.state.gateway
 
     def work(c: Connection) -> Reply:
-        event = _resolution(c, row, caller.id, body)
         now = gateway.clock()
-        journal.append(c, caller.tenant, row.id, [new_event(event)], now)
-        drives.wake(c, Due("run", caller.tenant, row.id), now)
+        resolve(c, gateway.admission.seal_key, row, caller.id, body, now)
         return Reply(202, {"id": row.id}, (Due("run", caller.tenant, row.id),))
 
     return await once(request, caller, body, work)
@@ -128,26 +129,6 @@ def shown(row: RunRow) -> JsonObject:
     }
 
 
-def _resolution(c: Connection, row: RunRow, by: str, body: Reconcile) -> e.ReconcileResolved:
-    stored = journal.read(c, row.tenant, row.id)
-    state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
-    last = state.last((body.step, body.iteration))
-    if last is None or not last.is_uncertain:
-        raise ProblemError(409, "not-uncertain", f"nothing of step {body.step!r} is uncertain")
-    resolution = {"happened": "applied", "send_again": "absent", "abandon": "abandoned"}
-    return e.ReconcileResolved.model_validate(
-        {
-            "step": body.step,
-            "iteration": body.iteration,
-            "n": last.intent.n,
-            "resolution": resolution[body.resolution],
-            "by": by,
-            "reason": body.reason,
-            "output": body.output,
-        }
-    )
-
-
 async def _trace(request: Request, tenant: str, run_id: str) -> Trace:
     row = await _found(request, tenant, run_id)
     gateway: Gateway = request.app.state.gateway
@@ -157,7 +138,7 @@ async def _trace(request: Request, tenant: str, run_id: str) -> Trace:
         if plan is None:
             raise not_found("plan", row.plan)
         accepted = restore(plan.accepted, gateway.admission.seal_key)
-        return trace(accepted, row, journal.read(c, tenant, run_id))
+        return trace(accepted, row, journal.read(c, tenant, run_id, limit=WHOLE))
 
     return await gateway.store.read(work)
 

@@ -1,43 +1,49 @@
 """From a setting to a model: one word chooses the adapter, nothing heavy is loaded yet."""
 
-from dataclasses import dataclass
-from typing import Literal
+import importlib.util
+from dataclasses import dataclass, field
+from typing import Literal, assert_never
 
 from connectors.errors import ConfigurationError
+from connectors.spec import JsonObject
 from planner.models.base import Model
-from planner.models.openai_compatible import OpenAiCompatible, Structured
+from planner.models.openai_compatible import OpenAiCompatible
+from planner.models.structured import Structured
 
 Adapter = Literal["openai-compatible", "litellm", "langchain"]
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """One `[models.NAME]` of the operator's file, its key already resolved."""
+    """One `[models.NAME]` of the operator's file, its key already resolved.
+
+    `options` go with every request of `openai-compatible` and `litellm`, and to the factory of
+    a `langchain` chat model.
+    """
 
     name: str
     adapter: Adapter
     model: str
     base_url: str | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     structured: Structured = "auto"
     timeout_s: float = 60.0
     chat_model: str | None = None  # langchain only: `module:name` of a chat model
+    options: JsonObject = field(default_factory=dict)
 
 
 def build_model(settings: ModelSettings) -> Model:
     """Build the adapter; raises `ConfigurationError`."""
-    at = f"models.{settings.name}"
     match settings.adapter:
         case "openai-compatible":
-            if not settings.base_url:
-                raise ConfigurationError(f"{at}: base_url is missing")
             return OpenAiCompatible(
                 settings.name,
                 settings.model,
-                settings.base_url,
+                _address(settings, needed=True) or "",
                 settings.api_key,
                 settings.structured,
                 settings.timeout_s,
+                settings.options,
             )
         case "litellm":
             from planner.models.litellm import LiteLlm
@@ -45,15 +51,49 @@ def build_model(settings: ModelSettings) -> Model:
             return LiteLlm(
                 settings.name,
                 settings.model,
-                settings.base_url,
+                _address(settings, needed=False),
                 settings.api_key,
                 settings.structured,
                 settings.timeout_s,
+                settings.options,
             )
         case "langchain":
             from planner.models.langchain import LangChain, factory
 
-            if not settings.chat_model or ":" not in settings.chat_model:
-                raise ConfigurationError(f"{at}: chat_model is missing, as module:name")
-            load = factory(settings.chat_model, settings.base_url, settings.model, settings.api_key)
-            return LangChain(settings.name, load, settings.structured, settings.timeout_s)
+            load = factory(
+                _chat_model(settings),
+                _address(settings, needed=False),
+                settings.model,
+                settings.api_key,
+                settings.options,
+            )
+            return LangChain(
+                settings.name, load, settings.structured, settings.timeout_s, settings.api_key
+            )
+        case _:
+            assert_never(settings.adapter)
+
+
+def _address(settings: ModelSettings, *, needed: bool) -> str | None:
+    url = settings.base_url
+    if url is None and not needed:
+        return None
+    if not url or not url.startswith(("http://", "https://")):
+        told = f"{url!r} is no http address" if url else "missing"
+        raise ConfigurationError(f"models.{settings.name}: base_url: {told}")
+    return url
+
+
+def _chat_model(settings: ModelSettings) -> str:
+    at = f"models.{settings.name}: chat_model"
+    reference = settings.chat_model or ""
+    module, colon, name = reference.partition(":")
+    if not (module and colon and name):
+        raise ConfigurationError(f"{at}: write it as module:name, not {reference!r}")
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError) as error:
+        raise ConfigurationError(f"{at}: {error}") from error
+    if found is None:
+        raise ConfigurationError(f"{at}: there is no module {module}; is it installed?")
+    return reference

@@ -2,72 +2,131 @@
 
 import asyncio
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from connectors.spec import JsonObject
-from planner.models.base import Completion, Message, ModelRefused, ModelUnavailable, Usage
-from planner.models.openai_compatible import Structured, response_format
+from planner.models.base import Completion, Message, ModelError, ModelRefused, Usage
+from planner.models.chat import error_message, failure
+from planner.models.structured import Forms, ResponseFormat, Structured, is_about_format, within
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import AIMessage
 
+_ROLES = {"system": "system", "user": "human", "assistant": "ai"}
+_CUT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
+
 
 @dataclass
 class LangChain:
-    """One chat model; structured output is asked for by `response_format`, where it is wanted."""
+    """One chat model; structured output is asked for by binding `response_format` to it.
+
+    `load` is called once. With "auto", a model that does not take `response_format` is asked
+    without; one that swallows it unread answers plain JSON, and admission checks the rest.
+    """
 
     name: str
     load: "Callable[[], BaseChatModel]"
-    structured: Structured = "json"
+    structured: Structured = "auto"
     timeout_s: float = 60.0
+    api_key: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self._forms = Forms(self.structured)
+        self._model: BaseChatModel | None = None
 
     async def complete(
         self, messages: Sequence[Message], *, schema: JsonObject | None, deadline_s: float
     ) -> Completion:
-        """Answer once; any failure of the model's own library is told as unavailable."""
-        model = await asyncio.to_thread(self.load)
+        """Answer once; raises `ModelError` whatever the model's own library raises."""
+
+        async def once(form: ResponseFormat) -> Completion:
+            return await self._ask(messages, form)
+
+        return await within(
+            self.name, min(deadline_s, self.timeout_s), self._forms.ask(schema, once)
+        )
+
+    async def _ask(self, messages: Sequence[Message], form: ResponseFormat) -> Completion:
+        if self._model is None:
+            self._model = await asyncio.to_thread(self._load)
+        model = self._model
         sent = [(_ROLES[each.role], each.content) for each in messages]
-        chosen = {} if self.structured == "json" else {"response_format": response_format(schema)}
+        chosen = {} if form is None else {"response_format": form}
         try:
-            async with asyncio.timeout(min(deadline_s, self.timeout_s)):
-                answer = await model.bind(**chosen).ainvoke(sent)
-        except TimeoutError as error:
-            raise ModelUnavailable(f"{self.name} does not answer in time") from error
+            answer = await model.bind(**chosen).ainvoke(sent)
+        # Every chat model raises what its own library raises.
         except Exception as error:
-            raise ModelUnavailable(f"{self.name}: {type(error).__name__}: {error}") from error
+            raise self._failure(error) from error
         return _completion(self.name, answer)
 
+    def _load(self) -> "BaseChatModel":
+        try:
+            return self.load()
+        # A factory is somebody else's code.
+        except Exception as error:
+            told = f"{self.name}: its chat model cannot be built: {type(error).__name__}: {error}"
+            raise ModelRefused(told) from error
 
-_ROLES = {"system": "system", "user": "human", "assistant": "ai"}
+    def _failure(self, error: Exception) -> ModelError:
+        response = getattr(error, "response", None)
+        status = getattr(error, "status_code", getattr(response, "status_code", None))
+        if isinstance(error, TypeError) and is_about_format(str(error)):
+            status = 400  # the chat model takes no such argument
+        headers = getattr(response, "headers", None)
+        return failure(
+            self.name,
+            status if isinstance(status, int) else None,
+            f"{type(error).__name__}: {error_message(_body(response)) or error}",
+            headers if isinstance(headers, Mapping) else {},
+            self.api_key,
+        )
 
 
 def factory(
-    reference: str, base_url: str | None, model: str, api_key: str | None
+    reference: str, base_url: str | None, model: str, api_key: str | None, options: JsonObject
 ) -> "Callable[[], BaseChatModel]":
-    """What `module:name` points to: a chat model's class or factory, called with our settings."""
+    """What `module:name` points to: a chat model, or its class or factory, called with settings."""
     module, _, name = reference.partition(":")
 
     def load() -> "BaseChatModel":
-        make = getattr(importlib.import_module(module), name)
+        from langchain_core.language_models import BaseChatModel
+
+        found = getattr(importlib.import_module(module), name)
+        if isinstance(found, BaseChatModel):
+            return found
         given = {"base_url": base_url, "model": model, "api_key": api_key}
-        made: BaseChatModel = make(**{key: value for key, value in given.items() if value})
+        made = found(**{key: value for key, value in given.items() if value}, **options)
+        if not isinstance(made, BaseChatModel):
+            raise TypeError(f"{reference} made a {type(made).__name__}, not a chat model")
         return made
 
     return load
 
 
+def _body(response: object) -> str:
+    """What the provider said, where the library's own message leaves it out."""
+    try:
+        text = getattr(response, "text", "")
+    except RuntimeError:  # a streamed answer that nobody read
+        return ""
+    return text if isinstance(text, str) else ""
+
+
 def _completion(name: str, answer: "AIMessage") -> Completion:
-    if not isinstance(answer.content, str) or answer.additional_kwargs.get("refusal"):
-        raise ModelRefused(f"{name} refused or answered without text")
+    if refusal := answer.additional_kwargs.get("refusal"):
+        raise ModelRefused(f"{name} refused: {str(refusal)[:300]}")
+    told = answer.response_metadata
+    ended = told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason")
+    if ended == "content_filter":
+        raise ModelRefused(f"{name} refused: its content filter stopped the answer")
     counted = answer.usage_metadata
     usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else Usage()
-    told = answer.response_metadata
     return Completion(
-        text=answer.content,
-        model=str(told.get("model_name", name)),
+        text=str(answer.text),
+        model=str(told.get("model_name") or name),
         usage=usage,
-        cut=told.get("finish_reason") == "length",
+        cut=ended in _CUT,
     )

@@ -8,13 +8,17 @@ import asyncio
 import logging
 import os
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 
 from connectors.spec import JsonObject
-from planner.models.base import Completion, Message, ModelRefused, ModelUnavailable, Usage
-from planner.models.openai_compatible import Structured, read_completion, response_format
+from planner.models.base import Completion, Message, ModelError
+from planner.models.chat import failure, read_completion
+from planner.models.structured import Forms, ResponseFormat, Structured, within
+
+# With an address of its own and no key, litellm would send the environment's key there.
+NO_KEY = "no-key"
 
 
 def load_litellm() -> ModuleType:
@@ -27,71 +31,94 @@ def load_litellm() -> ModuleType:
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     module: ModuleType = litellm
     return module
 
 
 @dataclass
 class LiteLlm:
-    """One model by litellm's name, such as `anthropic/...` or `openai/...`."""
+    """One model by litellm's name, such as `anthropic/...` or `openai/...`.
+
+    `options` are further arguments of litellm's completion; null leaves one out.
+    """
 
     name: str
     model: str
     base_url: str | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     structured: Structured = "auto"
     timeout_s: float = 60.0
+    options: JsonObject = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._forms: Forms | None = None
 
     async def complete(
         self, messages: Sequence[Message], *, schema: JsonObject | None, deadline_s: float
     ) -> Completion:
-        """Answer once, with a strict schema where litellm says that the model takes one."""
+        """Answer once, with a strict schema where the provider may take one."""
         litellm = await asyncio.to_thread(load_litellm)
-        wants_schema = schema is not None and self._takes_schema(litellm)
+        forms = self._forms = self._forms or Forms(self._chosen(litellm))
+        seconds = min(deadline_s, self.timeout_s)
+
+        async def once(form: ResponseFormat) -> Completion:
+            return await self._ask(litellm, messages, form, seconds)
+
+        return await within(self.name, seconds, forms.ask(schema, once))
+
+    async def aclose(self) -> None:
+        """Close the connections that litellm keeps open for all its models."""
+        litellm = await asyncio.to_thread(load_litellm)
+        await litellm.close_litellm_async_clients()
+        litellm.in_memory_llm_clients_cache.flush_cache()
+
+    def _chosen(self, litellm: ModuleType) -> Structured:
+        """With "auto", what litellm's table says; it knows nothing of an endpoint of one's own."""
+        if self.structured != "auto" or self.base_url:
+            return self.structured
+        return "auto" if litellm.supports_response_schema(model=self.model) else "json"
+
+    async def _ask(
+        self,
+        litellm: ModuleType,
+        messages: Sequence[Message],
+        form: ResponseFormat,
+        seconds: float,
+    ) -> Completion:
+        wanted = {
+            "model": self.model,
+            "messages": [{"role": each.role, "content": each.content} for each in messages],
+            "response_format": form,
+            "temperature": 0,
+            "num_retries": 0,
+            "max_retries": 0,
+            "drop_params": True,
+            "timeout": seconds,
+            "api_base": self.base_url,
+            "api_key": self.api_key or (NO_KEY if self.base_url else None),
+            **self.options,
+        }
+        given = {key: value for key, value in wanted.items() if value is not None}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                answer = await litellm.acompletion(
-                    model=self.model,
-                    messages=[{"role": each.role, "content": each.content} for each in messages],
-                    response_format=response_format(schema if wants_schema else None),
-                    temperature=0,
-                    num_retries=0,
-                    max_retries=0,
-                    drop_params=True,
-                    timeout=min(deadline_s, self.timeout_s),
-                    api_base=self.base_url,
-                    api_key=self.api_key,
-                )
-        except litellm.exceptions.OpenAIError as error:
-            if _is_passing(error):
-                raise ModelUnavailable(
-                    _said(self.name, error), retry_after_s=_after(error)
-                ) from error
-            raise ModelRefused(_said(self.name, error)) from error
-        read = read_completion(self.name, self.model, answer.model_dump())
+                answer = await litellm.acompletion(**given)
+        # litellm's errors have no root of their own, and a provider's answer can break its code.
+        except Exception as error:
+            raise self._failure(error) from error
+        read = read_completion(self.name, self.model, answer.model_dump(mode="json"))
         cost = getattr(answer, "_hidden_params", {}).get("response_cost")
-        usage = Usage(read.usage.prompt_tokens, read.usage.completion_tokens, cost)
-        return Completion(read.text, read.model, usage, read.cut)
+        return replace(read, usage=replace(read.usage, cost_usd=cost))
 
-    def _takes_schema(self, litellm: ModuleType) -> bool:
-        if self.structured != "auto":
-            return self.structured == "schema"
-        return bool(litellm.supports_response_schema(model=self.model))
-
-
-def _is_passing(error: Exception) -> bool:
-    """Time-outs, lost connections, 429 and 5xx pass; everything else is a no."""
-    status = getattr(error, "status_code", None)
-    return not isinstance(status, int) or status in (408, 429) or status >= 500
-
-
-def _said(name: str, error: Exception) -> str:
-    return f"{name}: {type(error).__name__}: {str(error).splitlines()[0][:300]}"
-
-
-def _after(error: Exception) -> float | None:
-    headers = getattr(error, "litellm_response_headers", None) or {}
-    text = headers.get("retry-after")
-    return float(text) if text and str(text).replace(".", "", 1).isdigit() else None
+    def _failure(self, error: Exception) -> ModelError:
+        status = getattr(error, "status_code", None)
+        # The response that comes with the error has no headers; these are the provider's.
+        headers = getattr(error, "litellm_response_headers", None)
+        return failure(
+            self.name,
+            status if isinstance(status, int) else None,
+            f"{type(error).__name__}: {error}",
+            headers if isinstance(headers, Mapping) else {},
+            self.api_key,
+        )

@@ -1,117 +1,94 @@
 """Any endpoint that speaks the chat completions protocol: Ollama, vLLM, and most providers."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import httpx2
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
-from planner.models.base import Completion, Message, ModelRefused, ModelUnavailable, Usage
+from planner.models.base import Completion, Message, ModelUnavailable
+from planner.models.chat import error_message, failure, read_completion
+from planner.models.structured import Forms, ResponseFormat, Structured, within
 
-Structured = Literal["auto", "schema", "json"]
-_FORMAT_REFUSED = (400, 404, 422)
+__all__ = ["OpenAiCompatible", "Structured"]
+
+MAX_ANSWER_BYTES = 8_000_000
 
 
 @dataclass
 class OpenAiCompatible:
-    """One model behind `POST <base_url>/chat/completions`."""
+    """One model behind `POST <base_url>/chat/completions`.
+
+    `options` are members of the request body (`max_tokens`, `seed`, ...); null leaves one out.
+    """
 
     name: str
     model: str
     base_url: str
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     structured: Structured = "auto"
     timeout_s: float = 60.0
+    options: JsonObject = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._forms = Forms(self.structured)
 
     async def complete(
         self, messages: Sequence[Message], *, schema: JsonObject | None, deadline_s: float
     ) -> Completion:
         """Answer once; with "auto", plain JSON where the endpoint refuses a schema."""
-        wants_schema = schema is not None and self.structured != "json"
-        status, body, headers = await self._post(
-            messages, schema if wants_schema else None, deadline_s
-        )
-        if wants_schema and self.structured == "auto" and status in _FORMAT_REFUSED:
-            status, body, headers = await self._post(messages, None, deadline_s)
-        if status == 429 or status >= 500:
-            after = headers.get("retry-after")
-            seconds = float(after) if after and after.replace(".", "", 1).isdigit() else None
-            raise ModelUnavailable(f"{self.name} answered {status}", retry_after_s=seconds)
-        if status != 200:
-            raise ModelRefused(f"{self.name} answered {status}: {_message(body)}")
-        return read_completion(self.name, self.model, body)
 
-    async def _post(
-        self, messages: Sequence[Message], schema: JsonObject | None, deadline_s: float
-    ) -> tuple[int, JsonValue, Mapping[str, str]]:
-        headers = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        async def once(form: ResponseFormat) -> Completion:
+            return await self._post(messages, form)
+
+        return await within(
+            self.name, min(deadline_s, self.timeout_s), self._forms.ask(schema, once)
+        )
+
+    async def _post(self, messages: Sequence[Message], form: ResponseFormat) -> Completion:
+        headers = {"accept-encoding": "identity"}
+        if self.api_key:
+            headers["authorization"] = f"Bearer {self.api_key}"
         sent: JsonObject = {
             "model": self.model,
             "temperature": 0,
+            "response_format": form,
             "messages": [{"role": each.role, "content": each.content} for each in messages],
-            "response_format": response_format(schema),
         }
-        timeout = min(deadline_s, self.timeout_s)
+        body = {key: value for key, value in (sent | self.options).items() if value is not None}
+        url = f"{self.base_url.rstrip('/')}/chat/completions"
         try:
-            async with httpx2.AsyncClient(timeout=timeout, trust_env=False) as client:
-                url = f"{self.base_url.rstrip('/')}/chat/completions"
-                answer = await client.post(url, json=sent, headers=headers)
-                return answer.status_code, _json(answer.text), answer.headers
-        except httpx2.HTTPError as error:
+            async with (
+                httpx2.AsyncClient(timeout=self.timeout_s, trust_env=False) as client,
+                client.stream("POST", url, json=body, headers=headers) as answer,
+            ):
+                text = await _read(self.name, answer)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             what = str(error) or type(error).__name__
             raise ModelUnavailable(f"{self.name} does not answer: {what}") from error
+        if answer.status_code != 200:
+            told = error_message(text)
+            raise failure(self.name, answer.status_code, told, answer.headers, self.api_key)
+        return read_completion(self.name, self.model, _json(text))
 
 
-def response_format(schema: JsonObject | None) -> JsonObject:
-    """Strict structured output with a schema, plain JSON without."""
-    if schema is None:
-        return {"type": "json_object"}
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": "plan", "strict": True, "schema": schema},
-    }
-
-
-def read_completion(name: str, model: str, body: JsonValue) -> Completion:
-    """Read a chat completion; raises `ModelRefused` where there is no text to read."""
-    try:
-        if not isinstance(body, dict) or not isinstance(choices := body["choices"], list):
-            raise TypeError("no choices")
-        choice = choices[0]
-        if not isinstance(choice, dict) or not isinstance(message := choice["message"], dict):
-            raise TypeError("no message")
-        refusal = message.get("refusal")
-        text = message.get("content")
-        if refusal or not isinstance(text, str):
-            raise ModelRefused(f"{name} refused: {refusal or 'no text'}")
-        usage = body.get("usage")
-        counts = usage if isinstance(usage, dict) else {}
-        return Completion(
-            text=text,
-            model=str(body.get("model", model)),
-            usage=Usage(_count(counts, "prompt_tokens"), _count(counts, "completion_tokens")),
-            cut=choice.get("finish_reason") == "length",
-        )
-    except (LookupError, TypeError) as error:
-        raise ModelRefused(f"{name} answered something else: {error}") from error
-
-
-def _count(usage: JsonObject, name: str) -> int:
-    found = usage.get(name)
-    return found if isinstance(found, int) else 0
-
-
-def _message(body: JsonValue) -> str:
-    error = body.get("error") if isinstance(body, dict) else None
-    return str(error.get("message", "")) if isinstance(error, dict) else "no reason given"
+async def _read(name: str, answer: httpx2.Response) -> str:
+    """The body as it came, bounded; nothing is decompressed, for nothing compressed was asked."""
+    if answer.headers.get("content-encoding", "identity") != "identity":
+        raise ModelUnavailable(f"{name} answered in an encoding that was not asked for")
+    content = bytearray()
+    async for chunk in answer.aiter_raw():
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise ModelUnavailable(f"{name} answered more than {MAX_ANSWER_BYTES} bytes")
+    return content.decode("utf-8", "replace")
 
 
 def _json(text: str) -> JsonValue:
     try:
         found: JsonValue = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found

@@ -26,8 +26,8 @@ _STATEMENTS = (
         requester TEXT NOT NULL,
         nonce TEXT NOT NULL,
         state TEXT NOT NULL,
-        created_at DOUBLE NOT NULL,
-        expires_at DOUBLE NOT NULL,
+        created_at DOUBLE PRECISION NOT NULL,
+        expires_at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, id)
     )
     """,
@@ -49,9 +49,9 @@ _STATEMENTS = (
         policy_version TEXT,
         approval TEXT,
         state TEXT NOT NULL,
-        send_before DOUBLE NOT NULL,
-        started_at DOUBLE NOT NULL,
-        ended_at DOUBLE,
+        send_before DOUBLE PRECISION NOT NULL,
+        started_at DOUBLE PRECISION NOT NULL,
+        ended_at DOUBLE PRECISION,
         PRIMARY KEY (tenant, run, step, iteration, n)
     )
     """,
@@ -62,7 +62,7 @@ _STATEMENTS = (
         principal TEXT NOT NULL,
         decision TEXT NOT NULL,
         reason TEXT NOT NULL,
-        at DOUBLE NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, approval, principal)
     )
     """,
@@ -71,7 +71,7 @@ _STATEMENTS = (
         tenant TEXT NOT NULL,
         subject TEXT NOT NULL,
         seq INTEGER NOT NULL,
-        at DOUBLE NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
         type TEXT NOT NULL,
         v INTEGER NOT NULL,
         data TEXT NOT NULL,
@@ -87,7 +87,7 @@ _STATEMENTS = (
         body_hash TEXT NOT NULL,
         status INTEGER NOT NULL,
         answer TEXT NOT NULL,
-        created_at DOUBLE NOT NULL,
+        created_at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, principal, route, "key")
     )
     """,
@@ -98,8 +98,8 @@ _STATEMENTS = (
         principal TEXT NOT NULL,
         roles TEXT NOT NULL,
         secret_hash TEXT NOT NULL,
-        created_at DOUBLE NOT NULL,
-        revoked_at DOUBLE,
+        created_at DOUBLE PRECISION NOT NULL,
+        revoked_at DOUBLE PRECISION,
         PRIMARY KEY (tenant, id),
         UNIQUE (secret_hash)
     )
@@ -108,8 +108,8 @@ _STATEMENTS = (
     CREATE TABLE limits (
         tenant TEXT NOT NULL,
         "key" TEXT NOT NULL,
-        arrival DOUBLE NOT NULL,
-        hold_until DOUBLE NOT NULL,
+        arrival DOUBLE PRECISION NOT NULL,
+        hold_until DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, "key")
     )
     """,
@@ -121,7 +121,7 @@ _STATEMENTS = (
         principal TEXT NOT NULL,
         request TEXT,
         accepted TEXT NOT NULL,
-        created_at DOUBLE NOT NULL,
+        created_at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, id)
     )
     """,
@@ -142,13 +142,13 @@ _STATEMENTS = (
         status TEXT NOT NULL,
         waiting_for TEXT,
         code TEXT,
-        wake_at DOUBLE,
+        wake_at DOUBLE PRECISION,
         wake_seq INTEGER NOT NULL,
         epoch INTEGER NOT NULL,
         driver TEXT,
         recoveries INTEGER NOT NULL,
-        created_at DOUBLE NOT NULL,
-        updated_at DOUBLE NOT NULL,
+        created_at DOUBLE PRECISION NOT NULL,
+        updated_at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, id)
     )
     """,
@@ -165,18 +165,19 @@ _STATEMENTS = (
         status TEXT NOT NULL,
         waiting_for TEXT,
         code TEXT,
-        wake_at DOUBLE,
+        wake_at DOUBLE PRECISION,
         wake_seq INTEGER NOT NULL,
         epoch INTEGER NOT NULL,
         driver TEXT,
         recoveries INTEGER NOT NULL,
-        created_at DOUBLE NOT NULL,
-        updated_at DOUBLE NOT NULL,
+        created_at DOUBLE PRECISION NOT NULL,
+        updated_at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, id),
         FOREIGN KEY(tenant, "plan") REFERENCES plans (tenant, id)
     )
     """,
     """CREATE INDEX runs_due ON runs (status, wake_at)""",
+    """CREATE INDEX runs_newest ON runs (tenant, created_at)""",
 )
 
 

@@ -1,0 +1,187 @@
+"""From `[connections.NAME]` to a connector: the built-in ones, and those of installed plugins."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from connectors.builtin.smtp import SmtpConnector
+from connectors.connector import Connector
+from connectors.errors import ConfigurationError
+from connectors.http import Transport
+from connectors.openapi import OpenApiConnector, Source, load_overlay
+from connectors.spec import JsonObject, Limits
+from connectors.unified.payments import PaymentsConnector, Vendor
+from connectors.unified.payments_decimal import Decimals
+from connectors.unified.payments_minor import MinorUnits
+from connectors.url import AddressError, read_address
+
+ENTRY_POINTS = "lamgate.connectors"
+_NAME = re.compile(r"[a-z0-9_]{1,30}")
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """One `[connections.NAME]` of the operator's file; `options` are the connector's own."""
+
+    name: str
+    connector: str
+    base_url: str = ""
+    credential: str | None = None
+    options: JsonObject = field(default_factory=dict)
+    base_dir: Path = Path()
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a connector is handed: the way out, and secrets by reference."""
+
+    transport: Transport
+    secret_of: Callable[[str], str]
+
+
+Factory = Callable[[ConnectionSettings, Given], Connector]
+
+
+class Options(BaseModel):
+    """A connector's own options; subclass it and read it with `options_of`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+_Options = TypeVar("_Options", bound=Options)
+
+
+def options_of(settings: ConnectionSettings, model: type[_Options]) -> _Options:
+    """The options as a model; raises `ConfigurationError` for one that it does not know."""
+    try:
+        return model.model_validate(settings.options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        known = ", ".join(sorted(model.model_fields)) or "none"
+        raise ConfigurationError(
+            f"connections.{settings.name}.{where}: {first['msg']}; "
+            f"the options of {settings.connector} are: {known}"
+        ) from error
+
+
+def factory_of(settings: ConnectionSettings) -> Factory:
+    """The factory that a connection names; a plugin is loaded only if it is used."""
+    if not _NAME.fullmatch(settings.name):
+        raise ConfigurationError(
+            f"connections.{settings.name}: a name has 1 to 30 of a-z, 0-9 and _"
+        )
+    if settings.connector in BUILT_IN:
+        return BUILT_IN[settings.connector]
+    plugins = entry_points(group=ENTRY_POINTS)
+    found = [each for each in plugins if each.name == settings.connector]
+    if len(found) == 1:
+        try:
+            factory: Factory = found[0].load()
+        except Exception as error:
+            raise ConfigurationError(
+                f"connections.{settings.name}: the plugin {found[0].value} cannot be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        return factory
+    known = ", ".join(sorted({*BUILT_IN, *plugins.names}))
+    what = "there are two plugins called" if found else "there is no connector"
+    raise ConfigurationError(
+        f"connections.{settings.name}: {what} {settings.connector!r}; known: {known}"
+    )
+
+
+def _base_url(settings: ConnectionSettings) -> str:
+    try:
+        address = read_address(settings.base_url)
+    except AddressError as error:
+        raise ConfigurationError(
+            f"connections.{settings.name}.base_url: {settings.base_url!r}: {error}"
+        ) from error
+    if "?" in address.target:
+        raise ConfigurationError(f"connections.{settings.name}.base_url: it has a query")
+    return settings.base_url.rstrip("/")
+
+
+def _secret(settings: ConnectionSettings, given: Given) -> Callable[[], str]:
+    """Reads the secret when it is used: only a run that needs a missing one waits for it."""
+    reference = settings.credential
+    if reference is None:
+        raise ConfigurationError(
+            f'connections.{settings.name}: credential is missing; for example "env:NAME"'
+        )
+    return lambda: given.secret_of(reference)
+
+
+class _OpenApiOptions(Options):
+    document: str = "/openapi.json"
+    overlay: str | None = None
+
+
+def _openapi(settings: ConnectionSettings, given: Given) -> Connector:
+    options = options_of(settings, _OpenApiOptions)
+    base_url = _base_url(settings)
+    overlay = load_overlay(settings.base_dir / options.overlay) if options.overlay else None
+    return OpenApiConnector(
+        settings.name,
+        base_url,
+        given.transport,
+        document=Source(options.document, base_url, settings.base_dir),
+        overlay=overlay,
+        secret=_secret(settings, given) if settings.credential else None,
+    )
+
+
+class _PaymentsOptions(Options):
+    limits: Limits | None = None
+
+
+def _payments(name: str, vendor: Callable[[Callable[[], str]], Vendor]) -> Factory:
+    def build_payments(settings: ConnectionSettings, given: Given) -> Connector:
+        options = options_of(settings, _PaymentsOptions)
+        return PaymentsConnector(
+            name,
+            settings.name,
+            _base_url(settings),
+            given.transport,
+            vendor(_secret(settings, given)),
+            options.limits,
+        )
+
+    return build_payments
+
+
+class _SmtpOptions(Options):
+    server: str
+    sender: str
+    mailbox_url: str | None = None
+    domain: str = "lamgate.invalid"
+
+
+def _smtp(settings: ConnectionSettings, given: Given) -> Connector:
+    options = options_of(settings, _SmtpOptions)
+    if settings.credential is not None:
+        raise ConfigurationError(
+            f"connections.{settings.name}.credential: smtp does not sign in to a server yet"
+        )
+    return SmtpConnector(
+        settings.name,
+        options.server,
+        options.sender,
+        given.transport,
+        options.mailbox_url,
+        options.domain,
+    )
+
+
+BUILT_IN: dict[str, Factory] = {
+    "openapi": _openapi,
+    "payments-minor": _payments("payments-minor", MinorUnits),
+    "payments-decimal": _payments("payments-decimal", Decimals),
+    "smtp": _smtp,
+}

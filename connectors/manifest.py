@@ -1,0 +1,55 @@
+"""What manifests say of one another must hold before anything relies on it."""
+
+from collections.abc import Iterator
+
+from connectors.catalog import Catalog
+from connectors.errors import ConfigurationError
+from connectors.spec import ActionSpec, Effect, JsonObject
+
+
+def check_manifests(catalog: Catalog) -> None:
+    """Raise `ConfigurationError` with every flaw of every action's manifest."""
+    flaws = [f"{action.name}: {flaw}" for action in catalog for flaw in _flaws(action, catalog)]
+    if flaws:
+        raise ConfigurationError("; ".join(flaws))
+
+
+def _flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
+    if action.undo is not None:
+        undo = catalog.get(action.undo.action)
+        if undo is None:
+            yield f"undo: there is no action {action.undo.action}"
+        elif undo.effect is Effect.BLIND:
+            yield f"undo: {undo.name} is blind, so nobody could tell whether it took anything back"
+    if action.lookup is not None:
+        yield from _lookup_flaws(action, action.lookup.action, action.lookup.by, catalog)
+    arguments = _properties(action.input_schema)
+    for pointer in action.sinks:
+        name = pointer.partition("/")[0]
+        if arguments is not None and name and name not in arguments:
+            yield f"sinks: there is no argument {name!r}; it has {', '.join(sorted(arguments))}"
+
+
+def _lookup_flaws(action: ActionSpec, name: str, by: str, catalog: Catalog) -> Iterator[str]:
+    lookup = catalog.get(name)
+    if lookup is None:
+        yield f"lookup: there is no action {name}"
+        return
+    if lookup.effect is not Effect.READ:
+        yield f"lookup: {name} is not a read"
+    if lookup.connection != action.connection:
+        yield f"lookup: {name} is of another connection"
+    arguments = _properties(lookup.input_schema)
+    if arguments is not None and by not in arguments:
+        yield f"lookup: {name} has no argument {by!r}"
+    required = lookup.input_schema.get("required")
+    for needed in required if isinstance(required, list) else []:
+        if needed != by:
+            yield f"lookup: {name} needs {needed!r} too, which nobody can give it"
+
+
+def _properties(schema: JsonObject) -> JsonObject | None:
+    """The arguments by name, or None where others are allowed."""
+    found = schema.get("properties")
+    closed = schema.get("additionalProperties") is False
+    return found if closed and isinstance(found, dict) else None

@@ -1,0 +1,197 @@
+"""The rules of admission over arguments: where they go, what comes, and whether it fits.
+
+What is not decided here, because a schema leaves it open, is a guard of the certificate.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from connectors.validate import first_flaw
+from executor.check.analysis import Analysis, Binding
+from executor.check.known import known_arguments as known_values
+from executor.check.say import say, shown, violation_of
+from executor.check.strict_json import MAX_SAFE_INTEGER, Flaw, read_json
+from executor.check.types import Flow, flows
+from executor.check.violation import Code, Violation
+from executor.fn import FUNCTIONS
+from executor.plan.model import Arg, JsonArg, Step, ValueArg
+from executor.plan.refs import array_index, join_pointer, refs_of_plan, split_pointer
+from executor.plan.types import MISSING, Type, child, is_array, kinds
+
+PRINTABLE = Type.of({"type": ["string", "number", "integer", "boolean"]})
+
+
+def known_arguments(analysis: Analysis) -> Iterator[Violation]:
+    """Every argument goes to a place that the action has."""
+    for binding in _bindings(analysis):
+        if binding.target is MISSING:
+            names = _argument_names(analysis, binding)
+            message = f"{binding.step.action} has no argument {binding.arg.to!r}"
+            yield violation_of(
+                binding, "unknown-argument", "/to", message, names, "Remove or rename it."
+            )
+
+
+def bound_once(analysis: Analysis) -> Iterator[Violation]:
+    """No place is bound twice, and none inside another."""
+    for step in analysis.plan.steps:
+        bindings = analysis.bindings(step)
+        for index, at, other in _overlaps([each.to for each in bindings]):
+            message = f"{join_pointer(at)!r} and {join_pointer(other)!r} overlap"
+            fix = "Bind it once."
+            yield violation_of(bindings[index], "overlapping-argument", "/to", message, (), fix)
+
+
+def required_arguments(analysis: Analysis) -> Iterator[Violation]:
+    """Everything that the action requires is bound, and array places leave no gap."""
+    for index, step in enumerate(analysis.plan.steps):
+        action = analysis.action(step)
+        if action is None:
+            continue
+        tree = _tree([binding.to for binding in analysis.bindings(step)])
+        yield from _check_tree(tree, Type.of(action.input_schema), (), step, f"/steps/{index}")
+
+
+def right_types(analysis: Analysis) -> Iterator[Violation]:
+    """What flows into an argument can be valid there."""
+    for binding in _bindings(analysis):
+        source, target = binding.source, binding.target
+        if isinstance(source, Type) and isinstance(target, Type):
+            if analysis.flow(binding) is Flow.NO:
+                message = f"{shown(source)} can never be {shown(target)} for {binding.arg.to!r}"
+                code: Code = "type-mismatch"
+                if binding.step.action in FUNCTIONS and is_array(target) and not is_array(source):
+                    code = "not-a-list"
+                yield violation_of(binding, code, f"/{_member(binding.arg)}", message)
+    for step, use in refs_of_plan(analysis.plan):
+        if "/text/" in use.at and analysis.has_root(step, use.ref, use.role):
+            found = analysis.type_of(step, use.ref)
+            if isinstance(found, Type) and flows(found, PRINTABLE) is Flow.NO:
+                message = f"{use.ref} is {shown(found)}, which is no piece of a text"
+                yield say("type-mismatch", use.at, message, step)
+
+
+def fits_as_a_whole(analysis: Analysis) -> Iterator[Violation]:
+    """The arguments of a step can be valid together; said where nothing smaller is wrong."""
+    for index, step in enumerate(analysis.plan.steps):
+        action = analysis.action(step)
+        if action is None or analysis.whole_flow(step) is not Flow.NO:
+            continue
+        if any(found.step == step.id for rule in _SINGLE for found in rule(analysis)):
+            continue
+        known = known_values(analysis.bindings(step), {}, Type.of(action.input_schema))
+        flaw = first_flaw(action.input_schema, known) or "they exclude each other"
+        message = f"the arguments together can never be valid: {flaw}"
+        yield say("type-mismatch", f"/steps/{index}/args", message, step)
+
+
+def readable_constants(analysis: Analysis) -> Iterator[Violation]:
+    """`json` texts are strict JSON, and every number can be carried exactly."""
+    for index, step in enumerate(analysis.plan.steps):
+        yield from _unreadable(step.args, f"/steps/{index}/args", step)
+    yield from _unreadable(analysis.plan.answer, "/answer", None)
+
+
+def sound_answer(analysis: Analysis) -> Iterator[Violation]:
+    """The answer binds every place once, and its arrays leave no gap."""
+    entries = [split_pointer(arg.to) for arg in analysis.plan.answer]
+    for index, at, other in _overlaps(entries):
+        message = f"{join_pointer(at)!r} and {join_pointer(other)!r} overlap"
+        yield say("overlapping-argument", f"/answer/{index}/to", message, None, (), "Bind it once.")
+    tree = _tree(entries)
+    if tree:
+        yield from _gaps_in_answer(tree, ())
+
+
+def _gaps_in_answer(tree: "Tree", path: tuple[str, ...]) -> Iterator[Violation]:
+    if tree and all(array_index(token) is not None for token in tree) and not _is_dense(tree):
+        message = f"the places {', '.join(tree)} of {join_pointer(path)!r} leave a gap"
+        yield say("sparse-array", "/answer", message, None, fix="Number them from 0.")
+    for token, below in tree.items():
+        yield from _gaps_in_answer(below, (*path, token))
+
+
+def _unreadable(args: tuple[Arg, ...], at: str, step: Step | None) -> Iterator[Violation]:
+    for index, arg in enumerate(args):
+        match arg:
+            case JsonArg(json_text=text):
+                try:
+                    read_json(text)
+                except Flaw as flaw:
+                    yield say(flaw.code, f"{at}/{index}/json", flaw.message, step)
+            case ValueArg(value=int() | float() as value) if abs(value) > MAX_SAFE_INTEGER:
+                message = f"{value} is beyond ±(2^53-1)"
+                yield say("number-out-of-range", f"{at}/{index}/value", message, step)
+            case _:
+                pass
+
+
+def _member(arg: Arg) -> str:
+    return next(iter(arg.model_dump(by_alias=True)))
+
+
+def _overlaps(
+    places: list[tuple[str, ...]],
+) -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+    for index, at in enumerate(places):
+        for other in places[:index]:
+            shorter = min(len(other), len(at))
+            if other[:shorter] == at[:shorter]:
+                yield index, at, other
+                break
+
+
+_SINGLE = (known_arguments, bound_once, required_arguments, right_types, readable_constants)
+
+
+def _bindings(analysis: Analysis) -> Iterator[Binding]:
+    for step in analysis.plan.steps:
+        if analysis.action(step) is not None:
+            yield from analysis.bindings(step)
+
+
+def _argument_names(analysis: Analysis, binding: Binding) -> tuple[str, ...]:
+    action = analysis.action(binding.step)
+    properties = action.input_schema.get("properties") if action else None
+    return tuple(properties) if isinstance(properties, dict) else ()
+
+
+Tree = dict[str, "Tree"]
+
+
+def _is_dense(tree: Tree) -> bool:
+    return tree.keys() == {str(index) for index in range(len(tree))}
+
+
+def _tree(targets: Iterable[tuple[str, ...]]) -> Tree | None:
+    """Bound places as a tree; None where the whole is bound at once."""
+    root: Tree = {}
+    for to in targets:
+        if not to:
+            return None
+        here = root
+        for token in to:
+            here = here.setdefault(token, {})
+    return root
+
+
+def _check_tree(
+    tree: Tree | None, target: Type, path: tuple[str, ...], step: Step, at: str
+) -> Iterator[Violation]:
+    if tree is None or (path and not tree):
+        return  # bound as a whole: its own type decides
+    if is_array(target):
+        if not _is_dense(tree):
+            message = f"the places {', '.join(sorted(tree))} of {join_pointer(path)!r} leave a gap"
+            yield say("sparse-array", f"{at}/args", message, step, fix="Number them from 0.")
+    elif "object" in (kinds(target) or {"object"}):
+        required = (target.resolved() or {}).get("required")
+        for name in required if isinstance(required, list) else []:
+            if name not in tree:
+                where = join_pointer((*path, str(name)))
+                message = f"{step.action} needs {where!r}"
+                fix = "Bind it, or ask a question."
+                yield say("missing-argument", f"{at}/args", message, step, (where,), fix)
+    for token, below in tree.items():
+        found = child(target, token)
+        if isinstance(found, Type):
+            yield from _check_tree(below, found, (*path, token), step, at)

@@ -1,0 +1,164 @@
+"""JSON values as Cedar values.
+
+Null members are dropped: `context.args has x` is how a policy asks. An amount is
+`{minor, currency}` by the currency's exponent; a fraction is a decimal where that is exact in
+four places, else its text beside `<name>_inexact`; an array is a set beside `<name>_count`.
+What has no place in this is unmappable, which denies: Cedar decides nothing at all about a raw
+float, a null or a larger integer. A value that is not known yet is a Cedar unknown.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+from connectors.currency import exponent_of
+from connectors.spec import ActionSpec, JsonObject, Sink
+from executor.check.unknown import Unknown
+from executor.plan.refs import split_pointer
+from executor.plan.types import Type, descend, kinds
+
+_LARGEST = 2**63 - 1
+_PLAIN = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
+_SURE = frozenset({"string", "boolean", "integer", "object"})
+_ARRAY = frozenset({"array"})
+
+
+class UnmappableError(Exception):
+    """A value that policy cannot see exactly."""
+
+
+def unknown(name: str) -> JsonObject:
+    """A value that partial evaluation leaves open."""
+    return {"__extn": {"fn": "unknown", "arg": name}}
+
+
+class Mapper:
+    """Maps the arguments of one action.
+
+    `is_partial` tells whether a value was unknown, `is_unsure` whether one of them may leave
+    members out or bring derived ones along, so that `has` cannot be answered.
+    """
+
+    def __init__(self, action: ActionSpec | None) -> None:
+        sinks = action.sinks if action else {}
+        self._amounts = [split_pointer(at) for at, sink in sinks.items() if sink is Sink.AMOUNT]
+        self._target = Type.of(action.input_schema if action else {})
+        self.is_partial = False
+        self.is_unsure = False
+
+    def record(self, members: Mapping[str, JsonValue], path: tuple[str, ...]) -> JsonObject:
+        """Map an object's members, and add the derived ones."""
+        found: JsonObject = {}
+        if isinstance(members, Unknown):
+            self.is_partial = self.is_unsure = True
+        for name, value in members.items():
+            if value is None:
+                continue
+            found[name] = self._value(value, (*path, name))
+            for derived, of_it in self._derived(name, value, found[name]).items():
+                if derived in members:
+                    where = "/".join((*path, derived))
+                    raise UnmappableError(f"{where}: policy keeps this name for itself")
+                found[derived] = of_it
+        return found
+
+    def _derived(self, name: str, value: JsonValue, mapped: JsonValue) -> JsonObject:
+        match value:
+            case Unknown(kinds=kinds) if kinds == _ARRAY:
+                return {f"{name}_count": unknown(f"{name}_count")}
+            case list():
+                return {f"{name}_count": len(value)}
+            case float() if isinstance(mapped, str):
+                return {f"{name}_inexact": True}
+            case _:
+                return {}
+
+    def _value(self, value: JsonValue, path: tuple[str, ...]) -> JsonValue:
+        match value:
+            case Unknown():
+                return self._open(value, path)
+            case None:
+                raise UnmappableError(f"{'/'.join(path)}: a null inside a list")
+            case bool():
+                return value
+            case int() | float():
+                return self._number(value, path)
+            case str():
+                return _decimal(value) if self._is_amount(path) and _is_exact(value) else value
+            case list():
+                return [self._value(each, (*path, "*")) for each in value]
+            case {"amount": amount, "currency": currency} if self._is_amount(path):
+                return self._money(amount, currency, path)
+            case _:
+                return self.record(value, path)
+
+    def _open(self, value: Unknown, path: tuple[str, ...]) -> JsonValue:
+        self.is_partial = True
+        sure = value.kinds is not None and (value.kinds <= _SURE or value.kinds == _ARRAY)
+        if not sure or "*" in path:
+            self.is_unsure = True
+        return unknown("/".join(path))
+
+    def _number(self, value: int | float, path: tuple[str, ...]) -> JsonValue:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        text = _plain(value)
+        if self._is_amount(path) and self._is_fractional(path) and _is_exact(text):
+            return _decimal(text)  # one type for every value, whole or not
+        if isinstance(value, int):
+            if abs(value) > _LARGEST:
+                raise UnmappableError(f"{'/'.join(path)}: {value} is beyond 2^63-1")
+            return value
+        return _decimal(text) if _is_exact(text) else repr(value)
+
+    def _is_fractional(self, path: tuple[str, ...]) -> bool:
+        found = descend(self._target, path)
+        return isinstance(found, Type) and "number" in (kinds(found) or ())
+
+    def _money(self, amount: JsonValue, currency: JsonValue, path: tuple[str, ...]) -> JsonValue:
+        if isinstance(amount, Unknown) or isinstance(currency, Unknown):
+            self.is_partial = True
+            shown = self._value(currency, (*path, "currency"))
+            return {"minor": unknown("/".join((*path, "minor"))), "currency": shown}
+        if not isinstance(amount, str) or not isinstance(currency, str):
+            raise UnmappableError(f"{'/'.join(path)}: an amount is {{amount, currency}} as texts")
+        return {"minor": _minor(amount, currency, path), "currency": currency}
+
+    def _is_amount(self, path: tuple[str, ...]) -> bool:
+        return any(
+            len(at) == len(path) and all(a in ("*", b) for a, b in zip(at, path, strict=True))
+            for at in self._amounts
+        )
+
+
+def _plain(value: int | float) -> str:
+    return f"{Decimal(repr(value)):f}"
+
+
+def _is_exact(text: str) -> bool:
+    """Whether a text is a number that Cedar's decimal holds exactly."""
+    if not _PLAIN.fullmatch(text):
+        return False
+    whole, _, fraction = text.partition(".")
+    return len(fraction.rstrip("0")) <= 4 and abs(int(whole)) < _LARGEST // 10_000
+
+
+def _decimal(text: str) -> JsonValue:
+    whole, _, fraction = text.partition(".")
+    return {"__extn": {"fn": "decimal", "arg": f"{whole}.{fraction.rstrip('0') or '0'}"}}
+
+
+def _minor(amount: str, currency: str, path: tuple[str, ...]) -> int:
+    where = "/".join(path)
+    if not _PLAIN.fullmatch(amount):
+        raise UnmappableError(f"{where}: {amount!r} is no amount")
+    whole, _, fraction = amount.partition(".")
+    places = exponent_of(currency)
+    if fraction[places:].strip("0"):
+        raise UnmappableError(f"{where}: {amount} {currency} has a part of a minor unit")
+    minor = int(whole + fraction[:places].ljust(places, "0"))
+    if abs(minor) > _LARGEST:
+        raise UnmappableError(f"{where}: {amount} is beyond 2^63-1 minor units")
+    return minor

@@ -1,0 +1,26 @@
+"""Three answers, and how they combine."""
+
+from collections.abc import Iterable
+from enum import Enum
+
+
+class Flow(Enum):
+    """Whether values of one type are valid for another: all are, none is, or not known."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+def every(answers: Iterable[Flow]) -> Flow:
+    """All of these must hold of each value."""
+    found = set(answers)
+    if Flow.NO in found:
+        return Flow.NO
+    return Flow.UNKNOWN if Flow.UNKNOWN in found else Flow.YES
+
+
+def unanimous(answers: Iterable[Flow]) -> Flow:
+    """The value may be any of several, so they must agree."""
+    found = set(answers)
+    return found.pop() if len(found) == 1 else Flow.UNKNOWN

@@ -1,0 +1,51 @@
+"""How rules say what they found."""
+
+from collections.abc import Iterable, Mapping
+
+from pydantic import JsonValue
+
+from executor.check.analysis import Binding
+from executor.check.violation import Code, Violation
+from executor.plan.model import Step
+from executor.plan.types import Type, kinds
+
+MOST_CANDIDATES = 8
+
+
+def say(
+    code: Code,
+    at: str,
+    message: str,
+    step: Step | None,
+    candidates: Iterable[str] = (),
+    fix: str = "",
+) -> Violation:
+    """A violation at a place of the plan."""
+    names = tuple(candidates)[:MOST_CANDIDATES]
+    return Violation(code, at, message, step.id if step else None, names, fix)
+
+
+def violation_of(
+    binding: Binding,
+    code: Code,
+    member: str,
+    message: str,
+    candidates: Iterable[str] = (),
+    fix: str = "",
+) -> Violation:
+    """A violation at one argument, or at one of its members."""
+    at = f"/steps/{binding.place}{binding.at}{member}"
+    return say(code, at, message, binding.step, candidates, fix)
+
+
+def shown(found: Type) -> str:
+    """A type in a few words."""
+    node: Mapping[str, JsonValue] = found.resolved() or {}
+    if "const" in node:
+        text = repr(node["const"])
+        return text if len(text) <= 60 else text[:57] + "..."
+    if isinstance(node.get("enum"), list):
+        return f"one of {node['enum']}"
+    names = kinds(found)
+    tag = f" ({node['format']})" if "format" in node else ""
+    return (" or ".join(sorted(names)) if names else "any value") + tag

@@ -1,0 +1,138 @@
+"""Whether a value was said: texts token by token, numbers, amounts and dates by their value.
+
+Grounding errs to "not said": that costs an approval, the other error would cost more.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+
+from pydantic import JsonValue
+
+# A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send.
+_BEFORE = r"(?<!\w)(?<!\w[.@+-])"
+_AFTER = r"(?!\w|[.@+-]\w)"
+_NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?=[a-z]{3}\b|[^\w.,]|[.,](?!\d)|$)")
+_PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_SMALL = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_CURRENCIES = {
+    "eur": ("€", "euro", "euros"),
+    "usd": ("$", "dollar", "dollars"),
+    "gbp": ("£", "pound", "pounds"),
+    "jpy": ("¥", "yen"),
+    "chf": ("franc", "francs"),
+}
+_MONTHS = (
+    "january february march april may june july august september october november december"
+).split()
+_MONTH = "|".join(f"{each}|{each[:3]}" for each in _MONTHS)
+_ISO_DATE = re.compile(r"(?<!\d)(\d{4})-(\d\d)-(\d\d)(?!\d)")
+_NUMERIC_DATE = re.compile(r"(?<![\d./])(\d{1,2})([./])(\d{1,2})\2(\d{4})(?!\d)")
+_DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th|\.)?\s+({_MONTH})\b\.?,?(?:\s+(\d{{4}}))?")
+_MONTH_DAY = re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?\b,?(?:\s+(\d{{4}}))?")
+_NEAR = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Words:
+    """Texts that a person said or that were given as inputs."""
+
+    def __init__(self, texts: Iterable[str], today: str) -> None:
+        self._text = "\n".join(_fold(text) for text in texts)
+        self._numbers = set(_numbers(self._text))
+        self._dates = set(_dates(self._text, today))
+
+    def hold(self, value: JsonValue) -> bool:
+        """Whether every leaf of the value was said; booleans and null need not be."""
+        match value:
+            case None | bool():
+                return True
+            case int() | float():
+                return abs(Decimal(repr(value))) in self._numbers
+            case str():
+                return self._hold_text(value)
+            case list():
+                return all(self.hold(each) for each in value)
+            case _:
+                return all(self.hold(each) for each in value.values())
+
+    def _hold_text(self, value: str) -> bool:
+        text = _fold(value).strip()
+        if not text or re.search(_BEFORE + re.escape(text) + _AFTER, self._text):
+            return True
+        if _PLAIN_NUMBER.fullmatch(text):
+            return abs(Decimal(text)) in self._numbers
+        if _DATE.fullmatch(text):
+            return text in self._dates
+        signs = _CURRENCIES.get(text, ())
+        return any(_says(self._text, sign) for sign in signs)
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _says(text: str, sign: str) -> bool:
+    if not sign.isalpha():
+        return sign in text
+    return re.search(rf"(?<![^\W\d]){sign}(?!\w)", text) is not None
+
+
+def _numbers(text: str) -> Iterator[Decimal]:
+    for found in _NUMBER.findall(text):
+        yield from _readings(found)
+    for number, word in enumerate(_SMALL):
+        if re.search(rf"(?<!\w){word}(?!\w)", text):
+            yield Decimal(number)
+
+
+def _readings(text: str) -> Iterator[Decimal]:
+    """`18.50`, `18,50`, `1,234.50` and `1.234,50`; one comma before three digits is thousands."""
+    parts = re.split(r"[.,]", text)
+    signs = re.findall(r"[.,]", text)
+    grouped = all(len(part) == 3 for part in parts[1:]) and len(parts[0]) <= 3
+    if not signs:
+        yield Decimal(text)
+    elif grouped and len(set(signs)) == 1 and (len(signs) > 1 or signs[0] == ","):
+        yield Decimal("".join(parts))
+    elif len(signs) == 1:
+        yield Decimal(f"{parts[0]}.{parts[1]}")
+    elif len(set(signs[:-1])) == 1 and signs[-1] != signs[0] and len(parts[0]) <= 3:
+        if all(len(part) == 3 for part in parts[1:-1]):
+            yield Decimal("".join(parts[:-1]) + "." + parts[-1])
+    else:
+        yield from map(Decimal, parts)  # a list without blanks, a date, a version
+
+
+def _dates(text: str, today: str) -> Iterator[str]:
+    """Every day that is said; what can be read in two ways is said in both."""
+    for year, month, day in _ISO_DATE.findall(text):
+        yield from _day(year, month, day)
+    for first, sign, second, year in _NUMERIC_DATE.findall(text):
+        yield from _day(year, second, first)
+        if sign == "/":
+            yield from _day(year, first, second)
+    for day, month, year in _DAY_MONTH.findall(text):
+        yield from _in_year(year, month, day, today)
+    for month, day, year in _MONTH_DAY.findall(text):
+        yield from _in_year(year, month, day, today)
+    for word, days in _NEAR.items():
+        if re.search(rf"\b{word}\b", text) and _DATE.fullmatch(today):
+            yield (date.fromisoformat(today) + timedelta(days=days)).isoformat()
+
+
+def _in_year(year: str, month: str, day: str, today: str) -> Iterator[str]:
+    """Without a year it is this one or the next."""
+    number = next(n for n, name in enumerate(_MONTHS, start=1) if name.startswith(month[:3]))
+    years = [year] if year else [today[:4], str(int(today[:4]) + 1)] if today[:4].isdigit() else []
+    for each in years:
+        yield from _day(each, str(number), day)
+
+
+def _day(year: str, month: str, day: str) -> Iterator[str]:
+    try:
+        yield date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        return

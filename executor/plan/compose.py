@@ -1,0 +1,118 @@
+"""New schema documents from the types at hand; local references keep leading where they led."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from pydantic import JsonValue
+
+from connectors.spec import JsonObject
+from executor.plan.types import Type
+
+# Data inside a schema: what looks like a reference there is none.
+_DATA = frozenset({"const", "enum", "default", "examples", "example"})
+
+
+def standalone(found: Type) -> JsonObject:
+    """A schema that stands for itself; `{}` where the type leads nowhere."""
+    if found.node is found.root and isinstance(found.node, dict):
+        return found.node
+    return _document([found], lambda nodes: nodes[0] if isinstance(nodes[0], dict) else {})
+
+
+def array_of(item: Type) -> Type:
+    """An array of any length."""
+    return Type({"type": "array", "items": item.node}, item.root)
+
+
+def tuple_of(items: Sequence[Type]) -> Type:
+    """An array of exactly these elements."""
+    length = len(items)
+    return _composed(
+        items,
+        lambda nodes: {
+            "type": "array", "prefixItems": nodes, "items": False,
+            "minItems": length, "maxItems": length,
+        },
+    )  # fmt: skip
+
+
+def object_of(members: Mapping[str, Type], *, optional: bool = False) -> Type:
+    """An object of exactly these members."""
+    names: list[JsonValue] = list(members)
+    return _composed(
+        list(members.values()),
+        lambda nodes: {
+            "type": "object",
+            "properties": dict(zip(members, nodes, strict=True)),
+            "required": [] if optional else names,
+            "additionalProperties": False,
+        },
+    )
+
+
+def union_of(types: Sequence[Type]) -> Type:
+    """One of several types, whatever documents they are of."""
+    return types[0] if len(types) == 1 else _composed(types, lambda nodes: {"anyOf": nodes})
+
+
+def _composed(types: Sequence[Type], build: Callable[[list[JsonValue]], JsonObject]) -> Type:
+    return Type.of(_document(types, build))
+
+
+def _document(types: Sequence[Type], build: Callable[[list[JsonValue]], JsonObject]) -> JsonObject:
+    """Build a node from the types' nodes, with the documents that they refer to in `$defs`."""
+    nodes: list[JsonValue] = []
+    roots: list[JsonValue] = []
+    for each in types:
+        if not has_ref(each.node):
+            nodes.append(_without_parts(each.node))
+            continue
+        number = next((n for n, root in enumerate(roots) if root is each.root), len(roots))
+        if number == len(roots):
+            roots.append(each.root)
+        nodes.append(_moved(_without_parts(each.node), f"#/$defs/part{number}"))
+    document = build(nodes)
+    if not roots:
+        return document
+    parts: JsonObject = {
+        f"part{number}": _moved(_without_id(root), f"#/$defs/part{number}")
+        for number, root in enumerate(roots)
+    }
+    return document | {"$defs": parts}
+
+
+def _without_parts(node: JsonValue) -> JsonValue:
+    if not isinstance(node, dict):
+        return node
+    dropped = ("$defs", "definitions", "$id", "$schema")
+    return {key: value for key, value in node.items() if key not in dropped}
+
+
+def _without_id(root: JsonValue) -> JsonValue:
+    if not isinstance(root, dict):
+        return root
+    return {key: value for key, value in root.items() if key not in ("$id", "$schema")}
+
+
+def _moved(node: JsonValue, to: str) -> JsonValue:
+    """The node with every local reference led to where its document now stands."""
+    if isinstance(node, list):
+        return [_moved(each, to) for each in node]
+    if not isinstance(node, dict):
+        return node
+    moved: JsonObject = {}
+    for key, value in node.items():
+        if key == "$ref" and isinstance(value, str) and value.startswith("#"):
+            moved[key] = to + value[1:]
+        else:
+            moved[key] = value if key in _DATA else _moved(value, to)
+    return moved
+
+
+def has_ref(node: JsonValue) -> bool:
+    """Whether a reference stands anywhere in a node."""
+    if isinstance(node, dict):
+        return any(
+            key in ("$ref", "$dynamicRef") or (key not in _DATA and has_ref(value))
+            for key, value in node.items()
+        )
+    return isinstance(node, list) and any(has_ref(value) for value in node)

@@ -1,0 +1,149 @@
+"""Whether a call may be made: policy on the real values, and every approval that is asked for.
+
+An approval covers exactly the arguments that were shown. For `each` it is one approval of the
+whole list, so that nobody has to say yes a hundred times, or sees the items one by one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from connectors.spec import ActionSpec, Effect, JsonObject, Label
+from executor.check.admit import Accepted
+from executor.check.cedar import Judgement, PolicyQuestion
+from executor.check.certificate import ApprovalNeed
+from executor.run import events as e
+from executor.run.commands import OpenGate
+from executor.run.keys import args_hash
+from executor.run.state import Gate, RunState
+from executor.run.verdicts import Failed, Next, Outside, Waiting
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an approver is shown of a step: all of it, and its hash."""
+
+    arguments: JsonObject
+    args_hash: str
+
+    @classmethod
+    def of(cls, arguments: JsonObject) -> "Asked":
+        """One call."""
+        return cls(arguments, args_hash(arguments))
+
+    @classmethod
+    def of_items(cls, calls: Sequence[JsonObject]) -> "Asked":
+        """Every call of an each-step."""
+        return cls.of({"items": [*calls]})
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The call may be made; `approval` is what allows it where one was needed."""
+
+    approval: str | None = None
+    approved_hash: str | None = None
+
+
+@dataclass(frozen=True)
+class Gatekeeper:
+    """Decides on the calls of one step."""
+
+    accepted: Accepted
+    state: RunState
+    outside: Outside
+    step: str
+    action: ActionSpec
+
+    def judge(
+        self, calls: Sequence[JsonObject], asked: Callable[[], Asked]
+    ) -> Failed | Next | Waiting | Passage:
+        """Say whether these calls may be made; `asked` is what an approver would be shown."""
+        certified = self.accepted.certificate.of(self.step).approval
+        known = self.state.gates.get((self.step, ""), ())
+        shown = asked() if certified or known else None
+        gates = [each for each in known if shown and each.opened.args_hash == shown.args_hash]
+        granted = {
+            gate.opened.role: gate.opened.approval for gate in gates if self._is_granted(gate)
+        }
+        judgements = [self._policy(call, frozenset(granted)) for call in calls]
+        for judgement in judgements:
+            if judgement.verdict in ("deny", "unknown"):
+                return _denied(judgement)
+        for need in _needs(certified, judgements):
+            if need.role not in granted:
+                return self._ask(need, shown or asked(), gates)
+        if not granted or shown is None:
+            return Passage()
+        return Passage(next(iter(granted.values())), shown.args_hash)
+
+    def _is_granted(self, gate: Gate) -> bool:
+        in_time = gate.opened.expires_at > self.outside.now
+        return in_time and isinstance(gate.ruling, e.ApprovalGranted)
+
+    def _ask(self, need: ApprovalNeed, shown: Asked, gates: list[Gate]) -> Failed | Next | Waiting:
+        for gate in gates:
+            if gate.opened.role == need.role and gate.ruling is None:
+                return Waiting("approval", gate.opened.expires_at)
+            if gate.opened.role == need.role and (refusal := said_no(gate)) is not None:
+                return refusal
+        return Next(
+            OpenGate(
+                self.step, "", self.action, shown.arguments, shown.args_hash,
+                need.role, need.quorum, need.reasons, need.policies,
+            )
+        )  # fmt: skip
+
+    def _policy(self, arguments: JsonObject, approvals: frozenset[str]) -> Judgement:
+        decision = self.accepted.certificate.of(self.step)
+        labels = {
+            at: Label(found.integrity, None if found.readers is None else frozenset(found.readers))
+            for at, found in decision.labels.items()
+        }
+        writes = sum(
+            1
+            for attempts in self.state.attempts.values()
+            for each in attempts
+            if each.is_applied and each.intent.effect is not Effect.READ
+        )
+        return self.outside.policy.judge(
+            PolicyQuestion(
+                principal=self.accepted.principal,
+                action=self.action,
+                arguments=arguments,
+                labels=labels,
+                run={"writes": writes},
+                approvals=approvals,
+            )
+        )
+
+
+def said_no(gate: Gate) -> Failed | None:
+    """What becomes of a step whose approval was refused, or came to nothing."""
+    match gate.ruling:
+        case e.ApprovalRefused(by=by, reason=reason):
+            return Failed("approval-refused", f"{by}: {reason}")
+        case e.ApprovalExpired():
+            return Failed("approval-expired", "nobody answered in time")
+        case _:
+            return None
+
+
+def _denied(judgement: Judgement) -> Failed:
+    message = "; ".join(judgement.messages) or ", ".join(judgement.policies) or "forbidden"
+    return Failed(judgement.code or "policy-denied", message)
+
+
+def _needs(certified: ApprovalNeed | None, judgements: Sequence[Judgement]) -> list[ApprovalNeed]:
+    needs = [certified] if certified is not None else []
+    for judgement in judgements:
+        if judgement.verdict == "approval" and judgement.role is not None:
+            reasons = judgement.messages or (f"policy {', '.join(judgement.policies)}",)
+            needs.append(
+                ApprovalNeed(
+                    role=judgement.role,
+                    quorum=judgement.quorum,
+                    reasons=reasons,
+                    policies=judgement.policies,
+                )
+            )
+    return needs

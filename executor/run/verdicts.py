@@ -1,0 +1,79 @@
+"""What can be said of one step, or one item of it, at one moment, and what it is judged by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from executor.check.cedar import Policy
+from executor.run import events as e
+from executor.run.commands import Command
+from executor.run.state import Place
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a decision needs besides the plan and the journal, passed in as values."""
+
+    policy: Policy
+    now: float
+    plan: str = ""
+    in_flight: frozenset[Place] = frozenset()
+    # Permits that were refused and look-ups that are to be repeated.
+    not_before: Mapping[Place, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """How the run as a whole stands, for one of its steps."""
+
+    is_stopping: bool = False
+    is_cancelled: bool = False
+    early_gates_open: bool = False
+    uncertain_elsewhere: bool = False
+
+
+@dataclass(frozen=True)
+class Done:
+    """It ended well."""
+
+    output: JsonValue
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A condition was false."""
+
+    because: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """It ended badly."""
+
+    code: str
+    message: str
+    effect: e.EffectHappened = "no"
+
+
+@dataclass(frozen=True)
+class Next:
+    """Something is to be done now."""
+
+    command: Command
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """It has to wait: for a call in flight (`flight`), a time, or somebody."""
+
+    waiting_for: str
+    until: float | None = None
+
+
+@dataclass(frozen=True)
+class Halted:
+    """Nothing new may begin, and nothing has to be found out."""
+
+
+Verdict = Done | Skipped | Failed | Next | Waiting | Halted

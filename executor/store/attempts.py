@@ -1,0 +1,144 @@
+"""Attempts as rows: what the journal's events come to, so that one query finds an open one.
+
+An attempt is open from its intent until it is known what became of it. No path to the journal
+goes around `project`, so a row never says less than the events do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, insert, select, update
+
+from connectors.spec import JsonObject
+from executor.store.drives import Claim
+from executor.store.tables import attempts
+
+OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
+# What could be in doubt and cannot be repeated before it is known: others repeat safely.
+_NEVER_TWICE = ("lookup", "blind")
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One call that was made or may have been made."""
+
+    step: str
+    iteration: str
+    n: int
+    epoch: int
+    action: str
+    effect: str
+    key: str
+    args_hash: str
+    approval: str | None
+    state: str
+    send_before: float
+    started_at: float
+    ended_at: float | None
+
+
+def add(c: Connection, claim: Claim, row: AttemptRow, tool_digest: str, policy: str | None) -> None:
+    """Write an intent."""
+    c.execute(
+        insert(attempts).values(
+            tenant=claim.tenant,
+            run=claim.id,
+            step=row.step,
+            iteration=row.iteration,
+            n=row.n,
+            epoch=row.epoch,
+            action=row.action,
+            effect=row.effect,
+            key=row.key,
+            args_hash=row.args_hash,
+            tool_digest=tool_digest,
+            policy_version=policy,
+            approval=row.approval,
+            state=row.state,
+            send_before=row.send_before,
+            started_at=row.started_at,
+        )
+    )
+
+
+def read(c: Connection, tenant: str, run: str) -> list[AttemptRow]:
+    """Every attempt of a run, in the order in which they began."""
+    rows = c.execute(
+        select(attempts)
+        .where(attempts.c.tenant == tenant, attempts.c.run == run)
+        .order_by(attempts.c.started_at, attempts.c.step, attempts.c.iteration, attempts.c.n)
+    )
+    return [
+        AttemptRow(
+            row.step,
+            row.iteration,
+            row.n,
+            row.epoch,
+            row.action,
+            row.effect,
+            row.key,
+            row.args_hash,
+            row.approval,
+            row.state,
+            row.send_before,
+            row.started_at,
+            row.ended_at,
+        )
+        for row in rows
+    ]
+
+
+def may_begin(c: Connection, claim: Claim, step: str, iteration: str, n: int, effect: str) -> bool:
+    """Whether attempt `n` is new and no earlier one stands in its way."""
+    blocking = OPEN if effect in _NEVER_TWICE else ("intent",)
+    found = c.execute(
+        select(attempts.c.n)
+        .where(
+            attempts.c.tenant == claim.tenant,
+            attempts.c.run == claim.id,
+            attempts.c.step == step,
+            attempts.c.iteration == iteration,
+        )
+        .where(attempts.c.state.in_(blocking) | (attempts.c.n >= n))
+        .limit(1)
+    )
+    return found.first() is None
+
+
+def is_open(c: Connection, tenant: str, run: str, step: str, iteration: str, n: int) -> bool:
+    """Whether it is still unknown what became of an attempt."""
+    state = c.execute(
+        select(attempts.c.state).where(*_one(tenant, run, step, iteration, n))
+    ).scalar_one_or_none()
+    return state in OPEN
+
+
+def project(
+    c: Connection, tenant: str, run: str, events: Sequence[tuple[str, JsonObject]], now: float
+) -> None:
+    """Keep the rows in step with events that tell how an attempt ended or was resolved."""
+    for kind, data in events:
+        if kind == "attempt.ended":
+            state = str(data["state"])
+        elif kind == "reconcile.resolved":
+            resolution = str(data["resolution"])
+            state = resolution if resolution == "abandoned" else f"resolved_{resolution}"
+        else:
+            continue
+        n = data["n"]
+        place = (str(data["step"]), str(data["iteration"]), n if isinstance(n, int) else 0)
+        c.execute(
+            update(attempts)
+            .where(*_one(tenant, run, *place), attempts.c.state.in_(OPEN))
+            .values(state=state, ended_at=now)
+        )
+
+
+def _one(tenant: str, run: str, step: str, iteration: str, n: int) -> list[ColumnElement[bool]]:
+    return [
+        attempts.c.tenant == tenant,
+        attempts.c.run == run,
+        attempts.c.step == step,
+        attempts.c.iteration == iteration,
+        attempts.c.n == n,
+    ]

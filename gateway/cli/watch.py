@@ -1,0 +1,38 @@
+"""Shows a run to its end, and says what a person can do about it then."""
+
+import typer
+
+from connectors.spec import JsonObject
+from gateway.cli.client import Client
+from gateway.cli.problem import NO, WAITS
+from gateway.cli.progress import follow, waits_for_somebody
+from gateway.cli.show import divert, given, print_json, say, say_as_is
+
+
+def follow_and_tell(client: Client, run: str, *, as_json: bool = False) -> None:
+    """Follow a run; exits with 0 if it succeeded, 1 if not, 3 if it waits for somebody."""
+    if as_json:
+        divert()
+    row = follow(client, run)
+    if as_json:
+        print_json(row)
+    else:
+        tell_end(client, row)
+    if waits_for_somebody(row):
+        raise typer.Exit(WAITS)
+    if row["status"] != "succeeded":
+        raise typer.Exit(NO)
+
+
+def tell_end(client: Client, row: JsonObject) -> None:
+    """What comes next, as commands."""
+    if row["status"] == "waiting" and row["waiting_for"] == "approval":
+        for each in client.things(f"/v1/approvals?state=open&run={row['id']}"):
+            say(f"\n{each['step']} waits for an approval by {each['role']}, not by who asked.")
+            say_as_is(f"Approve it: lamgate approve {each['id']} --reason WHY --key KEY")
+    elif row["status"] == "waiting" and row["waiting_for"] == "reconcile":
+        say("\nFind out at the service whether it happened; do not send it again by hand.")
+        say_as_is(f"Then: lamgate reconcile {row['id']} STEP happened|send_again|abandon ...")
+    elif given(row, "result") or row.get("result"):
+        say(f"result {row['result']}")
+    say_as_is(f"\nExplain it: lamgate trace {row['id']}")

@@ -1,0 +1,108 @@
+"""The chat completions protocol as data: what an answer says, and what a failure means."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from pydantic import JsonValue
+
+from connectors.spec import JsonObject
+from planner.models.base import Completion, ModelError, ModelRefused, ModelUnavailable, Usage
+from planner.models.structured import FormatRefused, is_about_format
+
+_FORMAT_STATUSES = (400, 404, 415, 422)
+_SHOWN = 300
+
+
+def read_completion(name: str, model: str, body: JsonValue) -> Completion:
+    """Read the first choice; raises `ModelRefused` for a refusal, `ModelUnavailable` for no answer.
+
+    An answer without any text is an empty one: a draft like another, and refused as such.
+    """
+    choice = _first_choice(body)
+    message = choice.get("message") if choice else None
+    if not isinstance(body, dict) or choice is None or not isinstance(message, dict):
+        raise ModelUnavailable(f"{name} answered something that is no completion")
+    if refusal := _refusal(message):
+        raise ModelRefused(f"{name} refused: {refusal[:_SHOWN]}")
+    if choice.get("finish_reason") == "content_filter":
+        raise ModelRefused(f"{name} refused: its content filter stopped the answer")
+    counted = body.get("usage")
+    usage = counted if isinstance(counted, dict) else {}
+    return Completion(
+        text=_text(message.get("content")),
+        model=str(body.get("model") or model),
+        usage=Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens")),
+        cut=choice.get("finish_reason") == "length",
+    )
+
+
+def failure(
+    name: str, status: int | None, told: str, headers: Mapping[str, str], secret: str | None = None
+) -> ModelError:
+    """What a failed call means: try again later, take another form, or leave it.
+
+    Without a status nothing is known to be wrong with the request.
+    """
+    first = told.strip().splitlines()[0][:_SHOWN] if told.strip() else "no reason given"
+    shown = first.replace(secret, "***") if secret and len(secret) >= 8 else first
+    if status is None or status in (408, 425, 429) or status >= 500:
+        return ModelUnavailable(f"{name}: {shown}", retry_after_s=_retry_after_s(headers))
+    if status in _FORMAT_STATUSES and is_about_format(told):
+        return FormatRefused(f"{name}: {shown}")
+    return ModelRefused(f"{name} answered {status}: {shown}")
+
+
+def error_message(body: str) -> str:
+    """The reason in an error's body, in the forms that are about; else the body itself."""
+    try:
+        read: JsonValue = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    error = read.get("error", read) if isinstance(read, dict) else read
+    message = error.get("message", error.get("detail")) if isinstance(error, dict) else error
+    return message if isinstance(message, str) else body
+
+
+def _first_choice(body: JsonValue) -> JsonObject | None:
+    choices = body.get("choices") if isinstance(body, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first if isinstance(first, dict) else None
+
+
+def _refusal(message: JsonObject) -> str | None:
+    own = message.get("provider_specific_fields")
+    for place in (message, own if isinstance(own, dict) else {}):
+        if isinstance(found := place.get("refusal"), str) and found:
+            return found
+    return None
+
+
+def _text(content: JsonValue) -> str:
+    """The answer's text, where it comes in parts, too."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _count(usage: JsonObject, name: str) -> int:
+    found = usage.get(name)
+    return found if isinstance(found, int) else 0
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """`Retry-After` as seconds, where it is a date, too."""
+    text = next((value for key, value in headers.items() if key.lower() == "retry-after"), "")
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        when = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    known = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return max(0.0, (known - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,77 @@
+"""Amounts of money in a person's words, digit for digit; what reads in two ways is unsure."""
+
+import re
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from planner.said import Said
+
+_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
+_NAMES = {"EURO": "EUR", "EUROS": "EUR", "DOLLAR": "USD", "DOLLARS": "USD", "YEN": "JPY"}
+_CODES = (
+    "AED ARS AUD BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY "
+    "KES KRW KWD MAD MXN MYR NGN NOK NZD PEN PHP PKR PLN QAR RON RSD SAR SEK SGD THB TND TRY TWD "
+    "UAH USD UYU VND ZAR"
+).split()
+# Codes are words of other languages and of this one (TRY), so most are read in capitals only.
+_CURRENCY = re.compile(
+    rf"(?<![A-Za-z_])(?:{'|'.join(_CODES)}|(?i:euros?|eur|usd|gbp|chf|dollars?|yen))(?![A-Za-z_])"
+    r"|[€$£¥]"
+)
+_AMOUNT = re.compile(
+    r"(?<![\d.,-])\d{1,15}(?:[.,' \u00a0\u202f]\d{3})*(?:[.,]\d{1,2})?(?!\d|[.,]\d)"
+)
+_GROUPED = re.compile(r"(\d{1,3})((?P<by>[.,' \u00a0\u202f])\d{3}(?:(?P=by)\d{3})*)([.,]\d{1,2})?")
+_BETWEEN = ("", " ", "\u00a0", "\u202f")
+
+
+def money(words: str) -> Iterator[Said]:
+    """Amounts with a currency beside them; between two amounts a currency belongs to either."""
+    amounts = list(_AMOUNT.finditer(words))
+    ends = {each.end(): each for each in amounts}
+    starts = {each.start(): each for each in amounts}
+    for said in _CURRENCY.finditer(words):
+        code = _code(said.group())
+        before = _beside(words, said.start(), -1, ends)
+        after = _beside(words, said.end(), 1, starts)
+        for each in _meant(said, before, after):
+            amount, sure = _read(each.group())
+            if amount is not None:
+                value: JsonValue = {"amount": amount, "currency": code}
+                start, end = min(each.start(), said.start()), max(each.end(), said.end())
+                yield Said(value, start, end, sure)
+
+
+def _code(said: str) -> str:
+    return _SIGNS.get(said) or _NAMES.get(said.upper()) or said.upper()
+
+
+def _beside(
+    words: str, place: int, step: int, found: "dict[int, re.Match[str]]"
+) -> "re.Match[str] | None":
+    if place in found:
+        return found[place]
+    blank = words[place - 1 : place] if step < 0 else words[place : place + 1]
+    return found.get(place + step) if blank in _BETWEEN[1:] else None
+
+
+def _meant(
+    said: "re.Match[str]", before: "re.Match[str] | None", after: "re.Match[str] | None"
+) -> "list[re.Match[str]]":
+    """The amounts that the currency may belong to; one that touches it wins over one apart."""
+    found = [each for each in (before, after) if each is not None]
+    touching = [each for each in found if said.start() == each.end() or said.end() == each.start()]
+    return touching if len(touching) == 1 else found
+
+
+def _read(text: str) -> tuple[str | None, bool]:
+    """The amount, and whether its signs can only be read so: 1.234 and 1,234 are unsure."""
+    if re.fullmatch(r"\d+(?:[.,]\d{1,2})?", text):
+        return text.replace(",", "."), True
+    found = _GROUPED.fullmatch(text)
+    if found is None or (found[4] or "").startswith(found["by"]):
+        return None, False
+    whole = re.sub(r"\D", "", found[1] + found[2])
+    told = found["by"] in "'\u00a0\u202f" or bool(found[4]) or found[2].count(found["by"]) > 1
+    return whole + (found[4] or "").replace(",", "."), told and found["by"] != " "

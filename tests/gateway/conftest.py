@@ -1,0 +1,61 @@
+"""A gateway on a real socket over the shop's real services, and people with keys of their own."""
+
+import importlib.util
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from served import SHOP, Running, serving, write_config
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The services, each a process of its own."""
+    spec = importlib.util.spec_from_file_location("shop_start", SHOP / "start.py")
+    assert spec is not None
+    assert spec.loader is not None
+    start = importlib.util.module_from_spec(spec)
+    sys.modules["shop_start"] = start
+    spec.loader.exec_module(start)
+    with start.start_shop(tmp_path_factory.mktemp("shop")) as running:
+        yield running
+
+
+@pytest.fixture
+def mended(shop: Any) -> Iterator[Any]:
+    """The shop, without any fault before and after."""
+    yield shop
+    for url in shop.urls.values():
+        httpx2.delete(f"{url}/faults", trust_env=False)
+
+
+@pytest.fixture
+def config(shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An operator's file over the shop."""
+    monkeypatch.setenv("SHOP_PAYMENTS_KEY", "sk_shop_minor")
+    return write_config(tmp_path, shop)
+
+
+@pytest.fixture
+async def running(config: Path) -> AsyncIterator[Running]:
+    """A fresh gateway over the shop."""
+    async with serving(config) as found:
+        yield found
+
+
+@pytest.fixture
+async def requester(running: Running) -> httpx2.AsyncClient:
+    return await running.person("requester-1", "requester")
+
+
+@pytest.fixture
+async def approver(running: Running) -> httpx2.AsyncClient:
+    return await running.person("approver-1", "approver")
+
+
+@pytest.fixture
+async def operator(running: Running) -> httpx2.AsyncClient:
+    return await running.person("operator", key=running.gateway.operator_key)

@@ -1,0 +1,154 @@
+"""Server-sent events: from any place, without a gap or a duplicate, until nothing more can come."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from served import MUG, STATUS, answered, approve, ask, until_open, until_status
+
+
+async def follow(
+    client: httpx2.AsyncClient, path: str, after: int | None = None, *, most: int = 1000
+) -> list[Any]:
+    """Read a stream until it ends, or until it has told so many events."""
+    headers = {"accept": "text/event-stream"}
+    if after is not None:
+        headers["last-event-id"] = str(after)
+    found = []
+    async with client.stream("GET", path, headers=headers) as answer:
+        assert answer.status_code in (200, 204), await answer.aread()
+        async for line in answer.aiter_lines():
+            if line.startswith("data: "):
+                found.append(json.loads(line.removeprefix("data: ")))
+                if len(found) == most:
+                    break
+    return found
+
+
+async def test_a_stream_that_is_followed_from_the_start_tells_everything_and_ends(
+    requester: httpx2.AsyncClient, approver: httpx2.AsyncClient
+) -> None:
+    asked = await ask(requester, MUG)
+    run = (await answered(requester, asked["id"], remedy="refund"))["run"]
+    following = asyncio.create_task(follow(requester, f"/v1/runs/{run}/events"))
+    await approve(approver, run)
+    told = await asyncio.wait_for(following, 30)
+
+    assert [each["seq"] for each in told] == list(range(1, len(told) + 1))
+    assert told[-1]["type"] == "run.finished"
+    assert {"gate.opened", "approval.granted", "intent.recorded", "step.done"} <= {
+        each["type"] for each in told
+    }
+
+
+async def test_going_on_from_any_event_leaves_no_gap_and_no_duplicate(
+    requester: httpx2.AsyncClient,
+) -> None:
+    run = (await ask(requester, STATUS))["run"]
+    path = f"/v1/runs/{run}/events"
+    whole = await follow(requester, path)
+    for place in range(1, len(whole)):
+        rest = await follow(requester, path, after=place)
+
+        assert whole[:place] + rest == whole
+
+
+async def test_a_client_that_drops_in_the_middle_goes_on_where_it_was(
+    requester: httpx2.AsyncClient, approver: httpx2.AsyncClient
+) -> None:
+    asked = await ask(requester, MUG)
+    run = (await answered(requester, asked["id"], remedy="refund"))["run"]
+    path = f"/v1/runs/{run}/events"
+    first = await follow(requester, path, most=2)
+    await approve(approver, run)
+    rest = await follow(requester, path, after=first[-1]["seq"])
+
+    assert [each["seq"] for each in first + rest] == list(range(1, len(first + rest) + 1))
+    assert rest[-1]["type"] == "run.finished"
+
+
+async def test_whoever_comes_back_after_the_end_is_told_not_to(
+    requester: httpx2.AsyncClient,
+) -> None:
+    run = (await ask(requester, STATUS))["run"]
+    path = f"/v1/runs/{run}/events"
+    last = (await follow(requester, path))[-1]["seq"]
+    answer = await requester.get(path, headers={"last-event-id": str(last)})
+
+    assert answer.status_code == 204
+
+
+@pytest.mark.parametrize("text", ["Write me a poem about the sea.", STATUS])
+async def test_a_requests_stream_ends_with_its_planning_however_that_ends(
+    requester: httpx2.AsyncClient, text: str
+) -> None:
+    taken = (await requester.post("/v1/requests", json={"text": text})).json()
+    told = await asyncio.wait_for(follow(requester, f"/v1/requests/{taken['id']}/events"), 20)
+    row = (await requester.get(f"/v1/requests/{taken['id']}")).json()
+
+    assert told[0]["type"] == "request.received"
+    assert row["status"] in ("refused", "planned")
+
+
+async def test_a_requests_stream_tells_the_question_and_stays_for_the_answer(
+    requester: httpx2.AsyncClient,
+) -> None:
+    asked = await ask(requester, MUG, start="manual")
+    path = f"/v1/requests/{asked['id']}/events"
+    following = asyncio.create_task(follow(requester, path))
+    await answered(requester, asked["id"], remedy="refund")
+    told = await asyncio.wait_for(following, 20)
+
+    assert [each["type"] for each in told] == [
+        "request.received",
+        "question.asked",
+        "question.answered",
+        "plan.drafted",
+        "plan.accepted",
+    ]
+    assert told[3]["data"]["planner"] == "playbooks"
+
+
+async def test_a_silent_stream_says_that_it_is_still_there(
+    requester: httpx2.AsyncClient, approver: httpx2.AsyncClient
+) -> None:
+    asked = await ask(requester, MUG)
+    run = (await answered(requester, asked["id"], remedy="refund"))["run"]
+    await until_open(approver, run)
+    await until_status(requester, f"/v1/runs/{run}", "waiting")
+    async with requester.stream("GET", f"/v1/runs/{run}/events") as answer:
+        beats = 0
+        async for line in answer.aiter_lines():
+            beats += line.startswith(": ")
+            if beats == 2:
+                break
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    assert beats == 2
+
+
+async def test_events_come_as_a_list_where_json_is_asked_for(
+    requester: httpx2.AsyncClient,
+) -> None:
+    run = (await ask(requester, STATUS))["run"]
+    path = f"/v1/runs/{run}/events"
+    streamed = await follow(requester, path)
+    listed = await requester.get(path, headers={"accept": "application/json"})
+    rest = await requester.get(f"{path}?after=2", headers={"accept": "application/json"})
+
+    assert listed.json() == streamed
+    assert rest.json() == streamed[2:]
+
+
+@pytest.mark.parametrize("after", ["-1", "x", "1.5", "9999", "9" * 20, "\u0662"])
+async def test_an_event_that_does_not_exist_is_no_place_to_go_on_from(
+    requester: httpx2.AsyncClient, after: str
+) -> None:
+    run = (await ask(requester, STATUS))["run"]
+    answer = await requester.get(f"/v1/runs/{run}/events?after={after}")
+
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "bad-event-id"

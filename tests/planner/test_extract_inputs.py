@@ -1,0 +1,183 @@
+"""Typed inputs read from a person's words: one reading is a value, several are a question."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from connectors.spec import JsonObject
+from planner.extract_inputs import captured, is_valid, read_input, spoken
+
+TODAY = "2026-11-24"
+TEXT: JsonObject = {"type": "string"}
+MONEY: JsonObject = {
+    "type": "object",
+    "properties": {"amount": {"type": "string"}, "currency": {"type": "string"}},
+    "required": ["amount", "currency"],
+}
+ORDER: JsonObject = {"type": "string", "pattern": "^[0-9]{4}$"}
+REMEDY: JsonObject = {
+    "enum": ["refund", "replacement"],
+    "x-words": {"refund": ["money back"], "replacement": ["a new one", "send another"]},
+}
+PIECE: JsonObject = {"enum": ["plate", "plate set", "tea_pot"]}
+DATE: JsonObject = {"type": "string", "format": "date"}
+EMAIL: JsonObject = {"type": "string", "format": "email"}
+WHOLE: JsonObject = {"type": "integer"}
+NUMBER: JsonObject = {"type": "number"}
+KINDS = (MONEY, ORDER, REMEDY, PIECE, DATE, EMAIL, WHOLE, NUMBER, TEXT)
+
+
+def value_of(schema: JsonObject, words: str) -> JsonValue:
+    return read_input(schema, words, TODAY).value
+
+
+def options(schema: JsonObject, words: str) -> tuple[str, ...]:
+    return read_input(schema, words, TODAY).candidates
+
+
+@pytest.mark.parametrize(
+    ("words", "amount", "currency"),
+    [
+        ("refund EUR 18.50 please", "18.50", "EUR"),
+        ("18.50 EUR", "18.50", "EUR"),
+        ("€18,50", "18.50", "EUR"),
+        ("20 euros", "20", "EUR"),
+        ("$20.", "20", "USD"),
+        ("1,234.50 EUR", "1234.50", "EUR"),
+        ("1.234,50 €", "1234.50", "EUR"),
+        ("1.234.567 EUR", "1234567", "EUR"),
+        ("order 1042 €18.50", "18.50", "EUR"),
+        ("pay 20 TRY", "20", "TRY"),
+    ],
+)
+def test_money_is_read_digit_for_digit(words: str, amount: str, currency: str) -> None:
+    assert value_of(MONEY, words) == {"amount": amount, "currency": currency}
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [
+        ("1,234 EUR", ("1234 EUR",)),
+        ("1.234 EUR", ("1234 EUR",)),
+        ("1 234,50 EUR", ("1234.50 EUR",)),
+        ("order 1042 EUR 18.50", ("1042 EUR", "18.50 EUR")),
+        ("12 EUR or 13 EUR", ("12 EUR", "13 EUR")),
+    ],
+)
+def test_money_that_reads_in_two_ways_is_asked_and_the_option_is_understood(
+    words: str, asked: tuple[str, ...]
+) -> None:
+    assert options(MONEY, words) == asked
+    assert all(
+        spoken(read_input(MONEY, each, TODAY, answered=True).value) == each for each in asked
+    )
+
+
+@pytest.mark.parametrize("words", ["-20 EUR", "try 20", "18.50", "twenty euros", "1.2.3 EUR"])
+def test_what_is_no_amount_is_not_made_one(words: str) -> None:
+    assert read_input(MONEY, words, TODAY).kind == "nothing"
+
+
+@pytest.mark.parametrize("words", ["order 1042", "#1042.", "order-1042", "(1042)", "it's 1042!"])
+def test_an_identifier_is_read_by_its_pattern(words: str) -> None:
+    assert value_of(ORDER, words) == "1042"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["2026-03-12", "12 March 2026", "1042.50 EUR", "ord_1042", "10422", "a1042@example.com"],
+)
+def test_a_part_of_something_else_is_no_identifier(words: str) -> None:
+    assert read_input(ORDER, words, TODAY).kind == "nothing"
+
+
+def test_two_identifiers_are_a_question() -> None:
+    assert options(ORDER, "order 1042 and 1043") == ("1042", "1043")
+
+
+def test_a_pattern_that_only_backtracking_could_read_costs_nothing() -> None:
+    evil: JsonObject = {"type": "string", "pattern": "^(a+)+$"}
+    assert value_of(evil, "a" * 5000 + "!") == "a" * 5000
+
+    looking: JsonObject = {"type": "string", "pattern": "^(?=x)x$"}
+    assert read_input(looking, "x", TODAY).kind == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("I want my money back", "refund"),
+        ("Refunds!", "refund"),
+        ("no refund, a new one", "replacement"),
+        ("instead of a refund, send another", "replacement"),
+    ],
+)
+def test_listed_values_are_read_by_their_other_words_and_not_against_them(
+    words: str, value: str
+) -> None:
+    assert value_of(REMEDY, words) == value
+
+
+def test_the_longest_listed_value_wins_and_spaces_stand_for_underscores() -> None:
+    assert value_of(PIECE, "the plate set is cracked") == "plate set"
+    assert value_of(PIECE, "two tea pots") == "tea_pot"
+    assert options(PIECE, "a plate and a plate set") == ("plate", "plate set")
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("tomorrow", "2026-11-25"),
+        ("on 12 March 2026", "2026-03-12"),
+        ("March 12th, 2026", "2026-03-12"),
+        ("12.03.2026", "2026-03-12"),
+        ("13/4/2026", "2026-04-13"),
+    ],
+)
+def test_dates_are_read_as_people_write_them(words: str, value: str) -> None:
+    assert value_of(DATE, words) == value
+
+
+def test_a_date_that_is_two_dates_is_asked_and_one_that_is_none_is_not_read() -> None:
+    assert options(DATE, "3/4/2026") == ("2026-04-03", "2026-03-04")
+    assert read_input(DATE, "2026-02-31", TODAY).kind == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [("two mugs", 2), ("-3", -3), ("1,042 pieces", 1042), ("2.", 2), ("at 10:30", None),
+     ("20 EUR", None), ("2.5", None), ("3 March 2026", None)],
+)  # fmt: skip
+def test_whole_numbers_are_read_where_they_are_nothing_else(words: str, value: int | None) -> None:
+    assert value_of(WHOLE, words) == value
+
+
+def test_what_the_schema_forbids_is_not_read() -> None:
+    assert value_of({**WHOLE, "maximum": 5}, "take 4 of 9") == 4
+    assert read_input(EMAIL, "a@b and c", TODAY).kind == "nothing"
+
+
+def test_answers_may_be_free_text_or_yes() -> None:
+    assert read_input(TEXT, " it leaks ", TODAY, answered=True).value == "it leaks"
+    assert read_input({"type": "boolean"}, "Yes.", TODAY, answered=True).value is True
+    assert read_input(TEXT, "it leaks", TODAY).kind == "nothing"
+
+
+def test_a_place_of_an_utterance_holds_free_text_too() -> None:
+    assert captured(TEXT, "it leaks", TODAY).value == "it leaks"
+    assert captured(ORDER, "it leaks", TODAY).kind == "nothing"
+
+
+def test_a_list_takes_every_value() -> None:
+    several: JsonObject = {"type": "array", "items": ORDER}
+
+    assert value_of(several, "orders 1042, 1043 and 1042") == ["1042", "1043"]
+
+
+@given(st.text(max_size=80) | st.from_regex(r"[ 0-9.,€EUR/@a-c'-]{0,40}"), st.booleans())
+def test_whatever_is_read_is_valid(words: str, answered: bool) -> None:
+    for schema in KINDS:
+        reading = read_input(schema, words, TODAY, answered=answered)
+
+        assert reading.kind != "value" or is_valid(schema, reading.value)

@@ -1,0 +1,109 @@
+"""Rows and values that the tests of the store begin with."""
+
+from sqlalchemy import Connection
+
+from connectors.spec import JsonObject, Limits, Principal
+from executor.store import drives, plans, runs
+from executor.store.approvals import ApprovalRow
+from executor.store.drives import Claim, Due
+from executor.store.journal import AttemptOutcome, Intent, NewEvent
+
+TENANT = "main"
+RUN = Due("run", TENANT, "run_a")
+NOW = 1_700_000_000.0
+REQUESTER = Principal("requester", TENANT, frozenset({"requester", "approver"}))
+APPROVER = Principal("approver", TENANT, frozenset({"approver"}))
+
+
+def add_run(c: Connection, run: str = "run_a", *, now: float = NOW, tenant: str = TENANT) -> None:
+    """A queued run with its plan."""
+    plan = f"pln_{run}"
+    plans.add(c, plans.PlanRow(tenant, plan, "sha256:0", REQUESTER.id, None, {"language": 1}, now))
+    runs.create(c, tenant=tenant, run=run, plan=plan, requester=REQUESTER.id, now=now)
+
+
+def claimed(c: Connection, due: Due = RUN, *, driver: str = "me", now: float = NOW) -> Claim:
+    """A claim that must succeed."""
+    claim = drives.claim(c, due, driver, now)
+    assert claim is not None
+    return claim
+
+
+def new_run(c: Connection, run: str = "run_a") -> Claim:
+    """A run that is being driven."""
+    add_run(c, run)
+    return claimed(c, Due("run", TENANT, run))
+
+
+def intent(
+    step: str = "refund",
+    n: int = 1,
+    *,
+    effect: str = "keyed",
+    approval: str | None = None,
+    args_hash: str = "sha256:args",
+    limits: Limits | None = None,
+) -> Intent:
+    """A call that is about to be made."""
+    return Intent(
+        step=step,
+        iteration="",
+        n=n,
+        action="payments.refund_create",
+        connection="payments",
+        effect=effect,
+        key="KEY",
+        args_hash=args_hash,
+        arguments={"amount": {"amount": "18.50", "currency": "EUR"}},
+        tool_digest="sha256:tool",
+        policy_version="v1",
+        approval=approval,
+        timeout_s=30.0,
+        limits=limits,
+    )
+
+
+def ended(state: str, step: str = "refund", n: int = 1) -> NewEvent:
+    """What the journal is told of a call that ended."""
+    return NewEvent("attempt.ended", {"step": step, "iteration": "", "n": n, "state": state})
+
+
+def resolved(resolution: str, step: str = "refund", n: int = 1) -> NewEvent:
+    """What the journal is told of an attempt that was in doubt."""
+    data: JsonObject = {"step": step, "iteration": "", "n": n, "resolution": resolution}
+    return NewEvent("reconcile.resolved", data)
+
+
+def outcome(
+    state: str, step: str = "refund", n: int = 1, *, hold: tuple[str, float] | None = None
+) -> AttemptOutcome:
+    """How a call ended."""
+    return AttemptOutcome(step, "", n, state, ended(state, step, n), hold)
+
+
+def question(
+    approval: str = "apr_a", *, quorum: int = 1, expires_at: float = NOW + 3600
+) -> ApprovalRow:
+    """An open question to an approver."""
+    return ApprovalRow(
+        tenant=TENANT,
+        id=approval,
+        run="run_a",
+        step="refund",
+        iteration="",
+        plan_digest="sha256:0",
+        action="payments.refund_create",
+        action_digest="sha256:tool",
+        arguments={"amount": {"amount": "18.50", "currency": "EUR"}},
+        args_hash="sha256:args",
+        policy_version="v1",
+        policies=("refunds",),
+        reasons=("money leaves",),
+        role="approver",
+        quorum=quorum,
+        requester=REQUESTER.id,
+        nonce="0" * 32,
+        state="open",
+        created_at=NOW,
+        expires_at=expires_at,
+    )

@@ -1,0 +1,254 @@
+"""An approval is decided once, by the right people, in time, for exactly what was shown."""
+
+import asyncio
+from functools import partial
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import create_engine, func, select
+from store_cases import APPROVER, NOW, REQUESTER, RUN, TENANT, add_run, new_run, question
+
+from connectors.spec import Principal
+from executor.store import approvals, drives, runs
+from executor.store.approvals import Decision
+from executor.store.store import Store
+from executor.store.tables import decisions, metadata
+
+SECOND = Principal("second", TENANT, frozenset({"approver"}))
+PEOPLE = (
+    REQUESTER,
+    APPROVER,
+    SECOND,
+    Principal("third", TENANT, frozenset({"approver", "operator"})),
+    Principal("visitor", TENANT, frozenset({"requester"})),
+)
+
+
+async def _ask(store: Store, *, quorum: int = 1) -> None:
+    await store.write(new_run)
+    await store.write(lambda c: approvals.create(c, question(quorum=quorum)))
+
+
+async def _decide(
+    store: Store, by: Principal, decision: Decision = "approve", now: float = NOW
+) -> str:
+    return await store.write(
+        lambda c: approvals.decide(c, TENANT, "apr_a", by, decision, "checked", now)
+    )
+
+
+async def test_a_question_is_shown_as_it_was_asked(store: Store) -> None:
+    await _ask(store)
+
+    assert await store.read(lambda c: approvals.get(c, TENANT, "apr_a")) == question()
+    assert await store.read(lambda c: approvals.get(c, "other", "apr_a")) is None
+
+
+async def test_an_approval_wakes_its_run(store: Store) -> None:
+    await _ask(store)
+    claim = await store.write(lambda c: drives.claim(c, RUN, "me", NOW))
+    assert claim is not None
+    await store.write(lambda c: drives.end_drive(c, claim, status="waiting", now=NOW))
+    ruling = await _decide(store, APPROVER)
+
+    assert ruling == "granted"
+    assert await store.read(lambda c: drives.due(c, NOW)) == [RUN]
+
+
+async def test_nobody_decides_on_their_own_request(store: Store) -> None:
+    await _ask(store)
+
+    assert await _decide(store, REQUESTER) == "own"
+    assert await _decide(store, REQUESTER, "refuse") == "own"
+
+
+async def test_who_lacks_the_role_does_not_decide(store: Store) -> None:
+    await _ask(store)
+
+    assert await _decide(store, Principal("visitor", TENANT)) == "role"
+
+
+async def test_the_same_decision_again_is_a_repetition_and_the_opposite_a_conflict(
+    store: Store,
+) -> None:
+    await _ask(store)
+    rulings = [await _decide(store, APPROVER), await _decide(store, APPROVER)]
+    rulings += [await _decide(store, APPROVER, "refuse"), await _decide(store, SECOND, "refuse")]
+
+    assert rulings == ["granted", "repeated", "conflict", "conflict"]
+
+
+async def test_a_quorum_counts_people_and_one_refusal_ends_it(store: Store) -> None:
+    await _ask(store, quorum=2)
+    rulings = [await _decide(store, APPROVER), await _decide(store, APPROVER)]
+    before = await store.read(lambda c: approvals.covers(c, TENANT, *_COVERED, NOW))
+    rulings.append(await _decide(store, SECOND))
+
+    assert rulings == ["counted", "repeated", "granted"]
+    assert not before
+    assert await store.read(lambda c: approvals.covers(c, TENANT, *_COVERED, NOW))
+
+
+_COVERED = ("apr_a", "sha256:args", "sha256:tool")
+
+
+@pytest.mark.parametrize("marked", [False, True])
+async def test_too_late_is_expired_whether_or_not_anybody_has_noticed(
+    store: Store, marked: bool
+) -> None:
+    await _ask(store)
+    if marked:
+        await store.write(lambda c: approvals.expire(c, TENANT, "apr_a"))
+
+    assert await _decide(store, APPROVER, now=NOW + 3600) == "expired"
+
+
+async def test_what_was_granted_does_not_cover_other_arguments_another_tool_or_later_times(
+    store: Store,
+) -> None:
+    await _ask(store)
+    await _decide(store, APPROVER)
+    covers = [
+        await store.read(lambda c, case=case: approvals.covers(c, TENANT, *case))
+        for case in (
+            (*_COVERED, NOW),
+            ("apr_a", "sha256:other", "sha256:tool", NOW),
+            ("apr_a", "sha256:args", "sha256:other", NOW),
+            (*_COVERED, NOW + 3600),
+            ("apr_b", "sha256:args", "sha256:tool", NOW),
+        )
+    ]
+
+    assert covers == [True, False, False, False, False]
+
+
+async def test_after_cancel_nothing_is_decided(store: Store) -> None:
+    await _ask(store)
+    await store.write(lambda c: runs.request_cancel(c, TENANT, RUN.id, "stop", NOW))
+
+    assert await _decide(store, APPROVER) == "void"
+
+
+async def test_what_a_run_no_longer_waits_for_is_void(store: Store) -> None:
+    await _ask(store)
+    await store.write(lambda c: approvals.close(c, TENANT, RUN.id, "void"))
+
+    assert await _decide(store, APPROVER) == "void"
+
+
+async def test_of_an_approval_and_a_refusal_at_once_one_wins(store: Store) -> None:
+    await _ask(store)
+    rulings = await asyncio.gather(
+        *(
+            store.write(
+                partial(
+                    approvals.decide, tenant=TENANT, approval="apr_a",
+                    by=Principal(f"approver-{n}", TENANT, frozenset({"approver"})),
+                    decision="approve" if n % 2 else "refuse", reason="checked", now=NOW,
+                )
+            )
+            for n in range(20)
+        )
+    )  # fmt: skip
+
+    assert len([each for each in rulings if each in ("granted", "refused")]) == 1
+    assert len([each for each in rulings if each == "conflict"]) == 10
+
+
+async def test_open_questions_are_listed_for_their_tenant_alone(store: Store) -> None:
+    await _ask(store)
+    await store.write(lambda c: approvals.create(c, question("apr_b")))
+    await _decide(store, APPROVER)
+    listed = await store.read(lambda c: approvals.listed(c, TENANT, state="open"))
+
+    assert [row.id for row in listed] == ["apr_b"]
+    assert await store.read(lambda c: approvals.listed(c, "other")) == []
+    assert len(await store.read(lambda c: approvals.listed(c, TENANT, run=RUN.id))) == 2
+
+
+async def test_an_unknown_approval_is_not_decided(store: Store) -> None:
+    await _ask(store)
+
+    with pytest.raises(KeyError):
+        await store.write(
+            lambda c: approvals.decide(c, "other", "apr_a", APPROVER, "approve", "x", NOW)
+        )
+
+
+class Approving(RuleBasedStateMachine):
+    """Many people decide in any order while time passes, the run is cancelled or ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._engine = create_engine("sqlite://")
+        metadata.create_all(self._engine)
+        self._c = self._engine.connect()
+        self._now = NOW
+        self._approved: set[str] = set()
+        self._settled: str | None = None
+        self._settled_at = NOW
+
+    @initialize(quorum=st.integers(1, 3))
+    def ask(self, quorum: int) -> None:
+        """Ask once."""
+        self._quorum = quorum
+        add_run(self._c)
+        approvals.create(self._c, question(quorum=quorum, expires_at=NOW + 100))
+
+    @rule(by=st.sampled_from(PEOPLE), decision=st.sampled_from(["approve", "refuse"]))
+    def decide(self, by: Principal, decision: Decision) -> None:
+        """One person decides."""
+        ruling = approvals.decide(self._c, TENANT, "apr_a", by, decision, "checked", self._now)
+        may = by.id != REQUESTER.id and "approver" in by.roles
+
+        assert (ruling in ("own", "role")) is not may
+        if ruling in ("granted", "refused", "counted"):
+            assert self._settled is None
+            assert self._now < NOW + 100
+        if ruling in ("granted", "counted"):
+            assert by.id not in self._approved
+            self._approved.add(by.id)
+        if ruling in ("granted", "refused"):
+            self._settled, self._settled_at = ruling, self._now
+            assert ruling == "refused" or len(self._approved) == self._quorum
+
+    @rule(seconds=st.sampled_from([1.0, 40.0, 100.0]))
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self._now += seconds
+
+    @rule()
+    def cancel(self) -> None:
+        """Somebody cancels the run."""
+        if runs.request_cancel(self._c, TENANT, RUN.id, "stop", self._now):
+            self._settled = self._settled or "void"
+
+    @rule(state=st.sampled_from(["void", "expired"]))
+    def close(self, state: str) -> None:
+        """The run stops waiting."""
+        approvals.close(self._c, TENANT, RUN.id, "void" if state == "void" else "expired")
+        self._settled = self._settled or state
+
+    @invariant()
+    def what_is_settled_stays(self) -> None:
+        """Nothing changes a ruling, and only a grant in time lets the call pass."""
+        row = approvals.get(self._c, TENANT, "apr_a")
+        if row is None:
+            return
+        if self._settled in ("granted", "refused"):
+            assert row.state == self._settled
+        covers = approvals.covers(self._c, TENANT, *_COVERED, self._now)
+        assert covers is (self._settled == "granted" and self._now < NOW + 100)
+        counted = self._c.execute(select(func.count()).select_from(decisions)).scalar_one()
+        assert counted == len(self._approved) + (self._settled == "refused")
+
+    def teardown(self) -> None:
+        """Close the database."""
+        self._c.close()
+        self._engine.dispose()
+
+
+TestApproving = Approving.TestCase
+TestApproving.settings = settings(max_examples=60, stateful_step_count=25)

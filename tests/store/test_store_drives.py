@@ -1,0 +1,201 @@
+"""A row is driven by one at a time; who was taken over writes nothing; no wake is lost."""
+
+import asyncio
+from functools import partial
+
+import pytest
+from store_cases import NOW, RUN, TENANT, add_run, claimed, new_run
+
+from connectors.spec import Principal
+from executor.store import drives, requests, runs
+from executor.store.drives import Claim, Due
+from executor.store.errors import FencedError, StoreError
+from executor.store.store import Store
+
+
+async def test_one_of_many_who_claim_at_once_gets_the_run(store: Store) -> None:
+    await store.write(add_run)
+    claims = await asyncio.gather(
+        *(
+            store.write(partial(drives.claim, due=RUN, driver=f"driver-{n}", now=NOW))
+            for n in range(50)
+        )
+    )
+
+    assert len([claim for claim in claims if claim is not None]) == 1
+
+
+async def test_the_same_driver_may_claim_again_and_fences_its_earlier_drive(store: Store) -> None:
+    first = await store.write(new_run)
+    second = await store.write(claimed)
+
+    assert second.epoch == first.epoch + 1
+    assert await store.read(lambda c: drives.wake_seq(c, first)) is None
+    with pytest.raises(FencedError):
+        await store.write(lambda c: drives.check_fence(c, first))
+
+
+async def test_a_finished_run_cannot_be_claimed(store: Store) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: drives.end_drive(c, claim, status="succeeded", now=NOW))
+
+    assert await store.write(lambda c: drives.claim(c, RUN, "me", NOW)) is None
+
+
+async def test_a_claim_reaches_no_run_of_another_tenant(store: Store) -> None:
+    await store.write(add_run)
+    other = Due("run", "other", RUN.id)
+
+    assert await store.write(lambda c: drives.claim(c, other, "me", NOW)) is None
+
+
+async def test_a_drive_cannot_let_go_past_something_that_arrived(store: Store) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: drives.wake(c, RUN, NOW))
+    let_go = await store.write(lambda c: drives.end_drive(c, claim, status="waiting", now=NOW))
+    seen = await store.read(lambda c: drives.wake_seq(c, claim))
+
+    assert not let_go
+    assert seen == claim.wake_seq + 1
+    now_seen = Claim(claim.kind, claim.tenant, claim.id, claim.epoch, claim.wake_seq + 1)
+    assert await store.write(lambda c: drives.end_drive(c, now_seen, status="waiting", now=NOW))
+
+
+async def test_a_drive_that_has_let_go_holds_nothing(store: Store) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: drives.end_drive(c, claim, status="waiting", now=NOW))
+
+    with pytest.raises(FencedError):
+        await store.write(lambda c: drives.check_fence(c, claim))
+    assert not await store.write(lambda c: drives.end_drive(c, claim, status="failed", now=NOW))
+
+
+async def test_a_wake_makes_a_waiting_run_due_even_if_nobody_is_there_to_hear_it(
+    store: Store,
+) -> None:
+    claim = await store.write(new_run)
+    await store.write(
+        lambda c: drives.end_drive(c, claim, status="waiting", waiting_for="approval", now=NOW)
+    )
+    before = await store.read(lambda c: drives.due(c, NOW + 1))
+    await store.write(lambda c: drives.wake(c, RUN, NOW))
+
+    assert before == []
+    assert await store.read(lambda c: drives.due(c, NOW + 1)) == [RUN]
+
+
+async def test_a_run_that_waits_for_a_time_is_due_then(store: Store) -> None:
+    claim = await store.write(new_run)
+    await store.write(
+        lambda c: drives.end_drive(c, claim, status="waiting", wake_at=NOW + 60, now=NOW)
+    )
+
+    assert await store.read(lambda c: drives.due(c, NOW + 59)) == []
+    assert await store.read(lambda c: drives.next_wake(c, NOW + 59)) == NOW + 60
+    assert await store.read(lambda c: drives.due(c, NOW + 60)) == [RUN]
+    assert await store.read(lambda c: drives.next_wake(c, NOW + 60)) is None
+
+
+async def test_what_is_due_comes_oldest_first_and_without_what_is_driven(store: Store) -> None:
+    for number, run in enumerate(("run_c", "run_b", "run_d")):
+        await store.write(partial(add_run, run=run, now=NOW + number))
+    await store.write(lambda c: claimed(c, Due("run", TENANT, "run_b")))
+    await store.write(
+        lambda c: requests.create(
+            c, request="req_a", principal=Principal("requester", TENANT), text="words",
+            inputs={}, model=None, start="auto", now=NOW + 0.5,
+        )
+    )  # fmt: skip
+    found = await store.read(lambda c: [each.id for each in drives.due(c, NOW + 9)])
+
+    assert found == ["run_c", "req_a", "run_d"]
+
+
+async def test_what_a_dead_process_drove_is_handed_back_counted_and_fenced(store: Store) -> None:
+    claim = await store.write(new_run)
+    count = await store.write(lambda c: drives.hand_back(c, NOW + 1))
+    row = await store.read(lambda c: runs.get(c, TENANT, RUN.id))
+
+    assert count == 1
+    assert row is not None
+    assert (row.status, row.recoveries) == ("queued", 1)
+    assert await store.read(lambda c: drives.wake_seq(c, claim)) is None
+    assert await store.read(lambda c: drives.due(c, NOW + 1)) == [RUN]
+
+
+async def test_a_driver_that_stops_in_order_leaves_its_runs_without_a_recovery(
+    store: Store,
+) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: add_run(c, "run_b"))
+    await store.write(lambda c: claimed(c, Due("run", TENANT, "run_b"), driver="another"))
+    count = await store.write(lambda c: drives.release(c, "me", NOW + 1))
+    row = await store.read(lambda c: runs.get(c, TENANT, RUN.id))
+
+    assert count == 1
+    assert row is not None
+    assert (row.status, row.recoveries) == ("queued", 0)
+    assert await store.read(lambda c: drives.wake_seq(c, claim)) is None
+
+
+async def test_a_run_is_asked_to_cancel_once(store: Store) -> None:
+    claim = await store.write(new_run)
+    asked = [
+        await store.write(lambda c: runs.request_cancel(c, TENANT, RUN.id, "stop", NOW))
+        for _ in range(2)
+    ]
+
+    assert asked == [True, False]
+    assert await store.read(lambda c: drives.wake_seq(c, claim)) == claim.wake_seq + 1
+    assert await store.read(lambda c: runs.cancel_mode(c, TENANT, RUN.id)) == "stop"
+
+
+async def test_cancel_and_finish_race_and_one_of_them_wins(store: Store) -> None:
+    outcomes = set()
+    for number in range(20):
+        run = Due("run", TENANT, f"run_{number}")
+        claim = await store.write(partial(new_run, run=run.id))
+        finish = partial(drives.end_drive, claim=claim, status="succeeded", now=NOW)
+        cancel = partial(runs.request_cancel, tenant=TENANT, run=run.id, mode="stop", now=NOW)
+        first, second = (finish, cancel) if number % 2 else (cancel, finish)
+        outcomes.add(tuple(await asyncio.gather(store.write(first), store.write(second))))
+
+    assert outcomes == {(True, False)}  # whichever came first
+
+
+async def test_a_finished_run_cannot_be_cancelled(store: Store) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: drives.end_drive(c, claim, status="failed", now=NOW))
+
+    assert not await store.write(lambda c: runs.request_cancel(c, TENANT, RUN.id, "stop", NOW))
+
+
+async def test_a_run_needs_a_plan_that_is_there(store: Store) -> None:
+    with pytest.raises(StoreError, match="FOREIGN KEY"):
+        await store.write(
+            lambda c: runs.create(
+                c, tenant=TENANT, run="run_x", plan="pln_x", requester="r", now=NOW
+            )
+        )
+
+
+async def test_runs_are_listed_newest_first_within_their_tenant(store: Store) -> None:
+    for number in range(5):
+        await store.write(partial(add_run, run=f"run_{number}", now=NOW + number))
+    await store.write(partial(add_run, run="run_x", now=NOW + 9, tenant="other"))
+    listed = await store.read(lambda c: runs.newest(c, TENANT, limit=3))
+
+    assert [row.id for row in listed] == ["run_4", "run_3", "run_2"]
+    assert await store.read(lambda c: runs.newest(c, TENANT, status="running")) == []
+    assert await store.read(lambda c: runs.get(c, TENANT, "run_x")) is None
+
+
+async def test_a_result_is_kept_as_it_was(store: Store) -> None:
+    claim = await store.write(new_run)
+    result = {"total": {"amount": "18.50", "currency": "EUR"}, "list": [1, None, "ü"]}
+    await store.write(lambda c: runs.set_result(c, claim, result))
+    row = await store.read(lambda c: runs.get(c, TENANT, RUN.id))
+
+    assert row is not None
+    assert row.result == result
+    assert not row.has_ended

@@ -1,0 +1,340 @@
+"""Events have no gaps; an intent is written before its call, and only where a call may be made."""
+
+import asyncio
+from functools import partial
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import create_engine
+from store_cases import (
+    APPROVER,
+    NOW,
+    RUN,
+    TENANT,
+    claimed,
+    ended,
+    intent,
+    new_run,
+    outcome,
+    question,
+    resolved,
+)
+
+from connectors.spec import Limits, Principal
+from executor.store import approvals, attempts, drives, journal, limits, requests, runs
+from executor.store.drives import Due
+from executor.store.errors import FencedError
+from executor.store.journal import Blocked, NewEvent
+from executor.store.store import Store
+from executor.store.tables import metadata
+
+
+def _event(number: int) -> NewEvent:
+    return NewEvent("step.done", {"number": number})
+
+
+async def test_many_who_append_at_once_leave_no_gap_and_no_double(store: Store) -> None:
+    claim = await store.write(new_run)
+    await asyncio.gather(
+        *(
+            store.write(
+                partial(
+                    journal.append, tenant=TENANT, subject=RUN.id,
+                    new=[_event(n), _event(n)][: 1 + n % 2], now=NOW, claim=claim,
+                )
+            )
+            for n in range(100)
+        )
+    )  # fmt: skip
+    found = await store.read(lambda c: journal.read(c, TENANT, RUN.id))
+
+    assert [each.seq for each in found] == list(range(1, 151))
+
+
+async def test_a_failed_append_takes_no_number(store: Store) -> None:
+    claim = await store.write(new_run)
+
+    def appended_then_failed(c: object) -> None:
+        journal.append(c, TENANT, RUN.id, [_event(0)], NOW, claim=claim)  # type: ignore[arg-type]  # any connection
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await store.write(appended_then_failed)
+    stored = await store.write(lambda c: journal.append(c, TENANT, RUN.id, [_event(1)], NOW))
+
+    assert [each.seq for each in stored] == [1]
+
+
+async def test_reading_goes_on_after_any_place(store: Store) -> None:
+    await store.write(
+        lambda c: journal.append(c, TENANT, RUN.id, [_event(n) for n in range(10)], NOW)
+    )
+    rest = await store.read(lambda c: journal.read(c, TENANT, RUN.id, after=7))
+    page = await store.read(lambda c: journal.read(c, TENANT, RUN.id, after=2, limit=3))
+
+    assert [each.data["number"] for each in rest] == [7, 8, 9]
+    assert [each.seq for each in page] == [3, 4, 5]
+    assert await store.read(lambda c: journal.read(c, "other", RUN.id)) == []
+    assert rest[0].as_json() == {
+        "run": RUN.id, "seq": 8, "at": NOW, "type": "step.done", "v": 1, "data": {"number": 7},
+    }  # fmt: skip
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batches=st.lists(st.tuples(st.sampled_from(["run_a", "run_b"]), st.integers(0, 4)), max_size=30)
+)
+def test_the_numbers_of_each_run_have_no_gaps(batches: list[tuple[str, int]]) -> None:
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.connect() as c:
+        for subject, size in batches:
+            journal.append(c, TENANT, subject, [_event(n) for n in range(size)], NOW)
+        found = {
+            subject: [each.seq for each in journal.read(c, TENANT, subject)]
+            for subject in ("run_a", "run_b")
+        }
+    engine.dispose()
+
+    for subject, numbers in found.items():
+        size = sum(size for name, size in batches if name == subject)
+        assert numbers == list(range(1, size + 1))
+
+
+async def test_who_was_taken_over_appends_nothing(store: Store) -> None:
+    first = await store.write(new_run)
+    await store.write(claimed)
+
+    for work in (
+        lambda c: journal.append(c, TENANT, RUN.id, [_event(1)], NOW, claim=first),
+        lambda c: journal.record_intent(c, first, intent(), NOW),
+        lambda c: journal.record_outcome(c, first, outcome("applied"), NOW),
+    ):
+        with pytest.raises(FencedError):
+            await store.write(work)
+    assert await store.read(lambda c: journal.read(c, TENANT, RUN.id)) == []
+
+
+async def test_a_request_is_fenced_like_a_run(store: Store) -> None:
+    await store.write(
+        lambda c: requests.create(
+            c, request="req_a", principal=Principal("requester", TENANT), text="words",
+            inputs={}, model=None, start="auto", now=NOW,
+        )
+    )  # fmt: skip
+    due = Due("request", TENANT, "req_a")
+    first = await store.write(partial(claimed, due=due))
+    second = await store.write(partial(claimed, due=due))
+
+    with pytest.raises(FencedError):
+        await store.write(
+            lambda c: journal.append(c, TENANT, "req_a", [_event(1)], NOW, claim=first)
+        )
+    stored = await store.write(
+        lambda c: journal.append(c, TENANT, "req_a", [_event(1)], NOW, claim=second)
+    )
+    assert len(stored) == 1
+
+
+async def test_an_intent_is_in_the_journal_and_says_until_when_it_may_be_sent(
+    store: Store,
+) -> None:
+    claim = await store.write(new_run)
+    send_before = await store.write(lambda c: journal.record_intent(c, claim, intent(), NOW))
+    (event,) = await store.read(lambda c: journal.read(c, TENANT, RUN.id))
+    (row,) = await store.read(lambda c: attempts.read(c, TENANT, RUN.id))
+
+    assert send_before == NOW + 30.0
+    assert event.type == "intent.recorded"
+    assert event.data["key"] == "KEY"
+    assert event.data["send_before"] == send_before
+    assert (row.state, row.epoch, row.send_before) == ("intent", claim.epoch, send_before)
+
+
+async def test_no_intent_is_written_beside_an_open_one(store: Store) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: journal.record_intent(c, claim, intent(), NOW))
+    again = await store.write(lambda c: journal.record_intent(c, claim, intent(), NOW))
+    following = await store.write(lambda c: journal.record_intent(c, claim, intent(n=2), NOW))
+    elsewhere = await store.write(
+        lambda c: journal.record_intent(c, claim, intent(step="mail"), NOW)
+    )
+
+    assert again == following == Blocked("open_attempt")
+    assert isinstance(elsewhere, float)
+
+
+async def test_of_many_who_would_call_at_once_one_may(store: Store) -> None:
+    claim = await store.write(new_run)
+    results = await asyncio.gather(
+        *(
+            store.write(partial(journal.record_intent, claim=claim, intent=intent(n=n), now=NOW))
+            for n in (1, 1, 1, 2, 2, 3)
+        )
+    )
+
+    assert len([each for each in results if isinstance(each, float)]) == 1
+
+
+async def test_an_outcome_is_written_once(store: Store) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: journal.record_intent(c, claim, intent(), NOW))
+    first = await store.write(
+        lambda c: journal.record_outcome(c, claim, outcome("applied"), NOW + 1)
+    )
+    second = await store.write(
+        lambda c: journal.record_outcome(c, claim, outcome("refused"), NOW + 2)
+    )
+    (row,) = await store.read(lambda c: attempts.read(c, TENANT, RUN.id))
+
+    assert [each.seq for each in first] == [2]
+    assert second == []
+    assert (row.state, row.ended_at) == ("applied", NOW + 1)
+
+
+async def test_an_outcome_without_an_intent_is_not_written(store: Store) -> None:
+    claim = await store.write(new_run)
+
+    stored = await store.write(lambda c: journal.record_outcome(c, claim, outcome("applied"), NOW))
+    assert stored == []
+
+
+@pytest.mark.parametrize("effect", ["read", "idempotent", "keyed"])
+async def test_what_may_be_repeated_is_called_again_once_its_attempt_is_known_as_lost(
+    store: Store, effect: str
+) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: journal.record_intent(c, claim, intent(effect=effect), NOW))
+    # The drive after a crash tells the journal alone that the answer was lost.
+    await store.write(lambda c: journal.append(c, TENANT, RUN.id, [ended("uncertain")], NOW))
+    again = await store.write(
+        lambda c: journal.record_intent(c, claim, intent(n=2, effect=effect), NOW)
+    )
+
+    assert isinstance(again, float)
+
+
+@pytest.mark.parametrize("effect", ["lookup", "blind"])
+@pytest.mark.parametrize(
+    ("resolution", "state", "may_call"),
+    [
+        (None, "uncertain", False),
+        ("applied", "resolved_applied", True),
+        ("absent", "resolved_absent", True),
+        ("abandoned", "abandoned", True),
+    ],
+)
+async def test_what_may_not_be_repeated_is_called_again_only_when_the_doubt_is_resolved(
+    store: Store, effect: str, resolution: str | None, state: str, may_call: bool
+) -> None:
+    claim = await store.write(new_run)
+    told = [ended("uncertain")] + ([resolved(resolution)] if resolution else [])
+    await store.write(lambda c: journal.record_intent(c, claim, intent(effect=effect), NOW))
+    await store.write(lambda c: journal.append(c, TENANT, RUN.id, told, NOW + 1))
+    row = (await store.read(lambda c: attempts.read(c, TENANT, RUN.id)))[0]
+    again = await store.write(
+        lambda c: journal.record_intent(c, claim, intent(n=2, effect=effect), NOW + 2)
+    )
+
+    assert row.state == state
+    assert isinstance(again, float) is may_call
+    assert may_call or again == Blocked("open_attempt")
+
+
+@pytest.mark.parametrize("state", ["uncertain", "applied_unreadable", "applied_pending"])
+async def test_a_look_up_may_settle_whatever_is_not_known_for_good(
+    store: Store, state: str
+) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: journal.record_intent(c, claim, intent(), NOW))
+    await store.write(lambda c: journal.record_outcome(c, claim, outcome(state), NOW))
+    found = journal.AttemptOutcome("refund", "", 1, "resolved_applied", resolved("applied"))
+    stored = await store.write(lambda c: journal.record_outcome(c, claim, found, NOW))
+    (row,) = await store.read(lambda c: attempts.read(c, TENANT, RUN.id))
+
+    assert len(stored) == 1
+    assert row.state == "resolved_applied"
+
+
+async def test_no_intent_after_cancel_was_asked_for(store: Store) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: runs.request_cancel(c, TENANT, RUN.id, "stop", NOW))
+    blocked = await store.write(lambda c: journal.record_intent(c, claim, intent(), NOW))
+
+    assert blocked == Blocked("cancelled")
+    assert await store.read(lambda c: journal.read(c, TENANT, RUN.id)) == []
+
+
+async def test_an_intent_needs_its_approval_for_exactly_these_arguments_and_in_time(
+    store: Store,
+) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: approvals.create(c, question()))
+    asked = intent(approval="apr_a")
+    before = await store.write(lambda c: journal.record_intent(c, claim, asked, NOW))
+    await store.write(
+        lambda c: approvals.decide(c, TENANT, "apr_a", APPROVER, "approve", "checked", NOW)
+    )
+    changed = await store.write(
+        lambda c: journal.record_intent(
+            c, claim, intent(approval="apr_a", args_hash="sha256:other"), NOW
+        )
+    )
+    unknown = await store.write(
+        lambda c: journal.record_intent(c, claim, intent(approval="apr_b"), NOW)
+    )
+    late = await store.write(lambda c: journal.record_intent(c, claim, asked, NOW + 3600))
+    granted = await store.write(lambda c: journal.record_intent(c, claim, asked, NOW + 3599))
+
+    assert before == changed == unknown == late == Blocked("approval")
+    assert isinstance(granted, float)
+
+
+async def test_an_approval_that_expired_in_the_journal_is_expired_for_approvers_too(
+    store: Store,
+) -> None:
+    await store.write(new_run)
+    await store.write(lambda c: approvals.create(c, question()))
+    expired = NewEvent("approval.expired", {"approval": "apr_a"})
+    await store.write(lambda c: journal.append(c, TENANT, RUN.id, [expired], NOW + 1))
+    row = await store.read(lambda c: approvals.get(c, TENANT, "apr_a"))
+
+    assert row is not None
+    assert row.state == "expired"
+
+
+async def test_a_blocked_intent_takes_no_permit(store: Store) -> None:
+    claim = await store.write(new_run)
+    once = Limits(rate=1, per_s=60)
+    missing = intent(approval="apr_x", limits=once)
+    await store.write(lambda c: journal.record_intent(c, claim, missing, NOW))
+    first = await store.write(lambda c: journal.record_intent(c, claim, intent(limits=once), NOW))
+    second = await store.write(
+        lambda c: journal.record_intent(c, claim, intent("mail", limits=once), NOW)
+    )
+
+    assert isinstance(first, float)
+    assert second == Blocked("rate_limit", NOW + 60)
+
+
+async def test_retry_after_holds_the_whole_connection_back(store: Store) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: journal.record_intent(c, claim, intent(), NOW))
+    await store.write(
+        lambda c: journal.record_outcome(
+            c, claim, outcome("refused", hold=("payments", NOW + 90)), NOW
+        )
+    )
+    other = await store.write(new_run_b)
+    early = await store.write(lambda c: journal.record_intent(c, other, intent(), NOW + 89))
+    then = await store.write(lambda c: journal.record_intent(c, other, intent(), NOW + 90))
+
+    assert early == Blocked("rate_limit", NOW + 90)
+    assert isinstance(then, float)
+    assert await store.read(lambda c: limits.acquire(c, TENANT, "mail", None, NOW)) is None
+
+
+def new_run_b(c: object) -> drives.Claim:
+    """Another run that is being driven."""
+    return new_run(c, "run_b")  # type: ignore[arg-type]  # any connection

@@ -1,0 +1,130 @@
+"""No rate is ever exceeded, nobody who may call is held back, and Retry-After is never undercut."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Connection, create_engine
+from store_cases import NOW, TENANT
+
+from connectors.spec import Limits
+from executor.store.limits import acquire, hold
+from executor.store.store import Store
+from executor.store.tables import metadata
+
+TINY = 1e-3  # seconds; more than what a double loses near NOW
+
+
+@contextmanager
+def _tables() -> Iterator[Connection]:
+    engine = create_engine("sqlite://")
+    metadata.create_all(engine)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+@dataclass(frozen=True)
+class Model:
+    """The rule itself: in any stretch of `t` seconds at most `burst + rate * t / per_s` calls."""
+
+    limits: Limits
+
+    def allows(self, times: list[float]) -> bool:
+        """Whether these calls keep to the rule."""
+        per_second = self.limits.rate / self.limits.per_s
+        return all(
+            later - earlier + 1
+            <= self.limits.burst + (times[later] - times[earlier] + TINY) * per_second
+            for earlier in range(len(times))
+            for later in range(earlier, len(times))
+        )
+
+
+_LIMITS = st.builds(
+    Limits,
+    rate=st.sampled_from([0.1, 1.0, 3.0, 7.5, 20.0]),
+    per_s=st.sampled_from([1.0, 10.0, 60.0]),
+    burst=st.integers(1, 6),
+)
+_PAUSES = st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.3, 1.0, 7.0, 60.0]), max_size=60)
+
+
+@given(allowed=_LIMITS, pauses=_PAUSES)
+def test_the_rate_is_never_exceeded(allowed: Limits, pauses: list[float]) -> None:
+    now, taken = NOW, []
+    with _tables() as c:
+        for pause in pauses:
+            now += pause
+            if acquire(c, TENANT, "payments", allowed, now) is None:
+                taken.append(now)
+
+    assert Model(allowed).allows(taken)
+
+
+@given(allowed=_LIMITS, pauses=_PAUSES)
+def test_who_asks_again_when_told_to_gets_a_permit_and_not_a_moment_earlier(
+    allowed: Limits, pauses: list[float]
+) -> None:
+    now = NOW
+    with _tables() as c:
+        for pause in pauses:
+            now += pause
+            retry_at = acquire(c, TENANT, "payments", allowed, now)
+            if retry_at is not None:
+                assert retry_at > now
+                early = acquire(c, TENANT, "payments", allowed, max(now, retry_at - TINY))
+                assert early is not None
+                assert acquire(c, TENANT, "payments", allowed, retry_at) is None
+                now = retry_at
+
+
+@given(
+    holds=st.lists(st.floats(0, 100), min_size=1, max_size=5),
+    asked=st.lists(st.floats(0, 120), min_size=1, max_size=20),
+)
+def test_nothing_passes_before_the_latest_retry_after(
+    holds: list[float], asked: list[float]
+) -> None:
+    latest = NOW + max(holds)
+    with _tables() as c:
+        for after in holds:
+            hold(c, TENANT, "payments", NOW + after)
+        for after in sorted(asked):
+            retry_at = acquire(c, TENANT, "payments", None, NOW + after)
+            assert retry_at == (latest if NOW + after < latest else None)
+
+
+def test_a_hold_does_not_forget_the_rate_nor_the_rate_the_hold() -> None:
+    allowed = Limits(rate=1, per_s=10)
+    with _tables() as c:
+        first = acquire(c, TENANT, "payments", allowed, NOW)
+        hold(c, TENANT, "payments", NOW + 3)
+        held = acquire(c, TENANT, "payments", allowed, NOW + 1)
+        limited = acquire(c, TENANT, "payments", allowed, NOW + 4)
+        free = acquire(c, TENANT, "payments", allowed, NOW + 10)
+
+    assert (first, held, limited, free) == (None, NOW + 10, NOW + 10, None)
+
+
+def test_an_idle_connection_gathers_no_more_than_its_burst() -> None:
+    allowed = Limits(rate=10, per_s=1, burst=3)
+    with _tables() as c:
+        acquire(c, TENANT, "payments", allowed, NOW)
+        later = [acquire(c, TENANT, "payments", allowed, NOW + 3600) for _ in range(5)]
+
+    assert [each is None for each in later] == [True, True, True, False, False]
+
+
+async def test_connections_and_tenants_do_not_share_permits(store: Store) -> None:
+    once = Limits(rate=1, per_s=60)
+    keys = [(TENANT, "payments"), (TENANT, "mail"), ("other", "payments")]
+    taken = [
+        await store.write(lambda c, tenant=tenant, key=key: acquire(c, tenant, key, once, NOW))
+        for tenant, key in keys
+    ]
+
+    assert taken == [None, None, None]
+    assert await store.write(lambda c: acquire(c, TENANT, "mail", once, NOW)) == NOW + 60
