@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+from pydantic import JsonValue
+
 from connectors.body import json_flaw
 from connectors.catalog import Catalog
 from connectors.connector import Applied, Connector, Outcome, Unreadable
@@ -21,7 +23,6 @@ from connectors.manifest import check_manifests
 from connectors.outcome import in_doubt
 from connectors.spec import ActionSpec, CallContext
 from connectors.validate import first_flaw
-from pydantic import JsonValue
 
 __all__ = ["ConnectionSettings", "Factory", "Given", "Registry", "build"]
 

@@ -1,7 +1,6 @@
 """Calls operations of an OpenAPI document, with the operator's overlay applied."""
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote, urlencode
 
@@ -11,11 +10,11 @@ from connectors.connector import Outcome
 from connectors.errors import ConfigurationError
 from connectors.http import HttpRequest, Transport, TransportError
 from connectors.openapi.extract import Operation, Skipped, extract
+from connectors.openapi.load import Source, load_document
 from connectors.openapi.overlay import Overlay
 from connectors.outcome import read_answer, read_failure
 from connectors.spec import ActionSpec, CallContext, JsonObject
 
-LOAD_TIMEOUT_S = 30.0
 _OWN = {"accept", "content-type", "authorization"}  # OpenAPI says to ignore these as parameters
 
 
@@ -30,7 +29,7 @@ class OpenApiConnector:
         base_url: str,
         transport: Transport,
         *,
-        document: JsonObject | str = "/openapi.json",
+        document: Source,
         overlay: Overlay | None = None,
         secret: Callable[[], str] | None = None,
     ) -> None:
@@ -47,7 +46,7 @@ class OpenApiConnector:
     async def actions(self) -> Sequence[ActionSpec]:
         """Every operation that the document and the overlay offer."""
         if not self._specs:
-            found, self.skipped = extract(await self._load())
+            found, self.skipped = extract(await load_document(self._document, self._transport))
             specs = []
             for operation in found:
                 if self._is_offered(operation.name):
@@ -74,24 +73,6 @@ class OpenApiConnector:
         except TransportError as error:
             return read_failure(action, error, dialect)
         return read_answer(action, answer, dialect)
-
-    async def _load(self) -> JsonObject:
-        if isinstance(self._document, dict):
-            return self._document
-        url = self._document if "://" in self._document else self._base_url + self._document
-        deadline = time.monotonic() + LOAD_TIMEOUT_S
-        try:
-            answer = await self._transport.send(
-                HttpRequest("GET", url), deadline=deadline, send_before=deadline
-            )
-            found = json.loads(answer.body)
-        except (TransportError, ValueError) as error:
-            raise ConfigurationError(
-                f"{self._connection}: no document at {url}: {error}; is the service running?"
-            ) from error
-        if not isinstance(found, dict) or not str(found.get("openapi", "")).startswith("3."):
-            raise ConfigurationError(f"{self._connection}: {url} is no OpenAPI 3 document")
-        return found
 
     def _is_offered(self, name: str) -> bool:
         only = self._overlay.only

@@ -31,6 +31,7 @@ class Errors(_Closed):
 
     code_at: tuple[str, ...] = ()
     message_at: tuple[str, ...] = ()
+    request_id_at: tuple[str, ...] = ()
     request_id_header: str = "x-request-id"
     replayed_header: str = "idempotent-replayed"
     kinds: dict[str, Kind] = {}
@@ -38,11 +39,12 @@ class Errors(_Closed):
     def dialect(self) -> Dialect:
         """The same for the outcome table."""
         return Dialect(
-            self.code_at,
-            self.message_at,
-            self.request_id_header.lower(),
-            self.replayed_header.lower(),
-            self.kinds,
+            code_at=self.code_at,
+            message_at=self.message_at,
+            request_id_at=self.request_id_at,
+            request_id_header=self.request_id_header.lower(),
+            replayed_header=self.replayed_header.lower(),
+            kinds=self.kinds,
         )
 
 
