@@ -7,23 +7,27 @@ from importlib import import_module
 
 import typer
 
-# word: where it is, and its one line of help
+# word: where it is, and its one line of help. A place is imported by its name when its word is
+# said, so that a word may live above this package, as the demonstration does.
 WORDS: dict[str, tuple[str, str]] = {
-    "demo": ("serving:demo", "Show the main job end to end, on a small shop, without any key."),
-    "serve": ("serving:serve", "Serve the gateway until Ctrl-C."),
-    "plan": ("requests:plan", "Plan a request and show its certificate; nothing runs."),
-    "run": ("requests:run", "Plan and run a request, or run a plan, and follow it."),
-    "answer": ("requests:answer", "Answer what a request was asked."),
-    "runs": ("operate:runs", "List the newest runs."),
-    "trace": ("operate:trace", "Explain a run: what happened, why, did each effect happen."),
-    "approvals": ("approve:approvals", "List what waits for an approval, with all arguments."),
-    "approve": ("approve:approve", "Approve exactly what an approval shows; never one's own."),
-    "refuse": ("approve:refuse", "Refuse what an approval asks for."),
-    "cancel": ("operate:cancel", "Begin no new effects in a run."),
-    "reconcile": ("operate:reconcile", "Say what became of an uncertain effect, having checked."),
-    "actions": ("operate:actions", "List what can be done, or show one action whole."),
-    "admit": ("admission:admit", "Judge plans against a catalogue and a policy; nothing runs."),
-    "keys": ("keys:app", "Make, list and revoke API keys."),
+    "demo": ("demo.word:demo", "Show the main job end to end, on a small shop, without any key."),
+    "serve": ("cli.serving:serve", "Serve the gateway until Ctrl-C."),
+    "plan": ("cli.requests:plan", "Plan a request and show its certificate; nothing runs."),
+    "run": ("cli.requests:run", "Plan and run a request, or run a plan, and follow it."),
+    "answer": ("cli.requests:answer", "Answer what a request was asked."),
+    "runs": ("cli.operate:runs", "List the newest runs."),
+    "trace": ("cli.operate:trace", "Explain a run: what happened, why, did each effect happen."),
+    "approvals": ("cli.approve:approvals", "List what waits for an approval, with all arguments."),
+    "approve": ("cli.approve:approve", "Approve exactly what an approval shows; never one's own."),
+    "refuse": ("cli.approve:refuse", "Refuse what an approval asks for."),
+    "cancel": ("cli.operate:cancel", "Begin no new effects in a run."),
+    "reconcile": (
+        "cli.operate:reconcile",
+        "Say what became of an uncertain effect, having checked.",
+    ),
+    "actions": ("cli.operate:actions", "List what can be done, or show one action whole."),
+    "admit": ("cli.admission:admit", "Judge plans against a catalogue and a policy; nothing runs."),
+    "keys": ("cli.keys:app", "Make, list and revoke API keys."),
 }
 EPILOG = "Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 somebody has to act first."
 
@@ -68,7 +72,7 @@ def build(words: Sequence[str]) -> typer.Typer:
 def load(place: str) -> typer.Typer | Callable[..., None]:
     """Load a word from its module."""
     module, _, name = place.partition(":")
-    found: typer.Typer | Callable[..., None] = getattr(import_module(f"gateway.cli.{module}"), name)
+    found: typer.Typer | Callable[..., None] = getattr(import_module(f"gateway.{module}"), name)
     return found
 
 

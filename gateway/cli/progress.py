@@ -108,10 +108,20 @@ class Progress:
         return [f"  {step + ' ' if step else ''}{told}"]
 
 
-def follow(client: Client, run: str) -> JsonObject:
-    """Follow a run until it has ended or somebody has to act; returns how it stands."""
-    Progress(_steps_of(client, run)).follow(
-        client.events(f"/v1/runs/{run}/events"), lambda event: _needs_somebody(client, run, event)
+def of_run(client: Client, run: str) -> Progress:
+    """A run of which nothing has been told yet, with the steps of its plan."""
+    return Progress(_steps_of(client, run))
+
+
+def follow(client: Client, run: str, progress: Progress | None = None) -> JsonObject:
+    """Follow a run until it has ended or somebody has to act; returns how it stands.
+
+    With a `progress` of before, only what came since is told.
+    """
+    known = progress or of_run(client, run)
+    known.follow(
+        client.events(f"/v1/runs/{run}/events", known.last_seq),
+        lambda event: _needs_somebody(client, run, event),
     )
     return client.thing(f"/v1/runs/{run}")
 

@@ -25,9 +25,11 @@ class Running:
     operator_key: str = ""
     error: Exception | None = None
     server: uvicorn.Server | None = None
+    is_stopping: bool = False
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Ask it to end, also while it still starts."""
+        self.is_stopping = True
         if self.server is not None:
             self.server.should_exit = True
 
@@ -48,6 +50,7 @@ async def run_gateway(settings: Settings, running: Running, *, port: int | None 
                 h11_max_incomplete_event_size=32_768,
             )
             running.server = uvicorn.Server(config)
+            running.server.should_exit = running.is_stopping
             running.address = _address(listener)
             running.operator_key = gateway.operator_key
             gateway.store.publish_address(running.address)

@@ -1,8 +1,10 @@
-"""`serve` and `demo`."""
+"""`serve`: the gateway as a process, until Ctrl-C."""
 
 import asyncio
+import os
 import signal
-from pathlib import Path
+import threading
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -17,6 +19,9 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Instead of the file's; 0 takes any.")
     ] = None,
     as_json: AsJson = False,
+    until_stdin_ends: Annotated[
+        bool, typer.Option("--until-stdin-ends", help="End with whoever started it.", hidden=True)
+    ] = False,
 ) -> None:
     """Serve the gateway until Ctrl-C."""
     from gateway.cli.connect import settings_of
@@ -30,6 +35,8 @@ def serve(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, running.stop)
+        if until_stdin_ends:
+            _when_stdin_ends(running.stop)
         serving = loop.create_task(run_gateway(settings, running, port=port))
         while not running.ready.is_set():
             await asyncio.sleep(0.02)
@@ -42,28 +49,19 @@ def serve(
         raise running.error
 
 
-def demo(
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Answer and approve by itself, saying so.")
-    ] = False,
-    data: Annotated[Path | None, typer.Option(help="Where to keep what it makes.")] = None,
-    again: Annotated[
-        Path | None,
-        typer.Option("--open", help="Start shop and gateway on what an earlier demo left."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show the main job end to end, on a small shop, without any key."""
-    from gateway.demo.story import reopen, tell
-
-    if again is not None:
-        reopen(again)
-    else:
-        tell(is_yes=yes, data=data, as_json=as_json)
-
-
 def _say_ready(address: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"ready": address, "docs": f"{address}/docs"})
     else:
         say_as_is(f"ready {address}  (docs: {address}/docs)")
+
+
+def _when_stdin_ends(then: Callable[[], None]) -> None:
+    """A pipe ends with the process that holds its other side, however that ends."""
+
+    def wait() -> None:
+        while os.read(0, 4096):
+            pass
+        then()
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -56,9 +56,23 @@ class ShopWindow:
             ),
         )
 
-    def refunds_of(self, payment: str) -> int:
-        """How often money went back for a payment, by the provider's own ledger."""
-        return sum(body["charge"] == payment for body in self._applied("pay_minor", "refund"))
+    def document(self) -> JsonObject:
+        """The document that the orders service gives of itself."""
+        found = self._get("orders", "/openapi.json")
+        return found if isinstance(found, dict) else {}
+
+    def effects_of(self, order: str) -> dict[str, int]:
+        """How often each kind of thing happened for an order, by the services' own ledgers."""
+        payment, customer = f"pay_{order}", f"customer-{order}@example.com"
+        return {
+            "refund": sum(
+                body["charge"] == payment for body in self._applied("pay_minor", "refund")
+            ),
+            "write_off": sum(
+                body["order_id"] == order for body in self._applied("orders", "write_off")
+            ),
+            "mail": sum(body["to"] == customer for body in self._applied("mail", "mail")),
+        }
 
     def lose_next_refund_answer(self) -> None:
         """Have the provider take the next refund, and then say nothing."""

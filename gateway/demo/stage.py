@@ -1,31 +1,31 @@
-"""What the demonstration stands on: shop, gateway and scripted model, each a process of its own."""
+"""What the demonstration stands on: shop, gateway and recorded model, each a process of its own."""
 
 import importlib.util
 import json
 import os
-import re
-import shutil
 import signal
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, ModuleType
 
+from connectors.spec import JsonObject
 from gateway.auth import read_key_file
 from gateway.cli.client import Client
 from gateway.cli.problem import CliError
+from gateway.demo.config import FILE, shop_dir, write_config
+from gateway.demo.process import Program, failed
 from gateway.demo.shop import ShopWindow
+from gateway.private import read_private, write_private
 
-READY_WITHIN_S = 60.0
 LOOK_S = 0.05
-CONFIG, KEYS, LOG = "lamgate.toml", "keys.json", "gateway.log"
-COPIED = ("overlays", "playbooks", "policies")
-RECORDED = "recorded"
+KEYS = "keys.json"
+REQUESTER, APPROVER = "requester", "approver"
+RECORDED, LIVE = "recorded", "live"  # the names that [models] would have
+MODEL_TIMEOUT_S = 120
 # Which provider's key makes act two plan with a live model, and which model that is.
 PROVIDERS = {
     "ANTHROPIC_API_KEY": "anthropic/claude-sonnet-4-5",
@@ -35,10 +35,6 @@ PROVIDERS = {
     "DEEPSEEK_API_KEY": "deepseek/deepseek-chat",
 }
 LIVE_MODEL = "LAMGATE_DEMO_MODEL"
-SHOP_KEYS = {"SHOP_MINOR_KEY": "sk_shop_minor", "SHOP_DECIMAL_KEY": "shop-decimal-key"}
-# The shop's fixed ports, as its lamgate.toml has them, and whose they are.
-PORTS = {"8711": "orders", "8712": "pay_minor", "8713": "pay_decimal", "8714": "mail"}
-SMTP_PORT = "8715"
 
 
 @dataclass
@@ -47,94 +43,107 @@ class Stage:
 
     data: Path
     shop: ShopWindow
-    model: str
-    gateway: "subprocess.Popen[str]"
+    models: JsonObject
+    gateway: Program
+    address: str
     requester: Client
     approver: Client
 
     @property
-    def is_model_live(self) -> bool:
-        """Whether a provider's model plans in act two."""
-        return self.model != RECORDED
+    def live_model(self) -> str | None:
+        """The provider's model that plans in act two, if there is a key for one."""
+        found = self.models.get(LIVE)
+        return str(found["model"]) if isinstance(found, dict) else None
 
     def kill_gateway(self) -> None:
-        """End the gateway as a power cut would: SIGKILL."""
+        """End the gateway as a power cut would."""
         self.gateway.kill()
-        self._leave()
+        self._part()
 
     def start_gateway(self) -> None:
         """Start the gateway again on the same database."""
-        self.gateway, address = _start_gateway(self.data)
-        self.requester, self.approver = _people(self.data, address)
+        self.gateway = _gateway(self.data, self.models)
+        self.address = self.gateway.address()
+        self.requester, self.approver = _people(self.data, self.address)
 
-    def stop_gateway(self) -> None:
+    def close(self) -> None:
         """End the gateway politely, if it runs."""
-        if self.gateway.poll() is None:
-            self.gateway.terminate()
-        self._leave()
+        self._part()
+        self.gateway.stop()
 
-    def _leave(self) -> None:
+    def _part(self) -> None:
         self.requester.close()
         self.approver.close()
-        _end(self.gateway)
 
 
 @contextmanager
-def stage(data: Path, *, with_model: bool = True) -> Iterator[Stage]:
-    """Start everything on a folder, new or used before, and stop it at the end."""
+def stage(data: Path, *, has_models: bool = True) -> Iterator[Stage]:
+    """Start everything on a folder, new or used before, and end it all in the end."""
     source = shop_dir()
     data.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stack.enter_context(_ending_on_sigterm())
+        recorded = None
+        if has_models:
+            replies = str(source / "recorded" / "plate_set.json")
+            recorded = Program(["planner.scripted", "--replies", replies], data / "model.log")
+            stack.callback(recorded.kill)
         start = _module(source / "start.py")
         try:
             shop = stack.enter_context(start.start_shop(data / "shop"))
         except start.ShopError as error:
-            raise _failed(str(error), data) from error
-        live = next((name for name in PROVIDERS if os.environ.get(name)), None)
-        model, lines = RECORDED, ""
-        if with_model and live is not None:
-            model = os.environ.get(LIVE_MODEL) or PROVIDERS[live]
-            lines = _model_lines(model, None, live)
-        elif with_model:
-            process, url = _start_model(source / "recorded" / "plate_set.json")
-            stack.callback(_end, process, kill=True)
-            lines = _model_lines("openai/recorded", url, None)
-        _write_config(source, data, shop.urls, shop.smtp, lines)
-        gateway, address = _start_gateway(data)
-        stack.callback(_end, gateway, kill=True)
-        running = Stage(data, ShopWindow(shop.urls), model, gateway, *_people(data, address))
-        stack.callback(running.stop_gateway)
+            raise failed(str(error), data) from error
+        window = ShopWindow(shop.urls)
+        ports = {service: _port(url) for service, url in {**shop.urls, "smtp": shop.smtp}.items()}
+        write_config(source, data, ports, window.document())
+        models = _models(recorded.address()) if recorded else {}
+        gateway = _gateway(data, models)
+        stack.callback(gateway.kill)
+        address = gateway.address()
+        running = Stage(data, window, models, gateway, address, *_people(data, address))
+        stack.callback(running.close)
         yield running
 
 
-def shop_dir() -> Path:
-    """The shop, in the checkout or in the installed distribution."""
-    here = Path(__file__).resolve().parent
-    for found in (here.parent.parent / "examples" / "shop", here / "shop"):
-        if (found / "start.py").exists():
-            return found
-    raise CliError(
-        "demo-incomplete", "the shop's files are missing", str(here), "Run it from a checkout."
-    )
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, where: Path, seconds: float = 60) -> None:
     """Look again and again until something is so; raises `CliError`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise CliError("demo-failed", f"this did not happen in {seconds:g} s: {what}")
+            raise failed(f"this did not happen in {seconds:g} s: {what}", where)
         time.sleep(LOOK_S)
 
 
-def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """What the demo's processes are told: nothing of another gateway's settings, no proxy."""
-    kept = {name: value for name, value in given.items() if not name.startswith("LAMGATE_")}
-    loopback = "127.0.0.1,localhost"
-    for name in ("NO_PROXY", "no_proxy"):
-        kept[name] = f"{kept[name]},{loopback}" if kept.get(name) else loopback
-    return {**SHOP_KEYS, **kept}
+def _gateway(data: Path, models: JsonObject) -> Program:
+    words = ["gateway", "serve", "--config", str(data / FILE), "--port", "0", "--until-stdin-ends"]
+    # What plans in the demonstration is no part of the file, which outlives it.
+    return Program(words, data / "gateway.log", {"LAMGATE_MODELS": json.dumps(models)})
+
+
+def _models(url: str) -> JsonObject:
+    """The recorded model, and a provider's where the environment holds its key; both by litellm."""
+    common: JsonObject = {"adapter": "litellm", "timeout_s": MODEL_TIMEOUT_S}
+    models: JsonObject = {RECORDED: common | {"model": "openai/recorded", "base_url": url}}
+    for name, model in PROVIDERS.items():
+        if os.environ.get(name):
+            chosen = os.environ.get(LIVE_MODEL) or model
+            return models | {LIVE: common | {"model": chosen, "api_key": f"env:{name}"}}
+    return models
+
+
+def _people(data: Path, address: str) -> tuple[Client, Client]:
+    """Somebody who asks and somebody who approves, each with a key of their own."""
+    file = data / KEYS
+    if not file.exists():
+        operator = Client(address, read_key_file(data / "var" / "lamgate.db.operator-key") or "")
+        made = {
+            role: operator.post("/v1/keys", {"principal": f"{role}-1", "roles": [role]})["secret"]
+            for role in (REQUESTER, APPROVER)
+        }
+        operator.close()
+        write_private(file, json.dumps(made), replace=True)
+    keys: dict[str, str] = json.loads(read_private(file) or "{}")
+    return Client(address, keys[REQUESTER]), Client(address, keys[APPROVER])
 
 
 def _module(path: Path) -> ModuleType:
@@ -149,90 +158,8 @@ def _module(path: Path) -> ModuleType:
     return module
 
 
-def _model_lines(model: str, url: str | None, key: str | None) -> str:
-    lines = ["", "[models.planner]", 'adapter = "litellm"', f"model = {json.dumps(model)}"]
-    lines += [f'base_url = "{url}"'] if url else []
-    lines += [f'api_key = "env:{key}"'] if key else []
-    return "\n".join(lines) + "\n"
-
-
-def _write_config(
-    source: Path, data: Path, urls: Mapping[str, str], smtp: str, model_lines: str
-) -> None:
-    """The shop's own configuration, with the ports that were free."""
-    for folder in COPIED:
-        shutil.copytree(source / folder, data / folder, dirs_exist_ok=True)
-    ports = {fixed: urls[service].rpartition(":")[2] for fixed, service in PORTS.items()}
-    ports[SMTP_PORT] = smtp.rpartition(":")[2]
-    text = (source / CONFIG).read_text(encoding="utf-8")
-    text = re.sub(r"(?<=127\.0\.0\.1:)\d+", lambda found: ports[found.group()], text)
-    (data / CONFIG).write_text(text + model_lines, encoding="utf-8")
-
-
-def _start_gateway(data: Path) -> tuple["subprocess.Popen[str]", str]:
-    words = ["-m", "gateway", "serve", "--config", str(data / CONFIG), "--port", "0"]
-    with (data / LOG).open("a") as log:
-        process = _process(words, log.fileno())
-    return process, _ready(process, data)
-
-
-def _start_model(replies: Path) -> tuple["subprocess.Popen[str]", str]:
-    process = _process(["-m", "planner.scripted", "--replies", str(replies)], subprocess.DEVNULL)
-    return process, _ready(process, replies)
-
-
-def _process(words: list[str], stderr: int) -> "subprocess.Popen[str]":
-    """A program of ours in a session of its own: Ctrl-C is for the demo, which ends them all."""
-    return subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, *words],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        env=environment(os.environ),
-        start_new_session=True,
-    )
-
-
-def _ready(process: "subprocess.Popen[str]", where: Path) -> str:
-    """Wait for the line `ready ADDRESS`."""
-    lines: list[str] = []
-    output = process.stdout
-    assert output is not None  # noqa: S101 - it was opened as a pipe
-    reader = threading.Thread(target=lambda: lines.append(output.readline()), daemon=True)
-    reader.start()
-    reader.join(READY_WITHIN_S)
-    if not lines or not lines[0].startswith("ready "):
-        _end(process, kill=True)
-        log = where / LOG
-        said = log.read_text(errors="replace").strip() if log.exists() else ""
-        raise _failed(said or "a process did not start", where)
-    return lines[0].split()[1]
-
-
-def _people(data: Path, address: str) -> tuple[Client, Client]:
-    """Somebody who asks and somebody who approves, each with a key of their own."""
-    file = data / KEYS
-    if not file.exists():
-        operator = Client(address, read_key_file(data / "var" / "lamgate.db.operator-key") or "")
-        made = {
-            role: operator.post("/v1/keys", {"principal": f"{role}-1", "roles": [role]})["secret"]
-            for role in ("requester", "approver")
-        }
-        operator.close()
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(made))
-    keys = json.loads(file.read_text())
-    return Client(address, keys["requester"]), Client(address, keys["approver"])
-
-
-def _end(process: "subprocess.Popen[str]", *, kill: bool = False) -> None:
-    if kill and process.poll() is None:
-        process.kill()
-    process.wait()
-    for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            stream.close()
+def _port(address: str) -> str:
+    return address.rpartition(":")[2]
 
 
 @contextmanager
@@ -247,7 +174,3 @@ def _ending_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _failed(what: str, where: Path) -> CliError:
-    return CliError("demo-failed", what, str(where), "What the processes said is in this folder.")
