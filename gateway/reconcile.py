@@ -10,8 +10,7 @@ from executor.run import events as e
 from executor.run.perform import new_event
 from executor.run.state import Attempt, fold
 from executor.store import drives, journal, plans, runs
-from executor.store.drives import Claim, Due
-from executor.store.journal import AttemptOutcome
+from executor.store.drives import Due
 from executor.store.runs import RunRow
 from gateway.problems import ProblemError
 from gateway.schemas import Reconcile
@@ -42,13 +41,8 @@ def resolve(
         reason=found.reason,
         output=found.output,
     )
-    outcome = AttemptOutcome(
-        found.step, found.iteration, attempt.intent.n, f"resolved_{resolution}", new_event(event)
-    )
-    # A person writes under the epoch of whoever drives, in one transaction with having read it.
-    claim = Claim("run", row.tenant, row.id, row.epoch, 0)
-    if not journal.record_outcome(c, claim, outcome, now):
-        journal.append(c, row.tenant, row.id, [outcome.event], now)
+    # Written in the transaction that read it as uncertain, so a drive that is at it sees it first.
+    journal.append(c, row.tenant, row.id, [new_event(event)], now)
     drives.wake(c, Due("run", row.tenant, row.id), now)
 
 

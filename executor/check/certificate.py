@@ -66,7 +66,7 @@ class StepDecision(_Frozen):
 class Options(_Frozen):
     """Run options, set by an operator or a playbook, never by a model."""
 
-    on_failure: Literal["stop", "undo", "continue", "replan"] = "stop"
+    on_failure: Literal["stop", "continue"] = "stop"
     on_uncertain: Literal["wait", "continue"] = "wait"
 
 

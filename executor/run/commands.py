@@ -47,19 +47,23 @@ class Perform:
 
 @dataclass(frozen=True)
 class LookUp:
-    """Ask the service whether an attempt's effect happened; absent counts from `absent_from` on."""
+    """Ask the service whether an attempt's effect happened; absent counts from `absent_from` on.
+
+    `since` is when it became uncertain.
+    """
 
     step: str
     iteration: str
     n: int
     action: ActionSpec
     key: str
+    since: float
     absent_from: float
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing can be done before somebody acts or a time has come."""
+    """Nothing can be done before a call ends (`flight`), a time has come, or somebody acts."""
 
     waiting_for: str
     until: float | None

@@ -1,23 +1,30 @@
 """What to do next with a run: a pure function of the plan, the journal and a few values.
 
-Every step that is ready gets a verdict (`instance.py`). What merely follows from it is
-recorded; calls, gates and look-ups are commands; if there is none of these and nothing is in
-flight, the run waits or is finished.
+Three questions, in this order:
+
+1. What has become true without being written down? It is recorded, and nothing else is done.
+2. What becomes of every step that is ready? Its verdict (`instance.py`, `items.py`) ends the
+   step, which is recorded, or names the next call, gate or look-up, or says what it waits for.
+3. If nothing can be done now: wait for the first of what is awaited, or finish.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
-from pydantic import JsonValue
-
-from connectors.spec import Effect
+from connectors.spec import Effect, JsonObject
 from executor.check.admit import Accepted
+from executor.fn import FUNCTIONS
 from executor.plan.graph import Graph, data_sources, graph, order
 from executor.plan.model import Step
-from executor.plan.refs import parse_ref
 from executor.run import events as e
 from executor.run.commands import Command, Finish, OpenGate, Record, Wait
-from executor.run.instance import (
+from executor.run.facts import facts
+from executor.run.gates import Asked
+from executor.run.instance import Instance, compute, prepare
+from executor.run.items import Items, outcome
+from executor.run.resolve import ResolveError, Scope, bind, build_answer
+from executor.run.state import RunState
+from executor.run.verdicts import (
     Done,
     Failed,
     Halted,
@@ -27,119 +34,144 @@ from executor.run.instance import (
     Surroundings,
     Verdict,
     Waiting,
-    judge_instance,
 )
-from executor.run.keys import args_hash
-from executor.run.resolve import ResolveError, Scope, bind, build_answer, value_at
-from executor.run.state import Attempt, RunState
 
-MOST_ITEMS = 1000
-_FIRST_REASON = ("reconcile", "approval", "rate_limit", "retry")
+MOST_AT_ONCE = 32  # calls of one run that are under way together
+# What a run is said to wait for, if it waits for several things: what needs a person comes first.
+_REASONS = ("reconcile", "credentials", "approval", "rate_limit", "retry")
 
 
 def decide(accepted: Accepted, state: RunState, outside: Outside) -> tuple[Command, ...]:
-    """Return what to do now; records come alone, to be applied before deciding again."""
+    """Return what to do now: records alone, or calls and gates, or one `Wait` or `Finish`."""
     if state.finished is not None:
         return ()
-    records = tuple(_facts(accepted, state, outside))
-    if records:
+    if records := tuple(facts(accepted, state, outside)):
         return records
-    early = tuple(_early_gates(accepted, state, outside))
-    around = _Around(accepted, state, graph(accepted.plan), bool(early) or _has_early_open(state))
-    collected = _Collected()
-    for step_id in order(around.graph):
-        if not state.has_ended(step_id):
-            _consider(accepted, state, outside, around, step_id, collected)
-    if collected.records:
-        return tuple(collected.records)
-    commands = (*early, *collected.commands)
-    if commands or outside.in_flight:
+    early = tuple(_early_gates(accepted, state))
+    moves = _Round(accepted, state, outside, bool(early) or _awaits_first_yes(state)).moves()
+    if moves.records:
+        return tuple(moves.records)
+    if commands := (*early, *moves.commands):
         return commands
-    return (_wait_or_finish(accepted, state, collected),)
+    return (_wait_or_finish(accepted, state, outside, moves.waits),)
 
 
-@dataclass
-class _Collected:
+@dataclass(frozen=True)
+class _Moves:
+    """The verdicts on every step that is ready, sorted by what is to be done with them."""
+
     records: list[Record] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     waits: list[tuple[str, Waiting]] = field(default_factory=list)
 
+    def add(self, step: str, verdict: Next | Waiting | Halted) -> None:
+        """Take what leaves a step open."""
+        match verdict:
+            case Next(command=command):
+                self.commands.append(command)
+            case Waiting():
+                self.waits.append((step, verdict))
+
+    def end(self, step: str, verdict: Done | Skipped | Failed, iteration: str = "") -> None:
+        """Take what ends a step."""
+        match verdict:
+            case Done(output=output, failed_items=failed):
+                self.records.append(
+                    Record(e.StepDone(step=step, result=output, failed_items={**failed}))
+                )
+            case Skipped(because=because):
+                self.records.append(Record(e.StepSkipped(step=step, because=because)))
+            case Failed(code=code, message=message, effect=effect):
+                failure = e.StepFailed(
+                    step=step, iteration=iteration, code=code, message=message, effect=effect
+                )
+                self.records.append(Record(failure))
+
 
 @dataclass(frozen=True)
-class _Around:
+class _Round:
     accepted: Accepted
     state: RunState
-    graph: Graph
+    outside: Outside
     early_gates_open: bool
 
-    @property
-    def is_stopping(self) -> bool:
-        failed = bool(self.state.failed)
+    def moves(self) -> _Moves:
+        """Judge every step whose turn it is."""
+        waits_for, moves = graph(self.accepted.plan), _Moves()
+        steps = {step.id: step for step in self.accepted.plan.steps}
+        for step_id in order(waits_for):
+            if self._is_ready(waits_for, step_id):
+                self._judge(steps[step_id], moves)
+        return moves
+
+    def _is_ready(self, waits_for: Graph, step: str) -> bool:
+        needs = waits_for[step]
+        come = all(need in self.state.done or need in self.state.skipped for need in needs)
+        return come and not self.state.has_ended(step)
+
+    def _judge(self, step: Step, moves: _Moves) -> None:
+        gone = sorted(data_sources(step) & self.state.skipped.keys())
+        if gone and step.action != "fn.first_of":
+            moves.end(step.id, Skipped(f"{gone[0]} was skipped"))
+            return
+        scope = Scope(self.accepted.inputs.values, self.state.done)
+        if step.each is not None:
+            self._judge_items(step, scope, moves)
+            return
+        verdict = self._verdict(step, scope)
+        if isinstance(verdict, Done | Skipped | Failed):
+            moves.end(step.id, verdict)
+        else:
+            moves.add(step.id, verdict)
+
+    def _verdict(self, step: Step, scope: Scope) -> Verdict:
+        prepared = prepare(self.accepted, self.state, step, "", scope)
+        if not isinstance(prepared, dict):
+            return prepared
+        if step.action in FUNCTIONS:
+            return compute(step, prepared, scope)
+        return self._instance(step, scope, lambda: Asked.of(prepared), prepared).verdict()
+
+    def _judge_items(self, step: Step, scope: Scope, moves: _Moves) -> None:
+        whole = self._instance(step, scope, lambda: Asked.of({}), {})
+        room = MOST_AT_ONCE - len(self.outside.in_flight) - len(moves.commands)
+        verdicts = [*Items(whole, room).verdicts()]
         goes_on = self.accepted.certificate.options.on_failure == "continue"
-        return self.state.cancelled is not None or (failed and not goes_on)
+        if not goes_on and any(isinstance(each, Failed) for _, each in verdicts):
+            # The step has failed: begin no other item, but settle what may have happened.
+            stopping = replace(whole, around=replace(whole.around, is_stopping=True))
+            verdicts = [*Items(stopping, room).verdicts()]
+        match outcome(verdicts, goes_on=goes_on):
+            case Done() as done:
+                moves.end(step.id, done)
+            case (iteration, failed):
+                moves.end(step.id, failed, iteration)
+            case None:
+                for _, each in verdicts:
+                    if isinstance(each, Next | Waiting):
+                        moves.add(step.id, each)
 
-    def of(self, step: str) -> Surroundings:
-        goes_on = self.accepted.certificate.options.on_uncertain == "continue"
-        elsewhere = any(
-            attempts[-1].is_uncertain and attempts[-1].intent.effect is not Effect.READ
-            for place, attempts in self.state.attempts.items()
-            if place[0] != step
+    def _instance(
+        self, step: Step, scope: Scope, asked: Callable[[], Asked], arguments: JsonObject
+    ) -> Instance:
+        around = self._around(step.id)
+        return Instance(
+            self.accepted, self.state, self.outside, around, step, "", scope, arguments, asked
         )
+
+    def _around(self, step: str) -> Surroundings:
+        options = self.accepted.certificate.options
+        has_failed = bool(self.state.failed) and options.on_failure != "continue"
+        doubtful = any(place[0] != step for place in self.state.doubts)
         return Surroundings(
-            is_stopping=self.is_stopping,
+            is_stopping=self.state.cancelled is not None or has_failed,
+            is_cancelled=self.state.cancelled is not None,
             early_gates_open=self.early_gates_open,
-            uncertain_elsewhere=elsewhere and not goes_on,
+            uncertain_elsewhere=doubtful and options.on_uncertain != "continue",
         )
 
 
-def _facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Record]:
-    """What has become true without anybody having written it down."""
-    if not state.started:
-        yield Record(e.RunStarted(plan="", digest=accepted.digest))
-    for place, attempts in state.attempts.items():
-        for attempt in attempts:
-            if attempt.ended is None and place not in outside.in_flight:
-                yield Record(_lost(attempt))
-        yield from _learned_by_key(attempts)
-    for gates in state.gates.values():
-        for gate in gates:
-            if gate.ruling is None and gate.opened.expires_at <= outside.now:
-                yield Record(e.ApprovalExpired(approval=gate.opened.approval))
-
-
-def _lost(attempt: Attempt) -> e.AttemptEnded:
-    intent = attempt.intent
-    message = "the process ended before an answer was recorded"
-    return e.AttemptEnded(
-        step=intent.step,
-        iteration=intent.iteration,
-        n=intent.n,
-        state="uncertain",
-        failure=e.Failure(kind="cancelled", message=message, may_retry=True),
-    )
-
-
-def _learned_by_key(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
-    """An answer to the same call under the same key says what became of the earlier ones."""
-    last = attempts[-1]
-    if last.ended is None or last.ended.state != "applied":
-        return
-    for earlier in attempts[:-1]:
-        if earlier.is_uncertain:
-            was_applied = last.ended.replayed or last.intent.effect is Effect.IDEMPOTENT
-            yield Record(
-                e.ReconcileResolved(
-                    step=earlier.intent.step,
-                    iteration=earlier.intent.iteration,
-                    n=earlier.intent.n,
-                    resolution="applied" if was_applied else "absent",
-                    by="key" if last.intent.effect is Effect.KEYED else "repetition",
-                    output=last.ended.output if was_applied else None,
-                )
-            )
-
-
-def _early_gates(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[OpenGate]:
+def _early_gates(accepted: Accepted, state: RunState) -> Iterator[OpenGate]:
     """Ask for every approval whose arguments are known before the first effect."""
     if state.cancelled is not None or state.failed:
         return
@@ -154,158 +186,49 @@ def _early_gates(accepted: Accepted, state: RunState, outside: Outside) -> Itera
             arguments = bind(step, Scope(accepted.inputs.values, {}), action.input_schema)
         except ResolveError:
             continue  # it fails when its turn comes, with the reason
+        shown = Asked.of(arguments)
         yield OpenGate(
-            step.id, "", action, arguments, args_hash(arguments),
+            step.id, "", action, shown.arguments, shown.args_hash,
             need.role, need.quorum, need.reasons, need.policies,
         )  # fmt: skip
 
 
-def _has_early_open(state: RunState) -> bool:
+def _awaits_first_yes(state: RunState) -> bool:
     """Whether an approval is awaited although no effect has happened yet."""
-    if any(each.intent.effect is not Effect.READ for each in _attempts(state)):
-        return False
-    return any(gate.ruling is None for gates in state.gates.values() for gate in gates)
+    attempts = [each for found in state.attempts.values() for each in found]
+    has_begun = any(each.intent.effect is not Effect.READ for each in attempts)
+    return bool(state.open_gates) and not has_begun
 
 
-def _attempts(state: RunState) -> Iterator[Attempt]:
-    for attempts in state.attempts.values():
-        yield from attempts
+def _wait_or_finish(
+    accepted: Accepted, state: RunState, outside: Outside, waits: list[tuple[str, Waiting]]
+) -> Wait | Finish:
+    if state.cancelled is not None:
+        # Whoever cancelled is told what is in doubt, and nobody is waited for.
+        waits = [each for each in waits if each[1].until is not None]
+    times = [each.until for _, each in waits if each.until is not None]
+    if outside.in_flight:
+        return Wait("flight", min(times, default=None), ())
+    named = [each for each in waits if each[1].waiting_for in _REASONS]
+    if not named:
+        return _finish(accepted, state)
+    reason = min((each.waiting_for for _, each in named), key=_REASONS.index)
+    return Wait(reason, min(times, default=None), tuple(sorted({step for step, _ in named})))
 
 
-def _consider(
-    accepted: Accepted,
-    state: RunState,
-    outside: Outside,
-    around: _Around,
-    step_id: str,
-    collected: _Collected,
-) -> None:
-    step = next(each for each in accepted.plan.steps if each.id == step_id)
-    needs = around.graph[step_id]
-    if any(need in state.failed or not state.has_ended(need) for need in needs):
-        return
-    gone = sorted(data_sources(step) & set(state.skipped))
-    if gone and step.action != "fn.first_of":
-        collected.records.append(Record(e.StepSkipped(step=step_id, because=f"{gone[0]} skipped")))
-        return
-    scope = Scope(accepted.inputs.values, state.done)
-    if step.each is None:
-        verdict = judge_instance(accepted, state, outside, around.of(step_id), step, "", scope)
-        _settle(step, verdict, collected)
-    else:
-        _consider_items(accepted, state, outside, around, step, scope, collected)
-
-
-def _settle(step: Step, verdict: Verdict, collected: _Collected) -> None:
-    match verdict:
-        case Done(output=output):
-            collected.records.append(Record(e.StepDone(step=step.id, result=output)))
-        case Skipped(because=because):
-            collected.records.append(Record(e.StepSkipped(step=step.id, because=because)))
-        case Failed(code=code, message=message, effect=effect):
-            failed = e.StepFailed(step=step.id, code=code, message=message, effect=effect)
-            collected.records.append(Record(failed))
-        case Next(command=command):
-            collected.commands.append(command)
-        case Waiting():
-            collected.waits.append((step.id, verdict))
-        case Halted():
-            pass
-
-
-def _consider_items(
-    accepted: Accepted,
-    state: RunState,
-    outside: Outside,
-    around: _Around,
-    step: Step,
-    scope: Scope,
-    collected: _Collected,
-) -> None:
-    items = value_at(scope, step.each or "")
-    if not isinstance(items, list) or len(items) > MOST_ITEMS:
-        code = "budget-exceeded" if isinstance(items, list) else "missing-value"
-        what = f"{len(items)} items" if isinstance(items, list) else f"no list at {step.each}"
-        _settle(step, Failed(code, what), collected)
-        return
-    makers = _makers(accepted, step, scope)
-    results: list[JsonValue] = []
-    open_items = False
-    failure: tuple[str, Failed] | None = None
-    for index, item in enumerate(items):
-        if item is None and makers is not None:
-            results.append(None)  # passed over: the step before skipped this one
-            continue
-        own: dict[str, JsonValue] = {"each": item}
-        if makers is not None and index < len(makers):
-            own["each_item"] = makers[index]
-        verdict = judge_instance(
-            accepted, state, outside, around.of(step.id), step, str(index), scope.with_own(**own)
-        )
-        match verdict:
-            case Done(output=output):
-                results.append(output)
-            case Skipped():
-                results.append(None)
-            case Failed():
-                failure = failure or (str(index), verdict)
-            case _:
-                open_items = True
-                if failure is None or isinstance(verdict, Waiting):
-                    _settle(step, verdict, collected)
-    if failure is not None and not _is_busy(step, outside):
-        iteration, failed = failure
-        event = e.StepFailed(
-            step=step.id, iteration=iteration, code=failed.code, message=failed.message,
-            effect=failed.effect,
-        )  # fmt: skip
-        collected.records.append(Record(event))
-    elif failure is None and not open_items:
-        collected.records.append(Record(e.StepDone(step=step.id, result=results)))
-
-
-def _is_busy(step: Step, outside: Outside) -> bool:
-    return any(place[0] == step.id for place in outside.in_flight)
-
-
-def _makers(accepted: Accepted, step: Step, scope: Scope) -> list[JsonValue] | None:
-    """The items that made the list, where the list is the whole result of an each-step."""
-    ref = parse_ref(step.each or "")
-    source = next((each for each in accepted.plan.steps if each.id == ref.root), None)
-    if source is None or source.each is None or ref.tokens:
-        return None
-    found = value_at(scope, source.each)
-    return found if isinstance(found, list) else None
-
-
-def _wait_or_finish(accepted: Accepted, state: RunState, collected: _Collected) -> Wait | Finish:
-    uncertain = tuple(
-        sorted({place[0] for place, found in state.attempts.items() if found[-1].is_uncertain})
-    )
-    waits = collected.waits
-    is_over = state.cancelled is not None
-    if state.failed and accepted.certificate.options.on_failure != "continue":
-        # Nothing new begins, but what may have happened is found out first.
-        waits = [each for each in waits if each[1].waiting_for == "reconcile"]
-    if waits and not is_over:
-        reason = min((each.waiting_for for _, each in waits), key=_FIRST_REASON.index)
-        times = [each.until for _, each in waits if each.until is not None]
-        return Wait(reason, min(times, default=None), tuple(sorted({step for step, _ in waits})))
-    standing = tuple(
-        sorted(
-            {
-                place[0]
-                for place, found in state.attempts.items()
-                for each in found
-                if each.is_applied and each.intent.effect is not Effect.READ
-            }
-        )
-    )
-    scope = Scope(accepted.inputs.values, state.done)
-    result = build_answer(accepted.plan.answer, scope)
-    if is_over:
-        return Finish("cancelled", "cancelled", result, standing, uncertain)
-    if state.failed:
-        code = next(iter(state.failed.values())).code
-        return Finish("failed", code, result, standing, uncertain)
-    return Finish("succeeded", None, result, standing, uncertain)
+def _finish(accepted: Accepted, state: RunState) -> Finish:
+    standing, unknown = set[str](), set[str]()
+    for (step, _), attempts in state.attempts.items():
+        for each in attempts:
+            if each.intent.effect is Effect.READ:
+                continue
+            if each.has_happened:
+                standing.add(step)
+            elif each.is_uncertain or each.is_abandoned:
+                unknown.add(step)
+    result = build_answer(accepted.plan.answer, Scope(accepted.inputs.values, state.done))
+    code = state.first_failure
+    status = "failed" if code else "succeeded"
+    if state.cancelled is not None:
+        status = code = "cancelled"
+    return Finish(status, code, result, tuple(sorted(standing)), tuple(sorted(unknown)))

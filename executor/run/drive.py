@@ -22,9 +22,10 @@ from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.commands import Finish, LookUp, OpenGate, Perform, Record, Wait
 from executor.run.decide import decide
-from executor.run.instance import Outside
 from executor.run.perform import Performer, new_event
+from executor.run.slots import Slots
 from executor.run.state import Place, RunState, fold
+from executor.run.verdicts import Outside
 from executor.store import approvals, drives, ids, journal, plans, runs
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StoreFullError
@@ -34,6 +35,7 @@ from executor.store.store import Store
 GATE_EXPIRES_S = 24 * 3600.0
 SHORT_WAIT_S = 2.0  # a wait shorter than this does not end the drive
 FULL_WAIT_S = 0.5
+WHOLE = 1_000_000_000  # events: a decision needs all that happened
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Machine:
     clock: Callable[[], float] = time.time
     on_change: Callable[[Due], None] = lambda _: None
     _bells: dict[str, asyncio.Event] = field(default_factory=dict)
+    slots: Slots = field(default_factory=Slots)
 
     async def drive(self, due: Due, driver: str) -> None:
         """Drive one run; returns without a word if somebody else does."""
@@ -70,6 +73,14 @@ class Machine:
             bell.set()
 
 
+@dataclass(frozen=True)
+class _Flight:
+    """A call or look-up that is under way; `held` is where it is noted when it may be repeated."""
+
+    task: "asyncio.Task[Blocked | float | None]"
+    held: dict[Place, float]
+
+
 class _Drive:
     """One drive under one claim."""
 
@@ -77,96 +88,109 @@ class _Drive:
         self._machine = machine
         self._claim = claim
         self._bell = bell
-        self._performer = Performer(machine.store, machine.call, machine.key_secret, machine.clock)
+        self._performer = Performer(
+            machine.store, machine.call, machine.key_secret, machine.clock, machine.slots
+        )
         self._state = RunState()
         self._seen = 0
-        self._flights: dict[Place, asyncio.Task[Blocked | float | None]] = {}
+        self._flights: dict[Place, _Flight] = {}
         self._not_before: dict[Place, float] = {}
+        self._look_again: dict[Place, float] = {}
 
     async def run(self) -> None:
         """Go on until there is nothing to do now."""
-        accepted = await self._accepted()
+        plan, accepted = await self._accepted()
         try:
-            while await self._advance(accepted):
+            while await self._advance(plan, accepted):
                 pass
         finally:
-            for flight in self._flights.values():
-                flight.cancel()
-            await asyncio.gather(*self._flights.values(), return_exceptions=True)
+            flying = [flight.task for flight in self._flights.values()]
+            for task in flying:
+                task.cancel()
+            await asyncio.gather(*flying, return_exceptions=True)
 
-    async def _advance(self, accepted: Accepted) -> bool:
+    async def _advance(self, plan: str, accepted: Accepted) -> bool:
         """One round; False once the drive has let go of the run."""
         await self._catch_up()
         outside = Outside(
             policy=self._machine.policy_of(self._claim.tenant),
             now=self._machine.clock(),
+            plan=plan,
             in_flight=frozenset(self._flights),
             not_before=self._not_before,
+            look_again=self._look_again,
         )
-        records: list[e.Event] = []
         commands = decide(accepted, self._state, outside)
+        match commands:
+            case ():
+                return False
+            case (Wait() as wait,) if self._flights:
+                await self._land(wait.until)
+                return True
+            case (Wait() as wait,):
+                return await self._wait(wait)
+        records = [each.event for each in commands if isinstance(each, Record)]
         waited = self._state.waiting
-        if waited is not None and commands and not isinstance(commands[0], Wait):
-            records.append(e.WaitEnded(waiting_for=waited.waiting_for))
-            commands = tuple(each for each in commands if isinstance(each, Record))
+        if records or waited is not None:
+            ended = [] if waited is None else [e.WaitEnded(waiting_for=waited.waiting_for)]
+            await self._append([new_event(event) for event in (*ended, *records)])
+            return True
         for command in commands:
             match command:
-                case Record(event=event):
-                    records.append(event)
                 case OpenGate():
                     await self._open_gate(accepted, command)
-                    return True
                 case Perform():
-                    call = self._performer.perform(self._claim, accepted, command)
-                    self._start((command.step, command.iteration), call)
+                    call = self._performer.perform(self._claim, command, outside.policy.version)
+                    self._start((command.step, command.iteration), call, self._not_before)
                 case LookUp():
                     lookup = command.action.lookup
                     spec = accepted.actions[lookup.action if lookup else ""]
                     search = self._performer.look_up(self._claim, command, spec)
-                    self._start((command.step, command.iteration), search)
-                case Wait():
-                    return await self._wait(command)
+                    self._start((command.step, command.iteration), search, self._look_again)
                 case Finish():
                     return not await self._finish(command)
-        if records:
-            await self._append([new_event(event) for event in records])
-            return True
-        await self._land()
         return True
 
-    def _start(self, place: Place, work: Coroutine[object, object, Blocked | float | None]) -> None:
-        self._flights[place] = asyncio.get_running_loop().create_task(work)
+    def _start(
+        self,
+        place: Place,
+        work: Coroutine[object, object, Blocked | float | None],
+        held: dict[Place, float],
+    ) -> None:
+        self._flights[place] = _Flight(asyncio.get_running_loop().create_task(work), held)
 
-    async def _land(self) -> None:
-        """Wait until a call has ended or something arrived."""
-        if not self._flights:
-            return
+    async def _land(self, until: float | None) -> None:
+        """Wait until a call has ended, something arrived, or a time has come."""
+        left = None if until is None else max(0.005, until - self._machine.clock())
         ringing = asyncio.ensure_future(self._bell.wait())
         done, _ = await asyncio.wait(
-            [*self._flights.values(), ringing], return_when=asyncio.FIRST_COMPLETED
+            [*(flight.task for flight in self._flights.values()), ringing],
+            timeout=left,
+            return_when=asyncio.FIRST_COMPLETED,
         )
         ringing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await ringing
+        await asyncio.gather(ringing, return_exceptions=True)
         self._bell.clear()
         for place, flight in list(self._flights.items()):
-            if flight in done:
+            if flight.task in done:
                 del self._flights[place]
-                await self._landed(place, flight)
+                self._landed(place, flight)
 
-    async def _landed(self, place: Place, flight: "asyncio.Task[Blocked | float | None]") -> None:
+    def _landed(self, place: Place, flight: _Flight) -> None:
+        """Note when what did not come about may be tried again."""
+        again_at: float | None = self._machine.clock() + FULL_WAIT_S
         try:
-            result = flight.result()
+            match flight.task.result():
+                case Blocked(retry_at=float() as retry_at):
+                    again_at = retry_at
+                case float() as look_again_at:
+                    again_at = look_again_at
+                case None:
+                    again_at = None
         except StoreFullError:
-            # The intent could not be written, so nothing was sent: try again when there is room.
-            self._not_before[place] = self._machine.clock() + FULL_WAIT_S
-            return
-        if isinstance(result, Blocked) and result.retry_at is not None:
-            self._not_before[place] = result.retry_at
-        elif isinstance(result, Blocked):
-            self._not_before[place] = self._machine.clock() + FULL_WAIT_S
-        elif result is not None:
-            self._not_before[place] = result
+            pass  # the intent could not be written, so nothing was sent
+        if again_at is not None:
+            flight.held[place] = again_at
 
     async def _wait(self, wait: Wait) -> bool:
         """Wait shortly here, or let the run go until it is woken."""
@@ -272,7 +296,7 @@ class _Drive:
             self._changed()
         return let_go
 
-    async def _accepted(self) -> Accepted:
+    async def _accepted(self) -> tuple[str, Accepted]:
         claim = self._claim
 
         def work(c: Connection) -> plans.PlanRow:
@@ -283,7 +307,7 @@ class _Drive:
             return row
 
         row = await self._machine.store.read(work)
-        return restore(row.accepted, self._machine.seal_key)
+        return row.id, restore(row.accepted, self._machine.seal_key)
 
     async def _append(self, events: list[NewEvent]) -> None:
         claim, now = self._claim, self._machine.clock()
@@ -298,7 +322,7 @@ class _Drive:
 
         def work(c: Connection) -> tuple[list[journal.StoredEvent], int | None]:
             woken = drives.wake_seq(c, claim)
-            return journal.read(c, claim.tenant, claim.id, after=self._seen), woken
+            return journal.read(c, claim.tenant, claim.id, after=self._seen, limit=WHOLE), woken
 
         found, woken = await self._machine.store.read(work)
         if woken is None:

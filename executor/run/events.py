@@ -172,12 +172,23 @@ class AttemptEnded(_Event):
     replayed: bool = False
 
 
+class ItemFailure(BaseModel):
+    """Why one item of an each-step gave no result although the run goes on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    message: str
+    effect: EffectHappened
+
+
 class StepDone(_Event):
-    """The step ended well; `result` is what others may refer to."""
+    """The step ended well; `result` is what others may refer to, with null for a failed item."""
 
     type: Literal["step.done"] = "step.done"
     step: str
     result: JsonValue
+    failed_items: dict[str, ItemFailure] = {}
 
 
 class StepFailed(_Event):

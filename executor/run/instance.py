@@ -88,14 +88,18 @@ def compute(step: Step, arguments: JsonObject, scope: Scope) -> Done | Failed:
     return expected(step, output, scope, "no")
 
 
-def expected(step: Step, output: JsonValue, scope: Scope, effect: e.EffectHappened) -> Done | Failed:
+def expected(
+    step: Step, output: JsonValue, scope: Scope, effect: e.EffectHappened
+) -> Done | Failed:
     """Done, or failed because the result is not what the plan expects."""
     try:
         false = first_false(step.expect, scope.with_own(result=output))
     except ResolveError as error:
         return Failed(error.code, error.message, effect)
     if false is not None:
-        return Failed("expect-failed", f"expected {_shown(false.model_dump(by_alias=True))}", effect)
+        return Failed(
+            "expect-failed", f"expected {_shown(false.model_dump(by_alias=True))}", effect
+        )
     return Done(output)
 
 
@@ -192,14 +196,15 @@ class Instance:
                 return Halted()
             case Effect.READ:
                 return self._call(last)
+            case _ if unusable and self.around.is_cancelled:
+                return Halted()  # it happened, and nobody needs its answer any more
             case _ if unusable:
                 return self._find_out(doubt, absent_from=inf)
             case Effect.IDEMPOTENT if again:
                 return self._call(last, doubt)
             case Effect.KEYED if again and self._key_is_fresh():
                 return self._call(last, doubt)
-        settled = (doubt.ended_at if doubt.ended_at is not None else doubt.at) + self.action.settle_s
-        return self._find_out(doubt, absent_from=settled)
+        return self._find_out(doubt, absent_from=_since(doubt) + self.action.settle_s)
 
     def _key_is_fresh(self) -> bool:
         first = self.state.attempts[self.place][0]
@@ -211,12 +216,11 @@ class Instance:
         lookup = self.action.lookup
         if lookup is None or lookup.action not in self.accepted.actions:
             return Waiting("reconcile")
-        held = self.outside.not_before.get(self.place, 0.0)
+        held = self.outside.look_again.get(self.place, 0.0)
         if held > self.outside.now:
-            return Waiting("reconcile", held)
-        return Next(
-            LookUp(*self.place, doubt.intent.n, self.action, doubt.intent.key, absent_from)
-        )
+            return Waiting("reconcile", None if held == inf else held)
+        key, since = doubt.intent.key, _since(doubt)
+        return Next(LookUp(*self.place, doubt.intent.n, self.action, key, since, absent_from))
 
     def _call(self, last: Attempt | None, doubt: Attempt | None = None) -> Verdict:
         """Call, once its time has come; with a doubt, to settle what was begun before."""
@@ -231,9 +235,7 @@ class Instance:
             due = retry_at(last, n - 1, jitter_of(hashed, n))
             if due > self.outside.now:
                 return Waiting(_wait_name(last), due)
-        keeper = Gatekeeper(
-            self.accepted, self.state, self.outside, self.step.id, self.action
-        )
+        keeper = Gatekeeper(self.accepted, self.state, self.outside, self.step.id, self.action)
         passage = keeper.judge((self.arguments,), self.asked)
         if isinstance(passage, Failed) and doubt is not None:
             return self._find_out(doubt, absent_from=inf)
@@ -243,7 +245,7 @@ class Instance:
             if self.around.early_gates_open:
                 return Waiting("approval")
             if self.around.uncertain_elsewhere:
-                return Waiting("reconcile")
+                return Waiting("elsewhere")
         key = last.intent.key if last else None
         return Next(
             Perform(
@@ -251,6 +253,10 @@ class Instance:
                 passage.approval, passage.approved_hash,
             )
         )  # fmt: skip
+
+
+def _since(doubt: Attempt) -> float:
+    return doubt.at if doubt.ended_at is None else doubt.ended_at
 
 
 def _wait_name(last: Attempt) -> str:

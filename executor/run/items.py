@@ -14,10 +14,11 @@ from connectors.spec import JsonObject
 from executor.fn import FUNCTIONS
 from executor.plan.model import Step
 from executor.plan.refs import parse_ref
+from executor.run.events import ItemFailure
 from executor.run.gates import Asked, Gatekeeper, Passage
 from executor.run.instance import Instance, compute, prepare
 from executor.run.resolve import Scope, value_at
-from executor.run.verdicts import Done, Failed, Halted, Next, Skipped, Verdict, Waiting
+from executor.run.verdicts import Done, Failed, Next, Skipped, Verdict, Waiting
 
 MOST_ITEMS = 1000
 
@@ -81,14 +82,12 @@ class Items:
         scope = self._scope(index, item)
         return prepare(self.whole.accepted, self.whole.state, self._step, str(index), scope)
 
-    def _calls(self) -> dict[str, JsonObject]:
-        """The arguments of every call, by item."""
-        items = self._items if isinstance(self._items, list) else []
-        found = ((str(index), self._prepared(index, item)) for index, item in enumerate(items))
-        return {index: each for index, each in found if isinstance(each, dict)}
-
+    @cached_property
     def _asked(self) -> Asked:
-        return Asked.of_items([*self._calls().values()])
+        """What an approver is shown: the arguments of every call."""
+        items = self._items if isinstance(self._items, list) else []
+        found = (self._prepared(index, item) for index, item in enumerate(items))
+        return Asked.of_items([each for each in found if isinstance(each, dict)])
 
     def _begin(self) -> Iterator[tuple[str, Verdict]]:
         items = self._items if isinstance(self._items, list) else []
@@ -132,26 +131,32 @@ class Items:
         if self._step.action in FUNCTIONS:
             return compute(self._step, prepared, scope)
         instance = replace(
-            self.whole, iteration=iteration, scope=scope, arguments=prepared, asked=self._asked
+            self.whole,
+            iteration=iteration,
+            scope=scope,
+            arguments=prepared,
+            asked=lambda: self._asked,
         )
         return instance.verdict()
 
 
-def outcome(verdicts: list[tuple[str, Verdict]]) -> Done | tuple[str, Failed] | None:
-    """The step's own end, once no item is open; a failed item fails the step."""
+def outcome(
+    verdicts: list[tuple[str, Verdict]], *, goes_on: bool
+) -> Done | tuple[str, Failed] | None:
+    """The step's own end once no item is open: all results, or its first failed item.
+
+    Where the run goes on after failures, a failed item gives null and stands beside the result.
+    """
     ended = [(place, each) for place, each in verdicts if isinstance(each, Done | Skipped | Failed)]
-    failed = next(((place, each) for place, each in ended if isinstance(each, Failed)), None)
-    if failed is not None:
-        is_open = any(_is_open(each) for _, each in verdicts)
-        return None if is_open else failed
+    failed = {place: each for place, each in ended if isinstance(each, Failed)}
+    if failed and not (goes_on and "" not in failed):
+        is_open = any(isinstance(each, Next | Waiting) for _, each in verdicts)
+        return None if is_open else next(iter(failed.items()))
     if len(ended) < len(verdicts):
         return None
-    return Done([each.output if isinstance(each, Done) else None for _, each in ended])
-
-
-def _is_open(verdict: Verdict) -> bool:
-    """Whether something of an item has to be known before its step may be called failed."""
-    return isinstance(verdict, Next | Waiting)
-
-
-__all__ = ["MOST_ITEMS", "Halted", "Items", "outcome"]
+    results = [each.output if isinstance(each, Done) else None for _, each in ended]
+    told = {
+        place: ItemFailure(code=each.code, message=each.message, effect=each.effect)
+        for place, each in failed.items()
+    }
+    return Done(results, told)

@@ -9,24 +9,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 from pydantic import JsonValue
 
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.spec import ActionSpec, CallContext
-from executor.check.admit import Accepted
 from executor.run import events as e
 from executor.run.commands import LookUp, Perform
 from executor.run.keys import idempotency_key
+from executor.run.slots import Slots
 from executor.store import journal
 from executor.store.drives import Claim
-from executor.store.errors import StoreError, StoreFullError
+from executor.store.errors import StoreFullError
 from executor.store.journal import AttemptOutcome, Blocked, Intent, NewEvent
 from executor.store.store import Store
 
 LOOKUP_TIMEOUT_S = 10.0
-LOOK_AGAIN_S = 1.0
+LOOK_AGAIN_S, LOOK_AGAIN_MOST_S = 1.0, 1800.0
+LOOK_FOR_S = 24 * 3600.0  # then a person has to find out
 WRITE_AGAIN_S = 0.2
 
 
@@ -43,9 +45,18 @@ class Performer:
     call: Call
     key_secret: bytes
     clock: Callable[[], float]
+    slots: Slots
 
-    async def perform(self, claim: Claim, accepted: Accepted, command: Perform) -> Blocked | None:
+    async def perform(
+        self, claim: Claim, command: Perform, policy_version: str | None
+    ) -> Blocked | None:
         """Make one call; its outcome is in the journal when this returns."""
+        async with self.slots.of(command.action):
+            return await self._perform(claim, command, policy_version)
+
+    async def _perform(
+        self, claim: Claim, command: Perform, policy_version: str | None
+    ) -> Blocked | None:
         key = command.key or idempotency_key(
             self.key_secret,
             claim.tenant,
@@ -66,18 +77,20 @@ class Performer:
             args_hash=command.args_hash,
             arguments=command.arguments,
             tool_digest=command.action.digest,
-            policy_version=accepted.certificate.policy_version,
+            policy_version=policy_version,
             approval=command.approval,
+            approved_hash=command.approved_hash,
             timeout_s=command.action.timeout_s,
             limits=command.action.limits,
         )
-        now = self.clock()
+        # The wall's time is stored; what holds is this clock, read before the intent is written.
+        start, now = time.monotonic(), self.clock()
         recorded = await self.store.write(
-            lambda c: journal.record_intent(c, claim, intent, now=now)
+            partial(journal.record_intent, claim=claim, intent=intent, now=now)
         )
         if isinstance(recorded, Blocked):
             return recorded
-        context = _context(claim, command, key, recorded - now)
+        context = _context(claim, command, key, start + command.action.timeout_s)
         event = await self._ended(command, context)
         await self._write_outcome(claim, command, event)
         return None
@@ -86,30 +99,19 @@ class Performer:
         """Search for an attempt's effect; returns when to look again, or None once it is known."""
         by = command.action.lookup
         assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
-        context = CallContext(
-            tenant=claim.tenant,
-            run=claim.id,
-            step=command.step,
-            iteration=command.iteration,
-            attempt=command.n,
-            idempotency_key=command.key,
-            deadline=time.monotonic() + LOOKUP_TIMEOUT_S,
-            send_before=time.monotonic() + LOOKUP_TIMEOUT_S,
-        )
+        context = _context(claim, command, command.key, time.monotonic() + LOOKUP_TIMEOUT_S)
+        found: JsonValue = None
         try:
             outcome = await self.call(lookup, {by.by: command.key}, context)
-        except Refused as error:
-            if error.kind is not Kind.NOT_FOUND:
-                return self.clock() + LOOK_AGAIN_S * 10
-            found: JsonValue = None
-        except (Unavailable, Uncertain):
-            return self.clock() + LOOK_AGAIN_S
+        except ConnectorError as error:
+            if not (isinstance(error, Refused) and error.kind is Kind.NOT_FOUND):
+                return self._again(command)
         else:
             if not isinstance(outcome, Applied):
-                return self.clock() + LOOK_AGAIN_S
+                return self._again(command)
             found = _found(outcome.output, by.found_at)
         if found is None and self.clock() < command.absent_from:
-            return command.absent_from
+            return min(self._again(command), command.absent_from)
         event = e.ReconcileResolved(
             step=command.step,
             iteration=command.iteration,
@@ -118,8 +120,14 @@ class Performer:
             by="lookup",
             output=found,
         )
-        await self._write(claim, command, "resolved", event)
+        await self._write(claim, command, event)
         return None
+
+    def _again(self, command: LookUp) -> float:
+        """When to look again: soon at first, then ever more rarely; infinite once it is futile."""
+        now = self.clock()
+        age = now - command.since
+        return inf if age > LOOK_FOR_S else now + min(max(age, LOOK_AGAIN_S), LOOK_AGAIN_MOST_S)
 
     async def _ended(self, command: Perform, context: CallContext) -> e.AttemptEnded:
         try:
@@ -153,7 +161,8 @@ class Performer:
             case Unavailable(retry_after_s=seconds, sent=sent):
                 retry_at = None if seconds is None else self.clock() + seconds
                 may_retry, state = True, "refused" if sent else "not_sent"
-            case Uncertain():
+            case Uncertain(retry_after_s=seconds):
+                retry_at = None if seconds is None else self.clock() + seconds
                 may_retry, state = True, "uncertain"
         return state, e.Failure(
             kind=error.kind.value,
@@ -169,37 +178,29 @@ class Performer:
         hold = None
         if event.failure and event.failure.retry_at and event.state == "refused":
             hold = (command.action.connection, event.failure.retry_at)
-        await self._write(claim, command, event.state, event, hold)
+        await self._write(claim, command, event, hold)
 
     async def _write(
         self,
         claim: Claim,
         command: Perform | LookUp,
-        state: str,
         event: e.AttemptEnded | e.ReconcileResolved,
         hold: tuple[str, float] | None = None,
     ) -> None:
-        if isinstance(event, e.ReconcileResolved):
-            state = f"resolved_{event.resolution}"
-        outcome = AttemptOutcome(
-            command.step, command.iteration, command.n, state, new_event(event), hold
-        )
+        """Write what became of a call; on a full disk it is kept here until there is room."""
+        outcome = AttemptOutcome(command.step, command.iteration, command.n, new_event(event), hold)
         while True:
+            now = self.clock()
             try:
-                work = partial(
-                    journal.record_outcome, claim=claim, outcome=outcome, now=self.clock()
+                await self.store.write(
+                    partial(journal.record_outcome, claim=claim, outcome=outcome, now=now)
                 )
-                await self.store.write(work)
                 return
-            except StoreError as error:
-                if not isinstance(error, StoreFullError):
-                    raise
-                # The result is kept in memory and written as soon as there is room again.
+            except StoreFullError:
                 await asyncio.sleep(WRITE_AGAIN_S)
 
 
-def _context(claim: Claim, command: Perform, key: str, seconds: float) -> CallContext:
-    start = time.monotonic()
+def _context(claim: Claim, command: Perform | LookUp, key: str, until: float) -> CallContext:
     return CallContext(
         tenant=claim.tenant,
         run=claim.id,
@@ -207,8 +208,8 @@ def _context(claim: Claim, command: Perform, key: str, seconds: float) -> CallCo
         iteration=command.iteration,
         attempt=command.n,
         idempotency_key=key,
-        deadline=start + seconds,
-        send_before=start + seconds,
+        deadline=until,
+        send_before=until,
     )
 
 

@@ -32,6 +32,17 @@ class Attempt:
         return self.ended is not None and self.ended.state == "applied"
 
     @property
+    def has_happened(self) -> bool:
+        """Whether the effect is known to have happened, whatever its answer was."""
+        unreadable = self.ended is not None and self.ended.state == "applied_unreadable"
+        return self.is_applied or (unreadable and self.resolved is None)
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether somebody decided to leave it unknown."""
+        return self.resolved is not None and self.resolved.resolution == "abandoned"
+
+    @property
     def is_uncertain(self) -> bool:
         """Whether the effect may have happened and nobody knows yet."""
         if self.resolved is not None:
@@ -65,6 +76,8 @@ class RunState:
     done: Mapping[str, JsonValue] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, e.StepFailed] = field(default_factory=dict)
+    failed_items: Mapping[str, Mapping[str, e.ItemFailure]] = field(default_factory=dict)
+    first_failure: str | None = None  # the code of the first step or item that failed
     attempts: Mapping[Place, tuple[Attempt, ...]] = field(default_factory=dict)
     gates: Mapping[Place, tuple[Gate, ...]] = field(default_factory=dict)
     cancelled: e.CancelRequested | None = None
@@ -106,9 +119,7 @@ class RunState:
     @property
     def open_gates(self) -> tuple[Gate, ...]:
         """Every gate that nobody has decided on."""
-        return tuple(
-            gate for gates in self.gates.values() for gate in gates if gate.ruling is None
-        )
+        return tuple(gate for gates in self.gates.values() for gate in gates if gate.ruling is None)
 
 
 def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None) -> RunState:
@@ -126,9 +137,10 @@ def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C90
         case e.StepSkipped():
             return replace(state, skipped={**state.skipped, event.step: event.because})
         case e.StepDone():
-            return replace(state, done={**state.done, event.step: event.result})
+            return _done(state, event)
         case e.StepFailed():
-            return replace(state, failed={**state.failed, event.step: event})
+            code = state.first_failure or event.code
+            return replace(state, failed={**state.failed, event.step: event}, first_failure=code)
         case e.GateOpened():
             place = (event.step, event.iteration)
             gates = (*state.gates.get(place, ()), Gate(event))
@@ -164,6 +176,18 @@ def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C90
             return state
         case _:
             assert_never(event)
+
+
+def _done(state: RunState, event: e.StepDone) -> RunState:
+    state = replace(state, done={**state.done, event.step: event.result})
+    if not event.failed_items:
+        return state
+    code = next(each.code for each in event.failed_items.values())
+    return replace(
+        state,
+        failed_items={**state.failed_items, event.step: event.failed_items},
+        first_failure=state.first_failure or code,
+    )
 
 
 def _ruled(

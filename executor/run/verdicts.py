@@ -19,8 +19,9 @@ class Outside:
     now: float
     plan: str = ""
     in_flight: frozenset[Place] = frozenset()
-    # Permits that were refused and look-ups that are to be repeated.
+    # When calls that got no permit may begin, and when searches that found nothing are repeated.
     not_before: Mapping[Place, float] = field(default_factory=dict)
+    look_again: Mapping[Place, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,10 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Done:
-    """It ended well."""
+    """It ended well, of an each-step perhaps but for some items."""
 
     output: JsonValue
+    failed_items: Mapping[str, e.ItemFailure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Next:
 
 @dataclass(frozen=True)
 class Waiting:
-    """It has to wait: for a call in flight (`flight`), a time, or somebody."""
+    """It has to wait: for a call in flight (`flight`), a doubt `elsewhere`, a time or somebody."""
 
     waiting_for: str
     until: float | None = None

@@ -62,6 +62,7 @@ class Intent:
     tool_digest: str
     policy_version: str | None
     approval: str | None
+    approved_hash: str | None  # of what was approved: for `each` of all items together
     timeout_s: float
     limits: Limits | None
 
@@ -81,7 +82,6 @@ class AttemptOutcome:
     step: str
     iteration: str
     n: int
-    state: str
     event: NewEvent
     hold_connection: tuple[str, float] | None = None  # Retry-After: connection and until when
 
@@ -154,7 +154,7 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
     if not attempts.may_begin(c, claim, *place, intent.effect):
         return Blocked("open_attempt")
     if intent.approval is not None and not approvals.covers(
-        c, claim.tenant, intent.approval, intent.args_hash, intent.tool_digest, now
+        c, claim.tenant, intent.approval, intent.approved_hash or "", intent.tool_digest, now
     ):
         return Blocked("approval")
     retry_at = limits.acquire(c, claim.tenant, intent.connection, intent.limits, now)

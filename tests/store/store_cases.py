@@ -58,6 +58,7 @@ def intent(
         tool_digest="sha256:tool",
         policy_version="v1",
         approval=approval,
+        approved_hash=args_hash,
         timeout_s=30.0,
         limits=limits,
     )
@@ -78,7 +79,7 @@ def outcome(
     state: str, step: str = "refund", n: int = 1, *, hold: tuple[str, float] | None = None
 ) -> AttemptOutcome:
     """How a call ended."""
-    return AttemptOutcome(step, "", n, state, ended(state, step, n), hold)
+    return AttemptOutcome(step, "", n, ended(state, step, n), hold)
 
 
 def question(

@@ -249,7 +249,7 @@ async def test_a_look_up_may_settle_whatever_is_not_known_for_good(
     claim = await store.write(new_run)
     await store.write(lambda c: journal.record_intent(c, claim, intent(), NOW))
     await store.write(lambda c: journal.record_outcome(c, claim, outcome(state), NOW))
-    found = journal.AttemptOutcome("refund", "", 1, "resolved_applied", resolved("applied"))
+    found = journal.AttemptOutcome("refund", "", 1, resolved("applied"))
     stored = await store.write(lambda c: journal.record_outcome(c, claim, found, NOW))
     (row,) = await store.read(lambda c: attempts.read(c, TENANT, RUN.id))
 

@@ -1,0 +1,59 @@
+"""What has become true without anybody having written it down yet: recorded before all else."""
+
+from collections.abc import Iterator
+
+from connectors.spec import Effect
+from executor.check.admit import Accepted
+from executor.run import events as e
+from executor.run.commands import Record
+from executor.run.state import Attempt, RunState
+from executor.run.verdicts import Outside
+
+
+def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Record]:
+    """The events that follow from the journal and the clock alone."""
+    if not state.started:
+        yield Record(e.RunStarted(plan=outside.plan, digest=accepted.digest))
+    for place, attempts in state.attempts.items():
+        for attempt in attempts:
+            if attempt.ended is None and place not in outside.in_flight:
+                yield Record(_lost(attempt))
+        yield from _learned_by_repetition(attempts)
+    for gate in state.open_gates:
+        if gate.opened.expires_at <= outside.now:
+            yield Record(e.ApprovalExpired(approval=gate.opened.approval))
+
+
+def _lost(attempt: Attempt) -> e.AttemptEnded:
+    """Nobody makes this call any more, and nobody wrote down how it ended."""
+    intent = attempt.intent
+    message = "the process ended before an answer was recorded"
+    return e.AttemptEnded(
+        step=intent.step,
+        iteration=intent.iteration,
+        n=intent.n,
+        state="uncertain",
+        failure=e.Failure(kind="cancelled", message=message, may_retry=True),
+    )
+
+
+def _learned_by_repetition(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
+    """An answer to the same call, made again, says what became of the earlier ones."""
+    last = attempts[-1]
+    if last.ended is None or last.ended.state != "applied" or last.intent.effect is Effect.READ:
+        return
+    is_keyed = last.intent.effect is Effect.KEYED
+    # Of a key the service says whether it knew it; an idempotent call acts once in any case.
+    had_happened = last.ended.replayed or not is_keyed
+    for earlier in attempts[:-1]:
+        if earlier.is_uncertain:
+            yield Record(
+                e.ReconcileResolved(
+                    step=earlier.intent.step,
+                    iteration=earlier.intent.iteration,
+                    n=earlier.intent.n,
+                    resolution="applied" if had_happened else "absent",
+                    by="key" if is_keyed else "repetition",
+                    output=last.ended.output if had_happened else None,
+                )
+            )
