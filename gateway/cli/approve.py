@@ -72,4 +72,5 @@ def _decide(target: Target, approval_id: str, decision: str, reason: str, *, as_
     if as_json:
         print_json(found)
     else:
-        say(f"{approval_id} is {found['state']}; the run goes on: lamgate trace {found['run']}")
+        say(f"{approval_id} is {found['state']}; the run goes on")
+        say_as_is(f"Explain it: {client.command('trace', str(found['run']))}")

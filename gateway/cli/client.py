@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from gateway.cli.problem import CliError, of_http
+from gateway.cli.show import command
 
 TIMEOUT_S = 90.0
 QUIET_S = 30.0  # a stream says at least that it is still there, every ten seconds
@@ -21,11 +22,17 @@ class _Over(Exception):
 
 
 class Client:
-    """One gateway under one key; with `is_own`, the one that runs in this very process."""
+    """One gateway under one key; with `is_own`, the one that runs in this very process.
 
-    def __init__(self, url: str, key: str, *, is_own: bool = False) -> None:
+    `said` are the options that led to it, for the commands that are told to come next.
+    """
+
+    def __init__(
+        self, url: str, key: str, *, is_own: bool = False, said: tuple[str, ...] = ()
+    ) -> None:
         self.url = url.rstrip("/")
         self.is_own = is_own
+        self._said = said
         try:
             self._http = httpx2.Client(
                 base_url=self.url,
@@ -35,6 +42,10 @@ class Client:
             )
         except (ValueError, httpx2.InvalidURL) as error:
             raise CliError("bad-option", f"this key or address cannot be sent: {error}") from error
+
+    def command(self, *words: str) -> str:
+        """A command about the same gateway, to be copied."""
+        return command(*words, *self._said)
 
     def get(self, path: str, *, accept: str = "application/json") -> JsonValue:
         """Read something; raises `CliError`."""

@@ -27,6 +27,12 @@ class Target:
     url: str | None = None
     key: str | None = None
 
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The options as they were said; a key is told to nobody."""
+        config = ("--config", str(self.config)) if self.config else ()
+        return (*config, *(("--url", self.url) if self.url else ()))
+
 
 @contextmanager
 def connect(target: Target) -> Iterator[Client]:
@@ -39,16 +45,18 @@ def connect(target: Target) -> Iterator[Client]:
 
 def _client(target: Target, stack: ExitStack) -> Client:
     if target.url is not None:
-        return Client(target.url, _key(target))
+        return Client(target.url, _key(target), said=target.said)
     settings = settings_of(target.config)
     database = database_path(settings.database_url)
     address = address_in_lock(database)
     if address is not None:
-        return Client(address, _key(target, read_key_file(operator_key_file(database))))
+        key = _key(target, read_key_file(operator_key_file(database)))
+        return Client(address, key, said=target.said)
     own = OwnGateway(settings)
     own.start()
     stack.callback(own.stop)
-    return Client(own.address, _key(target, own.operator_key), is_own=True)
+    key = _key(target, own.operator_key)
+    return Client(own.address, key, is_own=True, said=target.said)
 
 
 def settings_of(config: Path | None) -> Settings:

@@ -20,6 +20,7 @@ _SIGNS = {
     "skipped": ("-", "dim"),
     "failed": ("✗", "red"),
 }
+_ANSWERED, _REPLAYED = "answered", "answered: done before, under this key"
 # What ends only when somebody acts; the rest goes on by itself.
 PEOPLE = ("approval", "reconcile", "credentials", "tool_review")
 SETTLES_WITHIN_S = 2.0
@@ -95,6 +96,8 @@ class Progress:
         shown.state, shown.told = state, f"{item} {told}".strip()
         if state == "waiting":
             shown.notes.append(shown.told)
+        if told == _ANSWERED:
+            return []  # a line for the step's result follows
         return [f"{_SIGNS[state][0]} {step + item:<16} {told}"]
 
     def _ruled(self, kind: str, data: JsonObject) -> list[str]:
@@ -190,7 +193,7 @@ def _told(kind: str, data: JsonObject) -> tuple[str, str]:
 
 def _ended(data: JsonObject) -> tuple[str, str]:
     if data["state"] == "applied":
-        return "calling", "answered" + (": done before, under this key" if data["replayed"] else "")
+        return "calling", _REPLAYED if data["replayed"] else _ANSWERED
     failure = data.get("failure")
     why = failure.get("message", "") if isinstance(failure, dict) else ""
     return "waiting", clean(f"{str(data['state']).replace('_', ' ')}: {why}")

@@ -40,7 +40,7 @@ def plan(
             print_json({"request": row, "plan": shown})
             return
         say(plan_text(shown))
-        say_as_is(f"\nRun it: lamgate run --plan {row['plan']}")
+        say_as_is(f"\nRun it: {client.command('run', '--plan', str(row['plan']))}")
 
 
 def run(
@@ -84,14 +84,14 @@ def answer(
     told = read_answers(answers)
     with connect(Target(config, url, key)) as client:
         row = client.post(f"/v1/requests/{request}/answers", {"answers": {**told}}, wait_s=WAIT_S)
-        _stop_unless_planned(row)
+        _stop_unless_planned(client, row)
         if row.get("run") is not None:
             follow_and_tell(client, str(row["run"]), as_json=as_json)
         elif as_json:
             print_json(row)
         else:
             say(plan_text(client.thing(f"/v1/plans/{row['plan']}")))
-            say_as_is(f"\nRun it: lamgate run --plan {row['plan']}")
+            say_as_is(f"\nRun it: {client.command('run', '--plan', str(row['plan']))}")
 
 
 def planned(
@@ -123,7 +123,7 @@ def planned(
         if not told:
             break
         row = client.post(f"/v1/requests/{row['id']}/answers", {"answers": told}, wait_s=WAIT_S)
-    _stop_unless_planned(row)
+    _stop_unless_planned(client, row)
     return row
 
 
@@ -133,15 +133,15 @@ def asked(question: JsonObject) -> str:
     return f"{question['ask']} ({options})" if options else str(question["ask"])
 
 
-def _stop_unless_planned(row: JsonObject) -> None:
+def _stop_unless_planned(client: Client, row: JsonObject) -> None:
     """Say why there is no plan: a question, a refusal, violations, or no model that answers."""
     if row["status"] == "planned":
         return
     if row["status"] == "needs_answer":
         questions = [each for each in given(row, "questions") if isinstance(each, dict)]
         what = "; ".join(asked(each) for each in questions)
-        fix = " ".join(f"{each['about']}=..." for each in questions)
-        fix = f"lamgate answer {row['id']} {fix}"
+        answers = [f"{each['about']}=..." for each in questions]
+        fix = client.command("answer", str(row["id"]), *answers)
         raise CliError("needs-answer", what, str(row["id"]), fix, WAITS, row)
     raise CliError(
         str(row.get("code") or row["status"]).replace("_", "-"),

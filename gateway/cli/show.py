@@ -1,9 +1,11 @@
 """How the command line writes: wrapped text for people, one JSON document for programs."""
 
 import json
+import shlex
 import shutil
 import sys
 import textwrap
+from pathlib import Path
 
 from pydantic import JsonValue
 from rich.console import Console
@@ -46,6 +48,13 @@ def say(text: str = "", *, style: str | None = None) -> None:
 def say_as_is(text: str) -> None:
     """Print what is to be copied: a command or an address stays in one piece."""
     out.print(clean(text), markup=False)
+
+
+def command(*words: str) -> str:
+    """A command of this program as whoever reads it can copy it, however it was called."""
+    called = sys.argv[0]
+    program = [called] if Path(called).name == "lamgate" else [sys.executable, "-m", "gateway"]
+    return shlex.join([*program, *words])
 
 
 def complain(text: str) -> None:
@@ -104,8 +113,11 @@ def _standing(decision: JsonObject) -> str:
     approval = decision.get("approval")
     if isinstance(approval, dict):
         text += f", by {approval['role']}: {'; '.join(map(str, given(approval, 'reasons')))}"
-    whys = [str(each["why"]) for each in given(decision, "guards") if isinstance(each, dict)]
-    return f"{text}: {'; '.join(dict.fromkeys(whys))}" if whys else text
+    guards = [each for each in given(decision, "guards") if isinstance(each, dict)]
+    typed = [str(each["at"]).lstrip("/") or "all" for each in guards if each["kind"] == "type"]
+    whys = [f"{', '.join(typed)}: the type is checked on the real value"] if typed else []
+    whys += [str(each["why"]) for each in guards if each["kind"] != "type"]
+    return f"{text}; {'; '.join(dict.fromkeys(whys))}" if whys else text
 
 
 def _is_utf8() -> bool:

@@ -29,10 +29,12 @@ def tell_end(client: Client, row: JsonObject) -> None:
     if row["status"] == "waiting" and row["waiting_for"] == "approval":
         for each in client.things(f"/v1/approvals?state=open&run={row['id']}"):
             say(f"\n{each['step']} waits for an approval by {each['role']}, not by who asked.")
-            say_as_is(f"Approve it: lamgate approve {each['id']} --reason WHY --key KEY")
+            words = ("approve", str(each["id"]), "--reason", "WHY", "--key", "KEY")
+            say_as_is(f"Approve it: {client.command(*words)}")
     elif row["status"] == "waiting" and row["waiting_for"] == "reconcile":
         say("\nFind out at the service whether it happened; do not send it again by hand.")
-        say_as_is(f"Then: lamgate reconcile {row['id']} STEP happened|send_again|abandon ...")
+        words = ("reconcile", str(row["id"]), "STEP", "happened", "--reason", "WHY")
+        say_as_is(f"Then (or send_again, or abandon): {client.command(*words)}")
     elif given(row, "result") or row.get("result"):
         say(f"result {row['result']}")
-    say_as_is(f"\nExplain it: lamgate trace {row['id']}")
+    say_as_is(f"\nExplain it: {client.command('trace', str(row['id']))}")

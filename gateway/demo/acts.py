@@ -50,7 +50,7 @@ ACT_THREE = "Act three: a payment's answer is lost, and then the gateway is kill
 def act_one(people: People, claims: Claims) -> Act:
     """What the customer should get is not said: it is asked, planned, approved and run."""
     planned = people.ask(MUG, "playbooks")
-    _expect_plan(planned, claims)
+    claims.need_plan(planned)
     show_plan(planned)
     run = people.follow(planned.run)
     claims.holds("one question was asked instead of a guess", len(planned.questions) == 1)
@@ -70,7 +70,7 @@ def act_two(people: People, claims: Claims) -> Act:
     drafts = [each for each in given(planned.request, "drafts") if isinstance(each, dict)]
     for draft in drafts:
         _show_draft(draft)
-    _expect_plan(planned, claims)
+    claims.need_plan(planned)
     show_plan(planned)
     run = people.follow(planned.run)
     if not is_live:
@@ -87,7 +87,7 @@ def act_three(people: People, claims: Claims) -> Act:
     stage.shop.lose_next_refund_answer()
     say("The payment provider is told to take the next refund, and then to say nothing.")
     planned = people.ask(TEAPOT, "playbooks")
-    _expect_plan(planned, claims)
+    claims.need_plan(planned)
     progress = people.follow_to_approval(planned.run)
     refunds = 0
     is_approved = planned.run not in people.refused
@@ -117,11 +117,6 @@ def _kill_in_the_middle(people: People, run: str) -> int:
     stage.shop.mend()
     stage.start_gateway()
     return refunds
-
-
-def _expect_plan(planned: Planned, claims: Claims) -> None:
-    row = planned.request
-    claims.holds("the request became a plan that was accepted", row["status"] == "planned", row)
 
 
 def _expect_outcome(

@@ -142,6 +142,11 @@ class Claims:
         self.made.append(claim)
         say(f"  ✓ {claim}", style="green")
 
+    def need_plan(self, planned: Planned) -> None:
+        """Raise `CliError` unless a request became a plan that was accepted."""
+        if planned.request["status"] != "planned":
+            raise failed(f"the request became no plan: {planned.request}", self.where)
+
 
 def show_plan(planned: Planned) -> None:
     """Show a plan with what its certificate says of each step."""

@@ -1,7 +1,6 @@
 """The demonstration: three acts, what changed in the shop, and what to try next."""
 
 import json
-import shlex
 import sys
 import tempfile
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from connectors.spec import JsonObject
 from gateway.cli.problem import CliError
-from gateway.cli.show import clean, divert, given, out, print_json, say, say_as_is
+from gateway.cli.show import clean, command, divert, given, out, print_json, say, say_as_is
 from gateway.demo.acts import ACT_ONE, ACT_THREE, ACT_TWO, PLATES, Act, act_one, act_three, act_two
 from gateway.demo.config import FILE
 from gateway.demo.people import Claims, People
@@ -43,16 +42,16 @@ def tell(*, is_yes: bool, data: Path | None, as_json: bool) -> None:
     commands = _commands(folder)
     seconds = round(time.monotonic() - started, 1)
     _title("Try next")
-    for command, what in commands:
+    for text, what in commands:
         say(f"{what}:")
-        say_as_is(f"    {command}")
+        say_as_is(f"    {text}")
     say(f"\nThe demonstration took {seconds:.0f} s. All that it made is in {folder}")
     if as_json:
         told: JsonObject = {
             "acts": [each.as_json() for each in acts],
             "before": before.as_json(),
             "after": after.as_json(),
-            "try_next": [command for command, _ in commands],
+            "try_next": [text for text, _ in commands],
             "folder": str(folder),
             "seconds": seconds,
         }
@@ -124,34 +123,31 @@ def _keep_draft(acts: list[Act], folder: Path) -> None:
     drafts = given(acts[1].planned.request, "drafts")
     first = drafts[0] if drafts else None
     text = str(first["text"]) if isinstance(first, dict) else "{}"
-    document: JsonObject = {"request": PLATES, "plan": json.loads(text)}
-    (folder / DRAFT).write_text(json.dumps(document, indent=1), encoding="utf-8")
+    try:
+        document: JsonObject = {"request": PLATES, "plan": json.loads(text)}
+    except ValueError:  # a live model wrote no JSON: that is what is wrong with it
+        (folder / DRAFT).write_text(text, encoding="utf-8")
+    else:
+        (folder / DRAFT).write_text(json.dumps(document, indent=1), encoding="utf-8")
 
 
 def _commands(folder: Path) -> list[tuple[str, str]]:
     """Three commands that work as they stand, in any shell, while nothing else is running."""
-    words = _program()
     config = ["--config", str(folder / FILE)]
     return [
         (
-            shlex.join([*words, "admit", str(folder / DRAFT), *config]),
-            "Judge the draft of act two once more: every reason, and no model",
+            command("admit", str(folder / DRAFT), *config),
+            "Judge the first draft of act two once more: every reason, and no model",
         ),
         (
-            shlex.join([*words, "plan", OWN_WORDS, *config]),
+            command("plan", OWN_WORDS, *config),
             "Plan something in your own words; nothing runs",
         ),
         (
-            shlex.join([*words, "demo", "--open", str(folder)]),
+            command("demo", "--open", str(folder)),
             "Have shop and gateway running, to try the API, `lamgate run` and `lamgate trace`",
         ),
     ]
-
-
-def _program() -> list[str]:
-    """How this program was called, so that it can be called so again."""
-    called = sys.argv[0]
-    return [called] if Path(called).name == "lamgate" else [sys.executable, "-m", "gateway"]
 
 
 def _show_open(running: Stage) -> None:
@@ -159,5 +155,5 @@ def _show_open(running: Stage) -> None:
     say_as_is(f"ready {running.address}  (the API's pages: {running.address}/docs)")
     say("Shop and gateway are running; Ctrl-C ends them. In another terminal:")
     for words in (["run", OWN_WORDS], ["runs"], ["trace", "RUN"], ["actions"]):
-        say_as_is("    " + shlex.join([*_program(), *words, *config]))
+        say_as_is("    " + command(*words, *config))
     say(f"The keys of requester-1 and approver-1 are in {running.data / KEYS}")
