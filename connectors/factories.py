@@ -13,7 +13,7 @@ from connectors.builtin.smtp import SmtpConnector
 from connectors.connector import Connector
 from connectors.errors import ConfigurationError
 from connectors.http import Transport
-from connectors.openapi import OpenApiConnector, Source, load_overlay
+from connectors.openapi import OpenApiConnector, Overlay, Source, load_overlay
 from connectors.spec import JsonObject, Limits
 from connectors.unified.payments import PaymentsConnector, Vendor
 from connectors.unified.payments_decimal import Decimals
@@ -126,7 +126,12 @@ class _OpenApiOptions(Options):
 def _openapi(settings: ConnectionSettings, given: Given) -> Connector:
     options = options_of(settings, _OpenApiOptions)
     base_url = _base_url(settings)
-    overlay = load_overlay(settings.base_dir / options.overlay) if options.overlay else None
+    overlay = load_overlay(settings.base_dir / options.overlay) if options.overlay else Overlay()
+    if overlay.credential is not None and settings.credential is None:
+        raise ConfigurationError(
+            f"connections.{settings.name}: the overlay says how a credential travels, but there is "
+            f'none; give one, for example credential = "env:NAME"'
+        )
     return OpenApiConnector(
         settings.name,
         base_url,

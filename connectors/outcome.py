@@ -10,7 +10,7 @@ time-out, reset or end after the first byte  Unavailable    Uncertain
 202                                          as any 2xx     Pending
 301, 307, 308                                Refused        Refused: it was not done here
 other 1xx and 3xx                            Refused        Uncertain: often said after doing it
-408, 5xx                                     Unavailable    Uncertain
+408, 5xx                                     Unavailable    Uncertain, Retry-After kept
   that the manifest calls transactional      Unavailable    Unavailable, no effect
 425, 429                                     Unavailable    Unavailable, Retry-After kept
 409 under a key that was sent before,        -              Uncertain: the earlier call may be
@@ -40,6 +40,7 @@ from connectors.http import (
     TransportError,
 )
 from connectors.spec import ActionSpec, Effect
+from connectors.text import visible
 
 _KINDS = {
     400: Kind.INVALID,
@@ -61,9 +62,6 @@ _MOVED = (301, 307, 308)
 _TRY_LATER = (425, 429)
 _LONGEST_WAIT_S = 7 * 24 * 3600.0
 _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{0,9})?")
-_UNSAYABLE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff]+"
-)
 _MOST_SAID = 500
 
 
@@ -188,8 +186,16 @@ def _error(
             request_id=request_id,
             status=status,
         )
-    doubtful = Uncertain if _leaves_doubt(action, status, code, attempt) else Refused
-    return doubtful(message, kind=kind, vendor_code=code, request_id=request_id, status=status)
+    if _leaves_doubt(action, status, code, attempt):
+        return Uncertain(
+            message,
+            kind=kind,
+            retry_after_s=retry_after_s(answer.headers, answer.received_at),
+            vendor_code=code,
+            request_id=request_id,
+            status=status,
+        )
+    return Refused(message, kind=kind, vendor_code=code, request_id=request_id, status=status)
 
 
 def _means_no_effect_yet(action: ActionSpec, status: int) -> bool:
@@ -235,8 +241,5 @@ def _text_at(body: JsonValue, path: tuple[str, ...]) -> str | None:
 
 
 def _clean(text: str | None, most: int = _MOST_SAID) -> str | None:
-    """A stranger's words on one line, without control characters, cut to a bearable length."""
-    if text is None:
-        return None
-    plain = _UNSAYABLE.sub(" ", text[: most * 4]).strip()
-    return plain if len(plain) <= most else plain[: most - 1] + "…"
+    """A stranger's words as they may be shown, or None where there are none."""
+    return None if text is None else visible(text, most)

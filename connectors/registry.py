@@ -66,7 +66,7 @@ class Registry:
         try:
             outcome = await _call(connector, action, arguments, context)
         except ConnectorError as error:
-            raise self._without_secrets(error) from error.__cause__
+            raise self._retold(action, error) from error.__cause__
         return self._checked(action, outcome)
 
     def _checked(self, action: ActionSpec, outcome: Outcome) -> Outcome:
@@ -84,23 +84,34 @@ class Registry:
             return Unreadable(reason, outcome.request_id)
         raise Refused(reason, kind=Kind.INTERNAL, request_id=outcome.request_id)
 
-    def _without_secrets(self, error: ConnectorError) -> ConnectorError:
+    def _retold(self, action: ActionSpec, error: ConnectorError) -> ConnectorError:
+        """The same failure without secrets; a read is never in doubt, for it has no effect."""
         message = self._hidden(error.message)
         code = error.vendor_code and self._hidden(error.vendor_code)
         request_id = error.request_id and self._hidden(error.request_id)
-        if isinstance(error, Unavailable):
+        kind, status = error.kind, error.status
+        after = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
+        if isinstance(error, Refused):
+            return Refused(
+                message, kind=kind, vendor_code=code, request_id=request_id, status=status
+            )
+        if isinstance(error, Unavailable) or not action.is_write:
             return Unavailable(
                 message,
-                kind=error.kind,
-                retry_after_s=error.retry_after_s,
-                sent=error.sent,
+                kind=kind,
+                retry_after_s=after,
+                sent=error.sent if isinstance(error, Unavailable) else True,
                 vendor_code=code,
                 request_id=request_id,
-                status=error.status,
+                status=status,
             )
-        closest = Refused if isinstance(error, Refused) else Uncertain
-        return closest(
-            message, kind=error.kind, vendor_code=code, request_id=request_id, status=error.status
+        return Uncertain(
+            message,
+            kind=kind,
+            retry_after_s=after,
+            vendor_code=code,
+            request_id=request_id,
+            status=status,
         )
 
     def _hidden(self, text: str) -> str:

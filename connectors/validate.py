@@ -25,11 +25,22 @@ def first_flaw(schema: JsonObject, value: JsonValue) -> str | None:
     return None
 
 
+def schema_flaw(schema: JsonObject) -> str | None:
+    """Why a schema cannot be used; None if it can."""
+    try:
+        _compiled(schema)
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        return str(error).splitlines()[0][:200]
+    return None
+
+
 @lru_cache(maxsize=4096)
 def _validator(text: bytes) -> jsonschema_rs.Validator | None:
     try:
-        return jsonschema_rs.Draft202012Validator(
-            text.decode(), validate_formats=True, offline=True
-        )
+        return _compiled(text.decode())
     except (ValueError, jsonschema_rs.ReferencingError):
         return None
+
+
+def _compiled(schema: JsonObject | str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)

@@ -1,29 +1,32 @@
 """From an OpenAPI document to operations: names, argument schemas, output schemas.
 
-Nothing is dereferenced: an operation's schemas keep their `$ref`s and carry the definitions
-that they reach. What is not supported is listed with its reason, never dropped silently.
+What cannot be offered is listed with its reason, never dropped silently. Nothing here believes
+the document: what it says of effects is a proposal, and its servers are not called.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from connectors.openapi.bodies import Body, body_of, output_of
+from connectors.openapi.names import argument_name, operation_names
+from connectors.openapi.parameters import Parameter, Place, parameters_of
+from connectors.openapi.schema import Definitions, UnsupportedError, resolve
 from connectors.spec import Effect, JsonObject
+from connectors.text import visible
 
-METHODS = ("get", "put", "post", "delete", "patch", "head")
-_SCHEMAS = "#/components/schemas/"
-Place = Literal["path", "query", "header", "body", "whole_body"]
-
-
-_PLACES: dict[str, Place] = {"path": "path", "query": "query", "header": "header"}
+_CALLED = ("get", "put", "post", "delete", "patch", "head")
+_NOT_CALLED = ("options", "trace", "query")
+_IN_TEMPLATE = re.compile(r"\{([^{}]*)\}")
+_MOST_WORDS = 1000
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One callable operation: `places` says where each argument travels and under which name."""
+    """One callable operation: `places` says where each argument travels."""
 
     name: str
     method: str
@@ -31,7 +34,9 @@ class Operation:
     description: str
     input_schema: JsonObject
     output_schema: JsonObject | None
-    places: Mapping[str, tuple[Place, str]]
+    places: Mapping[str, Place]
+    body: Body | None
+    accept: str
 
     @property
     def proposed_effect(self) -> Effect:
@@ -43,212 +48,207 @@ class Operation:
 
 @dataclass(frozen=True)
 class Skipped:
-    """An operation that cannot be offered, and why."""
+    """What cannot be offered, and why: an operation, or one optional argument of it."""
 
     name: str
     reason: str
 
 
-class _UnsupportedError(Exception):
-    pass
+@dataclass(frozen=True)
+class Extracted:
+    """What a document offers and what of it cannot be offered."""
+
+    operations: tuple[Operation, ...]
+    skipped: tuple[Skipped, ...]
 
 
-def extract(document: JsonObject) -> tuple[tuple[Operation, ...], tuple[Skipped, ...]]:
-    """Return every operation, and those that are left out with the reason."""
-    operations: list[Operation] = []
+@dataclass(frozen=True)
+class _Node:
+    """An operation as it stands in the document."""
+
+    path: str
+    method: str
+    item: JsonObject
+    node: JsonObject
+
+
+def extract(document: JsonObject, longest_name: int = 48) -> Extracted:
+    """Every operation of a document; a name has at most `longest_name` characters."""
     skipped: list[Skipped] = []
-    taken: set[str] = set()
-    for path, method, item, node in _nodes(document):
-        name = _unique(_name(method, path, node), taken)
+    nodes = list(_nodes(document, skipped))
+    named = [(_text(each.node.get("operationId")), each.method, each.path) for each in nodes]
+    reader = _Reader(document, skipped)
+    read = [
+        reader.read(name, each)
+        for name, each in zip(operation_names(named, longest_name), nodes, strict=True)
+    ]
+    return Extracted(tuple(reader.finished(read)), tuple(skipped))
+
+
+def _nodes(document: JsonObject, skipped: list[Skipped]) -> Iterator[_Node]:
+    paths = document.get("paths")
+    for path, item in paths.items() if isinstance(paths, dict) else []:
         try:
-            operations.append(_operation(document, name, method, path, item, node))
-        except _UnsupportedError as error:
-            skipped.append(Skipped(name, str(error)))
-    return tuple(operations), tuple(skipped)
+            found = resolve(document, item)
+        except UnsupportedError as error:
+            skipped.append(Skipped(visible(path, 200), str(error)))
+            continue
+        for method, node in found.items() if isinstance(found, dict) else []:
+            if isinstance(found, dict) and method in (*_CALLED, *_NOT_CALLED):
+                yield _Node(path, method, found, node if isinstance(node, dict) else {})
 
 
-def _nodes(document: JsonObject) -> Iterator[tuple[str, str, JsonObject, JsonObject]]:
-    for path, item in _object(document.get("paths")).items():
-        found = _object(_resolve(document, item))
-        for method in METHODS:
-            if isinstance(found.get(method), dict):
-                yield path, method, found, _object(found[method])
+@dataclass(frozen=True)
+class _Read:
+    """An operation with what its schemas refer to."""
+
+    operation: Operation
+    inward: set[str]
+    outward: set[str]
 
 
-def _operation(
-    document: JsonObject,
-    name: str,
-    method: str,
-    path: str,
-    item: JsonObject,
-    node: JsonObject,
-) -> Operation:
-    properties: JsonObject = {}
-    required: list[JsonValue] = []
-    places: dict[str, tuple[Place, str]] = {}
+class _Reader:
+    """Reads the operations of one document."""
 
-    def add(argument: str, place: Place, wire: str, schema: JsonValue, needed: bool) -> None:
-        argument = argument if argument not in properties else f"{argument}_{place}"
-        properties[argument] = _rewritten(schema)
-        places[argument] = (place, wire)
-        if needed:
-            required.append(argument)
+    def __init__(self, document: JsonObject, skipped: list[Skipped]) -> None:
+        self._document = document
+        self._skipped = skipped
+        self._in = Definitions(document, "in")
+        self._out = Definitions(document, "out")
+        self._home = _home(document)
 
-    for parameter in _parameters(document, item, node):
-        where, wire = parameter.get("in"), str(parameter.get("name"))
-        if where == "cookie" or "content" in parameter:
-            raise _UnsupportedError(f"parameter {wire}: {where or 'content'} is not supported yet")
-        place = _PLACES.get(str(where))
-        if place is not None:
-            schema = _described(parameter.get("schema", {}), parameter.get("description"))
-            add(_argument(wire), place, wire, schema, bool(parameter.get("required")))
-    body = _object(_resolve(document, node.get("requestBody")))
-    if body:
-        schema = _json_schema(_object(body.get("content")), f"{method} {path}")
-        resolved = _object(_resolve(document, schema))
-        if isinstance(resolved.get("properties"), dict) and "anyOf" not in resolved:
-            needed = resolved.get("required")
-            names = needed if isinstance(needed, list) else []
-            for wire, member in _object(resolved["properties"]).items():
-                must = bool(body.get("required")) and wire in names
-                add(_argument(wire), "body", wire, member, must)
-        else:
-            add("body", "whole_body", "", schema, bool(body.get("required")))
-    input_schema: JsonObject = {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }
-    return Operation(
-        name=name,
-        method=method,
-        path=path,
-        description=_text(node.get("description")) or _text(node.get("summary")),
-        input_schema=_with_definitions(document, input_schema),
-        output_schema=_output(document, node),
-        places=places,
-    )
+    def read(self, name: str, each: _Node) -> _Read | None:
+        """One operation, or None where it is noted as skipped."""
+        try:
+            return self._read(name, each)
+        except UnsupportedError as error:
+            self._skipped.append(Skipped(name, str(error)))
+            return None
 
-
-def _parameters(document: JsonObject, item: JsonObject, node: JsonObject) -> list[JsonObject]:
-    """The operation's parameters; its own take the place of the path's of the same name."""
-    found: dict[tuple[str, str], JsonObject] = {}
-    for source in (item.get("parameters"), node.get("parameters")):
-        for each in source if isinstance(source, list) else []:
-            parameter = _object(_resolve(document, each))
-            found[_text(parameter.get("in")), _text(parameter.get("name"))] = parameter
-    return list(found.values())
-
-
-def _json_schema(content: JsonObject, where: str) -> JsonValue:
-    for media, found in content.items():
-        kind = media.split(";")[0].strip().lower()
-        if kind == "application/json" or kind.endswith("+json"):
-            return _object(found).get("schema", {})
-    raise _UnsupportedError(f"{where}: only JSON bodies are supported, not {', '.join(content)}")
-
-
-def _output(document: JsonObject, node: JsonObject) -> JsonObject | None:
-    for status, response in sorted(_object(node.get("responses")).items()):
-        if status.startswith("2"):
-            content = _object(_object(_resolve(document, response)).get("content"))
+    def finished(self, read: list[_Read | None]) -> Iterator[Operation]:
+        """The operations with the definitions that they reach, if all of these can be used."""
+        self._in.check()
+        self._out.check()
+        for each in read:
+            if each is None:
+                continue
             try:
-                schema = _json_schema(content, "")
-            except _UnsupportedError:
-                return None
-            rewritten = _object(_rewritten(schema))
-            return _with_definitions(document, rewritten) if rewritten else None
-    return None
+                yield self._finished(each)
+            except UnsupportedError as error:
+                self._skipped.append(Skipped(each.operation.name, str(error)))
+
+    def _read(self, name: str, each: _Node) -> _Read:
+        _check_callable(each, self._home)
+        inward: set[str] = set()
+        outward: set[str] = set()
+        arguments = _Arguments()
+        for parameter in parameters_of(self._document, each.item, each.node):
+            if self._is_sendable(name, parameter, each.path):
+                schema = self._in.convert(parameter.schema, inward)
+                arguments.add(parameter.place, schema, parameter.is_required)
+        sent = {place.wire for place in arguments.places.values() if place.where == "path"}
+        for wire in _IN_TEMPLATE.findall(each.path):
+            if wire not in sent:
+                raise UnsupportedError(f"no parameter says what {{{wire}}} in its path is")
+        body = body_of(self._document, each.node, each.method, self._in, inward)
+        for member in body.members if body else ():
+            arguments.add(member.place, member.schema, member.is_required)
+        output = output_of(self._document, each.node, each.method, self._out, outward)
+        operation = Operation(
+            name=name,
+            method=each.method,
+            path=quote(each.path, safe="/{}-._~!$&'()*+,;=:@%"),
+            description=_description(each.node),
+            input_schema=arguments.schema(),
+            output_schema=output.schema,
+            places=arguments.places,
+            body=body,
+            accept=output.media,
+        )
+        return _Read(operation, inward, outward)
+
+    def _is_sendable(self, name: str, parameter: Parameter, path: str) -> bool:
+        """Whether a plan can give it; an optional one that it cannot give is noted."""
+        place, flaw = parameter.place, parameter.flaw
+        if flaw is None and place.where == "path" and f"{{{place.wire}}}" not in path:
+            flaw = "it is not in the path"
+        elif flaw is not None and parameter.is_required:
+            raise UnsupportedError(f"the parameter {place.wire} is needed, but {flaw}")
+        if flaw is not None:
+            self._skipped.append(Skipped(f"{name}({visible(place.wire, 60)})", flaw))
+        return flaw is None
+
+    def _finished(self, each: _Read) -> Operation:
+        operation = each.operation
+        flaw = self._in.flaw(operation.input_schema, each.inward)
+        if flaw is not None:
+            raise UnsupportedError(f"the schema of its arguments cannot be read: {flaw}")
+        output = operation.output_schema
+        if output is not None:
+            flaw = self._out.flaw(output, each.outward)
+            if flaw is not None:
+                raise UnsupportedError(f"the schema of its answer cannot be read: {flaw}")
+            output = _with(output, self._out.reached(each.outward))
+        inputs = _with(operation.input_schema, self._in.reached(each.inward))
+        return replace(operation, input_schema=inputs, output_schema=output)
 
 
-def _with_definitions(document: JsonObject, schema: JsonObject) -> JsonObject:
-    """Add the definitions that a schema reaches, and only those."""
-    shared = _object(_object(document.get("components")).get("schemas"))
-    reached: JsonObject = {}
-    queue = [schema]
-    while queue:
-        for name in _definition_names(queue.pop()):
-            if name not in reached and name in shared:
-                found = _rewritten(shared[name])
-                reached[name] = found
-                queue.append(_object(found))
-    return {**schema, "$defs": reached} if reached else schema
+class _Arguments:
+    """Collects the arguments of one operation under names that differ."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, Place] = {}
+        self._properties: JsonObject = {}
+        self._required: list[JsonValue] = []
+
+    def add(self, place: Place, schema: JsonValue, is_required: bool) -> None:
+        """Add an argument; of two of one name the later one says where it travels."""
+        plain = name = argument_name(place.wire or "body")
+        number = 1
+        while name in self.places:
+            name = f"{plain}_{place.where}" + (f"_{number}" if number > 1 else "")
+            number += 1
+        self.places[name] = place
+        self._properties[name] = schema
+        if is_required:
+            self._required.append(name)
+
+    def schema(self) -> JsonObject:
+        """The closed schema of all of them."""
+        return {
+            "type": "object",
+            "properties": self._properties,
+            "required": self._required,
+            "additionalProperties": False,
+        }
 
 
-def _definition_names(node: JsonValue) -> Iterator[str]:
-    if isinstance(node, dict):
-        ref = node.get("$ref")
-        if isinstance(ref, str) and ref.startswith("#/$defs/"):
-            yield ref.removeprefix("#/$defs/").replace("~1", "/").replace("~0", "~")
-        for value in node.values():
-            yield from _definition_names(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _definition_names(value)
+def _check_callable(each: _Node, home: JsonValue) -> None:
+    if each.method in _NOT_CALLED:
+        raise UnsupportedError(f"the method {each.method} is not supported")
+    if not each.path.startswith("/") or re.search(r"[?#\\\s]|//|/\.\.?(/|$)", each.path):
+        raise UnsupportedError(f"its path is not a plain one: {visible(each.path, 100)!r}")
+    for servers in (each.node.get("servers"), each.item.get("servers")):
+        if servers and servers != home:
+            raise UnsupportedError("it has a server of its own; make that a connection of its own")
 
 
-def _rewritten(node: JsonValue) -> JsonValue:
-    """Point `$ref`s into `$defs`, and say OpenAPI 3.0's `nullable` as JSON Schema does."""
-    if isinstance(node, list):
-        return [_rewritten(each) for each in node]
-    if not isinstance(node, dict):
-        return node
-    found: JsonObject = {}
-    for key, value in node.items():
-        if key == "$ref" and isinstance(value, str):
-            found[key] = value.replace(_SCHEMAS, "#/$defs/")
-        elif key not in ("nullable", "example", "xml", "discriminator"):
-            found[key] = _rewritten(value)
-    if node.get("nullable") is True:
-        if isinstance(found.get("type"), str):
-            found["type"] = [found["type"], "null"]
-        elif "$ref" in found:
-            found = {"anyOf": [found, {"type": "null"}]}
-    return found
+def _home(document: JsonObject) -> JsonValue:
+    """The document's servers, or those that all of its paths name where it names none."""
+    if document.get("servers"):
+        return document["servers"]
+    paths = document.get("paths")
+    items = paths.values() if isinstance(paths, dict) else ()
+    named = [each["servers"] for each in items if isinstance(each, dict) and each.get("servers")]
+    return named[0] if named and all(each == named[0] for each in named) else None
 
 
-def _resolve(document: JsonObject, node: JsonValue) -> JsonValue:
-    hops = 0
-    while isinstance(node, dict) and isinstance(node.get("$ref"), str) and hops < 16:
-        here: JsonValue = document
-        for token in str(node["$ref"]).removeprefix("#/").split("/"):
-            key = token.replace("~1", "/").replace("~0", "~")
-            here = here.get(key) if isinstance(here, dict) else None
-        node, hops = here, hops + 1
-    return node
+def _description(node: JsonObject) -> str:
+    return visible(_text(node.get("description")) or _text(node.get("summary")), _MOST_WORDS)
 
 
-def _described(schema: JsonValue, description: JsonValue) -> JsonValue:
-    if isinstance(schema, dict) and isinstance(description, str) and "description" not in schema:
-        return {**schema, "description": description}
-    return schema
-
-
-def _name(method: str, path: str, node: JsonObject) -> str:
-    own = node.get("operationId")
-    return _snake(own if isinstance(own, str) and own else f"{method}_{path}")
-
-
-def _snake(text: str) -> str:
-    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", text)
-    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")[:48] or "operation"
-
-
-def _argument(wire: str) -> str:
-    return _snake(wire) if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", wire) else wire
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    unique, number = name, 2
-    while unique in taken:
-        unique, number = f"{name}_{number}", number + 1
-    taken.add(unique)
-    return unique
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
+def _with(schema: JsonObject, definitions: JsonObject) -> JsonObject:
+    return {**schema, "$defs": definitions} if definitions else schema
 
 
 def _text(value: JsonValue) -> str:

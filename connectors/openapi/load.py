@@ -123,6 +123,13 @@ class _Loader(yaml.CSafeLoader):
 
     yaml_implicit_resolvers = {}
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
+        """A mapping in which no key is there twice."""
+        names = [key.value for key, _ in node.value if key.tag == "tag:yaml.org,2002:str"]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a key is there twice{node.start_mark}")
+        return dict(super().construct_mapping(node, deep))
+
 
 for _tag, _form, _first in (
     ("null", r"null|Null|NULL|~|", "nN~\0"),

@@ -5,14 +5,16 @@ A document only proposes; what stands in an overlay holds. Manifest members are 
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.errors import ConfigurationError, Kind
+from connectors.openapi.load import read_document
 from connectors.outcome import Dialect
-from connectors.spec import JsonObject
+from connectors.spec import JsonObject, Limits
+
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
 
 
 class _Closed(BaseModel):
@@ -22,8 +24,12 @@ class _Closed(BaseModel):
 class Credential(_Closed):
     """How the connection's secret travels: a header and its form."""
 
-    header: str = "Authorization"
-    form: str = "Bearer {secret}"
+    header: HeaderName = "Authorization"
+    form: str = Field(default="Bearer {secret}", pattern=r"\{secret\}")
+
+    def filled(self, secret: str) -> str:
+        """The header's value."""
+        return self.form.replace("{secret}", secret)
 
 
 class Errors(_Closed):
@@ -54,20 +60,20 @@ class Overlay(_Closed):
     version: Literal[1] = 1
     credential: Credential | None = None
     errors: Errors = Errors()
+    limits: Limits | None = None
     only: tuple[str, ...] | None = None
     hidden: tuple[str, ...] = ()
     actions: dict[str, JsonObject] = {}
 
 
 def load_overlay(path: Path) -> Overlay:
-    """Read an overlay file; raises `ConfigurationError`."""
+    """Read an overlay file, YAML or JSON; raises `ConfigurationError`."""
     try:
-        return Overlay.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        found = read_document(path.read_bytes(), f"overlay {path}")
+        return Overlay.model_validate({} if found is None else found)
     except OSError as error:
         raise ConfigurationError(f"overlay {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"overlay {path} is no YAML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"overlay {path}: {where}: {first['msg']}") from error

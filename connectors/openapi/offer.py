@@ -1,0 +1,135 @@
+"""What a document proposes and what the operator's overlay says, as the actions on offer.
+
+The overlay wins in everything. What it does not say keeps the cautious default; a document can
+neither weaken a manifest nor place a key or a credential.
+"""
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue, ValidationError
+
+from connectors.errors import ConfigurationError
+from connectors.openapi.extract import Extracted, Operation
+from connectors.openapi.overlay import Overlay
+from connectors.openapi.parameters import Place
+from connectors.spec import ActionSpec, JsonObject
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An action, the operation behind it, and where our key travels in it."""
+
+    spec: ActionSpec
+    operation: Operation
+    key_places: tuple[Place, ...]
+
+
+def offers(
+    connection: str, found: Extracted, overlay: Overlay, credential_header: str
+) -> dict[str, Offer]:
+    """The actions by name; raises `ConfigurationError` with what the overlay has wrong."""
+    by_name = {operation.name: operation for operation in found.operations}
+    _check_names(connection, found, overlay, by_name)
+    offered: dict[str, Offer] = {}
+    for name, operation in by_name.items():
+        if name in overlay.hidden or (overlay.only is not None and name not in overlay.only):
+            continue
+        offer = _offer(connection, operation, overlay, credential_header)
+        if offer.spec.name in offered:
+            raise ConfigurationError(f"connections.{connection}: two are called {offer.spec.name}")
+        offered[offer.spec.name] = offer
+    if not offered:
+        reasons = "; ".join(f"{each.name}: {each.reason}" for each in found.skipped[:3])
+        raise ConfigurationError(
+            f"connections.{connection}: the document offers no operation"
+            + (f" ({reasons})" if reasons else "")
+        )
+    return offered
+
+
+def _offer(
+    connection: str, operation: Operation, overlay: Overlay, credential_header: str
+) -> Offer:
+    said = dict(overlay.actions.get(operation.name, {}))
+    where = f"connections.{connection}: overlay: actions.{operation.name}"
+    if "input_schema" in said:
+        raise ConfigurationError(f"{where}.input_schema: the document says what goes in")
+    name = said.pop("name", operation.name)
+    manifest: JsonObject = {
+        "name": f"{connection}.{name}",
+        "description": operation.description,
+        "effect": operation.proposed_effect.value,
+        "output_schema": operation.output_schema,
+        **said,
+    }
+    if overlay.limits is not None:
+        manifest.setdefault("limits", overlay.limits.model_dump(mode="json"))
+    keys = tuple(_key_places(operation, said, where))
+    taken = {(place.where, place.wire.lower()) for place in keys}
+    taken.add(("header", credential_header.lower()))
+    ours = {
+        argument
+        for argument, place in operation.places.items()
+        if (place.where, place.wire.lower()) in taken
+    }
+    manifest["input_schema"] = _without(operation.input_schema, ours)
+    try:
+        return Offer(ActionSpec.model_validate(manifest), operation, keys)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{where}{'.' if at else ''}{at}: {first['msg']}") from error
+
+
+def _key_places(operation: Operation, said: JsonObject, where: str) -> Iterator[Place]:
+    """Where our key goes: as the service's idempotency key, and as our own reference."""
+    idempotency, lookup = said.get("idempotency"), said.get("lookup")
+    if isinstance(idempotency, dict):
+        place = idempotency.get("in", idempotency.get("place"))
+        wire = str(idempotency.get("name"))
+        match place:
+            case "header" | "query" | "body":
+                yield Place(place, wire)
+            case "connector":
+                raise ConfigurationError(f"{where}.idempotency.in: say header, query or body")
+    reference = lookup.get("reference") if isinstance(lookup, dict) else None
+    if isinstance(reference, str) and reference:
+        found = operation.places.get(reference)
+        if found is None or found.where in ("path", "whole_body"):
+            known = ", ".join(sorted(operation.places)) or "none"
+            raise ConfigurationError(
+                f"{where}.lookup.reference: there is no argument {reference!r} that can carry our "
+                f"key; there are: {known}"
+            )
+        yield found
+
+
+def _check_names(
+    connection: str, found: Extracted, overlay: Overlay, known: Collection[str]
+) -> None:
+    skipped = {each.name: each.reason for each in found.skipped}
+    for member, names in (
+        ("only", overlay.only or ()),
+        ("hidden", overlay.hidden),
+        ("actions", overlay.actions),
+    ):
+        for name in names:
+            if name in known or (name in skipped and member == "hidden"):
+                continue
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"it cannot be offered: {skipped[name]}" if name in skipped else "no such one"
+            hint += f"; did you mean {close[0]}?" if close and name not in skipped else ""
+            raise ConfigurationError(f"connections.{connection}: overlay: {member}.{name}: {hint}")
+
+
+def _without(schema: JsonObject, names: Collection[str]) -> JsonObject:
+    properties, required = schema["properties"], schema["required"]
+    kept: Mapping[str, JsonValue] = properties if isinstance(properties, dict) else {}
+    needed = required if isinstance(required, list) else []
+    return {
+        **schema,
+        "properties": {name: each for name, each in kept.items() if name not in names},
+        "required": [each for each in needed if each not in names],
+    }

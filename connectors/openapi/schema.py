@@ -1,0 +1,247 @@
+"""OpenAPI's schemas as JSON Schema 2020-12, with the definitions that they reach and no others.
+
+Nothing is dereferenced: a `$ref` becomes one into `$defs`, so that recursion stays as it is and
+definitions are shared. Each is converted once. What travels one way only is left out of the
+other: `readOnly` members of what goes in, `writeOnly` ones of what must come out.
+"""
+
+import hashlib
+import re
+from typing import Literal
+from urllib.parse import unquote
+
+from pydantic import JsonValue
+
+from connectors.body import json_flaw
+from connectors.spec import JsonObject
+from connectors.text import visible
+from connectors.validate import schema_flaw
+
+Direction = Literal["in", "out"]
+
+_SHARED = "#/components/schemas/"
+_ONE = frozenset(
+    "items additionalProperties not contains propertyNames if then else unevaluatedItems "
+    "unevaluatedProperties additionalItems".split()
+)
+_MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
+_BOUNDS = frozenset(
+    "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems "
+    "maxItems minProperties maxProperties".split()
+)
+_KEPT = frozenset("format pattern uniqueItems deprecated dependentRequired const".split())
+_TEXTS = {"title": 200, "description": 500}
+_TYPES = frozenset("null boolean object array number string integer".split())
+_SAFE_INTEGER = 2**53 - 1
+_MOST_DEPTH = 60
+_MOST_HOPS = 16
+
+
+class UnsupportedError(Exception):
+    """A part of a document that cannot be offered; says why."""
+
+
+class Definitions:
+    """The schemas of a document that may be referred to, for one direction."""
+
+    def __init__(self, document: JsonObject, direction: Direction) -> None:
+        self._document = document
+        self._direction = direction
+        self._old = str(document.get("openapi", "")).startswith("3.0")
+        self._found: dict[str, JsonValue] = {}
+        self._needs: dict[str, set[str]] = {}
+        self._flaws: dict[str, str] = {}
+
+    def convert(self, schema: JsonValue, refs: set[str]) -> JsonValue:
+        """The schema as JSON Schema; the definitions that it names are added to `refs`."""
+        return self._schema(schema, refs, 0)
+
+    def reached(self, refs: set[str]) -> JsonObject:
+        """These definitions and all that they reach; raises `UnsupportedError`."""
+        found: JsonObject = {}
+        waiting = set(refs)
+        while waiting:
+            key = waiting.pop()
+            if key in self._flaws:
+                raise UnsupportedError(self._flaws[key])
+            found[key] = self._found[key]
+            waiting |= self._needs[key] - found.keys()
+        return dict(sorted(found.items()))
+
+    def flaw(self, schema: JsonObject, refs: set[str]) -> str | None:
+        """Why a converted schema cannot be used, apart from what it refers to; None if it can."""
+        assumed: JsonObject = dict.fromkeys(refs, True)
+        return _flaw({**schema, "$defs": assumed})
+
+    def check(self) -> None:
+        """Note every definition that cannot be used; what reaches it is then unsupported."""
+        everything = {
+            key: self._found[key] for key in sorted(self._found.keys() - self._flaws.keys())
+        }
+        all_refs: list[JsonValue] = [{"$ref": f"#/$defs/{key}"} for key in everything]
+        if not all_refs or _flaw({"anyOf": all_refs, "$defs": everything}) is None:
+            return
+        for key, definition in everything.items():
+            alone: JsonObject = dict.fromkeys(self._needs[key], True)
+            flaw = _flaw({"allOf": [definition], "$defs": alone})
+            if flaw is not None:
+                self._flaws[key] = f"the schema {key} cannot be read: {flaw}"
+
+    def _schema(self, node: JsonValue, refs: set[str], depth: int) -> JsonValue:
+        if isinstance(node, bool):
+            return node
+        if not isinstance(node, dict):
+            return {}
+        if depth > _MOST_DEPTH:
+            raise UnsupportedError("a schema is nested too deeply")
+        found: JsonObject = {}
+        reference = node.get("$ref")
+        if isinstance(reference, str):
+            key = self._key(reference)
+            refs.add(key)
+            found["$ref"] = f"#/$defs/{key}"
+        # In 3.0 nothing beside a reference counts, but people write `nullable` there.
+        if "$ref" not in found or not self._old:
+            for keyword, value in node.items():
+                self._add(found, keyword, value, refs, depth + 1)
+            if isinstance(node.get("properties"), dict):
+                self._keep_direction(node, found)
+            _say_bounds(node, found)
+        return _or_null(found) if node.get("nullable") is True else found
+
+    def _add(
+        self, found: JsonObject, keyword: str, value: JsonValue, refs: set[str], depth: int
+    ) -> None:
+        if keyword in _NAMED and isinstance(value, dict):
+            found[keyword] = {name: self._schema(each, refs, depth) for name, each in value.items()}
+        elif keyword in _MANY and isinstance(value, list) and value:
+            found[keyword] = [self._schema(each, refs, depth) for each in value]
+        elif keyword in _ONE and isinstance(value, dict | bool):
+            found[keyword] = self._schema(value, refs, depth)
+        else:
+            _add_plain(found, keyword, value)
+
+    def _keep_direction(self, node: JsonObject, found: JsonObject) -> None:
+        """Leave out what does not travel this way, or need not."""
+        mark = "readOnly" if self._direction == "in" else "writeOnly"
+        members = _object(node["properties"])
+        gone = {name for name, each in members.items() if _object(each).get(mark) is True}
+        if self._direction == "in":
+            kept = _object(found["properties"])
+            found["properties"] = {name: kept[name] for name in kept if name not in gone}
+        required = found.get("required")
+        if isinstance(required, list):
+            found["required"] = [name for name in required if name not in gone]
+
+    def _key(self, reference: str) -> str:
+        """The definition's name; it is converted when it is first asked for."""
+        key = _definition_name(reference)
+        if key in self._flaws:
+            raise UnsupportedError(self._flaws[key])
+        if key not in self._found:
+            self._found[key] = {}  # a schema may refer to itself
+            needs = self._needs[key] = set()
+            try:
+                target = resolve(self._document, {"$ref": reference}, most_hops=1)
+                self._found[key] = self._schema(target, needs, 0)
+            except UnsupportedError as error:
+                self._flaws[key] = str(error)
+                raise
+        return key
+
+
+def resolve(document: JsonObject, node: JsonValue, most_hops: int = _MOST_HOPS) -> JsonValue:
+    """Follow `$ref`s inside the document; raises `UnsupportedError`."""
+    for _ in range(most_hops):
+        reference = node.get("$ref") if isinstance(node, dict) else None
+        if not isinstance(reference, str):
+            return node
+        if not reference.startswith("#"):
+            raise UnsupportedError(f"$ref {reference[:100]!r} is outside the document")
+        node = _target(document, reference)
+    if most_hops > 1 and isinstance(node, dict) and "$ref" in node:
+        raise UnsupportedError("a $ref leads to a $ref again and again")
+    return node
+
+
+def _target(document: JsonObject, reference: str) -> JsonValue:
+    here: JsonValue = document
+    for token in unquote(reference.removeprefix("#")).split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, dict) and name in here:
+            here = here[name]
+        elif isinstance(here, list) and name.isdecimal() and int(name) < len(here):
+            here = here[int(name)]
+        else:
+            raise UnsupportedError(f"$ref {reference[:100]!r} leads nowhere")
+    return here
+
+
+def _definition_name(reference: str) -> str:
+    """A name that needs no escaping in a `$ref`."""
+    tail = reference.removeprefix(_SHARED)
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", tail)
+    if plain == reference.removeprefix(_SHARED) and reference.startswith(_SHARED):
+        return plain
+    return f"{plain[:60]}_{hashlib.sha256(reference.encode()).hexdigest()[:8]}"
+
+
+def _add_plain(found: JsonObject, keyword: str, value: JsonValue) -> None:
+    """Keep a keyword without schemas in it, if it says what JSON Schema lets it say."""
+    if keyword in _TEXTS and isinstance(value, str):
+        found[keyword] = visible(value, _TEXTS[keyword])
+    elif keyword == "type":
+        _add_type(found, value)
+    elif keyword == "required" and isinstance(value, list):
+        found[keyword] = list(dict.fromkeys(each for each in value if isinstance(each, str)))
+    elif keyword == "enum":
+        if isinstance(value, list) and value:
+            found[keyword] = value
+    elif keyword in _BOUNDS and isinstance(value, int | float) and not isinstance(value, bool):
+        # Beyond this no plan can write a number, and 2^63-1 says no more than "int64".
+        if abs(value) <= _SAFE_INTEGER:
+            found[keyword] = value
+    elif keyword in _KEPT or (keyword == "default" and json_flaw(value) is None):
+        found[keyword] = value
+
+
+def _add_type(found: JsonObject, value: JsonValue) -> None:
+    """Keep the types that JSON Schema knows; "any" or "file" says nothing."""
+    if isinstance(value, str) and value in _TYPES:
+        found["type"] = value
+    elif isinstance(value, list):
+        known = [each for each in value if isinstance(each, str) and each in _TYPES]
+        if known and len(known) == len(value):
+            found["type"] = list(dict.fromkeys(known))
+
+
+def _say_bounds(node: JsonObject, found: JsonObject) -> None:
+    """3.0 says `exclusiveMinimum: true` beside the minimum, 3.1 says the number itself."""
+    for bound, exclusive in (
+        ("minimum", "exclusiveMinimum"),
+        ("maximum", "exclusiveMaximum"),
+    ):
+        if node.get(exclusive) is True and bound in found:
+            found[exclusive] = found.pop(bound)
+
+
+def _flaw(schema: JsonObject) -> str | None:
+    return json_flaw(schema) or schema_flaw(schema)
+
+
+def _or_null(found: JsonObject) -> JsonValue:
+    """3.0's `nullable`, which people write in 3.1 too."""
+    kind = found.get("type")
+    if isinstance(kind, str | list):
+        kinds: list[JsonValue] = [kind] if isinstance(kind, str) else kind
+        found["type"] = kinds if "null" in kinds else [*kinds, "null"]
+        enum = found.get("enum")
+        if isinstance(enum, list) and None not in enum:
+            found["enum"] = [*enum, None]
+        return found
+    return {"anyOf": [found, {"type": "null"}]} if found else found
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
