@@ -224,7 +224,7 @@ class _Drive:
         )
         claim, now = self._claim, self._machine.clock()
 
-        def work(c: Connection) -> bool:
+        def end_run(c: Connection) -> bool:
             if drives.wake_seq(c, claim) != claim.wake_seq:
                 return False
             journal.append(c, claim.tenant, claim.id, [new_event(event)], now, claim=claim)
@@ -232,7 +232,7 @@ class _Drive:
             approvals.close(c, claim.tenant, claim.id, "void")
             return drives.end_drive(c, claim, status=finish.status, now=now, code=finish.code)
 
-        ended = await self._machine.store.write(work)
+        ended = await self._machine.store.write(end_run)
         if ended:
             self._changed()
         return ended
@@ -274,11 +274,11 @@ class _Drive:
         )
         claim = self._claim
 
-        def work(c: Connection) -> None:
+        def open_gate(c: Connection) -> None:
             approvals.create(c, row)
             journal.append(c, claim.tenant, claim.id, [new_event(event)], now, claim=claim)
 
-        await self._machine.store.write(work)
+        await self._machine.store.write(open_gate)
         self._changed()
 
     async def _end(self, *, status: str, waiting_for: str, wake_at: float | None) -> bool:
@@ -312,7 +312,14 @@ class _Drive:
     async def _append(self, events: list[NewEvent]) -> None:
         claim, now = self._claim, self._machine.clock()
         await self._machine.store.write(
-            lambda c: journal.append(c, claim.tenant, claim.id, events, now, claim=claim)
+            partial(
+                journal.append,
+                tenant=claim.tenant,
+                subject=claim.id,
+                new=events,
+                now=now,
+                claim=claim,
+            )
         )
         self._changed()
 
