@@ -61,12 +61,13 @@ class Progress:
 
     def tree(self) -> Tree:
         """The steps so far, each with what happened on the way."""
-        root = Tree(Text(f"run {self.status}"), guide_style="dim")
+        root = Tree(Text(f"run: {self.status}"), guide_style="dim")
         for step, shown in self.steps.items():
             sign, style = _SIGNS[shown.state]
             branch = root.add(Text(f"{sign} {step:<16} {shown.told}", style=style))
             for note in shown.notes:
-                branch.add(Text(note, style="dim"))
+                if note != shown.told:
+                    branch.add(Text(note, style="dim"))
         return root
 
     def take(self, event: JsonObject) -> list[str]:
@@ -81,13 +82,17 @@ class Progress:
             case "approval.granted" | "approval.refused" | "approval.expired":
                 return self._ruled(kind, data)
             case "wait.started":
-                return [f"… waits for {str(data['waiting_for']).replace('_', ' ')}"]
+                self.status = f"waiting for {str(data['waiting_for']).replace('_', ' ')}"
+                return [f"… {self.status}"]
+            case "wait.ended":
+                self.status = "running"
+                return []
             case "cancel.requested":
                 return [clean(f"  cancelled by {data['by']}: no new effects")]
             case "run.finished":
                 self.status = str(data["status"])
                 code = f" ({data['code']})" if data.get("code") else ""
-                return [f"run {self.status}{code}"]
+                return [f"run: {self.status}{code}"]
         state, told = _told(kind, data)
         if not (state and step):
             return []

@@ -49,6 +49,7 @@ class People:
     stage: Stage
     is_yes: bool
     refused: set[str] = field(default_factory=set)  # runs in which a person said no
+    has_tried_own: bool = False
 
     def ask(self, text: str, model: str) -> Planned:
         """Ask for something in plain words, and answer what is asked back."""
@@ -93,8 +94,8 @@ class People:
     def decide(self, run: str) -> None:
         """Say yes or no, as somebody else than who asked, to exactly what is shown."""
         for each in self.stage.approver.things(f"/v1/approvals?state=open&run={run}"):
-            if own := _refusal_of_own(self.stage, str(each["id"])):
-                say(f"requester-1 may not approve their own request: {own}")
+            say()
+            self._try_own(str(each["id"]))
             why = "; ".join(map(str, given(each, "reasons")))
             say(f"approver-1 is shown what would be done, exactly: {why}")
             say(f"    {each['action']} {json.dumps(each['arguments'], ensure_ascii=False)}")
@@ -106,6 +107,20 @@ class People:
                 self.refused.add(run)
             body: JsonObject = {"decision": decision, "reason": "checked in the demonstration"}
             self.stage.approver.post(f"/v1/approvals/{each['id']}/decision", body)
+            say()
+
+    def _try_own(self, approval: str) -> None:
+        """Have who asked try to approve it, once in a story: the answer is a problem."""
+        if self.has_tried_own:
+            return
+        self.has_tried_own = True
+        body: JsonObject = {"decision": "approve", "reason": "my own"}
+        try:
+            self.stage.requester.post(f"/v1/approvals/{approval}/decision", body)
+        except CliError as error:
+            say(f"requester-1 tries to approve it and is refused: {error.code}, {error.what}")
+        else:
+            raise failed("somebody approved their own request", self.stage.data)
 
     def _answer(self, question: JsonObject) -> str:
         offered = [str(each) for each in given(question, "options")]
@@ -115,16 +130,6 @@ class People:
         chosen = offered[0] if offered else NO_OPTION
         say(f"requester-1 answers: {chosen}        [YES=1 answered]")
         return chosen
-
-
-def _refusal_of_own(stage: Stage, approval: str) -> str:
-    """Have who asked try to approve it; the code of the problem that is the answer."""
-    body: JsonObject = {"decision": "approve", "reason": "my own"}
-    try:
-        stage.requester.post(f"/v1/approvals/{approval}/decision", body)
-    except CliError as error:
-        return error.code
-    return ""
 
 
 @dataclass
@@ -151,5 +156,4 @@ class Claims:
 def show_plan(planned: Planned) -> None:
     """Show a plan with what its certificate says of each step."""
     say("\nThe plan, fixed before anything is read or done, with its certificate:")
-    say(plan_text(planned.plan))
-    say()
+    say(plan_text(planned.plan) + "\n")
