@@ -1,0 +1,256 @@
+"""A process that drives one run and dies by SIGKILL at a named point of it.
+
+Started as `python mortal.py`, it loads everything once and then forks one child for each line
+of orders on its standard input: the child is the process that lives and dies. It uses the
+executor and the connectors alone, and wraps what the machine is given: its store and its call.
+
+    life      begin: admit the plan, create the run, drive it; resume: drive what was left
+    point     where the middle step's process ends, one of `POINTS`, or none
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import httpx2
+from pydantic import JsonValue
+from sqlalchemy import Connection
+
+from connectors.catalog import Catalog
+from connectors.connector import Call, Outcome
+from connectors.credentials import secret_of
+from connectors.http import Transport
+from connectors.registry import ConnectionSettings, Given, Registry, build
+from connectors.spec import ActionSpec, CallContext, JsonObject, Principal
+from executor.check.admit import Accepted, AdmissionContext, Inputs, admit, restore, to_row
+from executor.check.cedar import Policy
+from executor.check.parse import plan_of
+from executor.dispatch.local import LocalDispatcher
+from executor.plan.model import Plan
+from executor.run.drive import Machine
+from executor.store import journal, plans, runs
+from executor.store.runs import RunRow
+from executor.store.store import Store
+from executor.trace import trace
+
+T = TypeVar("T")
+TENANT, RUN, PLAN = "main", "run_a", "pln_a"
+KEY = b"k" * 32
+PATIENCE_S = 30.0
+POINTS = (
+    "before the intent",
+    "after the intent",
+    "after sending",
+    "after the answer",
+    "after the outcome",
+    "after the step",
+    "after the run",
+)
+PERMIT_ALL = "permit (principal, action, resource);"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What one life is told."""
+
+    life: str
+    point: str | None
+    folder: Path
+    plan: JsonObject
+    request: str
+    connections: list[JsonObject]
+    allow_hosts: list[str]
+    faults_url: str
+
+
+class Fate:
+    """Ends the process where it was told to, once it has noted that it got there."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+
+    def reach(self, point: str) -> None:
+        """Die here, if this is the point."""
+        if point == self._order.point:
+            with (self._order.folder / "reached").open("w") as note:
+                note.write(point)
+                note.flush()
+                os.fsync(note.fileno())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def wait_for_the_effect(self) -> None:
+        """Die once the service has applied the call that it will never answer."""
+        async with httpx2.AsyncClient(trust_env=False) as client:
+            deadline = time.monotonic() + PATIENCE_S
+            while time.monotonic() < deadline:
+                faults = (await client.get(f"{self._order.faults_url}/faults")).json()
+                if any(each["fired"] for each in faults):
+                    self.reach("after sending")
+                await asyncio.sleep(0.01)
+
+
+class MortalStore(Store):
+    """The store, with a fate around every write."""
+
+    fate: Fate
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Write as the store does, unless it dies before or after."""
+        before, after = _points(work)
+        if before:
+            self.fate.reach(before)
+        result = await super().write(work)
+        if after:
+            self.fate.reach(after)
+        return result
+
+
+def _points(work: Callable[[Connection], T]) -> tuple[str | None, str | None]:
+    """Which points a write of the machine stands between."""
+    if not isinstance(work, partial):
+        return None, "after the run" if work.__name__ == "end_run" else None
+    given = work.keywords
+    if work.func is journal.record_intent and given["intent"].step == "middle":
+        return "before the intent", "after the intent"
+    if work.func is journal.record_outcome and given["outcome"].step == "middle":
+        return "after the answer", "after the outcome"
+    if work.func is journal.append:
+        ended = [each for each in given["new"] if each.type == "step.done"]
+        if any(each.data["step"] == "middle" for each in ended):
+            return None, "after the step"
+    return None, None
+
+
+async def live(order: Order) -> JsonObject:
+    """Drive the run until it has ended or waits for a person; returns its trace."""
+    fate = Fate(order)
+    transport = Transport(frozenset(order.allow_hosts))
+    connections = [
+        ConnectionSettings(
+            name=str(each["name"]),
+            connector=str(each["connector"]),
+            base_url=str(each["base_url"]),
+            credential=None if each.get("credential") is None else str(each["credential"]),
+            options={"overlay": each["overlay"]} if "overlay" in each else {},
+        )
+        for each in order.connections
+    ]
+    registry = build(connections, Given(transport, secret_of))
+    catalog = await registry.load()
+    policy = Policy.parse({"all.cedar": PERMIT_ALL})
+    store = await MortalStore.open(f"sqlite:///{order.folder / 'lamgate.db'}")
+    store.fate = fate
+    machine = Machine(store, _call(registry, fate, order), lambda _: policy, KEY, KEY)
+    dispatcher = LocalDispatcher(store)
+    dispatcher.register("run", machine.drive)
+    try:
+        if order.life == "begin":
+            accepted = _accepted(order, catalog, policy)
+            await store.write(lambda c: _create(c, accepted))
+        await dispatcher.start()
+        return await _told(store)
+    finally:
+        await dispatcher.stop()
+        await transport.aclose()
+        await store.close()
+
+
+def _call(registry: Registry, fate: Fate, order: Order) -> Call:
+    async def call(
+        action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
+    ) -> Outcome:
+        if order.point != "after sending" or context.step != "middle":
+            return await registry.call(action, arguments, context)
+        watching = asyncio.create_task(fate.wait_for_the_effect())
+        try:
+            return await registry.call(action, arguments, context)
+        finally:
+            watching.cancel()
+
+    return call
+
+
+def _accepted(order: Order, catalog: Catalog, policy: Policy) -> Accepted:
+    plan = plan_of(order.plan)
+    assert isinstance(plan, Plan), plan
+    verdict = admit(
+        plan,
+        AdmissionContext(
+            request=order.request,
+            inputs=Inputs(),
+            catalog=catalog,
+            policy=policy,
+            principal=Principal("requester-1", TENANT, frozenset({"requester"})),
+            today="2026-11-25",
+            seal_key=KEY,
+            lift_role=None,
+        ),
+    )
+    assert isinstance(verdict, Accepted), verdict
+    return verdict
+
+
+def _create(c: Connection, accepted: Accepted) -> None:
+    now, by = time.time(), accepted.principal.id
+    row = plans.PlanRow(TENANT, PLAN, accepted.digest, by, None, to_row(accepted), now)
+    plans.add(c, row)
+    runs.create(c, tenant=TENANT, run=RUN, plan=PLAN, requester=by, now=now)
+
+
+async def _told(store: Store) -> JsonObject:
+    """The trace, once the run has ended or only a person can help."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        found = await store.read(lambda c: runs.get(c, TENANT, RUN))
+        if found and (found.has_ended or (found.status == "waiting" and found.wake_at is None)):
+            return await store.read(lambda c: _trace(c, found))
+        await asyncio.sleep(0.01)
+    raise TimeoutError(f"the run neither ended nor waits for a person: {found}")
+
+
+def _trace(c: Connection, row: RunRow) -> JsonObject:
+    plan = plans.get(c, TENANT, PLAN)
+    assert plan is not None
+    events = journal.read(c, TENANT, RUN)
+    return trace(restore(plan.accepted, KEY), row, events).model_dump(mode="json")
+
+
+def child(line: str) -> None:
+    """Live one life; what it learned is left in a file, for it may not come to an end."""
+    told = json.loads(line)
+    order = Order(**{**told, "folder": Path(told["folder"])})
+    log = os.open(order.folder / f"{order.life}.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    try:
+        found = asyncio.run(live(order))
+        (order.folder / f"{order.life}.json").write_text(json.dumps(found))
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def main() -> None:
+    """Fork one child for each line, and say how it ended: an exit code, or minus a signal."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            child(line)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""One trial: a run whose process is killed at one point, taken up by another, and then judged.
+
+The judge is the shop's own ledger, never what the gateway says of itself.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+OVERLAY = ROOT / "examples" / "shop" / "overlays" / "orders.yaml"
+SECRET = {"SHOP_MINOR_KEY": "sk_shop_minor"}
+
+# The middle step of a trial, by effect class: what is called, with what, and where it hangs.
+MIDDLES: dict[str, tuple[str, dict[str, str], str, str]] = {
+    "read": ("orders.get_order", {"order_id": "1044"}, "GET", "/orders/1044"),
+    "idempotent": (
+        "orders.set_status",
+        {"order_id": "1044", "status": "{mark}"},
+        "PUT",
+        "/orders/1044/status",
+    ),
+    "keyed": (
+        "payments.refund_create",
+        {
+            "payment_id": "pay_1044",
+            "amount/amount": "0.01",
+            "amount/currency": "EUR",
+            "reason": "{mark}",
+        },
+        "POST",
+        "/v1/refunds",
+    ),
+    "lookup": (
+        "orders.create_note",
+        {"order_id": "1044", "text": "{mark}"},
+        "POST",
+        "/orders/1044/notes",
+    ),
+    "blind": ("orders.add_tag", {"order_id": "1044", "tag": "{mark}"}, "POST", "/orders/1044/tags"),
+}
+KINDS = {"idempotent": "status", "keyed": "refund", "lookup": "note", "blind": "tag"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a trial came to: effects by the shop's ledger, the run by its trace."""
+
+    effects: dict[str, int]  # by step: first, middle, last
+    trace: dict[str, Any]
+
+    @property
+    def duplicates(self) -> int:
+        """Effects that happened more often than once."""
+        return sum(max(0, count - 1) for count in self.effects.values())
+
+    @property
+    def silent_losses(self) -> int:
+        """Steps that are called done without their effect, or not done although it happened."""
+        told = {step["step"]: step for step in self.trace["steps"]}
+        lost = 0
+        for step, count in self.effects.items():
+            said = told[step]
+            is_uncertain = said["effect"].startswith("uncertain")
+            is_done = said["state"] == "done"
+            lost += not is_uncertain and is_done != (count > 0)
+        return lost
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the middle step is shown as uncertain, and the run waits for a person."""
+        (middle,) = [step for step in self.trace["steps"] if step["step"] == "middle"]
+        return middle["effect"].startswith("uncertain") and self.trace["waiting_for"] == "reconcile"
+
+
+@dataclass
+class Crashes:
+    """Runs trials against one shop; processes are forked from one that has loaded everything."""
+
+    shop: Any
+    zygote: "subprocess.Popen[str]"
+    made: int = field(default=0)
+
+    def trial(self, effect: str, point: str, folder: Path) -> Verdict:
+        """Kill at the point, resume, judge."""
+        self.made += 1
+        mark = f"{effect[:4]}-{os.getpid()}-{self.made}"
+        order = self._order(effect, mark, folder)
+        if point == "after sending":
+            _, _, method, path = MIDDLES[effect]
+            self._spoil(effect, method, path)
+        ended = self._live({**order, "life": "begin", "point": point}, folder)
+        self._mend(effect)
+        assert ended == -signal.SIGKILL, (ended, _log(folder, "begin"))
+        assert (folder / "reached").read_text() == point
+        ended = self._live({**order, "life": "resume", "point": None}, folder)
+        assert ended == 0, _log(folder, "resume")
+        return Verdict(
+            self._effects(effect, mark), json.loads((folder / "resume.json").read_text())
+        )
+
+    def uninterrupted(self, effect: str, folder: Path) -> Verdict:
+        """The same run when nothing happens to it."""
+        self.made += 1
+        mark = f"{effect[:4]}-{os.getpid()}-{self.made}"
+        ended = self._live(
+            {**self._order(effect, mark, folder), "life": "begin", "point": None}, folder
+        )
+        assert ended == 0, _log(folder, "begin")
+        return Verdict(self._effects(effect, mark), json.loads((folder / "begin.json").read_text()))
+
+    def _live(self, order: dict[str, Any], folder: Path) -> int:
+        folder.mkdir(parents=True, exist_ok=True)
+        assert self.zygote.stdin is not None
+        assert self.zygote.stdout is not None
+        self.zygote.stdin.write(json.dumps(order) + "\n")
+        self.zygote.stdin.flush()
+        return int(self.zygote.stdout.readline())
+
+    def _order(self, effect: str, mark: str, folder: Path) -> dict[str, Any]:
+        orders, payments = self.shop.urls["orders"], self.shop.urls["pay_minor"]
+        action, arguments, _, _ = MIDDLES[effect]
+        middle = {to: value.format(mark=mark) for to, value in arguments.items()}
+        notes = [{"order_id": "1043", "text": f"{which} {mark}"} for which in ("first", "last")]
+        return {
+            "folder": str(folder),
+            "plan": {
+                "steps": [
+                    _step("first", "orders.create_note", notes[0]),
+                    _step("middle", action, middle, after=["first"]),
+                    _step("last", "orders.create_note", notes[1], after=["middle"]),
+                ]
+            },
+            "request": f"Refund 0.01 EUR of pay_1044 and note it at orders 1043 and 1044: {mark}.",
+            "connections": [
+                {
+                    "name": "orders",
+                    "connector": "openapi",
+                    "base_url": orders,
+                    "overlay": str(OVERLAY),
+                },
+                {
+                    "name": "payments",
+                    "connector": "payments-minor",
+                    "base_url": payments,
+                    "credential": "env:SHOP_MINOR_KEY",
+                },
+            ],
+            "allow_hosts": [url.removeprefix("http://") for url in (orders, payments)],
+            "faults_url": self._service(effect),
+        }
+
+    def _service(self, effect: str) -> str:
+        url: str = self.shop.urls["pay_minor" if effect == "keyed" else "orders"]
+        return url
+
+    def _spoil(self, effect: str, method: str, path: str) -> None:
+        fault = {"kind": "hang_after", "match": {"method": method, "path_prefix": path}}
+        _http("POST", f"{self._service(effect)}/faults", fault)
+
+    def _mend(self, effect: str) -> None:
+        _http("DELETE", f"{self._service(effect)}/faults")
+
+    def _effects(self, effect: str, mark: str) -> dict[str, int]:
+        rows = [
+            *_http("GET", f"{self.shop.urls['orders']}/ledger"),
+            *_http("GET", f"{self.shop.urls['pay_minor']}/ledger"),
+        ]
+        found = {
+            "first": _count(rows, "note", f"first {mark}"),
+            "last": _count(rows, "note", f"last {mark}"),
+        }
+        if effect in KINDS:
+            found["middle"] = _count(rows, KINDS[effect], mark)
+        return found
+
+
+def _count(rows: list[dict[str, Any]], kind: str, mark: str) -> int:
+    return sum(row["kind"] == kind and mark in row["body"].values() for row in rows)
+
+
+def _step(name: str, action: str, arguments: dict[str, str], **more: Any) -> dict[str, Any]:
+    args = [{"value": value, "to": to} for to, value in arguments.items()]
+    return {"id": name, "action": action, "args": args, **more}
+
+
+def _http(method: str, url: str, body: Any = None) -> Any:
+    with httpx2.Client(trust_env=False, timeout=20) as client:
+        answer = client.request(method, url, json=body)
+    assert answer.is_success, answer.text
+    return answer.json() if answer.content else None
+
+
+def _log(folder: Path, life: str) -> str:
+    file = folder / f"{life}.log"
+    return file.read_text()[-3000:] if file.exists() else "no log"
+
+
+@contextmanager
+def crashes(shop: Any) -> Iterator[Crashes]:
+    """Everything that trials need, loaded once."""
+    process = subprocess.Popen(
+        [sys.executable, str(HERE / "mortal.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **SECRET, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout.readline() == "ready\n"
+    try:
+        yield Crashes(shop, process)
+    finally:
+        process.stdin.close()
+        process.wait(10)
+        process.stdout.close()
