@@ -17,6 +17,7 @@ from gateway.settings import FILE, Settings, load_settings
 from gateway.wiring import operator_key_file
 
 KEY = "LAMGATE_KEY"
+LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ class OwnGateway:
         from gateway.cli.server import Running, run_gateway
 
         self._running = Running()
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(run_gateway(settings, self._running, port=0)), daemon=True
-        )
+        # Whatever the settings say: it is for this process alone, not for the network.
+        serving = run_gateway(settings, self._running, host=LOOPBACK, port=0)
+        self._thread = threading.Thread(target=lambda: asyncio.run(serving), daemon=True)
 
     @property
     def address(self) -> str:

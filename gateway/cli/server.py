@@ -34,12 +34,14 @@ class Running:
             self.server.should_exit = True
 
 
-async def run_gateway(settings: Settings, running: Running, *, port: int | None = None) -> None:
+async def run_gateway(
+    settings: Settings, running: Running, *, host: str | None = None, port: int | None = None
+) -> None:
     """Build and serve until stopped; what goes wrong before is in `running.error`."""
     try:
         async with build(settings) as gateway:
             chosen = settings.server.port if port is None else port
-            listener = _listen(settings.server.host, chosen)
+            listener = _listen(host or settings.server.host, chosen)
             config = uvicorn.Config(
                 create_app(gateway),
                 log_level="warning",
