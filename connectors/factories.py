@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors.builtin.smtp import SmtpConnector
 from connectors.connector import Connector
@@ -97,15 +97,19 @@ def factory_of(settings: ConnectionSettings) -> Factory:
 
 
 def _base_url(settings: ConnectionSettings) -> str:
+    return _url(settings, "base_url", settings.base_url)
+
+
+def _url(settings: ConnectionSettings, member: str, text: str) -> str:
+    """An address below which paths are called; raises `ConfigurationError`."""
+    where = f"connections.{settings.name}.{member}"
     try:
-        address = read_address(settings.base_url)
+        address = read_address(text)
     except AddressError as error:
-        raise ConfigurationError(
-            f"connections.{settings.name}.base_url: {settings.base_url!r}: {error}"
-        ) from error
-    if "?" in address.target:
-        raise ConfigurationError(f"connections.{settings.name}.base_url: it has a query")
-    return settings.base_url.rstrip("/")
+        raise ConfigurationError(f"{where}: {text!r}: {error}") from error
+    if "?" in address.target or "#" in text:
+        raise ConfigurationError(f"{where}: {text!r} has more than a path")
+    return text.rstrip("/")
 
 
 def _secret(settings: ConnectionSettings, given: Given) -> Callable[[], str]:
@@ -162,10 +166,10 @@ def _payments(name: str, vendor: Callable[[Callable[[], str]], Vendor]) -> Facto
 
 
 class _SmtpOptions(Options):
-    server: str
-    sender: str
+    server: str = Field(pattern=r"^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")
+    sender: str = Field(pattern=r"^[!-;=?-~]+@[A-Za-z0-9.-]+$")
     mailbox_url: str | None = None
-    domain: str = "lamgate.invalid"
+    domain: str = Field(default="lamgate.invalid", pattern=r"^[A-Za-z0-9.-]+$")
 
 
 def _smtp(settings: ConnectionSettings, given: Given) -> Connector:
@@ -174,13 +178,16 @@ def _smtp(settings: ConnectionSettings, given: Given) -> Connector:
         raise ConfigurationError(
             f"connections.{settings.name}.credential: smtp does not sign in to a server yet"
         )
+    host, _, port = options.server.rpartition(":")
+    mailbox = options.mailbox_url
     return SmtpConnector(
         settings.name,
-        options.server,
+        host.strip("[]"),
+        int(port),
         options.sender,
         given.transport,
-        options.mailbox_url,
-        options.domain,
+        mailbox_url=None if mailbox is None else _url(settings, "mailbox_url", mailbox),
+        domain=options.domain,
     )
 
 

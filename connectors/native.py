@@ -1,5 +1,6 @@
 """Python functions as actions: types from annotations, the manifest from the decorator."""
 
+import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from pydantic import (
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import ConfigurationError, Kind, Refused, Unavailable
+from connectors.outcome import in_doubt
 from connectors.spec import ActionSpec, CallContext, JsonObject
 
 # A plugin's functions have signatures of their own: this file is where they become actions.
@@ -86,8 +88,10 @@ class NativeConnector:
     async def call(
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
     ) -> Outcome:
-        """Call the function once."""
-        native = self._actions[action.name]
+        """Call the function once; it ends by the deadline."""
+        native = self._actions.get(action.name)
+        if native is None:
+            raise Refused(f"there is no {action.name}", kind=Kind.NOT_FOUND)
         try:
             given = native.arguments.model_validate(dict(arguments))
         except ValidationError as error:
@@ -101,7 +105,11 @@ class NativeConnector:
             values[_CONTEXT] = context
         if time.monotonic() >= context.send_before:
             raise Unavailable("the call could not begin in time", kind=Kind.TIMEOUT)
-        result = await native.function(**values)
+        try:
+            async with asyncio.timeout(max(0.0, context.deadline - time.monotonic())):
+                result = await native.function(**values)
+        except TimeoutError as error:
+            raise in_doubt(native.spec, "no result before the deadline", Kind.TIMEOUT) from error
         if isinstance(result, Applied | Unreadable | Pending):
             return result
         return _outcome(native, result)

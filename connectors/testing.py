@@ -6,14 +6,19 @@ class TestWeather(ConnectorConformance):
 """
 
 import asyncio
+import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from connectors.catalog import Catalog
 from connectors.connector import Applied, Connector, Outcome
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Refused, Unavailable, Uncertain
+from connectors.manifest import check_manifests
 from connectors.spec import ActionSpec, CallContext, Effect, JsonObject
 from connectors.validate import first_flaw, validator_of
 
@@ -52,24 +57,35 @@ class FakeConnector:
         return answer
 
 
+Call = tuple[str, JsonObject]
+"""An action's name and its arguments."""
+
+
 @dataclass(frozen=True)
 class Example:
     """What the suite needs to try a connector out against its real service or a stand-in.
 
-    `read` and `keyed` are calls that succeed; `refused` is one that the service refuses.
-    `effects` counts what the service has really done. `secrets` must appear nowhere.
+    Every call is one that succeeds, but `refused`, to which the service says no, and `silent`,
+    to which no answer comes while `silence` is entered. What is left out is not tried.
+    `effects` counts what the service has really done; `secrets` must appear nowhere.
     """
 
     connection: str
-    read: tuple[str, JsonObject] | None = None
-    keyed: tuple[str, JsonObject] | None = None
-    refused: tuple[str, JsonObject] | None = None
+    read: Call | None = None
+    keyed: Call | None = None
+    found: Call | None = None  # a write whose look-up finds it
+    refused: Call | None = None
+    silent: Call | None = None
+    silence: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
     effects: Callable[[], Awaitable[int]] | None = None
     secrets: tuple[str, ...] = ()
 
 
 class ConnectorConformance:
-    """Subclass it, say `connector` and `example`, and let pytest collect it."""
+    """Subclass it, say `connector` and `example`, and let pytest collect it.
+
+    Each test has a loop of its own, so `connector` has to give a fresh one each time.
+    """
 
     def connector(self) -> Connector:
         """A fresh connector."""
@@ -95,6 +111,11 @@ class ConnectorConformance:
             if action.output_schema is not None:
                 assert validator_of(action.output_schema) is not None, action.name
 
+    def test_every_action_says_what_it_is_for(self) -> None:
+        """A planner and an approver choose by the description."""
+        for action in self._actions():
+            assert action.description.strip(), action.name
+
     def test_actions_are_the_same_each_time(self) -> None:
         """Plans and approvals are bound to an action's digest."""
         connector = self.connector()
@@ -106,97 +127,125 @@ class ConnectorConformance:
         first, second = asyncio.run(twice())
 
         assert first == second
+        assert first == [action.digest for action in self._actions()]
 
-    def test_undo_and_lookup_name_actions_that_exist(self) -> None:
-        """What cannot be called can neither take back nor find out."""
-        actions = {action.name: action for action in self._actions()}
-        for action in actions.values():
-            if action.undo is not None:
-                assert action.undo.action in actions
-            if action.lookup is not None:
-                assert actions[action.lookup.action].effect is Effect.READ
+    def test_what_manifests_say_of_one_another_holds(self) -> None:
+        """What cannot be called can neither take back nor find out; a sink names an argument."""
+        check_manifests(Catalog(self._actions()))
 
     def test_a_read_changes_nothing_and_keeps_its_promise(self) -> None:
         """Reads are repeated at will."""
         example = self.example()
         if example.read is None:
             return
-        name, arguments = example.read
 
-        async def read() -> tuple[ActionSpec, Outcome, int, int]:
-            connector, action = await self._found(name)
-            before = await _count(example)
-            outcome = await connector.call(action, arguments, call_context())
-            return action, outcome, before, await _count(example)
+        tried = self._try(example, example.read)
 
-        action, outcome, before, after = asyncio.run(read())
-
-        assert action.effect is Effect.READ
-        assert before == after
-        assert isinstance(outcome, Applied)
-        assert first_flaw(action.output_schema or {}, outcome.output) is None
+        assert tried.action.effect is Effect.READ
+        assert tried.effects == 0
+        assert isinstance(tried.ended, Applied)
+        assert first_flaw(tried.action.output_schema or {}, tried.ended.output) is None
 
     def test_the_same_key_twice_acts_once(self) -> None:
         """That is what `keyed` promises."""
         example = self.example()
         if example.keyed is None:
             return
-        name, arguments = example.keyed
 
-        async def twice() -> tuple[Outcome, Outcome, int]:
-            connector, action = await self._found(name)
-            before = await _count(example)
-            first = await connector.call(action, arguments, call_context())
-            second = await connector.call(action, arguments, call_context(attempt=2))
-            return first, second, await _count(example) - before
+        first = self._try(example, example.keyed)
+        second = self._try(example, example.keyed, attempt=2)
 
-        first, second, effects = asyncio.run(twice())
-
-        assert isinstance(first, Applied)
-        assert isinstance(second, Applied)
-        assert first.output == second.output
+        assert first.action.effect in (Effect.KEYED, Effect.IDEMPOTENT)
+        assert isinstance(first.ended, Applied)
+        assert isinstance(second.ended, Applied)
+        assert first.ended.output == second.ended.output
+        assert first_flaw(first.action.output_schema or {}, first.ended.output) is None
         if example.effects is not None:
-            assert effects == 1
+            assert (first.effects, second.effects) == (1, 0)
 
-    def test_a_failure_is_one_of_the_three_and_tells_no_secret(self) -> None:
+    def test_what_was_done_is_found_by_its_key_and_nothing_else_is(self) -> None:
+        """That is what `lookup` promises: present and absent are told apart."""
+        example = self.example()
+        if example.found is None:
+            return
+        key = "F" * 32
+
+        done = self._try(example, example.found, key=key)
+        lookup = done.action.lookup
+        assert lookup is not None
+        present = self._try(example, (lookup.action, {lookup.by: key}))
+        absent = self._try(example, (lookup.action, {lookup.by: "A" * 32}))
+
+        assert isinstance(done.ended, Applied)
+        assert isinstance(present.ended, Applied)
+        assert _first_at(present.ended.output, lookup.found_at) == done.ended.output
+        assert isinstance(absent.ended, Applied | Refused)
+        if isinstance(absent.ended, Applied):
+            assert _first_at(absent.ended.output, lookup.found_at) is None
+
+    def test_a_no_is_refused_and_has_no_effect(self) -> None:
         """The executor asks one thing of an error: what may be done next."""
         example = self.example()
         if example.refused is None:
             return
-        name, arguments = example.refused
 
-        async def fail() -> ConnectorError | None:
-            connector, action = await self._found(name)
-            try:
-                await connector.call(action, arguments, call_context())
-            except ConnectorError as error:
-                return error
-            return None
+        tried = self._try(example, example.refused)
 
-        error = asyncio.run(fail())
+        assert isinstance(tried.ended, Refused)
+        assert tried.effects == 0
 
-        assert error is not None, "the service was expected to refuse"
-        for secret in example.secrets:
-            assert secret not in f"{error.message} {error.vendor_code} {error.request_id}"
+    def test_an_argument_that_nobody_knows_is_refused_before_anything_is_sent(self) -> None:
+        """It may be a name that a model made up."""
+        example = self.example()
+        chosen = example.keyed or example.read
+        if chosen is None:
+            return
+        name, arguments = chosen
+
+        tried = self._try(example, (name, {**arguments, "nobody_knows": 1}), key="U" * 32)
+
+        assert isinstance(tried.ended, Refused)
+        assert tried.effects == 0
 
     def test_nothing_is_sent_after_its_time(self) -> None:
         """A drive that lost its claim may not act any more."""
         example = self.example()
-        chosen = example.keyed or example.read
-        if chosen is None or example.effects is None:
+        chosen = example.keyed or example.found or example.read
+        if chosen is None:
             return
-        name, arguments = chosen
 
-        async def late() -> int:
-            connector, action = await self._found(name)
-            before = await _count(example)
-            try:
-                await connector.call(action, arguments, call_context(key="L" * 32, seconds=-1.0))
-            except ConnectorError:
-                return await _count(example) - before
-            return -1
+        tried = self._try(example, chosen, key="L" * 32, seconds=-1.0)
 
-        assert asyncio.run(late()) == 0
+        assert isinstance(tried.ended, Unavailable)
+        assert not tried.ended.sent
+        assert tried.effects == 0
+
+    def test_silence_ends_at_the_deadline_and_is_called_what_it_is(self) -> None:
+        """A write may have happened, a read has no effect to be in doubt."""
+        example = self.example()
+        if example.silent is None:
+            return
+
+        tried = self._try(example, example.silent, key="S" * 32, seconds=0.4, is_silent=True)
+
+        assert isinstance(tried.ended, Uncertain if tried.action.is_write else Unavailable)
+        assert tried.seconds < 2.0
+
+    def test_no_secret_is_told(self) -> None:
+        """Results, errors, logs and specs are read by people and by models."""
+        example = self.example()
+        words = _Words()
+        logging.getLogger().addHandler(words)
+        try:
+            told = [action.model_dump_json() for action in self._actions()]
+            for chosen in (example.read, example.keyed, example.found, example.refused):
+                if chosen is not None:
+                    told.append(self._try(example, chosen, key="T" * 32).words())
+        finally:
+            logging.getLogger().removeHandler(words)
+
+        for secret in example.secrets:
+            assert secret not in "\n".join([*told, *words.said])
 
     def _actions(self) -> Sequence[ActionSpec]:
         connector = self.connector()
@@ -206,10 +255,74 @@ class ConnectorConformance:
 
         return asyncio.run(load())
 
-    async def _found(self, name: str) -> tuple[Connector, ActionSpec]:
+    def _try(
+        self,
+        example: Example,
+        call: Call,
+        *,
+        key: str = "K" * 32,
+        attempt: int = 1,
+        seconds: float = 10.0,
+        is_silent: bool = False,
+    ) -> "_Tried":
+        """Make one call, and count what it did."""
         connector = self.connector()
-        actions = {action.name: action for action in await connector.actions()}
-        return connector, actions[name]
+        name, arguments = call
+
+        async def attempted() -> _Tried:
+            actions = {action.name: action for action in await connector.actions()}
+            action = actions[name]
+            before = await _count(example)
+            async with example.silence() if is_silent else nullcontext():
+                context = call_context(key=key, attempt=attempt, seconds=seconds)
+                began = time.monotonic()
+                ended: Outcome | ConnectorError
+                try:
+                    ended = await connector.call(action, arguments, context)
+                except ConnectorError as error:
+                    ended = error
+                took = time.monotonic() - began
+            return _Tried(action, ended, await _count(example) - before, took)
+
+        return asyncio.run(attempted())
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """How one call ended, what it did to the service, and how long it took."""
+
+    action: ActionSpec
+    ended: Outcome | ConnectorError
+    effects: int
+    seconds: float
+
+    def words(self) -> str:
+        """Everything that it tells."""
+        if isinstance(self.ended, ConnectorError):
+            said = "".join(traceback.format_exception(self.ended))
+            return f"{said} {self.ended.vendor_code} {self.ended.request_id}"
+        return repr(self.ended)
+
+
+class _Words(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(self.format(record))
+
+
+def _first_at(output: JsonValue, at: str) -> JsonValue:
+    """What a look-up found, as the executor reads it."""
+    here = output
+    for token in at.split("/") if at else ():
+        here = here.get(token) if isinstance(here, dict) else None
+    if isinstance(here, list):
+        return here[0] if here else None
+    return here
 
 
 async def _count(example: Example) -> int:

@@ -1,17 +1,19 @@
 """Checks a value against a JSON Schema, offline and with formats."""
 
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 
 import jsonschema_rs
 from pydantic import JsonValue
 
-from connectors.canonical import canonical
-from connectors.spec import JsonObject
+from connectors.errors import Kind, Refused
+from connectors.spec import ActionSpec, JsonObject
 
 
 def validator_of(schema: JsonObject) -> jsonschema_rs.Validator | None:
     """A validator that never leaves the machine and checks formats, or None for a broken schema."""
-    return _validator(canonical(schema))
+    return _validator(json.dumps(schema))
 
 
 def first_flaw(schema: JsonObject, value: JsonValue) -> str | None:
@@ -25,6 +27,13 @@ def first_flaw(schema: JsonObject, value: JsonValue) -> str | None:
     return None
 
 
+def check_arguments(action: ActionSpec, arguments: Mapping[str, JsonValue]) -> None:
+    """Raise `Refused` for arguments that the action does not take."""
+    flaw = first_flaw(action.input_schema, dict(arguments))
+    if flaw is not None:
+        raise Refused(f"{action.name}: {flaw[:500]}", kind=Kind.INVALID)
+
+
 def schema_flaw(schema: JsonObject) -> str | None:
     """Why a schema cannot be used; None if it can."""
     try:
@@ -35,9 +44,9 @@ def schema_flaw(schema: JsonObject) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _validator(text: bytes) -> jsonschema_rs.Validator | None:
+def _validator(text: str) -> jsonschema_rs.Validator | None:
     try:
-        return _compiled(text.decode())
+        return _compiled(text)
     except (ValueError, jsonschema_rs.ReferencingError):
         return None
 

@@ -5,23 +5,24 @@ a mailbox that can be searched tells whether a lost message was taken. Without a
 sending is blind.
 """
 
-import asyncio
-import smtplib
-import time
 from collections.abc import Mapping
 from email.errors import HeaderParseError, MessageError
 from email.message import EmailMessage
+from email.policy import SMTP
 from email.utils import formatdate
 from urllib.parse import urlencode
 
 from pydantic import JsonValue
 
+from connectors.builtin.smtp_wire import Message, hand_over
 from connectors.connector import Applied, Outcome
-from connectors.errors import Kind, Refused, Unavailable, Uncertain
+from connectors.errors import Kind, Refused
 from connectors.http import HttpRequest, Transport, TransportError
 from connectors.outcome import Dialect, read_answer, read_failure
 from connectors.spec import ActionSpec, CallContext, JsonObject
+from connectors.validate import check_arguments
 
+_DIALECT = Dialect(code_at=("reason",), message_at=("text",))
 _SEND: JsonObject = {
     "type": "object",
     "properties": {
@@ -54,19 +55,21 @@ class SmtpConnector:
     def __init__(
         self,
         connection: str,
-        server: str,
+        host: str,
+        port: int,
         sender: str,
         transport: Transport,
+        *,
         mailbox_url: str | None = None,
         domain: str = "lamgate.invalid",
     ) -> None:
-        self._host, _, port = server.rpartition(":")
-        self._port = int(port)
+        self._host = host
+        self._port = port
         self._sender = sender
         self._transport = transport
-        self._mailbox = mailbox_url.rstrip("/") if mailbox_url else None
+        self._mailbox = mailbox_url
         self._domain = domain
-        self._specs = _specs(connection, can_look=self._mailbox is not None)
+        self._specs = _specs(connection, can_look=mailbox_url is not None)
 
     async def actions(self) -> tuple[ActionSpec, ...]:
         """`send`, and `find` where there is a mailbox."""
@@ -76,15 +79,22 @@ class SmtpConnector:
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
     ) -> Outcome:
         """Send once, or search once."""
+        known = {spec.name: spec for spec in self._specs}
+        if action.name not in known:
+            raise Refused(f"there is no {action.name}", kind=Kind.NOT_FOUND)
+        check_arguments(known[action.name], arguments)
         if action.name.endswith(".find"):
             return await self._find(action, str(arguments["reference"]), context)
         message_id = f"{context.idempotency_key.lower()}@{self._domain}"
-        try:
-            message = self._message(arguments, message_id)
-        except (ValueError, HeaderParseError, MessageError) as error:
-            raise Refused(f"no such mail can be written: {error}", kind=Kind.INVALID) from error
-        await asyncio.to_thread(self._send, message, context)
-        return Applied({"message_id": message_id, "to": str(arguments["to"])})
+        message = self._message(arguments, message_id)
+        await hand_over(
+            self._host,
+            self._port,
+            message,
+            deadline=context.deadline,
+            send_before=context.send_before,
+        )
+        return Applied({"message_id": message_id, "to": message.recipient})
 
     async def _find(self, action: ActionSpec, reference: str, context: CallContext) -> Outcome:
         query = urlencode({"message_id": f"{reference.lower()}@{self._domain}"})
@@ -94,51 +104,33 @@ class SmtpConnector:
                 request, deadline=context.deadline, send_before=context.send_before
             )
         except TransportError as error:
-            return read_failure(action, error, Dialect())
-        return read_answer(action, answer, Dialect(), mapped=_sent)
+            return read_failure(action, error, _DIALECT)
+        return read_answer(action, answer, _DIALECT, mapped=_sent)
 
-    def _message(self, arguments: Mapping[str, JsonValue], message_id: str) -> EmailMessage:
-        message = EmailMessage()
-        message["From"] = self._sender
-        message["To"] = str(arguments["to"])
-        message["Subject"] = str(arguments["subject"])
-        message["Date"] = formatdate()
-        message["Message-ID"] = f"<{message_id}>"
-        message.set_content(str(arguments["text"]))
-        return message
-
-    def _send(self, message: EmailMessage, context: CallContext) -> None:
-        """Hand the message over; after DATA has begun, silence means that it may be taken."""
-        now = time.monotonic()
-        if now > context.send_before:
-            raise Unavailable("the mail was not handed over in time", kind=Kind.TIMEOUT)
+    def _message(self, arguments: Mapping[str, JsonValue], message_id: str) -> Message:
+        """The message as it goes over the wire; raises `Refused` for one that cannot be written."""
+        recipient = str(arguments["to"])
+        message = EmailMessage(policy=SMTP)
         try:
-            client = smtplib.SMTP(self._host, self._port, timeout=max(0.1, context.deadline - now))
-        except (OSError, smtplib.SMTPException) as error:
-            raise Unavailable(f"no connection to the mail server: {error}") from error
-        with client:
-            try:
-                client.ehlo()
-                _expect(client.mail(self._sender))
-                _expect(client.rcpt(str(message["To"])))
-            except (smtplib.SMTPServerDisconnected, OSError) as error:
-                raise Unavailable(f"the mail server went away: {error}", sent=True) from error
-            try:
-                _expect(client.data(message.as_bytes()))
-            except (smtplib.SMTPServerDisconnected, OSError) as error:
-                message_ = f"no answer after the mail was handed over: {error}"
-                raise Uncertain(message_, kind=Kind.TIMEOUT) from error
+            message["From"] = self._sender
+            message["To"] = recipient
+            message["Subject"] = str(arguments["subject"])
+            message["Date"] = formatdate()
+            message["Message-ID"] = f"<{message_id}>"
+            message.set_content(str(arguments["text"]))
+            content = message.as_bytes()
+        except (ValueError, LookupError, HeaderParseError, MessageError) as error:
+            told = f"no such mail can be written: {type(error).__name__}"
+            raise Refused(told, kind=Kind.INVALID) from error
+        found = [each.addr_spec for each in message["To"].addresses]
+        if found != [recipient] or not _is_plain(recipient):
+            raise Refused(f"{recipient[:200]!r} is not one address", kind=Kind.INVALID)
+        return Message(self._sender, recipient, content)
 
 
-def _expect(reply: tuple[int, bytes]) -> None:
-    """Raise what a reply code means (RFC 5321, 4.2.1): 4xx may be tried again, 5xx not."""
-    code, said = reply
-    if 200 <= code < 300:
-        return
-    text = f"{code} {said.decode('utf-8', 'replace')}"
-    if 400 <= code < 500:
-        raise Unavailable(text, sent=True, vendor_code=str(code))
-    raise Refused(text, kind=Kind.INVALID, vendor_code=str(code))
+def _is_plain(address: str) -> bool:
+    """Whether an address can be said in a command as it stands."""
+    return all("!" <= character <= "~" and character not in "<>" for character in address)
 
 
 def _sent(body: JsonValue) -> JsonValue:

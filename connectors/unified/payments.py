@@ -9,10 +9,13 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from connectors.connector import Outcome
-from connectors.http import HttpRequest, Transport, TransportError
+from connectors.connector import Applied, Outcome
+from connectors.errors import Kind, Refused
+from connectors.http import HttpAnswer, HttpRequest, Transport, TransportError
 from connectors.outcome import Dialect, read_answer, read_failure
 from connectors.spec import ActionSpec, CallContext, JsonObject, Limits
+from connectors.url import AddressError, segment
+from connectors.validate import check_arguments
 
 # The shortest time for which every vendor of the model remembers a key.
 KEY_WINDOW_S = 12 * 3600.0
@@ -20,7 +23,7 @@ KEY_WINDOW_S = 12 * 3600.0
 MONEY: JsonObject = {
     "type": "object",
     "properties": {
-        "amount": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
+        "amount": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "maxLength": 20},
         "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
     },
     "required": ["amount", "currency"],
@@ -42,60 +45,51 @@ def _closed(properties: JsonObject, optional: tuple[str, ...] = ()) -> JsonObjec
 
 PAYMENT = _closed({"id": _ID, "status": _STATUS, "amount": MONEY, "refunded": MONEY})
 REFUND = _closed({"id": _ID, "payment_id": _ID, "status": _STATUS, "amount": MONEY})
+_REASON: JsonObject = {"type": "string", "maxLength": 200}
+_READ: JsonObject = {"effect": "read", "reads_as": "trusted"}
+_KEYED: JsonObject = {
+    "effect": "keyed",
+    "idempotency": {"in": "connector", "name": "key", "window_s": KEY_WINDOW_S},
+    "reads_as": "trusted",
+    "approval": None,
+}
+_MANIFESTS: dict[str, JsonObject] = {
+    "payment_charge": {
+        "description": "Charge a payment source.",
+        "input_schema": _closed({"source": _ID, "amount": MONEY}),
+        "output_schema": PAYMENT,
+        "sinks": {"source": "resource_id", "amount": "amount"},
+        **_KEYED,
+    },
+    "payment_get": {
+        "description": "Read a payment: its amount and how much was refunded.",
+        "input_schema": _closed({"payment_id": _ID}),
+        "output_schema": PAYMENT,
+        **_READ,
+    },
+    "refund_create": {
+        "description": "Give back all or a part of a payment.",
+        "input_schema": _closed(
+            {"payment_id": _ID, "amount": MONEY, "reason": _REASON}, ("reason",)
+        ),
+        "output_schema": REFUND,
+        "sinks": {"payment_id": "resource_id", "amount": "amount", "reason": "content"},
+        **_KEYED,
+    },
+    "refund_get": {
+        "description": "Read a refund.",
+        "input_schema": _closed({"payment_id": _ID, "refund_id": _ID}),
+        "output_schema": REFUND,
+        **_READ,
+    },
+}
 
 
 def payment_actions(connection: str, *, limits: Limits | None = None) -> tuple[ActionSpec, ...]:
     """The model's actions for one connection."""
-    keyed: JsonObject = {"in": "connector", "name": "key", "window_s": KEY_WINDOW_S}
-    manifests: dict[str, JsonObject] = {
-        "payment_charge": {
-            "description": "Charge a payment source.",
-            "input_schema": _closed(
-                {"source": _ID, "amount": MONEY, "description": {"type": "string"}},
-                ("description",),
-            ),
-            "output_schema": PAYMENT,
-            "effect": "keyed",
-            "idempotency": keyed,
-            "sinks": {"source": "resource_id", "amount": "amount"},
-            "reads_as": "trusted",
-            "approval": None,
-        },
-        "payment_get": {
-            "description": "Read a payment: its amount and how much was refunded.",
-            "input_schema": _closed({"payment_id": _ID}),
-            "output_schema": PAYMENT,
-            "effect": "read",
-            "reads_as": "trusted",
-        },
-        "refund_create": {
-            "description": "Give back all or a part of a payment.",
-            "input_schema": _closed(
-                {
-                    "payment_id": _ID,
-                    "amount": MONEY,
-                    "reason": {"type": "string", "maxLength": 200},
-                },
-                ("reason",),
-            ),
-            "output_schema": REFUND,
-            "effect": "keyed",
-            "idempotency": keyed,
-            "sinks": {"payment_id": "resource_id", "amount": "amount"},
-            "reads_as": "trusted",
-            "approval": None,
-        },
-        "refund_get": {
-            "description": "Read a refund.",
-            "input_schema": _closed({"payment_id": _ID, "refund_id": _ID}),
-            "output_schema": REFUND,
-            "effect": "read",
-            "reads_as": "trusted",
-        },
-    }
     return tuple(
         ActionSpec.model_validate({"name": f"{connection}.{name}", "limits": limits} | manifest)
-        for name, manifest in manifests.items()
+        for name, manifest in _MANIFESTS.items()
     )
 
 
@@ -106,10 +100,14 @@ class Vendor(Protocol):
     def dialect(self) -> Dialect:
         """Where the vendor puts codes, messages and request ids."""
 
-    def request(self, operation: str, arguments: JsonObject, key: str) -> HttpRequest:
-        """The vendor's request; the URL is a path below the base address."""
+    @property
+    def refunds_name_a_currency(self) -> bool:
+        """Whether the vendor itself refuses a refund in another currency than the payment's."""
 
-    def output(self, operation: str, body: JsonValue) -> JsonValue:
+    def request(self, operation: str, arguments: JsonObject, key: str) -> HttpRequest:
+        """The vendor's request; the URL is a path below the base address. Raises `Refused`."""
+
+    def output(self, operation: str, body: JsonValue) -> JsonObject:
         """The model's output; raises `LookupError`, `TypeError` or `ValueError` if it cannot be."""
 
 
@@ -130,6 +128,7 @@ class PaymentsConnector:
         self._transport = transport
         self._vendor = vendor
         self._actions = payment_actions(connection, limits=limits)
+        self._by_operation = {each.name.partition(".")[2]: each for each in self._actions}
 
     async def actions(self) -> tuple[ActionSpec, ...]:
         """The model's actions, the same for every vendor."""
@@ -140,17 +139,59 @@ class PaymentsConnector:
     ) -> Outcome:
         """Call the vendor once, under our key."""
         operation = action.name.partition(".")[2]
-        asked = self._vendor.request(operation, dict(arguments), context.idempotency_key)
+        if operation not in self._by_operation:
+            raise Refused(f"payments have no {action.name}", kind=Kind.NOT_FOUND)
+        given = dict(arguments)
+        check_arguments(self._by_operation[operation], given)
+        if operation == "refund_create" and not self._vendor.refunds_name_a_currency:
+            await self._check_currency(given, context)
+        return await self._ask(operation, given, context)
+
+    async def _check_currency(self, arguments: JsonObject, context: CallContext) -> None:
+        """Read the payment first: 100 JPY as minor units would be a refund of 1.00 EUR."""
+        asked: JsonObject = {"payment_id": arguments["payment_id"]}
+        outcome = await self._ask("payment_get", asked, context)
+        output = outcome.output if isinstance(outcome, Applied) else None
+        paid, wanted = _currency(output), _currency(arguments)
+        if paid != wanted:
+            raise Refused(f"the payment was made in {paid}, not in {wanted}", kind=Kind.INVALID)
+
+    async def _ask(self, operation: str, arguments: JsonObject, context: CallContext) -> Outcome:
+        action, dialect = self._by_operation[operation], self._vendor.dialect
+        asked = self._vendor.request(operation, arguments, context.idempotency_key)
         request = HttpRequest(asked.method, self._base_url + asked.url, asked.headers, asked.body)
         try:
-            answer = await self._transport.send(
+            answer: HttpAnswer = await self._transport.send(
                 request, deadline=context.deadline, send_before=context.send_before
             )
         except TransportError as error:
-            return read_failure(action, error, self._vendor.dialect)
+            return read_failure(action, error, dialect, attempt=context.attempt)
         return read_answer(
             action,
             answer,
-            self._vendor.dialect,
-            mapped=lambda body: self._vendor.output(operation, body),
+            dialect,
+            mapped=lambda body: self._told(operation, arguments, body),
+            attempt=context.attempt,
         )
+
+    def _told(self, operation: str, arguments: JsonObject, body: JsonValue) -> JsonValue:
+        output = self._vendor.output(operation, body)
+        asked = arguments.get("payment_id")
+        if operation == "refund_get" and output["payment_id"] != asked:
+            message = f"no refund {arguments['refund_id']} of payment {asked}"
+            raise Refused(message, kind=Kind.NOT_FOUND)
+        return output
+
+
+def path_of(*parts: JsonValue) -> str:
+    """A path from literal parts and ids, in turn; raises `Refused` for an id that is none."""
+    try:
+        texts = [str(part) for part in parts]
+        return "".join(segment(each) if i % 2 else each for i, each in enumerate(texts))
+    except AddressError as error:
+        raise Refused(str(error), kind=Kind.INVALID) from error
+
+
+def _currency(value: JsonValue) -> JsonValue:
+    amount = value.get("amount") if isinstance(value, dict) else None
+    return amount.get("currency") if isinstance(amount, dict) else None

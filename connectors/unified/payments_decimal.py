@@ -1,17 +1,16 @@
 """`payments` over a provider that counts in decimals and has its own words and error codes."""
 
-import json
 from collections.abc import Callable
-from decimal import Decimal
-from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from connectors.currency import exponent_of
-from connectors.errors import Kind, Refused
+from connectors.canonical import canonical
+from connectors.errors import Kind
 from connectors.http import HttpRequest
 from connectors.outcome import Dialect
 from connectors.spec import JsonObject
+from connectors.unified.money import read_money, told_money
+from connectors.unified.payments import path_of
 
 _STATES = {"SETTLED": "succeeded", "OPEN": "pending", "DECLINED": "failed"}
 
@@ -19,12 +18,20 @@ _STATES = {"SETTLED": "succeeded", "OPEN": "pending", "DECLINED": "failed"}
 class Decimals:
     """`/payments`, `X-Api-Key`, `X-Request-Key`, `{"errorCode", "errorText", "traceId"}`."""
 
+    refunds_name_a_currency = True
     dialect = Dialect(
         code_at=("errorCode",),
         message_at=("errorText",),
+        request_id_at=("traceId",),
         request_id_header="x-trace",
         replayed_header="x-replayed",
-        kinds={"4040": Kind.NOT_FOUND, "4007": Kind.INVALID, "4020": Kind.INVALID},
+        kinds={
+            "4007": Kind.INVALID,
+            "4008": Kind.INVALID,
+            "4020": Kind.INVALID,
+            "4040": Kind.NOT_FOUND,
+            "4090": Kind.CONFLICT,
+        },
     )
 
     def __init__(self, secret: Callable[[], str]) -> None:
@@ -33,44 +40,35 @@ class Decimals:
     def request(self, operation: str, arguments: JsonObject, key: str) -> HttpRequest:
         """Build the provider's request."""
         headers = {"x-api-key": self._secret()}
-        payment = quote(str(arguments.get("payment_id", "")), safe="")
+        payment = arguments.get("payment_id", "")
         match operation:
             case "payment_get":
-                return HttpRequest("GET", f"/payments/{payment}", headers)
+                return HttpRequest("GET", path_of("/payments/", payment), headers)
             case "refund_get":
-                refund = quote(str(arguments["refund_id"]), safe="")
-                return HttpRequest("GET", f"/payments/{payment}/refunds/{refund}", headers)
+                path = path_of("/payments/", payment, "/refunds/", arguments["refund_id"])
+                return HttpRequest("GET", path, headers)
             case "payment_charge":
                 path = "/payments"
                 body: JsonObject = {"instrument": arguments["source"]}
             case _:
-                path = f"/payments/{payment}/refunds"
+                path = path_of("/payments/", payment, "/refunds")
                 body = {"note": arguments.get("reason", "")}
+        amount, currency = read_money(arguments["amount"])
+        body |= {"value": f"{amount:f}", "currencyCode": currency}
         headers |= {"x-request-key": key, "content-type": "application/json"}
-        body |= _value(arguments["amount"])
-        return HttpRequest("POST", path, headers, json.dumps(body).encode())
+        return HttpRequest("POST", path, headers, canonical(body))
 
-    def output(self, operation: str, body: JsonValue) -> JsonValue:
+    def output(self, operation: str, body: JsonValue) -> JsonObject:
         """Read the provider's answer as the model's."""
         if not isinstance(body, dict):
             raise TypeError("expected an object")
         currency = str(body["currencyCode"])
+        is_payment = operation.startswith("payment")
         told: JsonObject = {
-            "id": body["paymentId"] if operation.startswith("payment") else body["refundId"],
+            "id": body["paymentId"] if is_payment else body["refundId"],
             "status": _STATES[str(body["state"])],
-            "amount": {"amount": str(body["value"]), "currency": currency},
+            "amount": told_money(str(body["value"]), currency),
         }
-        if operation.startswith("payment"):
-            return told | {"refunded": {"amount": str(body["refundedValue"]), "currency": currency}}
+        if is_payment:
+            return told | {"refunded": told_money(str(body["refundedValue"]), currency)}
         return told | {"payment_id": body["paymentId"]}
-
-
-def _value(money: JsonValue) -> JsonObject:
-    if not isinstance(money, dict):
-        raise Refused("an amount is {amount, currency}", kind=Kind.INVALID)
-    currency = str(money["currency"])
-    exact = Decimal(str(money["amount"]))
-    rounded = exact.quantize(Decimal(1).scaleb(-exponent_of(currency)))
-    if rounded != exact:
-        raise Refused(f"{currency} has no such fraction", kind=Kind.INVALID)
-    return {"value": str(rounded), "currencyCode": currency}

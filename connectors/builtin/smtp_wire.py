@@ -1,0 +1,155 @@
+"""Hands one message to a mail server (RFC 5321), and knows at every moment what that means.
+
+Until the end of the message was sent nothing can have been delivered. From then on only the
+server's own word says so: silence, or a word that nobody understands, leaves it in doubt.
+"""
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass
+
+from connectors.errors import Kind, Refused, Unavailable, Uncertain
+from connectors.text import visible
+
+_LONGEST_LINE = 4096
+_MOST_LINES = 100
+_REPLY = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\r?\n", re.DOTALL)
+_AUTH = (530, 534, 535, 538)
+_FULL = (452, 552)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message for one recipient, as it goes over the wire."""
+
+    sender: str
+    recipient: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class _Reply:
+    code: int
+    text: str
+
+
+class _SilentError(Exception):
+    """No reply, or none that anybody understands; says which."""
+
+
+async def hand_over(
+    host: str, port: int, message: Message, *, deadline: float, send_before: float
+) -> str:
+    """Hand it over by monotonic deadlines; returns the server's word for yes.
+
+    Raises `Refused`, `Unavailable` or `Uncertain`.
+    """
+    session = _Session(send_before)
+    try:
+        async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+            return await _deliver(session, host, port, message)
+    except TimeoutError as error:
+        raise session.failure("the deadline passed", Kind.TIMEOUT) from error
+    except (_SilentError, OSError, EOFError, ValueError) as error:
+        raise session.failure(str(error) or type(error).__name__, Kind.UNAVAILABLE) from error
+    finally:
+        session.close()
+
+
+class _Session:
+    """One connection, and how far it has come."""
+
+    def __init__(self, send_before: float) -> None:
+        self._send_before = send_before
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._has_spoken = False
+        self._is_handed_over = False
+
+    async def open(self, host: str, port: int) -> _Reply:
+        """Connect; the server speaks first."""
+        self._reader, self._writer = await asyncio.open_connection(host, port, limit=_LONGEST_LINE)
+        return await self._reply()
+
+    async def say(self, line: str) -> _Reply:
+        """Send a command and wait for the reply."""
+        return await self._send(f"{line}\r\n".encode("ascii"))
+
+    async def hand_over(self, content: bytes) -> _Reply:
+        """Send the message and its end."""
+        lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        stuffed = [b"." + line if line.startswith(b".") else line for line in lines]
+        if stuffed[-1] == b"":
+            stuffed.pop()
+        return await self._send(b"\r\n".join(stuffed) + b"\r\n.\r\n", is_message=True)
+
+    def failure(self, reason: str, kind: Kind) -> Unavailable | Uncertain:
+        """What silence means at this point."""
+        if self._is_handed_over:
+            return Uncertain(f"no clear answer after the mail was handed over: {reason}", kind=kind)
+        if self._has_spoken:
+            return Unavailable(f"the mail was not handed over: {reason}", kind=kind, sent=True)
+        return Unavailable(f"no connection to the mail server: {reason}", kind=kind)
+
+    def close(self) -> None:
+        """Hang up; a goodbye nobody waits for."""
+        if self._writer is not None:
+            if not self._writer.is_closing() and self._has_spoken:
+                self._writer.write(b"QUIT\r\n")
+            self._writer.close()
+
+    async def _send(self, data: bytes, *, is_message: bool = False) -> _Reply:
+        if self._writer is None:
+            raise _SilentError("not connected")
+        if time.monotonic() >= self._send_before:
+            raise _SilentError("it could not be sent in time")
+        self._has_spoken = True
+        self._is_handed_over = is_message
+        self._writer.write(data)
+        await self._writer.drain()
+        return await self._reply()
+
+    async def _reply(self) -> _Reply:
+        """One reply, perhaps of several lines; raises `_SilentError`."""
+        if self._reader is None:
+            raise _SilentError("not connected")
+        said: list[str] = []
+        for _ in range(_MOST_LINES):
+            line = await self._reader.readline()
+            if not line.endswith(b"\n"):
+                raise _SilentError("the mail server hung up")
+            found = _REPLY.fullmatch(line)
+            if found is None:
+                raise _SilentError("the mail server said what is no reply")
+            said.append(visible((found[3] or b"").decode("utf-8", "replace"), 300))
+            if found[2] != b"-":
+                return _Reply(int(found[1]), visible(" ".join(said), 300))
+        raise _SilentError("the reply has no end")
+
+
+async def _deliver(session: _Session, host: str, port: int, message: Message) -> str:
+    _expect(await session.open(host, port), 2)
+    if (await session.say("EHLO lamgate")).code >= 500:
+        _expect(await session.say("HELO lamgate"), 2)
+    _expect(await session.say(f"MAIL FROM:<{message.sender}>"), 2)
+    _expect(await session.say(f"RCPT TO:<{message.recipient}>"), 2)
+    _expect(await session.say("DATA"), 3)
+    reply = await session.hand_over(message.content)
+    if reply.code // 100 == 3:
+        raise _SilentError(f"{reply.code} is no answer to a message")
+    _expect(reply, 2)
+    return reply.text
+
+
+def _expect(reply: _Reply, first_digit: int) -> None:
+    """Raise what a reply code means (RFC 5321, 4.2.1): 4xx may be tried again, 5xx not."""
+    if reply.code // 100 == first_digit:
+        return
+    text, code = f"{reply.code} {reply.text}".strip(), str(reply.code)
+    kind = Kind.AUTH if reply.code in _AUTH else Kind.QUOTA if reply.code in _FULL else None
+    if reply.code // 100 == 5:
+        raise Refused(text, kind=kind or Kind.INVALID, vendor_code=code)
+    if reply.code // 100 == 4:
+        raise Unavailable(text, kind=kind or Kind.UNAVAILABLE, sent=True, vendor_code=code)
+    raise _SilentError(f"{text} was not expected")
