@@ -8,10 +8,14 @@ import pytest
 HEAVY = ("litellm", "langchain_core", "composio", "openai", "boto3")
 
 
-@pytest.mark.parametrize("module", ["gateway.service", "gateway.app", "gateway.__main__", "planner.propose"])
+@pytest.mark.parametrize(
+    "module", ["gateway.service", "gateway.app", "gateway.__main__", "planner.propose"]
+)
 def test_importing_it_loads_no_model_library(module: str) -> None:
     code = f"import sys, {module}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
 
     assert answer.stdout.strip() == ""
 
@@ -21,6 +25,8 @@ def test_the_executor_imports_neither_planner_nor_gateway() -> None:
         "import sys, executor.run.drive, executor.check.admit, executor.trace;"
         "print(*[name for name in sys.modules if name.split('.')[0] in ('planner', 'gateway')])"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
 
     assert answer.stdout.strip() == ""

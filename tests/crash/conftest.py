@@ -34,8 +34,11 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         if name == "crash" and report.when == "call"
     ]
     if made:
+        classes, twice, lost, unsure = (
+            len({each[0] for each in made}),
+            *(sum(each[place] for each in made) for place in (1, 2, 3)),
+        )
         terminalreporter.write_line(
-            f"crash matrix: {len(made)} trials over {len({each[0] for each in made})} effect classes: "
-            f"{sum(each[1] for each in made)} duplicates, {sum(each[2] for each in made)} silent "
-            f"losses, {sum(each[3] for each in made)} blind calls shown as uncertain"
+            f"crash matrix: {len(made)} trials over {classes} effect classes: {twice} duplicates, "
+            f"{lost} silent losses, {unsure} blind calls shown as uncertain"
         )

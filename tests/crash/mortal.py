@@ -208,11 +208,11 @@ def _create(c: Connection, accepted: Accepted) -> None:
 
 async def _told(store: Store) -> JsonObject:
     """The trace, once the run has ended or only a person can help."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline, found = time.monotonic() + PATIENCE_S, None
     while time.monotonic() < deadline:
         found = await store.read(lambda c: runs.get(c, TENANT, RUN))
         if found and (found.has_ended or (found.status == "waiting" and found.wake_at is None)):
-            return await store.read(lambda c: _trace(c, found))
+            return await store.read(partial(_trace, row=found))
         await asyncio.sleep(0.01)
     raise TimeoutError(f"the run neither ended nor waits for a person: {found}")
 
@@ -234,7 +234,7 @@ def child(line: str) -> None:
     try:
         found = asyncio.run(live(order))
         (order.folder / f"{order.life}.json").write_text(json.dumps(found))
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it was, the trial reads it in the log
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)

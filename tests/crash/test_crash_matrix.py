@@ -1,4 +1,4 @@
-"""A process killed at every boundary of a step, for every effect class: nothing twice, nothing lost."""
+"""A process killed at every boundary of a step, for every effect class: nothing twice or lost."""
 
 import os
 from collections.abc import Callable
@@ -23,13 +23,13 @@ def test_a_run_that_nobody_kills_does_everything_once(
     assert set(verdict.effects.values()) == {1}
 
 
-@pytest.mark.parametrize("round", range(ROUNDS))
+@pytest.mark.parametrize("again", range(ROUNDS))
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("effect", MIDDLES)
 def test_a_run_whose_process_is_killed_repeats_nothing_and_loses_nothing(
     effect: str,
     point: str,
-    round: int,
+    again: int,
     crashes: Crashes,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
