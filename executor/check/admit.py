@@ -6,71 +6,32 @@ the certificate and is checked on the real value before the call. Only this file
 """
 
 import hmac
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from pydantic import JsonValue, TypeAdapter
+from rfc8785 import CanonicalizationError
 
 from connectors.canonical import canonical
 from connectors.catalog import Catalog
-from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Principal
-from executor.check.analysis import Analysis, Binding, with_today
-from executor.check.cedar import Judgement, Policy, PolicyQuestion
-from executor.check.certificate import (
-    ApprovalNeed,
-    Certificate,
-    Guard,
-    Options,
-    Standing,
-    StepDecision,
-    ValueLabel,
-)
-from executor.check.known import known_arguments
-from executor.check.labels import Concern, Labels
+from connectors.spec import ActionSpec, JsonObject, Principal
+from executor.check.analysis import Analysis, with_today
+from executor.check.certificate import Certificate, StepDecision
+from executor.check.context import MAX_STEPS, AdmissionContext, Inputs
 from executor.check.rules import structural_violations
-from executor.check.types import Flow
-from executor.check.unknown import Unknown
-from executor.check.violation import Code, Violation
-from executor.check.words import Words
+from executor.check.standing import decide, labels_of
+from executor.check.types import Flow, validity
+from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
-from executor.plan.compose import standalone
 from executor.plan.digest import plan_digest
-from executor.plan.graph import order
-from executor.plan.model import Plan, Question, RefArg, Step
-from executor.plan.refs import join_pointer
-from executor.plan.types import Type
+from executor.plan.model import Plan, Question
+from executor.plan.types import Type, child
 
-MAX_STEPS = 50
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a plan is given besides the words: a schema, values and their labels by name."""
-
-    schema: JsonObject = field(default_factory=dict)
-    values: JsonObject = field(default_factory=dict)
-    labels: Mapping[str, Label] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class AdmissionContext:
-    """All that admission knows besides the plan.
-
-    `policy=None` means that policy is not evaluated (bulk admission without one); the run-time
-    check still is. `lift_role` is who may approve made-up or untrusted targets; None: nobody.
-    """
-
-    request: str
-    inputs: Inputs
-    catalog: Catalog
-    policy: Policy | None
-    principal: Principal
-    today: str
-    seal_key: bytes
-    history: tuple[str, ...] = ()
-    options: Options = field(default_factory=Options)
-    lift_role: str | None = "approver"
-    max_steps: int = MAX_STEPS
+__all__ = [
+    "MAX_STEPS", "Accepted", "AdmissionContext", "Inputs", "Questions", "Rejected",
+    "SealBrokenError", "Verdict", "admit", "restore", "to_row", "tool_changes",
+]  # fmt: skip
+HOPELESS = 4  # so many times too many steps are not looked at one by one
 
 
 @dataclass(frozen=True)
@@ -113,20 +74,38 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
     """Accept a plan with its certificate, or say everything that is wrong with it."""
     if plan.questions or plan.unable is not None:
         return Questions(plan.questions, plan.unable)
+    over = tuple(_budget(plan, context))
+    if len(plan.steps) > HOPELESS * context.max_steps:
+        return Rejected(over)
     analysis = Analysis(plan, context.catalog, context.inputs.schema)
-    violations = [*_budget(plan, context), *structural_violations(analysis)]
-    labels = _labels(analysis, context)
+    violations = [*over, *_invalid_inputs(context), *structural_violations(analysis)]
+    labels = labels_of(analysis, context)
     decisions = []
     for step in plan.steps:
         action = analysis.action(step)
         if action is None:
             continue
-        decision, found = _decide(step, action, analysis, labels, context)
+        decision, found = decide(step, action, analysis, labels, context)
         decisions.append(decision)
         violations += found
     if violations:
         return Rejected(tuple(violations))
     return _accept(plan, context, analysis, tuple(decisions))
+
+
+def tool_changes(accepted: Accepted, catalog: Catalog) -> tuple[Violation, ...]:
+    """Every step whose action is no longer what it was when the plan was accepted."""
+    found = []
+    for index, step in enumerate(accepted.plan.steps):
+        pinned, now = accepted.actions.get(step.action), catalog.get(step.action)
+        if pinned is None or (now is not None and now.digest == pinned.digest):
+            continue
+        how = "is not in the catalog any more" if now is None else "was changed"
+        message = f"{step.action} {how} since the plan was accepted"
+        fix = "Have the plan accepted anew."
+        at = f"/steps/{index}/action"
+        found.append(Violation("tool-changed", at, message, step.id, fix=fix))
+    return tuple(found)
 
 
 def to_row(accepted: Accepted) -> JsonObject:
@@ -138,7 +117,7 @@ def restore(row: JsonObject, seal_key: bytes) -> Accepted:
     """Build an accepted plan from its row; raises `SealBrokenError` if anything was changed."""
     content = {key: value for key, value in row.items() if key != "seal"}
     seal = str(row.get("seal", ""))
-    if not hmac.compare_digest(seal, _seal(content, seal_key)):
+    if not _is_ours(content, seal, seal_key):
         raise SealBrokenError("the stored plan does not match its seal")
     principal = _Principal.validate_python(row["principal"])
     inputs = row["inputs"]
@@ -199,7 +178,7 @@ def _content(accepted: Accepted) -> JsonObject:
     return {
         "plan": accepted.plan.stored()["plan"],
         "digest": accepted.digest,
-        "inputs": _Inputs.dump_python(accepted.inputs, mode="json"),
+        "inputs": _sorted_readers(accepted.inputs),
         "actions": actions,
         "principal": _sorted_roles(accepted.principal),
         "request": accepted.request,
@@ -212,6 +191,25 @@ def _sorted_roles(principal: Principal) -> JsonValue:
     return {"id": principal.id, "tenant": principal.tenant, "roles": roles}
 
 
+def _sorted_readers(inputs: Inputs) -> JsonValue:
+    """Sets have no order of their own, and the seal is over the text."""
+    labels: JsonObject = {
+        name: {
+            "integrity": label.integrity.value,
+            "readers": None if label.readers is None else [*sorted(label.readers)],
+        }
+        for name, label in inputs.labels.items()
+    }
+    return {"schema": inputs.schema, "values": inputs.values, "labels": labels}
+
+
+def _is_ours(content: JsonObject, seal: str, key: bytes) -> bool:
+    try:
+        return hmac.compare_digest(seal.encode(), _seal(content, key).encode())
+    except (CanonicalizationError, UnicodeEncodeError):
+        return False  # we never write what has no canonical form
+
+
 def _seal(content: JsonObject, key: bytes) -> str:
     return hmac.new(key, canonical(content), "sha256").hexdigest()
 
@@ -222,169 +220,11 @@ def _budget(plan: Plan, context: AdmissionContext) -> Iterator[Violation]:
         yield Violation("budget-exceeded", "/steps", message, fix="Split the request.")
 
 
-def _labels(analysis: Analysis, context: AdmissionContext) -> Labels:
-    labels = dict(context.inputs.labels)
-    if "today" not in context.inputs.values:
-        labels["today"] = Label(Integrity.CONFIG)
-    return Labels(analysis, tuple(_said(context)), labels, order(analysis.graph))
-
-
-def _said(context: AdmissionContext) -> Iterator[tuple[Label, Words]]:
-    """What literals may have been taken from, best first; untrusted inputs ground nothing."""
-    said: dict[Label, list[str]] = {Label(Integrity.REQUEST): [context.request, *context.history]}
+def _invalid_inputs(context: AdmissionContext) -> Iterator[Violation]:
+    """What is given is what the inputs' schema promises to every rule."""
+    schema = Type.of(with_today(context.inputs.schema))
     for name, value in context.inputs.values.items():
-        label = context.inputs.labels.get(name, Label(Integrity.REQUEST))
-        if label.integrity.at_least(Integrity.TRUSTED):
-            said.setdefault(label, []).extend(_texts(value))
-    for label, texts in sorted(said.items(), key=lambda each: each[0].integrity.rank):
-        yield label, Words(texts, context.today)
-
-
-def _texts(value: JsonValue) -> Iterator[str]:
-    match value:
-        case dict():
-            for member in value.values():
-                yield from _texts(member)
-        case list():
-            for member in value:
-                yield from _texts(member)
-        case None | bool():
-            pass
-        case _:
-            yield str(value)
-
-
-def _decide(
-    step: Step,
-    action: ActionSpec,
-    analysis: Analysis,
-    labels: Labels,
-    context: AdmissionContext,
-) -> tuple[StepDecision, list[Violation]]:
-    """Say how one step stands, and what of it no approval may lift."""
-    bindings = list(analysis.bindings(step))
-    guards = _type_guards(step, action, analysis)
-    concerns = list(labels.concerns(step, action))
-    violations = [] if context.lift_role else [_not_liftable(each) for each in concerns]
-    judgement = _judge(step, action, analysis, labels, context)
-    if judgement and judgement.verdict == "deny":
-        violations.append(_denied(step, analysis.place[step.id], judgement))
-    if judgement and judgement.verdict == "unknown":
-        role = f"; it may ask for {judgement.role}" if judgement.role else ""
-        guards.append(Guard(kind="policy", at="", why=f"decided on the real values{role}"))
-    approval = _approval(action, concerns, judgement, context.lift_role)
-    standing = Standing.ALLOWED
-    if guards:
-        standing = Standing.CONDITIONAL
-    if approval:
-        standing = Standing.NEEDS_APPROVAL
-    result = labels.result(step)
-    decision = StepDecision(
-        step=step.id,
-        action=step.action,
-        effect=action.effect,
-        standing=standing,
-        guards=tuple(guards),
-        approval=approval,
-        labels={join_pointer(each.to): _shown(labels.argument(each)) for each in bindings},
-        result_label=_shown(result),
-        policies=judgement.policies if judgement else (),
-    )
-    return decision, violations
-
-
-def _type_guards(step: Step, action: ActionSpec, analysis: Analysis) -> list[Guard]:
-    """What has to be checked on the real values, because a schema leaves it open."""
-    if analysis.whole_flow(step) is Flow.YES:
-        return []
-    open_ones = [
-        Guard(
-            kind="type",
-            at=join_pointer(binding.to),
-            why=_open_type(binding),
-            expected=standalone(binding.target),
-        )
-        for binding in analysis.bindings(step)
-        if isinstance(binding.target, Type) and analysis.flow(binding) is Flow.UNKNOWN
-    ]
-    if open_ones:
-        return open_ones
-    why = "the arguments together are not known to be valid"
-    return [Guard(kind="type", at="", why=why, expected=action.input_schema)]
-
-
-def _open_type(binding: Binding) -> str:
-    match binding.arg:
-        case RefArg(ref=ref):
-            return f"{ref} is not known to have the right type"
-        case _:
-            return f"{binding.arg.to} is not known to have the right type"
-
-
-def _judge(
-    step: Step,
-    action: ActionSpec,
-    analysis: Analysis,
-    labels: Labels,
-    context: AdmissionContext,
-) -> Judgement | None:
-    if context.policy is None or step.action in FUNCTIONS:
-        return None
-    bindings = list(analysis.bindings(step))
-    question = PolicyQuestion(
-        principal=context.principal,
-        action=action,
-        arguments=known_arguments(
-            bindings, {"today": context.today} | context.inputs.values, Type.of(action.input_schema)
-        ),
-        labels={join_pointer(each.to): labels.argument(each) for each in bindings},
-        run=Unknown(None),
-    )
-    return context.policy.judge(question)
-
-
-def _approval(
-    action: ActionSpec,
-    concerns: Iterable[Concern],
-    judgement: Judgement | None,
-    lift_role: str | None,
-) -> ApprovalNeed | None:
-    """What one approval must cover; a second role that policy wants is asked for in the run."""
-    own = [f"{action.name} always needs one"] if action.approval else []
-    own += [concern.why for concern in concerns]
-    role = action.approval or (lift_role if own else None)
-    asked = judgement if judgement and judgement.verdict == "approval" else None
-    if asked is None:
-        return ApprovalNeed(role=role, reasons=tuple(own)) if role else None
-    reasons = asked.messages or (f"policy {', '.join(asked.policies)}",)
-    if role is None or role == asked.role:
-        return ApprovalNeed(
-            role=asked.role or role or "",
-            quorum=asked.quorum,
-            reasons=(*own, *reasons),
-            policies=asked.policies,
-        )
-    also = tuple(f"{reason} (and then by {asked.role})" for reason in reasons)
-    return ApprovalNeed(role=role, reasons=(*own, *also), policies=asked.policies)
-
-
-def _not_liftable(concern: Concern) -> Violation:
-    member = next(iter(concern.binding.arg.model_dump(by_alias=True)))
-    at = f"/steps/{concern.binding.place}{concern.binding.at}/{member}"
-    made_up = concern.label.integrity.value == "model"
-    code: Code = "ungrounded-target" if made_up else "tainted-argument"
-    fix = "Take it from the request or from a trusted result, or ask a question."
-    return Violation(code, at, concern.why, concern.binding.step.id, fix=fix)
-
-
-def _denied(step: Step, place: int, judgement: Judgement) -> Violation:
-    names = f" ({', '.join(judgement.policies)})" if judgement.policies else ""
-    message = f"{step.action}: {'; '.join(judgement.messages) or 'forbidden'}{names}"
-    code = judgement.code or "policy-denied"
-    fix = "Leave the step out, or ask the operator about this policy."
-    return Violation(code, f"/steps/{place}/action", message, step.id, fix=fix)
-
-
-def _shown(label: Label) -> ValueLabel:
-    readers = None if label.readers is None else tuple(sorted(label.readers))
-    return ValueLabel(integrity=label.integrity, readers=readers)
+        declared = child(schema, name)
+        if isinstance(declared, Type) and validity(value, declared) is Flow.NO:
+            message = f"the input {name!r} is not what the inputs' schema says"
+            yield Violation("type-mismatch", "", message, fix="Give a value of the declared type.")

@@ -11,10 +11,10 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.check.strict_json import Flaw, read_json
 from executor.check.types import Flow, flows
 from executor.fn import FUNCTIONS
-from executor.plan.compose import object_of, tuple_of
+from executor.plan.compose import is_small, object_of, tuple_of
 from executor.plan.graph import Graph, graph, order
 from executor.plan.model import Arg, JsonArg, Plan, RefArg, Step, TextArg, ValueArg
-from executor.plan.refs import Ref, parse_ref, split_pointer
+from executor.plan.refs import OWN_ROOTS, Ref, parse_ref, split_pointer
 from executor.plan.types import (
     MISSING,
     UNKNOWN,
@@ -98,7 +98,10 @@ class Analysis:
 
     def item_type(self, step: Step) -> Type:
         """The type of one element of the step's `each`, nulls passed over."""
-        found = self.type_of(step, parse_ref(step.each or ""))
+        ref = parse_ref(step.each or "")
+        if ref.root in OWN_ROOTS:
+            return UNKNOWN  # refused: nothing can be gone through by its own items
+        found = self.type_of(step, ref)
         items = items_of(found) if isinstance(found, Type) else UNKNOWN
         source = self._each_source(step)
         arms = (items.resolved() or {}).get("anyOf")
@@ -143,7 +146,9 @@ class Analysis:
         """The type of what an argument brings."""
         match arg:
             case RefArg():
-                return self.type_of(step, parse_ref(arg.ref))
+                ref = parse_ref(arg.ref)
+                # Refused elsewhere: a step's result is no argument of its own.
+                return UNKNOWN if ref.root == "result" else self.type_of(step, ref)
             case ValueArg():
                 return Type.of({"const": arg.value})
             case TextArg():
@@ -179,7 +184,8 @@ class Analysis:
             return one
         null: JsonObject = {"type": "null"}
         item: JsonValue = {"anyOf": [one.node, null]} if self._may_skip(step) else one.node
-        return Type({"type": "array", "items": item}, one.root)
+        found = Type({"type": "array", "items": item}, one.root)
+        return found if is_small(found) else UNKNOWN
 
     def _may_skip(self, step: Step) -> bool:
         """Whether items of an each-step may be null, skipped here or passed over from before."""
@@ -189,7 +195,8 @@ class Analysis:
 
     def _one_result(self, step: Step) -> Type:
         if step.action in FUNCTIONS:
-            return FUNCTIONS[step.action].type_of(self._bound_types(step))
+            found = FUNCTIONS[step.action].type_of(self._bound_types(step))
+            return found if is_small(found) else UNKNOWN
         action = self.action(step)
         return Type.of(action.output_schema) if action and action.output_schema else UNKNOWN
 

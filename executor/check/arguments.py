@@ -5,19 +5,21 @@ What is not decided here, because a schema leaves it open, is a guard of the cer
 
 from collections.abc import Iterable, Iterator
 
+from pydantic import JsonValue
+
+from connectors.spec import ActionSpec
 from connectors.validate import first_flaw
 from executor.check.analysis import Analysis, Binding
 from executor.check.known import known_arguments as known_values
-from executor.check.say import say, shown, violation_of
+from executor.check.say import PRINTABLE, say, shown, violation_of
 from executor.check.strict_json import MAX_SAFE_INTEGER, Flaw, read_json
 from executor.check.types import Flow, flows
+from executor.check.unknown import is_open
 from executor.check.violation import Code, Violation
 from executor.fn import FUNCTIONS
-from executor.plan.model import Arg, JsonArg, Step, ValueArg
+from executor.plan.model import Arg, JsonArg, ListCond, Step, ValueArg, ValueCond
 from executor.plan.refs import array_index, join_pointer, refs_of_plan, split_pointer
 from executor.plan.types import MISSING, Type, child, is_array, kinds
-
-PRINTABLE = Type.of({"type": ["string", "number", "integer", "boolean"]})
 
 
 def known_arguments(analysis: Analysis) -> Iterator[Violation]:
@@ -61,33 +63,50 @@ def right_types(analysis: Analysis) -> Iterator[Violation]:
                 code: Code = "type-mismatch"
                 if binding.step.action in FUNCTIONS and is_array(target) and not is_array(source):
                     code = "not-a-list"
-                yield violation_of(binding, code, f"/{_member(binding.arg)}", message)
+                fix = "Take another value, or convert it with an `fn.*` step."
+                yield violation_of(binding, code, f"/{_member(binding.arg)}", message, (), fix)
     for step, use in refs_of_plan(analysis.plan):
         if "/text/" in use.at and analysis.has_root(step, use.ref, use.role):
             found = analysis.type_of(step, use.ref)
             if isinstance(found, Type) and flows(found, PRINTABLE) is Flow.NO:
                 message = f"{use.ref} is {shown(found)}, which is no piece of a text"
-                yield say("type-mismatch", use.at, message, step)
+                fix = "Refer to a text, a number or a boolean."
+                yield say("type-mismatch", use.at, message, step, (), fix)
 
 
 def fits_as_a_whole(analysis: Analysis) -> Iterator[Violation]:
     """The arguments of a step can be valid together; said where nothing smaller is wrong."""
+    flawed: set[str | None] | None = None
     for index, step in enumerate(analysis.plan.steps):
         action = analysis.action(step)
         if action is None or analysis.whole_flow(step) is not Flow.NO:
             continue
-        if any(found.step == step.id for rule in _SINGLE for found in rule(analysis)):
-            continue
-        known = known_values(analysis.bindings(step), {}, Type.of(action.input_schema))
-        flaw = first_flaw(action.input_schema, known) or "they exclude each other"
-        message = f"the arguments together can never be valid: {flaw}"
-        yield say("type-mismatch", f"/steps/{index}/args", message, step)
+        if flawed is None:
+            flawed = {found.step for rule in _SINGLE for found in rule(analysis)}
+        if step.id not in flawed:
+            message = f"the arguments together can never be valid: {_flaw(analysis, step, action)}"
+            fix = "See the action's input schema."
+            yield say("type-mismatch", f"/steps/{index}/args", message, step, (), fix)
+
+
+def _flaw(analysis: Analysis, step: Step, action: ActionSpec) -> str:
+    known = known_values(analysis.bindings(step), {}, Type.of(action.input_schema))
+    found = None if is_open(known) else first_flaw(action.input_schema, known)
+    return found or "they exclude each other"
 
 
 def readable_constants(analysis: Analysis) -> Iterator[Violation]:
     """`json` texts are strict JSON, and every number can be carried exactly."""
     for index, step in enumerate(analysis.plan.steps):
         yield from _unreadable(step.args, f"/steps/{index}/args", step)
+        for name, conds in (("when", step.when), ("expect", step.expect)):
+            for number, cond in enumerate(conds):
+                at = f"/steps/{index}/{name}/{number}"
+                if isinstance(cond, ValueCond):
+                    yield from _too_large(cond.value, f"{at}/value", step)
+                if isinstance(cond, ListCond):
+                    for place, value in enumerate(cond.list_of):
+                        yield from _too_large(value, f"{at}/list/{place}", step)
     yield from _unreadable(analysis.plan.answer, "/answer", None)
 
 
@@ -117,12 +136,19 @@ def _unreadable(args: tuple[Arg, ...], at: str, step: Step | None) -> Iterator[V
                 try:
                     read_json(text)
                 except Flaw as flaw:
-                    yield say(flaw.code, f"{at}/{index}/json", flaw.message, step)
-            case ValueArg(value=int() | float() as value) if abs(value) > MAX_SAFE_INTEGER:
-                message = f"{value} is beyond ±(2^53-1)"
-                yield say("number-out-of-range", f"{at}/{index}/value", message, step)
+                    fix = "Send the JSON text of one object or array."
+                    yield say(flaw.code, f"{at}/{index}/json", flaw.message, step, (), fix)
+            case ValueArg(value=value):
+                yield from _too_large(value, f"{at}/{index}/value", step)
             case _:
                 pass
+
+
+def _too_large(value: JsonValue, at: str, step: Step | None) -> Iterator[Violation]:
+    if isinstance(value, int | float) and abs(value) > MAX_SAFE_INTEGER:
+        message = "a number beyond ±(2^53-1), which JSON cannot carry exactly"
+        fix = "Send it as a text, if the argument takes one."
+        yield say("number-out-of-range", at, message, step, (), fix)
 
 
 def _member(arg: Arg) -> str:

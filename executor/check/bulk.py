@@ -1,5 +1,6 @@
 """Bulk admission: a catalogue and lines of plans in, one verdict line a plan out, in order."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from executor.check.violation import Violation
 from executor.plan.model import Plan
 
 MOST_CATALOG_BYTES = 200_000_000
+MOST_LINE_BYTES = 2_000_000
+MOST_LEVELS = 200  # of a catalogue, whose schemas may be deep
 
 
 class UnusableInputError(Exception):
@@ -51,15 +54,12 @@ class Bulk:
     def verdict(self, text: str, number: int) -> JsonObject:
         """Judge one line; raises `UnusableInputError` if it is no plan line."""
         try:
-            line = _Line.model_validate(read_json(text))
-        except (Flaw, ValidationError) as error:
-            raise UnusableInputError(f"line {number} is no plan line: {error}") from error
-        told: JsonObject = {
-            "id": line.id,
-            "accepted": False,
-            "policy": "not-evaluated" if self.policy is None else "evaluated",
-            "violations": [],
-        }
+            line = _Line.model_validate(read_json(text, max_bytes=MOST_LINE_BYTES))
+        except Flaw as flaw:
+            return self._unread(text, number, flaw)
+        except ValidationError as error:
+            raise UnusableInputError(f"line {number} is no plan line: {_first(error)}") from error
+        told = self._told(line.id)
         plan = plan_of(line.plan)
         if not isinstance(plan, Plan):
             return told | {"violations": _shown(plan)}
@@ -72,6 +72,27 @@ class Bulk:
             case Questions(questions=questions, unable=unable):
                 asked: list[JsonValue] = [each.model_dump(mode="json") for each in questions]
                 return told | {"questions": asked, "unable": unable}
+
+    def _told(self, line_id: JsonValue) -> JsonObject:
+        return {
+            "id": line_id,
+            "accepted": False,
+            "policy": "not-evaluated" if self.policy is None else "evaluated",
+            "violations": [],
+        }
+
+    def _unread(self, text: str, number: int, flaw: Flaw) -> JsonObject:
+        """A line that says which plan it is, whose plan is no strict JSON: that is a verdict."""
+        try:
+            found = json.loads(text) if len(text) <= MOST_LINE_BYTES else None
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or "plan" not in found or not _is_name(found.get("id")):
+            message = f"line {number} is no plan line: {flaw.message}"
+            raise UnusableInputError(message) from flaw
+        at = flaw.at.removeprefix("/plan") if flaw.at.startswith("/plan") else ""
+        violation = Violation(flaw.code, at, flaw.message)
+        return self._told(found.get("id")) | {"violations": _shown([violation])}
 
     def _context(self, line: _Line) -> AdmissionContext:
         properties: JsonObject = {name: {"const": value} for name, value in line.inputs.items()}
@@ -98,25 +119,37 @@ class Bulk:
 def read_catalog(text: str) -> Catalog:
     """Read `{"lamgate_catalog": 1, "actions": [...]}`; raises `UnusableInputError`."""
     try:
-        found = read_json(text, max_bytes=MOST_CATALOG_BYTES)
+        found = read_json(text, max_bytes=MOST_CATALOG_BYTES, max_depth=MOST_LEVELS, wide=True)
     except Flaw as flaw:
         raise UnusableInputError(f"the catalogue is unusable: {flaw.message}") from flaw
     if not isinstance(found, dict) or found.get("lamgate_catalog") != 1:
         raise UnusableInputError('a catalogue is {"lamgate_catalog": 1, "actions": [...]}')
     actions = found.get("actions")
+    if not isinstance(actions, list):
+        raise UnusableInputError("the catalogue is unusable: `actions` is a list of actions")
     specs = []
-    for number, each in enumerate(actions if isinstance(actions, list) else []):
+    for number, each in enumerate(actions):
         try:
             specs.append(ActionSpec.model_validate(each))
         except ValidationError as error:
-            first = error.errors()[0]
-            where = "/".join(str(part) for part in first["loc"])
-            message = f"actions/{number}/{where}: {first['msg']}"
-            raise UnusableInputError(f"the catalogue is unusable: {message}") from error
+            message = f"the catalogue is unusable: actions/{number}/{_first(error)}"
+            raise UnusableInputError(message) from error
     try:
         return Catalog(specs)
     except ValueError as error:
         raise UnusableInputError(f"the catalogue is unusable: {error}") from error
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    return f"{'/'.join(str(part) for part in first['loc'])}: {first['msg']}"
+
+
+def _is_name(value: object) -> bool:
+    """Whether a line's id can be written back as it is."""
+    if isinstance(value, str):
+        return value.isprintable()
+    return value is None or isinstance(value, int)
 
 
 def _shown(violations: Iterable[Violation]) -> list[JsonValue]:

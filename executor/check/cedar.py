@@ -249,12 +249,17 @@ def _request(question: PolicyQuestion, *, asks_of_run: bool) -> tuple[JsonObject
         "context": {
             # Where a derived member may or may not be there, nothing of them all is certain.
             "args": unknown("args") if mapper.is_unsure else args,
-            "labels": _labels(question),
+            "labels": unknown("labels") if _is_open_whole(question) else _labels(question),
             "run": run,
             "approvals": [*sorted(question.approvals)],
         },
     }
     return request, mapper.is_partial or run_unknown
+
+
+def _is_open_whole(question: PolicyQuestion) -> bool:
+    """Whether the arguments come as one value, so that nobody knows their names yet."""
+    return isinstance(question.arguments, Unknown)
 
 
 def _labels(question: PolicyQuestion) -> JsonObject:

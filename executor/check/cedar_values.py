@@ -23,6 +23,8 @@ _LARGEST = 2**63 - 1
 _PLAIN = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _SURE = frozenset({"string", "boolean", "integer", "object"})
 _ARRAY = frozenset({"array"})
+# In Cedar's JSON these say what a value *is*: data must not be able to.
+_ESCAPES = frozenset({"__extn", "__entity", "__expr"})
 
 
 class UnmappableError(Exception):
@@ -54,6 +56,9 @@ class Mapper:
         if isinstance(members, Unknown):
             self.is_partial = self.is_unsure = True
         for name, value in members.items():
+            if name in _ESCAPES:
+                where = "/".join((*path, name))
+                raise UnmappableError(f"{where}: Cedar keeps this name for itself")
             if value is None:
                 continue
             found[name] = self._value(value, (*path, name))

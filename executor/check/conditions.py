@@ -1,20 +1,34 @@
 """Rules over conditions: those of steps, and those that `fn.*` is given as data in `where`."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import JsonValue
 
 from executor.check.analysis import Analysis, Binding
 from executor.check.say import say, shown, violation_of
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
-from executor.fn.compare import pattern_flaw
+from executor.fn.compare import NotComparableError, pattern_flaw, rank
 from executor.fn.elements import reached
-from executor.plan.model import ListCond, RefCond, Step, ValueArg, ValueCond
+from executor.plan.model import JsonArg, ListCond, RefCond, Step, ValueArg, ValueCond
 from executor.plan.refs import parse_ref, split_pointer
-from executor.plan.types import MISSING, Found, Type, child, constants_of, items_of, kinds
+from executor.plan.types import (
+    MISSING,
+    Found,
+    Type,
+    as_list,
+    as_object,
+    child,
+    constants_of,
+    items_of,
+    kinds,
+)
 
 _ORDER = frozenset({"<", "<=", ">", ">="})
 _ORDERED = frozenset({"string", "number", "integer", "object"})
 _NUMBERS = frozenset({"number", "integer"})
+_COMPARE = "Compare like with like, by a constant of the same kind."
 
 
 def comparable_conditions(analysis: Analysis) -> Iterator[Violation]:
@@ -24,68 +38,106 @@ def comparable_conditions(analysis: Analysis) -> Iterator[Violation]:
             for number, cond in enumerate(conds):
                 flaw = None if isinstance(cond, ListCond) else _cond_flaw(analysis, step, cond)
                 if flaw:
-                    yield say("not-comparable", f"/steps/{index}/{name}/{number}", flaw, step)
+                    at = f"/steps/{index}/{name}/{number}"
+                    yield say("not-comparable", at, flaw, step, (), _COMPARE)
 
 
 def known_fields(analysis: Analysis) -> Iterator[Violation]:
     """Every field that `fn.*` is told to look at exists in the elements it looks at."""
     for step in analysis.plan.steps:
         for binding in analysis.bindings(step) if step.action in FUNCTIONS else ():
-            found = _field(analysis, binding)
-            if found is MISSING and isinstance(binding.arg, ValueArg):
-                names = _members(analysis, binding)
-                message = f"the elements have nothing at {binding.arg.value!r}"
-                fix = "Use a declared property."
-                yield violation_of(binding, "unknown-path", "/value", message, names, fix)
+            for field, at in _named_fields(binding):
+                if _field(analysis, binding, field) is MISSING:
+                    names = _members(analysis, binding)
+                    message = f"the elements have nothing at {field!r}"
+                    fix = "Use a declared property."
+                    yield violation_of(binding, "unknown-path", at, message, names, fix)
 
 
 def comparable_clauses(analysis: Analysis) -> Iterator[Violation]:
     """In every clause of a `where`, the field has a common order with its value."""
     for step in analysis.plan.steps:
-        bindings = analysis.bindings(step) if step.action in FUNCTIONS else ()
-        clauses: dict[str, dict[str, Binding]] = {}
-        for each in bindings:
-            if len(each.to) == 3 and each.to[0] == "where":
-                clauses.setdefault(each.to[1], {})[each.to[2]] = each
-        for clause in clauses.values():
+        for clause in _clauses(analysis, step) if step.action in FUNCTIONS else ():
             if flaw := _clause_flaw(analysis, clause):
-                yield violation_of(clause["value"], "not-comparable", "", flaw)
+                yield violation_of(clause.at, "not-comparable", "", flaw, (), _COMPARE)
 
 
-def _clause_flaw(analysis: Analysis, clause: dict[str, Binding]) -> str | None:
-    if clause.keys() != {"field", "op", "value"}:
-        return None
-    op, value = clause["op"].arg, clause["value"]
-    if not isinstance(op, ValueArg) or not isinstance(op.value, str):
-        return None
-    constants = isinstance(value.source, Type) and constants_of(value.source.resolved() or {})
-    constant = constants[0] if constants else None
-    if op.value == "matches" and constants:
-        return pattern_flaw(constant)
-    if op.value == "exists" and constants and not isinstance(constant, bool):
-        return "`exists` compares with true or false"
-    left = _field(analysis, clause["field"])
-    return order_flaw(left, value.source) if op.value in _ORDER else None
+@dataclass(frozen=True)
+class _Clause:
+    """One condition that a function is given as data, wherever it was written."""
+
+    at: Binding
+    field: JsonValue
+    op: JsonValue
+    value: Found
 
 
-def _field(analysis: Analysis, binding: Binding) -> Found | None:
-    """What a literal path of a function points to; None where it is no such path."""
+def _clauses(analysis: Analysis, step: Step) -> Iterator[_Clause]:
+    parts: dict[str, dict[str, Binding]] = {}
+    for each in analysis.bindings(step):
+        if len(each.to) == 3 and each.to[0] == "where":
+            parts.setdefault(each.to[1], {})[each.to[2]] = each
+        for given in _constant(each) if each.to == ("where",) else ():
+            clause = as_object(given)
+            if clause.keys() == {"field", "op", "value"}:
+                value = Type.of({"const": clause["value"]})
+                yield _Clause(each, clause["field"], clause["op"], value)
+    for found in parts.values():
+        if found.keys() == {"field", "op", "value"}:
+            field, op = (
+                arg.value if isinstance(arg := found[name].arg, ValueArg) else None
+                for name in ("field", "op")
+            )
+            yield _Clause(found["value"], field, op, found["value"].source)
+
+
+def _constant(binding: Binding) -> list[JsonValue]:
+    """The elements of a constant list, if that is what is bound."""
+    if not isinstance(binding.arg, JsonArg) or not isinstance(binding.source, Type):
+        return []
+    constants = constants_of(binding.source.resolved() or {})
+    return as_list(constants[0]) if constants else []
+
+
+def _named_fields(binding: Binding) -> Iterator[tuple[str, str]]:
+    """Literal paths among a function's arguments, each with its place below the argument."""
     match binding:
-        case Binding(to=("where", _, "field") | ("by",) | ("field",) | ("fields", _)):
-            within = _source(analysis, binding, "list")
-            element = items_of(within) if within is not None else None
-        case Binding(to=("key",)):
-            element = _source(analysis, binding, "map")
+        case Binding(
+            to=("where", _, "field") | ("by",) | ("field",) | ("fields", _) | ("key",),
+            arg=ValueArg(value=str(field)),
+        ):
+            yield field, "/value"
+        case Binding(to=("where",) | ("fields",)):
+            for each in _constant(binding):
+                named = as_object(each).get("field") if binding.to == ("where",) else each
+                if isinstance(named, str):
+                    yield named, "/json"
         case _:
-            return None
-    if element is None or not isinstance(binding.arg, ValueArg):
+            pass
+
+
+def _clause_flaw(analysis: Analysis, clause: _Clause) -> str | None:
+    constants = isinstance(clause.value, Type) and constants_of(clause.value.resolved() or {})
+    constant = constants[0] if constants else None
+    if clause.op == "matches" and constants:
+        return pattern_flaw(constant)
+    if clause.op == "exists" and constants and not isinstance(constant, bool):
+        return "`exists` compares with true or false"
+    if clause.op not in _ORDER or not isinstance(clause.field, str):
         return None
-    if not isinstance(binding.arg.value, str):
+    return order_flaw(_field(analysis, clause.at, clause.field), clause.value)
+
+
+def _field(analysis: Analysis, binding: Binding, field: str) -> Found | None:
+    """What a path of a function points to; None where the list or map is not known."""
+    is_key = binding.to == ("key",)
+    found = _source(analysis, binding, "map" if is_key else "list")
+    if found is None:
         return None
-    if binding.to == ("key",):
-        return child(element, binding.arg.value)
-    found = reached(element, split_pointer(binding.arg.value))
-    return MISSING if found is None else found
+    if is_key:
+        return child(found, field)
+    there = reached(items_of(found), split_pointer(field))
+    return MISSING if there is None else there
 
 
 def _source(analysis: Analysis, binding: Binding, name: str) -> Type | None:
@@ -100,8 +152,9 @@ def _members(analysis: Analysis, binding: Binding) -> tuple[str, ...]:
     found = _source(analysis, binding, "map" if is_key else "list")
     if found is None:
         return ()
-    properties = ((found if is_key else items_of(found)).resolved() or {}).get("properties")
-    return tuple(properties) if isinstance(properties, dict) else ()
+    return tuple(
+        as_object(((found if is_key else items_of(found)).resolved() or {}).get("properties"))
+    )
 
 
 def _cond_flaw(analysis: Analysis, step: Step, cond: ValueCond | RefCond) -> str | None:
@@ -137,6 +190,21 @@ def order_flaw(left: Found | None, right: Found) -> str | None:
         return None
     if not have & _ORDERED or not want & _ORDERED:
         return f"{shown(right if have & _ORDERED else left)} has no order"
-    if not have & want and not (have & _NUMBERS and want & _NUMBERS):
+    is_numbers = bool(have & _NUMBERS and want & _NUMBERS)
+    one, other = _scale(left), _scale(right)
+    if (not have & want and not is_numbers) or (one and other and one != other):
         return f"{shown(left)} has no order with {shown(right)}"
     return None
+
+
+def _scale(found: Type) -> str | None:
+    """On what scale a constant or a date stands, where that is certain."""
+    node = found.resolved() or {}
+    if "const" in node:
+        try:
+            return rank(node["const"])[0]
+        except NotComparableError:
+            return None
+    named = node.get("format")
+    is_text = kinds(found) == frozenset({"string"})
+    return named if is_text and named in ("date", "date-time") and isinstance(named, str) else None

@@ -11,9 +11,11 @@ Rule A: in a write, a recipient, amount, resource or address below `trusted` nee
 Rule B: untrusted content that others will see needs one too.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from itertools import groupby
 
 from pydantic import JsonValue
 
@@ -22,20 +24,23 @@ from executor.check.analysis import Analysis, Binding
 from executor.check.strict_json import Flaw, read_json
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
-from executor.plan.model import JsonArg, RefArg, RefPiece, Step, TextArg, ValueArg
+from executor.plan.model import JsonArg, Lit, RefArg, RefPiece, Step, TextArg, ValueArg
 from executor.plan.refs import (
+    OWN_ROOTS,
     Ref,
     join_pointer,
     parse_ref,
     refs_of_conds,
     split_pointer,
 )
-from executor.plan.types import UNKNOWN, Type, child, kinds
+from executor.plan.types import UNKNOWN, Type, arms_of, as_object, child, is_array, kinds
 
 TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
 _TOP = Label(Integrity.CONFIG)
 _REQUEST = Label(Integrity.REQUEST)
 _MODEL = Label(Integrity.MODEL)
+_SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
+_WORD = re.compile(r"\w")
 Said = Sequence[tuple[Label, Words]]
 
 
@@ -63,7 +68,9 @@ class Labels:
         for step_id in order:
             step = analysis.by_id[step_id]
             bindings = list(analysis.bindings(step))
-            self._arguments[step_id] = {each.index: self._of_binding(each) for each in bindings}
+            self._arguments[step_id] = {
+                each.index: self._of_binding(each).join(self._of_place(each)) for each in bindings
+            }
             self._results[step_id] = self._of_result(step, bindings)
 
     def argument(self, binding: Binding) -> Label:
@@ -93,22 +100,52 @@ class Labels:
             case ValueArg(value=value):
                 return self._of_literal(binding, value)
             case TextArg(text=pieces):
-                return _join(
-                    self._of_ref(binding.step, parse_ref(piece.ref))
-                    if isinstance(piece, RefPiece)
-                    else self._of_literal(binding, piece.lit)
-                    for piece in pieces
-                )
+                return _join(self._of_pieces(binding, pieces))
             case JsonArg(json_text=text):
                 try:
                     return self._of_literal(binding, read_json(text))
                 except Flaw:
                     return _MODEL
 
+    def _of_pieces(self, binding: Binding, pieces: Sequence[Lit | RefPiece]) -> Iterator[Label]:
+        """What stands side by side is read as one: nobody said `50` who said `5` and `0`."""
+        groups = [
+            ("".join(each.lit for each in group if isinstance(each, Lit)), [*group])
+            for _, group in groupby(pieces, key=lambda piece: isinstance(piece, Lit))
+        ]
+        for number, (text, group) in enumerate(groups):
+            if isinstance(group[0], RefPiece):
+                refs = [each for each in group if isinstance(each, RefPiece)]
+                yield _join(self._of_ref(binding.step, parse_ref(each.ref)) for each in refs)
+            elif len(groups) == 1 or not _SEPARATOR.fullmatch(text):
+                goes_on = (number > 0 and _WORD.match(text)) or (
+                    number + 1 < len(groups) and _WORD.match(text[-1:])
+                )
+                yield _MODEL if goes_on else self._of_literal(binding, text)
+
+    def _of_place(self, binding: Binding) -> Label:
+        """A key that no schema declares is data too, where a sink stands above it."""
+        action = self._analysis.action(binding.step)
+        here: Type = Type.of(action.input_schema) if action else UNKNOWN
+        label = _TOP
+        for depth, token in enumerate(binding.to):
+            if action and _is_data(here, token) and _is_inside_sink(action, binding.to[:depth]):
+                label = label.join(self._of_said(token))
+            below = child(here, token)
+            here = below if isinstance(below, Type) else UNKNOWN
+        return label
+
+    def _of_said(self, value: JsonValue) -> Label:
+        return next((label for label, words in self._said if words.hold(value)), _MODEL)
+
     def _of_literal(self, binding: Binding, value: JsonValue) -> Label:
         function = FUNCTIONS.get(binding.step.action)
         if function is not None and binding.to and binding.to[0] in function.control:
             return _REQUEST
+        if function is not None and function.name == "join":
+            # Joined texts are read as one, like the pieces of a text.
+            is_mark = isinstance(value, str) and _SEPARATOR.fullmatch(value)
+            return _REQUEST if binding.to == ("separator",) and is_mark else _MODEL
         target = binding.target if isinstance(binding.target, Type) else UNKNOWN
         return _join(self._of_leaves(target, value)) if value != {} else _REQUEST
 
@@ -116,12 +153,14 @@ class Labels:
         if isinstance(value, dict | list) and value and not _is_enumerated(target):
             members = value.items() if isinstance(value, dict) else enumerate(value)
             for token, member in members:
+                if isinstance(value, dict) and _is_data(target, str(token)):
+                    yield self._of_said(token)
                 below = child(target, str(token))
                 yield from self._of_leaves(below if isinstance(below, Type) else UNKNOWN, member)
         elif _is_enumerated(target):
             yield _REQUEST
         else:
-            yield next((label for label, words in self._said if words.hold(value)), _MODEL)
+            yield self._of_said(value)
 
     def _of_ref(self, step: Step | None, ref: Ref) -> Label:
         if ref.root == "input":
@@ -129,7 +168,8 @@ class Labels:
                 return _join([_REQUEST, *self._inputs.values()])
             return self._inputs.get(ref.tokens[0], _REQUEST)
         if ref.root in ("each", "each_item") and step is not None and step.each is not None:
-            return self._of_ref(step, parse_ref(step.each))
+            source = parse_ref(step.each)
+            return _MODEL if source.root in OWN_ROOTS else self._of_ref(step, source)
         return self._results.get(ref.root, _MODEL)
 
     def _of_result(self, step: Step, bindings: list[Binding]) -> Label:
@@ -158,6 +198,24 @@ def sinks_at(action: ActionSpec, to: tuple[str, ...]) -> frozenset[Sink]:
         if all(a in ("*", b) for a, b in zip(place[:shorter], to[:shorter], strict=True)):
             found.add(sink)
     return frozenset(found)
+
+
+def _is_inside_sink(action: ActionSpec, above: tuple[str, ...]) -> bool:
+    """Whether a sink stands at this place or above it."""
+    places = [split_pointer(at) for at in action.sinks]
+    return any(
+        len(place) <= len(above)
+        and all(a in ("*", b) for a, b in zip(place, above[: len(place)], strict=True))
+        for place in places
+    )
+
+
+def _is_data(target: Type, token: str) -> bool:
+    """Whether a member's name is somebody's choice: neither declared nor an index."""
+    if is_array(target):
+        return False
+    nodes = [found.resolved() or {} for found in (target, *arms_of(target))]
+    return not any(token in as_object(node.get("properties")) for node in nodes)
 
 
 def _join(labels: Iterable[Label]) -> Label:

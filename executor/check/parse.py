@@ -6,12 +6,16 @@ from pydantic import JsonValue, ValidationError
 
 from executor.check.strict_json import Flaw, read_json
 from executor.check.violation import Violation
+from executor.fn.compare import equal
 from executor.plan.model import LANGUAGE, Plan
+from executor.plan.refs import join_pointer
 
-_ARMS = frozenset(
-    {"RefArg", "ValueArg", "TextArg", "JsonArg", "Lit", "RefPiece"}
-    | {"ValueCond", "RefCond", "ListCond", "str", "int", "float", "bool", "none"}
-)
+_FIX = "See the published schema: lamgate admit --schema."
+
+_SCALARS = frozenset({"str", "int", "float", "bool", "none"})
+_ARMS = _SCALARS | {"RefArg", "ValueArg", "TextArg", "JsonArg", "Lit", "RefPiece"} | {
+    "ValueCond", "RefCond", "ListCond"
+}  # fmt: skip
 # A member that tells which arm of a union is meant; the arm's own complaints are the useful ones.
 _TELLING = {
     "ref": ("RefArg", "RefPiece"),
@@ -22,6 +26,14 @@ _TELLING = {
     "left": ("ValueCond",),
     "lhs": ("RefCond",),
     "subject": ("ListCond",),
+}
+
+_FORMS = {
+    arm: names
+    for names in (("ref", "value", "text", "json"), ("lit", "ref"), ("left", "lhs", "subject"))
+    for name in names
+    for arm in _TELLING[name]
+    if (arm in ("Lit", "RefPiece")) == ("lit" in names)
 }
 
 
@@ -36,36 +48,44 @@ def parse_plan(text: str | bytes) -> Plan | tuple[Violation, ...]:
 def plan_of(value: JsonValue) -> Plan | tuple[Violation, ...]:
     """Read a plan from JSON that was read already."""
     if not isinstance(value, dict):
-        return (Violation("unknown-field", "", "a plan is a JSON object", fix="Send an object."),)
+        return (Violation("unknown-field", "", "a plan is a JSON object", fix=_FIX),)
     prefix = ""
     if "language" in value:
-        if value["language"] != LANGUAGE or set(value) != {"language", "plan"}:
+        if not equal(value["language"], LANGUAGE) or set(value) != {"language", "plan"}:
             message = f"only language {LANGUAGE} is known, as {{language, plan}}"
-            return (Violation("unknown-field", "/language", message),)
+            return (Violation("unknown-field", "/language", message, fix=_FIX),)
         value, prefix = value["plan"], "/plan"
     try:
         # JSON has no tuples: lists are read in JSON mode, strictly in everything else.
-        return Plan.model_validate_json(json.dumps(value))
+        return Plan.model_validate_json(json.dumps(value), by_alias=True, by_name=False)
     except ValidationError as error:
         return _violations(error, value, prefix)
 
 
 def _violations(error: ValidationError, value: JsonValue, prefix: str) -> tuple[Violation, ...]:
-    found: dict[tuple[str, str], Violation] = {}
+    found: dict[str, Violation] = {}
     for detail in error.errors(include_url=False, include_context=False):
         path, arms = _place(detail["loc"])
         if not _is_meant(arms, path, value):
             continue
-        at = prefix + "".join(f"/{token}" for token in path)
         message = f"{detail['msg']} ({detail['type']})"
+        if arms and arms[-1][1] in _SCALARS:
+            message = "expected a text, a number, a boolean or null"
+        if (depth := _formless(arms, path, value)) is not None:
+            path, message = path[:depth], f"one of {' or '.join(_FORMS[arms[-1][1]])} is missing"
+        at = prefix + _pointer(path)
         step = _step_id(path, value)
-        found.setdefault((at, ""), Violation("unknown-field", at, message, step))
+        found.setdefault(at, Violation("unknown-field", at, message, step, fix=_FIX))
     if not found:  # every arm was ruled out: say that none fits, at the deepest common place
         path, _ = _place(error.errors()[0]["loc"])
-        at = prefix + "".join(f"/{token}" for token in path[:-1])
+        at = prefix + _pointer(path[:-1])
         message = "fits none of the allowed forms"
-        found[at, ""] = Violation("unknown-field", at, message, _step_id(path, value))
+        found[at] = Violation("unknown-field", at, message, _step_id(path, value), fix=_FIX)
     return tuple(found.values())
+
+
+def _pointer(path: tuple[str, ...]) -> str:
+    return "/" + join_pointer(path) if path else ""
 
 
 def _place(loc: tuple[int | str, ...]) -> tuple[tuple[str, ...], tuple[tuple[int, str], ...]]:
@@ -78,6 +98,18 @@ def _place(loc: tuple[int | str, ...]) -> tuple[tuple[str, ...], tuple[tuple[int
         else:
             path.append(str(part))
     return tuple(path), tuple(arms)
+
+
+def _formless(
+    arms: tuple[tuple[int, str], ...], path: tuple[str, ...], value: JsonValue
+) -> int | None:
+    """How deep an object stands that has none of the members which tell what it is."""
+    if not arms or arms[-1][1] not in _FORMS:
+        return None
+    depth, arm = arms[-1]
+    here = _at(value, path[:depth])
+    is_told = not isinstance(here, dict) or any(name in here for name in _FORMS[arm])
+    return None if is_told else depth
 
 
 def _is_meant(arms: tuple[tuple[int, str], ...], path: tuple[str, ...], value: JsonValue) -> bool:

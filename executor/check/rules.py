@@ -4,6 +4,7 @@ A rule yields every violation it finds. Rules are independent: all of them run, 
 one copes with what an earlier one complained about by saying nothing more of it.
 """
 
+import difflib
 from collections.abc import Callable, Iterator
 
 from executor.check.analysis import Analysis, is_list
@@ -22,11 +23,11 @@ from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.plan.graph import cycles
 from executor.plan.model import RESERVED_IDS, Step
-from executor.plan.refs import Use, parse_ref, refs_of_plan
+from executor.plan.refs import Use, parse_ref, refs_of_conds, refs_of_plan
 from executor.plan.types import MISSING, Type
 
 Rule = Callable[[Analysis], Iterator[Violation]]
-PRINTABLE = Type.of({"type": ["string", "number", "integer", "boolean"]})
+MOST_GUESSES = 10  # looking for names that look alike takes time in a large catalogue
 
 
 def unique_ids(analysis: Analysis) -> Iterator[Violation]:
@@ -44,9 +45,12 @@ def unique_ids(analysis: Analysis) -> Iterator[Violation]:
 
 def known_actions(analysis: Analysis) -> Iterator[Violation]:
     """Every action is in the catalogue."""
+    guessed: dict[str, tuple[str, ...]] = {}
     for index, step in enumerate(analysis.plan.steps):
         if analysis.action(step) is None:
-            names = analysis.catalog.candidates(step.action) or _functions_like(step.action)
+            if step.action not in guessed and len(guessed) < MOST_GUESSES:
+                guessed[step.action] = _names_like(analysis, step.action)
+            names = guessed.get(step.action, ())
             hint = f"; did you mean {names[0]}?" if names else ""
             message = f"{step.action} is not in the catalog{hint}"
             fix = "Use an action of the catalog, or say `unable`."
@@ -64,7 +68,8 @@ def known_steps(analysis: Analysis) -> Iterator[Violation]:
         for number, name in enumerate(step.after):
             if name not in analysis.by_id:
                 message = f"there is no step {name!r} to wait for"
-                yield say("unknown-step", f"/steps/{index}/after/{number}", message, step, ids)
+                at = f"/steps/{index}/after/{number}"
+                yield say("unknown-step", at, message, step, ids, "Name a step of this plan.")
 
 
 def known_paths(analysis: Analysis) -> Iterator[Violation]:
@@ -95,7 +100,27 @@ def lists_to_iterate(analysis: Analysis) -> Iterator[Violation]:
         ref = parse_ref(step.each)
         found = analysis.type_of(step, ref) if analysis.has_root(step, ref, "each") else None
         if found is not None and found is not MISSING and is_list(found) is False:
-            yield say("not-a-list", f"/steps/{index}/each", f"{ref} is no array", step)
+            fix = "Refer to an array."
+            yield say("not-a-list", f"/steps/{index}/each", f"{ref} is no array", step, (), fix)
+
+
+def checks_before_effects(analysis: Analysis) -> Iterator[Violation]:
+    """What cannot be undone does not stand before an `expect` that its own data must meet.
+
+    A step's `expect` is checked after its call. One that does not look at `result` could have
+    been checked before, by the step whose result it looks at.
+    """
+    for index, step in enumerate(analysis.plan.steps):
+        action = analysis.action(step)
+        if action is None or not action.is_write or not action.irreversible:
+            continue
+        for number, cond in enumerate(step.expect):
+            if any(use.ref.root == "result" for use in refs_of_conds((cond,), "", "expect")):
+                continue
+            message = f"{step.action} cannot be undone, and this is checked only after it"
+            fix = "Let the step expect it whose result this looks at, or put it into `when`."
+            at = f"/steps/{index}/expect/{number}"
+            yield say("effect-before-check", at, message, step, (), fix)
 
 
 RULES: tuple[Rule, ...] = (
@@ -115,6 +140,7 @@ RULES: tuple[Rule, ...] = (
     known_fields,
     comparable_conditions,
     comparable_clauses,
+    checks_before_effects,
 )
 
 
@@ -123,8 +149,11 @@ def structural_violations(analysis: Analysis) -> tuple[Violation, ...]:
     return tuple(violation for rule in RULES for violation in rule(analysis))
 
 
-def _functions_like(name: str) -> tuple[str, ...]:
-    return tuple(FUNCTIONS) if name.startswith("fn.") else ()
+def _names_like(analysis: Analysis, name: str) -> tuple[str, ...]:
+    functions = difflib.get_close_matches(name, FUNCTIONS, n=3, cutoff=0.4)
+    if name.startswith("fn."):
+        return tuple(functions) or tuple(FUNCTIONS)
+    return analysis.catalog.candidates(name[:80])
 
 
 def _siblings(analysis: Analysis, step: Step | None, use: Use) -> tuple[str, ...]:

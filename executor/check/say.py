@@ -10,6 +10,8 @@ from executor.plan.model import Step
 from executor.plan.types import Type, kinds
 
 MOST_CANDIDATES = 8
+# What may be a piece of a text.
+PRINTABLE = Type.of({"type": ["string", "number", "integer", "boolean"]})
 
 
 def say(

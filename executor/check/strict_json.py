@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
@@ -24,8 +25,18 @@ class Flaw(Exception):
         self.at = at
 
 
-def read_json(text: str | bytes, *, max_bytes: int = MAX_BYTES) -> JsonValue:
-    """Read one document; raises `Flaw`."""
+def read_json(
+    text: str | bytes,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_depth: int = MAX_DEPTH,
+    wide: bool = False,
+) -> JsonValue:
+    """Read one document; raises `Flaw`.
+
+    `wide` is for schemas, whose bounds may lie beyond what a double counts: such an integer is
+    read as the nearest double.
+    """
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         raise Flaw("too-large", f"{size} bytes; at most {max_bytes} are read")
@@ -33,7 +44,10 @@ def read_json(text: str | bytes, *, max_bytes: int = MAX_BYTES) -> JsonValue:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
         value: JsonValue = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_int=_wide_integer if wide else _integer,
         )
     except UnicodeDecodeError as error:
         raise Flaw("malformed-json", f"not UTF-8 at byte {error.start}") from error
@@ -41,8 +55,8 @@ def read_json(text: str | bytes, *, max_bytes: int = MAX_BYTES) -> JsonValue:
         where = f"line {error.lineno}, column {error.colno}"
         raise Flaw("malformed-json", f"{error.msg} at {where}") from error
     except RecursionError as error:
-        raise Flaw("too-large", f"nested deeper than {MAX_DEPTH} levels") from error
-    _walk(value, (), 1)
+        raise Flaw("too-large", f"nested deeper than {max_depth} levels") from error
+    _Walk(max_depth, is_wide=wide).over(value, (), 1)
     return value
 
 
@@ -65,31 +79,49 @@ def _integer(text: str) -> int | float:
     return int(text)
 
 
-def _walk(value: JsonValue, path: tuple[str, ...], depth: int) -> None:
-    at = "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in path)
-    if depth > MAX_DEPTH:
-        raise Flaw("too-large", f"nested deeper than {MAX_DEPTH} levels", at)
-    match value:
-        case dict():
-            for key, member in value.items():
-                if _LONE_SURROGATE.search(key):
-                    raise Flaw("malformed-json", "a lone surrogate in a member's name", at)
-                _walk(member, (*path, key), depth + 1)
-        case list():
-            for index, member in enumerate(value):
-                _walk(member, (*path, str(index)), depth + 1)
-        case str():
-            if _LONE_SURROGATE.search(value):
-                raise Flaw("malformed-json", "a lone surrogate, which is no Unicode text", at)
-        case int() | float() if not isinstance(value, bool):
-            _check_number(value, at)
-        case _:
-            pass
+def _wide_integer(text: str) -> int | float:
+    value = _integer(text)
+    return value if abs(value) <= MAX_SAFE_INTEGER else float(value)
 
 
-def _check_number(value: int | float, at: str) -> None:
-    if value in (float("inf"), float("-inf")):
-        raise Flaw("number-out-of-range", "a number beyond the range of a double", at)
-    # A double beyond this is an integer too, and RFC 8785 may write it as one.
-    if abs(value) > MAX_SAFE_INTEGER:
-        raise Flaw("number-out-of-range", f"{value} is beyond ±(2^53-1)", at)
+@dataclass(frozen=True)
+class _Walk:
+    """What can be said only of what was read: depth, texts, numbers."""
+
+    max_depth: int
+    is_wide: bool
+
+    def over(self, value: JsonValue, path: tuple[str, ...], depth: int) -> None:
+        if depth > self.max_depth:
+            message = f"nested deeper than {self.max_depth} levels"
+            raise Flaw("too-large", message, _pointer(path))
+        match value:
+            case dict():
+                for key, member in value.items():
+                    if _LONE_SURROGATE.search(key):
+                        message = "a lone surrogate in a member's name"
+                        raise Flaw("malformed-json", message, _pointer(path))
+                    self.over(member, (*path, key), depth + 1)
+            case list():
+                for index, member in enumerate(value):
+                    self.over(member, (*path, str(index)), depth + 1)
+            case str():
+                if _LONE_SURROGATE.search(value):
+                    message = "a lone surrogate, which is no Unicode text"
+                    raise Flaw("malformed-json", message, _pointer(path))
+            case int() | float() if not isinstance(value, bool):
+                self._check_number(value, path)
+            case _:
+                pass
+
+    def _check_number(self, value: int | float, path: tuple[str, ...]) -> None:
+        if value in (float("inf"), float("-inf")):
+            message = "a number beyond the range of a double"
+            raise Flaw("number-out-of-range", message, _pointer(path))
+        # A double beyond this is an integer too, and RFC 8785 may write it as one.
+        if abs(value) > MAX_SAFE_INTEGER and not self.is_wide:
+            raise Flaw("number-out-of-range", f"{value} is beyond ±(2^53-1)", _pointer(path))
+
+
+def _pointer(path: tuple[str, ...]) -> str:
+    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in path)

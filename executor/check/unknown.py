@@ -12,3 +12,12 @@ class Unknown(dict[str, JsonValue]):
     def __init__(self, kinds: frozenset[str] | None) -> None:
         super().__init__()
         self.kinds = kinds
+
+
+def is_open(value: JsonValue) -> bool:
+    """Whether anything in a value is not known yet."""
+    if isinstance(value, Unknown):
+        return True
+    if isinstance(value, dict):
+        return any(map(is_open, value.values()))
+    return isinstance(value, list) and any(map(is_open, value))

@@ -13,8 +13,11 @@ from pydantic import JsonValue
 
 # A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send.
 _BEFORE = r"(?<!\w)(?<!\w[.@+-])"
-_AFTER = r"(?!\w|[.@+-]\w)"
-_NUMBER = re.compile(r"(?<![\w.,])\d+(?:[.,]\d+)*(?=[a-z]{3}\b|[^\w.,]|[.,](?!\d)|$)")
+_AFTER = r"(?![\w\u0300-\u036f]|[.@+-]\w)"
+_NUMBER = re.compile(
+    r"((?<!\w)[-\u2212]|(?<!\w)minus\s)?"
+    r"(?<![\w.,])(\d+(?:[.,]\d+)*)(?=[a-z]{3}\b|[^\w.,]|[.,](?!\d)|$)"
+)
 _PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _SMALL = "zero one two three four five six seven eight nine ten eleven twelve".split()
 _CURRENCIES = {
@@ -50,7 +53,7 @@ class Words:
             case None | bool():
                 return True
             case int() | float():
-                return abs(Decimal(repr(value))) in self._numbers
+                return Decimal(repr(value)) in self._numbers
             case str():
                 return self._hold_text(value)
             case list():
@@ -60,10 +63,12 @@ class Words:
 
     def _hold_text(self, value: str) -> bool:
         text = _fold(value).strip()
-        if not text or re.search(_BEFORE + re.escape(text) + _AFTER, self._text):
-            return True
+        if not text:
+            return False  # nobody says nothing, and an empty id may mean all of them
         if _PLAIN_NUMBER.fullmatch(text):
-            return abs(Decimal(text)) in self._numbers
+            return Decimal(text) in self._numbers  # by value: `1` is not said by `1,000`
+        if re.search(_BEFORE + re.escape(text) + _AFTER, self._text):
+            return True
         if _DATE.fullmatch(text):
             return text in self._dates
         signs = _CURRENCIES.get(text, ())
@@ -81,8 +86,8 @@ def _says(text: str, sign: str) -> bool:
 
 
 def _numbers(text: str) -> Iterator[Decimal]:
-    for found in _NUMBER.findall(text):
-        yield from _readings(found)
+    for sign, found in _NUMBER.findall(_ISO_DATE.sub(" ", text)):
+        yield from (-each if sign else each for each in _readings(found))
     for number, word in enumerate(_SMALL):
         if re.search(rf"(?<!\w){word}(?!\w)", text):
             yield Decimal(number)

@@ -140,7 +140,10 @@ def _instant(text: str) -> Rank:
         raise NotComparableError(f"{text!r} is no date-time") from error
     if found.tzinfo is None:
         return ("date-time", "local", found)
-    return ("date-time", "", found.astimezone(datetime.UTC))
+    try:
+        return ("date-time", "", found.astimezone(datetime.UTC))
+    except OverflowError as error:
+        raise NotComparableError(f"{text!r} is beyond every calendar") from error
 
 
 def _name(rank_of: Rank) -> str:

@@ -217,11 +217,7 @@ def _pick_type(types: Types) -> Type:
     if not tokens or any("*" in each for each in tokens):
         return array_of(Type.of({"type": "object"}))
     element = _element_type(types)
-    members = {
-        each[-1] if each else "value": found
-        for each in tokens
-        if (found := reached(element, each)) is not None
-    }
+    members = {each[-1] if each else "value": reached(element, each) or UNKNOWN for each in tokens}
     return array_of(object_of(members, optional=True))
 
 

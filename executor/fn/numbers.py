@@ -1,6 +1,7 @@
 """Functions over numbers, money and dates: exact decimals, never binary fractions."""
 
 import datetime
+import re
 from collections.abc import Callable
 from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow
 
@@ -22,6 +23,7 @@ MONEY: JsonObject = {
     "required": ["amount", "currency"],
     "additionalProperties": False,
 }
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _DECIMAL: JsonObject = {"type": "string", "format": "decimal"}
 _QUANTITY: JsonObject = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "object"}]}
 _WHEN: JsonObject = {"type": "string"}
@@ -108,8 +110,8 @@ def _quantity(value: JsonValue) -> Quantity:
                 return ("number", "", Decimal(repr(value)))
             case str():
                 return ("decimal", "", decimal(value))
-            case {"amount": str(amount), "currency": str(currency)}:
-                return ("money", currency, decimal(amount))
+            case {"amount": str(amount), "currency": str(unit)} if _CURRENCY.fullmatch(unit):
+                return ("money", unit, decimal(amount))
             case _:
                 raise FnError("type-mismatch", "expected a number, a decimal or money")
     except NotComparableError as error:
@@ -143,7 +145,11 @@ def _written(quantity: Quantity) -> JsonValue:
         return f"{amount:f}"
     if abs(amount) > MAX_SAFE:
         raise FnError("number-out-of-range", f"{amount} is beyond ±(2^53-1)")
-    return int(amount) if amount == int(amount) else float(amount)
+    if amount == int(amount):
+        return int(amount)
+    if Decimal(repr(float(amount))) != amount:
+        raise FnError("number-out-of-range", f"{amount} is no double, send decimals as texts")
+    return float(amount)
 
 
 def _at(element: JsonValue, tokens: tuple[str, ...]) -> JsonValue:

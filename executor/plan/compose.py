@@ -9,6 +9,10 @@ from executor.plan.types import Type
 
 # Data inside a schema: what looks like a reference there is none.
 _DATA = frozenset({"const", "enum", "default", "examples", "example"})
+# Maps whose keys are names that somebody chose, so no keyword is among them.
+_NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+MOST_NODES = 50_000
+MOST_LEVELS = 60
 
 
 def standalone(found: Type) -> JsonObject:
@@ -103,6 +107,8 @@ def _moved(node: JsonValue, to: str) -> JsonValue:
     for key, value in node.items():
         if key == "$ref" and isinstance(value, str) and value.startswith("#"):
             moved[key] = to + value[1:]
+        elif key in _NAMED and isinstance(value, dict):
+            moved[key] = {name: _moved(each, to) for name, each in value.items()}
         else:
             moved[key] = value if key in _DATA else _moved(value, to)
     return moved
@@ -110,9 +116,32 @@ def _moved(node: JsonValue, to: str) -> JsonValue:
 
 def has_ref(node: JsonValue) -> bool:
     """Whether a reference stands anywhere in a node."""
-    if isinstance(node, dict):
-        return any(
-            key in ("$ref", "$dynamicRef") or (key not in _DATA and has_ref(value))
-            for key, value in node.items()
-        )
-    return isinstance(node, list) and any(has_ref(value) for value in node)
+    if isinstance(node, list):
+        return any(has_ref(value) for value in node)
+    if not isinstance(node, dict):
+        return False
+    for key, value in node.items():
+        if key in _NAMED and isinstance(value, dict):
+            if any(has_ref(each) for each in value.values()):
+                return True
+        elif key in ("$ref", "$dynamicRef") or (key not in _DATA and has_ref(value)):
+            return True
+    return False
+
+
+def is_small(found: Type) -> bool:
+    """Whether a type is worth following; one that is built of itself doubles with every step."""
+    left = MOST_NODES
+    level: list[JsonValue] = [found.node]
+    for _ in range(MOST_LEVELS):
+        left -= len(level)
+        if left < 0 or not level:
+            return left >= 0
+        below: list[JsonValue] = []
+        for node in level:
+            if isinstance(node, dict):
+                below.extend(node.values())
+            elif isinstance(node, list):
+                below.extend(node)
+        level = below
+    return not level

@@ -14,9 +14,15 @@ def data_sources(step: Step) -> frozenset[str]:
 
 
 def graph(plan: Plan) -> Graph:
-    """Map each step id to the ids it must wait for; unknown names are left out, itself is kept."""
-    ids = {step.id for step in plan.steps}
-    return {step.id: frozenset((data_sources(step) | set(step.after)) & ids) for step in plan.steps}
+    """Map each step id to the ids it must wait for; unknown names are left out, itself is kept.
+
+    Two steps of one id, which admission refuses, wait for what either of them waits for.
+    """
+    waits_for: dict[str, frozenset[str]] = {step.id: frozenset() for step in plan.steps}
+    for step in plan.steps:
+        needs = (data_sources(step) | set(step.after)) & waits_for.keys()
+        waits_for[step.id] |= needs
+    return waits_for
 
 
 def cycles(waits_for: Graph) -> tuple[tuple[str, ...], ...]:

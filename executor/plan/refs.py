@@ -16,6 +16,9 @@ from executor.plan.model import (
     ValueCond,
 )
 
+# Roots that stand for something of the step itself, so no other step is waited for.
+OWN_ROOTS = frozenset({"each", "each_item", "result"})
+
 
 @dataclass(frozen=True)
 class Ref:

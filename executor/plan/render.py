@@ -22,10 +22,18 @@ def render(plan: Plan) -> str:
     lines += [f"assumes: {each.text}" for each in plan.assumptions]
     lines += [f"asks: {each.ask}" for each in plan.questions]
     lines += [f"unable: {plan.unable}"] if plan.unable is not None else []
+    lines = [one_line(line) for line in lines]
     lines += [render_step(step) for step in plan.steps]
     if plan.answer:
-        lines.append(f"answer({', '.join(_arg(arg) for arg in plan.answer)})")
+        lines.append(one_line(f"answer({', '.join(_arg(arg) for arg in plan.answer)})"))
     return "\n".join(lines)
+
+
+def one_line(text: str) -> str:
+    """The text with everything that does not print written out: no text can forge a line."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def render_step(step: Step) -> str:
@@ -39,7 +47,7 @@ def render_step(step: Step) -> str:
         text += f" expect {' and '.join(_cond(cond) for cond in step.expect)}"
     if step.after:
         text += f" after {', '.join(step.after)}"
-    return text
+    return one_line(text)
 
 
 def _arg(arg: Arg) -> str:

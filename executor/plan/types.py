@@ -221,6 +221,11 @@ def as_list(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
+def as_object(value: JsonValue) -> JsonObject:
+    """The object, or an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
 def _own_child(found: Type, node: JsonObject, token: str) -> Found:
     names = likely_kinds(found)
     if names is not None and not names & {"object", "array"}:

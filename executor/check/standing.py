@@ -1,0 +1,228 @@
+"""How each step stands: its guards, its approval, its labels, and what no approval may lift."""
+
+from collections.abc import Iterable, Iterator
+
+from pydantic import JsonValue
+
+from connectors.spec import ActionSpec, Integrity, Label
+from executor.check.analysis import Analysis, Binding
+from executor.check.cedar import Judgement, PolicyQuestion
+from executor.check.certificate import ApprovalNeed, Guard, Standing, StepDecision, ValueLabel
+from executor.check.context import AdmissionContext
+from executor.check.known import known_arguments
+from executor.check.labels import Concern, Labels
+from executor.check.say import PRINTABLE
+from executor.check.types import Flow, flows
+from executor.check.unknown import Unknown
+from executor.check.violation import Code, Violation
+from executor.check.words import Words
+from executor.fn import FUNCTIONS
+from executor.plan.compose import standalone
+from executor.plan.graph import order
+from executor.plan.model import Arg, RefArg, RefPiece, Step, TextArg
+from executor.plan.refs import join_pointer, parse_ref
+from executor.plan.types import Type
+
+
+def labels_of(analysis: Analysis, context: AdmissionContext) -> Labels:
+    """The label of every value of the plan."""
+    labels = dict(context.inputs.labels)
+    if "today" not in context.inputs.values:
+        labels["today"] = Label(Integrity.CONFIG)
+    return Labels(analysis, tuple(_said(context)), labels, order(analysis.graph))
+
+
+def _said(context: AdmissionContext) -> Iterator[tuple[Label, Words]]:
+    """What literals may have been taken from, best first; untrusted inputs ground nothing."""
+    said: dict[Label, list[str]] = {Label(Integrity.REQUEST): [context.request, *context.history]}
+    for name, value in context.inputs.values.items():
+        label = context.inputs.labels.get(name, Label(Integrity.REQUEST))
+        if label.integrity.at_least(Integrity.TRUSTED):
+            said.setdefault(label, []).extend(_texts(value))
+    for label, texts in sorted(said.items(), key=lambda each: each[0].integrity.rank):
+        yield label, Words(texts, context.today)
+
+
+def _texts(value: JsonValue) -> Iterator[str]:
+    match value:
+        case dict():
+            for member in value.values():
+                yield from _texts(member)
+        case list():
+            for member in value:
+                yield from _texts(member)
+        case None | bool():
+            pass
+        case _:
+            yield str(value)
+
+
+def decide(
+    step: Step,
+    action: ActionSpec,
+    analysis: Analysis,
+    labels: Labels,
+    context: AdmissionContext,
+) -> tuple[StepDecision, list[Violation]]:
+    """Say how one step stands, and what of it no approval may lift."""
+    bindings = list(analysis.bindings(step))
+    guards = _type_guards(step, action, analysis)
+    concerns = list(labels.concerns(step, action))
+    violations = [] if context.lift_role else [_not_liftable(each) for each in concerns]
+    violations += _shown_to_others(action, bindings, labels)
+    judgement = _judge(step, action, analysis, labels, context)
+    if judgement and judgement.verdict == "deny":
+        violations.append(_denied(step, analysis.place[step.id], judgement))
+    if judgement and judgement.verdict == "unknown":
+        role = f"; it may ask for {judgement.role}" if judgement.role else ""
+        guards.append(Guard(kind="policy", at="", why=f"decided on the real values{role}"))
+    approval = _approval(action, concerns, judgement, context.lift_role)
+    standing = Standing.ALLOWED
+    if guards:
+        standing = Standing.CONDITIONAL
+    if approval:
+        standing = Standing.NEEDS_APPROVAL
+    result = labels.result(step)
+    decision = StepDecision(
+        step=step.id,
+        action=step.action,
+        effect=action.effect,
+        standing=standing,
+        guards=tuple(guards),
+        approval=approval,
+        labels={join_pointer(each.to): _shown(labels.argument(each)) for each in bindings},
+        result_label=_shown(result),
+        policies=judgement.policies if judgement else (),
+    )
+    return decision, violations
+
+
+def _type_guards(step: Step, action: ActionSpec, analysis: Analysis) -> list[Guard]:
+    """What has to be checked on the real values, because a schema leaves it open."""
+    unprintable = [
+        _unprintable(each) for each in analysis.bindings(step) if _is_open(each, analysis)
+    ]
+    if analysis.whole_flow(step) is Flow.YES:
+        return unprintable
+    open_ones = unprintable + [
+        Guard(
+            kind="type",
+            at=join_pointer(binding.to),
+            why=_open_type(binding),
+            expected=standalone(binding.target),
+        )
+        for binding in analysis.bindings(step)
+        if isinstance(binding.target, Type) and analysis.flow(binding) is Flow.UNKNOWN
+    ]
+    if open_ones:
+        return open_ones
+    why = "the arguments together are not known to be valid"
+    return [Guard(kind="type", at="", why=why, expected=action.input_schema)]
+
+
+def _is_open(binding: Binding, analysis: Analysis) -> bool:
+    """Whether a piece of a text may turn out to be null, a list or an object."""
+    if not isinstance(binding.arg, TextArg):
+        return False
+    refs = [parse_ref(each.ref) for each in binding.arg.text if isinstance(each, RefPiece)]
+    found = [analysis.type_of(binding.step, ref) for ref in refs]
+    return any(isinstance(each, Type) and flows(each, PRINTABLE) is not Flow.YES for each in found)
+
+
+def _unprintable(binding: Binding) -> Guard:
+    why = "a piece is not known to be a text, a number or a boolean"
+    return Guard(kind="type", at=join_pointer(binding.to), why=why, expected={"type": "string"})
+
+
+def _open_type(binding: Binding) -> str:
+    match binding.arg:
+        case RefArg(ref=ref):
+            return f"{ref} is not known to have the right type"
+        case _:
+            return f"{binding.arg.to} is not known to have the right type"
+
+
+def _judge(
+    step: Step,
+    action: ActionSpec,
+    analysis: Analysis,
+    labels: Labels,
+    context: AdmissionContext,
+) -> Judgement | None:
+    if context.policy is None or step.action in FUNCTIONS:
+        return None
+    bindings = list(analysis.bindings(step))
+    question = PolicyQuestion(
+        principal=context.principal,
+        action=action,
+        arguments=known_arguments(
+            bindings, {"today": context.today} | context.inputs.values, Type.of(action.input_schema)
+        ),
+        labels={join_pointer(each.to): labels.argument(each) for each in bindings},
+        run=Unknown(None),
+    )
+    return context.policy.judge(question)
+
+
+def _approval(
+    action: ActionSpec,
+    concerns: Iterable[Concern],
+    judgement: Judgement | None,
+    lift_role: str | None,
+) -> ApprovalNeed | None:
+    """What one approval must cover; a second role that policy wants is asked for in the run."""
+    own = [f"{action.name} always needs one"] if action.approval else []
+    own += [concern.why for concern in concerns]
+    role = action.approval or (lift_role if own else None)
+    asked = judgement if judgement and judgement.verdict == "approval" else None
+    if asked is None:
+        return ApprovalNeed(role=role, reasons=tuple(own)) if role else None
+    reasons = asked.messages or (f"policy {', '.join(asked.policies)}",)
+    if role is None or role == asked.role:
+        return ApprovalNeed(
+            role=asked.role or role or "",
+            quorum=asked.quorum,
+            reasons=(*own, *reasons),
+            policies=asked.policies,
+        )
+    also = tuple(f"{reason} (and then by {asked.role})" for reason in reasons)
+    return ApprovalNeed(role=role, reasons=(*own, *also), policies=asked.policies)
+
+
+def _shown_to_others(
+    action: ActionSpec, bindings: Iterable[Binding], labels: Labels
+) -> Iterator[Violation]:
+    """What some may read goes to no action that shows it to others."""
+    for binding in bindings if action.egress else ():
+        readers = labels.argument(binding).readers
+        if readers is None or (action.readers is not None and readers.issuperset(action.readers)):
+            continue
+        who = ", ".join(sorted(readers)) or "nobody"
+        message = f"only {who} may read what goes into {binding.arg.to!r}; {action.name} shows it"
+        at = f"/steps/{binding.place}{binding.at}/{_member(binding.arg)}"
+        yield Violation("private-to-open", at, message, binding.step.id, fix="Leave it out.")
+
+
+def _member(arg: Arg) -> str:
+    return next(iter(arg.model_dump(by_alias=True)))
+
+
+def _not_liftable(concern: Concern) -> Violation:
+    at = f"/steps/{concern.binding.place}{concern.binding.at}/{_member(concern.binding.arg)}"
+    made_up = concern.label.integrity.value == "model"
+    code: Code = "ungrounded-target" if made_up else "tainted-argument"
+    fix = "Take it from the request or from a trusted result, or ask a question."
+    return Violation(code, at, concern.why, concern.binding.step.id, fix=fix)
+
+
+def _denied(step: Step, place: int, judgement: Judgement) -> Violation:
+    names = f" ({', '.join(judgement.policies)})" if judgement.policies else ""
+    message = f"{step.action}: {'; '.join(judgement.messages) or 'forbidden'}{names}"
+    code = judgement.code or "policy-denied"
+    fix = "Leave the step out, or ask the operator about this policy."
+    return Violation(code, f"/steps/{place}/action", message, step.id, fix=fix)
+
+
+def _shown(label: Label) -> ValueLabel:
+    readers = None if label.readers is None else tuple(sorted(label.readers))
+    return ValueLabel(integrity=label.integrity, readers=readers)
