@@ -4,30 +4,23 @@ Deterministic, local, in milliseconds. What is missing is asked; what nobody kno
 with what can be done instead.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import replace
 
-from pydantic import JsonValue
-
-from connectors.spec import Integrity, JsonObject, Label
 from executor.check.admit import Inputs, Questions, Rejected
 from executor.plan.model import Question
 from executor.playbook import Playbook
-from planner.extract_inputs import (
-    Reading,
-    captured,
-    is_plain_number,
-    is_valid,
-    options_of,
-    read_input,
-    spoken,
-    without_specific,
-)
-from planner.request import Check, Draft, OnDraft, PlanRequest, Proposal
+from planner.doubt import doubtful, unread_number
+from planner.playbook_inputs import PlaybookInputs, Read
+from planner.request import Check, Draft, OnDraft, PlanRequest, Proposal, too_long
 from planner.utterances import Match, matches, rivals
 
 NAME = "playbooks"
 WHICH = "playbook"
+NONE = "none of these"
+_NONE = frozenset({"no", "none", "neither", NONE})
+_YES = frozenset({"y", "yes"})
 
 
 class EmbeddedPlanner:
@@ -38,6 +31,9 @@ class EmbeddedPlanner:
 
     async def propose(self, request: PlanRequest, check: Check, on_draft: OnDraft) -> Proposal:
         """Match, read the inputs, ask for what is missing, and have the plan admitted."""
+        if (told := too_long(request)) is not None:
+            return Proposal(Questions((), told), NAME)
+        request = _legible(request)
         chosen = self._choose(request)
         if isinstance(chosen, Questions):
             return Proposal(chosen, NAME)
@@ -46,7 +42,8 @@ class EmbeddedPlanner:
             takes = ", ".join(playbook.inputs) or "none"
             told = f"{playbook.name} has no input called {', '.join(unknown)}; it takes: {takes}."
             return Proposal(Questions((), told), NAME)
-        read = _Inputs(chosen, request).read()
+        answers = {about: each for about, each in request.answers.items() if about != WHICH}
+        read = _with_doubt(chosen, request, PlaybookInputs(chosen, request, answers).read())
         if isinstance(read, Questions):
             return Proposal(read, NAME)
         verdict = check(playbook.plan, read, playbook.options)
@@ -59,19 +56,16 @@ class EmbeddedPlanner:
         found = rivals(matches(self._playbooks, request.text))
         if not found:
             return Questions((), f"No playbook fits this request. {self._offer()}")
+        answer = _plainly(request.answers.get(WHICH, ""))
+        if answer in _NONE:
+            return Questions((), f"None of the playbooks is meant. {self._offer()}")
         if len(found) == 1:
             return found[0]
-        answer = request.answers.get(WHICH)
-        if answer is not None:
-            if (named := _named(found, answer)) is not None:
-                return named
-            if _plainly(answer) in ("none", "neither", "none of these"):
-                return Questions((), f"None of the playbooks is meant. {self._offer()}")
-        ask = "Which of these is meant? " + "; ".join(
-            f"{each.playbook.name}: {each.playbook.description}" for each in found
-        )
+        if answer and (named := _named(found, answer)) is not None:
+            return named
+        ask = "Which of these is meant? " + "; ".join(_told(each) for each in found)
         names = tuple(each.playbook.name for each in found)
-        return Questions((Question(about=WHICH, ask=ask, options=names),), None)
+        return Questions((Question(about=WHICH, ask=ask, options=(*names, NONE)),), None)
 
     def _offer(self) -> str:
         if not self._playbooks:
@@ -82,88 +76,39 @@ class EmbeddedPlanner:
         return f"What can be done: {can}."
 
 
+def _legible(request: PlanRequest) -> PlanRequest:
+    """The same words in one spelling of each letter, and none that cannot be written down."""
+    answers = {about: _spelled(text) for about, text in request.answers.items()}
+    return replace(request, text=_spelled(request.text), answers=answers)
+
+
+def _spelled(text: str) -> str:
+    return unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _with_doubt(match: Match, request: PlanRequest, found: Read) -> Inputs | Questions:
+    """Ask whether the playbook is meant, beside all else, where the words may say otherwise."""
+    read = found.outcome
+    word = doubtful(match, request.text) or unread_number(found.left, request.today)
+    answer = _plainly(request.answers.get(WHICH, ""))
+    if word is None or answer in _YES or (answer and _named((match,), answer)):
+        return read
+    ask = f'It says "{word}", which no playbook can weigh. Is this what is meant? {_told(match)}'
+    own = Question(about=WHICH, ask=ask, options=(match.playbook.name, NONE))
+    return Questions((own, *(read.questions if isinstance(read, Questions) else ())), None)
+
+
+def _told(match: Match) -> str:
+    return f"{match.playbook.name}: {match.playbook.description}"
+
+
 def _named(found: Sequence[Match], answer: str) -> Match | None:
-    said = _plainly(answer)
     for place, each in enumerate(found, 1):
         names = (each.playbook.name, each.playbook.description, str(place))
-        if said in {_plainly(name) for name in names}:
+        if answer in {_plainly(name) for name in names}:
             return each
     return None
 
 
 def _plainly(text: str) -> str:
     return " ".join(text.casefold().replace("_", " ").split()).strip(" .!")
-
-
-@dataclass(frozen=True)
-class _Inputs:
-    """Reads a playbook's inputs: given ones, answers, words in their place, words by their form."""
-
-    match: Match
-    request: PlanRequest
-
-    def read(self) -> Inputs | Questions:
-        """All inputs with their values and labels, or everything that is to be asked, at once."""
-        values: JsonObject = {}
-        labels: dict[str, Label] = {}
-        questions: list[Question] = []
-        for name, schema in self._schemas().items():
-            if name in self.request.inputs and is_valid(schema, self.request.inputs[name]):
-                values[name], integrity = self.request.inputs[name], Integrity.REQUEST
-            elif (reading := self._reading(name, schema)).kind == "value":
-                values[name], integrity = reading.value, Integrity.REQUEST
-            elif reading.kind == "nothing" and "default" in schema and not self._tried(name):
-                values[name], integrity = schema["default"], Integrity.CONFIG
-            else:
-                questions.append(self._question(name, schema, reading))
-                continue
-            labels[name] = Label(integrity)
-        if questions:
-            return Questions(tuple(questions), None)
-        return Inputs(self.match.playbook.inputs_schema, values, labels)
-
-    def _reading(self, name: str, schema: JsonObject) -> Reading:
-        today, answers = self.request.today, self.request.answers
-        if name in answers:
-            return read_input(schema, answers[name], today, answered=True)
-        if name in self.request.inputs:
-            return Reading("nothing")
-        if name in self.match.captures:
-            here = captured(schema, self.match.captures[name], today)
-            if here.kind == "value":
-                return here
-        reading = read_input(schema, self._words(name, self.request.text), today)
-        for other in self._other_answers(name):
-            if reading.kind == "nothing":
-                reading = read_input(schema, self._words(name, other), today)
-        return reading
-
-    def _words(self, name: str, text: str) -> str:
-        schemas = self._schemas()
-        if not is_plain_number(schemas[name]):
-            return text
-        return without_specific(
-            text, (each for key, each in schemas.items() if key != name), self.request.today
-        )
-
-    def _other_answers(self, name: str) -> list[str]:
-        """What was said in answer to other questions belongs to the request's words, too."""
-        return [text for about, text in self.request.answers.items() if about != name]
-
-    def _schemas(self) -> Mapping[str, JsonObject]:
-        return {
-            name: schema
-            for name, schema in self.match.playbook.inputs.items()
-            if isinstance(schema, dict)
-        }
-
-    def _tried(self, name: str) -> bool:
-        return name in self.request.answers or name in self.request.inputs
-
-    def _question(self, name: str, schema: JsonObject, reading: Reading) -> Question:
-        own = schema.get("x-ask")
-        ask = own if isinstance(own, str) else f"What is the {name.replace('_', ' ')}?"
-        given: JsonValue = self.request.answers.get(name, self.request.inputs.get(name))
-        if given is not None and reading.kind == "nothing":
-            ask = f"{spoken(given)!r} was not understood. {ask}"
-        return Question(about=name, ask=ask, options=reading.candidates or options_of(schema))

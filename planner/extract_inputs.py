@@ -13,21 +13,24 @@ from connectors.spec import JsonObject
 from executor.check.types import Flow, validity
 from executor.plan.types import Type
 from planner import said
-from planner.said import Said
+from planner.said import Said, Span
 from planner.said_dates import dates
 from planner.said_money import money
+from planner.said_numbers import integers, numbers
 
+BLANK = "\N{OBJECT REPLACEMENT CHARACTER}"  # no word, no blank: nothing is read across it
 _YES = frozenset("yes y true on sure ok okay".split())
 _NO = frozenset("no n false off".split())
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the words say of one input: a value, several candidates, or nothing."""
+    """What the words say of one input: a value and where it stands, several, or nothing."""
 
     kind: Literal["value", "several", "nothing"]
     value: JsonValue = None
     candidates: tuple[str, ...] = ()
+    spans: tuple[Span, ...] = ()
 
 
 _NOTHING = Reading("nothing")
@@ -38,22 +41,26 @@ def read_input(schema: JsonObject, words: str, today: str, *, answered: bool = F
     if answered:
         whole = _whole(schema, words.strip())
         if whole is not None and is_valid(schema, whole):
-            return Reading("value", whole)
+            return Reading("value", whole, spans=((0, len(words)),))
     if schema.get("type") == "array":
         return _listed(schema, words, today)
     found = [each for each in _candidates(schema, words, today) if is_valid(schema, each.value)]
     distinct: dict[str, Said] = {}
     for each in sorted(found, key=lambda one: one.start):
         distinct.setdefault(spoken(each.value), each)
-    if len(distinct) == 1 and (answered or any(each.sure for each in found)):
-        return Reading("value", found[0].value)
-    return Reading("several", candidates=tuple(distinct)) if distinct else _NOTHING
+    # An answer may say "one" or "about 5"; one that says "no refund" in other words is no refund.
+    taken = any(each.sure for each in found) or (answered and "enum" not in schema)
+    if len(distinct) == 1 and taken:
+        return Reading("value", found[0].value, spans=_spans(found))
+    if not distinct:
+        return _NOTHING
+    return Reading("several", candidates=tuple(distinct), spans=_spans(found))
 
 
 def captured(schema: JsonObject, words: str, today: str) -> Reading:
     """Read an input from words that stand in its very place; there even free text is one."""
-    if _is_free_text(schema) and is_valid(schema, words):
-        return Reading("value", words)
+    if is_free_text(schema) and is_valid(schema, words):
+        return Reading("value", words, spans=((0, len(words)),))
     return read_input(schema, words, today)
 
 
@@ -86,18 +93,37 @@ def is_valid(schema: JsonObject, value: JsonValue) -> bool:
 
 def without_specific(words: str, schemas: Iterable[JsonObject], today: str) -> str:
     """The words with what other inputs take by their form blanked out: 1042 is no quantity."""
+    specific = [
+        (each.start, each.end)
+        for schema in schemas
+        if not is_plain_number(schema)
+        for each in _candidates(_item(schema), words, today)
+        if is_valid(_item(schema), each.value)
+    ]
+    return without(words, specific)
+
+
+def without(words: str, spans: Iterable[Span]) -> str:
+    """The words with some places blanked out; every other place stays where it is."""
     shown = list(words)
-    for schema in schemas:
-        if not is_plain_number(schema):
-            for each in _candidates(schema, words, today):
-                if is_valid(schema, each.value):
-                    shown[each.start : each.end] = " " * (each.end - each.start)
+    for start, end in spans:
+        shown[start:end] = BLANK * (end - start)
     return "".join(shown)
+
+
+def _item(schema: JsonObject) -> JsonObject:
+    items = schema.get("items")
+    return items if schema.get("type") == "array" and isinstance(items, dict) else schema
 
 
 def is_plain_number(schema: JsonObject) -> bool:
     """Whether any number would do, so that it must not be one that means something else."""
     return schema.get("type") in ("integer", "number") and "enum" not in schema
+
+
+def is_free_text(schema: JsonObject) -> bool:
+    """Whether any words at all are a value."""
+    return schema.get("type") == "string" and not {"enum", "pattern", "format"} & schema.keys()
 
 
 def _whole(schema: JsonObject, words: str) -> JsonValue:
@@ -115,16 +141,21 @@ def _listed(schema: JsonObject, words: str, today: str) -> Reading:
     if not isinstance(items, dict):
         return _NOTHING
     found = sorted(_candidates(items, words, today), key=lambda one: one.start)
-    sure = [each.value for each in found if each.sure and is_valid(items, each.value)]
+    sure = [each for each in found if each.sure and is_valid(items, each.value)]
     values: list[JsonValue] = []
-    for value in sure:
-        if value not in values:
-            values.append(value)
-    return Reading("value", values) if values and is_valid(schema, values) else _NOTHING
+    for each in sure:
+        if each.value not in values:
+            values.append(each.value)
+    if not values or not is_valid(schema, values):
+        return _NOTHING
+    return Reading("value", values, spans=_spans(sure))
+
+
+def _spans(found: Iterable[Said]) -> tuple[Span, ...]:
+    return tuple((each.start, each.end) for each in found)
 
 
 def _candidates(schema: JsonObject, words: str, today: str) -> list[Said]:
-    words = words[: said.MAX_WORDS]
     if isinstance(values := schema.get("enum"), list):
         return list(said.enumerated(words, values, schema.get("x-words")))
     match schema.get("type"), schema.get("format"):
@@ -141,9 +172,9 @@ def _candidates(schema: JsonObject, words: str, today: str) -> list[Said]:
         case "string", "uuid":
             return list(said.uuids(words))
         case "integer", _:
-            return _outside(said.integers(words), [*_wider(words, today), *money(words)])
+            return _outside(integers(words), [*_wider(words, today), *money(words)])
         case "number", _:
-            return _outside(said.numbers(words), _wider(words, today))
+            return _outside(numbers(words), _wider(words, today))
         case "string", _ if isinstance(pattern := schema.get("pattern"), str):
             return _outside(said.patterned(words, pattern), [*_wider(words, today), *money(words)])
         case _:
@@ -172,7 +203,3 @@ def _outside(found: Iterable[Said], wider: Iterable[Said]) -> list[Said]:
 def _is_money(schema: JsonObject) -> bool:
     properties = schema.get("properties")
     return isinstance(properties, dict) and {"amount", "currency"} <= properties.keys()
-
-
-def _is_free_text(schema: JsonObject) -> bool:
-    return schema.get("type") == "string" and not {"enum", "pattern", "format"} & schema.keys()

@@ -1,5 +1,6 @@
 """What a planner is given, and what it comes back with."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,6 +23,22 @@ class PlanRequest:
     today: str
     answers: Mapping[str, str] = field(default_factory=dict)
     inputs: JsonObject = field(default_factory=dict)
+
+
+MAX_CHARACTERS = 20_000
+"""Of the words of a request, its answers and its inputs together."""
+
+
+def too_long(request: PlanRequest) -> str | None:
+    """Why a request is not planned at all: part of it unread would be a guess."""
+    inputs = json.dumps(request.inputs) if request.inputs else ""
+    found = sum(len(each) for each in (request.text, inputs, *request.answers.values()))
+    if found <= MAX_CHARACTERS:
+        return None
+    return (
+        f"The request is {found} characters long, with its answers and inputs; "
+        f"at most {MAX_CHARACTERS} are read. Say it in fewer."
+    )
 
 
 @dataclass(frozen=True)

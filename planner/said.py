@@ -1,17 +1,17 @@
-"""Values of one type in a person's words, each with its place: addresses, numbers, ids, lists.
+"""Values of one type in a person's words, each with its place: addresses, ids, lists.
 
 What can be read in two ways is unsure, and a person is asked. All patterns of others are RE2.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import re2
 from pydantic import JsonValue
 
-MAX_WORDS = 20_000
-"""Characters that are looked at."""
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,8 @@ _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _URL = re.compile(r"\bhttps?://[^\s<>\"']{1,2000}[^\s<>\"'.,;:!?)]")
 _UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
 _TIME = re.compile(r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(Z|[+-]\d\d:\d\d)")
-_INTEGER = re.compile(r"(?<![\w.,:/-])-?(?:\d{1,3}(?:,\d{3})+|\d{1,15})(?!\w|[.,:/-]\d)")
-_NUMBER = re.compile(r"(?<![\w.,:/-])-?\d{1,15}(?:\.\d{1,15})?(?!\w|[.,:/-]\d)")
 _TOKEN = re.compile(r"[^\s,;:!?()\[\]\"'<>#]+")
 _PART = re.compile(r"(?<!\d[./-])(?<!\w)\w+(?![./-]\d|\w)")
-_SMALL_NUMBERS = "one two three four five six seven eight nine ten eleven twelve".split()
-_SMALL_NUMBER = re.compile(rf"\b(?:{'|'.join(_SMALL_NUMBERS)})\b", re.IGNORECASE)
 
 
 def emails(words: str) -> Iterator[Said]:
@@ -57,22 +53,6 @@ def moments(words: str) -> Iterator[Said]:
         yield Said(f"{each[1]}T{each[2]}{each[3] or ':00'}{each[4]}", each.start(), each.end())
 
 
-def integers(words: str) -> Iterator[Said]:
-    """Whole numbers, small ones in letters, too."""
-    for each in _INTEGER.finditer(words):
-        yield Said(int(each.group().replace(",", "")), each.start(), each.end())
-    for each in _SMALL_NUMBER.finditer(words):
-        number = _SMALL_NUMBERS.index(each.group().casefold()) + 1
-        # "one" is a pronoun as often as a number.
-        yield Said(number, each.start(), each.end(), sure=number > 1)
-
-
-def numbers(words: str) -> Iterator[Said]:
-    """Numbers with a point."""
-    for each in _NUMBER.finditer(words):
-        yield Said(float(each.group()), each.start(), each.end())
-
-
 def patterned(words: str, pattern: str) -> Iterator[Said]:
     """What stands alone and has the form of an identifier; nothing where RE2 cannot read it."""
     options = re2.Options()
@@ -93,7 +73,53 @@ def patterned(words: str, pattern: str) -> Iterator[Said]:
 
 
 def enumerated(words: str, values: Sequence[JsonValue], others: JsonValue) -> Iterator[Said]:
-    """Listed values by their own or other words; the longest wins, and "not" takes one out."""
+    """Listed values by their own or other words; the longest wins, and "not" takes one out.
+
+    A value is unsure where a "not" of the same clause may be about it, or where it was said and
+    taken out: a person is asked.
+    """
+    found = [
+        (value, place, _not_before(words, place))
+        for value, place in _spelled_in(words, values, others)
+    ]
+    denied = [value for value, _, taken_out in found if taken_out]
+    used = {taken_out for _, _, taken_out in found if taken_out}
+    ends = [-1, *(each.start() for each in _CLAUSE_END.finditer(words)), len(words)]
+    doubted = {bisect_left(ends, start) for start, _ in negations(words) - used}
+    for value, place, taken_out in found:
+        if taken_out is None:
+            sure = value not in denied and bisect_left(ends, place[0]) not in doubted
+            yield Said(value, *place, sure)
+
+
+def negations(words: str) -> frozenset[Span]:
+    """Where the words deny something."""
+    return frozenset(each.span() for each in _NEGATION.finditer(words))
+
+
+def denials(words: str, values: Sequence[JsonValue], others: JsonValue) -> frozenset[Span]:
+    """The denials that take out a listed value, and so are accounted for."""
+    found = _spelled_in(words, values, others)
+    return frozenset(span for _, place in found if (span := _not_before(words, place)) is not None)
+
+
+_NOT = (
+    r"not|no|nor|never|neither|none|without|cannot|instead\s+of|rather\s+than|\w+n['\u2019]t|dont"
+)
+_NEGATION = re.compile(rf"\b(?:{_NOT})\b", re.IGNORECASE)
+_NEGATED = re.compile(rf"\b({_NOT})\s+(?:\w+\s+){{0,2}}$", re.IGNORECASE)
+_CLAUSE_END = re.compile(r"[.!?;:,\n]")
+
+
+def _not_before(words: str, place: Span) -> Span | None:
+    begin = max(0, place[0] - 60)
+    found = _NEGATED.search(words[begin : place[0]])
+    return (begin + found.start(1), begin + found.end(1)) if found else None
+
+
+def _spelled_in(
+    words: str, values: Sequence[JsonValue], others: JsonValue
+) -> Iterator[tuple[JsonValue, Span]]:
     spellings: list[tuple[str, JsonValue]] = []
     for value in values:
         if value is None or isinstance(value, bool | dict | list):
@@ -101,19 +127,13 @@ def enumerated(words: str, values: Sequence[JsonValue], others: JsonValue) -> It
         more = others.get(str(value)) if isinstance(others, dict) else None
         for each in [value, *(more if isinstance(more, list) else [])]:
             spellings.append((str(each), value))
-    taken: list[tuple[int, int]] = []
+    taken: list[Span] = []
     for spelling, value in sorted(spellings, key=lambda pair: (-len(pair[0]), pair[0])):
-        for found in _spelled(spelling).finditer(words):
+        for found in _spelled(spelling).finditer(words) if spelling.strip(" _-") else ():
             if any(found.start() < end and start < found.end() for start, end in taken):
                 continue
             taken.append(found.span())
-            if not _NEGATED.search(words[max(0, found.start() - 60) : found.start()]):
-                yield Said(value, found.start(), found.end())
-
-
-_NEGATED = re.compile(
-    r"\b(?:not|no|never|without|don'?t|instead of|rather than)\s+(?:\w+\s+){0,2}$", re.IGNORECASE
-)
+            yield value, found.span()
 
 
 def _spelled(spelling: str) -> "re.Pattern[str]":

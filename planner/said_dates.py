@@ -20,6 +20,7 @@ _MONTH_DAY = re.compile(
     rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?,?\s+(\d{{4}})\b", re.IGNORECASE
 )
 _RELATIVE = re.compile(r"\b(yesterday|today|tomorrow)\b", re.IGNORECASE)
+_FROM_THERE = re.compile(r"\b(?:after|before|from|not)\s+$", re.IGNORECASE)
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
 
@@ -38,6 +39,9 @@ def dates(words: str, today: str) -> Iterator[Said]:
     for each in _MONTH_DAY.finditer(words):
         yield from _day(each, each[3], str(_month(each[1])), each[2])
     for each in _RELATIVE.finditer(words):
+        # The day after tomorrow is another day.
+        if _FROM_THERE.search(words[max(0, each.start() - 20) : each.start()]):
+            continue
         moved = date.fromisoformat(today) + timedelta(days=_DAYS[each.group().casefold()])
         yield Said(moved.isoformat(), each.start(), each.end())
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pydantic import JsonValue
 
 from planner.said import Said
+from planner.said_numbers import whole_number
 
-_SIGNS = {"€": "EUR", "$": "USD", "£": "GBP", "¥": "JPY"}
+_SIGNS = {"€": "EUR", "$": "USD", "US$": "USD", "£": "GBP", "¥": "JPY"}
 _NAMES = {"EURO": "EUR", "EUROS": "EUR", "DOLLAR": "USD", "DOLLARS": "USD", "YEN": "JPY"}
 _CODES = (
     "AED ARS AUD BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY "
@@ -17,10 +18,11 @@ _CODES = (
 # Codes are words of other languages and of this one (TRY), so most are read in capitals only.
 _CURRENCY = re.compile(
     rf"(?<![A-Za-z_])(?:{'|'.join(_CODES)}|(?i:euros?|eur|usd|gbp|chf|dollars?|yen))(?![A-Za-z_])"
-    r"|[€$£¥]"
+    r"|(?<![A-Za-z])(?:US)?\$|[€£¥]"
 )
 _AMOUNT = re.compile(
-    r"(?<![\d.,-])\d{1,15}(?:[.,' \u00a0\u202f]\d{3})*(?:[.,]\d{1,2})?(?!\d|[.,]\d)"
+    r"(?<![\d.,\u2212\u2013-])[0-9]{1,15}(?:[.,' \u00a0\u202f][0-9]{3})*(?:[.,][0-9]{1,2})?"
+    r"(?!\d|[.,]\d)"
 )
 _GROUPED = re.compile(r"(\d{1,3})((?P<by>[.,' \u00a0\u202f])\d{3}(?:(?P=by)\d{3})*)([.,]\d{1,2})?")
 _BETWEEN = ("", " ", "\u00a0", "\u202f")
@@ -40,7 +42,13 @@ def money(words: str) -> Iterator[Said]:
             if amount is not None:
                 value: JsonValue = {"amount": amount, "currency": code}
                 start, end = min(each.start(), said.start()), max(each.end(), said.end())
-                yield Said(value, start, end, sure)
+                yield from _whole(words, each, Said(value, start, end, sure))
+
+
+def _whole(words: str, amount: "re.Match[str]", said: Said) -> Iterator[Said]:
+    """Nothing for two thousand euros read as two, and unsure for what is only about so much."""
+    if [*whole_number(words, Said(None, amount.start(), amount.end()))]:
+        yield from whole_number(words, said)
 
 
 def _code(said: str) -> str:
@@ -67,7 +75,7 @@ def _meant(
 
 def _read(text: str) -> tuple[str | None, bool]:
     """The amount, and whether its signs can only be read so: 1.234 and 1,234 are unsure."""
-    if re.fullmatch(r"\d+(?:[.,]\d{1,2})?", text):
+    if re.fullmatch(r"[0-9]+(?:[.,][0-9]{1,2})?", text):
         return text.replace(",", "."), True
     found = _GROUPED.fullmatch(text)
     if found is None or (found[4] or "").startswith(found["by"]):

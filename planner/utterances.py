@@ -20,22 +20,25 @@ MATCHES_FROM = 0.6
 MARGIN = 0.1
 _PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _WORD = re.compile(r"[^\W_]+")
+_AROUND = " \t\n,:"
 _SMALL = frozenset(
     "a an and are as at be by do for from i in is it me my of on or our please that the this "
     "to up was we with you".split()
 )
-_MAX_TEXT = 20_000
 
 
 @dataclass(frozen=True)
 class Match:
-    """How well one playbook fits: `words` are those of its best utterance that were said."""
+    """How well one playbook fits: `words` are those of its best utterance that were said.
+
+    `captures` says where in the text each `{place}` of that utterance stands, if it has its form.
+    """
 
     playbook: Playbook
     score: float
     in_form: bool = False
     words: frozenset[str] = frozenset()
-    captures: Mapping[str, str] = field(default_factory=dict)
+    captures: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def beats(self, other: "Match") -> bool:
         """Whether this is clearly meant rather than the other."""
@@ -48,7 +51,6 @@ class Match:
 def matches(playbooks: Sequence[Playbook], text: str) -> tuple[Match, ...]:
     """Every playbook that fits well enough, the best first; the order is stable."""
     used = Counter(word for each in playbooks for word in _all_words(each))
-    text = text[:_MAX_TEXT]
     said = _words(text)
     found = [_best(each, text, said, used) for each in playbooks]
     good = [each for each in found if each.score >= MATCHES_FROM]
@@ -83,7 +85,7 @@ def _match(
     return Match(playbook, round(score, 6), False, there)
 
 
-def _captures(utterance: str, text: str) -> dict[str, str] | None:
+def _captures(utterance: str, text: str) -> dict[str, tuple[int, int]] | None:
     """What stands in an utterance's places, or None where its words do not stand so."""
     places = _PLACE.findall(utterance)
     if len(set(places)) < len(places):
@@ -91,7 +93,14 @@ def _captures(utterance: str, text: str) -> dict[str, str] | None:
     found = _compiled(utterance).search(text)
     if found is None:
         return None
-    return {name: found.group(name).strip(" \t\n,:") for name in places}
+    return {name: _stripped(text, *found.span(group)) for group, name in enumerate(places, 1)}
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span without the blanks and commas at its ends."""
+    inner = text[start:end].strip(_AROUND)
+    first = end if not inner else start + text[start:end].index(inner)
+    return first, first + len(inner)
 
 
 class _Pattern(Protocol):

@@ -181,3 +181,43 @@ def test_whatever_is_read_is_valid(words: str, answered: bool) -> None:
         reading = read_input(schema, words, TODAY, answered=answered)
 
         assert reading.kind != "value" or is_valid(schema, reading.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["two hundred mugs", "2 thousand", "twenty-two", "two dozen", "3%", "2k", "two and a half",
+     "minus 5", "\u22125", "half a dozen", "hundred and two", "1.5", "1e5", "٣٣"],
+)  # fmt: skip
+def test_a_part_of_a_number_is_no_number(words: str) -> None:
+    assert read_input(WHOLE, words, TODAY).kind == "nothing"
+
+
+@pytest.mark.parametrize("words", ["about 5", "at least 5", "more than 5", "up to 5", ">5", "~5"])
+def test_a_number_that_is_only_about_so_much_is_asked(words: str) -> None:
+    assert options(WHOLE, words) == ("5",)
+    assert options(MONEY, f"{words} EUR") == ("5 EUR",)
+
+
+@pytest.mark.parametrize(
+    "words", ["EUR 2k", "2 million EUR", "€1.5m", "minus 20 EUR", "\u221220 EUR", "A$20", "٣٠ EUR"]
+)
+def test_a_part_of_an_amount_is_no_amount(words: str) -> None:
+    assert read_input(MONEY, words, TODAY).kind == "nothing"
+
+
+def test_a_sign_with_its_country_is_that_currency() -> None:
+    assert value_of(MONEY, "US$20") == {"amount": "20", "currency": "USD"}
+    assert options(MONEY, "$20 CAD") == ("20 USD", "20 CAD")
+
+
+@pytest.mark.parametrize("words", ["the day after tomorrow", "a week from today", "not today"])
+def test_another_day_than_the_one_that_is_named_is_not_read(words: str) -> None:
+    assert read_input(DATE, words, TODAY).kind == "nothing"
+
+
+@pytest.mark.parametrize(
+    "words", ["a refund is not what they want", "Refund it. No, they don't want a refund"]
+)
+def test_a_listed_value_that_may_be_denied_is_asked(words: str) -> None:
+    assert options(REMEDY, words) == ("refund",)
+    assert read_input(REMEDY, words, TODAY, answered=True).kind == "several"

@@ -1,0 +1,55 @@
+"""What in a request a playbook cannot weigh: denials, conditions, numbers that no input takes.
+
+A playbook is chosen by the words it shares with the request. "Don't" or "if" may turn these
+words into the opposite, so whoever asked says whether the playbook is meant.
+"""
+
+import re
+from collections.abc import Iterable
+
+from connectors.spec import JsonObject
+from planner.extract_inputs import is_free_text, read_input, without
+from planner.said import denials, negations
+from planner.utterances import Match
+
+WHOLE: JsonObject = {"type": "integer"}
+NUMBER: JsonObject = {"type": "number"}
+MONEY: JsonObject = {
+    "type": "object",
+    "properties": {"amount": {"type": "string"}, "currency": {"type": "string"}},
+}
+_CONDITIONS = re.compile(
+    r"\b(?:if|unless|except|only|half|partly|provided|otherwise|also|additionally|as\s+well"
+    r"|cancel(?:l?ed)?|stop|ignore|pretend)\b",
+    re.IGNORECASE,
+)
+
+
+def doubtful(match: Match, text: str) -> str | None:
+    """The first word that may turn the request into something else, or None."""
+    inputs = match.playbook.inputs
+    schemas = {name: each for name, each in inputs.items() if isinstance(each, dict)}
+    free = [
+        span
+        for name, span in match.captures.items()
+        if name in schemas and is_free_text(schemas[name])
+    ]
+    words = without(text, free)
+    own = " ".join(match.playbook.utterances).casefold().split()
+    weighed = {span for schema in schemas.values() for span in _denials(schema, words)}
+    found = sorted({*negations(words), *(each.span() for each in _CONDITIONS.finditer(words))})
+    left = [words[slice(*span)] for span in found if span not in weighed]
+    return next((word for word in left if word.casefold() not in own), None)
+
+
+def unread_number(left: str, today: str) -> str | None:
+    """A number or an amount that no input took: two pieces are not one."""
+    found = [read_input(schema, left, today) for schema in (MONEY, NUMBER, WHOLE)]
+    words = [left[slice(*span)] for span in sorted(span for each in found for span in each.spans)]
+    # "one" is a pronoun as often as a number.
+    return next((word for word in words if word.casefold() != "one"), None)
+
+
+def _denials(schema: JsonObject, words: str) -> Iterable[tuple[int, int]]:
+    values = schema.get("enum")
+    return denials(words, values, schema.get("x-words")) if isinstance(values, list) else ()
