@@ -39,8 +39,11 @@ class Vault:
         secret = self._secret_of(reference)
         if len(secret) >= _SHORTEST:
             encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
-            forms = (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], encoded)
-            self._forms.update(dict.fromkeys(forms))
+            url_safe = encoded.replace("+", "-").replace("/", "_")
+            forms = (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], encoded, url_safe)
+            # The longest first: one secret may be a part of another.
+            known = sorted({*self._forms, *forms}, key=len, reverse=True)
+            self._forms = dict.fromkeys(known)
         return secret
 
     def hide(self, text: str) -> str:

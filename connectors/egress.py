@@ -147,7 +147,12 @@ class _NotedStream(httpcore2.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109 - the interface's
     ) -> httpcore2.AsyncNetworkStream:
         # The handshake writes to the inner stream: it carries nothing of the request.
-        return _NotedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        try:
+            return _NotedStream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+        except BaseException:
+            # Nobody else closes it when the deadline ends the handshake.
+            await self._inner.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> object:
         return self._inner.get_extra_info(info)

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from connectors.body import json_flaw
 from connectors.catalog import Catalog
-from connectors.connector import Applied, Connector, Outcome, Unreadable
+from connectors.connector import Applied, Connector, Outcome, Pending, Unreadable
 from connectors.credentials import Vault
 from connectors.errors import (
     ConfigurationError,
@@ -41,7 +41,7 @@ class Registry:
         """Ask every connector for its actions; raises `ConfigurationError`."""
         found: list[ActionSpec] = []
         for connection, connector in self._connectors.items():
-            for action in await _actions(connection, connector):
+            for action in await self._actions(connection, connector):
                 if action.connection != connection:
                     raise ConfigurationError(
                         f"connections.{connection}: its action {action.name} does not begin with "
@@ -66,23 +66,40 @@ class Registry:
         try:
             outcome = await _call(connector, action, arguments, context)
         except ConnectorError as error:
-            raise self._retold(action, error) from error.__cause__
+            # What it was raised from may tell anything, also a secret.
+            raise self._retold(action, error) from None
         return self._checked(action, outcome)
+
+    async def _actions(self, connection: str, connector: Connector) -> Sequence[ActionSpec]:
+        try:
+            return await connector.actions()
+        except ConfigurationError as error:
+            raise ConfigurationError(self._hidden(str(error))) from None
+        except Exception as error:  # noqa: BLE001 - a plugin raises what it likes, secrets in it
+            told = self._hidden(f"{type(error).__name__}: {error}")
+            raise ConfigurationError(
+                f"connections.{connection}: the connector {connector.name!r} cannot say what it "
+                f"offers: {told}"
+            ) from None
 
     def _checked(self, action: ActionSpec, outcome: Outcome) -> Outcome:
         """An output that is not what the action promises is unusable: never passed on."""
-        if not isinstance(outcome, Applied):
-            return outcome
+        request_id = outcome.request_id and self._hidden(outcome.request_id)
+        match outcome:
+            case Unreadable(reason=reason):
+                return Unreadable(self._hidden(reason), request_id)
+            case Pending(handle=handle):
+                return Pending(self._hidden(handle), request_id)
         flaw = json_flaw(outcome.output)
         if flaw is None and action.output_schema is not None:
             flaw = first_flaw(action.output_schema, outcome.output)
         if flaw is None:
             output = self._vault.hide_in(outcome.output) if self._vault else outcome.output
-            return Applied(output, outcome.request_id, outcome.replayed)
+            return Applied(output, request_id, outcome.replayed)
         reason = self._hidden(f"the answer is not what the action promises: {flaw[:500]}")
         if action.is_write:
-            return Unreadable(reason, outcome.request_id)
-        raise Refused(reason, kind=Kind.INTERNAL, request_id=outcome.request_id)
+            return Unreadable(reason, request_id)
+        raise Refused(reason, kind=Kind.INTERNAL, request_id=request_id)
 
     def _retold(self, action: ActionSpec, error: ConnectorError) -> ConnectorError:
         """The same failure without secrets; a read is never in doubt, for it has no effect."""
@@ -116,18 +133,6 @@ class Registry:
 
     def _hidden(self, text: str) -> str:
         return self._vault.hide(text) if self._vault else text
-
-
-async def _actions(connection: str, connector: Connector) -> Sequence[ActionSpec]:
-    try:
-        return await connector.actions()
-    except (ConfigurationError, asyncio.CancelledError):
-        raise
-    except Exception as error:
-        raise ConfigurationError(
-            f"connections.{connection}: the connector {connector.name!r} cannot say what it "
-            f"offers: {type(error).__name__}: {error}"
-        ) from error
 
 
 async def _call(

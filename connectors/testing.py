@@ -84,12 +84,16 @@ class Example:
 class ConnectorConformance:
     """Subclass it, say `connector` and `example`, and let pytest collect it.
 
-    Each test has a loop of its own, so `connector` has to give a fresh one each time.
+    Each test has a loop of its own, so `connector` has to give a fresh one each time; `close`
+    is called in the loop that used it.
     """
 
     def connector(self) -> Connector:
         """A fresh connector."""
         raise TypeError("say which connector to test: override connector()")
+
+    async def close(self) -> None:
+        """Close what `connector` opened, if anything."""
 
     def example(self) -> Example:
         """What to try it with."""
@@ -121,8 +125,11 @@ class ConnectorConformance:
         connector = self.connector()
 
         async def twice() -> tuple[list[str], list[str]]:
-            first = [action.digest for action in await connector.actions()]
-            return first, [action.digest for action in await connector.actions()]
+            try:
+                first = [action.digest for action in await connector.actions()]
+                return first, [action.digest for action in await connector.actions()]
+            finally:
+                await self.close()
 
         first, second = asyncio.run(twice())
 
@@ -251,7 +258,10 @@ class ConnectorConformance:
         connector = self.connector()
 
         async def load() -> Sequence[ActionSpec]:
-            return await connector.actions()
+            try:
+                return await connector.actions()
+            finally:
+                await self.close()
 
         return asyncio.run(load())
 
@@ -271,20 +281,25 @@ class ConnectorConformance:
 
         async def attempted() -> _Tried:
             actions = {action.name: action for action in await connector.actions()}
-            action = actions[name]
             before = await _count(example)
             async with example.silence() if is_silent else nullcontext():
                 context = call_context(key=key, attempt=attempt, seconds=seconds)
                 began = time.monotonic()
                 ended: Outcome | ConnectorError
                 try:
-                    ended = await connector.call(action, arguments, context)
+                    ended = await connector.call(actions[name], arguments, context)
                 except ConnectorError as error:
                     ended = error
                 took = time.monotonic() - began
-            return _Tried(action, ended, await _count(example) - before, took)
+            return _Tried(actions[name], ended, await _count(example) - before, took)
 
-        return asyncio.run(attempted())
+        async def closed() -> _Tried:
+            try:
+                return await attempted()
+            finally:
+                await self.close()
+
+        return asyncio.run(closed())
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def segment(value: str) -> str:
     Many servers decode `%2F` before they route, so a slash in a value could reach another
     operation than the one that was admitted.
     """
-    if value in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f]", value):
+    if value in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f\ud800-\udfff]", value):
         raise AddressError(f"{value[:100]!r} cannot be a part of a path")
     return quote(value, safe="")
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 import jsonschema_rs
 from pydantic import JsonValue
 
+from connectors.body import json_flaw
 from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, JsonObject
 
@@ -29,7 +30,8 @@ def first_flaw(schema: JsonObject, value: JsonValue) -> str | None:
 
 def check_arguments(action: ActionSpec, arguments: Mapping[str, JsonValue]) -> None:
     """Raise `Refused` for arguments that the action does not take."""
-    flaw = first_flaw(action.input_schema, dict(arguments))
+    given = dict(arguments)
+    flaw = json_flaw(given) or first_flaw(action.input_schema, given)
     if flaw is not None:
         raise Refused(f"{action.name}: {flaw[:500]}", kind=Kind.INVALID)
 

@@ -15,6 +15,7 @@ from connectors.openapi.overlay import Credential, Overlay
 from connectors.openapi.request import Draft, draft
 from connectors.outcome import read_answer, read_failure
 from connectors.spec import ActionSpec, CallContext
+from connectors.validate import check_arguments
 
 
 class OpenApiConnector:
@@ -61,6 +62,7 @@ class OpenApiConnector:
         if offer is None:
             message = f"the document of {self._connection} has no {action.name}"
             raise Refused(message, kind=Kind.NOT_FOUND)
+        check_arguments(offer.spec, arguments)
         request = self._draft(offer, arguments, context.idempotency_key).finished(self._base_url)
         try:
             answer = await self._transport.send(
