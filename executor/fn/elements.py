@@ -211,14 +211,22 @@ def _zip_type(types: Types) -> Type:
 
 
 def _pick_type(types: Types) -> Type:
-    fields = constants_of(types.get("fields", UNKNOWN).resolved() or {})
-    names = as_list(fields[0]) if fields and len(fields) == 1 else []
-    tokens = [split_pointer(str(name)) for name in names]
+    tokens = [split_pointer(str(name)) for name in _constant_list(types.get("fields", UNKNOWN))]
     if not tokens or any("*" in each for each in tokens):
         return array_of(Type.of({"type": "object"}))
     element = _element_type(types)
     members = {each[-1] if each else "value": reached(element, each) or UNKNOWN for each in tokens}
     return array_of(object_of(members, optional=True))
+
+
+def _constant_list(found: Type) -> list[JsonValue]:
+    """The elements, where all of them are constants: of one constant, or bound one by one."""
+    constants = constants_of(found.resolved() or {})
+    if constants:
+        return as_list(constants[0]) if len(constants) == 1 else []
+    places = as_list((found.resolved() or {}).get("prefixItems"))
+    given = [constants_of(found.below(each).resolved() or {}) or [] for each in places]
+    return [each[0] for each in given] if all(len(each) == 1 for each in given) else []
 
 
 def reached(element: Type, tokens: tuple[str, ...]) -> Type | None:
