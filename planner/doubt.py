@@ -7,9 +7,11 @@ words into the opposite, so whoever asked says whether the playbook is meant.
 import re
 from collections.abc import Iterable
 
+from pydantic import JsonValue
+
 from connectors.spec import JsonObject
 from planner.extract_inputs import is_free_text, read_input, without
-from planner.said import denials, negations
+from planner.said import Span, denials, negations
 from planner.utterances import Match
 
 WHOLE: JsonObject = {"type": "integer"}
@@ -25,8 +27,11 @@ _CONDITIONS = re.compile(
 )
 
 
-def doubtful(match: Match, text: str) -> str | None:
-    """The first word that may turn the request into something else, or None."""
+def doubtful(match: Match, text: str, values: JsonObject) -> str | None:
+    """The first word that may turn the request into something else, or None.
+
+    `values` are those that were read: "no refund" is accounted for where another one was.
+    """
     inputs = match.playbook.inputs
     schemas = {name: each for name, each in inputs.items() if isinstance(each, dict)}
     free = [
@@ -36,7 +41,11 @@ def doubtful(match: Match, text: str) -> str | None:
     ]
     words = without(text, free)
     own = " ".join(match.playbook.utterances).casefold().split()
-    weighed = {span for schema in schemas.values() for span in _denials(schema, words)}
+    weighed = {
+        span
+        for name, schema in schemas.items()
+        for span in _weighed(schema, words, values.get(name))
+    }
     found = sorted({*negations(words), *(each.span() for each in _CONDITIONS.finditer(words))})
     left = [words[slice(*span)] for span in found if span not in weighed]
     return next((word for word in left if word.casefold() not in own), None)
@@ -50,6 +59,10 @@ def unread_number(left: str, today: str) -> str | None:
     return next((word for word in words if word.casefold() != "one"), None)
 
 
-def _denials(schema: JsonObject, words: str) -> Iterable[tuple[int, int]]:
+def _weighed(schema: JsonObject, words: str, value: JsonValue) -> Iterable[Span]:
+    """The denials that ruled out another value than the one that was taken."""
     values = schema.get("enum")
-    return denials(words, values, schema.get("x-words")) if isinstance(values, list) else ()
+    if isinstance(values, list):
+        for span, denied in denials(words, values, schema.get("x-words")):
+            if denied != value:
+                yield span

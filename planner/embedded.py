@@ -89,7 +89,8 @@ def _spelled(text: str) -> str:
 def _with_doubt(match: Match, request: PlanRequest, found: Read) -> Inputs | Questions:
     """Ask whether the playbook is meant, beside all else, where the words may say otherwise."""
     read = found.outcome
-    word = doubtful(match, request.text) or unread_number(found.left, request.today)
+    values = read.values if isinstance(read, Inputs) else {}
+    word = doubtful(match, request.text, values) or unread_number(found.left, request.today)
     answer = _plainly(request.answers.get(WHICH, ""))
     if word is None or answer in _YES or (answer and _named((match,), answer)):
         return read

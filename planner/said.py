@@ -97,10 +97,13 @@ def negations(words: str) -> frozenset[Span]:
     return frozenset(each.span() for each in _NEGATION.finditer(words))
 
 
-def denials(words: str, values: Sequence[JsonValue], others: JsonValue) -> frozenset[Span]:
-    """The denials that take out a listed value, and so are accounted for."""
-    found = _spelled_in(words, values, others)
-    return frozenset(span for _, place in found if (span := _not_before(words, place)) is not None)
+def denials(
+    words: str, values: Sequence[JsonValue], others: JsonValue
+) -> Iterator[tuple[Span, JsonValue]]:
+    """The denials that take out a listed value, and which."""
+    for value, place in _spelled_in(words, values, others):
+        if (span := _not_before(words, place)) is not None:
+            yield span, value
 
 
 _NOT = (
