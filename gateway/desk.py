@@ -127,6 +127,14 @@ class Desk:
             detail["retry_after_s"] = error.retry_after_s
         await self._settle(taken, "planner_unavailable", code, detail, [])
 
+    async def planning_broke(self, due: Due, driver: str, error: Exception) -> None:
+        """Say that planning failed for a reason of ours; the request can be tried again."""
+        taken = await self.take(due, driver)
+        if taken is not None:
+            message = f"planning broke ({type(error).__name__}): a mistake of ours, in the log"
+            detail: JsonObject = {"message": message}
+            await self._settle(taken, "planner_unavailable", "internal", detail, [])
+
     async def _settle(
         self, taken: Taken, status: str, code: str | None, detail: JsonObject, events: list[e.Event]
     ) -> None:

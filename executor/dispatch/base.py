@@ -9,11 +9,15 @@ Drive = Callable[[Due, str], Awaitable[None]]
 """Advance one request or run until it ends or has to wait; the text is the driver's id."""
 
 
+Park = Callable[[Due, str, Exception], Awaitable[None]]
+"""Take out of the way what breaks its drive again and again, and say so where people look."""
+
+
 class Dispatcher(Protocol):
     """Calls the registered drives; it never retries a write."""
 
-    def register(self, kind: DriveKind, drive: Drive) -> None:
-        """Say who drives what."""
+    def register(self, kind: DriveKind, drive: Drive, park: Park) -> None:
+        """Say who drives what, and what becomes of it where driving breaks."""
 
     def submit(self, due: Due) -> None:
         """Ask for a drive soon; asking twice is harmless."""

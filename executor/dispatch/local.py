@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 
-from executor.dispatch.base import Drive
+from executor.dispatch.base import Drive, Park
 from executor.store.drives import DriveKind, Due, due, hand_back, next_wake, release
 from executor.store.errors import StoreError
 from executor.store.store import Store
@@ -34,7 +34,7 @@ class LocalDispatcher:
         self._clock = clock
         self._drain_s = drain_s
         self._driver = f"local-{uuid.uuid4().hex[:12]}"
-        self._drives: dict[DriveKind, Drive] = {}
+        self._drives: dict[DriveKind, tuple[Drive, Park]] = {}
         self._active: dict[Due, asyncio.Task[None]] = {}
         self._again: set[Due] = set()
         self._failures: dict[Due, int] = {}
@@ -43,9 +43,9 @@ class LocalDispatcher:
         self._timer: asyncio.Task[None] | None = None
         self._stopping = False
 
-    def register(self, kind: DriveKind, drive: Drive) -> None:
-        """Say who drives what."""
-        self._drives[kind] = drive
+    def register(self, kind: DriveKind, drive: Drive, park: Park) -> None:
+        """Say who drives what, and what becomes of it where driving breaks."""
+        self._drives[kind] = (drive, park)
 
     def submit(self, due: Due) -> None:
         """Drive it soon; while it is being driven, drive it once more afterwards."""
@@ -83,19 +83,18 @@ class LocalDispatcher:
         try:
             async with self._permits:
                 if not self._stopping:
-                    await self._drives[what.kind](what, self._driver)
+                    drive, _ = self._drives[what.kind]
+                    await drive(what, self._driver)
             self._failures.pop(what, None)
             self._bell.set()  # it may have made something else due
         except StoreError as error:
             pause = self._pause(what)
             _log.warning("%s %s goes on in %.1f s: %s", what.kind, what.id, pause, error)
-        except Exception:  # noqa: BLE001 - one broken drive must not end the others
+        except Exception as error:  # noqa: BLE001 - one broken drive must not end the others
             pause = self._pause(what)
+            _log.exception("%s %s broke its drive", what.kind, what.id)
             if self._failures[what] >= MOST_FAILURES:
-                _log.exception("%s %s stays where it is until a restart", what.kind, what.id)
-                pause = None
-            else:
-                _log.exception("%s %s is driven again in %.1f s", what.kind, what.id, pause)
+                pause = await self._park(what, error)
         finally:
             del self._active[what]
             if what in self._again:
@@ -103,6 +102,17 @@ class LocalDispatcher:
                 self.submit(what)
             elif pause is not None:
                 asyncio.get_running_loop().call_later(pause, self.submit, what)
+
+    async def _park(self, what: Due, error: Exception) -> float | None:
+        """Put aside what cannot be driven; None, or when to try again where that fails too."""
+        _, park = self._drives[what.kind]
+        try:
+            await park(what, self._driver, error)
+        except StoreError as trouble:
+            _log.warning("%s %s cannot be put aside now: %s", what.kind, what.id, trouble)
+            return self._pause(what)
+        self._failures.pop(what, None)
+        return None
 
     def _pause(self, what: Due) -> float:
         failures = self._failures[what] = self._failures.get(what, 0) + 1

@@ -9,7 +9,7 @@ ends the wait asks for another one.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from secrets import token_hex
@@ -22,14 +22,16 @@ from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.commands import Finish, LookUp, OpenGate, Perform, Record, Wait
 from executor.run.decide import decide
+from executor.run.flights import Flights
 from executor.run.perform import Performer, new_event
+from executor.run.quarantine import quarantine
 from executor.run.slots import Slots
-from executor.run.state import Place, RunState, fold
+from executor.run.state import RunState, fold
 from executor.run.verdicts import Outside
 from executor.store import approvals, drives, ids, journal, plans, runs
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StoreFullError
-from executor.store.journal import Blocked, NewEvent
+from executor.store.journal import NewEvent
 from executor.store.store import Store
 
 GATE_EXPIRES_S = 24 * 3600.0
@@ -59,26 +61,24 @@ class Machine:
         )
         if claim is None:
             return
-        bell = self._bells.setdefault(due.id, asyncio.Event())
+        bell = self._bells[due.id] = asyncio.Event()
         try:
             await _Drive(self, claim, bell).run()
         except FencedError:
             return  # whoever took over goes on from the journal
         finally:
-            self._bells.pop(due.id, None)
+            if self._bells.get(due.id) is bell:  # else a later drive has its own
+                del self._bells[due.id]
+
+    async def put_aside(self, due: Due, driver: str, error: Exception) -> None:
+        """Give up a run that breaks its drive, whatever the mistake is."""
+        await quarantine(self.store, due, driver, self.clock())
+        self.on_change(due)
 
     def ring(self, run: str) -> None:
         """Tell a drive that something arrived."""
         if bell := self._bells.get(run):
             bell.set()
-
-
-@dataclass(frozen=True)
-class _Flight:
-    """A call or look-up that is under way; `held` is where it is noted when it may be repeated."""
-
-    task: "asyncio.Task[Blocked | float | None]"
-    held: dict[Place, float]
 
 
 class _Drive:
@@ -88,26 +88,34 @@ class _Drive:
         self._machine = machine
         self._claim = claim
         self._bell = bell
-        self._performer = Performer(
-            machine.store, machine.call, machine.key_secret, machine.clock, machine.slots
-        )
+        self._performer = Performer(machine.store, machine.call, machine.key_secret, machine.clock)
+        self._flights = Flights(machine.slots, machine.clock)
         self._state = RunState()
         self._seen = 0
-        self._flights: dict[Place, _Flight] = {}
-        self._not_before: dict[Place, float] = {}
-        self._look_again: dict[Place, float] = {}
 
     async def run(self) -> None:
         """Go on until there is nothing to do now."""
         plan, accepted = await self._accepted()
         try:
-            while await self._advance(plan, accepted):
+            while await self._round(plan, accepted):
                 pass
+        except FencedError:
+            raise
+        except Exception:
+            await self._flights.settle()
+            raise
         finally:
-            flying = [flight.task for flight in self._flights.values()]
-            for task in flying:
-                task.cancel()
-            await asyncio.gather(*flying, return_exceptions=True)
+            await self._flights.drop()
+
+    async def _round(self, plan: str, accepted: Accepted) -> bool:
+        """Advance; while the disk is full, what is under way still lands and is kept."""
+        try:
+            return await self._advance(plan, accepted)
+        except StoreFullError:
+            if not self._flights.places:
+                raise  # the dispatcher asks for another drive
+            await self._flights.land(self._machine.clock() + FULL_WAIT_S, self._bell)
+            return True
 
     async def _advance(self, plan: str, accepted: Accepted) -> bool:
         """One round; False once the drive has let go of the run."""
@@ -116,18 +124,20 @@ class _Drive:
             policy=self._machine.policy_of(self._claim.tenant),
             now=self._machine.clock(),
             plan=plan,
-            in_flight=frozenset(self._flights),
-            not_before=self._not_before,
-            look_again=self._look_again,
+            in_flight=self._flights.places,
+            not_before=self._flights.not_before,
+            look_again=self._flights.look_again,
         )
         commands = decide(accepted, self._state, outside)
         match commands:
             case ():
                 return False
-            case (Wait() as wait,) if self._flights:
-                await self._land(wait.until)
+            case (Wait() as wait,) if self._flights.places:
+                self._flights.leave_reserved()
+                await self._flights.land(wait.until, self._bell)
                 return True
             case (Wait() as wait,):
+                self._flights.leave_reserved()
                 return await self._wait(wait)
         records = [each.event for each in commands if isinstance(each, Record)]
         waited = self._state.waiting
@@ -140,57 +150,30 @@ class _Drive:
                 case OpenGate():
                     await self._open_gate(accepted, command)
                 case Perform():
-                    call = self._performer.perform(self._claim, command, outside.policy.version)
-                    self._start((command.step, command.iteration), call, self._not_before)
+                    await self._call(command, outside.policy.version)
                 case LookUp():
-                    lookup = command.action.lookup
-                    spec = accepted.actions[lookup.action if lookup else ""]
-                    search = self._performer.look_up(self._claim, command, spec)
-                    self._start((command.step, command.iteration), search, self._look_again)
+                    await self._search(accepted, command)
                 case Finish():
                     return not await self._finish(command)
+        self._flights.leave_reserved()
         return True
 
-    def _start(
-        self,
-        place: Place,
-        work: Coroutine[object, object, Blocked | float | None],
-        held: dict[Place, float],
-    ) -> None:
-        self._flights[place] = _Flight(asyncio.get_running_loop().create_task(work), held)
-
-    async def _land(self, until: float | None) -> None:
-        """Wait until a call has ended, something arrived, or a time has come."""
-        left = None if until is None else max(0.005, until - self._machine.clock())
-        ringing = asyncio.ensure_future(self._bell.wait())
-        done, _ = await asyncio.wait(
-            [*(flight.task for flight in self._flights.values()), ringing],
-            timeout=left,
-            return_when=asyncio.FIRST_COMPLETED,
+    async def _call(self, command: Perform, policy_version: str) -> None:
+        await self._flights.begin(
+            (command.step, command.iteration),
+            command.action,
+            partial(self._performer.perform, self._claim, command, policy_version),
         )
-        ringing.cancel()
-        await asyncio.gather(ringing, return_exceptions=True)
-        self._bell.clear()
-        for place, flight in list(self._flights.items()):
-            if flight.task in done:
-                del self._flights[place]
-                self._landed(place, flight)
 
-    def _landed(self, place: Place, flight: _Flight) -> None:
-        """Note when what did not come about may be tried again."""
-        again_at: float | None = self._machine.clock() + FULL_WAIT_S
-        try:
-            match flight.task.result():
-                case Blocked(retry_at=float() as retry_at):
-                    again_at = retry_at
-                case float() as look_again_at:
-                    again_at = look_again_at
-                case None:
-                    again_at = None
-        except StoreFullError:
-            pass  # the intent could not be written, so nothing was sent
-        if again_at is not None:
-            flight.held[place] = again_at
+    async def _search(self, accepted: Accepted, command: LookUp) -> None:
+        lookup = command.action.lookup
+        spec = accepted.actions[lookup.action if lookup else ""]
+        await self._flights.begin(
+            (command.step, command.iteration),
+            spec,
+            partial(self._performer.look_up, self._claim, command, spec),
+            is_search=True,
+        )
 
     async def _wait(self, wait: Wait) -> bool:
         """Wait shortly here, or let the run go until it is woken."""
@@ -201,15 +184,13 @@ class _Drive:
                     await self._bell.wait()
             self._bell.clear()
             return True
+        begun = e.WaitStarted(
+            waiting_for=wait.waiting_for, until=wait.until, steps=list(wait.steps)
+        )
         waiting = self._state.waiting
-        if waiting is None or (waiting.waiting_for, waiting.until) != (
-            wait.waiting_for,
-            wait.until,
-        ):
-            event = e.WaitStarted(
-                waiting_for=wait.waiting_for, until=wait.until, steps=list(wait.steps)
-            )
-            await self._append([new_event(event)])
+        if waiting != begun:
+            ended = [] if waiting is None else [e.WaitEnded(waiting_for=waiting.waiting_for)]
+            await self._append([new_event(event) for event in (*ended, begun)])
         let_go = await self._end(status="waiting", waiting_for=wait.waiting_for, wake_at=wait.until)
         return not let_go
 

@@ -151,7 +151,7 @@ async def live(order: Order) -> JsonObject:
     store.fate = fate
     machine = Machine(store, _call(registry, fate, order), lambda _: policy, KEY, KEY)
     dispatcher = LocalDispatcher(store)
-    dispatcher.register("run", machine.drive)
+    dispatcher.register("run", machine.drive, machine.put_aside)
     try:
         if order.life == "begin":
             accepted = _accepted(order, catalog, policy)

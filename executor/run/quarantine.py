@@ -1,0 +1,38 @@
+"""A run that cannot be driven is put aside, with what is known of its effects."""
+
+from functools import partial
+
+from sqlalchemy import Connection
+
+from connectors.spec import Effect
+from executor.run import events as e
+from executor.run.perform import new_event
+from executor.store import approvals, attempts, drives, journal
+from executor.store.drives import Due
+from executor.store.store import Store
+
+CODE = "drive-broken"
+_HAPPENED = ("applied", "applied_unreadable", "resolved_applied")
+
+
+async def quarantine(store: Store, due: Due, driver: str, now: float) -> None:
+    """End a run as quarantined: it sends nothing more, and a person looks at what it had begun."""
+    await store.write(partial(_put_aside, due=due, driver=driver, now=now))
+
+
+def _put_aside(c: Connection, due: Due, driver: str, now: float) -> None:
+    claim = drives.claim(c, due, driver, now)
+    if claim is None:
+        return
+    writes = [
+        row for row in attempts.read(c, due.tenant, due.id) if row.effect != Effect.READ.value
+    ]
+    finished = e.RunFinished(
+        status="quarantined",
+        code=CODE,
+        standing=sorted({row.step for row in writes if row.state in _HAPPENED}),
+        uncertain=sorted({row.step for row in writes if row.state in ("intent", "uncertain")}),
+    )
+    journal.append(c, due.tenant, due.id, [new_event(finished)], now, claim=claim)
+    approvals.close(c, due.tenant, due.id, "void")
+    drives.end_drive(c, claim, status="quarantined", now=now, code=CODE)
