@@ -7,6 +7,11 @@ from pathlib import Path
 from connectors.errors import ConfigurationError
 
 
+def operator_key_file(database: Path) -> Path:
+    """Where the key of whoever owns the machine is kept."""
+    return database.with_name(database.name + ".operator-key")
+
+
 def read_private(file: Path) -> str | None:
     """The text of a file, or None if there is none; raises `ConfigurationError`."""
     try:

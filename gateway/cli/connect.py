@@ -1,23 +1,29 @@
-"""Finds the gateway that is meant: by `--url`, by the lock of the database, or in this process."""
+"""Finds the gateway that is meant: by `--url`, by the lock of the database, or in this process.
+
+A client needs little; what only a gateway in this process needs is imported for it alone.
+"""
 
 import asyncio
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from executor.store.lock import address_in_lock
-from executor.store.store import database_path
-from gateway.auth import read_key_file
 from gateway.cli.client import Client
 from gateway.cli.problem import CliError
-from gateway.settings import FILE, Settings, load_settings
-from gateway.wiring import operator_key_file
+from gateway.private import operator_key_file, read_private
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 KEY = "LAMGATE_KEY"
 LOOPBACK = "127.0.0.1"
+STARTS_WITHIN_S = 5.0
+LOOK_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,21 +53,43 @@ def connect(target: Target) -> Iterator[Client]:
 def _client(target: Target, stack: ExitStack) -> Client:
     if target.url is not None:
         return Client(target.url, _key(target), said=target.said)
+    from executor.store.errors import StoreLockedError
+    from executor.store.lock import address_in_lock
+    from executor.store.store import database_path
+
     settings = settings_of(target.config)
     database = database_path(settings.database_url)
     address = address_in_lock(database)
-    if address is not None:
-        key = _key(target, read_key_file(operator_key_file(database)))
-        return Client(address, key, said=target.said)
-    own = OwnGateway(settings)
-    own.start()
-    stack.callback(own.stop)
-    key = _key(target, own.operator_key)
-    return Client(own.address, key, is_own=True, said=target.said)
+    if address is None:
+        own = OwnGateway(settings)
+        try:
+            own.start()
+        except StoreLockedError:
+            address = _address_soon(database)
+            if address is None:
+                raise
+        else:
+            stack.callback(own.stop)
+            key = _key(target, own.operator_key)
+            return Client(own.address, key, is_own=True, said=target.said)
+    key = _key(target, read_private(operator_key_file(database)))
+    return Client(address, key, said=target.said)
 
 
-def settings_of(config: Path | None) -> Settings:
+def _address_soon(database: Path) -> str | None:
+    """Somebody holds the database: a gateway that only starts will say in a moment where it is."""
+    from executor.store.lock import address_in_lock
+
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while (address := address_in_lock(database)) is None and time.monotonic() < deadline:
+        time.sleep(LOOK_S)
+    return address
+
+
+def settings_of(config: Path | None) -> "Settings":
     """The operator's settings; without a file that is said or stands here, there are none."""
+    from gateway.settings import FILE, load_settings
+
     if config is None and not Path(FILE).exists() and "LAMGATE_DATABASE__URL" not in os.environ:
         raise CliError(
             "no-configuration",
@@ -82,7 +110,7 @@ def _key(target: Target, default: str | None = None) -> str:
 class OwnGateway:
     """A whole gateway in a thread of this process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: "Settings") -> None:
         from gateway.cli.server import Running, run_gateway
 
         self._running = Running()

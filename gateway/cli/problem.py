@@ -80,12 +80,12 @@ def of_http(document: JsonObject, status: int) -> CliError:
 
 def of_exception(error: Exception) -> CliError:
     """Whatever was raised, in the words of the API's own table."""
+    if isinstance(error, CliError):
+        return error
     from executor.check.bulk import UnusableInputError
     from gateway.problems import problem_of
 
     match error:
-        case CliError():
-            return error
         case UnusableInputError():
             return CliError("unusable-input", str(error), fix="Repair what is named.")
         case OSError():

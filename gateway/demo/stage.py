@@ -13,13 +13,12 @@ from pathlib import Path
 from types import FrameType, ModuleType
 
 from connectors.spec import JsonObject
-from gateway.auth import read_key_file
 from gateway.cli.client import Client
 from gateway.cli.problem import CliError
 from gateway.demo.config import FILE, shop_dir, write_config
 from gateway.demo.process import Program, failed
 from gateway.demo.shop import ShopWindow
-from gateway.private import read_private, write_private
+from gateway.private import operator_key_file, read_private, write_private
 
 LOOK_S = 0.05
 KEYS = "keys.json"
@@ -135,7 +134,8 @@ def _people(data: Path, address: str) -> tuple[Client, Client]:
     """Somebody who asks and somebody who approves, each with a key of their own."""
     file = data / KEYS
     if not file.exists():
-        operator = Client(address, read_key_file(data / "var" / "lamgate.db.operator-key") or "")
+        key_file = operator_key_file(data / "var" / "lamgate.db")
+        operator = Client(address, read_private(key_file) or "")
         made = {
             role: operator.post("/v1/keys", {"principal": f"{role}-1", "roles": [role]})["secret"]
             for role in (REQUESTER, APPROVER)
