@@ -226,7 +226,9 @@ class _Arguments:
 def _check_callable(each: _Node, home: JsonValue) -> None:
     if each.method in _NOT_CALLED:
         raise UnsupportedError(f"the method {each.method} is not supported")
-    if not each.path.startswith("/") or re.search(r"[?#\\\s]|//|/\.\.?(/|$)", each.path):
+    if not each.path.startswith("/") or re.search(
+        r"[?#\\\s\ud800-\udfff]|//|/\.\.?(/|$)", each.path
+    ):
         raise UnsupportedError(f"its path is not a plain one: {visible(each.path, 100)!r}")
     for servers in (each.node.get("servers"), each.item.get("servers")):
         if servers and servers != home:

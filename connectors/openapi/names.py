@@ -42,5 +42,5 @@ def _snake(text: str) -> str:
 
 
 def _marked(name: str, identity: str, longest: int) -> str:
-    mark = hashlib.sha256(identity.encode()).hexdigest()[:_DIGITS]
+    mark = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
     return f"{name[: longest - _DIGITS - 1].rstrip('_') or 'operation'}_{mark}"

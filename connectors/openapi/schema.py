@@ -184,7 +184,9 @@ def _definition_name(reference: str) -> str:
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", tail)
     if plain == reference.removeprefix(_SHARED) and reference.startswith(_SHARED):
         return plain
-    return f"{plain[:60]}_{hashlib.sha256(reference.encode()).hexdigest()[:8]}"
+    return (
+        f"{plain[:60]}_{hashlib.sha256(reference.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    )
 
 
 def _add_plain(found: JsonObject, keyword: str, value: JsonValue) -> None:

@@ -17,6 +17,7 @@ from connector_cases import (
     described,
     document,
     end_of,
+    listening,
     operation,
     raw_server,
 )
@@ -162,11 +163,36 @@ async def test_a_server_without_tls_gets_no_byte_of_the_request(
     async with raw_server(answer(200, {})) as raw:
         url = raw.url.replace("http:", "https:")
         api = described(tmp_path, document(PATHS), outside.to(raw.host), url)
-        write = await end_of(api, await action_of(api, "api.do_it"), {}, seconds=2.0)
+        write = await end_of(api, await action_of(api, "api.do_it"), {}, seconds=0.5)
 
     assert isinstance(write, Unavailable)
     assert not write.sent
     assert b"POST" not in b"".join(raw.received)
+
+
+async def test_a_handshake_that_the_deadline_ends_leaves_no_socket_open(
+    tmp_path: Path, outside: Outside
+) -> None:
+    hung_up = asyncio.Event()
+
+    async def never_greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(4096):
+            pass
+        hung_up.set()
+        writer.close()
+
+    async with listening(never_greet) as port:
+        api = described(
+            tmp_path,
+            document(PATHS),
+            outside.to(f"127.0.0.1:{port}"),
+            f"https://127.0.0.1:{port}",
+        )
+        write = await end_of(api, await action_of(api, "api.do_it"), {}, seconds=0.3)
+        await asyncio.wait_for(hung_up.wait(), 5)
+
+    assert isinstance(write, Unavailable)
+    assert not write.sent
 
 
 async def _silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
