@@ -8,21 +8,22 @@ Three questions, in this order:
 3. If nothing can be done now: wait for the first of what is awaited, or finish.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from connectors.spec import Effect, JsonObject
 from executor.check.admit import Accepted
 from executor.fn import FUNCTIONS
-from executor.plan.graph import Graph, data_sources, graph, order
+from executor.plan.graph import Graph, data_sources, graph, order, upstream
 from executor.plan.model import Step
+from executor.plan.refs import OWN_ROOTS
 from executor.run import events as e
-from executor.run.commands import Command, Finish, OpenGate, Record, Wait
+from executor.run.commands import Command, Finish, OpenGate, Perform, Record, Wait
 from executor.run.facts import facts
-from executor.run.gates import Asked
+from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage
 from executor.run.instance import Instance, compute, prepare
 from executor.run.items import Items, outcome
-from executor.run.resolve import ResolveError, Scope, bind, build_answer
+from executor.run.resolve import Scope, build_answer
 from executor.run.state import RunState
 from executor.run.verdicts import (
     Done,
@@ -47,12 +48,12 @@ def decide(accepted: Accepted, state: RunState, outside: Outside) -> tuple[Comma
         return ()
     if records := tuple(facts(accepted, state, outside)):
         return records
-    early = tuple(_early_gates(accepted, state))
-    moves = _Round(accepted, state, outside, bool(early) or _awaits_first_yes(state)).moves()
+    moves = _Round(accepted, state, outside).moves()
     if moves.records:
         return tuple(moves.records)
-    if commands := (*early, *moves.commands):
-        return commands
+    _hold_first_effect(state, moves)
+    if moves.commands:
+        return tuple(moves.commands)
     return (_wait_or_finish(accepted, state, outside, moves.waits),)
 
 
@@ -93,21 +94,56 @@ class _Round:
     accepted: Accepted
     state: RunState
     outside: Outside
-    early_gates_open: bool
 
     def moves(self) -> _Moves:
-        """Judge every step whose turn it is."""
+        """Judge every step whose turn it is, and ask early about those whose turn will come."""
         waits_for, moves = graph(self.accepted.plan), _Moves()
         steps = {step.id: step for step in self.accepted.plan.steps}
         for step_id in order(waits_for):
+            if self.state.has_ended(step_id):
+                continue
             if self._is_ready(waits_for, step_id):
                 self._judge(steps[step_id], moves)
+            elif self._asks_early(waits_for, steps[step_id]):
+                self._ask(steps[step_id], moves)
         return moves
 
     def _is_ready(self, waits_for: Graph, step: str) -> bool:
-        needs = waits_for[step]
-        come = all(need in self.state.done or need in self.state.skipped for need in needs)
-        return come and not self.state.has_ended(step)
+        return all(
+            need in self.state.done or need in self.state.skipped for need in waits_for[step]
+        )
+
+    def _asks_early(self, waits_for: Graph, step: Step) -> bool:
+        """Whether an approval is needed for arguments that are known from the start."""
+        if step.action in FUNCTIONS or self._around(step.id).is_stopping:
+            return False
+        if upstream(waits_for, step.id) & self.state.failed.keys():
+            return False  # its turn never comes
+        is_known = data_sources(step) <= OWN_ROOTS | {"input"}
+        return is_known and self.accepted.certificate.of(step.id).approval is not None
+
+    def _ask(self, step: Step, moves: _Moves) -> None:
+        """Ask for the approval before anything else acts; a no ends the step at once."""
+        passage = self._passage(step, Scope(self.accepted.inputs.values, {}))
+        match passage:
+            case Next() | Waiting():
+                moves.add(step.id, passage)
+            case Failed(code=code) if code in SAID_NO:
+                moves.end(step.id, passage)
+            case _:
+                pass  # what else stands in its way is told when its turn comes
+
+    def _passage(
+        self, step: Step, scope: Scope
+    ) -> tuple[str, Failed] | Failed | Skipped | Next | Waiting | Passage:
+        if step.each is not None:
+            return Items(self._instance(step, scope, lambda: Asked.of({}), {}), 0).passage()
+        prepared = prepare(self.accepted, self.state, step, "", scope)
+        if not isinstance(prepared, dict):
+            return prepared
+        action = self.accepted.actions[step.action]
+        keeper = Gatekeeper(self.accepted, self.state, self.outside, step.id, "", action)
+        return keeper.judge((prepared,), lambda: Asked.of(prepared))
 
     def _judge(self, step: Step, moves: _Moves) -> None:
         gone = sorted(data_sources(step) & self.state.skipped.keys())
@@ -166,38 +202,21 @@ class _Round:
         return Surroundings(
             is_stopping=self.state.cancelled is not None or has_failed,
             is_cancelled=self.state.cancelled is not None,
-            early_gates_open=self.early_gates_open,
             uncertain_elsewhere=doubtful and options.on_uncertain != "continue",
         )
 
 
-def _early_gates(accepted: Accepted, state: RunState) -> Iterator[OpenGate]:
-    """Ask for every approval whose arguments are known before the first effect."""
-    if state.cancelled is not None or state.failed:
-        return
-    for step in accepted.plan.steps:
-        action = accepted.actions.get(step.action)
-        if action is None or step.each is not None or step.when or (step.id, "") in state.gates:
-            continue
-        need = accepted.certificate.of(step.id).approval
-        if need is None or state.has_ended(step.id) or data_sources(step) - {"input", "result"}:
-            continue
-        try:
-            arguments = bind(step, Scope(accepted.inputs.values, {}), action.input_schema)
-        except ResolveError:
-            continue  # it fails when its turn comes, with the reason
-        shown = Asked.of(arguments)
-        yield OpenGate(
-            step.id, "", action, shown.arguments, shown.args_hash,
-            need.role, need.quorum, need.reasons, need.policies,
-        )  # fmt: skip
-
-
-def _awaits_first_yes(state: RunState) -> bool:
-    """Whether an approval is awaited although no effect has happened yet."""
+def _hold_first_effect(state: RunState, moves: _Moves) -> None:
+    """Let nothing act before every approval that can be asked for has been given."""
     attempts = [each for found in state.attempts.values() for each in found]
     has_begun = any(each.intent.effect is not Effect.READ for each in attempts)
-    return bool(state.open_gates) and not has_begun
+    asks = any(isinstance(each, OpenGate) for each in moves.commands)
+    if has_begun or not (asks or state.open_gates):
+        return
+    for command in [*moves.commands]:
+        if isinstance(command, Perform) and command.action.is_write:
+            moves.commands.remove(command)
+            moves.waits.append((command.step, Waiting("approval")))
 
 
 def _wait_or_finish(
@@ -207,13 +226,18 @@ def _wait_or_finish(
         # Whoever cancelled is told what is in doubt, and nobody is waited for.
         waits = [each for each in waits if each[1].until is not None]
     times = [each.until for _, each in waits if each.until is not None]
+    if any(each.waiting_for == "approval" for _, each in waits):
+        times += [gate.opened.expires_at for gate in state.open_gates]
     if outside.in_flight:
         return Wait("flight", min(times, default=None), ())
     named = [each for each in waits if each[1].waiting_for in _REASONS]
     if not named:
         return _finish(accepted, state)
     reason = min((each.waiting_for for _, each in named), key=_REASONS.index)
-    return Wait(reason, min(times, default=None), tuple(sorted({step for step, _ in named})))
+    steps = {step for step, each in named if each.waiting_for == reason}
+    if reason == "approval":
+        steps = {gate.opened.step for gate in state.open_gates}
+    return Wait(reason, min(times, default=None), tuple(sorted(steps)))
 
 
 def _finish(accepted: Accepted, state: RunState) -> Finish:

@@ -189,8 +189,10 @@ class _Drive:
         )
         waiting = self._state.waiting
         if waiting != begun:
-            ended = [] if waiting is None else [e.WaitEnded(waiting_for=waiting.waiting_for)]
-            await self._append([new_event(event) for event in (*ended, begun)])
+            told: list[e.Event] = [begun]
+            if waiting is not None:
+                told = [e.WaitEnded(waiting_for=waiting.waiting_for), begun]
+            await self._append([new_event(event) for event in told])
         let_go = await self._end(status="waiting", waiting_for=wait.waiting_for, wake_at=wait.until)
         return not let_go
 

@@ -18,7 +18,8 @@ def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Rec
         for attempt in attempts:
             if attempt.ended is None and place not in outside.in_flight:
                 yield Record(_lost(attempt))
-        yield from _learned_by_repetition(attempts)
+        learned = [*_learned_by_repetition(attempts)]
+        yield from learned or _learned_with_a_later_one(attempts)
     for gate in state.open_gates:
         if gate.opened.expires_at <= outside.now:
             yield Record(e.ApprovalExpired(approval=gate.opened.approval))
@@ -57,3 +58,13 @@ def _learned_by_repetition(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
                     output=last.ended.output if had_happened else None,
                 )
             )
+
+
+def _learned_with_a_later_one(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
+    """Calls of one place have one key, so what is found out of one holds for those before it."""
+    told: e.ReconcileResolved | None = None
+    for attempt in reversed(attempts):
+        if attempt.resolved is not None:
+            told = attempt.resolved
+        elif told is not None and attempt.is_uncertain:
+            yield Record(told.model_copy(update={"n": attempt.intent.n}))

@@ -7,7 +7,7 @@ whole list, so that nobody has to say yes a hundred times, or sees the items one
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from connectors.spec import ActionSpec, Effect, JsonObject, Label
+from connectors.spec import ActionSpec, JsonObject, Label
 from executor.check.admit import Accepted
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import ApprovalNeed
@@ -16,6 +16,8 @@ from executor.run.commands import OpenGate
 from executor.run.keys import args_hash
 from executor.run.state import Gate, RunState
 from executor.run.verdicts import Failed, Next, Outside, Waiting
+
+SAID_NO = ("approval-refused", "approval-expired")  # the codes of `said_no`
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Gatekeeper:
     state: RunState
     outside: Outside
     step: str
+    iteration: str
     action: ActionSpec
 
     def judge(
@@ -99,19 +102,13 @@ class Gatekeeper:
             at: Label(found.integrity, None if found.readers is None else frozenset(found.readers))
             for at, found in decision.labels.items()
         }
-        writes = sum(
-            1
-            for attempts in self.state.attempts.values()
-            for each in attempts
-            if each.is_applied and each.intent.effect is not Effect.READ
-        )
         return self.outside.policy.judge(
             PolicyQuestion(
                 principal=self.accepted.principal,
                 action=self.action,
                 arguments=arguments,
                 labels=labels,
-                run={"writes": writes},
+                run={"writes": self.state.effects_besides((self.step, self.iteration))},
                 approvals=approvals,
             )
         )

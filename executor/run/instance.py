@@ -149,7 +149,7 @@ class Instance:
     def _resolved_last(self, last: Attempt) -> Attempt | None:
         """The attempt of which something was found out after the last call began."""
         for attempt in reversed(self.state.attempts[self.place]):
-            if attempt.resolved is not None and (attempt.resolved_at or 0.0) >= last.at:
+            if attempt.resolved is not None and attempt.resolved_after >= last.intent.n:
                 return attempt
         return None
 
@@ -161,50 +161,65 @@ class Instance:
             return self._call(last)  # a person said: send it again
         if told is not last:
             return self._refused(last)
-        if last.intent.n >= MOST_ATTEMPTS:
+        if self._is_used_up:
             return Failed("unavailable", f"given up after {last.intent.n} calls without effect")
         return self._call(last)
 
+    @property
+    def _is_used_up(self) -> bool:
+        """Whether it was tried often enough; tries without credentials do not count."""
+        attempts = self.state.attempts.get(self.place, ())
+        return sum(not _lacks_credentials(each) for each in attempts) >= MOST_ATTEMPTS
+
     def _refused(self, last: Attempt) -> Verdict:
         failure = last.ended.failure if last.ended else None
-        if failure is not None and failure.kind == Kind.AUTH and not failure.may_retry:
-            return self._renew(last)
+        if _lacks_credentials(last):
+            return Halted() if self.around.is_stopping else self._renewed(last)
         if failure is None or not failure.may_retry:
             kind = failure.kind if failure else "internal"
             return Failed(kind, failure.message if failure else "refused")
-        if last.intent.n >= MOST_ATTEMPTS:
+        if self._is_used_up:
             return Failed(failure.kind, f"{failure.message}; given up after {last.intent.n} calls")
         return self._call(last)
 
-    def _renew(self, last: Attempt) -> Verdict:
+    def _renewed(self, last: Attempt, doubt: Attempt | None = None) -> Verdict:
         """Wait for new credentials, and try now and then whether they are there."""
         again = (last.ended_at or last.at) + CREDENTIALS_AGAIN_S
-        if self.around.is_stopping:
-            return Halted()
         if self.outside.now < again:
             return Waiting("credentials", again)
-        return self._call(last)
+        return self._call(last, doubt)
 
     def _class_rule(self, doubt: Attempt, last: Attempt) -> Verdict:
         """What the effect class says of a call that may have happened."""
         unusable = doubt.ended is not None and doubt.ended.state != "uncertain"
-        again = last.intent.n < MOST_ATTEMPTS and not self.around.is_cancelled
         match self.action.effect:
-            case Effect.READ if unusable or not again:
-                return Failed("unavailable", f"no usable answer after {last.intent.n} calls")
             case Effect.READ if self.around.is_stopping:
                 return Halted()
+            case Effect.READ if unusable or self._is_used_up:
+                return Failed("unavailable", f"no usable answer after {last.intent.n} calls")
             case Effect.READ:
                 return self._call(last)
             case _ if unusable and self.around.is_cancelled:
                 return Halted()  # it happened, and nobody needs its answer any more
             case _ if unusable:
                 return self._find_out(doubt, absent_from=inf)
-            case Effect.IDEMPOTENT if again:
-                return self._call(last, doubt)
-            case Effect.KEYED if again and self._key_is_fresh():
-                return self._call(last, doubt)
+            case _ if self._repeating_helps(last):
+                return (
+                    self._renewed(last, doubt)
+                    if _lacks_credentials(last)
+                    else self._call(last, doubt)
+                )
         return self._find_out(doubt, absent_from=_since(doubt) + self.action.settle_s)
+
+    def _repeating_helps(self, last: Attempt) -> bool:
+        """Whether the same call may be made again to settle what was begun before."""
+        if self.around.is_cancelled or self._is_used_up:
+            return False
+        failure = last.ended.failure if last.ended else None
+        if failure is not None and not failure.may_retry and not _lacks_credentials(last):
+            return False
+        effect = self.action.effect
+        return effect is Effect.IDEMPOTENT or (effect is Effect.KEYED and self._key_is_fresh())
 
     def _key_is_fresh(self) -> bool:
         first = self.state.attempts[self.place][0]
@@ -228,24 +243,21 @@ class Instance:
             return Halted()
         n = last.intent.n + 1 if last else 1
         hashed = last.intent.args_hash if last else args_hash(self.arguments)
-        held = self.outside.not_before.get(self.place, 0.0)
-        if held > self.outside.now:
-            return Waiting("rate_limit", held)
         if last is not None and last.resolved is None:
-            due = retry_at(last, n - 1, jitter_of(hashed, n))
+            due = retry_at(last, n - 1, jitter_of(last.intent.key, n))
             if due > self.outside.now:
                 return Waiting(_wait_name(last), due)
-        keeper = Gatekeeper(self.accepted, self.state, self.outside, self.step.id, self.action)
+        held = self.outside.held(self.place, self.action.connection)
+        if held > self.outside.now:
+            return Waiting("rate_limit", held)
+        keeper = Gatekeeper(self.accepted, self.state, self.outside, *self.place, self.action)
         passage = keeper.judge((self.arguments,), self.asked)
         if isinstance(passage, Failed) and doubt is not None:
             return self._find_out(doubt, absent_from=inf)
         if not isinstance(passage, Passage):
             return passage
-        if self.action.is_write and doubt is None:
-            if self.around.early_gates_open:
-                return Waiting("approval")
-            if self.around.uncertain_elsewhere:
-                return Waiting("elsewhere")
+        if self.action.is_write and doubt is None and self.around.uncertain_elsewhere:
+            return Waiting("elsewhere")
         key = last.intent.key if last else None
         return Next(
             Perform(
@@ -253,6 +265,11 @@ class Instance:
                 passage.approval, passage.approved_hash,
             )
         )  # fmt: skip
+
+
+def _lacks_credentials(attempt: Attempt) -> bool:
+    failure = attempt.ended.failure if attempt.ended else None
+    return failure is not None and failure.kind == Kind.AUTH and not failure.may_retry
 
 
 def _since(doubt: Attempt) -> float:

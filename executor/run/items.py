@@ -21,6 +21,7 @@ from executor.run.resolve import Scope, value_at
 from executor.run.verdicts import Done, Failed, Next, Skipped, Verdict, Waiting
 
 MOST_ITEMS = 1000
+_ITS_TURN_COMES = Waiting("flight")
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,37 @@ class Items:
 
     def verdicts(self) -> Iterator[tuple[str, Verdict]]:
         """What becomes of the items, or with the place "" of the step as a whole."""
-        items = self._items
-        if isinstance(items, Failed):
-            yield "", items
-        elif self._is_fresh:
-            yield from self._begin()
-        else:
-            yield from self._go_on()
+        if isinstance(self._items, Failed):
+            yield "", self._items
+            return
+        if self._is_fresh:
+            passage = self.passage()
+            if isinstance(passage, tuple):
+                yield passage
+                return
+            if not isinstance(passage, Passage):
+                yield "", passage
+                return
+        yield from self._go_on(self._items)
+
+    def passage(self) -> tuple[str, Failed] | Failed | Next | Waiting | Passage:
+        """Whether all calls together may be made: none has a flaw, and nobody is to be asked."""
+        if isinstance(self._items, Failed):
+            return self._items
+        prepared = [self._prepared(index, item) for index, item in enumerate(self._items)]
+        for index, each in enumerate(prepared):
+            if isinstance(each, Failed) and not self._goes_on:
+                return str(index), each
+        calls = [each for each in prepared if isinstance(each, dict)]
+        whole = self.whole
+        if self._step.action in FUNCTIONS or not calls or whole.around.is_stopping:
+            return Passage()
+        keeper = Gatekeeper(whole.accepted, whole.state, whole.outside, *whole.place, whole.action)
+        return keeper.judge(calls, lambda: Asked.of_items(calls))
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.whole.accepted.certificate.options.on_failure == "continue"
 
     @property
     def _step(self) -> Step:
@@ -89,50 +114,34 @@ class Items:
         found = (self._prepared(index, item) for index, item in enumerate(items))
         return Asked.of_items([each for each in found if isinstance(each, dict)])
 
-    def _begin(self) -> Iterator[tuple[str, Verdict]]:
-        items = self._items if isinstance(self._items, list) else []
-        prepared = [self._prepared(index, item) for index, item in enumerate(items)]
-        flaws = [(str(i), each) for i, each in enumerate(prepared) if isinstance(each, Failed)]
-        if flaws:
-            yield flaws[0]
-            return
-        calls = [each for each in prepared if isinstance(each, dict)]
-        if self._step.action not in FUNCTIONS and calls and not self.whole.around.is_stopping:
-            action = self.whole.action
-            keeper = Gatekeeper(
-                self.whole.accepted, self.whole.state, self.whole.outside, self._step.id, action
-            )
-            passage = keeper.judge(calls, lambda: Asked.of_items(calls))
-            if not isinstance(passage, Passage):
-                yield "", passage
-                return
-        yield from self._go_on()
-
-    def _go_on(self) -> Iterator[tuple[str, Verdict]]:
-        room = self.room
-        items = self._items if isinstance(self._items, list) else []
+    def _go_on(self, items: list[JsonValue]) -> Iterator[tuple[str, Verdict]]:
+        """The verdicts on the items; what has ended, or cannot begin yet, costs next to nothing."""
+        step, state, in_flight = self._step, self.whole.state, self.whole.outside.in_flight
+        room = self.room if step.action not in FUNCTIONS else len(items)
         for index, item in enumerate(items):
-            verdict = self._verdict(index, item, room)
+            iteration = str(index)
+            place = (step.id, iteration)
+            verdict: Verdict
+            if place in in_flight or (room <= 0 and place not in state.attempts):
+                verdict = _ITS_TURN_COMES
+            elif not step.expect and (applied := state.applied(place)):
+                verdict = Done(applied.output)
+            else:
+                verdict = self._verdict(index, item)
             if isinstance(verdict, Next):
                 room -= 1
-            yield str(index), verdict
+            yield iteration, verdict
 
-    def _verdict(self, index: int, item: JsonValue, room: int) -> Verdict:
-        iteration, scope = str(index), self._scope(index, item)
-        state, outside = self.whole.state, self.whole.outside
-        is_begun = state.last((self._step.id, iteration)) is not None
-        if (self._step.id, iteration) in outside.in_flight or (
-            not is_begun and room <= 0 and self._step.action not in FUNCTIONS
-        ):
-            return Waiting("flight")
+    def _verdict(self, index: int, item: JsonValue) -> Verdict:
         prepared = self._prepared(index, item)
         if not isinstance(prepared, dict):
             return prepared
+        scope = self._scope(index, item)
         if self._step.action in FUNCTIONS:
             return compute(self._step, prepared, scope)
         instance = replace(
             self.whole,
-            iteration=iteration,
+            iteration=str(index),
             scope=scope,
             arguments=prepared,
             asked=lambda: self._asked,

@@ -19,8 +19,8 @@ from connectors.spec import ActionSpec, CallContext
 from executor.run import events as e
 from executor.run.commands import LookUp, Perform
 from executor.run.keys import idempotency_key
-from executor.run.slots import Slots
-from executor.store import journal
+from executor.run.resolve import Absent, Scope, value_at
+from executor.store import journal, limits
 from executor.store.drives import Claim
 from executor.store.errors import StoreFullError
 from executor.store.journal import AttemptOutcome, Blocked, Intent, NewEvent
@@ -45,18 +45,11 @@ class Performer:
     call: Call
     key_secret: bytes
     clock: Callable[[], float]
-    slots: Slots
 
     async def perform(
         self, claim: Claim, command: Perform, policy_version: str | None
     ) -> Blocked | None:
         """Make one call; its outcome is in the journal when this returns."""
-        async with self.slots.of(command.action):
-            return await self._perform(claim, command, policy_version)
-
-    async def _perform(
-        self, claim: Claim, command: Perform, policy_version: str | None
-    ) -> Blocked | None:
         key = command.key or idempotency_key(
             self.key_secret,
             claim.tenant,
@@ -99,13 +92,17 @@ class Performer:
         """Search for an attempt's effect; returns when to look again, or None once it is known."""
         by = command.action.lookup
         assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
+        permit = partial(limits.acquire, tenant=claim.tenant, key=lookup.connection)
+        retry_at = await self.store.write(partial(permit, allowed=lookup.limits, now=self.clock()))
+        if retry_at is not None:
+            return retry_at
         context = _context(claim, command, command.key, time.monotonic() + LOOKUP_TIMEOUT_S)
         found: JsonValue = None
         try:
             outcome = await self.call(lookup, {by.by: command.key}, context)
         except ConnectorError as error:
             if not (isinstance(error, Refused) and error.kind is Kind.NOT_FOUND):
-                return self._again(command)
+                return max(self._again(command), self._asked(error))
         else:
             if not isinstance(outcome, Applied):
                 return self._again(command)
@@ -128,6 +125,11 @@ class Performer:
         now = self.clock()
         age = now - command.since
         return inf if age > LOOK_FOR_S else now + min(max(age, LOOK_AGAIN_S), LOOK_AGAIN_MOST_S)
+
+    def _asked(self, error: ConnectorError) -> float:
+        """Before when the service does not want to be asked again."""
+        seconds = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
+        return self.clock() + (seconds or 0.0)
 
     async def _ended(self, command: Perform, context: CallContext) -> e.AttemptEnded:
         try:
@@ -230,9 +232,9 @@ def _unreadable(outcome: Outcome) -> e.Failure | None:
 
 
 def _found(output: JsonValue, at: str) -> JsonValue:
-    here = output
-    for token in at.split("/") if at else ():
-        here = here.get(token) if isinstance(here, dict) else None
+    here = value_at(Scope({}, {"it": output}), f"it/{at}" if at else "it")
+    if isinstance(here, Absent):
+        return None
     if isinstance(here, list):
         return here[0] if here else None
     return here

@@ -22,12 +22,14 @@ from executor.plan.refs import array_index, join_pointer, parse_ref, split_point
 from executor.plan.types import Type
 
 
-class _Absent:
+class Absent:
+    """What stands for a value that is not there."""
+
     def __repr__(self) -> str:
         return "ABSENT"
 
 
-ABSENT: Final = _Absent()
+ABSENT: Final = Absent()
 
 
 class ResolveError(Exception):
@@ -53,7 +55,7 @@ class Scope:
         return Scope(self.inputs, self.results, {**self.own, **values})
 
 
-def value_at(scope: Scope, text: str) -> JsonValue | _Absent:
+def value_at(scope: Scope, text: str) -> JsonValue | Absent:
     """The value at a reference, or `ABSENT`."""
     ref = parse_ref(text)
     here: JsonValue
@@ -84,7 +86,7 @@ def bind(step: Step, scope: Scope, schema: JsonObject) -> JsonObject:
     entries: list[Entry] = []
     for arg in step.args:
         value = _value(arg, scope)
-        if not isinstance(value, _Absent):
+        if not isinstance(value, Absent):
             entries.append((split_pointer(arg.to), value))
         elif step.action != "fn.first_of":
             raise ResolveError("missing-value", f"nothing is at {_refs(arg)}", arg.to)
@@ -100,7 +102,7 @@ def holds(cond: Cond, scope: Scope) -> bool:
     """Whether a condition is true; raises `ResolveError` (`missing-value`, `not-comparable`)."""
     match cond:
         case ValueCond(left=left, op="exists", value=wanted):
-            return (not isinstance(value_at(scope, left), _Absent)) is (wanted is True)
+            return (not isinstance(value_at(scope, left), Absent)) is (wanted is True)
         case ValueCond(left=left, op=op, value=value):
             return _compared(op, _present(scope, left), value)
         case RefCond(lhs=lhs, op=op, rhs=rhs):
@@ -120,7 +122,7 @@ def check_guards(decision: StepDecision, arguments: JsonObject, schema: JsonObje
         if guard.kind == "type" and isinstance(guard.expected, dict):
             found = _reach(arguments, split_pointer(guard.at))
             validator = validator_of(guard.expected)
-            if validator is not None and not isinstance(found, _Absent):
+            if validator is not None and not isinstance(found, Absent):
                 for error in validator.iter_errors(found):
                     raise ResolveError("type-mismatch", str(error.message), guard.at)
     validator = validator_of(schema)
@@ -134,18 +136,22 @@ def check_guards(decision: StepDecision, arguments: JsonObject, schema: JsonObje
 def build_answer(args: tuple[Arg, ...], scope: Scope) -> JsonObject:
     """The run's result; an entry whose step was skipped or failed is left out.
 
-    A whole answer that is no object stands as its member `value`.
+    So is a text with a piece that cannot be one: nothing that has happened may fail for it. A
+    whole answer that is no object stands as its member `value`.
     """
-    entries: list[Entry] = [
-        (split_pointer(arg.to), value)
-        for arg in args
-        if not isinstance(value := _value(arg, scope), _Absent)
-    ]
+    entries: list[Entry] = []
+    for arg in args:
+        try:
+            value = _value(arg, scope)
+        except ResolveError:
+            continue
+        if not isinstance(value, Absent):
+            entries.append((split_pointer(arg.to), value))
     built = assemble(entries, None)
     return built if isinstance(built, dict) else {"value": built}
 
 
-def _value(arg: Arg, scope: Scope) -> JsonValue | _Absent:
+def _value(arg: Arg, scope: Scope) -> JsonValue | Absent:
     match arg:
         case RefArg(ref=ref):
             return value_at(scope, ref)
@@ -157,7 +163,7 @@ def _value(arg: Arg, scope: Scope) -> JsonValue | _Absent:
             pieces = []
             for piece in arg.text:
                 found = piece.lit if isinstance(piece, Lit) else value_at(scope, piece.ref)
-                if isinstance(found, _Absent):
+                if isinstance(found, Absent):
                     return ABSENT
                 pieces.append(_as_text(found, arg.to))
             return "".join(pieces)
@@ -179,7 +185,7 @@ def _as_text(value: JsonValue, at: str) -> str:
 
 def _present(scope: Scope, ref: str) -> JsonValue:
     found = value_at(scope, ref)
-    if isinstance(found, _Absent):
+    if isinstance(found, Absent):
         raise ResolveError("missing-value", f"nothing is at {ref}", ref)
     return found
 
@@ -201,5 +207,5 @@ def _refs(arg: Arg) -> str:
             return ", ".join(piece.ref for piece in arg.text if not isinstance(piece, Lit))
 
 
-def _reach(value: JsonValue, tokens: tuple[str, ...]) -> JsonValue | _Absent:
+def _reach(value: JsonValue, tokens: tuple[str, ...]) -> JsonValue | Absent:
     return value_at(Scope({}, {"it": value}), join_pointer(("it", *tokens)))

@@ -1,6 +1,6 @@
 """Where a run stands: a fold of its events, and nothing else."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -22,7 +22,7 @@ class Attempt:
     ended: e.AttemptEnded | None = None
     ended_at: float | None = None
     resolved: e.ReconcileResolved | None = None
-    resolved_at: float | None = None
+    resolved_after: int = 0  # the newest attempt of the place by then; clocks may go back
 
     @property
     def is_applied(self) -> bool:
@@ -36,6 +36,14 @@ class Attempt:
         """Whether the effect is known to have happened, whatever its answer was."""
         unreadable = self.ended is not None and self.ended.state == "applied_unreadable"
         return self.is_applied or (unreadable and self.resolved is None)
+
+    @property
+    def may_have_happened(self) -> bool:
+        """Whether an effect cannot be ruled out, be it that the call is still under way."""
+        if self.intent.effect is Effect.READ:
+            return False
+        open_or_given_up = self.ended is None or self.is_uncertain or self.is_abandoned
+        return open_or_given_up or self.has_happened
 
     @property
     def is_abandoned(self) -> bool:
@@ -111,6 +119,14 @@ class RunState:
                 return attempt
         return None
 
+    def effects_besides(self, place: Place) -> int:
+        """At how many other places an effect has happened or may have."""
+        return sum(
+            any(each.may_have_happened for each in attempts)
+            for other, attempts in self.attempts.items()
+            if other != place
+        )
+
     @property
     def doubts(self) -> tuple[Place, ...]:
         """Every place where an effect may have happened and nobody knows yet."""
@@ -152,9 +168,9 @@ def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C90
             attempts = (*state.attempts.get(place, ()), Attempt(event, at))
             return replace(state, attempts={**state.attempts, place: attempts})
         case e.AttemptEnded():
-            return _change(state, event, ended=event, ended_at=at)
+            return _change(state, event, lambda each: replace(each, ended=event, ended_at=at))
         case e.ReconcileResolved():
-            return _change(state, event, resolved=event, resolved_at=at)
+            return _resolved(state, event)
         case e.CancelRequested():
             return replace(state, cancelled=event)
         case e.WaitStarted():
@@ -203,26 +219,19 @@ def _ruled(
     }
 
 
+def _resolved(state: RunState, event: e.ReconcileResolved) -> RunState:
+    last = state.last((event.step, event.iteration))
+    newest = last.intent.n if last else 0
+    return _change(state, event, lambda each: replace(each, resolved=event, resolved_after=newest))
+
+
 def _change(
     state: RunState,
     event: e.AttemptEnded | e.ReconcileResolved,
-    *,
-    ended: e.AttemptEnded | None = None,
-    ended_at: float | None = None,
-    resolved: e.ReconcileResolved | None = None,
-    resolved_at: float | None = None,
+    change: Callable[[Attempt], Attempt],
 ) -> RunState:
     place = (event.step, event.iteration)
     attempts = tuple(
-        replace(
-            each,
-            ended=ended or each.ended,
-            ended_at=ended_at or each.ended_at,
-            resolved=resolved or each.resolved,
-            resolved_at=resolved_at or each.resolved_at,
-        )
-        if each.intent.n == event.n
-        else each
-        for each in state.attempts.get(place, ())
+        change(each) if each.intent.n == event.n else each for each in state.attempts.get(place, ())
     )
     return replace(state, attempts={**state.attempts, place: attempts})

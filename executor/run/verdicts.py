@@ -19,9 +19,14 @@ class Outside:
     now: float
     plan: str = ""
     in_flight: frozenset[Place] = frozenset()
-    # When calls that got no permit may begin, and when searches that found nothing are repeated.
-    not_before: Mapping[Place, float] = field(default_factory=dict)
+    # When calls may begin that could not, by place, or by connection where it gives no permits;
+    # and when searches that found nothing are repeated.
+    not_before: Mapping[Place | str, float] = field(default_factory=dict)
     look_again: Mapping[Place, float] = field(default_factory=dict)
+
+    def held(self, place: Place, connection: str) -> float:
+        """Until when a call may not begin."""
+        return max(self.not_before.get(place, 0.0), self.not_before.get(connection, 0.0))
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,6 @@ class Surroundings:
 
     is_stopping: bool = False
     is_cancelled: bool = False
-    early_gates_open: bool = False
     uncertain_elsewhere: bool = False
 
 

@@ -61,6 +61,7 @@ def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
             driver=driver,
             epoch=table.c.epoch + 1,
             wake_at=None,
+            waiting_for=None,
             updated_at=now,
         )
         .returning(table.c.epoch, table.c.wake_seq)

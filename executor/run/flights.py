@@ -1,0 +1,122 @@
+"""The calls and look-ups of one drive that are under way, and when those that were held may begin.
+
+A call whose connection has no place left waits for one, and then is decided on once more: what
+was right when it began to wait (no failure yet, an approval, a policy) may not be right any more.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from connectors.spec import ActionSpec
+from executor.run.slots import Slot, Slots
+from executor.run.state import Place
+from executor.store.errors import StoreFullError
+from executor.store.journal import Blocked
+
+AGAIN_S = 0.5  # after an intent that could not be written
+Work = Coroutine[object, object, Blocked | float | None]
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """One task; `is_search` is what it does, a look-up or a call."""
+
+    task: "asyncio.Task[Blocked | Slot | float | None]"
+    connection: str
+    is_search: bool
+
+
+class Flights:
+    """What is under way, by place."""
+
+    def __init__(self, slots: Slots, clock: Callable[[], float]) -> None:
+        self._slots = slots
+        self._clock = clock
+        self._flights: dict[Place, _Flight] = {}
+        self._reserved: dict[Place, Slot] = {}
+        self.not_before: dict[Place | str, float] = {}
+        self.look_again: dict[Place, float] = {}
+
+    @property
+    def places(self) -> frozenset[Place]:
+        """Where something is under way."""
+        return frozenset(self._flights)
+
+    async def begin(
+        self, place: Place, action: ActionSpec, work: Callable[[], Work], *, is_search: bool = False
+    ) -> None:
+        """Begin at once, or begin to wait for a place among the calls of the connection."""
+        slot = self._reserved.pop(place, None) or await self._slots.take(action)
+        loop = asyncio.get_running_loop()
+        task: asyncio.Task[Blocked | Slot | float | None]
+        if slot is None:
+            task = loop.create_task(self._slots.wait(action))
+        else:
+            task = loop.create_task(work())
+            task.add_done_callback(lambda _: slot.release())
+            if not is_search:
+                self.look_again.pop(place, None)  # another attempt, another search
+        self._flights[place] = _Flight(task, action.connection, is_search)
+
+    async def land(self, until: float | None, bell: asyncio.Event) -> None:
+        """Wait until one has ended, the bell rings, or a time has come."""
+        left = None if until is None else max(0.005, until - self._clock())
+        ringing = asyncio.ensure_future(bell.wait())
+        try:
+            done, _ = await asyncio.wait(
+                [*(flight.task for flight in self._flights.values()), ringing],
+                timeout=left,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            ringing.cancel()
+            await asyncio.gather(ringing, return_exceptions=True)
+        bell.clear()
+        for place, flight in list(self._flights.items()):
+            if flight.task in done:
+                del self._flights[place]
+                self._landed(place, flight)
+
+    def _landed(self, place: Place, flight: _Flight) -> None:
+        """Note when what did not come about may be tried again."""
+        held = self.look_again if flight.is_search else self.not_before
+        held.pop(place, None)
+        try:
+            match flight.task.result():
+                case Slot() as slot:
+                    self._reserved[place] = slot
+                case Blocked(reason="rate_limit", retry_at=float() as retry_at):
+                    # One that asks too early is enough: the others of the connection wait too.
+                    self.not_before[flight.connection] = retry_at
+                case Blocked():
+                    self.not_before[place] = self._clock() + AGAIN_S
+                case float() as again_at:
+                    held[place] = again_at
+                case None:
+                    pass
+        except (StoreFullError, asyncio.CancelledError):
+            # The intent could not be written, so nothing was sent; or the journal tells.
+            held[place] = self._clock() + AGAIN_S
+
+    def leave_reserved(self) -> None:
+        """Give back the places of calls that are not wanted any more."""
+        for slot in self._reserved.values():
+            slot.release()
+        self._reserved.clear()
+
+    async def settle(self) -> None:
+        """Let everything end that is under way: what is cut off would be uncertain."""
+        tasks = [flight.task for flight in self._flights.values()]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def drop(self) -> None:
+        """Cut off what is still under way; its attempt stays open in the journal."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Slot):
+                result.release()
+        self._flights.clear()
+        self.leave_reserved()

@@ -1,0 +1,411 @@
+"""The decision table of a single call, for each effect class."""
+
+import pytest
+from run_cases import (
+    NOW,
+    PENDING,
+    SETTLE_S,
+    UNREADABLE,
+    WINDOW_S,
+    Answer,
+    Play,
+    applied,
+    not_sent,
+    play,
+    ref,
+    refused,
+    step,
+    uncertain,
+    value,
+)
+
+from executor.run.commands import LookUp, Perform
+from executor.run.retry import CREDENTIALS_AGAIN_S, MOST_ATTEMPTS, backoff_s
+
+WRITES = ("idempotent", "keyed", "lookup", "blind")
+EVERY = ("read", *WRITES)
+LONG = 70.0  # longer than any backoff
+
+
+def one(what: str) -> Play:
+    """A plan of one call."""
+    return play(step("a", what, value(1, "x")), answer=[ref("a/id", "id")])
+
+
+@pytest.mark.parametrize("effect", EVERY)
+def test_a_call_is_made_once_and_its_output_is_the_result(effect: str) -> None:
+    run = one(effect)
+    command = run.call("a", applied({"id": 7}))
+    end = run.finish()
+
+    assert (command.n, command.arguments, command.key) == (1, {"x": 1}, None)
+    assert (end.status, end.code, end.result, end.uncertain) == ("succeeded", None, {"id": 7}, ())
+    assert end.standing == (() if effect == "read" else ("a",))
+
+
+@pytest.mark.parametrize("effect", EVERY)
+def test_a_refused_call_is_not_repeated_and_has_no_effect(effect: str) -> None:
+    run = one(effect)
+    run.call("a", refused("invalid"))
+    end = run.finish()
+
+    assert (end.status, end.code, end.standing, end.uncertain) == ("failed", "invalid", (), ())
+    assert run.state.failed["a"].effect == "no"
+
+
+@pytest.mark.parametrize("effect", EVERY)
+@pytest.mark.parametrize("answer", [not_sent(), refused("unavailable", again=True)])
+def test_what_had_no_effect_is_called_again_after_a_pause_under_the_same_key(
+    effect: str, answer: Answer
+) -> None:
+    run = one(effect)
+    run.call("a", answer)
+    wait = run.wait()
+    key = run.state.attempts["a", ""][0].intent.key
+    assert wait.until is not None
+    run.now = wait.until - 0.001
+    assert run.performs() == {}
+    run.now = wait.until
+    again = run.performs()["a"]
+
+    assert wait.waiting_for == "retry"
+    assert NOW + backoff_s(1, 0.0) <= wait.until <= NOW + backoff_s(1, 1.0)
+    assert (again.n, again.key, again.arguments) == (2, key, {"x": 1})
+
+
+@pytest.mark.parametrize("effect", EVERY)
+@pytest.mark.parametrize("asked_s", [0.0, 3.0, 3600.0])
+def test_retry_after_is_never_undercut_and_jitter_comes_on_top(effect: str, asked_s: float) -> None:
+    run = one(effect)
+    run.call("a", refused("rate_limited", again=True, at=NOW + asked_s))
+    wait = run.wait()
+
+    assert wait.waiting_for == "rate_limit"
+    assert wait.until is not None
+    assert NOW + asked_s <= wait.until <= NOW + max(asked_s + 0.05, backoff_s(1, 1.0))
+
+
+def test_what_asks_for_the_same_time_is_spread_by_jitter() -> None:
+    asked = refused("rate_limited", again=True, at=NOW + 60)
+    times = set()
+    for number in range(20):
+        run = play(step("a", "read", value(number, "x")))
+        run.call("a", asked)
+        times.add(run.wait().until)
+
+    assert len(times) > 10
+
+
+def test_each_pause_is_longer_than_the_one_before_up_to_a_minute() -> None:
+    pauses = [backoff_s(n, 0.0) for n in range(1, 12)]
+
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (0.25, 60.0)
+
+
+@pytest.mark.parametrize("effect", EVERY)
+def test_after_so_many_calls_without_effect_it_is_given_up(effect: str) -> None:
+    run = one(effect)
+    for _ in range(MOST_ATTEMPTS):
+        run.later(LONG).call("a", not_sent())
+    end = run.finish()
+
+    assert (end.status, end.code, end.uncertain) == ("failed", "unavailable", ())
+    assert f"given up after {MOST_ATTEMPTS} calls" in run.state.failed["a"].message
+
+
+@pytest.mark.parametrize("effect", EVERY)
+def test_refused_credentials_are_waited_for_and_tried_now_and_then(effect: str) -> None:
+    run = one(effect)
+    run.call("a", refused("auth"))
+    wait = run.wait()
+    run.later(CREDENTIALS_AGAIN_S)
+    again = run.performs()["a"]
+
+    assert (wait.waiting_for, wait.until) == ("credentials", NOW + CREDENTIALS_AGAIN_S)
+    assert wait.steps == ("a",)
+    assert again.n == 2
+
+
+def test_the_tries_while_credentials_were_missing_are_not_counted_as_failures() -> None:
+    run = one("keyed")
+    for _ in range(MOST_ATTEMPTS + 1):
+        run.later(CREDENTIALS_AGAIN_S).call("a", refused("auth"))
+    run.later(CREDENTIALS_AGAIN_S).call("a", not_sent())
+    run.later(LONG).call("a", applied({"id": 1}))
+
+    assert run.finish().status == "succeeded"
+
+
+@pytest.mark.parametrize("effect", ["read", "idempotent", "keyed"])
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_repeats_safely_is_repeated_when_it_is_uncertain(effect: str, lost: bool) -> None:
+    run = one(effect)
+    first = run.lose("a") if lost else run.call("a", uncertain())
+    run.later(LONG)
+    second = run.performs()["a"]
+
+    assert (first.n, second.n) == (1, 2)
+    assert second.key == run.state.attempts["a", ""][0].intent.key
+
+
+@pytest.mark.parametrize("effect", ["read", "idempotent", "keyed"])
+def test_no_repetition_comes_before_retry_after(effect: str) -> None:
+    run = one(effect)
+    run.call("a", uncertain(at=NOW + 40))
+
+    assert run.wait().until is not None
+    assert run.later(39.9).performs() == {}
+    assert run.later(0.2).performs().keys() == {"a"}
+
+
+def test_a_key_is_not_used_again_once_most_of_its_window_has_passed() -> None:
+    run = one("keyed")
+    run.call("a", uncertain())
+    fresh = run.later(0.79 * WINDOW_S).performs()
+    wait = run.later(0.02 * WINDOW_S).wait()
+
+    assert fresh.keys() == {"a"}
+    assert (wait.waiting_for, wait.until) == ("reconcile", None)
+
+
+def test_the_window_is_counted_from_the_first_call() -> None:
+    run = one("keyed")
+    run.call("a", uncertain())
+    run.later(0.5 * WINDOW_S).call("a", uncertain())
+
+    assert run.later(0.4 * WINDOW_S).wait().waiting_for == "reconcile"
+
+
+def test_a_key_that_may_be_forgotten_is_looked_up_where_one_can() -> None:
+    run = one("shop.found_keyed")
+    run.call("a", uncertain())
+    (search,) = run.later(WINDOW_S).go()
+
+    assert isinstance(search, LookUp)
+    assert search.key == run.state.attempts["a", ""][0].intent.key
+
+
+@pytest.mark.parametrize("effect", ["idempotent", "keyed"])
+def test_what_stays_uncertain_for_ever_is_left_to_a_person(effect: str) -> None:
+    run = play(step("a", effect), more=())
+    for _ in range(MOST_ATTEMPTS):
+        run.later(1.0).crash()
+        while not run.performs():
+            run.later(1.0)
+        run.call("a", uncertain())
+
+    assert run.wait().waiting_for == "reconcile"
+
+
+def test_a_read_that_gives_no_answer_fails_without_effect() -> None:
+    run = one("read")
+    for _ in range(MOST_ATTEMPTS):
+        run.later(LONG).call("a", uncertain())
+    end = run.finish()
+
+    assert (end.code, end.uncertain) == ("unavailable", ())
+    assert run.state.failed["a"].effect == "no"
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_lookup_searches_and_what_it_finds_is_the_result(lost: bool) -> None:
+    run = one("lookup")
+    if lost:
+        run.lose("a")
+    else:
+        run.call("a", uncertain())
+    (search,) = run.go()
+    assert isinstance(search, LookUp)
+    run.resolve("a", 1, "applied", {"id": 5}, by="lookup")
+    end = run.finish()
+
+    assert (search.n, search.absent_from) == (1, NOW + SETTLE_S)
+    assert (end.status, end.result, end.standing) == ("succeeded", {"id": 5}, ("a",))
+
+
+def test_an_absence_that_has_settled_means_the_same_call_again() -> None:
+    run = one("lookup")
+    run.call("a", uncertain())
+    run.later(SETTLE_S).resolve("a", 1, "absent", by="lookup")
+    again = run.performs()["a"]
+
+    assert (again.n, again.key) == (2, run.state.attempts["a", ""][0].intent.key)
+
+
+def test_a_search_that_found_nothing_yet_is_repeated_later() -> None:
+    run = one("lookup")
+    run.call("a", uncertain())
+    run.look_again["a", ""] = NOW + 5
+    wait = run.wait()
+    (search,) = run.later(5).go()
+
+    assert (wait.waiting_for, wait.until) == ("reconcile", NOW + 5)
+    assert isinstance(search, LookUp)
+
+
+def test_a_search_that_is_futile_leaves_it_to_a_person() -> None:
+    run = one("lookup")
+    run.call("a", uncertain())
+    run.look_again["a", ""] = float("inf")
+
+    assert (run.wait().waiting_for, run.wait().until) == ("reconcile", None)
+
+
+def test_after_so_many_calls_that_were_absent_it_is_given_up() -> None:
+    run = one("lookup")
+    for n in range(1, MOST_ATTEMPTS + 1):
+        run.later(LONG).call("a", uncertain())
+        run.later(SETTLE_S).resolve("a", n, "absent", by="lookup")
+    end = run.finish()
+
+    assert (end.status, end.code, end.uncertain) == ("failed", "unavailable", ())
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_nobody_repeats_what_nobody_can_tell_a_person_decides(lost: bool) -> None:
+    run = one("blind")
+    if lost:
+        run.lose("a")
+    else:
+        run.call("a", uncertain())
+    wait = run.later(10 * WINDOW_S).wait()
+
+    assert (wait.waiting_for, wait.until, wait.steps) == ("reconcile", None, ("a",))
+
+
+def test_a_blind_call_is_looked_up_where_its_manifest_says_how() -> None:
+    run = one("shop.found_blind")
+    run.lose("a")
+
+    assert isinstance(run.go()[0], LookUp)
+
+
+@pytest.mark.parametrize("effect", ["blind", "keyed"])
+def test_it_happened_says_a_person_and_the_run_goes_on(effect: str) -> None:
+    run = one(effect)
+    run.call("a", uncertain())
+    run.later(WINDOW_S).resolve("a", 1, "applied", {"id": 9})
+    end = run.finish()
+
+    assert (end.status, end.result, end.standing) == ("succeeded", {"id": 9}, ("a",))
+
+
+@pytest.mark.parametrize("effect", WRITES)
+def test_it_did_not_says_a_person_and_it_is_sent_again_under_the_same_key(effect: str) -> None:
+    run = one(effect)
+    run.call("a", uncertain())
+    run.resolve("a", 1, "absent")
+    again = run.performs()["a"]
+
+    assert (again.n, again.key) == (2, run.state.attempts["a", ""][0].intent.key)
+
+
+def test_a_person_may_send_again_more_often_than_the_machine() -> None:
+    run = one("blind")
+    for n in range(1, MOST_ATTEMPTS + 2):
+        run.call("a", uncertain())
+        run.resolve("a", n, "absent")
+
+    assert run.performs()["a"].n == MOST_ATTEMPTS + 2
+
+
+@pytest.mark.parametrize("effect", WRITES)
+def test_given_up_says_a_person_and_it_is_failed_and_never_called_again(effect: str) -> None:
+    run = one(effect)
+    run.call("a", uncertain())
+    run.resolve("a", 1, "abandoned")
+    end = run.finish()
+
+    assert (end.status, end.code, end.uncertain) == ("failed", "abandoned", ("a",))
+    assert run.state.failed["a"].effect == "unknown"
+
+
+@pytest.mark.parametrize("effect", WRITES)
+def test_what_a_person_said_holds_although_the_clock_went_back(effect: str) -> None:
+    run = one(effect)
+    run.call("a", uncertain())
+    run.later(-24 * 3600).resolve("a", 1, "abandoned")
+
+    assert run.later(-3600).finish().code == "abandoned"
+
+
+@pytest.mark.parametrize("effect", WRITES)
+@pytest.mark.parametrize("answer", [UNREADABLE, PENDING])
+def test_what_was_applied_but_gave_no_usable_answer_is_never_called_again(
+    effect: str, answer: Answer
+) -> None:
+    run = one(effect)
+    run.call("a", answer)
+    (found,) = run.later(2 * WINDOW_S).go()
+
+    assert not isinstance(found, Perform)
+    if effect == "lookup":
+        assert isinstance(found, LookUp)
+        assert found.absent_from == float("inf")
+    else:
+        assert run.wait().waiting_for == "reconcile"
+
+
+@pytest.mark.parametrize("answer", [UNREADABLE, PENDING])
+def test_a_read_without_a_usable_answer_fails(answer: Answer) -> None:
+    run = one("read")
+    run.call("a", answer)
+
+    assert run.finish().code == "unavailable"
+
+
+def test_a_later_refusal_says_nothing_of_an_earlier_call() -> None:
+    run = one("keyed")
+    run.call("a", uncertain())
+    run.later(1.0).call("a", refused("conflict"))
+    wait = run.later(LONG).wait()
+
+    assert (wait.waiting_for, wait.steps) == ("reconcile", ("a",))
+    assert not run.state.has_ended("a")
+
+
+def test_a_doubt_behind_a_refusal_is_looked_up_and_an_absence_makes_it_final() -> None:
+    run = one("shop.found_keyed")
+    run.call("a", uncertain())
+    run.later(1.0).call("a", refused("conflict"))
+    (search,) = run.go()
+    assert isinstance(search, LookUp)
+    run.resolve("a", search.n, "absent", by="lookup")
+    end = run.finish()
+
+    assert (end.code, end.uncertain) == ("conflict", ())
+    assert search.n == 1
+
+
+def test_credentials_that_end_while_a_call_is_in_doubt_are_waited_for_and_then_it_is_settled() -> (
+    None
+):
+    run = one("keyed")
+    run.call("a", uncertain())
+    run.later(1.0).call("a", refused("auth"))
+    wait = run.wait()
+    first = run.state.attempts["a", ""][0].intent.key
+
+    assert wait.waiting_for == "credentials"
+    run.now = wait.until or 0.0
+    long_gone = run.wait()
+    assert (long_gone.waiting_for, long_gone.until) == ("reconcile", None)  # the window is over
+    assert run.state.attempts["a", ""][1].intent.key == first
+
+
+@pytest.mark.parametrize("name", ["not_before"])
+def test_a_call_that_got_no_permit_waits_for_its_time(name: str) -> None:
+    run = one("read")
+    run.not_before["a", ""] = NOW + 9
+    wait = run.wait()
+
+    assert (wait.waiting_for, wait.until) == ("rate_limit", NOW + 9)
+    assert run.later(9).performs().keys() == {"a"}
+
+
+def test_while_a_call_is_under_way_nothing_else_is_decided_about_it() -> None:
+    run = one("blind")
+    run.begin(run.performs()["a"])
+
+    assert (run.wait().waiting_for, run.wait().until) == ("flight", None)
