@@ -9,7 +9,7 @@ takes the next reply, and the last one is repeated:
     {"refusal": "..."}                  the model will not
     {"status": 429, "retry_after": 2}   an error of the provider; "message" says why
     {"seconds": 30, ...}                silence first, then the rest of the reply
-    {"raw": "..."}                      a body that is no completion
+    {"raw": "..."}                      a body that is no completion, as `content_type`
 
 `GET /requests` answers with every request body so far: what a model was really told.
 """
@@ -44,6 +44,7 @@ class Reply(BaseModel):
     message: str = "as scripted"
     seconds: float = Field(default=0, ge=0)
     raw: str | None = None
+    content_type: str = "application/json"
 
 
 _Script = TypeAdapter(tuple[Reply, ...])
@@ -85,7 +86,7 @@ def _play(reply: Reply, model: str) -> Response:
         told = {"message": reply.message, "type": "scripted", "code": str(reply.status)}
         return JSONResponse({"error": told}, reply.status, headers)
     if reply.raw is not None:
-        return Response(reply.raw, media_type="application/json")
+        return Response(reply.raw, media_type=reply.content_type)
     text = reply.text if reply.json_value is None else json.dumps(reply.json_value)
     choice = {
         "index": 0,

@@ -34,13 +34,14 @@ class ModelSettings:
 
 def build_model(settings: ModelSettings) -> Model:
     """Build the adapter; raises `ConfigurationError`."""
+    key = _key(settings)
     match settings.adapter:
         case "openai-compatible":
             return OpenAiCompatible(
                 settings.name,
                 settings.model,
                 _address(settings, needed=True) or "",
-                settings.api_key,
+                key,
                 settings.structured,
                 settings.timeout_s,
                 settings.options,
@@ -52,7 +53,7 @@ def build_model(settings: ModelSettings) -> Model:
                 settings.name,
                 settings.model,
                 _address(settings, needed=False),
-                settings.api_key,
+                key,
                 settings.structured,
                 settings.timeout_s,
                 settings.options,
@@ -64,12 +65,10 @@ def build_model(settings: ModelSettings) -> Model:
                 _chat_model(settings),
                 _address(settings, needed=False),
                 settings.model,
-                settings.api_key,
+                key,
                 settings.options,
             )
-            return LangChain(
-                settings.name, load, settings.structured, settings.timeout_s, settings.api_key
-            )
+            return LangChain(settings.name, load, settings.structured, settings.timeout_s, key)
         case _:
             assert_never(settings.adapter)
 
@@ -82,6 +81,15 @@ def _address(settings: ModelSettings, *, needed: bool) -> str | None:
         told = f"{url!r} is no http address" if url else "missing"
         raise ConfigurationError(f"models.{settings.name}: base_url: {told}")
     return url
+
+
+def _key(settings: ModelSettings) -> str | None:
+    """The key without the line end that files leave; no header carries anything but ASCII."""
+    key = (settings.api_key or "").strip()
+    if not (key.isascii() and key.isprintable()):
+        told = "it holds characters that no header can carry"
+        raise ConfigurationError(f"models.{settings.name}: api_key: {told}")
+    return key or None
 
 
 def _chat_model(settings: ModelSettings) -> str:

@@ -9,13 +9,17 @@ from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from planner.models.base import Completion, ModelError, ModelRefused, ModelUnavailable, Usage
+from planner.models.redact import told
 from planner.models.structured import FormatRefused, is_about_format
 
 _FORMAT_STATUSES = (400, 404, 415, 422)
-_SHOWN = 300
+MAX_TEXT = 1_000_000
+"""Characters of an answer: more than any plan may have."""
 
 
-def read_completion(name: str, model: str, body: JsonValue) -> Completion:
+def read_completion(
+    name: str, model: str, body: JsonValue, secret: str | None = None
+) -> Completion:
     """Read the first choice; raises `ModelRefused` for a refusal, `ModelUnavailable` for no answer.
 
     An answer without any text is an empty one: a draft like another, and refused as such.
@@ -24,32 +28,47 @@ def read_completion(name: str, model: str, body: JsonValue) -> Completion:
     message = choice.get("message") if choice else None
     if not isinstance(body, dict) or choice is None or not isinstance(message, dict):
         raise ModelUnavailable(f"{name} answered something that is no completion")
-    if refusal := _refusal(message):
-        raise ModelRefused(f"{name} refused: {refusal[:_SHOWN]}")
-    if choice.get("finish_reason") == "content_filter":
-        raise ModelRefused(f"{name} refused: its content filter stopped the answer")
+    refuse(name, _refusal(message), choice.get("finish_reason"), secret)
     counted = body.get("usage")
     usage = counted if isinstance(counted, dict) else {}
     return Completion(
-        text=_text(message.get("content")),
+        text=bounded(name, _text(message.get("content"))),
         model=str(body.get("model") or model),
         usage=Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens")),
         cut=choice.get("finish_reason") == "length",
     )
 
 
+def refuse(name: str, refusal: str | None, ended: JsonValue, secret: str | None) -> None:
+    """Raise `ModelRefused` where the answer is that there is none."""
+    if refusal:
+        raise ModelRefused(f"{name} refused: {told(refusal, secret)}")
+    if ended == "content_filter":
+        raise ModelRefused(f"{name} refused: its content filter stopped the answer")
+
+
+def bounded(name: str, text: str) -> str:
+    """The answer's text; raises `ModelUnavailable` if it is endless."""
+    if len(text) > MAX_TEXT:
+        raise ModelUnavailable(f"{name} answered more than {MAX_TEXT} characters")
+    return text
+
+
 def failure(
-    name: str, status: int | None, told: str, headers: Mapping[str, str], secret: str | None = None
+    name: str,
+    status: int | None,
+    reason: str,
+    headers: Mapping[str, str],
+    secret: str | None = None,
 ) -> ModelError:
     """What a failed call means: try again later, take another form, or leave it.
 
     Without a status nothing is known to be wrong with the request.
     """
-    first = told.strip().splitlines()[0][:_SHOWN] if told.strip() else "no reason given"
-    shown = first.replace(secret, "***") if secret and len(secret) >= 8 else first
+    shown = told(reason, secret)
     if status is None or status in (408, 425, 429) or status >= 500:
         return ModelUnavailable(f"{name}: {shown}", retry_after_s=_retry_after_s(headers))
-    if status in _FORMAT_STATUSES and is_about_format(told):
+    if status in _FORMAT_STATUSES and is_about_format(reason):
         return FormatRefused(f"{name}: {shown}")
     return ModelRefused(f"{name} answered {status}: {shown}")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from connectors.spec import JsonObject
 from planner.models.base import Completion, Message, ModelError, ModelRefused, Usage
-from planner.models.chat import error_message, failure
+from planner.models.chat import bounded, error_message, failure, refuse
+from planner.models.redact import told
 from planner.models.structured import Forms, ResponseFormat, Structured, is_about_format, within
 
 if TYPE_CHECKING:
@@ -60,15 +61,16 @@ class LangChain:
         # Every chat model raises what its own library raises.
         except Exception as error:
             raise self._failure(error) from error
-        return _completion(self.name, answer)
+        return _completion(self.name, answer, self.api_key)
 
     def _load(self) -> "BaseChatModel":
         try:
             return self.load()
         # A factory is somebody else's code.
         except Exception as error:
-            told = f"{self.name}: its chat model cannot be built: {type(error).__name__}: {error}"
-            raise ModelRefused(told) from error
+            # pydantic quotes what it was given, over several lines.
+            reason = told(f"{type(error).__name__}: {' '.join(str(error).split())}", self.api_key)
+            raise ModelRefused(f"{self.name}: its chat model cannot be built: {reason}") from error
 
     def _failure(self, error: Exception) -> ModelError:
         response = getattr(error, "response", None)
@@ -115,18 +117,15 @@ def _body(response: object) -> str:
     return text if isinstance(text, str) else ""
 
 
-def _completion(name: str, answer: "AIMessage") -> Completion:
-    if refusal := answer.additional_kwargs.get("refusal"):
-        raise ModelRefused(f"{name} refused: {str(refusal)[:300]}")
-    told = answer.response_metadata
-    ended = told.get("finish_reason") or told.get("stop_reason") or told.get("done_reason")
-    if ended == "content_filter":
-        raise ModelRefused(f"{name} refused: its content filter stopped the answer")
+def _completion(name: str, answer: "AIMessage", secret: str | None) -> Completion:
+    about = answer.response_metadata
+    ended = about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason")
+    refuse(name, str(answer.additional_kwargs.get("refusal") or ""), ended, secret)
     counted = answer.usage_metadata
     usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else Usage()
     return Completion(
-        text=str(answer.text),
-        model=str(told.get("model_name") or name),
+        text=bounded(name, str(answer.text)),
+        model=str(about.get("model_name") or name),
         usage=usage,
         cut=ended in _CUT,
     )

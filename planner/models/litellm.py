@@ -107,7 +107,7 @@ class LiteLlm:
         # litellm's errors have no root of their own, and a provider's answer can break its code.
         except Exception as error:
             raise self._failure(error) from error
-        read = read_completion(self.name, self.model, answer.model_dump(mode="json"))
+        read = read_completion(self.name, self.model, answer.model_dump(mode="json"), self.api_key)
         cost = getattr(answer, "_hidden_params", {}).get("response_cost")
         return replace(read, usage=replace(read.usage, cost_usd=cost))
 

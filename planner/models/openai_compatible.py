@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from connectors.spec import JsonObject
 from planner.models.base import Completion, Message, ModelUnavailable
 from planner.models.chat import error_message, failure, read_completion
+from planner.models.redact import told
 from planner.models.structured import Forms, ResponseFormat, Structured, within
 
 __all__ = ["OpenAiCompatible", "Structured"]
@@ -66,12 +67,12 @@ class OpenAiCompatible:
             ):
                 text = await _read(self.name, answer)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            what = str(error) or type(error).__name__
+            what = told(str(error) or type(error).__name__, self.api_key)
             raise ModelUnavailable(f"{self.name} does not answer: {what}") from error
         if answer.status_code != 200:
-            told = error_message(text)
-            raise failure(self.name, answer.status_code, told, answer.headers, self.api_key)
-        return read_completion(self.name, self.model, _json(text))
+            reason = error_message(text)
+            raise failure(self.name, answer.status_code, reason, answer.headers, self.api_key)
+        return read_completion(self.name, self.model, _json(text), self.api_key)
 
 
 async def _read(name: str, answer: httpx2.Response) -> str:

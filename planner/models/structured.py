@@ -16,7 +16,8 @@ from planner.models.base import Completion, ModelRefused, ModelUnavailable
 Structured = Literal["auto", "schema", "json"]
 ResponseFormat = JsonObject | None
 _ABOUT_FORMAT = re.compile(
-    r"response.?format|json.?schema|json.?object|structured.?output|output.?format|grammar|guided",
+    r"response.?format|json.?object|structured.?output|output.?format|\bschema|json.?schema"
+    r"|grammar|guided",
     re.IGNORECASE,
 )
 

@@ -1,5 +1,6 @@
-"""Serves scripted models on loopback, on real sockets."""
+"""Serves scripted models on loopback, on real sockets: one server, a path for each of them."""
 
+import itertools
 import json
 import socket
 import threading
@@ -14,23 +15,24 @@ from connectors.spec import JsonObject
 from planner.scripted import build, read_script
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[[FastAPI], str]]:
-    """Serves applications on loopback, on real sockets, and stops them."""
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+    """Serves applications, each under its own path, and stops with the last test."""
+    every = FastAPI()
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(every, log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    numbers = itertools.count(1)
 
     def start(app: FastAPI) -> str:
-        listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        running.append((server, thread))
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+        path = f"/{next(numbers)}"
+        every.mount(path, app)
+        return f"http://127.0.0.1:{listener.getsockname()[1]}{path}"
 
     yield start
-    for server, thread in running:
-        server.should_exit = server.force_exit = True
-        thread.join(10)
+    server.should_exit = server.force_exit = True
+    thread.join(10)
 
 
 @pytest.fixture

@@ -1,0 +1,26 @@
+"""Takes keys out of what providers and their libraries say: they like to quote them."""
+
+import os
+import re
+
+_SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$", re.IGNORECASE)
+_SHORTEST = 8
+_USER_OF_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")
+_SHOWN = 300
+
+
+def told(text: str, secret: str | None = None) -> str:
+    """The first line of a reason in few characters, without a key of ours or the environment's."""
+    first = next((each for each in text.strip().splitlines() if each.strip()), "no reason given")
+    return without_keys(first.strip(), secret)[:_SHOWN]
+
+
+def without_keys(text: str, secret: str | None = None) -> str:
+    """The text with every key in it blanked out."""
+    # A library may have read its key from the environment, without any setting of ours.
+    found = {value for name, value in os.environ.items() if _SECRET_NAME.search(name)}
+    found |= {secret or ""}
+    for each in sorted(found, key=len, reverse=True):
+        if len(each) >= _SHORTEST:
+            text = text.replace(each, "***")
+    return _USER_OF_URL.sub("***", text)
