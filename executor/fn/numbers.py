@@ -14,19 +14,28 @@ from executor.fn.function import FnError, Function, Types, arguments
 from executor.plan.refs import array_index, split_pointer
 from executor.plan.types import UNKNOWN, Type, constants_of, descend, items_of, kinds
 
-MONEY: JsonObject = {
+_PLAIN = r"^-?[0-9]+(\.[0-9]+)?$"
+_SOME_MONEY: JsonObject = {
     "type": "object",
     "properties": {
-        "amount": {"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$"},
+        "amount": {"type": "string", "pattern": _PLAIN},
         "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
     },
     "required": ["amount", "currency"],
-    "additionalProperties": False,
 }
+MONEY: JsonObject = _SOME_MONEY | {"additionalProperties": False}
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_DECIMAL: JsonObject = {"type": "string", "format": "decimal"}
-_QUANTITY: JsonObject = {"anyOf": [{"type": "number"}, {"type": "string"}, {"type": "object"}]}
-_WHEN: JsonObject = {"type": "string"}
+_DECIMAL: JsonObject = {"type": "string", "format": "decimal", "pattern": _PLAIN}
+_QUANTITY: JsonObject = {
+    "anyOf": [{"type": "number"}, {"type": "string", "pattern": _PLAIN}, _SOME_MONEY]
+}
+_WHEN: JsonObject = {
+    "anyOf": [
+        {"type": "string", "format": "date"},
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}"},
+    ]
+}
 
 # Sixty digits, and an error rather than a rounded result.
 _EXACT = Context(prec=60, traps=[Inexact, InvalidOperation, Overflow])
@@ -231,7 +240,7 @@ NUMBERS: tuple[Function, ...] = (
     Function(
         "format_money",
         "Money as a text for people: 1,234.50 EUR.",
-        arguments({"money": MONEY}),
+        arguments({"money": _SOME_MONEY}),
         lambda _: Type.of({"type": "string"}),
         _format_money,
     ),
