@@ -71,6 +71,17 @@ def get(c: Connection, tenant: str, request: str) -> RequestRow | None:
     return None if row is None else _row(row)
 
 
+def newest(
+    c: Connection, tenant: str, *, status: str | None = None, limit: int = 50
+) -> list[RequestRow]:
+    """The newest requests of a tenant first."""
+    query = select(requests).where(requests.c.tenant == tenant)
+    if status is not None:
+        query = query.where(requests.c.status == status)
+    rows = c.execute(query.order_by(requests.c.created_at.desc()).limit(limit))
+    return [_row(row) for row in rows]
+
+
 def answer(
     c: Connection, tenant: str, request: str, answers: Mapping[str, str], now: float
 ) -> bool:

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import Connection
 
@@ -55,6 +56,19 @@ async def receive(
 
     answer = await once(request, caller, body, work)
     return await _perhaps_wait(request, caller.tenant, answer)
+
+
+@router.get("")
+async def newest(
+    request: Request,
+    caller: Caller,
+    status: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> list[JsonObject]:
+    """List the newest requests, without their drafts."""
+    gateway: Gateway = request.app.state.gateway
+    read = partial(requests.newest, tenant=caller.tenant, status=status, limit=limit)
+    return [_shown_short(row) for row in await gateway.store.read(read)]
 
 
 @router.get("/{request_id}")
@@ -124,16 +138,18 @@ async def events(request: Request, caller: Caller, request_id: str) -> Response:
 
 def shown(row: RequestRow) -> JsonObject:
     """A request as the API shows it."""
+    return {**row.detail, **_shown_short(row), "answers": dict(row.answers)}
+
+
+def _shown_short(row: RequestRow) -> JsonObject:
     return {
         "id": row.id,
         "status": row.status,
         "code": row.code,
         "requester": row.principal.id,
         "text": row.text,
-        "answers": dict(row.answers),
         "plan": row.plan,
         "run": row.run,
-        **row.detail,
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }

@@ -77,6 +77,19 @@ async def test_a_request_started_manually_is_planned_and_runs_when_it_is_told(
     assert request["run"] == run["id"]
 
 
+async def test_requests_are_listed_newest_first_and_by_status(
+    requester: httpx2.AsyncClient,
+) -> None:
+    first = await ask(requester, STATUS, start="manual")
+    second = await ask(requester, MUG)
+    listed = (await requester.get("/v1/requests")).json()
+    asked = (await requester.get("/v1/requests?status=needs_answer&limit=1")).json()
+
+    assert [each["id"] for each in listed[:2]] == [second["id"], first["id"]]
+    assert [each["id"] for each in asked] == [second["id"]]
+    assert "drafts" not in listed[0]
+
+
 async def test_what_no_playbook_knows_is_refused_with_what_can_be_done(
     requester: httpx2.AsyncClient,
 ) -> None:
