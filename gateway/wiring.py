@@ -26,7 +26,7 @@ from gateway.admission import Admission
 from gateway.auth import operator_key
 from gateway.desk import Desk
 from gateway.notices import Notices
-from gateway.private import read_private, write_private
+from gateway.private import operator_key_file, read_private, write_private
 from gateway.service import Service
 from gateway.settings import EMBEDDED, Settings
 from planner.embedded import EmbeddedPlanner
@@ -107,8 +107,8 @@ async def _assemble(
         planner_of=lambda name: _planner_of(planners, name or settings.planner),
     )
     # Planning is as durable as running: both are rows that a dispatcher drives.
-    dispatcher.register("request", service.handle)
-    dispatcher.register("run", machine.drive)
+    dispatcher.register("request", service.handle, service.desk.planning_broke)
+    dispatcher.register("run", machine.drive, machine.put_aside)
     key_file = operator_key_file(database_path(settings.database_url))
     return Gateway(
         settings=settings,
@@ -131,11 +131,6 @@ def _planner_of(planners: dict[str, Planner], name: str) -> Planner:
         known = ", ".join(sorted(planners))
         raise ModelUnavailable(f"there is no model {name} any more; there are: {known}")
     return planners[name]
-
-
-def operator_key_file(database: Path) -> Path:
-    """Where the key of whoever owns the machine is kept."""
-    return database.with_name(database.name + ".operator-key")
 
 
 def connections(settings: Settings) -> list[ConnectionSettings]:
