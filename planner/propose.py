@@ -13,7 +13,7 @@ from executor.plan.types import kind_of
 from planner.models.base import Message, Model, Usage
 from planner.prompt import first_messages, repair_messages
 from planner.reply import read_reply
-from planner.request import Check, Draft, OnDraft, PlanRequest, Proposal
+from planner.request import Check, Draft, OnDraft, PlanRequest, Proposal, too_long
 from planner.shortlist import shortlist
 
 REPAIR_ROUNDS = 2
@@ -29,6 +29,8 @@ class ModelPlanner:
 
     async def propose(self, request: PlanRequest, check: Check, on_draft: OnDraft) -> Proposal:
         """Ask until a draft is accepted, or the rounds are over; raises `ModelError`."""
+        if (told := too_long(request)) is not None:
+            return Proposal(Questions((), told), self._model.name)
         actions = shortlist(request, SHORTLIST)
         schema = strict_schema([*(each.name for each in actions), *FUNCTIONS])
         inputs = Inputs(schema_of_inputs(request.inputs), request.inputs)

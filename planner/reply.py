@@ -36,7 +36,10 @@ def read_reply(completion: Completion) -> _Read:
 
 
 def _objects(text: str) -> list[str]:
-    """The objects in a text; one that is broken is handed on as it is, for the parser to blame."""
+    """The objects in a text; one that is broken is handed on as it is, for the parser to blame.
+
+    An object of a list is a part of something else, and is handed on with what it is a part of.
+    """
     found: list[str] = []
     start = _START.search(text)
     while start is not None:
@@ -44,7 +47,8 @@ def _objects(text: str) -> list[str]:
         if end is None:
             found.append(text[start.start() :])
             break
-        found.append(text[start.start() : end])
+        before = text[: start.start()].rstrip()
+        found.append(text[len(before) - before.endswith("[") : end].lstrip())
         start = _START.search(text, end)
     if len(found) > 1:
         # An object in a sentence around the plan is no second offer; another plan is.

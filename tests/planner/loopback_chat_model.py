@@ -70,6 +70,12 @@ class Picky(LoopbackChat):
         return await super()._agenerate(messages, stop, run_manager)
 
 
+class Strict(LoopbackChat):
+    """Wants something that nobody gives it."""
+
+    region: int
+
+
 def broken(**given: str) -> LoopbackChat:
     """A factory that fails."""
     raise RuntimeError("no such thing")
