@@ -1,5 +1,6 @@
 """Talks to one gateway over HTTP, under one key."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from gateway.cli.problem import CliError, of_http
 from gateway.cli.show import command
 
 TIMEOUT_S = 90.0
+PROBLEM = "application/problem+json"
 QUIET_S = 30.0  # a stream says at least that it is still there, every ten seconds
 RECONNECT_WITHIN_S = 15.0
 RECONNECT_PAUSE_S = 0.5
@@ -33,6 +35,8 @@ class Client:
         self.url = url.rstrip("/")
         self.is_own = is_own
         self._said = said
+        if not (key.isascii() and key.isprintable()):
+            raise CliError("bad-option", "this key holds what no key can hold", fix="Copy it anew.")
         try:
             self._http = httpx2.Client(
                 base_url=self.url,
@@ -41,7 +45,7 @@ class Client:
                 trust_env=False,
             )
         except (ValueError, httpx2.InvalidURL) as error:
-            raise CliError("bad-option", f"this key or address cannot be sent: {error}") from error
+            raise CliError("bad-option", f"{url!r} is no address: {error}", "--url") from error
 
     def command(self, *words: str) -> str:
         """A command about the same gateway, to be copied."""
@@ -126,11 +130,12 @@ class Client:
     def _read(self, answer: httpx2.Response) -> JsonValue:
         if answer.is_success and answer.headers.get("content-type", "").startswith("text/plain"):
             return answer.text
-        try:
-            body: JsonValue = answer.json()
-        except ValueError as error:
-            what = f"what answers is no gateway (status {answer.status_code})"
-            raise CliError("no-gateway", what, self.url, "Look at --url.") from error
-        if answer.is_success:
+        body: JsonValue = None
+        with contextlib.suppress(ValueError):
+            body = answer.json()
+        if answer.is_success and body is not None:
             return body
-        raise of_http(body if isinstance(body, dict) else {}, answer.status_code)
+        if isinstance(body, dict) and answer.headers.get("content-type") == PROBLEM:
+            raise of_http(body, answer.status_code)
+        what = f"what answers is no gateway (status {answer.status_code})"
+        raise CliError("no-gateway", what, self.url, "Look at --url.")

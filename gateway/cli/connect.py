@@ -55,10 +55,9 @@ def _client(target: Target, stack: ExitStack) -> Client:
         return Client(target.url, _key(target), said=target.said)
     from executor.store.errors import StoreLockedError
     from executor.store.lock import address_in_lock
-    from executor.store.store import database_path
 
     settings = settings_of(target.config)
-    database = database_path(settings.database_url)
+    database = _database(settings.database_url)
     address = address_in_lock(database)
     if address is None:
         own = OwnGateway(settings)
@@ -74,6 +73,16 @@ def _client(target: Target, stack: ExitStack) -> Client:
             return Client(own.address, key, is_own=True, said=target.said)
     key = _key(target, read_private(operator_key_file(database)))
     return Client(address, key, said=target.said)
+
+
+def _database(url: str) -> Path:
+    """The database's file; the store knows all forms of the address, but is dear to import."""
+    path = url.removeprefix("sqlite:///")
+    if path != url and path and not set(path) & set("?%:"):
+        return Path(path).resolve()
+    from executor.store.store import database_path
+
+    return database_path(url)
 
 
 def _address_soon(database: Path) -> str | None:
@@ -104,7 +113,7 @@ def _key(target: Target, default: str | None = None) -> str:
     key = target.key or os.environ.get(KEY) or default
     if key is None:
         raise CliError("no-key", "there is no API key", fix=f"Say --key, or set {KEY}.")
-    return key
+    return key.strip()
 
 
 class OwnGateway:

@@ -1,0 +1,119 @@
+"""Which gateway is meant: one that runs, one in this process, or none; and who may use it."""
+
+import subprocess
+
+import pytest
+from commands import MUG, PATIENCE_S, PROGRAM, STATUS, Lamgate, error_of, new_key, served
+
+
+def test_without_a_gateway_the_whole_story_runs_in_the_commands_own_processes(
+    alone: Lamgate,
+) -> None:
+    approver = alone.under(new_key(alone, "approver-1", "approver"))
+    planned = alone("plan", STATUS)
+    asked = alone("run", MUG, "--json")
+    waiting = alone("answer", asked.document["id"], "remedy=refund", "--json")
+    approval = approver("approvals", "--json").document[0]["id"]
+    approved = approver("approve", approval, "--reason", "checked", "--json")
+
+    assert planned.code == 0
+    assert "orders.get_order" in planned.out
+    assert asked.code == 3
+    assert (waiting.code, waiting.document["waiting_for"]) == (3, "approval")
+    assert (approved.code, approved.document["status"]) == (0, "succeeded"), approved
+    assert approved.document["result"]["refund"]["amount"]["amount"] == "18.50"
+
+
+def test_a_second_gateway_on_the_same_database_is_refused_and_says_who_has_it(
+    alone: Lamgate,
+) -> None:
+    with served(alone) as address:
+        second = alone("serve", "--port", "0")
+        used = alone("runs", "--json")
+        by_url = alone("runs", "--url", address, "--json")
+
+    complaint = error_of(second, "storage-locked")
+    assert second.code == 2
+    assert "is used by process" in complaint
+    assert "Stop the other process, or use its gateway." in complaint
+    assert (used.code, used.document) == (0, []), "the one that runs is found by its lock"
+    assert (by_url.code, "no-key" in by_url.err) == (2, True)
+
+
+def test_a_key_that_is_wrong_revoked_or_of_another_role_is_told_apart(
+    operator: Lamgate,
+) -> None:
+    made = operator("keys", "create", "requester-2", "--role", "requester", "--json").document
+    holder = operator.under(made["secret"])
+    role = holder("keys", "list", "--json")
+    before = holder("runs", "--json")
+    operator("keys", "revoke", made["id"])
+    listed = operator("keys", "list")
+    revoked = holder("runs", "--json")
+    wrong = operator.under("lam_wrong")("runs", "--json")
+    odd = operator("runs", "--key", "lam_x\nhost: elsewhere")
+    kept = Lamgate(operator.folder, f"{made['secret']}\n")("runs", "--json")
+
+    assert before.code == 0
+    assert (role.code, role.document["code"]) == (1, "role-missing")
+    assert (revoked.code, revoked.document["code"]) == (2, "key-revoked")
+    assert (wrong.code, wrong.document["code"]) == (2, "unauthenticated")
+    assert "this key holds what no key can hold" in error_of(odd, "bad-option")
+    assert kept.document["code"] == "key-revoked", "the end of a line is no part of a key"
+    assert made["secret"] not in listed.out
+    assert f"{made['id']}  requester-2  requester  revoked" in listed.out
+
+
+def test_where_no_gateway_answers_it_is_said_with_what_to_do(alone: Lamgate) -> None:
+    nobody = alone.under("lam_x")("run", STATUS, "--url", "http://127.0.0.1:9", "--json")
+    no_url = alone.under("lam_x")("runs", "--url", "nowhere")
+
+    assert (nobody.code, nobody.document["code"]) == (2, "no-gateway")
+    assert "lamgate serve" in nobody.document["fix"]
+    assert no_url.code == 2
+    assert "no-gateway" in no_url.err
+
+
+def test_what_answers_but_is_no_gateway_is_told_apart(operator: Lamgate, shop: object) -> None:
+    url = getattr(shop, "urls", {})["orders"]
+    said = operator.under("lam_x")("runs", "--url", url, "--json")
+
+    assert (said.code, said.document["code"]) == (2, "no-gateway")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("trace", "run_nothing"),
+        ("cancel", "run_nothing"),
+        ("run", "--plan", "pln_nothing"),
+        ("answer", "req_nothing", "remedy=refund"),
+        ("approve", "apr_nothing", "--reason", "checked"),
+        ("keys", "revoke", "key_nothing"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_does_not_exist_is_not_found(operator: Lamgate, words: tuple[str, ...]) -> None:
+    said = operator(*words, "--json")
+
+    assert (said.code, said.document["code"]) == (2, "not-found"), said
+
+
+def test_a_reader_who_goes_away_ends_a_command_without_a_word(operator: Lamgate) -> None:
+    writer = operator.start("actions", "--json", stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    writer.stdout.close()
+    _, complaints = writer.communicate(timeout=PATIENCE_S)
+
+    assert complaints == ""
+    assert writer.returncode in (0, 1)
+
+
+def test_a_port_that_is_taken_is_a_clear_error(operator: Lamgate, alone: Lamgate) -> None:
+    with served(alone) as address:
+        other = Lamgate(alone.folder, more={"LAMGATE_DATABASE__URL": "sqlite:///other.db"})
+        said = other("serve", "--port", address.rpartition(":")[2])
+
+    assert said.code == 2
+    assert "Say another --port" in error_of(said, "cannot-listen")
+    assert PROGRAM[-1] == "gateway"

@@ -1,0 +1,153 @@
+"""What the command line is given and cannot use: the code, what, where, and what to do."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from commands import PATIENCE_S, Lamgate, error_of
+
+GOOD = '{"understanding": "x", "steps": [], "answer": [], "unable": "nothing to do"}'
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> Lamgate:
+    """A folder without an operator's file."""
+    return Lamgate(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "told"),
+    [
+        (b'{"steps": [{"id": "a", "id": "b"}]}', "duplicate-key", "the member 'id' stands twice"),
+        (b'{"steps": [NaN]}', "malformed-json", "NaN"),
+        (b'{"steps": [1e999]}', "number-out-of-range", ""),
+        (b'{"steps": [', "malformed-json", "plan.json"),
+        (b"", "malformed-json", "plan.json"),
+        (b'{"steps": "\xff"}', "not-utf-8", "plan.json"),
+        (b"[]", "malformed-json", "not an object"),
+        (b"[" * 5000 + b"]" * 5000, "too-large", "plan.json"),
+    ],
+    ids=["twice", "NaN", "huge", "cut", "empty", "bytes", "list", "deep"],
+)
+def test_a_plan_file_that_is_no_plan_says_what_and_where(
+    nowhere: Lamgate, content: bytes, code: str, told: str
+) -> None:
+    file = nowhere.folder / "plan.json"
+    file.write_bytes(content)
+    said = nowhere("run", "--file", "plan.json")
+
+    assert said.code == 2
+    assert told in error_of(said, code)
+
+
+def test_a_plan_may_come_from_standard_input_and_is_read_as_strictly(nowhere: Lamgate) -> None:
+    said = nowhere("run", "--file", "-", "--json", stdin=b'{"a": 1, "a": 2}')
+
+    assert (said.code, said.document["code"]) == (2, "duplicate-key")
+
+
+@pytest.mark.parametrize("word", ["run", "admit"])
+def test_a_file_that_is_not_there_is_named(nowhere: Lamgate, word: str) -> None:
+    option = ("--file", "none.json") if word == "run" else ("none.json", "--catalog", "no.json")
+    said = nowhere(word, *option)
+
+    assert said.code == 2
+    assert ".json" in error_of(said, "file-system")
+    assert "No such file" in said.err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\x00\x01garbage", "lamgate.toml"),
+        (b"\xff\xfe", "lamgate.toml"),
+        (b"[server]\nport = 'many'", "server.port"),
+        (b"[sever]\nport = 1", "sever"),
+        (b"planner = 'nobody'", "neither `playbooks` nor one of"),
+        (b"[connections.orders]\nconnector = 'telex'", "telex"),
+        (b"[policy]\npath = 'nowhere'", "policy.path"),
+    ],
+    ids=["bytes", "no-text", "type", "unknown", "planner", "connector", "folder"],
+)
+def test_an_operators_file_that_cannot_be_used_is_a_configuration_error(
+    nowhere: Lamgate, content: bytes, told: str
+) -> None:
+    nowhere.config.write_bytes(content)
+    said = nowhere("runs")
+
+    assert said.code == 2
+    assert told in error_of(said, "configuration-error")
+
+
+def test_without_any_operators_file_it_is_said_how_to_name_one(nowhere: Lamgate) -> None:
+    none = nowhere("runs", "--json")
+    missing = nowhere("serve", "--config", "none.toml", "--json")
+
+    assert (none.code, none.document["code"]) == (2, "no-configuration")
+    assert "--config FILE" in none.document["fix"]
+    assert (missing.code, missing.document["code"]) == (2, "configuration-error")
+    assert "none.toml" in missing.document["detail"]
+
+
+def test_a_database_that_is_no_database_is_told_without_touching_it(nowhere: Lamgate) -> None:
+    nowhere.config.write_text("[database]\nurl = 'sqlite:///notes.txt'\n")
+    notes = nowhere.folder / "notes.txt"
+    notes.write_text("these are notes, and no database at all " * 50)
+    (nowhere.folder / "notes.txt.secret").write_text("ab" * 64)
+    said = nowhere("runs")
+
+    assert said.code == 2
+    assert said.err.startswith("storage-"), said
+    assert notes.read_text().startswith("these are notes")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run",),
+        ("run", "words", "--plan", "pln_1"),
+        ("admit",),
+        ("answer", "req_1", "remedy"),
+        ("run", "words", "--answer", "remedy"),
+    ],
+    ids=" ".join,
+)
+def test_words_that_do_not_go_together_are_a_bad_option(
+    nowhere: Lamgate, words: tuple[str, ...]
+) -> None:
+    nowhere.config.write_text("")
+    said = nowhere(*words)
+
+    assert said.code == 2
+    error_of(said, "bad-option")
+
+
+@pytest.mark.parametrize(
+    "words", [("runs", "--colour"), ("fly",), ("keys", "create"), ("serve", "--port", "70000")]
+)
+def test_an_unknown_option_or_word_shows_how_the_command_is_used(
+    nowhere: Lamgate, words: tuple[str, ...]
+) -> None:
+    said = nowhere(*words)
+
+    assert said.code == 2
+    assert "Usage" in said.err
+    assert said.out == ""
+
+
+def test_bytes_that_are_no_text_are_refused_before_anything_is_sent(alone: Lamgate) -> None:
+    process = alone.start("plan", "caf\udce9 \udcff", stdin=subprocess.DEVNULL)
+    out, complaints = process.communicate(timeout=PATIENCE_S)
+
+    assert process.returncode == 2
+    assert (out, complaints.split("\n")[0]) == ("", "not-utf-8")
+
+
+def test_every_error_with_json_is_one_document_with_its_code(nowhere: Lamgate) -> None:
+    (nowhere.folder / "plan.json").write_text(GOOD)
+    (nowhere.folder / "catalog.json").write_text("{}")
+    said = nowhere("admit", "plan.json", "--catalog", "catalog.json", "--json")
+
+    assert said.code == 2
+    assert json.loads(said.out)["code"] == "unusable-input"
