@@ -59,7 +59,7 @@ def right_types(analysis: Analysis) -> Iterator[Violation]:
         source, target = binding.source, binding.target
         if isinstance(source, Type) and isinstance(target, Type):
             if analysis.flow(binding) is Flow.NO:
-                message = f"{shown(source)} can never be {shown(target)} for {binding.arg.to!r}"
+                message = _clash(source, target, binding)
                 code: Code = "type-mismatch"
                 if binding.step.action in FUNCTIONS and is_array(target) and not is_array(source):
                     code = "not-a-list"
@@ -72,6 +72,12 @@ def right_types(analysis: Analysis) -> Iterator[Violation]:
                 message = f"{use.ref} is {shown(found)}, which is no piece of a text"
                 fix = "Refer to a text, a number or a boolean."
                 yield say("type-mismatch", use.at, message, step, (), fix)
+
+
+def _clash(source: Type, target: Type, binding: Binding) -> str:
+    have, want = shown(source), shown(target)
+    why = f"can never be {want}" if have != want else "can never be one with the members wanted"
+    return f"{have} {why} for {binding.arg.to!r}"
 
 
 def fits_as_a_whole(analysis: Analysis) -> Iterator[Violation]:
@@ -206,7 +212,7 @@ def _check_tree(
     if tree is None or (path and not tree):
         return  # bound as a whole: its own type decides
     if is_array(target):
-        if not _is_dense(tree):
+        if not _is_dense(tree) and all(array_index(token) is not None for token in tree):
             message = f"the places {', '.join(sorted(tree))} of {join_pointer(path)!r} leave a gap"
             yield say("sparse-array", f"{at}/args", message, step, fix="Number them from 0.")
     elif "object" in (kinds(target) or {"object"}):

@@ -109,13 +109,11 @@ class Labels:
 
     def _of_pieces(self, binding: Binding, pieces: Sequence[Lit | RefPiece]) -> Iterator[Label]:
         """What stands side by side is read as one: nobody said `50` who said `5` and `0`."""
-        groups = [
-            ("".join(each.lit for each in group if isinstance(each, Lit)), [*group])
-            for _, group in groupby(pieces, key=lambda piece: isinstance(piece, Lit))
-        ]
-        for number, (text, group) in enumerate(groups):
-            if isinstance(group[0], RefPiece):
-                refs = [each for each in group if isinstance(each, RefPiece)]
+        groups = [[*each] for _, each in groupby(pieces, key=lambda it: isinstance(it, Lit))]
+        for number, group in enumerate(groups):
+            text = "".join(each.lit for each in group if isinstance(each, Lit))
+            refs = [each for each in group if isinstance(each, RefPiece)]
+            if refs:
                 yield _join(self._of_ref(binding.step, parse_ref(each.ref)) for each in refs)
             elif len(groups) == 1 or not _SEPARATOR.fullmatch(text):
                 goes_on = (number > 0 and _WORD.match(text)) or (

@@ -1,5 +1,6 @@
 """How rules say what they found."""
 
+import json
 from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
@@ -44,10 +45,14 @@ def shown(found: Type) -> str:
     """A type in a few words."""
     node: Mapping[str, JsonValue] = found.resolved() or {}
     if "const" in node:
-        text = repr(node["const"])
-        return text if len(text) <= 60 else text[:57] + "..."
+        return _written(node["const"])
     if isinstance(node.get("enum"), list):
-        return f"one of {node['enum']}"
+        return f"one of {_written(node['enum'])}"
     names = kinds(found)
     tag = f" ({node['format']})" if "format" in node else ""
     return (" or ".join(sorted(names)) if names else "any value") + tag
+
+
+def _written(value: JsonValue) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."

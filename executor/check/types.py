@@ -115,6 +115,8 @@ class _Comparison:
         if all(answer is Flow.NO for answer in answers):
             return Flow.NO
         sure = answers.count(Flow.YES)
+        if key == "oneOf" and sure > 1:
+            return Flow.NO
         # Of `oneOf` exactly one may match: one sure arm is enough only if all others are out.
         enough = sure >= 1 if key == "anyOf" else sure == 1 == len(arms) - answers.count(Flow.NO)
         return Flow.YES if enough else Flow.UNKNOWN

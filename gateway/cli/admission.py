@@ -49,7 +49,12 @@ def admit(
         return
     if (plan is None) == (plans is None):
         raise CliError("bad-option", "say one of: PLAN, --plans PLANS.jsonl")
-    bulk = _bulk(catalog, policy, config)
+    try:
+        bulk = _bulk(catalog, policy, config)
+    except UnusableInputError as error:
+        fix, in_stream = "Repair what is named.", plans is not None
+        where = str(catalog)
+        raise CliError("unusable-input", str(error), where, fix, in_stream=in_stream) from error
     if plans is not None:
         accepted = _judge_many(bulk, plans, as_json=as_json)
     else:

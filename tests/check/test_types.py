@@ -269,7 +269,11 @@ PAIR = {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}
         (_type(type="string"), _type(type="integer"), Flow.NO),
         (_type(type=["string", "null"]), _type(type="string"), Flow.UNKNOWN),
         (_type(type="string"), _type(type=["string", "null"]), Flow.YES),
-        (_type(type=["string", "null"]), _type(anyOf=[{"type": "string"}, {"type": "null"}]), Flow.YES),
+        (
+            _type(type=["string", "null"]),
+            _type(anyOf=[{"type": "string"}, {"type": "null"}]),
+            Flow.YES,
+        ),
         (_type(type="string"), DATE, Flow.UNKNOWN),
         (DATE, _type(type="string"), Flow.YES),
         (DATE, _type(type="string", format="email"), Flow.NO),
@@ -282,21 +286,40 @@ PAIR = {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}
         (_type(type="integer", minimum=3), _type(type="integer", exclusiveMinimum=2), Flow.YES),
         (_type(type="integer", maximum=3), _type(type="integer", minimum=4), Flow.NO),
         (_type(type="string", maxLength=3), _type(type="string", minLength=4), Flow.NO),
-        (_type(type="array", items={"type": "string"}), _type(type="array", items={"type": "integer"}), Flow.UNKNOWN),
-        (_type(type="array", items={"type": "string"}, minItems=1), _type(type="array", items={"type": "integer"}), Flow.NO),
+        (
+            _type(type="array", items={"type": "string"}),
+            _type(type="array", items={"type": "integer"}),
+            Flow.UNKNOWN,
+        ),
+        (
+            _type(type="array", items={"type": "string"}, minItems=1),
+            _type(type="array", items={"type": "integer"}),
+            Flow.NO,
+        ),
         (Type.of(PAIR), _type(type="array", maxItems=2), Flow.YES),
         (Type.of(PAIR), _type(type="array", items={"type": ["string", "number"]}), Flow.YES),
         (Type.of(TREE), Type.of(dict(TREE)), Flow.YES),
         (Type.of(TREE), Type.of(TREE | {"required": ["name", "kids"]}), Flow.UNKNOWN),
         (Type.of(TREE), Type.of(TREE | {"properties": {"name": {"type": "string"}}}), Flow.UNKNOWN),
-        (_type(allOf=[{"type": "object", "properties": {"a": {"type": "string"}}}, {"required": ["a"]}]),
-         _type(type="object", required=["a"], properties={"a": {"type": "string"}}), Flow.YES),
+        (
+            _type(
+                allOf=[
+                    {"type": "object", "properties": {"a": {"type": "string"}}},
+                    {"required": ["a"]},
+                ]
+            ),
+            _type(type="object", required=["a"], properties={"a": {"type": "string"}}),
+            Flow.YES,
+        ),
         (_type(type="string"), _type(**{"$ref": "#/$defs/gone"}), Flow.UNKNOWN),
         (_type(type="string"), _type(type="string", **{"x-vendor": 1}), Flow.YES),
         (_type(type="string"), _type(type="string", **{"not": {"const": "a"}}), Flow.UNKNOWN),
         (_type(type="string"), Type.of(False), Flow.NO),
+        (_type(const="a"), _type(oneOf=[{"type": "string"}, {"maxLength": 3}]), Flow.NO),
+        (_type(type="string"), _type(oneOf=[{"type": "string"}, {"type": ["string"]}]), Flow.NO),
+        (_type(type="string"), _type(oneOf=[{"type": "string"}, {"type": "null"}]), Flow.YES),
     ],
-)  # fmt: skip
+)
 def test_known_pairs_have_known_answers(source: Type, target: Type, answer: Flow) -> None:
     assert flows(source, target) is answer
 
