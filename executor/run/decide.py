@@ -173,8 +173,8 @@ class _Round:
         room = MOST_AT_ONCE - len(self.outside.in_flight) - len(moves.commands)
         verdicts = [*Items(whole, room).verdicts()]
         goes_on = self.accepted.certificate.options.on_failure == "continue"
-        if not goes_on and any(isinstance(each, Failed) for _, each in verdicts):
-            # The step has failed: begin no other item, but settle what may have happened.
+        if not goes_on and any(place and isinstance(each, Failed) for place, each in verdicts):
+            # An item has failed: begin no other one, but settle what may have happened.
             stopping = replace(whole, around=replace(whole.around, is_stopping=True))
             verdicts = [*Items(stopping, room).verdicts()]
         match outcome(verdicts, goes_on=goes_on):
@@ -255,4 +255,12 @@ def _finish(accepted: Accepted, state: RunState) -> Finish:
     status = "failed" if code else "succeeded"
     if state.cancelled is not None:
         status = code = "cancelled"
+    if status == "succeeded":
+        _check_all_ended(accepted, state)
     return Finish(status, code, result, tuple(sorted(standing)), tuple(sorted(unknown)))
+
+
+def _check_all_ended(accepted: Accepted, state: RunState) -> None:
+    left = [step.id for step in accepted.plan.steps if not state.has_ended(step.id)]
+    if left:  # a mistake of ours; whatever it is, it must not be called a success
+        raise RuntimeError(f"{', '.join(left)}: can neither go on nor wait for anything")
