@@ -1,0 +1,1 @@
+"""Measurements: ratios against a named peer or a fixed yardstick, and verdicts over real data."""

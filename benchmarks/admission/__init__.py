@@ -1,0 +1,1 @@
+"""What admission accepts and refuses of plans that nobody here wrote."""

@@ -1,0 +1,38 @@
+"""One plan of a data set, and what admission is expected to say of it.
+
+A converter yields a `Case` for every task of its set. It writes a literal only where the set's
+provenance, or the task's own words, say so; a value that came from a result becomes a reference
+or an `fn.*` step. Where that cannot be done the case has no plan, and says why.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from connectors.catalog import Catalog
+from connectors.spec import JsonObject
+
+Expected = Literal["accept", "reject"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task, the plan it was converted to, and what is right to say of it."""
+
+    id: str
+    catalog: Catalog
+    request: str
+    expected: Expected
+    plan: JsonObject | None  # None: the language cannot say it
+    why_not: str = ""  # the short reason why there is no plan
+    codes: frozenset[str] = frozenset()  # of a defective plan: one of these is the right code
+    inputs: JsonObject | None = None
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A set by name: `load` reads the files of a folder and converts every task."""
+
+    name: str
+    load: Callable[[Path], Iterable[Case]]
