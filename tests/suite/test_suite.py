@@ -8,6 +8,7 @@ import pytest
 from suite_cases import Case, catalog, suite, verdict_of
 
 from connectors.catalog import Catalog
+from connectors.spec import ActionSpec
 from executor.check.admit import Accepted, Questions, Rejected, tool_changes
 from executor.check.violation import CODES, Violation
 
@@ -82,7 +83,10 @@ def _check_certificate(verdict: Accepted, expected: dict[str, Any]) -> None:
 def _check_changes(verdict: Accepted, changed: dict[str, Any]) -> None:
     """What a plan that was accepted finds when the catalogue is another one later."""
     now = Catalog(
-        action.model_copy(update=changed["actions"].get(action.name, {}))
+        # Validated anew: a copy would keep the digest that was computed before.
+        ActionSpec.model_validate(
+            action.model_dump(by_alias=True) | changed["actions"].get(action.name, {})
+        )
         for action in catalog()
         if changed["actions"].get(action.name, {}) is not None
     )
