@@ -176,7 +176,11 @@ class _Round:
         if not goes_on and any(place and isinstance(each, Failed) for place, each in verdicts):
             # An item has failed: begin no other one, but settle what may have happened.
             stopping = replace(whole, around=replace(whole.around, is_stopping=True))
-            verdicts = [*Items(stopping, room).verdicts()]
+            stopped = dict(Items(stopping, room).verdicts())
+            verdicts = [
+                (place, each if isinstance(each, Failed) else stopped.get(place, each))
+                for place, each in verdicts
+            ]
         match outcome(verdicts, goes_on=goes_on):
             case Done() as done:
                 moves.end(step.id, done)

@@ -23,6 +23,7 @@ GATE_S = 24 * 3600.0
 REQUESTER = Principal("requester", "main", frozenset({"requester"}))
 PERMIT = "permit (principal, action, resource);"
 WINDOW_S, SETTLE_S = 100.0, 10.0
+FIND = {"action": "shop.find", "by": "ref"}
 EVERY_EFFECT = ("read", "idempotent", "keyed", "lookup", "blind")
 
 
@@ -39,15 +40,15 @@ def action(name: str, effect: str = "read", **more: Any) -> ActionSpec:
     if effect == "keyed":
         manifest["idempotency"] = {"in": "header", "name": "key", "window_s": WINDOW_S}
     if effect == "lookup":
-        manifest |= {"lookup": {"action": "shop.find", "by": "ref"}, "settle_s": SETTLE_S}
+        manifest |= {"lookup": FIND, "settle_s": SETTLE_S}
     return ActionSpec.model_validate(manifest | more)
 
 
 CATALOG = (
     *(action(f"shop.{effect}", effect) for effect in EVERY_EFFECT),
     *(action(f"shop.asked_{effect}", effect, approval="approver") for effect in EVERY_EFFECT[1:]),
-    action("shop.found_keyed", "keyed", lookup={"action": "shop.find", "by": "ref"}),
-    action("shop.found_blind", "blind", lookup={"action": "shop.find", "by": "ref"}),
+    action("shop.found_keyed", "keyed", lookup=FIND, settle_s=SETTLE_S),
+    action("shop.found_blind", "blind", lookup=FIND, settle_s=SETTLE_S),
     action("shop.find"),
     action("shop.typed", input_schema={"type": "object", "properties": {"n": {"type": "integer"}}}),
 )
