@@ -6,7 +6,9 @@ class TestWeather(ConnectorConformance):
 """
 
 import asyncio
+import base64
 import logging
+import secrets
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -57,7 +59,7 @@ class FakeConnector:
         return answer
 
 
-Call = tuple[str, JsonObject]
+NamedCall = tuple[str, JsonObject]
 """An action's name and its arguments."""
 
 
@@ -71,11 +73,11 @@ class Example:
     """
 
     connection: str
-    read: Call | None = None
-    keyed: Call | None = None
-    found: Call | None = None  # a write whose look-up finds it
-    refused: Call | None = None
-    silent: Call | None = None
+    read: NamedCall | None = None
+    keyed: NamedCall | None = None
+    found: NamedCall | None = None  # a write whose look-up finds it
+    refused: NamedCall | None = None
+    silent: NamedCall | None = None
     silence: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
     effects: Callable[[], Awaitable[int]] | None = None
     secrets: tuple[str, ...] = ()
@@ -159,8 +161,9 @@ class ConnectorConformance:
         if example.keyed is None:
             return
 
-        first = self._try(example, example.keyed)
-        second = self._try(example, example.keyed, attempt=2)
+        key = _new_key()
+        first = self._try(example, example.keyed, key=key)
+        second = self._try(example, example.keyed, key=key, attempt=2)
 
         assert first.action.effect in (Effect.KEYED, Effect.IDEMPOTENT)
         assert isinstance(first.ended, Applied)
@@ -175,13 +178,13 @@ class ConnectorConformance:
         example = self.example()
         if example.found is None:
             return
-        key = "F" * 32
+        key = _new_key()
 
         done = self._try(example, example.found, key=key)
         lookup = done.action.lookup
         assert lookup is not None
         present = self._try(example, (lookup.action, {lookup.by: key}))
-        absent = self._try(example, (lookup.action, {lookup.by: "A" * 32}))
+        absent = self._try(example, (lookup.action, {lookup.by: _new_key()}))
 
         assert isinstance(done.ended, Applied)
         assert isinstance(present.ended, Applied)
@@ -209,7 +212,7 @@ class ConnectorConformance:
             return
         name, arguments = chosen
 
-        tried = self._try(example, (name, {**arguments, "nobody_knows": 1}), key="U" * 32)
+        tried = self._try(example, (name, {**arguments, "nobody_knows": 1}))
 
         assert isinstance(tried.ended, Refused)
         assert tried.effects == 0
@@ -221,7 +224,7 @@ class ConnectorConformance:
         if chosen is None:
             return
 
-        tried = self._try(example, chosen, key="L" * 32, seconds=-1.0)
+        tried = self._try(example, chosen, seconds=-1.0)
 
         assert isinstance(tried.ended, Unavailable)
         assert not tried.ended.sent
@@ -233,7 +236,7 @@ class ConnectorConformance:
         if example.silent is None:
             return
 
-        tried = self._try(example, example.silent, key="S" * 32, seconds=0.4, is_silent=True)
+        tried = self._try(example, example.silent, seconds=0.4, is_silent=True)
 
         assert isinstance(tried.ended, Uncertain if tried.action.is_write else Unavailable)
         assert tried.seconds < 2.0
@@ -247,7 +250,7 @@ class ConnectorConformance:
             told = [action.model_dump_json() for action in self._actions()]
             for chosen in (example.read, example.keyed, example.found, example.refused):
                 if chosen is not None:
-                    told.append(self._try(example, chosen, key="T" * 32).words())
+                    told.append(self._try(example, chosen).words())
         finally:
             logging.getLogger().removeHandler(words)
 
@@ -268,9 +271,9 @@ class ConnectorConformance:
     def _try(
         self,
         example: Example,
-        call: Call,
+        call: NamedCall,
         *,
-        key: str = "K" * 32,
+        key: str = "",
         attempt: int = 1,
         seconds: float = 10.0,
         is_silent: bool = False,
@@ -283,7 +286,7 @@ class ConnectorConformance:
             actions = {action.name: action for action in await connector.actions()}
             before = await _count(example)
             async with example.silence() if is_silent else nullcontext():
-                context = call_context(key=key, attempt=attempt, seconds=seconds)
+                context = call_context(key=key or _new_key(), attempt=attempt, seconds=seconds)
                 began = time.monotonic()
                 ended: Outcome | ConnectorError
                 try:
@@ -328,6 +331,11 @@ class _Words(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.said.append(self.format(record))
+
+
+def _new_key() -> str:
+    """A key as the executor makes them, that no service has seen."""
+    return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
 def _first_at(output: JsonValue, at: str) -> JsonValue:

@@ -143,22 +143,25 @@ class PaymentsConnector:
             raise Refused(f"payments have no {action.name}", kind=Kind.NOT_FOUND)
         given = dict(arguments)
         check_arguments(self._by_operation[operation], given)
+        request = self._vendor.request(operation, given, context.idempotency_key)
         if operation == "refund_create" and not self._vendor.refunds_name_a_currency:
             await self._check_currency(given, context)
-        return await self._ask(operation, given, context)
+        return await self._ask(operation, given, request, context)
 
     async def _check_currency(self, arguments: JsonObject, context: CallContext) -> None:
         """Read the payment first: 100 JPY as minor units would be a refund of 1.00 EUR."""
         asked: JsonObject = {"payment_id": arguments["payment_id"]}
-        outcome = await self._ask("payment_get", asked, context)
+        request = self._vendor.request("payment_get", asked, context.idempotency_key)
+        outcome = await self._ask("payment_get", asked, request, context)
         output = outcome.output if isinstance(outcome, Applied) else None
         paid, wanted = _currency(output), _currency(arguments)
         if paid != wanted:
             raise Refused(f"the payment was made in {paid}, not in {wanted}", kind=Kind.INVALID)
 
-    async def _ask(self, operation: str, arguments: JsonObject, context: CallContext) -> Outcome:
+    async def _ask(
+        self, operation: str, arguments: JsonObject, asked: HttpRequest, context: CallContext
+    ) -> Outcome:
         action, dialect = self._by_operation[operation], self._vendor.dialect
-        asked = self._vendor.request(operation, arguments, context.idempotency_key)
         request = HttpRequest(asked.method, self._base_url + asked.url, asked.headers, asked.body)
         try:
             answer: HttpAnswer = await self._transport.send(

@@ -1,15 +1,22 @@
-"""A complete connector: two functions and a factory."""
+"""A complete connector: two actions of a weather office, and the factory that builds it."""
+
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
 from connectors.connector import Connector
 from connectors.errors import Kind, Refused
-from connectors.native import NativeConnector, action
-from connectors.registry import ConnectionSettings, Given
+from connectors.factories import ConnectionSettings, Given, Options, options_of
+from connectors.native import NativeAction, NativeConnector, action
 from connectors.spec import CallContext
 
-_STATIONS = {"north": 4.5, "harbour": 9.0}
-_REPORTS: dict[str, str] = {}
+
+@dataclass
+class Office:
+    """Stands in for a service; a real connector would call one over `given.transport`."""
+
+    celsius: dict[str, float] = field(default_factory=lambda: {"north": 4.5, "harbour": 9.0})
+    reports: dict[str, str] = field(default_factory=dict)
 
 
 class Reading(BaseModel):
@@ -25,30 +32,39 @@ class Report(BaseModel):
     report_id: str
 
 
-@action(effect="read", reads_as="trusted")
-async def temperature(station: str) -> Reading:
-    """Read the temperature at a station."""
-    if station not in _STATIONS:
-        raise Refused(f"there is no station {station}", kind=Kind.NOT_FOUND, vendor_code="W404")
-    return Reading(station=station, celsius=_STATIONS[station])
+class WeatherOptions(Options):
+    """What the operator may say in `[connections.NAME]` beside the usual."""
+
+    only_station: str | None = None
 
 
-@action(
-    effect="keyed",
-    idempotency={"in": "connector", "name": "key", "window_s": 86400},
-    sinks={"text": "content"},
-)
-async def file_report(text: str, context: CallContext) -> Report:
-    """File a report; under one key it is filed once."""
-    _REPORTS.setdefault(context.idempotency_key, text)
-    return Report(report_id=context.idempotency_key[:8])
+def actions_of(office: Office) -> list[NativeAction]:
+    """The office's actions."""
 
+    @action(effect="read", reads_as="trusted")
+    async def temperature(station: str) -> Reading:
+        """Read the temperature at a station."""
+        if station not in office.celsius:
+            raise Refused(f"there is no station {station}", kind=Kind.NOT_FOUND, vendor_code="W404")
+        return Reading(station=station, celsius=office.celsius[station])
 
-def filed() -> int:
-    """How many reports there are."""
-    return len(_REPORTS)
+    @action(
+        effect="keyed",
+        idempotency={"in": "connector", "name": "key", "window_s": 86400},
+        sinks={"text": "content"},
+    )
+    async def file_report(text: str, context: CallContext) -> Report:
+        """File a report; under one key it is filed once."""
+        office.reports.setdefault(context.idempotency_key, text)
+        return Report(report_id=context.idempotency_key[:8])
+
+    return [temperature, file_report]
 
 
 def connect(settings: ConnectionSettings, given: Given) -> Connector:
     """Build the connector for `[connections.NAME] connector = "weather"`."""
-    return NativeConnector("weather", settings.name, [temperature, file_report])
+    options = options_of(settings, WeatherOptions)
+    office = Office()
+    if options.only_station is not None:
+        office.celsius = {options.only_station: office.celsius[options.only_station]}
+    return NativeConnector("weather", settings.name, actions_of(office))

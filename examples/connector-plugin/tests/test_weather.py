@@ -1,29 +1,27 @@
 """The plugin meets what every connector promises."""
 
-import time
-from pathlib import Path
-
-from lamgate_weather import connect, filed
+from lamgate_weather import Office, actions_of
 
 from connectors.connector import Connector
-from connectors.http import Transport
-from connectors.registry import ConnectionSettings, Given
+from connectors.native import NativeConnector
 from connectors.testing import ConnectorConformance, Example
 
 
-async def _filed() -> int:
-    return filed()
-
-
 class TestWeather(ConnectorConformance):
+    def setup_method(self) -> None:
+        self.office = Office()
+
     def connector(self) -> Connector:
-        settings = ConnectionSettings("sky", "weather", base_dir=Path())
-        return connect(settings, Given(Transport(), lambda reference: ""))
+        return NativeConnector("weather", "sky", actions_of(self.office))
 
     def example(self) -> Example:
+        async def filed() -> int:
+            return len(self.office.reports)
+
         return Example(
             connection="sky",
             read=("sky.temperature", {"station": "north"}),
-            keyed=("sky.file_report", {"text": f"calm at {time.time()}"}),
+            keyed=("sky.file_report", {"text": "calm, and no rain"}),
             refused=("sky.temperature", {"station": "nowhere"}),
+            effects=filed,
         )
