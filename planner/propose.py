@@ -2,7 +2,8 @@
 
 from pydantic import JsonValue
 
-from connectors.spec import JsonObject
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted, Inputs, Questions, Rejected, Verdict
 from executor.check.certificate import Options
 from executor.check.violation import Violation
@@ -18,6 +19,7 @@ from planner.shortlist import shortlist
 
 REPAIR_ROUNDS = 2
 SHORTLIST = 40
+MAX_MORE = 10
 
 
 class ModelPlanner:
@@ -32,12 +34,12 @@ class ModelPlanner:
         if (told := too_long(request)) is not None:
             return Proposal(Questions((), told), self._model.name)
         actions = shortlist(request, SHORTLIST)
-        schema = strict_schema([*(each.name for each in actions), *FUNCTIONS])
         inputs = Inputs(schema_of_inputs(request.inputs), request.inputs)
         messages: list[Message] = first_messages(request, actions)
         drafts: list[Draft] = []
         usage = Usage()
         while True:
+            schema = strict_schema([*(each.name for each in actions), *FUNCTIONS])
             completion = await self._model.complete(
                 messages, schema=schema, deadline_s=self._deadline_s
             )
@@ -48,7 +50,19 @@ class ModelPlanner:
             await on_draft(drafts[-1])
             if isinstance(verdict, Accepted | Questions) or len(drafts) > REPAIR_ROUNDS:
                 return Proposal(verdict, self._model.name, tuple(drafts), usage)
-            messages += repair_messages(completion.text, violations)
+            more = _candidates(violations, actions, request.catalog)
+            actions = (*actions, *more)
+            messages += repair_messages(completion.text, violations, more)
+
+
+def _candidates(
+    violations: tuple[Violation, ...], shown: tuple[ActionSpec, ...], catalog: Catalog
+) -> tuple[ActionSpec, ...]:
+    """The actions that a violation names and that were not shown: a name alone is no help."""
+    names = [name for each in violations for name in each.candidates]
+    found = [catalog.get(name) for name in dict.fromkeys(names)]
+    new = [each for each in found if each is not None and each not in shown]
+    return tuple(new[:MAX_MORE])
 
 
 def schema_of_inputs(values: JsonObject) -> JsonObject:

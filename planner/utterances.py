@@ -15,16 +15,12 @@ from typing import Protocol
 import re2
 
 from executor.playbook import Playbook
+from planner.stems import WORD, stems
 
 MATCHES_FROM = 0.6
 MARGIN = 0.1
 _PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_WORD = re.compile(r"[^\W_]+")
 _AROUND = " \t\n,:"
-_SMALL = frozenset(
-    "a an and are as at be by do for from i in is it me my of on or our please that the this "
-    "to up was we with you".split()
-)
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ class Match:
 def matches(playbooks: Sequence[Playbook], text: str) -> tuple[Match, ...]:
     """Every playbook that fits well enough, the best first; the order is stable."""
     used = Counter(word for each in playbooks for word in _all_words(each))
-    said = _words(text)
+    said = frozenset(stems(text))
     found = [_best(each, text, said, used) for each in playbooks]
     good = [each for each in found if each.score >= MATCHES_FROM]
     return tuple(sorted(good, key=lambda each: (*_rank(each), each.playbook.name)))
@@ -122,8 +118,8 @@ def _pattern(utterance: str) -> str:
     parts: list[str] = []
     for index, piece in enumerate(pieces):
         if index % 2 == 0:
-            parts += [re2.escape(word) for word in _WORD.findall(piece)]
-        elif index == len(pieces) - 2 and not _WORD.search(pieces[-1]):
+            parts += [re2.escape(word) for word in WORD.findall(piece)]
+        elif index == len(pieces) - 2 and not WORD.search(pieces[-1]):
             parts.append(rf"(?P<{piece}>[^.!?;\n]+(?:[.][^\s.!?;]+)*)")
         else:
             parts.append(rf"(?P<{piece}>\S+(?:\s+\S+){{0,7}}?)")
@@ -137,16 +133,4 @@ def _all_words(playbook: Playbook) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _words_of_utterance(utterance: str) -> frozenset[str]:
-    return _words(_PLACE.sub(" ", utterance))
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(_stem(word) for word in _WORD.findall(text.casefold()) if word not in _SMALL)
-
-
-def _stem(word: str) -> str:
-    """Without the ending that changes with number and time."""
-    for ending in ("ing", "ed", "es", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
-            return word.removesuffix(ending)
-    return word
+    return frozenset(stems(_PLACE.sub(" ", utterance)))

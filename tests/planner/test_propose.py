@@ -4,13 +4,26 @@ import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from planner_cases import CATALOG, Drafts, Scripted, a_check, a_plan, a_request
+from planner_cases import (
+    CATALOG,
+    REFUND,
+    TODAY,
+    Drafts,
+    Scripted,
+    a_check,
+    a_plan,
+    a_request,
+    an_object,
+)
+from pydantic import JsonValue
 
-from connectors.spec import JsonObject
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted, Questions, Rejected
 from executor.fn import FUNCTIONS
 from planner.models.build import ModelSettings, build_model
 from planner.models.litellm import LiteLlm
+from planner.prompt import offer
 from planner.propose import ModelPlanner, schema_of_inputs
 from planner.request import PlanRequest, Proposal
 
@@ -62,6 +75,27 @@ async def test_an_invented_action_is_sent_back_with_code_place_and_candidates_an
     assert '"at": "/steps/2/action"' in reasons
     assert '"candidates": ["payments.refund_create"' in reasons
     assert (proposal.usage.prompt_tokens, proposal.usage.completion_tokens) == (20, 20)
+
+
+async def test_a_candidate_that_was_not_on_offer_is_told_whole_and_may_be_chosen_then(
+    scripted: Start,
+) -> None:
+    crowd = [
+        ActionSpec(name=f"crm.thing_{n}", description="an order", input_schema=an_object({}))
+        for n in range(60)
+    ]
+    request = PlanRequest(
+        "Make it right for the vase of order 1042.", Catalog([*crowd, *CATALOG]), TODAY
+    )
+    server = scripted({"json": a_plan("payments.create_refund")}, {"json": a_plan()})
+    proposal, _ = await propose(server, request)
+    first, second = server.asked()
+
+    assert isinstance(proposal.verdict, Accepted)
+    assert "payments.refund_create(" not in prompt_of(first)[0]
+    assert "payments.refund_create" not in _actions(first["response_format"])
+    assert f"\n{offer([REFUND])}\n" in prompt_of(second)[-1]
+    assert "payments.refund_create" in _actions(second["response_format"])
 
 
 async def test_every_violation_of_a_draft_is_shown_at_once(scripted: Start) -> None:
@@ -177,9 +211,9 @@ def test_inputs_without_a_schema_get_one_from_their_values() -> None:
     }
 
 
-def _actions(form: JsonObject) -> list[str]:
-    here = form["json_schema"]
-    for name in ("schema", "$defs", "Step", "properties", "action", "enum"):
+def _actions(form: JsonValue) -> list[str]:
+    here = form
+    for name in ("json_schema", "schema", "$defs", "Step", "properties", "action", "enum"):
         assert isinstance(here, dict)
         here = here[name]
     assert isinstance(here, list)
