@@ -134,6 +134,8 @@ class Policy:
             return Judgement("unknown")
         deciding = self._forbidding(result.diagnostics.reasons)
         if result.decision == cedarpy.Decision.Allow:
+            if result.diagnostics.nontrivial_residuals:
+                return Judgement("unknown")  # what is left may fail, and an error denies
             names = sorted(self._rules[each].name for each in result.diagnostics.reasons)
             return Judgement("allow", policies=tuple(names))
         if result.decision != cedarpy.Decision.Deny:

@@ -113,16 +113,14 @@ def test_every_code_has_a_case_or_a_reason_and_is_explained() -> None:
         assert re.search(rf"`{code}`.*not yet", table, flags=re.IGNORECASE), code
 
 
-@pytest.mark.parametrize("code", sorted(CODES - NOT_YET.keys()))
-def test_a_violation_says_what_where_and_what_to_do(code: str) -> None:
+def test_a_violation_says_what_where_and_what_to_do() -> None:
     for case in CASES:
         verdict = verdict_of(case)
         for each in verdict.violations if isinstance(verdict, Rejected) else ():
-            if each.code == code:
-                assert len(each.message) > 10, case.name
-                assert each.fix.endswith("."), (case.name, each)
-                assert each.at == "" or each.at.startswith("/")
-                assert not re.search(r"\bType\(|Binding\(|None\b", each.message), each.message
+            assert len(each.message) > 10, case.name
+            assert each.fix.endswith("."), (case.name, each)
+            assert each.at == "" or each.at.startswith("/")
+            assert not re.search(r"\bType\(|Binding\(|\bNone\b", each.message), each.message
 
 
 def test_digests_are_equal_exactly_where_the_suite_says_so() -> None:
