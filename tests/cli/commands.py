@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 
+from executor.store.lock import address_in_lock
 from gateway.demo.config import write_config
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
@@ -86,6 +87,17 @@ class Lamgate:
             [*PROGRAM, *words], cwd=self.folder, env=self.environment, text=True, **streams
         )
 
+    def until_status(self, run: str, wanted: str) -> None:
+        """Look, over HTTP, until a run stands so; looking by processes would be dear."""
+        address = address_in_lock(self.folder / "var" / "lamgate.db")
+        caller = {"authorization": f"Bearer {self.key}"}
+
+        def stands_so() -> bool:
+            found = httpx2.get(f"{address}/v1/runs/{run}", headers=caller, trust_env=False)
+            return bool(found.json()["status"] == wanted)
+
+        until(stands_so, f"the run is {wanted}")
+
     def under(self, key: str) -> "Lamgate":
         """The same under another key."""
         return Lamgate(self.folder, key, self.more)
@@ -93,8 +105,9 @@ class Lamgate:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: text for name, text in os.environ.items() if not name.startswith("LAMGATE_")}
-        keys = {"SHOP_MINOR_KEY": "sk_shop_minor", "SHOP_DECIMAL_KEY": "shop-decimal-key"}
-        return kept | keys | ({"LAMGATE_KEY": self.key} if self.key else {}) | self.more
+        given = {"SHOP_MINOR_KEY": "sk_shop_minor", "SHOP_DECIMAL_KEY": "shop-decimal-key"}
+        given["COLUMNS"] = "100"  # what is looked for is not wrapped
+        return kept | given | ({"LAMGATE_KEY": self.key} if self.key else {}) | self.more
 
 
 def load_start() -> ModuleType:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from commands import BOWL, MUG, PATIENCE_S, STATUS, TAG, Lamgate, until
+from commands import BOWL, MUG, PATIENCE_S, STATUS, TAG, Lamgate
 
 
 def test_a_request_is_asked_about_answered_approved_by_somebody_else_and_explained(
@@ -21,7 +21,7 @@ def test_a_request_is_asked_about_answered_approved_by_somebody_else_and_explain
     own = requester("approve", approval, "--reason", "mine", "--json")
     approved = approver("approve", approval, "--reason", "checked", "--json")
     run = approved.document["run"]
-    until(lambda: _status(requester, run) == "succeeded", "the run succeeded")
+    requester.until_status(run, "succeeded")
     told = requester("trace", run)
     document = requester("trace", run, "--json").document
 
@@ -84,7 +84,7 @@ def test_what_is_refused_is_not_done(requester: Lamgate, approver: Lamgate, shop
     approval = approver("approvals", "--json").document[0]["id"]
     refused = approver("refuse", approval, "--reason", "too much")
     run = waiting.document["id"]
-    until(lambda: _status(requester, run) == "failed", "the run failed")
+    requester.until_status(run, "failed")
 
     assert (waiting.code, refused.code) == (3, 0)
     assert "refused by approver-1: too much" in requester("trace", run).out
@@ -95,7 +95,7 @@ def test_what_is_refused_is_not_done(requester: Lamgate, approver: Lamgate, shop
 def test_a_run_that_is_cancelled_begins_nothing_more(requester: Lamgate) -> None:
     run = requester("run", MUG, "--answer", "remedy=refund", "--json").document["id"]
     cancelled = requester("cancel", run)
-    until(lambda: _status(requester, run) == "cancelled", "the run is cancelled")
+    requester.until_status(run, "cancelled")
     again = requester("cancel", run, "--json")
 
     assert cancelled.code == 0
@@ -115,7 +115,7 @@ def test_an_effect_that_nobody_can_know_of_waits_until_somebody_has_looked(
     words = ("reconcile", run, "tag", "happened", "--reason", "the tag is there")
     may_not = requester(*words, "--json")
     told = operator(*words)
-    until(lambda: _status(requester, run) == "succeeded", "the run succeeded")
+    requester.until_status(run, "succeeded")
 
     assert (waiting.code, waiting.document["waiting_for"]) == (3, "reconcile"), waiting
     assert (may_not.code, may_not.document["code"]) == (1, "role-missing")
@@ -133,11 +133,6 @@ def test_the_catalogue_is_listed_and_one_action_is_shown_whole(requester: Lamgat
     assert "input_schema" in action
     assert (unknown.code, unknown.document["code"]) == (2, "unknown-action")
     assert "orders.get_order" in unknown.document["fix"]
-
-
-def _status(lamgate: Lamgate, run: str) -> str:
-    found = lamgate("runs", "--json").document
-    return next(str(each["status"]) for each in found if each["id"] == run)
 
 
 def _ledger(shop: Any, service: str) -> list[dict[str, Any]]:

@@ -17,6 +17,8 @@ from demonstration import (
     until,
 )
 
+EVERYTHING = 7  # processes: the demonstration, its gateway, its model, and four services
+
 
 def test_a_person_answers_and_refuses_and_a_false_claim_ends_it_with_exit_code_1(
     tmp_path: Path,
@@ -47,7 +49,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
     mark = new_mark()
     with terminal(["demo", "--yes", "--data", str(tmp_path)], mark) as seen:
         seen.until("the gateway asks")
-        assert len(processes(mark)) >= 7, "demo, gateway, model and four services are running"
+        assert len(processes(mark)) >= EVERYTHING
         seen.interrupt()
         code = seen.end()
 
@@ -59,7 +61,7 @@ def test_ctrl_c_ends_everything(tmp_path: Path) -> None:
 def test_a_demonstration_that_is_killed_leaves_no_process_either(tmp_path: Path) -> None:
     mark = new_mark()
     with terminal(["demo", "--yes", "--data", str(tmp_path)], mark) as seen:
-        seen.until("the gateway asks")
+        until(lambda: len(processes(mark)) >= EVERYTHING, "everything is being started")
         seen.process.send_signal(signal.SIGKILL)
         seen.process.wait()
 
