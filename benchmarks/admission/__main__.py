@@ -43,8 +43,9 @@ def data_sets() -> list[DataSet]:
 
 def table(scores: list[Score]) -> str:
     """The scores as a table of text."""
-    rows = [("set", "n", "expressible", "right"), *(each.row() for each in scores)]
-    widths = [max(len(row[place]) for row in rows) for place in range(4)]
+    head = ("set", "n", "expressible", "right ones accepted", "wrong ones refused")
+    rows = [head, *(each.row() for each in scores)]
+    widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

@@ -28,6 +28,7 @@ class Case:
     why_not: str = ""  # the short reason why there is no plan
     codes: frozenset[str] = frozenset()  # of a defective plan: one of these is the right code
     inputs: JsonObject | None = None
+    must: frozenset[str] = frozenset()  # of a defective plan: every one of these has to be said
 
 
 @dataclass(frozen=True)

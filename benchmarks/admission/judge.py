@@ -32,16 +32,19 @@ class Score:
     n: int = 0
     expressible: int = 0
     right: int = 0
+    of: Counter[str] = field(default_factory=Counter)  # how many are expected to be what
+    right_of: Counter[str] = field(default_factory=Counter)
     wrong: list[tuple[Case, str]] = field(default_factory=list)
     why_not: Counter[str] = field(default_factory=Counter)
 
-    def row(self) -> tuple[str, str, str, str]:
-        """The table's cells: name, n, expressible, right of the expressible."""
+    def row(self) -> tuple[str, str, str, str, str]:
+        """The table's cells: name, n, expressible, accepted of the right, refused of the wrong."""
         return (
             self.name,
             str(self.n),
             _share(self.expressible, self.n),
-            _share(self.right, self.expressible),
+            _part(self.right_of["accept"], self.of["accept"]),
+            _part(self.right_of["reject"], self.of["reject"]),
         )
 
 
@@ -54,9 +57,11 @@ def score(name: str, cases: Iterable[Case]) -> Score:
             found.why_not[case.why_not] += 1
             continue
         found.expressible += 1
+        found.of[case.expected] += 1
         said = verdict_on(case)
         if _is_right(case, said):
             found.right += 1
+            found.right_of[case.expected] += 1
         else:
             found.wrong.append((case, _told(said)))
     return found
@@ -89,7 +94,8 @@ def _is_right(case: Case, said: Verdict | tuple[Violation, ...]) -> bool:
     found = said.violations if isinstance(said, Rejected) else said
     if not isinstance(found, tuple):
         return False
-    return not case.codes or any(each.code in case.codes for each in found)
+    said_codes = {each.code for each in found}
+    return case.must <= said_codes and (not case.codes or bool(case.codes & said_codes))
 
 
 def _told(said: Verdict | tuple[Violation, ...]) -> str:
@@ -107,3 +113,7 @@ def _told(said: Verdict | tuple[Violation, ...]) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f"{part} ({100 * part / whole:.1f} %)" if whole else "0"
+
+
+def _part(part: int, whole: int) -> str:
+    return f"{part} of {whole}" if whole else "-"
