@@ -98,7 +98,10 @@ class PlaybookInputs:
             if name in found or name in self.request.inputs:
                 continue
             about, reading = self._said(name, schemas, left)
-            if name in in_place:
+            if name in in_place and is_plain_number(schemas[name]):
+                # Any other number would do as well: whether one is left is asked once, for all.
+                found[name] = in_place[name]
+            elif name in in_place:
                 found[name] = _once(in_place[name], reading)
             else:
                 found[name] = reading
@@ -141,12 +144,9 @@ class PlaybookInputs:
         for name in schemas:
             _, found = self._said(name, schemas, {WORDS: left})
             told = readings.get(name, NOTHING)
-            if (
-                found.kind != "value"
-                or told.kind != "value"
-                or self._tried(name)
-                or (found.value == told.value)
-            ):
+            same = found.kind == told.kind == "value" and found.value == told.value
+            asked = name not in places or not is_plain_number(schemas[name])
+            if same or asked or self._tried(name):
                 spans += found.spans
         return spans
 
