@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import assert_never
 
 from pydantic import JsonValue
@@ -121,10 +122,14 @@ class RunState:
 
     def effects_besides(self, place: Place) -> int:
         """At how many other places an effect has happened or may have."""
-        return sum(
-            any(each.may_have_happened for each in attempts)
-            for other, attempts in self.attempts.items()
-            if other != place
+        return len(self._effects - {place})
+
+    @cached_property
+    def _effects(self) -> frozenset[Place]:
+        return frozenset(
+            place
+            for place, attempts in self.attempts.items()
+            if any(each.may_have_happened for each in attempts)
         )
 
     @property

@@ -1,0 +1,169 @@
+"""On a full disk nothing is sent that is not in the journal, and no answer is lost."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from run_bench import Bench, until
+from run_cases import accept, policy, step, value
+from sqlalchemy import Connection, insert
+
+from connectors.connector import Applied, Outcome
+from connectors.spec import CallContext
+from executor.check.cedar import Policy
+from executor.store.errors import StoreFullError
+from executor.store.store import Store
+from executor.store.tables import events
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mounting a small file system needs root")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+class SmallBench(Bench):
+    """Runs on a disk that can be filled; the policy is asked for once in each round."""
+
+    disk: Path
+    rounds = 0
+    fill_in_round = 0
+    free_in_round = 0
+
+    def counted(self) -> Policy:
+        self.rounds += 1
+        if self.rounds == self.fill_in_round:
+            self.fill()
+        if self.rounds == self.free_in_round:
+            self.free()
+        return _POLICY
+
+    def fill(self) -> None:
+        """Leave no room at all."""
+        ballast = self.disk / "ballast"
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+
+    def free(self) -> None:
+        (self.disk / "ballast").unlink()
+
+
+_POLICY = policy()
+
+
+@pytest.fixture
+async def bench(small_disk: Path) -> AsyncIterator[SmallBench]:
+    store = await Store.open(f"sqlite:///{small_disk / 'lamgate.db'}")
+    found = SmallBench(store)
+    found.disk, found.policy = small_disk, found.counted
+    yield found
+    with contextlib.suppress(OSError):
+        found.free()
+    await found.close()
+    await store.close()
+
+
+LARGE = value("x" * 30_000, "x")  # so that no page has room for it
+
+
+async def test_without_room_for_the_intent_nothing_is_sent_and_it_is_sent_later(
+    bench: SmallBench,
+) -> None:
+    bench.fill_in_round, bench.free_in_round = 2, 5  # the first one records the beginning
+    called_on_a_full_disk: list[bool] = []
+
+    async def a(_: CallContext) -> Outcome:
+        called_on_a_full_disk.append((bench.disk / "ballast").exists())
+        return Applied({})
+
+    bench.service.handlers["a"] = a
+    due, row = await bench.drive(accept(step("a", "blind", LARGE)))
+
+    assert bench.rounds > 5
+    assert called_on_a_full_disk == [False]
+    assert row.status == "succeeded"
+    assert [each.n for each in await bench.attempts(due)] == [1]
+
+
+async def test_an_answer_is_kept_until_there_is_room_and_nothing_is_called_again(
+    bench: SmallBench,
+) -> None:
+    async def a(_: CallContext) -> Outcome:
+        bench.fill()
+        return Applied({"text": "y" * 30_000})
+
+    bench.service.handlers["a"] = a
+    due = await bench.add(accept(step("a", "blind")))
+    drive = bench.start(due)
+    await until(lambda: "a ends" in bench.service.log, "the call has ended")
+    for _ in range(3):
+        with pytest.raises(StoreFullError):
+            await bench.store.write(_large)
+    waiting = not drive.done()
+    bench.free()
+    await drive
+    finished = await bench.finished(due)
+
+    assert waiting
+    assert (finished.status, finished.standing, finished.uncertain) == ("succeeded", ["a"], [])
+    assert bench.service.calls("a") == 1
+
+
+async def test_a_full_disk_does_not_cut_a_call_off_that_is_under_way(bench: SmallBench) -> None:
+    answer = asyncio.Event()
+
+    async def a(_: CallContext) -> Outcome:
+        await answer.wait()
+        return Applied({"id": "a"})
+
+    async def b(_: CallContext) -> Outcome:
+        # Its outcome still fits; what follows from it does not.
+        bench.fill_in_round = bench.rounds + 1
+        return Applied({"text": "z" * 30_000})
+
+    bench.service.handlers = {"a": a, "b": b}
+    due = await bench.add(accept(step("a", "blind"), step("b")))
+    drive = bench.start(due)
+    await until(lambda: (bench.disk / "ballast").exists(), "the disk is full")
+    full_at = bench.rounds
+    await until(lambda: bench.rounds >= full_at + 2, "it was tried again")
+    answer.set()
+    await until(lambda: "a ends" in bench.service.log, "the call has ended")
+    bench.free()
+    await drive
+    finished = await bench.finished(due)
+
+    assert (finished.status, finished.standing, finished.uncertain) == ("succeeded", ["a"], [])
+    assert bench.service.calls("a") == 1
+
+
+async def test_a_drive_that_cannot_write_at_all_says_so_and_goes_on_later(
+    bench: SmallBench,
+) -> None:
+    due = await bench.add(accept(step("a", "blind", LARGE)))
+    bench.fill()
+    with pytest.raises(StoreFullError):
+        await bench.start(due)
+    bench.free()
+    await bench.start(due)
+
+    assert (await bench.row(due)).status == "succeeded"
+    assert bench.service.calls("a") == 1
+
+
+def _large(c: Connection) -> None:
+    row = {"tenant": "main", "subject": "s", "seq": 1, "at": 0.0, "type": "t", "v": 1}
+    c.execute(insert(events).values(**row, data="x" * 300_000))
