@@ -9,6 +9,7 @@ TransportError
 
 import asyncio
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -79,16 +80,20 @@ class HttpAnswer:
 
 
 class Transport:
-    """Sends requests; `allow_hosts` are exact `host:port` pairs that may be private."""
+    """Sends requests; `allow_hosts` are exact `host:port` pairs that may be private.
+
+    `tls` says whose certificates count; without it those of the system do.
+    """
 
     def __init__(
         self,
         allow_hosts: frozenset[str] = frozenset(),
         *,
         clock: Callable[[], float] = time.time,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         backend = CheckedBackend(allow_hosts)
-        context = httpcore2.default_ssl_context()
+        context = tls or httpcore2.default_ssl_context()
         self._clock = clock
         self._reads = httpcore2.AsyncConnectionPool(
             ssl_context=context,

@@ -9,7 +9,6 @@ import math
 import re
 import time
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import yaml
@@ -136,36 +135,60 @@ for _tag, _form, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"-?(0|[1-9][0-9]*)", "-0123456789"),
     ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", "-0123456789"),
-    ("merge", r"<<", "<"),
 ):
     _keys = ["" if each == "\0" else each for each in _first]
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_form})\\Z"), _keys)
 
 
+@dataclass(frozen=True)
+class _Plain:
+    """A value as JSON, with its size and height as they are once every alias is followed."""
+
+    value: JsonValue
+    size: int = 1
+    height: int = 1
+
+
 def _plain(node: object) -> JsonValue:
-    """What YAML gave as JSON; an alias counts as often as it is used."""
-    left = _MOST_NODES
+    """What YAML gave as JSON. What an alias names is read once and counted at each use."""
+    known: dict[int, _Plain | None] = {}
 
-    def plain(node: object, depth: int) -> JsonValue:
-        nonlocal left
-        left -= 1
-        if left < 0 or depth > _MOST_DEPTH:
+    def plain(node: object) -> _Plain:
+        if not isinstance(node, list | dict):
+            return _Plain(_scalar(node))
+        found = known.get(id(node))
+        if found is None:
+            if id(node) in known:
+                raise ValueError("it contains itself")
+            known[id(node)] = None
+            found = known[id(node)] = _bounded(node)
+        return found
+
+    def _bounded(node: list[object] | dict[object, object]) -> _Plain:
+        parts = [plain(each) for each in (node if isinstance(node, list) else node.values())]
+        size = 1 + sum(part.size for part in parts)
+        height = 1 + max((part.height for part in parts), default=0)
+        if size > _MOST_NODES or height > _MOST_DEPTH:
             raise ValueError("it has too many values, or is nested too deeply")
-        match node:
-            case None | bool() | int() | str():
-                return node
-            case float() if math.isfinite(node):
-                return node
-            case list():
-                return [plain(each, depth + 1) for each in node]
-            case dict():
-                return {_key(key): plain(each, depth + 1) for key, each in node.items()}
-            case date():
-                return node.isoformat()
-            case _:
-                raise ValueError(f"{type(node).__name__} is no JSON")
+        values = [part.value for part in parts]
+        if isinstance(node, list):
+            return _Plain(values, size, height)
+        named: JsonObject = dict(zip(map(_key, node), values, strict=True))
+        if len(named) < len(values):
+            raise ValueError("a key is there twice")
+        return _Plain(named, size, height)
 
-    return plain(node, 0)
+    return plain(node).value
+
+
+def _scalar(node: object) -> JsonValue:
+    match node:
+        case None | bool() | int() | str():
+            return node
+        case float() if math.isfinite(node):
+            return node
+        case _:
+            raise ValueError(f"{type(node).__name__} is no JSON")
 
 
 def _key(key: object) -> str:

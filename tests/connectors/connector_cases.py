@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from connectors.testing import call_context
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
 SECRETS = {"env:MINOR": "sk_shop_minor", "env:DECIMAL": "shop-decimal-key"}
 
+# Reading the system's certificates takes longer than most of the tests that need none.
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -37,7 +41,7 @@ class Outside:
 
     def to(self, *hosts: str) -> Transport:
         """A way out that may reach these private hosts."""
-        self.opened.append(Transport(frozenset(hosts)))
+        self.opened.append(Transport(frozenset(hosts), tls=NO_TLS))
         return self.opened[-1]
 
     async def close(self) -> None:

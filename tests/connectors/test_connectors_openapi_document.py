@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,7 @@ async def test_a_file_that_is_not_there_is_named(tmp_path: Path, outside: Outsid
         ("200: x\n1.5: y", {"200": "x", "1.5": "y"}),
         ("b: &x {c: 1}\nd: *x", {"b": {"c": 1}, "d": {"c": 1}}),
         ('{"a": 1}', {"a": 1}),
+        ("a: {<<: 1}", {"a": {"<<": 1}}),
         ("", None),
     ],
 )
@@ -149,6 +151,8 @@ BILLION = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         BILLION,
         "a: &a [*a]",
         "a: 1\na: 2",
+        "1: a\n'1': b",
+        "a: &a {" + "<<: " * 300 + "1" + "}" * 300,
         "a: .nan\nb: !!python/object/apply:os.getcwd []",
         "? [a, b]\n: c",
         "true: x",
@@ -161,6 +165,14 @@ BILLION = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 def test_yaml_that_json_has_not_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="neither JSON nor YAML"):
         read_document(text.encode(), "it")
+
+
+def test_a_billion_of_aliases_is_refused_at_once() -> None:
+    began = time.monotonic()
+    with pytest.raises(ConfigurationError, match="too many values"):
+        read_document(BILLION.encode(), "it")
+
+    assert time.monotonic() - began < 1.0
 
 
 @given(st.binary(max_size=60))

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from connector_cases import Outside, answer, end_of, raw_server, registry_of
+from connector_cases import NO_TLS, Outside, answer, end_of, raw_server, registry_of
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
@@ -266,14 +266,14 @@ def test_a_setting_that_cannot_be_says_where_and_what(
     settings: ConnectionSettings, told: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=told):
-        registry_of(Transport(), settings)
+        registry_of(Transport(tls=NO_TLS), settings)
 
 
 def test_a_connection_that_is_there_twice_is_refused() -> None:
     one = ConnectionSettings("own", "payments-minor", "http://x", "env:MINOR")
 
     with pytest.raises(ConfigurationError, match="twice"):
-        registry_of(Transport(), one, one)
+        registry_of(Transport(tls=NO_TLS), one, one)
 
 
 def test_an_overlay_with_a_credential_needs_one(tmp_path: Path) -> None:
@@ -283,7 +283,7 @@ def test_an_overlay_with_a_credential_needs_one(tmp_path: Path) -> None:
     )
 
     with pytest.raises(ConfigurationError, match="credential"):
-        registry_of(Transport(), settings)
+        registry_of(Transport(tls=NO_TLS), settings)
 
 
 # Secrets

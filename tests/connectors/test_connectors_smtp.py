@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from connector_cases import Outside, end_of, host_of, listening, registry_of
+from connector_cases import NO_TLS, Outside, end_of, host_of, listening, registry_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from the_shop import Service
@@ -282,7 +282,7 @@ async def test_no_server_is_no_effect(outside: Outside) -> None:
 
 
 async def test_after_its_time_no_mail_is_handed_over() -> None:
-    transport = Transport()
+    transport = Transport(tls=NO_TLS)
     post = SmtpConnector("mail", "127.0.0.1", 0, "shop@example.com", transport)
     (send,) = await post.actions()
     async with odd_server() as odd:
@@ -333,7 +333,7 @@ def test_no_text_ends_a_message_or_becomes_a_command(text: str) -> None:
             await post.call(send, {**MAIL, "text": f"{text}\r\n.\r\nQUIT"}, call_context())
             return odd
 
-    transport = Transport()
+    transport = Transport(tls=NO_TLS)
     odd = asyncio.run(sent())
 
     content = odd.heard[4].removesuffix(b".\r\n").replace(b"\n..", b"\n.")
@@ -362,7 +362,7 @@ def test_settings_that_cannot_be_say_where(options: JsonObject, told: str) -> No
     settings = ConnectionSettings("mail", "smtp", options={**usual, **options})
 
     with pytest.raises(ConfigurationError, match=told):
-        registry_of(Transport(), settings)
+        registry_of(Transport(tls=NO_TLS), settings)
 
 
 def test_a_password_that_would_not_be_used_is_refused() -> None:
@@ -370,4 +370,4 @@ def test_a_password_that_would_not_be_used_is_refused() -> None:
     settings = ConnectionSettings("mail", "smtp", credential="env:MINOR", options=usual)
 
     with pytest.raises(ConfigurationError, match="does not sign in"):
-        registry_of(Transport(), settings)
+        registry_of(Transport(tls=NO_TLS), settings)
