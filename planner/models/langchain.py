@@ -43,17 +43,20 @@ class LangChain:
     ) -> Completion:
         """Answer once; raises `ModelError` whatever the model's own library raises."""
 
+        if self._model is None:  # importing a library takes as long as it takes
+            self._model = await asyncio.to_thread(self._load)
+        model = self._model
+
         async def once(form: ResponseFormat) -> Completion:
-            return await self._ask(messages, form)
+            return await self._ask(model, messages, form)
 
         return await within(
             self.name, min(deadline_s, self.timeout_s), self._forms.ask(schema, once)
         )
 
-    async def _ask(self, messages: Sequence[Message], form: ResponseFormat) -> Completion:
-        if self._model is None:
-            self._model = await asyncio.to_thread(self._load)
-        model = self._model
+    async def _ask(
+        self, model: "BaseChatModel", messages: Sequence[Message], form: ResponseFormat
+    ) -> Completion:
         sent = [(_ROLES[each.role], each.content) for each in messages]
         chosen = {} if form is None else {"response_format": form}
         try:

@@ -191,7 +191,7 @@ async def test_silence_ends_at_the_deadline(adapter: Adapter, scripted: Start) -
     await model.complete(HELLO, schema=SCHEMA, deadline_s=30)  # litellm is loaded by now
     started = time.monotonic()
     with pytest.raises(ModelUnavailable, match="within"):
-        await model.complete(HELLO, schema=SCHEMA, deadline_s=0.5)
+        await model.complete(HELLO, schema=SCHEMA, deadline_s=0.2)
 
     assert time.monotonic() - started < 5
 
@@ -355,7 +355,7 @@ def trace(event, details):
     if event == "socket.connect":
         reached.add(str(details[1][0]))
 sys.addaudithook(trace)
-from planner.models.base import Message, ModelUnavailable
+from planner.models.base import Message, ModelError, ModelUnavailable
 from planner.models.litellm import LiteLlm
 async def main():
     model = LiteLlm("m", "openai/m", {server.url!r}, "key")
@@ -364,6 +364,12 @@ async def main():
         await model.complete([Message("user", "hi")], schema=None, deadline_s=30)
     except ModelUnavailable:
         pass
+    for name, url in (("openai/m", "http://127.0.0.1:9/v1"), ("no-such-provider/m", None)):
+        try:
+            other = LiteLlm("m", name, url)
+            await other.complete([Message("user", "hi")], schema=None, deadline_s=30)
+        except ModelError as error:
+            assert str(error)
     await model.aclose()
 asyncio.run(main())
 print(json.dumps([sorted(reached), "LAMGATE_TEST_LEAK" in os.environ]))

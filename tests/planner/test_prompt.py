@@ -163,9 +163,9 @@ def test_every_action_on_offer_is_told_with_all_its_arguments(
 
 
 def test_ten_thousand_actions_with_huge_schemas_make_a_prompt_of_bounded_size() -> None:
-    node: JsonObject = {"enum": [f"value_{n}" * 9 for n in range(50)]}
+    node: JsonObject = {"enum": [f"value_{n}" * 9 for n in range(30)]}
     for level in range(3):
-        node = an_object({f"argument_{level}_{n}": node for n in range(8)})
+        node = an_object({f"argument_{level}_{n}": node for n in range(5)})
     crowd = Catalog(
         ActionSpec(
             name=f"crm.{'vase' if n % 250 == 0 else 'thing'}_{n}_{'x' * 40}",
@@ -183,7 +183,7 @@ def test_ten_thousand_actions_with_huge_schemas_make_a_prompt_of_bounded_size() 
     assert len(system.content) < 90_000
     assert len(user.content) < 25_000
     assert all(f"\n{each.name}(argument_2_0: " in system.content for each in chosen)
-    assert all("argument_2_7: " in each for each in offer(chosen).splitlines())
+    assert all("argument_2_4: " in each for each in offer(chosen).splitlines())
 
 
 def test_an_action_takes_one_line_whatever_its_description_hides() -> None:
