@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from connectors.spec import Effect
 from executor.check.admit import Accepted
 from executor.plan.graph import graph
 from executor.plan.render import render_step
 from executor.run import events as e
+from executor.run.effects import effect_of_step
 from executor.run.state import Attempt, Gate, RunState, fold
 from executor.store.journal import StoredEvent
 from executor.store.runs import RunRow
@@ -85,7 +85,7 @@ def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Tra
         status=row.status,
         waiting_for=row.waiting_for,
         code=row.code,
-        next=_next(row, state),
+        next=_next(accepted, row, state),
         result=row.result,
         steps=steps,
         notes=tuple(_notes(row, state)),
@@ -126,7 +126,7 @@ def _step(accepted: Accepted, state: RunState, step_id: str) -> StepTrace:
     ]
     gates = [each for place, found in state.gates.items() if place[0] == step_id for each in found]
     step_state, why = _standing(accepted, state, step_id, attempts, gates)
-    effect = _effect(step.action, attempts)
+    effect = effect_of_step(state, step)
     return StepTrace(
         step=step_id,
         action=step.action,
@@ -153,40 +153,22 @@ def _standing(
         return "skipped", f"skipped: {state.skipped[step_id]}"
     if failed := state.failed.get(step_id):
         return "failed", f"failed ({failed.code}): {failed.message}"
+    if state.finished is not None:
+        return "blocked", _why_blocked(accepted, state, step_id, attempts)
     if any(each.ended is None for each in attempts):
         return "running", "the call is under way, or its process has ended"
-    if any(each.is_uncertain for each in attempts[-1:]):
+    if any(each.is_uncertain for each in attempts):
         return "waiting", "it is not known whether the call took effect"
     if any(gate.ruling is None for gate in gates):
         return "waiting", "waits for an approval"
-    if state.finished is not None:
-        broken = sorted(graph(accepted.plan)[step_id] & set(state.failed))
-        return "blocked", f"not begun: {broken[0]} failed" if broken else "not begun: the run ended"
-    return "pending", "not begun yet"
+    return "pending", "not done yet" if attempts else "not begun yet"
 
 
-def _effect(action: str, attempts: list[Attempt]) -> str:
-    """Whether the effect happened, in the fewest words that are true."""
-    if action.startswith("fn.") or not attempts:
-        return "" if action.startswith("fn.") else "none, nothing was sent"
-    if all(each.intent.effect is Effect.READ for each in attempts):
-        return "none, a read"
-    if attempts[-1].ended is None or attempts[-1].is_uncertain:
-        return "uncertain: it may have happened"
-    places = {each.intent.iteration for each in attempts}
-    if len(places) > 1:
-        count = len({each.intent.iteration for each in attempts if each.is_applied})
-        return f"applied for {count} of {len(places)} items"
-    if found := next((each.resolved for each in attempts if each.resolved), None):
-        if found.resolution == "abandoned":
-            return f"unknown; given up by {found.by}: {found.reason}"
-        if found.resolution == "applied":
-            by = {"key": "its key", "lookup": "a look-up", "repetition": "repeating it"}
-            return f"applied, found by {by.get(found.by, found.by)}; it happened once"
-    if attempts[-1].is_applied:
-        return "applied"
-    last = attempts[-1].ended  # it has ended: open ones were told above
-    return "none, refused" if last.state == "refused" else "none, nothing was sent"
+def _why_blocked(accepted: Accepted, state: RunState, step_id: str, attempts: list[Attempt]) -> str:
+    if attempts:
+        return "not done: the run ended first"
+    broken = sorted(graph(accepted.plan)[step_id] & set(state.failed))
+    return f"not begun: {broken[0]} failed" if broken else "not begun: the run ended"
 
 
 def _attempt(attempt: Attempt) -> AttemptTrace:
@@ -242,40 +224,50 @@ def _gate(gate: Gate) -> GateTrace:
     )
 
 
-def _next(row: RunRow, state: RunState) -> str:
+_WAITS = {
+    "approval": "somebody with the role must approve or refuse: lamgate approvals",
+    "credentials": "renew the credentials of the connection; it is tried again by itself",
+    "rate_limit": "it goes on by itself when the service allows it",
+    "retry": "it goes on by itself",
+}
+_FIND_OUT = (
+    "find out at the service whether it happened, then say so: "
+    "lamgate reconcile; do not send it again by hand before that"
+)
+
+
+def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
     """Say what comes next and who must act."""
-    waits = {
-        "approval": "somebody with the role must approve or refuse: lamgate approvals",
-        "reconcile": "find out at the service whether it happened, then say so: "
-        "lamgate reconcile; do not send it again by hand before that",
-        "rate_limit": "it goes on by itself when the service allows it",
-        "retry": "it goes on by itself",
-    }
+    if row.status == "waiting" and row.waiting_for == "reconcile":
+        return _how_to_reconcile(accepted, row, state)
     if row.status == "waiting":
-        return waits.get(row.waiting_for or "", f"waits for {row.waiting_for}")
+        return _WAITS.get(row.waiting_for or "", f"waits for {row.waiting_for}")
     if not row.has_ended:
         return "it is under way"
     if state.finished and state.finished.uncertain:
         return f"check at the service: {', '.join(state.finished.uncertain)} may have happened"
-    if row.status in ("failed", "cancelled") and state.finished and state.finished.standing:
+    if row.status != "succeeded" and state.finished and state.finished.standing:
         return f"nothing more; these effects stand: {', '.join(state.finished.standing)}"
     return "nothing; it is finished"
+
+
+def _how_to_reconcile(accepted: Accepted, row: RunRow, state: RunState) -> str:
+    doubts = [found for place in state.doubts if (found := state.in_doubt(place)) is not None]
+    searched = all(accepted.actions[each.intent.action].lookup for each in doubts)
+    if row.wake_at is not None and searched:
+        return "it is looked up at the service by itself; do not send it again by hand"
+    return _FIND_OUT
 
 
 def _notes(row: RunRow, state: RunState) -> list[str]:
     notes = []
     if row.recoveries:
-        done = sorted(
-            {
-                place[0]
-                for place, found in state.attempts.items()
-                if found[-1].is_applied and len(found) == 1
-            }
-        )
         times = "once" if row.recoveries == 1 else f"{row.recoveries} times"
         notes.append(f"the process ended in the middle {times} and another one went on")
-        if done:
-            notes.append(f"called once and not repeated: {', '.join(done)}")
+        again = {place[0] for place, found in state.attempts.items() if len(found) > 1}
+        done = {place[0] for place, found in state.attempts.items() if found[-1].is_applied}
+        if once := sorted(done - again):
+            notes.append(f"called once and not repeated: {', '.join(once)}")
     if state.cancelled is not None:
         notes.append(f"cancelled by {state.cancelled.by}: no new effects were begun")
     return notes

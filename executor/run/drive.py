@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from secrets import token_hex
 
 from sqlalchemy import Connection
 
@@ -25,16 +24,16 @@ from executor.run.decide import decide
 from executor.run.flights import Flights
 from executor.run.perform import Performer, new_event
 from executor.run.quarantine import quarantine
+from executor.run.question import question
 from executor.run.slots import Slots
 from executor.run.state import RunState, fold
 from executor.run.verdicts import Outside
-from executor.store import approvals, drives, ids, journal, plans, runs
+from executor.store import approvals, drives, journal, plans, runs
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StoreFullError
 from executor.store.journal import NewEvent
 from executor.store.store import Store
 
-GATE_EXPIRES_S = 24 * 3600.0
 SHORT_WAIT_S = 2.0  # a wait shorter than this does not end the drive
 FULL_WAIT_S = 0.5
 WHOLE = 1_000_000_000  # events: a decision needs all that happened
@@ -221,41 +220,9 @@ class _Drive:
         return ended
 
     async def _open_gate(self, accepted: Accepted, gate: OpenGate) -> None:
-        now = self._machine.clock()
-        row = approvals.ApprovalRow(
-            tenant=self._claim.tenant,
-            id=ids.new("apr"),
-            run=self._claim.id,
-            step=gate.step,
-            iteration=gate.iteration,
-            plan_digest=accepted.digest,
-            action=gate.action.name,
-            action_digest=gate.action.digest,
-            arguments=gate.arguments,
-            args_hash=gate.args_hash,
-            policy_version=self._machine.policy_of(self._claim.tenant).version,
-            policies=gate.policies,
-            reasons=gate.reasons,
-            role=gate.role,
-            quorum=gate.quorum,
-            requester=accepted.principal.id,
-            nonce=token_hex(16),
-            state="open",
-            created_at=now,
-            expires_at=now + GATE_EXPIRES_S,
-        )
-        event = e.GateOpened(
-            approval=row.id,
-            step=gate.step,
-            iteration=gate.iteration,
-            role=gate.role,
-            quorum=gate.quorum,
-            args_hash=gate.args_hash,
-            reasons=list(gate.reasons),
-            policies=list(gate.policies),
-            expires_at=row.expires_at,
-        )
-        claim = self._claim
+        claim, now = self._claim, self._machine.clock()
+        version = self._machine.policy_of(claim.tenant).version
+        row, event = question(accepted, claim, gate, version, now)
 
         def open_gate(c: Connection) -> None:
             approvals.create(c, row)

@@ -1,0 +1,49 @@
+"""What became of a step's effect, in the fewest words that are true."""
+
+from connectors.spec import Effect
+from executor.plan.model import Step
+from executor.run.state import Attempt, RunState
+
+
+def effect_of_step(state: RunState, step: Step) -> str:
+    """Whether it happened, of an each-step for how many items."""
+    if step.action.startswith("fn."):
+        return ""
+    places = [found for place, found in state.attempts.items() if place[0] == step.id]
+    if not places:
+        return "none, nothing was sent"
+    if places[0][0].intent.effect is Effect.READ:
+        return "none, a read"
+    if step.each is None:
+        return _of_place(places[0])
+    applied = sum(any(each.has_happened for each in found) for found in places)
+    unknown = sum(_is_unknown(found) for found in places)
+    told = f"applied for {applied} of {len(places)} items"
+    return told + (f", uncertain for {unknown}" if unknown else "")
+
+
+def _is_unknown(attempts: tuple[Attempt, ...]) -> bool:
+    known = any(each.has_happened for each in attempts)
+    return not known and any(each.may_have_happened for each in attempts)
+
+
+def _of_place(attempts: tuple[Attempt, ...]) -> str:
+    """What became of one call and its repetitions; a later no says nothing of an earlier one."""
+    given_up = next((each.resolved for each in attempts if each.is_abandoned), None)
+    if given_up is not None:
+        return f"unknown; given up by {given_up.by}: {given_up.reason}"
+    if _is_unknown(attempts):
+        return "uncertain: it may have happened"
+    found = next((each.resolved for each in attempts if each.is_applied and each.resolved), None)
+    if found is not None:
+        by = {"key": "its key", "lookup": "a look-up", "repetition": "repeating it"}
+        return f"applied, found by {by.get(found.by, found.by)}; it happened once"
+    if any(each.is_applied for each in attempts):
+        return "applied"
+    if any(each.has_happened for each in attempts):
+        return "applied, but its answer cannot be used"
+    last = attempts[-1]
+    if last.resolved is not None:
+        return "none, it had not happened"
+    refused = last.ended is not None and last.ended.state == "refused"
+    return "none, refused" if refused else "none, nothing was sent"
