@@ -164,7 +164,9 @@ def argument(rng: random.Random, name: str) -> tuple[Any, Any]:
     other, _ = element(rng, rng.choice(KINDS))
     record = {"type": "object", "properties": {"a": schema, "b": other}, "required": ["a"]}
     match name:
-        case "list" | "left" | "right" | "options" if rng.random() < 0.8:
+        case "list" | "left" | "right" | "options" if rng.random() < (
+            0.9 if name == "list" else 0.4
+        ):
             items, make_item = rng.choice([(schema, make), (record, lambda: {"a": make()})])
             listed = {"type": "array", "items": items}
             return listed, [make_item() for _ in range(rng.randint(0, 3))]
