@@ -64,6 +64,10 @@ def _offer(
         "output_schema": operation.output_schema,
         **said,
     }
+    # What is called is a part of the definition, and so of its digest: a document that moves an
+    # operation under its old name must not keep what was reviewed.
+    called = f"[{operation.method.upper()} {operation.path}]"
+    manifest["description"] = f"{manifest['description']} {called}".strip()
     if overlay.limits is not None:
         manifest.setdefault("limits", overlay.limits.model_dump(mode="json"))
     keys = tuple(_key_places(operation, said, where))

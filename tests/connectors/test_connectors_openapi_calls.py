@@ -340,7 +340,7 @@ async def test_the_overlay_wins_in_everything(tmp_path: Path, outside: Outside) 
     action, other = await api.actions()
 
     assert action.name == "api.renamed"
-    assert (action.description, action.effect) == ("Do it well.", Effect.IDEMPOTENT)
+    assert (action.description, action.effect) == ("Do it well. [POST /it]", Effect.IDEMPOTENT)
     assert (action.egress, action.approval, action.irreversible) == (False, None, False)
     assert action.undo is not None
     assert action.sinks == {"a": Sink.AMOUNT}
@@ -364,6 +364,19 @@ async def test_a_document_cannot_weaken_its_manifest(tmp_path: Path, outside: Ou
 
     assert action.effect is Effect.BLIND
     assert action.approval == "approver"
+
+
+@pytest.mark.parametrize(("method", "path"), [("post", "/other"), ("put", "/it")])
+async def test_an_operation_that_was_moved_under_its_name_has_another_digest(
+    method: str, path: str, tmp_path: Path, outside: Outside
+) -> None:
+    said: JsonObject = {"actions": {"do_it": {"effect": "read", "description": "Read it."}}}
+    digests = []
+    for each in ({"/it": {"post": operation()}}, {path: {method: operation()}}):
+        api = described(tmp_path, document(each), outside.to(), overlay=said)
+        digests.append((await action_of(api, "api.do_it")).digest)
+
+    assert digests[0] != digests[1]
 
 
 async def test_only_and_hidden_choose_what_is_offered(tmp_path: Path, outside: Outside) -> None:
