@@ -8,6 +8,11 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _PLAIN = re.compile(r"[ -~]*")
 
 
+def hides_something(text: str) -> bool:
+    """Whether there are characters in it that nobody sees."""
+    return any(unicodedata.category(each) in _HIDDEN for each in text)
+
+
 def visible(text: str, most: int) -> str:
     """The text on one line without characters that nobody sees, cut to `most` characters."""
     text = text[: most * 4]

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from connectors.body import json_flaw
 from connectors.spec import JsonObject
-from connectors.text import visible
+from connectors.text import hides_something, visible
 from connectors.validate import schema_flaw
 
 Direction = Literal["in", "out"]
@@ -114,6 +114,8 @@ class Definitions:
         self, found: JsonObject, keyword: str, value: JsonValue, refs: set[str], depth: int
     ) -> None:
         if keyword in _NAMED and isinstance(value, dict):
+            for name in filter(hides_something, value):
+                raise UnsupportedError(f"the name {visible(name, 60)!r} has hidden characters")
             found[keyword] = {name: self._schema(each, refs, depth) for name, each in value.items()}
         elif keyword in _MANY and isinstance(value, list) and value:
             found[keyword] = [self._schema(each, refs, depth) for each in value]

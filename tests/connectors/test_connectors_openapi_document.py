@@ -272,6 +272,17 @@ def test_words_hide_nothing_and_are_not_too_long() -> None:
     assert "\\u" not in ascii(properties["a"]).replace("\\u2026", "")
 
 
+@pytest.mark.parametrize("name", ["a\u200b", "a\u202eb", "a\nb", "\U000e0061", "a\x00"])
+def test_a_name_that_hides_something_makes_its_operation_unsupported(name: str) -> None:
+    inner: JsonObject = {"type": "object", "properties": {name: {"type": "string"}}}
+    schema: JsonObject = {"type": "object", "properties": {"inner": inner}}
+
+    found = reasons({"/a": {"post": {**operation("it"), **body(schema)}}})
+
+    assert "hidden characters" in found["it"]
+    assert found["it"].isprintable()
+
+
 # Schemas
 
 
