@@ -84,6 +84,7 @@ def enumerated(words: str, values: Sequence[JsonValue], others: JsonValue) -> It
     ]
     denied = [value for value, _, taken_out in found if taken_out]
     used = {taken_out for _, _, taken_out in found if taken_out}
+    used |= {span for _, place, _ in found for span in _inside(words, place)}
     ends = [-1, *(each.start() for each in _CLAUSE_END.finditer(words)), len(words)]
     doubted = {bisect_left(ends, start) for start, _ in negations(words) - used}
     for value, place, taken_out in found:
@@ -100,18 +101,26 @@ def negations(words: str) -> frozenset[Span]:
 def denials(
     words: str, values: Sequence[JsonValue], others: JsonValue
 ) -> Iterator[tuple[Span, JsonValue]]:
-    """The denials that take out a listed value, and which."""
+    """The denials that take out a listed value, and which; those of its own words take out none."""
     for value, place in _spelled_in(words, values, others):
+        yield from ((span, None) for span in _inside(words, place))
         if (span := _not_before(words, place)) is not None:
             yield span, value
 
 
+# "No 5" is a number, and denies nothing.
 _NOT = (
-    r"not|no|nor|never|neither|none|without|cannot|instead\s+of|rather\s+than|\w+n['\u2019]t|dont"
+    r"not|no(?!\.?\s*#?\d)|nor|never|neither|none|nobody|nothing|without|cannot|instead\s+of"
+    r"|rather\s+than|\w+n['\u2019]t|dont"
 )
 _NEGATION = re.compile(rf"\b(?:{_NOT})\b", re.IGNORECASE)
 _NEGATED = re.compile(rf"\b({_NOT})\s+(?:\w+\s+){{0,2}}$", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[.!?;:,\n]")
+
+
+def _inside(words: str, place: Span) -> Iterator[Span]:
+    for start, end in negations(words[slice(*place)]):
+        yield start + place[0], end + place[0]
 
 
 def _not_before(words: str, place: Span) -> Span | None:
@@ -142,7 +151,7 @@ def _spelled_in(
 def _spelled(spelling: str) -> "re.Pattern[str]":
     parts = [re.escape(part) for part in re.split(r"[\s_-]+", spelling) if part]
     joined = r"[\s_-]+".join(parts)
-    return re.compile(rf"(?<!\w){joined}(?:s|es)?(?!\w)", re.IGNORECASE)
+    return re.compile(rf"(?<!\w)(?<!\d[.,:/-]){joined}(?:s|es)?(?!\w|[.,:/-]\d)", re.IGNORECASE)
 
 
 def _parts(text: str) -> Iterator[tuple[int, int]]:

@@ -25,7 +25,7 @@ _GOES_BEFORE = re.compile(
 _ABOUT = re.compile(
     r"(?:[~<>\u2248\u2264\u2265]|\b(?:about|around|roughly|approximately|approx\.?|circa|almost"
     r"|nearly|at\s+least|at\s+most|up\s+to|under|over|below|above|(?:more|less|fewer)\s+than"
-    r"|not|no|minimum|maximum|max|min))\s*$",
+    r"|not|minimum|maximum|max|min))\s*$",
     re.IGNORECASE,
 )
 

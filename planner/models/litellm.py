@@ -12,10 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 
+from pydantic import JsonValue
+
 from connectors.spec import JsonObject
 from planner.models.base import Completion, Message, ModelError
 from planner.models.chat import failure, read_completion
-from planner.models.structured import Forms, ResponseFormat, Structured, within
+from planner.models.structured import (
+    Forms,
+    ResponseFormat,
+    Structured,
+    is_about_temperature,
+    within,
+)
 
 # With an address of its own and no key, litellm would send the environment's key there.
 NO_KEY = "no-key"
@@ -53,6 +61,7 @@ class LiteLlm:
 
     def __post_init__(self) -> None:
         self._forms: Forms | None = None
+        self._temperature: JsonValue = 0  # null once the model said that it takes none
 
     async def complete(
         self, messages: Sequence[Message], *, schema: JsonObject | None, deadline_s: float
@@ -90,7 +99,7 @@ class LiteLlm:
             "model": self.model,
             "messages": [{"role": each.role, "content": each.content} for each in messages],
             "response_format": form,
-            "temperature": 0,
+            "temperature": self._temperature,
             "num_retries": 0,
             "max_retries": 0,
             "drop_params": True,
@@ -106,6 +115,11 @@ class LiteLlm:
                 answer = await litellm.acompletion(**given)
         # litellm's errors have no root of their own, and a provider's answer can break its code.
         except Exception as error:
+            status = getattr(error, "status_code", None)
+            if "temperature" in given and is_about_temperature(status, str(error)):
+                self._temperature = None
+                if "temperature" not in self.options:
+                    return await self._ask(litellm, messages, form, seconds)
             raise self._failure(error) from error
         read = read_completion(self.name, self.model, answer.model_dump(mode="json"), self.api_key)
         cost = getattr(answer, "_hidden_params", {}).get("response_cost")

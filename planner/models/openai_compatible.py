@@ -11,7 +11,13 @@ from connectors.spec import JsonObject
 from planner.models.base import Completion, Message, ModelUnavailable
 from planner.models.chat import error_message, failure, read_completion
 from planner.models.redact import told
-from planner.models.structured import Forms, ResponseFormat, Structured, within
+from planner.models.structured import (
+    Forms,
+    ResponseFormat,
+    Structured,
+    is_about_temperature,
+    within,
+)
 
 __all__ = ["OpenAiCompatible", "Structured"]
 
@@ -35,6 +41,7 @@ class OpenAiCompatible:
 
     def __post_init__(self) -> None:
         self._forms = Forms(self.structured)
+        self._temperature: JsonValue = 0  # null once the model said that it takes none
 
     async def complete(
         self, messages: Sequence[Message], *, schema: JsonObject | None, deadline_s: float
@@ -54,7 +61,7 @@ class OpenAiCompatible:
             headers["authorization"] = f"Bearer {self.api_key}"
         sent: JsonObject = {
             "model": self.model,
-            "temperature": 0,
+            "temperature": self._temperature,
             "response_format": form,
             "messages": [{"role": each.role, "content": each.content} for each in messages],
         }
@@ -71,6 +78,10 @@ class OpenAiCompatible:
             raise ModelUnavailable(f"{self.name} does not answer: {what}") from error
         if answer.status_code != 200:
             reason = error_message(text)
+            if "temperature" in body and is_about_temperature(answer.status_code, reason):
+                self._temperature = None
+                if "temperature" not in self.options:
+                    return await self._post(messages, form)
             raise failure(self.name, answer.status_code, reason, answer.headers, self.api_key)
         return read_completion(self.name, self.model, _json(text), self.api_key)
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
+from pydantic import JsonValue
+
 from connectors.spec import JsonObject
 from planner.models.base import Completion, ModelRefused, ModelUnavailable
 
@@ -69,6 +71,11 @@ class Forms:
 def is_about_format(message: str) -> bool:
     """Whether a provider's complaint is about the form that was asked for."""
     return _ABOUT_FORMAT.search(message) is not None
+
+
+def is_about_temperature(status: JsonValue, message: str) -> bool:
+    """Whether a provider's complaint is that this model takes no temperature."""
+    return status in (400, 422) and "temperature" in message.casefold()
 
 
 async def within(name: str, seconds: float, answer: Awaitable[Completion]) -> Completion:

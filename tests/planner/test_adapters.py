@@ -281,6 +281,20 @@ async def test_options_go_with_the_request_and_null_takes_one_out(scripted: Star
         assert "temperature" not in sent
 
 
+@pytest.mark.parametrize("adapter", ["openai-compatible", "litellm"], indirect=True)
+async def test_a_model_that_takes_no_temperature_is_asked_without_and_that_is_remembered(
+    adapter: Adapter, scripted: Start
+) -> None:
+    told = "Unsupported value: 'temperature' does not support 0 with this model."
+    server = scripted({"status": 400, "message": told}, {"text": "{}"})
+    model = a_model(adapter, server.url)
+    for _ in range(2):
+        await model.complete(HELLO, schema=SCHEMA, deadline_s=30)
+
+    assert ["temperature" in each for each in server.asked()] == [True, False, False]
+    assert all("response_format" in each for each in server.asked())
+
+
 async def test_a_chat_model_that_takes_no_response_format_is_asked_without(
     scripted: Start,
 ) -> None:

@@ -221,3 +221,20 @@ def test_another_day_than_the_one_that_is_named_is_not_read(words: str) -> None:
 def test_a_listed_value_that_may_be_denied_is_asked(words: str) -> None:
     assert options(REMEDY, words) == ("refund",)
     assert read_input(REMEDY, words, TODAY, answered=True).kind == "several"
+
+
+def test_a_denial_among_the_other_words_of_a_value_is_part_of_it() -> None:
+    remedy: JsonObject = {
+        "enum": ["refund", "nothing", "replacement"],
+        "x-words": {"replacement": ["no refund but a new one"], "nothing": ["nothing at all"]},
+    }
+
+    assert value_of(remedy, "they want no refund but a new one") == "replacement"
+    assert value_of(remedy, "they want nothing at all") == "nothing"
+
+
+def test_a_listed_number_is_no_part_of_another() -> None:
+    size: JsonObject = {"enum": [1, 2, 10]}
+
+    assert value_of(size, "size 2") == 2
+    assert read_input(size, "size 1.5 or 2/3", TODAY).kind == "nothing"

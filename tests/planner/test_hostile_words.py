@@ -90,6 +90,14 @@ def test_what_could_mean_something_else_is_asked(
     assert asked(text) == questions
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["What is the status of order no 1042?", "Where is order No. 1042", "where is order #1042"],
+)
+def test_a_number_sign_in_words_denies_nothing(text: str) -> None:
+    assert understood(a_request(text)) == {"order_id": "1042"}
+
+
 def test_two_wishes_are_a_question_about_which() -> None:
     text = f"{BROKEN}, and where is order 1043?"
 
