@@ -6,9 +6,11 @@ property; three words of our own help to ask and to extract: `x-ask` (the questi
 """
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from rfc8785 import CanonicalizationError
 
 from connectors.canonical import digest
 from connectors.spec import JsonObject
+from connectors.validate import validator_of
 from executor.check.certificate import Options
 from executor.check.parse import plan_of
 from executor.check.violation import Violation
@@ -70,6 +72,12 @@ def read_playbook(content: JsonValue, file: str) -> Playbook:
     plan = plan_of(read.plan)
     if not isinstance(plan, Plan):
         raise PlaybookError(f"{file}: {_first(plan)}")
+    try:
+        version_digest = digest(read.model_dump(mode="json"))
+    except CanonicalizationError as error:
+        raise PlaybookError(f"{file}: a number that JSON cannot carry: {error}") from error
+    if validator_of({"properties": read.inputs}) is None:
+        raise PlaybookError(f"{file}: inputs: no JSON Schema")
     return Playbook(
         name=read.name,
         version=read.version,
@@ -78,7 +86,7 @@ def read_playbook(content: JsonValue, file: str) -> Playbook:
         inputs=read.inputs,
         options=read.options,
         plan=plan,
-        digest=digest(read.model_dump(mode="json")),
+        digest=version_digest,
     )
 
 

@@ -152,7 +152,7 @@ def _accept(
         # The machine may have to look a lost call up; what that takes is fixed now.
         if action.lookup and (found := context.catalog.get(action.lookup.action)):
             actions[found.name] = found
-    values = {"today": context.today} | context.inputs.values
+    values = context.inputs.values | {"today": context.today}
     inputs = Inputs(with_today(context.inputs.schema), values, context.inputs.labels)
     certificate = Certificate(
         plan_digest=digest,
@@ -223,6 +223,9 @@ def _budget(plan: Plan, context: AdmissionContext) -> Iterator[Violation]:
 def _invalid_inputs(context: AdmissionContext) -> Iterator[Violation]:
     """What is given is what the inputs' schema promises to every rule."""
     schema = Type.of(with_today(context.inputs.schema))
+    if context.inputs.values.get("today", context.today) != context.today:
+        message = "the day is fixed at admission, and no input may say another"
+        yield Violation("type-mismatch", "", message, fix="Give the other day another name.")
     for name, value in context.inputs.values.items():
         declared = child(schema, name)
         if isinstance(declared, Type) and validity(value, declared) is Flow.NO:

@@ -114,7 +114,7 @@ class Analysis:
         place = self._places[id(step)]
         if place not in self._bindings:
             action = self.action(step)
-            into = Type.of(action.input_schema) if action else UNKNOWN
+            into = input_type(action) if action else UNKNOWN
             self._bindings[place] = tuple(
                 Binding(step, place, index, arg, to, descend(into, to), self.source_type(step, arg))
                 for index, arg in enumerate(step.args)
@@ -138,7 +138,7 @@ class Analysis:
         action = self.action(step)
         key = (self._places[id(step)], -1)
         if key not in self._flows:
-            into = Type.of(action.input_schema) if action else UNKNOWN
+            into = input_type(action) if action else UNKNOWN
             self._flows[key] = flows(_whole(self.bindings(step), 0, into), into)
         return self._flows[key]
 
@@ -227,6 +227,15 @@ def _whole(bindings: tuple[Binding, ...], depth: int, into: Type) -> Type:
     return object_of(members)
 
 
+def input_type(action: ActionSpec) -> Type:
+    """What an action takes: always an object, whether its schema says so or not."""
+    schema = action.input_schema
+    found = Type.of(schema)
+    if kinds(found) == frozenset({"object"}):
+        return found
+    return Type({"allOf": [schema, {"type": "object"}]}, schema)
+
+
 def with_today(schema: JsonObject) -> JsonObject:
     """The inputs' schema with `today`, which is fixed at admission and never asked from a clock."""
     properties = schema.get("properties")
@@ -236,7 +245,7 @@ def with_today(schema: JsonObject) -> JsonObject:
     names = required if isinstance(required, list) else []
     return schema | {
         "type": "object",
-        "properties": dated | own,
+        "properties": own | dated,
         "required": [*names, *([] if "today" in names else ["today"])],
     }
 

@@ -27,7 +27,7 @@ from executor.plan.refs import Use, parse_ref, refs_of_conds, refs_of_plan
 from executor.plan.types import MISSING, Type
 
 Rule = Callable[[Analysis], Iterator[Violation]]
-MOST_GUESSES = 10  # looking for names that look alike takes time in a large catalogue
+MOST_GUESSES = 5  # looking for names that look alike takes time in a large catalogue
 
 
 def unique_ids(analysis: Analysis) -> Iterator[Violation]:

@@ -27,8 +27,7 @@ from executor.plan.types import Type
 def labels_of(analysis: Analysis, context: AdmissionContext) -> Labels:
     """The label of every value of the plan."""
     labels = dict(context.inputs.labels)
-    if "today" not in context.inputs.values:
-        labels["today"] = Label(Integrity.CONFIG)
+    labels["today"] = Label(Integrity.CONFIG)
     return Labels(analysis, tuple(_said(context)), labels, order(analysis.graph))
 
 
@@ -156,7 +155,7 @@ def _judge(
         principal=context.principal,
         action=action,
         arguments=known_arguments(
-            bindings, {"today": context.today} | context.inputs.values, Type.of(action.input_schema)
+            bindings, context.inputs.values | {"today": context.today}, Type.of(action.input_schema)
         ),
         labels={join_pointer(each.to): labels.argument(each) for each in bindings},
         run=Unknown(None),

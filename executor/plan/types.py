@@ -230,8 +230,11 @@ def _own_child(found: Type, node: JsonObject, token: str) -> Found:
     names = likely_kinds(found)
     if names is not None and not names & {"object", "array"}:
         return MISSING
-    if names is not None and "array" in names and "object" not in names:
-        return _item(found, node, token)
+    if names is not None and "array" in names:
+        if "object" not in names:
+            return _item(found, node, token)
+        if array_index(token) is not None:
+            return UNKNOWN  # an element or a member
     properties = node.get("properties")
     if isinstance(properties, dict) and token in properties:
         return MISSING if properties[token] is False else found.below(properties[token])

@@ -345,6 +345,9 @@ def test_paths_are_read_as_the_schema_means_them() -> None:
     assert child(Type.of({"type": "object"}), "age") == UNKNOWN
     assert child(Type.of({"properties": {}, "additionalProperties": True}), "age") == UNKNOWN
     assert child(Type.of({"type": "string"}), "0") is MISSING
+    both = {"type": ["object", "array"], "properties": {"a": {"type": "string"}}}
+    assert child(Type.of(both), "0") == UNKNOWN
+    assert child(Type.of(both), "a") == Type({"type": "string"}, both)
     assert child(Type.of({"type": "array"}), "01") is MISSING
     assert child(Type.of({"type": "array"}), "²") is MISSING
     assert descend(Type.of({"const": {"a": [1, {"b": "x"}]}}), ("a", "1", "b")) == Type.of(
