@@ -12,6 +12,7 @@ from typing import Literal
 
 from connectors.catalog import Catalog
 from connectors.spec import JsonObject
+from executor.check.admit import Accepted
 
 Expected = Literal["accept", "reject"]
 
@@ -29,6 +30,8 @@ class Case:
     codes: frozenset[str] = frozenset()  # of a defective plan: one of these is the right code
     inputs: JsonObject | None = None
     must: frozenset[str] = frozenset()  # of a defective plan: every one of these has to be said
+    # Runs the accepted plan where the set allows it; says what comes out otherwise than it should.
+    run: Callable[[Accepted], str | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -59,11 +59,12 @@ def score(name: str, cases: Iterable[Case]) -> Score:
         found.expressible += 1
         found.of[case.expected] += 1
         said = verdict_on(case)
-        if _is_right(case, said):
+        flaw = case.run(said) if case.run and isinstance(said, Accepted) else None
+        if _is_right(case, said) and flaw is None:
             found.right += 1
             found.right_of[case.expected] += 1
         else:
-            found.wrong.append((case, _told(said)))
+            found.wrong.append((case, flaw or _told(said)))
     return found
 
 

@@ -1,0 +1,317 @@
+"""How one element of a recorded list can be told apart from the others, mechanically.
+
+A clause holds of the element and is one of: `field == value`, where the value was said in the
+task's words, or stands in the name of the action that the element is for (`delivered`), or is that
+of a member of the same name in another result (an anchor), or is a boolean; `field matches word`
+for a word that was said; `field != value` for a said value that others have.
+All clauses together have to leave the element alone, or leave only elements that are alike in
+what is wanted of them, or leave one that is first or last in some order the words ask for.
+What is not needed for that is dropped again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from benchmarks.admission.shapes import below, is_map
+from benchmarks.admission.told import Told
+from connectors.spec import JsonObject
+from executor.fn.compare import NotComparableError, compare, equal, rank
+from executor.fn.elements import reach
+from executor.plan.refs import join_pointer
+
+Path = tuple[str | int, ...]
+Fields = tuple[str, ...]
+_COUNTS = 12
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A value that can be referred to: its reference, its name and what it is."""
+
+    ref: str
+    name: str
+    value: JsonValue
+
+
+@dataclass(frozen=True)
+class Known:
+    """What may be used to tell elements apart: words, the action's own name, and anchors."""
+
+    told: Told
+    action: Told
+    anchors: Sequence[Anchor]
+
+
+@dataclass(frozen=True)
+class Clause:
+    """`field op value`, with the value's reference where it has one."""
+
+    field: Fields
+    value: JsonValue
+    ref: str | None = None
+    op: str = "=="
+
+    def holds(self, element: JsonValue) -> bool:
+        """As `fn.select` decides it."""
+        try:
+            return any(compare(self.op, it, self.value) for it in reach(element, self.field))
+        except NotComparableError:
+            return False
+
+    def is_safe(self, elements: Sequence[JsonValue]) -> bool:
+        """Whether it can be asked of every element: no pattern is matched against a number."""
+        return self.op != "matches" or all(
+            isinstance(it, str) for element in elements for it in reach(element, self.field)
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The clauses, which elements they leave, and by what order one is taken of these."""
+
+    index: int
+    clauses: tuple[Clause, ...]
+    matches: tuple[int, ...]
+    by: str | None = None
+    largest: bool = False
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the clauses leave the element alone."""
+        return len(self.matches) == 1
+
+    def where(self) -> list[JsonObject]:
+        """The clauses as arguments."""
+        if not self.clauses:
+            return [{"json": "[]", "to": "where"}]
+        found: list[JsonObject] = []
+        for number, clause in enumerate(self.clauses):
+            at = f"where/{number}"
+            found.append({"value": join_pointer(clause.field), "to": f"{at}/field"})
+            found.append({"value": clause.op, "to": f"{at}/op"})
+            if clause.ref is None:
+                found.append({"value": clause.value, "to": f"{at}/value"})
+            else:
+                found.append({"ref": clause.ref, "to": f"{at}/value"})
+        return found
+
+
+def choose(
+    elements: Sequence[JsonValue],
+    index: int,
+    rest: Path,
+    schema: JsonObject,
+    known: "Known",
+) -> Choice | None:
+    """How to come from the list to its element `index`, of which `rest` is wanted."""
+    everything = tuple(range(len(elements)))
+    if len(elements) == 1:
+        return Choice(index, (), everything)
+    wanted = _at(elements[index], rest)
+
+    def fits(clauses: Sequence[Clause]) -> bool:
+        left = _left(elements, clauses)
+        return left == (index,) or (
+            # Several that agree on a text do so for a reason, on a number by coincidence.
+            isinstance(wanted, str)
+            and all(equal(_at(elements[each], rest), wanted) for each in left)
+        )
+
+    clauses = _clauses(elements, index, schema, known)
+    if fits(clauses):
+        kept = _fewest(clauses, fits)
+        return Choice(index, tuple(kept), _left(elements, kept))
+    return _ordered(elements, index, clauses, known.told)
+
+
+def _fewest(clauses: list[Clause], fits: Callable[[Sequence[Clause]], bool]) -> list[Clause]:
+    """Only what is needed; what the words say is kept longest."""
+    kept = list(clauses)
+    for clause in reversed(clauses):
+        fewer = [each for each in kept if each is not clause]
+        if fits(fewer):
+            kept = fewer
+    return kept
+
+
+def _ordered(
+    elements: Sequence[JsonValue], index: int, clauses: list[Clause], told: Told
+) -> Choice | None:
+    left = _left(elements, clauses)
+    for field, scale in _sortable(elements[index]):
+        for largest in (False, True):
+            is_asked = told.asks_for_extreme(scale, largest=largest)
+            if is_asked and _is_extreme(elements, left, index, field, largest=largest):
+
+                def fits(
+                    fewer: Sequence[Clause], field: Fields = field, largest: bool = largest
+                ) -> bool:
+                    still = _left(elements, fewer)
+                    return _is_extreme(elements, still, index, field, largest=largest)
+
+                kept = tuple(_fewest(clauses, fits))
+                by = join_pointer(field)
+                return Choice(index, kept, _left(elements, kept), by, largest)
+    return None
+
+
+def _is_extreme(
+    elements: Sequence[JsonValue],
+    left: Sequence[int],
+    index: int,
+    field: Fields,
+    *,
+    largest: bool,
+) -> bool:
+    """Whether the element alone has the smallest or largest value of those left."""
+    ranks = []
+    for each in left:
+        found = list(reach(elements[each], field))
+        if len(found) != 1:
+            return False
+        try:
+            ranks.append((rank(found[0]), each))
+        except NotComparableError:
+            return False
+    if len({found[:2] for found, _ in ranks}) != 1:
+        return False
+    own = next(found for found, each in ranks if each == index)
+    others = [found for found, each in ranks if each != index]
+    if largest:
+        return all(own[2] > each[2] for each in others)  # type: ignore[operator]  # one scale
+    return all(own[2] < each[2] for each in others)  # type: ignore[operator]  # one scale
+
+
+def _sortable(element: JsonValue) -> Iterator[tuple[Fields, str]]:
+    """Numbers and times, but no names and ids: nobody means the first of the alphabet."""
+    for field, _, value in _leaves(element, {}, ()):
+        if "*" in field or isinstance(value, bool):
+            continue
+        try:
+            scale = rank(value)[0]
+        except NotComparableError:
+            continue
+        if scale == "number" or scale.startswith("date"):
+            yield field, "number" if scale == "number" else "time"
+
+
+def _left(elements: Sequence[JsonValue], clauses: Sequence[Clause]) -> tuple[int, ...]:
+    return tuple(
+        place
+        for place, element in enumerate(elements)
+        if all(clause.holds(element) for clause in clauses)
+    )
+
+
+def _clauses(
+    elements: Sequence[JsonValue], index: int, schema: JsonObject, known: Known
+) -> list[Clause]:
+    said: list[Clause] = []
+    parts: list[Clause] = []
+    offered: list[Clause] = []
+    joined: list[Clause] = []
+    flags: list[Clause] = []
+    for field, name, value in _leaves(elements[index], schema, ()):
+        if isinstance(value, bool):
+            flags.append(Clause(field, value))
+        elif _is_count(value):
+            continue  # small numbers are said of anything
+        elif known.told.loosely(value):
+            said.append(Clause(field, value))
+        elif isinstance(value, str) and value:
+            parts += [Clause(field, it, None, "matches") for it in known.told.fragments(value)]
+            if known.action.loosely(value):
+                offered.append(Clause(field, value))
+            ref = next((it.ref for it in known.anchors if _agrees(it, name, value)), None)
+            if ref is not None:
+                joined.append(Clause(field, value, ref))
+    others = _differences(elements, [index], schema, known.told)
+    found = _distinct([*said, *parts, *offered, *joined, *others, *flags])
+    return [each for each in found if each.holds(elements[index]) and each.is_safe(elements)]
+
+
+def _differences(
+    elements: Sequence[JsonValue], kept: Sequence[int], schema: JsonObject, told: Told
+) -> list[Clause]:
+    """`!=` a said value that an element has which is not meant."""
+    found = [
+        Clause(field, value, None, "!=")
+        for place, element in enumerate(elements)
+        if place not in kept
+        for field, _, value in _leaves(element, schema, ())
+        if "*" not in field and not isinstance(value, bool) and told.loosely(value)
+    ]
+    return [each for each in found if all(each.holds(elements[place]) for place in kept)]
+
+
+def choose_some(
+    elements: Sequence[JsonValue], kept: Sequence[int], schema: JsonObject, known: Known
+) -> Choice | None:
+    """How to come from the list to some of its elements: what all of these have in common."""
+    if len(kept) == len(elements):
+        return Choice(kept[0], (), tuple(kept))
+    shared = [
+        each
+        for each in _clauses(elements, kept[0], schema, known)
+        if all(each.holds(elements[place]) for place in kept) and each.op != "!="
+    ]
+    shared += _distinct(_differences(elements, kept, schema, known.told))
+
+    def fits(clauses: Sequence[Clause]) -> bool:
+        return _left(elements, clauses) == tuple(kept)
+
+    return Choice(kept[0], tuple(_fewest(shared, fits)), tuple(kept)) if fits(shared) else None
+
+
+def _is_count(value: JsonValue) -> bool:
+    return isinstance(value, int | float) and float(value).is_integer() and abs(value) <= _COUNTS
+
+
+def _agrees(anchor: Anchor, name: str, value: str) -> bool:
+    return anchor.value == value and (anchor.name == name or _is_identifier(value))
+
+
+def _is_identifier(value: str) -> bool:
+    return len(value) > 4 and any(each.isdigit() for each in value)
+
+
+def _distinct(clauses: list[Clause]) -> list[Clause]:
+    found: list[Clause] = []
+    for each in clauses:
+        if each not in found:
+            found.append(each)
+    return found
+
+
+def _leaves(
+    value: JsonValue, schema: JsonObject, at: Fields
+) -> Iterator[tuple[Fields, str, JsonValue]]:
+    """Every scalar with its field; `*` stands for an element, and for a key that is data."""
+    name = next((token for token in reversed(at) if token != "*"), "")
+    match value:
+        case dict():
+            token: str
+            for token, member in value.items():
+                step = "*" if is_map(schema) else token
+                for field, inner, leaf in _leaves(member, below(schema, token), (*at, step)):
+                    yield field, token if step == "*" and field[-1] == "*" else inner, leaf
+        case list():
+            for element in value:
+                yield from _leaves(element, below(schema, ""), (*at, "*"))
+        case None:
+            pass
+        case _:
+            yield at, name, value
+
+
+def _at(value: JsonValue, path: Path) -> JsonValue:
+    for token in path:
+        if isinstance(value, dict):
+            value = value.get(str(token))
+        elif isinstance(value, list) and isinstance(token, int) and token < len(value):
+            value = value[token]
+        else:
+            return None
+    return value

@@ -1,0 +1,146 @@
+"""Where every argument of a gold call comes from, written as arguments of the plan language."""
+
+import re
+
+from pydantic import JsonValue
+
+from benchmarks.admission.draft import Draft, Place
+from benchmarks.admission.told import Told
+from connectors.spec import ActionSpec, JsonObject
+from executor.plan.types import Type, as_list, as_object, descend
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_CALCULATION = re.compile(r"[\d.\s()]+[+*/-][\d.\s()+*/-]+")
+
+
+class NoSource(Exception):
+    """A value whose origin cannot be written, so neither can the task; says shortly why."""
+
+
+def arguments_of(
+    draft: Draft,
+    action: ActionSpec,
+    arguments: JsonObject,
+    provenance: JsonObject,
+    places: list[Place | None],
+) -> list[JsonObject]:
+    """The arguments of a call; raises `NoSource`."""
+    draft.action = Told(action.name.replace(".", " "), "")
+    sources = _Sources(draft, action, provenance, places)
+    return [arg for name, value in arguments.items() for arg in sources.of(value, (name,))]
+
+
+def value_at(draft: Draft, place: Place) -> JsonValue:
+    """The recorded value at a place; null where there is none."""
+    here = draft.results[place.step].value
+    for token in place.path:
+        if isinstance(here, dict):
+            here = here.get(str(token))
+        elif isinstance(here, list) and isinstance(token, int) and token < len(here):
+            here = here[token]
+        else:
+            return None
+    return here
+
+
+class _Sources:
+    def __init__(
+        self,
+        draft: Draft,
+        action: ActionSpec,
+        provenance: JsonObject,
+        places: list[Place | None],
+    ) -> None:
+        self._draft = draft
+        self._action = action
+        self._provenance = provenance
+        self._places = places
+
+    def of(self, value: JsonValue, to: tuple[str, ...]) -> list[JsonObject]:
+        """The arguments that bring `value` to `to`."""
+        at = "/".join(to)
+        if value in ([], {}):
+            return [{"json": "[]" if value == [] else "{}", "to": at}]
+        if isinstance(value, list):
+            return self._of_list(value, to, at)
+        if isinstance(value, dict):
+            return [arg for name, member in value.items() for arg in self.of(member, (*to, name))]
+        return [self._of_scalar(value, to, at)]
+
+    def _of_list(self, value: list[JsonValue], to: tuple[str, ...], at: str) -> list[JsonObject]:
+        before = self._draft.saved()
+        try:
+            return [
+                arg
+                for index, element in enumerate(value)
+                for arg in self.of(element, (*to, str(index)))
+            ]
+        except NoSource:
+            self._draft.restore(before)
+            if (ref := self._draft.whole_list(value)) is None:
+                raise
+            return [{"ref": ref, "to": at}]
+
+    def _of_scalar(self, value: JsonValue, to: tuple[str, ...], at: str) -> JsonObject:
+        said = as_object(self._provenance.get(f"/{at}"))
+        kind = said.get("kind", "other")
+        literal: JsonObject = {"value": value, "to": at}
+        if kind in ("literal", "const") or self._is_choice(to):
+            return literal
+        ref = self._from_place(said) if kind in ("ref", "ref-select") else None
+        if ref is None and self._draft.told.literally(value):
+            return literal
+        names = frozenset({_name(to), *map(str, as_list(said.get("from_path"))[-1:])})
+        ref = ref or self._draft.reach_value(value, names)
+        if ref is not None:
+            return {"ref": ref, "to": at}
+        if isinstance(value, str) and _CALCULATION.fullmatch(value):
+            return {"text": self._calculation(value), "to": at}
+        raise NoSource(_reason(str(kind), _name(to)))
+
+    def _from_place(self, said: JsonObject) -> str | None:
+        place = self._places[int(str(said["from_step"]))]
+        if place is None:
+            return None
+        path = [each if isinstance(each, int) else str(each) for each in as_list(said["from_path"])]
+        return self._draft.reach(Place(place.step, (*place.path, *path)))
+
+    def _is_choice(self, to: tuple[str, ...]) -> bool:
+        """Whether the catalogue enumerates what may stand here."""
+        target = descend(Type.of(self._action.input_schema), to)
+        return isinstance(target, Type) and "enum" in (target.resolved() or {})
+
+    def _calculation(self, text: str) -> list[JsonValue]:
+        """Numbers and signs: every number was said or is referred to."""
+        pieces: list[JsonValue] = []
+        end = 0
+        for found in _NUMBER.finditer(text):
+            if found.start() > end:
+                pieces.append({"lit": text[end : found.start()]})
+            pieces.append(self._figure(found.group()))
+            end = found.end()
+        return [*pieces, {"lit": text[end:]}] if end < len(text) else pieces
+
+    def _figure(self, text: str) -> JsonValue:
+        number = float(text)
+        if self._draft.told.literally(number):
+            return {"lit": text}
+        names = frozenset({"price", "amount", "balance"})
+        ref = self._draft.reach_value(number, names) if repr(number) == text else None
+        if ref is None:
+            raise NoSource("a calculation with a number from nowhere")
+        return {"ref": ref}
+
+
+def _name(to: tuple[str, ...]) -> str:
+    return next((token for token in reversed(to) if not token.isdigit()), "")
+
+
+def _reason(kind: str, name: str) -> str:
+    match kind:
+        case "ref" | "ref-select":
+            return f"no grounded condition singles out {name}"
+        case "text":
+            return "needs extract"
+        case _:
+            return f"{name} is neither said nor read"
