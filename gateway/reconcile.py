@@ -49,7 +49,7 @@ def resolve(
 def _uncertain(c: Connection, row: RunRow, found: Reconcile) -> Attempt:
     stored = journal.read(c, row.tenant, row.id, limit=WHOLE)
     state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
-    last = state.last((found.step, found.iteration))
+    last = state.in_doubt((found.step, found.iteration))  # a later no settles nothing
     if last is None or not last.is_uncertain:
         raise ProblemError(
             409, "not-uncertain", f"nothing of step {found.step!r} is uncertain",

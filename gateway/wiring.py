@@ -108,7 +108,7 @@ async def _assemble(
     )
     # Planning is as durable as running: both are rows that a dispatcher drives.
     dispatcher.register("request", service.handle, service.desk.planning_broke)
-    dispatcher.register("run", machine.drive, machine.put_aside)
+    dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
     key_file = operator_key_file(database_path(settings.database_url))
     return Gateway(
         settings=settings,

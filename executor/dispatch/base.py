@@ -13,11 +13,19 @@ Park = Callable[[Due, str, Exception], Awaitable[None]]
 """Take out of the way what breaks its drive again and again, and say so where people look."""
 
 
+Halt = Callable[[], None]
+"""Have every drive begin nothing new and end where it can be taken up again."""
+
+
+def no_halt() -> None:
+    """For drives that are short enough to be waited for."""
+
+
 class Dispatcher(Protocol):
     """Calls the registered drives; it never retries a write."""
 
-    def register(self, kind: DriveKind, drive: Drive, park: Park) -> None:
-        """Say who drives what, and what becomes of it where driving breaks."""
+    def register(self, kind: DriveKind, drive: Drive, park: Park, halt: Halt = no_halt) -> None:
+        """Say who drives what, what becomes of it where driving breaks, and how it is halted."""
 
     def submit(self, due: Due) -> None:
         """Ask for a drive soon; asking twice is harmless."""

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from functools import partial
 
-from executor.dispatch.base import Drive, Park
+from executor.dispatch.base import Drive, Halt, Park, no_halt
 from executor.store.drives import DriveKind, Due, due, hand_back, next_wake, release
 from executor.store.errors import StoreError
 from executor.store.store import Store
@@ -35,6 +35,7 @@ class LocalDispatcher:
         self._drain_s = drain_s
         self._driver = f"local-{uuid.uuid4().hex[:12]}"
         self._drives: dict[DriveKind, tuple[Drive, Park]] = {}
+        self._halts: list[Halt] = []
         self._active: dict[Due, asyncio.Task[None]] = {}
         self._again: set[Due] = set()
         self._failures: dict[Due, int] = {}
@@ -43,9 +44,10 @@ class LocalDispatcher:
         self._timer: asyncio.Task[None] | None = None
         self._stopping = False
 
-    def register(self, kind: DriveKind, drive: Drive, park: Park) -> None:
-        """Say who drives what, and what becomes of it where driving breaks."""
+    def register(self, kind: DriveKind, drive: Drive, park: Park, halt: Halt = no_halt) -> None:
+        """Say who drives what, what becomes of it where driving breaks, and how it is halted."""
         self._drives[kind] = (drive, park)
+        self._halts.append(halt)
 
     def submit(self, due: Due) -> None:
         """Drive it soon; while it is being driven, drive it once more afterwards."""
@@ -67,6 +69,8 @@ class LocalDispatcher:
         A drive that is cut off resumes from its journal, like one whose process was killed.
         """
         self._stopping = True
+        for halt in self._halts:
+            halt()
         if self._timer is not None:
             self._timer.cancel()
             await asyncio.gather(self._timer, return_exceptions=True)

@@ -19,7 +19,7 @@ from connectors.connector import Call
 from executor.check.admit import Accepted, restore
 from executor.check.cedar import Policy
 from executor.run import events as e
-from executor.run.commands import Finish, LookUp, OpenGate, Perform, Record, Wait
+from executor.run.commands import Command, Finish, LookUp, OpenGate, Perform, Record, Wait
 from executor.run.decide import decide
 from executor.run.flights import Flights
 from executor.run.perform import Performer, new_event
@@ -52,6 +52,7 @@ class Machine:
     on_change: Callable[[Due], None] = lambda _: None
     _bells: dict[str, asyncio.Event] = field(default_factory=dict)
     slots: Slots = field(default_factory=Slots)
+    halted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def drive(self, due: Due, driver: str) -> None:
         """Drive one run; returns without a word if somebody else does."""
@@ -73,6 +74,12 @@ class Machine:
         """Give up a run that breaks its drive, whatever the mistake is."""
         await quarantine(self.store, due, driver, self.clock())
         self.on_change(due)
+
+    def halt(self) -> None:
+        """Begin no call any more; a drive lets go of its run once those under way have ended."""
+        self.halted.set()
+        for bell in self._bells.values():
+            bell.set()
 
     def ring(self, run: str) -> None:
         """Tell a drive that something arrived."""
@@ -128,6 +135,11 @@ class _Drive:
             look_again=self._flights.look_again,
         )
         commands = decide(accepted, self._state, outside)
+        if self._machine.halted.is_set() and not _is_written_only(commands):
+            if not self._flights.places:
+                return False
+            await self._flights.land(None, self._bell)
+            return True
         match commands:
             case ():
                 return False
@@ -293,3 +305,7 @@ class _Drive:
 
     def _changed(self) -> None:
         self._machine.on_change(Due("run", self._claim.tenant, self._claim.id))
+
+
+def _is_written_only(commands: tuple[Command, ...]) -> bool:
+    return all(isinstance(each, Record | Finish) for each in commands)
