@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from connectors.spec import JsonObject
+from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.show import given, print_json, say, say_as_is
@@ -65,7 +66,7 @@ def show(row: JsonObject) -> None:
 def _decide(target: Target, approval_id: str, decision: str, reason: str, *, as_json: bool) -> None:
     with connect(target) as client:
         body: JsonObject = {"decision": decision, "reason": reason}
-        found = client.post(f"/v1/approvals/{approval_id}/decision", body)
+        found = client.post(f"/v1/approvals/{named(approval_id)}/decision", body)
         if client.is_own:
             follow_and_tell(client, str(found["run"]), as_json=as_json)
             return

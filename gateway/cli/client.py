@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import httpx2
 from pydantic import JsonValue
@@ -17,6 +18,11 @@ PROBLEM = "application/problem+json"
 QUIET_S = 30.0  # a stream says at least that it is still there, every ten seconds
 RECONNECT_WITHIN_S = 15.0
 RECONNECT_PAUSE_S = 0.5
+
+
+def named(text: str) -> str:
+    """What somebody wrote as one part of a path: it leads nowhere else."""
+    return quote(text, safe="", errors="replace")
 
 
 class _Over(Exception):

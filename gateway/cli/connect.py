@@ -106,6 +106,9 @@ def settings_of(config: Path | None) -> "Settings":
             str(Path.cwd()),
             "Say --config FILE, or --url and --key of a gateway.",
         )
+    if config is not None and config.exists() and not config.is_file():
+        # A folder for its database would be made up beside it.
+        raise CliError("configuration-error", "this is no file", str(config), "Say --config FILE.")
     return load_settings(config)
 
 

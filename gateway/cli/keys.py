@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.show import given, print_json, say, say_as_is
@@ -54,7 +55,7 @@ def revoke(
 ) -> None:
     """End a key at once."""
     with connect(Target(config, url, key)) as client:
-        ended = client.delete(f"/v1/keys/{key_id}")
+        ended = client.delete(f"/v1/keys/{named(key_id)}")
     if as_json:
         print_json(ended)
     else:

@@ -1,9 +1,11 @@
 """`lamgate`: its words, each loaded when it is said, and the one place where errors are told."""
 
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
@@ -34,9 +36,7 @@ EPILOG = "Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 somebody h
 
 def run() -> None:
     """Run; every error is a few lines and an exit code, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     words = sys.argv[1:]
     try:
         build(words)()
@@ -67,6 +67,16 @@ def build(words: Sequence[str]) -> typer.Typer:
         else:
             app.command(word)(found)
     return app
+
+
+def _prepare_streams() -> None:
+    """What a stream cannot write is escaped; where whoever started this closed one, it is mute."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+        elif stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
 
 
 def load(place: str) -> typer.Typer | Callable[..., None]:

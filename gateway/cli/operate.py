@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from connectors.spec import JsonObject
+from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.problem import CliError
@@ -25,7 +26,7 @@ def runs(
 ) -> None:
     """List the newest runs."""
     with connect(Target(config, url, key)) as client:
-        found = client.things("/v1/runs" + (f"?status={status}" if status else ""))
+        found = client.things("/v1/runs" + (f"?status={named(status)}" if status else ""))
     if as_json:
         print_json([*found])
         return
@@ -47,7 +48,7 @@ def trace(
     """Explain a run: what happened, why, did each effect happen."""
     with connect(Target(config, url, key)) as client:
         accept = "application/json" if as_json else "text/plain"
-        found = client.get(f"/v1/runs/{run_id}/trace", accept=accept)
+        found = client.get(f"/v1/runs/{named(run_id)}/trace", accept=accept)
     if as_json:
         print_json(found)
     else:
@@ -63,7 +64,7 @@ def cancel(
 ) -> None:
     """Begin no new effects in a run."""
     with connect(Target(config, url, key)) as client:
-        found = client.post(f"/v1/runs/{run_id}/cancel", {"mode": "stop"})
+        found = client.post(f"/v1/runs/{named(run_id)}/cancel", {"mode": "stop"})
         if client.is_own:
             follow_and_tell(client, run_id, as_json=as_json)
             return
@@ -93,7 +94,7 @@ def reconcile(
     if output is not None:
         body["output"] = read_value(output, "--output")
     with connect(Target(config, url, key)) as client:
-        found = client.post(f"/v1/runs/{run_id}/reconcile", body)
+        found = client.post(f"/v1/runs/{named(run_id)}/reconcile", body)
         if client.is_own:
             follow_and_tell(client, run_id, as_json=as_json)
             return
@@ -113,7 +114,7 @@ def actions(
     """List what can be done, or show one action whole."""
     with connect(Target(config, url, key)) as client:
         if name is not None:
-            print_json(client.get(f"/v1/actions/{name}"))
+            print_json(client.get(f"/v1/actions/{named(name)}"))
             return
         found = client.things("/v1/actions")
     if as_json:

@@ -43,7 +43,10 @@ class CliError(Exception):
     def as_text(self) -> str:
         """The error as lines; the violations of a refused plan each with their own."""
         lines = [self.code, *_lines(self.what, self.where, self.fix, "  ")]
-        for each in violations_of(self.document):
+        found = violations_of(self.document)
+        if [each.get("code") for each in found] == [self.code]:
+            return "\n".join(lines)  # it is what was just said
+        for each in found:
             lines += [f"  {each.get('code')}", *violation_lines(each, "    ")]
         return "\n".join(lines)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from connectors.spec import JsonObject
-from gateway.cli.client import Client
+from gateway.cli.client import Client, named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.problem import NO, WAITS, CliError, violations_of
@@ -65,10 +65,10 @@ def run(
                 say(plan_text(client.thing(f"/v1/plans/{row['plan']}")) + "\n")
             run_id = str(row["run"])
         else:
-            chosen = plan_id
+            chosen = plan_id or ""
             if document is not None:
                 chosen = str(client.post("/v1/plans", document)["id"])
-            run_id = str(client.post(f"/v1/plans/{chosen}/runs", {})["id"])
+            run_id = str(client.post(f"/v1/plans/{named(chosen)}/runs", {})["id"])
         follow_and_tell(client, run_id, as_json=as_json)
 
 
@@ -83,7 +83,9 @@ def answer(
     """Answer what a request was asked."""
     told = read_answers(answers)
     with connect(Target(config, url, key)) as client:
-        row = client.post(f"/v1/requests/{request}/answers", {"answers": {**told}}, wait_s=WAIT_S)
+        row = client.post(
+            f"/v1/requests/{named(request)}/answers", {"answers": {**told}}, wait_s=WAIT_S
+        )
         _stop_unless_planned(client, row)
         if row.get("run") is not None:
             follow_and_tell(client, str(row["run"]), as_json=as_json)

@@ -44,7 +44,9 @@ async def run_gateway(
             listener = _listen(host or settings.server.host, chosen)
             config = uvicorn.Config(
                 create_app(gateway),
+                log_config=None,
                 log_level="warning",
+                access_log=False,
                 lifespan="off",
                 server_header=False,
                 timeout_keep_alive=10,

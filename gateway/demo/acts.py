@@ -76,8 +76,8 @@ def act_two(people: People, claims: Claims) -> Act:
     if not is_live:
         _expect_repair(drafts, claims)
         _expect_outcome(people, run, "1043", ONCE, claims)
-    elif planned.run not in people.refused:
-        claims.holds("the run succeeded", run["status"] == "succeeded", run)
+    else:
+        say(f"The plan was the live model's own; its run: {run['status']}.")
     return Act(ACT_TWO, planned, run, tuple(claims.made))
 
 
@@ -143,7 +143,12 @@ def _live(people: People) -> Planned | None:
     if planned.request["status"] == "planned":
         return planned
     row = planned.request
-    say(f"The live model gave no plan ({row['status']}): {row.get('message') or row.get('unable')}")
+    why = row.get("message") or row.get("unable") or "see its drafts; nothing has run"
+    say(f"The live model gave no plan ({row['status']}): {why}")
+    for draft in given(row, "drafts"):
+        if isinstance(draft, dict):
+            _show_draft(draft)
+    say()
     return None
 
 

@@ -133,12 +133,15 @@ def in_the_shop(folder: Path, shop: Any) -> Lamgate:
 @contextmanager
 def served(lamgate: Lamgate) -> Iterator[str]:
     """A gateway as a process of its own; gives its address."""
-    process = lamgate.start("serve", "--port", "0", "--until-stdin-ends")
+    process = lamgate.start("serve", "--port", "0", "--until-stdin-ends", "--json")
     assert process.stdout is not None
     try:
-        words = process.stdout.readline().split()
-        assert words[:1] == ["ready"], process.communicate()
-        yield words[1]
+        said = process.stdout.readline()
+        while said and not said.endswith("}\n"):
+            said += process.stdout.readline()
+        assert said, process.communicate()
+        address: str = json.loads(said)["ready"]
+        yield address
     finally:
         process.terminate()
         _, complaints = process.communicate(timeout=PATIENCE_S)

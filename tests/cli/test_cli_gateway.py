@@ -4,7 +4,7 @@ import subprocess
 from typing import Any
 
 import pytest
-from commands import MUG, PATIENCE_S, STATUS, Lamgate, error_of, new_key
+from commands import MUG, PATIENCE_S, PROGRAM, STATUS, Lamgate, error_of, new_key
 
 
 def test_without_a_gateway_the_whole_story_runs_in_the_commands_own_processes(
@@ -83,18 +83,33 @@ def test_what_answers_but_is_no_gateway_is_told_apart(operator: Lamgate, shop: A
     "words",
     [
         ("trace", "run_nothing"),
+        ("trace", "../../v1/keys"),
         ("cancel", "run_nothing"),
         ("run", "--plan", "pln_nothing"),
         ("answer", "req_nothing", "remedy=refund"),
         ("approve", "apr_nothing", "--reason", "checked"),
         ("keys", "revoke", "key_nothing"),
     ],
-    ids=lambda words: words[0],
+    ids=lambda words: "-".join(words[:2]),
 )
 def test_what_does_not_exist_is_not_found(operator: Lamgate, words: tuple[str, ...]) -> None:
     said = operator(*words, "--json")
 
     assert (said.code, said.document["code"]) == (2, "not-found"), said
+
+
+def test_a_command_whose_output_is_closed_does_its_work_all_the_same(operator: Lamgate) -> None:
+    shell = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *PROGRAM]
+    done = subprocess.run(
+        [*shell, "keys", "create", "silent-1", "--role", "requester"],
+        cwd=operator.folder,
+        env=operator.environment,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert "silent-1" in operator("keys", "list").out
 
 
 def test_a_reader_who_goes_away_ends_a_command_without_a_word(operator: Lamgate) -> None:

@@ -90,6 +90,14 @@ def test_without_any_operators_file_it_is_said_how_to_name_one(nowhere: Lamgate)
     assert "none.toml" in missing.document["detail"]
 
 
+def test_a_folder_is_no_operators_file_and_nothing_is_made_beside_it(nowhere: Lamgate) -> None:
+    said = nowhere("runs", "--config", ".")
+
+    assert said.code == 2
+    assert "this is no file" in error_of(said, "configuration-error")
+    assert [*nowhere.folder.iterdir()] == []
+
+
 def test_a_database_that_is_no_database_is_told_without_touching_it(nowhere: Lamgate) -> None:
     nowhere.config.write_text("[database]\nurl = 'sqlite:///notes.txt'\n")
     notes = nowhere.folder / "notes.txt"

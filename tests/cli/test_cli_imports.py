@@ -1,0 +1,33 @@
+"""What a command loads: no more than it needs, for each is a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("fastapi", "sqlalchemy", "alembic", "cedarpy", "litellm", "langchain_core", "uvicorn")
+_LIST = "import sys, {module}; print(*(name for name in sys.modules if '.' not in name))"
+
+
+@pytest.mark.parametrize(
+    ("module", "may"),
+    [
+        ("gateway.cli.main", ()),
+        ("gateway.cli.operate", ()),
+        ("gateway.cli.approve", ()),
+        ("gateway.cli.requests", ()),
+        ("gateway.demo.story", ()),
+        ("gateway.cli.server", ("fastapi", "sqlalchemy", "alembic", "cedarpy", "uvicorn")),
+    ],
+)
+def test_a_client_loads_no_server_and_a_server_loads_no_model(
+    module: str, may: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LIST.format(module=module)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert set(done.stdout.split()) & set(HEAVY) <= set(may)
