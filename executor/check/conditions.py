@@ -10,7 +10,7 @@ from executor.check.say import say, shown, violation_of
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.fn.compare import NotComparableError, pattern_flaw, rank
-from executor.fn.elements import reached
+from executor.fn.element_types import reached
 from executor.plan.model import JsonArg, ListCond, RefCond, Step, ValueArg, ValueCond
 from executor.plan.refs import parse_ref, split_pointer
 from executor.plan.types import (

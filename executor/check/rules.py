@@ -5,6 +5,7 @@ one copes with what an earlier one complained about by saying nothing more of it
 """
 
 import difflib
+import heapq
 from collections.abc import Callable, Iterator
 
 from executor.check.analysis import Analysis, is_list
@@ -27,6 +28,7 @@ from executor.plan.refs import Use, parse_ref, refs_of_conds, refs_of_plan
 from executor.plan.types import MISSING, Type
 
 Rule = Callable[[Analysis], Iterator[Violation]]
+MANY_ACTIONS = 300
 MOST_GUESSES = 5  # looking for names that look alike takes time in a large catalogue
 
 
@@ -153,7 +155,17 @@ def _names_like(analysis: Analysis, name: str) -> tuple[str, ...]:
     functions = difflib.get_close_matches(name, FUNCTIONS, n=3, cutoff=0.4)
     if name.startswith("fn."):
         return tuple(functions) or tuple(FUNCTIONS)
-    return analysis.catalog.candidates(name[:80])
+    if len(analysis.catalog) <= MANY_ACTIONS:
+        return analysis.catalog.candidates(name[:80])
+    # A close look at each of many names takes seconds: first those that share most pairs.
+    wanted = _pairs(name[:80])
+    names = (each.name for each in analysis.catalog)
+    near = heapq.nlargest(MANY_ACTIONS, names, key=lambda each: len(wanted & _pairs(each)))
+    return tuple(difflib.get_close_matches(name[:80], near, n=3, cutoff=0.4))
+
+
+def _pairs(name: str) -> frozenset[str]:
+    return frozenset(name[at : at + 2] for at in range(len(name) - 1))
 
 
 def _siblings(analysis: Analysis, step: Step | None, use: Use) -> tuple[str, ...]:

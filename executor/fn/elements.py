@@ -6,10 +6,18 @@ from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from executor.fn.compare import NotComparableError, compare, rank
-from executor.fn.function import FnError, Function, Types, arguments
-from executor.plan.compose import array_of, object_of, union_of
+from executor.fn.element_types import (
+    always,
+    element_type,
+    first_type,
+    member,
+    pick_type,
+    same_elements,
+    value_list,
+    zip_type,
+)
+from executor.fn.function import FnError, Function, arguments
 from executor.plan.refs import array_index, split_pointer
-from executor.plan.types import UNKNOWN, Type, as_list, child, constants_of, items_of, members_of
 
 _LIST: JsonObject = {"type": "array"}
 _MAP: JsonObject = {"type": "object"}
@@ -187,76 +195,6 @@ def _text(value: JsonValue) -> str:
     return value
 
 
-def _element_type(types: Types) -> Type:
-    return items_of(types["list"]) if "list" in types else UNKNOWN
-
-
-def _same_elements(types: Types) -> Type:
-    return array_of(_element_type(types))
-
-
-def _value_list(types: Types) -> Type:
-    return array_of(members_of(types["map"]) if "map" in types else UNKNOWN)
-
-
-def _first_type(types: Types) -> Type:
-    return items_of(types["options"]) if "options" in types else UNKNOWN
-
-
-def _zip_type(types: Types) -> Type:
-    sides = {
-        side: items_of(types[side]) if side in types else UNKNOWN for side in ("left", "right")
-    }
-    return array_of(object_of(sides))
-
-
-def _pick_type(types: Types) -> Type:
-    tokens = [split_pointer(str(name)) for name in _constant_list(types.get("fields", UNKNOWN))]
-    if not tokens or any("*" in each for each in tokens):
-        return array_of(Type.of({"type": "object"}))
-    element = _element_type(types)
-    members = {each[-1] if each else "value": reached(element, each) or UNKNOWN for each in tokens}
-    return array_of(object_of(members, optional=True))
-
-
-def _constant_list(found: Type) -> list[JsonValue]:
-    """The elements, where all of them are constants: of one constant, or bound one by one."""
-    constants = constants_of(found.resolved() or {})
-    if constants:
-        return as_list(constants[0]) if len(constants) == 1 else []
-    places = as_list((found.resolved() or {}).get("prefixItems"))
-    given = [constants_of(found.below(each).resolved() or {}) or [] for each in places]
-    return [each[0] for each in given] if all(len(each) == 1 for each in given) else []
-
-
-def reached(element: Type, tokens: tuple[str, ...]) -> Type | None:
-    """The type at a path in an element, `*` standing for any member; None where nothing can be."""
-    here = element
-    for token in tokens:
-        if token == "*":  # noqa: S105 - a token of a path
-            inside = [each for each in (items_of(here), members_of(here)) if each != UNKNOWN]
-            here = union_of(inside) if inside else UNKNOWN
-            continue
-        found = child(here, token)
-        if not isinstance(found, Type):
-            return None
-        here = found
-    return here
-
-
-def _member(types: Types) -> Type:
-    entries = types.get("map", UNKNOWN)
-    keys = constants_of(types.get("key", UNKNOWN).resolved() or {})
-    if keys and len(keys) == 1 and isinstance(keys[0], str):
-        found = child(entries, keys[0])
-        return found if isinstance(found, Type) else UNKNOWN
-    return members_of(entries)
-
-
-def _always(schema: JsonObject) -> Callable[[Types], Type]:
-    return lambda _: Type.of(schema)
-
-
 _STRING: JsonObject = {"type": "string"}
 _BY = arguments({"list": _LIST, "by": _FIELD})
 
@@ -265,7 +203,7 @@ ELEMENTS: tuple[Function, ...] = (
         "select",
         "The one element of a list for which every clause of `where` holds; none or several fail.",
         arguments({"list": _LIST, "where": _WHERE}),
-        _element_type,
+        element_type,
         _select,
         frozenset({"where"}),
     ),
@@ -273,7 +211,7 @@ ELEMENTS: tuple[Function, ...] = (
         "filter",
         "Every element for which every clause of `where` holds.",
         arguments({"list": _LIST, "where": _WHERE}),
-        _same_elements,
+        same_elements,
         _filter,
         frozenset({"where"}),
     ),
@@ -281,7 +219,7 @@ ELEMENTS: tuple[Function, ...] = (
         "min_by",
         "The element with the smallest value at `by`.",
         _BY,
-        _element_type,
+        element_type,
         _extreme(largest=False),
         frozenset({"by"}),
     ),
@@ -289,7 +227,7 @@ ELEMENTS: tuple[Function, ...] = (
         "max_by",
         "The element with the largest value at `by`.",
         _BY,
-        _element_type,
+        element_type,
         _extreme(largest=True),
         frozenset({"by"}),
     ),
@@ -297,7 +235,7 @@ ELEMENTS: tuple[Function, ...] = (
         "sort",
         "The list in the order of the values at `by`.",
         arguments({"list": _LIST, "by": _FIELD}, {"descending": {"type": "boolean"}}),
-        _same_elements,
+        same_elements,
         _sort,
         frozenset({"by", "descending"}),
     ),
@@ -305,7 +243,7 @@ ELEMENTS: tuple[Function, ...] = (
         "lookup",
         "The value of a map at a key.",
         arguments({"map": _MAP, "key": _STRING}),
-        _member,
+        member,
         _lookup,
         frozenset({"key"}),
     ),
@@ -313,35 +251,35 @@ ELEMENTS: tuple[Function, ...] = (
         "values",
         "The values of a map, in the order of its keys.",
         arguments({"map": _MAP}),
-        _value_list,
+        value_list,
         _values,
     ),
     Function(
         "keys",
         "The keys of a map, in order.",
         arguments({"map": _MAP}),
-        _always({"type": "array", "items": _STRING}),
+        always({"type": "array", "items": _STRING}),
         _keys,
     ),
     Function(
         "first_of",
         "The first of `options` whose step was not skipped.",
         arguments({"options": {"type": "array", "minItems": 1}}),
-        _first_type,
+        first_type,
         _first_of,
     ),
     Function(
         "count",
         "How many elements a list has.",
         arguments({"list": _LIST}),
-        _always({"type": "integer", "minimum": 0}),
+        always({"type": "integer", "minimum": 0}),
         _count,
     ),
     Function(
         "pick",
         "The named fields of each element.",
         arguments({"list": _LIST, "fields": {"type": "array", "items": _FIELD, "minItems": 1}}),
-        _pick_type,
+        pick_type,
         _pick,
         frozenset({"fields"}),
     ),
@@ -349,14 +287,14 @@ ELEMENTS: tuple[Function, ...] = (
         "zip",
         "Two lists of one length as a list of {left, right}.",
         arguments({"left": _LIST, "right": _LIST}),
-        _zip_type,
+        zip_type,
         _zip,
     ),
     Function(
         "join",
         "Texts joined by a separator.",
         arguments({"list": {"type": "array", "items": _STRING}}, {"separator": _STRING}),
-        _always(_STRING),
+        always(_STRING),
         _join,
     ),
 )

@@ -180,3 +180,14 @@ def test_a_violation_is_published_with_all_it_knows() -> None:
         "candidates": ["b"],
         "fix": "Use b.",
     }
+
+
+def test_a_name_is_looked_for_in_a_large_catalogue_without_delay() -> None:
+    names = [f"conn{n % 40}.operation_{n}_create" for n in range(4_000)]
+    catalog = Catalog([action(name, effect="read") for name in names])
+    steps = tuple(Step(id=f"s{n}", action=f"conn3.operatoin_{n}_create") for n in range(50))
+    verdict = judge(Plan(steps=steps), catalog)
+
+    assert isinstance(verdict, Rejected)
+    assert len(verdict.violations) == 50
+    assert verdict.violations[0].candidates
