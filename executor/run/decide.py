@@ -20,7 +20,7 @@ from executor.plan.refs import OWN_ROOTS
 from executor.run import events as e
 from executor.run.commands import Command, Finish, OpenGate, Perform, Record, Wait
 from executor.run.facts import facts
-from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage
+from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage, standing
 from executor.run.instance import Instance, compute, prepare
 from executor.run.items import Items, outcome
 from executor.run.resolve import Scope, build_answer
@@ -37,6 +37,7 @@ from executor.run.verdicts import (
     Waiting,
 )
 
+_Passage = tuple[str, Failed] | Failed | Skipped | Next | Waiting | Passage
 MOST_AT_ONCE = 32  # calls of one run that are under way together
 # What a run is said to wait for, if it waits for several things: what needs a person comes first.
 _REASONS = ("reconcile", "credentials", "approval", "rate_limit", "retry")
@@ -124,7 +125,13 @@ class _Round:
 
     def _ask(self, step: Step, moves: _Moves) -> None:
         """Ask for the approval before anything else acts; a no ends the step at once."""
-        passage = self._passage(step, Scope(self.accepted.inputs.values, {}))
+        gates = self.state.gates.get((step.id, ""), ())
+        if gates and step.each is not None:
+            passage: _Passage = standing(
+                gates[-1]
+            )  # a long list is not judged again in every round
+        else:
+            passage = self._passage(step, Scope(self.accepted.inputs.values, {}))
         match passage:
             case Next() | Waiting():
                 moves.add(step.id, passage)
@@ -133,9 +140,7 @@ class _Round:
             case _:
                 pass  # what else stands in its way is told when its turn comes
 
-    def _passage(
-        self, step: Step, scope: Scope
-    ) -> tuple[str, Failed] | Failed | Skipped | Next | Waiting | Passage:
+    def _passage(self, step: Step, scope: Scope) -> _Passage:
         if step.each is not None:
             return Items(self._instance(step, scope, lambda: Asked.of({}), {}), 0).passage()
         prepared = prepare(self.accepted, self.state, step, "", scope)

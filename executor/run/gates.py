@@ -125,6 +125,13 @@ def said_no(gate: Gate) -> Failed | None:
             return None
 
 
+def standing(gate: Gate) -> Failed | Waiting | Passage:
+    """Where one question stands."""
+    if gate.ruling is None:
+        return Waiting("approval", gate.opened.expires_at)
+    return said_no(gate) or Passage(gate.opened.approval, gate.opened.args_hash)
+
+
 def _denied(judgement: Judgement) -> Failed:
     message = "; ".join(judgement.messages) or ", ".join(judgement.policies) or "forbidden"
     return Failed(judgement.code or "policy-denied", message)

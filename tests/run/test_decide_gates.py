@@ -141,6 +141,43 @@ def test_the_list_of_an_each_step_is_asked_about_early_too() -> None:
     assert run.performs() == {}
 
 
+@pytest.mark.parametrize("ruling", ["open", "granted", "refused"])
+def test_a_list_that_was_asked_about_early_goes_by_the_answer(ruling: str) -> None:
+    run = play(
+        step("a"),
+        step("b", "asked_blind", ref("each", "x"), each="input/list", after=["a"]),
+        list=[1, 2],
+    )
+    (approval,) = run.ask()
+    if ruling == "granted":
+        run.grant(approval)
+    if ruling == "refused":
+        run.refuse(approval)
+        assert run.finish().code == "approval-refused"
+        return
+    run.call("a", applied({}))
+
+    if ruling == "open":
+        assert (run.wait().waiting_for, run.wait().steps) == ("approval", ("b",))
+        run.grant(approval)
+    assert run.performs().keys() == {"b[0]", "b[1]"}
+
+
+def test_nobody_is_asked_about_what_has_a_flaw_it_fails_when_its_turn_comes() -> None:
+    run = play(
+        step("a"),
+        step("b", "asked_blind", ref("each", "x"), each="input/list", after=["a"]),
+        step("c", "asked_blind", ref("input/absent", "x"), after=["a"]),
+        options=CONTINUE,
+    )
+    assert gates(run) == {}
+    run.call("a", applied({}))
+    run.finish()
+
+    assert {each.code for each in run.state.failed.values()} == {"missing-value"}
+    assert run.state.failed.keys() == {"b", "c"}
+
+
 def test_no_effect_begins_beside_the_first_question_whatever_asks_it() -> None:
     run = play(step("a", "keyed"), step("r"), step("b", "blind", ref("r/n", "x")), rules=LARGE)
     begun = run.performs()

@@ -10,7 +10,7 @@ import pytest
 from run_bench import PATIENCE_S, Bench, until
 from run_cases import FIND, accept, action, ref, step, value
 
-from connectors.connector import Applied, Outcome, Unreadable
+from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.spec import CallContext, Limits
 from executor.check.certificate import Options
@@ -512,6 +512,7 @@ async def test_a_search_of_a_connection_with_a_rate_takes_a_permit_too(bench: Be
     ("answer", "state"),
     [
         (Unreadable("not JSON"), "applied_unreadable"),
+        (Pending("task-1"), "applied_pending"),
         (Uncertain("reset", kind=Kind.UNAVAILABLE), "uncertain"),
         (Unavailable("refused", sent=False), "not_sent"),
         (Unavailable("busy", sent=True), "refused"),
