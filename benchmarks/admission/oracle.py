@@ -288,10 +288,30 @@ def can_be(source: Node, target: Node) -> list[Any]:
 @lru_cache(maxsize=50_000)
 def _common(source: str, target: str) -> list[Any]:
     one, other = json.loads(source), json.loads(target)
-    both = [
-        each for each in examples(one) + examples(other) if fits(each, one) and fits(each, other)
+    ours, theirs = examples(one), examples(other)
+    merged = [
+        mine | yours
+        for mine, yours in itertools.product(ours[:6], theirs[:6])
+        if isinstance(mine, dict) and isinstance(yours, dict)
     ]
+    both = [each for each in ours + theirs + merged if fits(each, one) and fits(each, other)]
+    if not both and '"pattern"' in source and '"pattern"' in target:
+        return can_be(loose(one), loose(other))  # no example tells whether two patterns have a word
     return both[:8]
+
+
+def loose(node: Any) -> Any:
+    """The schema without its patterns."""
+    if isinstance(node, list):
+        return [loose(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {name: each for name, each in node.items() if not (name == "pattern" and _is_text(each))}
+    return {name: loose(each) for name, each in kept.items()}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def examples(node: Node, depth: int = 0) -> list[Any]:
@@ -374,6 +394,7 @@ class _Reading:
         self.inputs = inputs | {
             "type": "object",
             "properties": {"today": date} | inputs.get("properties", {}),
+            "required": [*inputs.get("required", []), "today"],
         }
         self.given: dict[str, Node] = {}  # what each step gives, as far as the order goes
         self.found: set[str] = set()
@@ -483,7 +504,11 @@ class _Reading:
         return at(start, tokens)
 
     def _item(self, step: Any) -> Node:
-        if step.get("each") is None or (step["each"].split("/") or [""])[0] in ("each", "each_item", "result"):
+        if step.get("each") is None or (step["each"].split("/") or [""])[0] in (
+            "each",
+            "each_item",
+            "result",
+        ):
             return OPEN
         found = self._type(step["each"], step)
         inside = items(found) if found is not None else OPEN
@@ -584,6 +609,7 @@ class _Reading:
         self, places: list[list[str]], witnesses: list[list[Any]], into: Node
     ) -> bool:
         """Whether some of the examples make an argument object that is valid as a whole."""
+        into = loose(into)
         for number in range(max([1, *map(len, witnesses)])):
             whole: Any = {}
             for place, both in zip(places, witnesses, strict=True):
@@ -671,6 +697,7 @@ class _Reading:
                             self.found.add("unknown-path")
                 case _:
                     pass
+        self._fields_in_json(args, listed)
         for number in {place[1] for place in args if len(place) == 3 and place[0] == "where"}:
             parts = [args.get(("where", number, name)) for name in ("field", "op", "value")]
             if all(parts):
@@ -678,6 +705,21 @@ class _Reading:
                 left = _reach(items(listed), field.get("value")) if listed is not None else None
                 right = self._source(value, step)
                 self._clause(str(op.get("value")), left, right, needs_text=False)
+
+    def _fields_in_json(self, args: dict[tuple[str, ...], Any], listed: Node | None) -> None:
+        """The same, of what is given as one constant."""
+        for name in ("where", "fields"):
+            arg = args.get((name,), {})
+            given = self._source(arg, None).get("const") if "json" in arg else None
+            for each in given if isinstance(given, list) and listed is not None else []:
+                clause = each if isinstance(each, dict) else {}
+                path = clause.get("field") if name == "where" else each
+                if isinstance(path, str) and listed is not None:
+                    self._field(listed, path)
+                    if clause.keys() == {"field", "op", "value"}:
+                        right = {"const": clause["value"]}
+                        left = _reach(items(listed), path)
+                        self._clause(str(clause["op"]), left, right, needs_text=False)
 
     def _field(self, listed: Node, path: str) -> None:
         if _reach(items(listed), path) is None:
