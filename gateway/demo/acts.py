@@ -7,7 +7,8 @@ from connectors.spec import JsonObject
 from gateway.cli.problem import violation_lines
 from gateway.cli.progress import follow
 from gateway.cli.show import given, say
-from gateway.demo.people import Claims, People, Planned, show_plan
+from gateway.demo.claims import Claims
+from gateway.demo.people import People, Planned, show_plan
 from gateway.demo.stage import LIVE, RECORDED, wait_until
 
 MUG = "A mug from order 1042 arrived broken. Please make it right and let the customer know."

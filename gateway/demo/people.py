@@ -3,7 +3,6 @@
 import json
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import typer
 
@@ -16,7 +15,7 @@ from gateway.demo.stage import LOOK_S, Stage
 
 WAIT_S = 60
 PLANNED_WITHIN_S = 180.0
-MOST_ROUNDS = 3
+MOST_ROUNDS = 10
 _OPEN = ("received", "planning")
 NO_OPTION = "a full refund"
 
@@ -54,7 +53,7 @@ class People:
     def ask(self, text: str, model: str) -> Planned:
         """Ask for something in plain words, and answer what is asked back."""
         say(f'requester-1 asks: "{text}"')
-        client, questions = self.stage.requester, list[str]()
+        client, questions, rounds = self.stage.requester, dict[str, str](), 0
         body: JsonObject = {"text": text, "model": model}
         row = client.post("/v1/requests", body, wait_s=WAIT_S)
         deadline = time.monotonic() + PLANNED_WITHIN_S
@@ -64,16 +63,17 @@ class People:
                 time.sleep(LOOK_S)
                 row = client.thing(path)
                 continue
+            rounds += 1
+            if rounds > MOST_ROUNDS:
+                break
             answers: JsonObject = {}
             for question in given(row, "questions"):
-                if isinstance(question, dict) and len(questions) < MOST_ROUNDS:
-                    questions.append(str(question["ask"]))
+                if isinstance(question, dict):
+                    questions.setdefault(str(question["about"]), str(question["ask"]))
                     answers[str(question["about"])] = self._answer(question)
-            if not answers:
-                break
             row = client.post(f"{path}/answers", {"answers": answers}, wait_s=WAIT_S)
         plan = client.thing(f"/v1/plans/{row['plan']}") if row["status"] == "planned" else {}
-        return Planned(row, plan, tuple(questions))
+        return Planned(row, plan, tuple(questions.values()))
 
     def follow(self, run: str) -> JsonObject:
         """Follow a run to its end, approving on the way; returns how it stands."""
@@ -130,27 +130,6 @@ class People:
         chosen = offered[0] if offered else NO_OPTION
         say(f"requester-1 answers: {chosen}        [YES=1 answered]")
         return chosen
-
-
-@dataclass
-class Claims:
-    """What an act claims, each looked up before it is said; a false one ends everything."""
-
-    where: Path
-    made: list[str] = field(default_factory=list)
-
-    def holds(self, claim: str, is_so: bool, found: object = None) -> None:
-        """Say what is so; raises `CliError` where it is not."""
-        if not is_so:
-            instead = "" if found is None else f"; found instead: {found}"
-            raise failed(f"this does not hold: {claim}{instead}", self.where)
-        self.made.append(claim)
-        say(f"  ✓ {claim}", style="green")
-
-    def need_plan(self, planned: Planned) -> None:
-        """Raise `CliError` unless a request became a plan that was accepted."""
-        if planned.request["status"] != "planned":
-            raise failed(f"the request became no plan: {planned.request}", self.where)
 
 
 def show_plan(planned: Planned) -> None:

@@ -10,8 +10,9 @@ from connectors.spec import JsonObject
 from gateway.cli.problem import CliError
 from gateway.cli.show import clean, command, divert, given, out, print_json, say, say_as_is
 from gateway.demo.acts import ACT_ONE, ACT_THREE, ACT_TWO, PLATES, Act, act_one, act_three, act_two
+from gateway.demo.claims import Claims
 from gateway.demo.config import FILE
-from gateway.demo.people import Claims, People
+from gateway.demo.people import People
 from gateway.demo.shop import Records
 from gateway.demo.stage import KEYS, Stage, stage
 

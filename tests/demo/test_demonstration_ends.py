@@ -26,7 +26,9 @@ def test_a_person_answers_and_refuses_and_a_false_claim_ends_it_with_exit_code_1
     mark = new_mark()
     with terminal(["demo", "--data", str(tmp_path)], mark) as seen:
         seen.until("requester-1 answers")
-        seen.answer("replacement")
+        seen.answer("whatever you think")
+        seen.until("requester-1 answers")  # it is asked again, and not guessed
+        seen.answer("send another")
         seen.until("order 1042: refund 0, write-off 1, mail 1")
         seen.until("Approve, as approver-1?")
         _refund_once_more(tmp_path, "pay_1044")  # money that no plan sent
