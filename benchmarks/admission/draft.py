@@ -19,6 +19,7 @@ from executor.plan.refs import join_pointer
 
 Path = tuple[str | int, ...]
 MOST_TRIES = 40
+KEY = "{key}"  # in a path: not the member but its key, which comes next
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Draft:
     def __init__(self, told: Told) -> None:
         self.told = told
         self.action = Told("", "")  # the name of the action that is being bound
+        self.extracts: str | None = None  # the action by which a model reads a text, if any
         self.steps: list[JsonObject] = []
         self.results: dict[str, Result] = {}
         self._chosen: dict[tuple[str, str], str] = {}
@@ -195,6 +197,11 @@ class Draft:
         path = list(place.path)
         while path:
             token = path.pop(0)
+            if token == KEY and isinstance(value, dict):
+                names: list[JsonValue] = [*sorted(value)]
+                keys: JsonObject = {"type": "array", "items": {"type": "string"}}
+                ref, _, schema = self._once("keys", [{"ref": ref, "to": "map"}], names, keys)
+                value, token = names, names.index(path.pop(0))
             if isinstance(value, dict) and is_map(schema):
                 entered = self._enter_map(ref, value, schema, str(token), tuple(path))
             elif isinstance(value, list):

@@ -83,7 +83,7 @@ def verdict_on(case: Case) -> Verdict | tuple[Violation, ...]:
             catalog=case.catalog,
             policy=None,
             principal=CALLER,
-            today=TODAY,
+            today=case.today,
             seal_key=b"k" * 32,
         ),
     )

@@ -4,12 +4,13 @@ import re
 
 from pydantic import JsonValue
 
-from benchmarks.admission.draft import Draft, Place
+from benchmarks.admission.draft import KEY, Draft, Place
 from benchmarks.admission.told import Told
 from connectors.spec import ActionSpec, JsonObject
 from executor.plan.types import Type, as_list, as_object, descend
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 _CALCULATION = re.compile(r"[\d.\s()]+[+*/-][\d.\s()+*/-]+")
 
 
@@ -27,7 +28,14 @@ def arguments_of(
     """The arguments of a call; raises `NoSource`."""
     draft.action = Told(action.name.replace(".", " "), "")
     sources = _Sources(draft, action, provenance, places)
-    return [arg for name, value in arguments.items() for arg in sources.of(value, (name,))]
+    properties = as_object(action.input_schema.get("properties"))
+    return [
+        arg
+        for name, value in arguments.items()
+        if "default" not in (declared := as_object(properties.get(name)))
+        or value != declared["default"]
+        for arg in sources.of(value, (name,))
+    ]
 
 
 def value_at(draft: Draft, place: Place) -> JsonValue:
@@ -87,22 +95,45 @@ class _Sources:
         literal: JsonObject = {"value": value, "to": at}
         if kind in ("literal", "const") or self._is_choice(to):
             return literal
-        ref = self._from_place(said) if kind in ("ref", "ref-select") else None
-        if ref is None and self._draft.told.literally(value):
+        ref = self._from_place(said, value) if kind in ("ref", "ref-select") else None
+        if ref is None and (self._draft.told.literally(value) or self._is_moment(value)):
             return literal
+        if ref is None and value == self._draft.told.today:
+            return {"ref": "input/today", "to": at}
         names = frozenset({_name(to), *map(str, as_list(said.get("from_path"))[-1:])})
         ref = ref or self._draft.reach_value(value, names)
         if ref is not None:
             return {"ref": ref, "to": at}
         if isinstance(value, str) and _CALCULATION.fullmatch(value):
             return {"text": self._calculation(value), "to": at}
+        if self._draft.extracts and (found := self._extracted(value, said)) is not None:
+            return {"ref": found, "to": at}
         raise NoSource(_reason(str(kind), _name(to)))
 
-    def _from_place(self, said: JsonObject) -> str | None:
+    def _extracted(self, value: JsonValue, said: JsonObject) -> str | None:
+        """What a model makes of a text that was read: of the one named, else of the last."""
+        place = self._places[int(str(said["from_step"]))] if "from_step" in said else None
+        read = [each for each in self._places if each is not None]
+        source = place or (read[-1] if read else None)
+        ref = self._draft.reach(source) if source is not None else None
+        if ref is None or self._draft.extracts is None:
+            return None
+        kind = "number" if isinstance(value, int | float) else "text"
+        args: list[JsonObject] = [{"ref": ref, "to": "text"}]
+        action = f"{self._draft.extracts}_{kind}"
+        return self._draft.call(action, args, value, {"type": "string"})
+
+    def _is_moment(self, value: JsonValue) -> bool:
+        """A date and a time that were both said."""
+        parts = value.split() if isinstance(value, str) and _MOMENT.fullmatch(value) else []
+        return bool(parts) and all(self._draft.told.literally(each) for each in parts)
+
+    def _from_place(self, said: JsonObject, value: JsonValue) -> str | None:
         place = self._places[int(str(said["from_step"]))]
         if place is None:
             return None
         path = [each if isinstance(each, int) else str(each) for each in as_list(said["from_path"])]
+        path += [str(value)] if path[-1:] == [KEY] else []
         return self._draft.reach(Place(place.step, (*place.path, *path)))
 
     def _is_choice(self, to: tuple[str, ...]) -> bool:

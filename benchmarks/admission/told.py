@@ -30,6 +30,7 @@ class Told:
 
     def __init__(self, text: str, today: str) -> None:
         self.text = text
+        self.today = today
         self._words = Words([text], today)
         self._tokens = _tokens(text)
         self._extremes = {
