@@ -30,11 +30,15 @@ CAUGHT: dict[str, str] = {
     "connectors.egress.EgressRefusedError": "becomes a NotSentError",
     "connectors.egress.TooLateError": "becomes a NotSentError",
     "connectors.http.TransportError": "becomes a ConnectorError",
-    "connectors.openapi.extract._UnsupportedError": "the operation is listed as skipped",
+    "connectors.body.BodyError": "becomes a BadAnswerError, or an unreadable answer",
+    "connectors.builtin.smtp_wire._SilentError": "becomes an Uncertain",
+    "connectors.openapi.schema.UnsupportedError": "the operation is listed as skipped",
+    "connectors.url.AddressError": "becomes a ConfigurationError or a NotAllowedError",
     "executor.check.bulk.UnusableInputError": "of the command line",
     "executor.check.cedar_values.UnmappableError": "becomes a violation",
     "executor.fn.compare.NotComparableError": "becomes a violation or a failed step",
     "executor.fn.function.FnError": "becomes a failed step",
+    "executor.store.writer._Undone": "the write is made again, alone",
     "executor.run.resolve.ResolveError": "becomes a failed step",
 }
 
