@@ -220,12 +220,13 @@ def _hold_first_effect(state: RunState, moves: _Moves) -> None:
     attempts = [each for found in state.attempts.values() for each in found]
     has_begun = any(each.intent.effect is not Effect.READ for each in attempts)
     asks = any(isinstance(each, OpenGate) for each in moves.commands)
-    if has_begun or not (asks or state.open_gates):
+    asks = asks or any(each.waiting_for == "approval" for _, each in moves.waits)
+    if has_begun or not asks:
         return
     for command in [*moves.commands]:
         if isinstance(command, Perform) and command.action.is_write:
             moves.commands.remove(command)
-            moves.waits.append((command.step, Waiting("approval")))
+            moves.waits.append((command.step, Waiting("elsewhere")))
 
 
 def _wait_or_finish(
@@ -235,8 +236,6 @@ def _wait_or_finish(
         # Whoever cancelled is told what is in doubt, and nobody is waited for.
         waits = [each for each in waits if each[1].until is not None]
     times = [each.until for _, each in waits if each.until is not None]
-    if any(each.waiting_for == "approval" for _, each in waits):
-        times += [gate.opened.expires_at for gate in state.open_gates]
     if outside.in_flight:
         return Wait("flight", min(times, default=None), ())
     named = [each for each in waits if each[1].waiting_for in _REASONS]
@@ -244,8 +243,6 @@ def _wait_or_finish(
         return _finish(accepted, state)
     reason = min((each.waiting_for for _, each in named), key=_REASONS.index)
     steps = {step for step, each in named if each.waiting_for == reason}
-    if reason == "approval":
-        steps = {gate.opened.step for gate in state.open_gates}
     return Wait(reason, min(times, default=None), tuple(sorted(steps)))
 
 

@@ -71,7 +71,10 @@ class Next:
 
 @dataclass(frozen=True)
 class Waiting:
-    """It has to wait: for a call in flight (`flight`), a doubt `elsewhere`, a time or somebody."""
+    """It has to wait: for a call in flight (`flight`), a time, somebody, or what another waits for.
+
+    `elsewhere` is a doubt or an approval of another step, which waits for it by name.
+    """
 
     waiting_for: str
     until: float | None = None

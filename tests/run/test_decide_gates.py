@@ -141,6 +141,31 @@ def test_the_list_of_an_each_step_is_asked_about_early_too() -> None:
     assert run.performs() == {}
 
 
+def test_a_question_whose_step_never_comes_holds_no_other_step_back() -> None:
+    run = play(
+        step("a"), step("b", "asked_blind", after=["a"]), step("c", "blind"), options=CONTINUE
+    )
+    run.ask()
+    held = run.performs()
+    run.call("a", refused())
+
+    assert held.keys() == {"a"}
+    assert run.performs().keys() == {"c"}
+
+
+def test_a_question_about_a_doubt_that_has_settled_is_not_waited_for() -> None:
+    run = play(step("a", "asked_keyed"), step("b", "asked_blind", after=["a"]))
+    first, second = run.ask()
+    run.grant(first)
+    run.grant(second)
+    run.later(GATE_S - 10).call("a", uncertain())
+    again = run.later(20).ask()  # the approvals have run out, and a call is in doubt
+    run.resolve("a", 1, "applied", {})
+
+    assert len(again) == 2
+    assert (run.wait().waiting_for, run.wait().steps) == ("approval", ("b",))
+
+
 @pytest.mark.parametrize("ruling", ["open", "granted", "refused"])
 def test_a_list_that_was_asked_about_early_goes_by_the_answer(ruling: str) -> None:
     run = play(
