@@ -291,13 +291,17 @@ def _common(source: str, target: str) -> list[Any]:
     ours, theirs = examples(one), examples(other)
     merged = [
         mine | yours
-        for mine, yours in itertools.product(ours[:6], theirs[:6])
-        if isinstance(mine, dict) and isinstance(yours, dict)
+        for mine, yours in itertools.product(_objects_in(ours)[:6], _objects_in(theirs)[:6])
     ]
     both = [each for each in ours + theirs + merged if fits(each, one) and fits(each, other)]
-    if not both and '"pattern"' in source and '"pattern"' in target:
-        return can_be(loose(one), loose(other))  # no example tells whether two patterns have a word
+    is_listed = any(f'"{word}"' in source + target for word in ("const", "enum"))
+    if not both and not is_listed and '"pattern"' in source + target:
+        return can_be(loose(one), loose(other))  # no example tells that a pattern has no word
     return both[:8]
+
+
+def _objects_in(values: list[Any]) -> list[Any]:
+    return [each for each in values if isinstance(each, dict)]
 
 
 def loose(node: Any) -> Any:
@@ -583,6 +587,7 @@ class _Reading:
     def _arguments(self, step: Any, into: Node) -> None:
         before = set(self.found)
         self.found = set()
+        into = {"type": "object"} | into  # there is always an object of arguments
         args = step.get("args", [])
         places = [_split(arg["to"]) for arg in args]
         self._places(places, into)
@@ -861,8 +866,9 @@ def _looked_up(given: dict[str, Node]) -> Node:
 
 def _picked(given: dict[str, Node]) -> Node:
     fields = given.get("fields", OPEN)
-    names = [each.get("const") for each in fields.get("prefixItems", [])] or fields.get("const", [])
-    if not names or not all(isinstance(each, str) for each in names) or "*" in str(names):
+    places = [each.get("const") for each in fields.get("prefixItems", [])] or fields.get("const")
+    names = [str(each) for each in places] if isinstance(places, list) else []
+    if not names or "*" in str(names):
         return {"type": "array", "items": {"type": "object"}}
     element = items(given.get("list", OPEN))
     own = {(_split(each) or ["value"])[-1]: _reach(element, each) or OPEN for each in names}
