@@ -222,9 +222,11 @@ class Instance:
         return effect is Effect.IDEMPOTENT or (effect is Effect.KEYED and self._key_is_fresh())
 
     def _key_is_fresh(self) -> bool:
-        first = self.state.attempts[self.place][0]
+        attempts = self.state.attempts[self.place]
         window = self.action.idempotency.window_s if self.action.idempotency else 0.0
-        return self.outside.now - first.at < WINDOW_SHARE * window
+        # It is at least as late as the journal says: a clock that went back makes no key younger.
+        now = max(self.outside.now, *(each.ended_at or each.at for each in attempts))
+        return now - attempts[0].at < WINDOW_SHARE * window
 
     def _find_out(self, doubt: Attempt, *, absent_from: float) -> Verdict:
         """Search at the service where one can, or else let a person decide."""

@@ -177,6 +177,16 @@ def test_the_window_is_counted_from_the_first_call() -> None:
     assert run.later(0.4 * WINDOW_S).wait().waiting_for == "reconcile"
 
 
+def test_a_clock_that_went_back_makes_no_key_younger() -> None:
+    run = one("keyed")
+    run.begin(run.performs()["a"])
+    run.later(0.9 * WINDOW_S).crash()
+    run.go()
+    run.later(-0.9 * WINDOW_S)
+
+    assert run.wait().waiting_for == "reconcile"
+
+
 def test_a_key_that_may_be_forgotten_is_looked_up_where_one_can() -> None:
     run = one("shop.found_keyed")
     run.call("a", uncertain())

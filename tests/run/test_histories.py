@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 from run_world import World, random_play
@@ -12,6 +13,7 @@ from executor.run.decide import decide
 from executor.run.state import fold
 
 SEEDS = st.integers(0, 2**48)
+pytestmark = pytest.mark.timeout(1200)  # for the nightly profile
 
 
 def _lived(seed: int) -> World:
