@@ -85,6 +85,18 @@ class Draft:
         """Add a call of an action; gives its id."""
         return self._add(action.replace(".", "_"), action, args, Result(value, schema, True), more)
 
+    def plan(self) -> JsonObject:
+        """The plan as it stands."""
+        return {"steps": [*self.steps]}
+
+    def extracted(self) -> dict[str, JsonValue]:
+        """What the model calls of the plan gave, by step."""
+        return {
+            str(each["id"]): self.results[str(each["id"])].value
+            for each in self.steps
+            if self.extracts and str(each["action"]).startswith(self.extracts)
+        }
+
     def reach(self, place: Place) -> str | None:
         """A reference to the place, with the steps it takes; None where there is no way."""
         before = self.saved()
@@ -119,6 +131,15 @@ class Draft:
                     return found
                 self.restore(before)
         return None
+
+    def holds(self, value: JsonValue, names: frozenset[str]) -> bool:
+        """Whether a call gave the value under one of these names."""
+        return any(
+            path and path[-1] in names
+            for result in self.results.values()
+            if result.is_call
+            for path in places_of(result.value, value)
+        )
 
     def whole_list(self, wanted: list[JsonValue]) -> str | None:
         """A reference to a list equal to this one, made of elements of a recorded list."""

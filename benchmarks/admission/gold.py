@@ -39,8 +39,8 @@ def convert(
     offers: Sequence[str] = (),
     *,
     with_extract: bool = False,
-) -> JsonObject:
-    """The plan that makes the gold calls; raises `NoSource`.
+) -> Draft:
+    """The plan that makes the gold calls, with what its steps gave; raises `NoSource`.
 
     A read that is refused, and from which nothing follows, is left out. `offers` are reads
     without arguments that may be made besides the gold ones. With `with_extract` free text
@@ -71,16 +71,19 @@ def convert(
             places.append(None)
             continue
         places.append(_read(domain, draft, action, call, value, places))
-    return {"steps": [*draft.steps]}
+    return draft
 
 
-def flaw(domain: Domain, gold: Sequence[JsonObject], accepted: Accepted) -> str | None:
+def flaw(
+    domain: Domain, gold: Sequence[JsonObject], draft: Draft, accepted: Accepted
+) -> str | None:
     """What the plan's run does that is not what the gold calls do.
 
-    The writes are the gold ones in their order, value by value; every gold read is made.
+    The writes are the gold ones in their order, value by value; every gold read is made. What a
+    model makes of a text is taken from the draft.
     """
     try:
-        calls = replay(accepted, domain.answers)
+        calls = replay(accepted, domain.answers, draft.extracted())
     except ReplayError as error:
         return f"does not run: {error}"
     calls = [_without_defaults(domain, each) for each in calls]

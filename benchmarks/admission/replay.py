@@ -3,7 +3,7 @@
 Binding, conditions and functions are the executor's own; only the calls are answered here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -26,15 +26,21 @@ class Call:
 
     action: str
     arguments: JsonObject
+    step: str = ""
 
 
 class ReplayError(Exception):
     """The plan does not run through."""
 
 
-def replay(accepted: Accepted, answers: Answers) -> list[Call]:
-    """Every call in the order of the plan; raises `ReplayError`."""
-    run = _Run(accepted, answers)
+def replay(
+    accepted: Accepted, answers: Answers, recorded: Mapping[str, JsonValue] | None = None
+) -> list[Call]:
+    """Every call in the order of the plan; raises `ReplayError`.
+
+    Steps in `recorded` give that, whatever they are called with.
+    """
+    run = _Run(accepted, answers, recorded or {})
     by_id = {step.id: step for step in accepted.plan.steps}
     for step_id in order(graph(accepted.plan)):
         try:
@@ -45,10 +51,13 @@ def replay(accepted: Accepted, answers: Answers) -> list[Call]:
 
 
 class _Run:
-    def __init__(self, accepted: Accepted, answers: Answers) -> None:
+    def __init__(
+        self, accepted: Accepted, answers: Answers, recorded: Mapping[str, JsonValue]
+    ) -> None:
         self.calls: list[Call] = []
         self._accepted = accepted
         self._answers = answers
+        self._recorded = recorded
         self._results: dict[str, JsonValue] = {}
         self._skipped: set[str] = set()
 
@@ -92,8 +101,12 @@ class _Run:
         if function:
             result = function.call(arguments)
         else:
-            self.calls.append(Call(step.action, arguments))
-            result = self._answers(step.action, arguments)
+            self.calls.append(Call(step.action, arguments, step.id))
+            result = (
+                self._recorded[step.id]
+                if step.id in self._recorded
+                else self._answers(step.action, arguments)
+            )
         unmet = first_false(step.expect, scope.with_own(result=result))
         if unmet is not None:
             raise ReplayError(f"{step.id}: {unmet} does not hold")

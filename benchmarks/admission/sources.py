@@ -93,14 +93,14 @@ class _Sources:
         said = as_object(self._provenance.get(f"/{at}"))
         kind = said.get("kind", "other")
         literal: JsonObject = {"value": value, "to": at}
-        if kind in ("literal", "const") or self._is_choice(to):
+        if self._is_choice(to) or (kind in ("literal", "const") and not self._is_read(value, to)):
             return literal
         ref = self._from_place(said, value) if kind in ("ref", "ref-select") else None
         if ref is None and (self._draft.told.literally(value) or self._is_moment(value)):
             return literal
         if ref is None and value == self._draft.told.today:
             return {"ref": "input/today", "to": at}
-        names = frozenset({_name(to), *map(str, as_list(said.get("from_path"))[-1:])})
+        names = _names(to) | {*map(str, as_list(said.get("from_path"))[-1:])}
         ref = ref or self._draft.reach_value(value, names)
         if ref is not None:
             return {"ref": ref, "to": at}
@@ -109,6 +109,11 @@ class _Sources:
         if self._draft.extracts and (found := self._extracted(value, said)) is not None:
             return {"ref": found, "to": at}
         raise NoSource(_reason(str(kind), _name(to)))
+
+    def _is_read(self, value: JsonValue, to: tuple[str, ...]) -> bool:
+        """Whether an id is in a result and in no word, but by its letters: `24` is in `2024`."""
+        is_id = _name(to).endswith("id") and not self._draft.told.loosely(value)
+        return is_id and self._draft.holds(value, _names(to))
 
     def _extracted(self, value: JsonValue, said: JsonObject) -> str | None:
         """What a model makes of a text that was read: of the one named, else of the last."""
@@ -161,6 +166,12 @@ class _Sources:
         if ref is None:
             raise NoSource("a calculation with a number from nowhere")
         return {"ref": ref}
+
+
+def _names(to: tuple[str, ...]) -> frozenset[str]:
+    """What the member may be called that goes into an argument: `file_id` is an `id_`."""
+    name = _name(to)
+    return frozenset({name, "id", "id_"} if name.endswith("id") else {name})
 
 
 def _name(to: tuple[str, ...]) -> str:

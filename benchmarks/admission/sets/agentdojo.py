@@ -79,11 +79,12 @@ def case_of(office: Office, task: JsonObject, *, with_extract: bool = False) -> 
     gold = gold_of(task)
     try:
         told = Told(prompt, office.today)
-        plan = convert(office.domain, gold, told, with_extract=with_extract)
+        draft = convert(office.domain, gold, told, with_extract=with_extract)
     except NoSource as why:
         return Case(str(task["id"]), catalog, prompt, "accept", None, str(why), today=office.today)
-    run = None if with_extract else partial(flaw, office.domain, gold)
-    return Case(str(task["id"]), catalog, prompt, "accept", plan, run=run, today=office.today)
+    run = partial(flaw, office.domain, gold, draft)
+    name, plan = str(task["id"]), draft.plan()
+    return Case(name, catalog, prompt, "accept", plan, run=run, today=office.today)
 
 
 def gold_of(task: JsonObject) -> list[JsonObject]:
@@ -92,11 +93,17 @@ def gold_of(task: JsonObject) -> list[JsonObject]:
     return [as_object(each) for each in gold] if isinstance(gold, list) else []
 
 
-def office_of(name: str, data: Path, *, with_extract: bool = False) -> Office:
-    """Read a domain's tools, environment and tasks."""
+def office_of(
+    name: str,
+    data: Path,
+    *,
+    with_extract: bool = False,
+    trusted: frozenset[str] = TRUSTED,
+) -> Office:
+    """Read a domain's tools, environment and tasks; `trusted` are the reads that are so."""
     stored = json.loads((data / f"agentdojo_{name}_tools.json").read_text())
     environment = stored["environment"]
-    actions = [_action(name, each, environment) for each in stored["tools"]]
+    actions = [_action(name, each, environment, trusted) for each in stored["tools"]]
     extracts = [_extract(name, kind) for kind in ("text", "number")] if with_extract else []
 
     def answers(action: str, arguments: JsonObject) -> JsonValue:
@@ -107,10 +114,12 @@ def office_of(name: str, data: Path, *, with_extract: bool = False) -> Office:
     return Office(domain, tuple(json.loads(line) for line in lines), TODAY[name])
 
 
-def _action(domain: str, tool: JsonObject, environment: JsonObject) -> ActionSpec:
+def _action(
+    domain: str, tool: JsonObject, environment: JsonObject, trusted: frozenset[str]
+) -> ActionSpec:
     name = str(tool["name"])
     schema = as_object(tool["parameters"]) | {"additionalProperties": False}
-    reads_as = "trusted" if name in TRUSTED else "untrusted"
+    reads_as = "trusted" if name in trusted else "untrusted"
     given: JsonObject = {
         "name": f"{domain}.{name}",
         "description": tool["description"],

@@ -49,11 +49,18 @@ def cases(domain: str, data: Path) -> Iterator[Case]:
         words = "\n".join(str(each) for each in instruction.values() if each)
         gold = [each for each in task["gold_closed"] if each["by"] == "assistant"]
         try:
-            plan = convert(shop, gold, Told(words, TODAY), offers)
+            draft = convert(shop, gold, Told(words, TODAY), offers)
         except NoSource as why:
             yield Case(task["id"], shop.catalog, words, "accept", None, str(why))
             continue
-        yield Case(task["id"], shop.catalog, words, "accept", plan, run=partial(flaw, shop, gold))
+        yield Case(
+            task["id"],
+            shop.catalog,
+            words,
+            "accept",
+            draft.plan(),
+            run=partial(flaw, shop, gold, draft),
+        )
 
 
 def shop_of(domain: str, data: Path) -> Domain:
