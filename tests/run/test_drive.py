@@ -217,6 +217,37 @@ async def test_no_wake_is_lost_however_it_falls_together_with_the_end_of_a_drive
     assert set(statuses) == {"succeeded"}
 
 
+async def test_a_cancel_that_was_taken_up_is_never_overtaken_by_the_end_of_the_run(
+    bench: Bench,
+) -> None:
+    plan = accept(step("a", "blind"))
+
+    async def race(turns: int) -> tuple[bool, str]:
+        due = await bench.add(plan)
+        drive = bench.start(due)
+        await until(lambda: f"{due.id} ends" in ended, "the call has ended")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        try:
+            await bench.cancel(due)
+            taken_up = True
+        except AssertionError:  # it was too late
+            taken_up = False
+        await drive
+        return taken_up, (await bench.row(due)).status
+
+    ended: list[str] = []
+
+    async def a(context: CallContext) -> Outcome:
+        ended.append(f"{context.run} ends")
+        return Applied({})
+
+    bench.service.handlers["a"] = a
+    outcomes = {await race(turns) for turns in range(0, 60, 4)}
+
+    assert outcomes <= {(True, "cancelled"), (False, "succeeded")}
+
+
 async def test_runs_share_the_rate_of_a_connection(bench: Bench) -> None:
     slow = action("shop.slow", limits=Limits(rate=1, per_s=0.15))
     plan = accept(step("a", "shop.slow"), more=(slow,))
