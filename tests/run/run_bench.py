@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from pydantic import JsonValue
 from run_cases import SEAL, policy
@@ -181,3 +182,26 @@ async def until(claim: Callable[[], object], what: str) -> None:
     while not claim():
         assert time.monotonic() < deadline, f"it took too long until {what}"
         await asyncio.sleep(0.005)
+
+
+def once(*answers: Outcome | Exception) -> Any:
+    """These answers, one after the other."""
+    left = list(answers)
+
+    async def handler(_: CallContext) -> Outcome:
+        answer = left.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return handler
+
+
+def held(until_set: asyncio.Event, answer: Outcome | None = None) -> Any:
+    """An answer that waits."""
+
+    async def handler(_: CallContext) -> Outcome:
+        await until_set.wait()
+        return answer or Applied({"id": 1})
+
+    return handler

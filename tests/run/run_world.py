@@ -32,7 +32,6 @@ from run_cases import (
 
 from connectors.spec import Effect
 from executor.check.certificate import Options
-from executor.fn import FUNCTIONS
 from executor.plan.graph import graph
 from executor.run import events as e
 from executor.run.commands import Command, Finish, LookUp, OpenGate, Perform, Wait
@@ -335,8 +334,3 @@ FATES = (
 
 def _name(place: Place) -> str:
     return f"{place[0]}[{place[1]}]" if place[1] else place[0]
-
-
-def is_pure(action: str) -> bool:
-    """Whether a step calls nothing."""
-    return action in FUNCTIONS

@@ -1,0 +1,162 @@
+"""Rates, places, retries and long lists: when a drive begins a call, and when it does not."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+from run_bench import Bench, held, once, until
+from run_cases import accept, action, ref, step, value
+
+from connectors.connector import Applied, Outcome
+from connectors.errors import Kind, Refused, Unavailable
+from connectors.spec import CallContext, Limits
+from executor.run.keys import idempotency_key
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def test_the_key_follows_from_the_run_the_place_and_the_arguments(bench: Bench) -> None:
+    due, _ = await bench.drive(accept(step("a", "keyed", value(1, "x"))))
+    (row,) = await bench.attempts(due)
+
+    expected = idempotency_key(b"secret", "main", due.id, "a", "", "shop.keyed", row.args_hash)
+    assert row.key == expected
+    assert len(row.key) == 32
+
+
+async def test_runs_share_the_rate_of_a_connection(bench: Bench) -> None:
+    slow = action("shop.slow", limits=Limits(rate=1, per_s=0.15))
+    plan = accept(step("a", "shop.slow"), more=(slow,))
+    dues = [await bench.add(plan) for _ in range(3)]
+    await asyncio.gather(*(bench.start(due) for due in dues))
+    times = sorted([(await bench.attempts(due))[0].started_at for due in dues])
+
+    assert all(later - earlier >= 0.149 for earlier, later in pairwise(times))
+
+
+async def test_a_list_asks_a_connection_without_permits_once_and_not_for_every_item(
+    bench: Bench,
+) -> None:
+    slow = action("shop.slow", limits=Limits(rate=1, per_s=0.1))
+    plan = accept(
+        step("a", "shop.slow", ref("each", "x"), each="input/list"), more=(slow,), list=[1, 2, 3]
+    )
+    due, row = await bench.drive(plan)
+    times = [each.started_at for each in await bench.attempts(due)]
+
+    assert row.status == "succeeded"
+    assert times[-1] - times[0] >= 0.199
+
+
+async def test_retry_after_holds_every_run_s_calls_on_that_connection(bench: Bench) -> None:
+    plan = accept(step("a"))
+    first, second = await bench.add(plan), await bench.add(plan)
+    asked = Unavailable("slow down", kind=Kind.RATE_LIMITED, retry_after_s=0.3, sent=True)
+    bench.service.handlers["a"] = once(asked, Applied({}), Applied({}))
+    drive = bench.start(first)
+    await until(lambda: "a ends" in bench.service.log, "the service has said no")
+    while (refused := (await bench.attempts(first))[0]).state == "intent":
+        await asyncio.sleep(0.005)
+    await asyncio.gather(drive, bench.start(second))
+    began = [(await bench.attempts(due))[-1].started_at for due in (first, second)]
+
+    assert refused.ended_at is not None
+    assert min(began) >= refused.ended_at + 0.29
+
+
+async def test_calls_of_a_connection_wait_for_a_place_across_runs(bench: Bench) -> None:
+    narrow = action("shop.narrow", limits=Limits(rate=1000, burst=1000, concurrency=2))
+    plan = accept(
+        step("a", "shop.narrow", ref("each", "x"), each="input/list"), more=(narrow,),
+        list=[1, 2, 3],
+    )  # fmt: skip
+    active = most = 0
+
+    async def count(_: CallContext) -> Outcome:
+        nonlocal active, most
+        active += 1
+        most = max(most, active)
+        await asyncio.sleep(0.01)
+        active -= 1
+        return Applied({})
+
+    bench.service.handlers = {f"a[{n}]": count for n in range(3)}
+    dues = [await bench.add(plan) for _ in range(2)]
+    await asyncio.gather(*(bench.start(due) for due in dues))
+
+    assert [(await bench.row(due)).status for due in dues] == ["succeeded"] * 2
+    assert most == 2
+
+
+async def test_a_call_that_waits_for_a_place_is_not_made_once_the_run_has_failed(
+    bench: Bench,
+) -> None:
+    narrow = action("shop.narrow", "blind", limits=Limits(rate=1000, burst=1000, concurrency=1))
+    plan = accept(
+        step("a", "shop.narrow", ref("each", "x"), each="input/list"), more=(narrow,),
+        list=[1, 2, 3],
+    )  # fmt: skip
+    bench.service.handlers["a[0]"] = once(Refused("no", kind=Kind.INVALID))
+    due, row = await bench.drive(plan)
+    _, again = await bench.drive(accept(step("b", "shop.narrow"), more=(narrow,)))
+
+    assert (row.status, row.code) == ("failed", "invalid")
+    assert bench.service.log[:2] == ["a[0] begins", "a[0] ends"]
+    assert [each.iteration for each in await bench.attempts(due)] == ["0"]
+    assert again.status == "succeeded"  # and the place was given back
+
+
+async def test_a_retry_is_made_in_time_although_another_call_is_under_way(bench: Bench) -> None:
+    retried = asyncio.Event()
+
+    async def a(context: CallContext) -> Outcome:
+        if context.attempt == 1:
+            raise Unavailable("no connection")
+        retried.set()
+        return Applied({})
+
+    bench.service.handlers = {"a": a, "b": held(retried)}
+    _, row = await bench.drive(accept(step("a"), step("b", "blind")))
+
+    assert row.status == "succeeded"
+    assert bench.service.calls("a") == 2
+
+
+async def test_a_drive_hears_the_bell_while_a_call_is_under_way(bench: Bench) -> None:
+    answer = asyncio.Event()
+    plan = accept(step("a"), step("b", "asked_blind", after=[]), step("c", "read", after=["b"]))
+    due = await bench.add(plan)
+    bench.service.handlers = {"a": held(answer)}
+    drive = bench.start(due)
+    while not (gates := await bench.gates(due)):
+        await asyncio.sleep(0.005)
+    await bench.grant(due, gates[0].id)
+    await until(lambda: bench.service.calls("c"), "c was called although a is under way")
+    answer.set()
+    await drive
+
+    assert (await bench.row(due)).status == "succeeded"
+
+
+async def test_a_broken_promise_of_one_call_cuts_no_other_off(bench: Bench) -> None:
+    answer = asyncio.Event()
+
+    async def broken(_: CallContext) -> Outcome:
+        answer.set()
+        raise KeyError("not what a connector may raise")
+
+    bench.service.handlers = {"a": broken, "b": held(answer)}
+    due = await bench.add(accept(step("a"), step("b", "blind")))
+    with pytest.raises(KeyError):
+        await bench.start(due)
+    states = {each.step: each.state for each in await bench.attempts(due)}
+
+    assert states == {"a": "intent", "b": "applied"}
+
+
+async def test_a_long_list_is_driven_to_its_end(bench: Bench) -> None:
+    plan = accept(step("a", "read", ref("each", "x"), each="input/list"), list=[*range(100)])
+    due, row = await bench.drive(plan)
+
+    assert row.status == "succeeded"
+    assert [each.n for each in await bench.attempts(due)] == [1] * 100
