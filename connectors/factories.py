@@ -34,6 +34,7 @@ class ConnectionSettings:
     credential: str | None = None
     options: JsonObject = field(default_factory=dict)
     base_dir: Path = Path()
+    allow_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 from pydantic import JsonValue
 
@@ -19,12 +20,13 @@ from connectors.errors import (
     Uncertain,
 )
 from connectors.factories import ConnectionSettings, Factory, Given, factory_of
+from connectors.http import Transport
 from connectors.manifest import check_manifests
 from connectors.outcome import in_doubt
 from connectors.spec import ActionSpec, CallContext
 from connectors.validate import first_flaw
 
-__all__ = ["ConnectionSettings", "Factory", "Given", "Registry", "build"]
+__all__ = ["ConnectionSettings", "Factory", "Given", "Registry", "build", "open_registry"]
 
 # A connector that keeps the deadline itself knows more about how a call ended than we do.
 _GRACE_S = 0.5
@@ -160,13 +162,33 @@ async def _call(
         raise in_doubt(action, message, Kind.INTERNAL) from error
 
 
-def build(settings: Sequence[ConnectionSettings], given: Given) -> Registry:
+@asynccontextmanager
+async def open_registry(
+    settings: Sequence[ConnectionSettings], secret_of: Callable[[str], str]
+) -> AsyncIterator[Registry]:
+    """Every connection with a way out of its own, which reaches what it was allowed and no other.
+
+    Raises `ConfigurationError`; the ways out are closed at the end.
+    """
+    ways = {each.name: Transport(frozenset(each.allow_hosts)) for each in settings}
+    try:
+        yield build(settings, secret_of, lambda each: ways[each.name])
+    finally:
+        for way in ways.values():
+            await way.aclose()
+
+
+def build(
+    settings: Sequence[ConnectionSettings],
+    secret_of: Callable[[str], str],
+    transport_of: Callable[[ConnectionSettings], Transport],
+) -> Registry:
     """Build every connection; raises `ConfigurationError`."""
-    vault = Vault(given.secret_of)
-    guarded = Given(given.transport, vault.secret_of)
+    vault = Vault(secret_of)
     connectors: dict[str, Connector] = {}
     for each in settings:
         if each.name in connectors:
             raise ConfigurationError(f"connections.{each.name} is there twice")
-        connectors[each.name] = factory_of(each)(each, guarded)
+        given = Given(transport_of(each), vault.secret_of)
+        connectors[each.name] = factory_of(each)(each, given)
     return Registry(connectors, vault)

@@ -13,9 +13,7 @@ import yaml
 from connectors.catalog import Catalog
 from connectors.credentials import secret_of
 from connectors.errors import ConfigurationError
-from connectors.http import Transport
-from connectors.registry import ConnectionSettings, Given, Registry
-from connectors.registry import build as build_registry
+from connectors.registry import ConnectionSettings, Registry, open_registry
 from executor.check.cedar import Policy, PolicyError
 from executor.dispatch.local import LocalDispatcher
 from executor.playbook import Playbook, PlaybookError, read_playbook
@@ -67,19 +65,17 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
     playbooks = await asyncio.to_thread(load_playbooks, settings)
     keys = await asyncio.to_thread(load_secrets, database_path(settings.database_url))
     store = await Store.open(settings.database_url)
-    transport = Transport(allowed_hosts(settings))
     try:
-        registry = build_registry(connections(settings), Given(transport, secret_of))
-        catalog = await registry.load()
-        planners = _planners(settings, playbooks)
-        gateway = await _assemble(settings, store, registry, catalog, policy, planners, keys)
-        await gateway.dispatcher.start()
-        try:
-            yield gateway
-        finally:
-            await gateway.dispatcher.stop()
+        async with open_registry(connections(settings), secret_of) as registry:
+            catalog = await registry.load()
+            planners = _planners(settings, playbooks)
+            gateway = await _assemble(settings, store, registry, catalog, policy, planners, keys)
+            await gateway.dispatcher.start()
+            try:
+                yield gateway
+            finally:
+                await gateway.dispatcher.stop()
     finally:
-        await transport.aclose()
         await store.close()
 
 
@@ -143,14 +139,10 @@ def connections(settings: Settings) -> list[ConnectionSettings]:
             credential=each.credential,
             options=each.options,
             base_dir=settings.base_dir,
+            allow_hosts=each.allow_hosts,
         )
         for name, each in settings.connections.items()
     ]
-
-
-def allowed_hosts(settings: Settings) -> frozenset[str]:
-    """Every `host:port` that the operator's file allows although it is not public."""
-    return frozenset(host for each in settings.connections.values() for host in each.allow_hosts)
 
 
 def load_policy(settings: Settings) -> Policy:

@@ -142,18 +142,14 @@ def _policy(folder: Path) -> Policy:
 
 def _configured(config: Path | None) -> tuple[Catalog, Policy]:
     from connectors.credentials import secret_of
-    from connectors.http import Transport
-    from connectors.registry import Given, build
+    from connectors.registry import open_registry
     from gateway.cli.connect import settings_of
-    from gateway.wiring import allowed_hosts, connections, load_policy
+    from gateway.wiring import connections, load_policy
 
     settings = settings_of(config)
 
     async def load() -> Catalog:
-        transport = Transport(allowed_hosts(settings))
-        try:
-            return await build(connections(settings), Given(transport, secret_of)).load()
-        finally:
-            await transport.aclose()
+        async with open_registry(connections(settings), secret_of) as registry:
+            return await registry.load()
 
     return asyncio.run(load()), load_policy(settings)

@@ -15,7 +15,7 @@ from connectors.connector import Outcome
 from connectors.errors import ConnectorError
 from connectors.http import Transport
 from connectors.openapi import OpenApiConnector, Overlay, Source
-from connectors.registry import ConnectionSettings, Given, Registry, build
+from connectors.registry import ConnectionSettings, Registry, build
 from connectors.spec import ActionSpec, JsonObject
 from connectors.testing import call_context
 
@@ -179,7 +179,7 @@ def described(
 def registry_of(transport: Transport, *settings: ConnectionSettings, **secrets: str) -> Registry:
     """A registry as the gateway builds one."""
     known = SECRETS | {f"env:{name}": secret for name, secret in secrets.items()}
-    return build(settings, Given(transport, lambda reference: known[reference]))
+    return build(settings, lambda reference: known[reference], lambda _: transport)
 
 
 async def end_of(

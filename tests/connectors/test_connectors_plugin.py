@@ -21,14 +21,14 @@ from connectors.testing import call_context
 
 async def main():
     settings = ConnectionSettings("sky", "weather", options={"only_station": "north"})
-    given = Given(Transport(), lambda reference: "")
-    registry = build([settings], given)
+    outside = Transport()
+    registry = build([settings], str, lambda _: outside)
     catalog = await registry.load()
     outcome = await registry.call(
         catalog.get("sky.temperature"), {"station": "north"}, call_context()
     )
     try:
-        build([ConnectionSettings("sky", "weather", options={"colour": 1})], given)
+        build([ConnectionSettings("sky", "weather", options={"colour": 1})], str, lambda _: outside)
     except ConfigurationError as error:
         told = str(error)
     print(json.dumps([[action.name for action in catalog], outcome.output, told]))

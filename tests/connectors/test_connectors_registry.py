@@ -10,7 +10,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from connector_cases import NO_TLS, Outside, answer, end_of, raw_server, registry_of
+from connector_cases import (
+    NO_TLS,
+    Outside,
+    answer,
+    document,
+    end_of,
+    operation,
+    raw_server,
+    registry_of,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
@@ -26,7 +35,7 @@ from connectors.errors import (
     Uncertain,
 )
 from connectors.http import Transport
-from connectors.registry import ConnectionSettings, Registry
+from connectors.registry import ConnectionSettings, Registry, open_registry
 from connectors.spec import ActionSpec, CallContext, Integrity, JsonObject, Label
 from connectors.testing import FakeConnector
 
@@ -471,3 +480,16 @@ def test_the_digest_changes_with_every_word_of_a_definition() -> None:
 
     assert len({each.digest for each in changed}) == len(changed)
     assert spec().digest == spec().digest
+
+
+async def test_a_connection_reaches_what_it_was_allowed_and_not_what_another_was() -> None:
+    found = document({"/things": {"get": operation("get_things")}})
+    async with raw_server(answer(200, found)) as service:
+        allowed = ConnectionSettings("one", "openapi", service.url, allow_hosts=(service.host,))
+        not_allowed = ConnectionSettings("two", "openapi", service.url)
+
+        async with open_registry([allowed], lambda _: "") as registry:
+            await registry.load()
+        with pytest.raises(ConfigurationError, match="not a public address"):
+            async with open_registry([allowed, not_allowed], lambda _: "") as registry:
+                await registry.load()

@@ -29,7 +29,7 @@ from connectors.catalog import Catalog
 from connectors.connector import Call, Outcome
 from connectors.credentials import secret_of
 from connectors.http import Transport
-from connectors.registry import ConnectionSettings, Given, Registry, build
+from connectors.registry import ConnectionSettings, Registry, build
 from connectors.spec import ActionSpec, CallContext, JsonObject, Principal
 from executor.check.admit import Accepted, AdmissionContext, Inputs, admit, restore, to_row
 from executor.check.cedar import Policy
@@ -144,7 +144,7 @@ async def live(order: Order) -> JsonObject:
         )
         for each in order.connections
     ]
-    registry = build(connections, Given(transport, secret_of))
+    registry = build(connections, secret_of, lambda _: transport)
     catalog = await registry.load()
     policy = Policy.parse({"all.cedar": PERMIT_ALL})
     store = await MortalStore.open(f"sqlite:///{order.folder / 'lamgate.db'}")
