@@ -43,7 +43,7 @@ def data_sets() -> list[DataSet]:
 
 def table(scores: list[Score]) -> str:
     """The scores as a table of text."""
-    head = ("set", "n", "expressible", "right ones accepted", "wrong ones refused")
+    head = ("set", "n", "expressible", "right ones accepted", "wrong ones refused", "run right")
     rows = [head, *(each.row() for each in scores)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(head))]
     return "\n".join(

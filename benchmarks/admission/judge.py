@@ -34,17 +34,20 @@ class Score:
     right: int = 0
     of: Counter[str] = field(default_factory=Counter)  # how many are expected to be what
     right_of: Counter[str] = field(default_factory=Counter)
+    ran: int = 0
+    ran_right: int = 0
     wrong: list[tuple[Case, str]] = field(default_factory=list)
     why_not: Counter[str] = field(default_factory=Counter)
 
-    def row(self) -> tuple[str, str, str, str, str]:
-        """The table's cells: name, n, expressible, accepted of the right, refused of the wrong."""
+    def row(self) -> tuple[str, ...]:
+        """The table's cells: name, n, expressible, accepted, refused, run to the right end."""
         return (
             self.name,
             str(self.n),
             _share(self.expressible, self.n),
             _part(self.right_of["accept"], self.of["accept"]),
             _part(self.right_of["reject"], self.of["reject"]),
+            _part(self.ran_right, self.ran),
         )
 
 
@@ -59,7 +62,11 @@ def score(name: str, cases: Iterable[Case]) -> Score:
         found.expressible += 1
         found.of[case.expected] += 1
         said = verdict_on(case)
-        flaw = case.run(said) if case.run and isinstance(said, Accepted) else None
+        flaw = None
+        if case.run and isinstance(said, Accepted):
+            flaw = case.run(said)
+            found.ran += 1
+            found.ran_right += flaw is None
         if _is_right(case, said) and flaw is None:
             found.right += 1
             found.right_of[case.expected] += 1

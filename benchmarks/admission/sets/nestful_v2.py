@@ -1,14 +1,40 @@
-"""NESTFUL v2: nested calls of mathematics and coding, each task with its tools and its answer."""
+"""NESTFUL v2: nested calls of mathematics and coding, each task with its tools and its answer.
+
+The data brings no code. Of its functions the arithmetic ones are written here from their
+descriptions; a plan that calls no other is run, and must come to the answer.
+"""
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+
+from pydantic import JsonValue
 
 from benchmarks.admission.case import Case, DataSet
 from benchmarks.admission.declared import Names, members, read_action
 from benchmarks.admission.nestful import Sequence
+from benchmarks.admission.replay import ReplayError, replay
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
+from executor.check.admit import Accepted
+from executor.run.resolve import ResolveError
+
+_ARITHMETIC: dict[str, Callable[..., float]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / b,
+    "power": lambda a, b: a**b,
+    "reminder": lambda a, b: a % b,
+    "inverse": lambda a: 1 / a,
+    "floor": math.floor,
+    "factorial": lambda n: math.factorial(int(n)),
+    "choose": lambda n, r: math.comb(int(n), int(r)),
+    "speed": lambda distance, time: distance / time,
+    "volume_cylinder": lambda radius, height: math.pi * radius**2 * height,
+}
 
 
 def load(data: Path) -> Iterator[Case]:
@@ -27,7 +53,50 @@ def load(data: Path) -> Iterator[Case]:
             expected="reject" if sequence.defects else "accept",
             plan={"steps": sequence.steps, "answer": _answer(sequence)},
             must=frozenset(sequence.defects),
+            run=_run_of(task, names),
         )
+
+
+def _run_of(task: JsonObject, names: Names) -> Callable[[Accepted], str | None] | None:
+    """How to run the plan, where every function it calls is known here."""
+    plan = task["plan"]
+    called = (
+        {str(call["name"]) for call in plan if isinstance(call, dict)} if _is_list(plan) else ()
+    )
+    functions = {names.of(name): _ARITHMETIC[name] for name in called if name in _ARITHMETIC}
+    return partial(_run, functions, task["answer"]) if len(functions) == len(called) else None
+
+
+def _is_list(value: JsonValue) -> bool:
+    return isinstance(value, list)
+
+
+def _run(
+    functions: dict[str, Callable[..., float]], answer: JsonValue, accepted: Accepted
+) -> str | None:
+    """What is wrong with what comes out, if anything is."""
+    results: list[float] = []
+
+    def call(action: str, arguments: JsonObject) -> JsonValue:
+        results.append(functions[action](*(arguments[name] for name in sorted(arguments))))
+        return {"result": results[-1]}
+
+    try:
+        replay(accepted, call)
+    except (ReplayError, ArithmeticError) as error:
+        cause = error.__cause__
+        if isinstance(cause, ResolveError) and cause.code == "type-mismatch":
+            return None  # a value is not what the function declares, and the guard saw it in time
+        return str(error)
+    return None if _is_near(results[-1], answer) else f"came to {results[-1]}, not {answer}"
+
+
+def _is_near(found: float, answer: JsonValue) -> bool:
+    """Whether the answer is what was found, rounded to the places that the answer has."""
+    if not isinstance(answer, int | float):
+        return False
+    places = len(repr(answer).partition(".")[2])
+    return round(found, places) == answer or math.isclose(found, answer, rel_tol=1e-6)
 
 
 def _answer(sequence: Sequence) -> list[JsonObject]:
