@@ -194,6 +194,23 @@ async def test_what_is_absent_once_settled_is_called_again(bench: Bench, nothing
     assert states == ["resolved_absent", "applied"]
 
 
+async def test_no_clear_answer_and_an_absence_that_is_not_settled_yet_mean_looking_again(
+    bench: Bench,
+) -> None:
+    bench.service.handlers = {
+        "a": once(Uncertain("no answer", kind=Kind.TIMEOUT), Applied({})),
+        "find": once(Unreadable("not JSON"), Applied(None), Applied([])),
+    }
+    found = action("shop.orders", "lookup", settle_s=1.5, lookup=FIND)
+    due, row = await bench.drive(accept(step("a", "shop.orders"), more=(found,)))
+    first, second = await bench.attempts(due)
+
+    assert row.status == "succeeded"
+    assert bench.service.calls("find") == 3
+    assert first.state == "resolved_absent"
+    assert second.started_at >= first.started_at + 1.5
+
+
 async def test_a_search_of_a_connection_with_a_rate_takes_a_permit_too(bench: Bench) -> None:
     rate = Limits(rate=1, per_s=0.3)
     more = (
