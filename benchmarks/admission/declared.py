@@ -66,7 +66,9 @@ def schema_of(declared: JsonValue) -> JsonObject:
 
 def members(properties: JsonObject, required: JsonValue = None) -> JsonObject:
     """An object of declared members; each may say of itself that it is required."""
-    listed = [name for name in required if name in properties] if _is_list(required) else []
+    listed = [
+        name for name in (required if isinstance(required, list) else []) if name in properties
+    ]
     own = [name for name, each in properties.items() if _says_required(each)]
     names: list[JsonValue] = [*dict.fromkeys([*listed, *own])]
     found: JsonObject = {
@@ -74,10 +76,6 @@ def members(properties: JsonObject, required: JsonValue = None) -> JsonObject:
         "properties": {name: schema_of(each) for name, each in properties.items()},
     }
     return found | ({"required": names} if names else {})
-
-
-def _is_list(value: JsonValue) -> bool:
-    return isinstance(value, list)
 
 
 def _says_required(declared: JsonValue) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from benchmarks.admission.case import Case
-from connectors.spec import Principal
+from connectors.spec import JsonObject, Principal
 from executor.check.admit import (
     Accepted,
     AdmissionContext,
@@ -81,7 +81,10 @@ def verdict_on(case: Case) -> Verdict | tuple[Violation, ...]:
     if not isinstance(plan, Plan):
         return plan
     values = case.inputs or {}
-    schema = {"properties": {name: {} for name in values}, "additionalProperties": False}
+    schema: JsonObject = {
+        "properties": {name: {} for name in values},
+        "additionalProperties": False,
+    }
     return admit(
         plan,
         AdmissionContext(

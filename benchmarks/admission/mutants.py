@@ -169,10 +169,10 @@ def judge(seed: Seed, kind: str, text: str, tally: Tally) -> None:
 def _said(seed: Seed, text: str) -> set[str]:
     plan = parse_plan(text)
     if not isinstance(plan, Plan):
-        return {each.code for each in plan}
+        return {str(each.code) for each in plan}
     match admit(plan, seed.context):
         case Rejected(violations=found):
-            return {each.code for each in found} - OF_LABELS
+            return {str(each.code) for each in found} - OF_LABELS
         case _:
             return set()
 

@@ -9,7 +9,7 @@ What a step on a circle gives, or one after it, is taken for open too.
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -903,7 +903,7 @@ def _zipped(given: dict[str, Node]) -> Node:
     )
 
 
-_RESULTS = {
+_RESULTS: dict[str, Callable[[dict[str, Node]], Node]] = {
     "select": _element,
     "min_by": _element,
     "max_by": _element,

@@ -36,7 +36,13 @@ _TOOLS_OF = {
     "TwitterAPI": "posting_api",
     "VehicleControlAPI": "vehicle_control",
 }
-_LEFT_OUT = object()
+
+
+class _LeftOut:
+    """Stands for an argument that a call does without."""
+
+
+_LEFT_OUT = _LeftOut()
 
 
 def load_single(name: str, data: Path) -> Iterator[Case]:
@@ -73,7 +79,7 @@ def load_turns(name: str, data: Path) -> Iterator[Case]:
         defects: set[str] = set()
         steps: list[JsonObject] = []
         for number, text in enumerate(itertools.chain.from_iterable(task["gold"])):
-            function, given = _read_call(text, lambda it, by=names, of=catalog: of.get(by.of(it)))
+            function, given = _read_call(text, catalog, names)
             defects |= _defects(given, catalog.get(names.of(function)))
             steps.append(_step(number, names.of(function), given))
             if number:
@@ -107,7 +113,7 @@ def _said(question: JsonValue) -> Iterator[str]:
 
 
 def _step(number: int, action: str, given: JsonObject) -> JsonObject:
-    args = [argument(value, join_pointer((key,))) for key, value in given.items()]
+    args: list[JsonValue] = [argument(value, join_pointer((key,))) for key, value in given.items()]
     return {"id": f"call{number}", "action": action, "args": args}
 
 
@@ -133,15 +139,15 @@ def _chosen(allowed: JsonObject, action: ActionSpec | None) -> JsonObject:
     declared = properties_of(action)
     required = action.input_schema.get("required") if action else None
     needed = required if isinstance(required, list) else []
-    found = {}
+    found: JsonObject = {}
     for name, values in allowed.items():
         value = _first(values, declared.get(name, {}), is_needed=name in needed)
-        if value is not _LEFT_OUT:
+        if not isinstance(value, _LeftOut):
             found[name] = value
     return found
 
 
-def _first(allowed: JsonValue, schema: JsonObject, *, is_needed: bool) -> object:
+def _first(allowed: JsonValue, schema: JsonObject, *, is_needed: bool) -> JsonValue | _LeftOut:
     """The first allowed value that is what was declared; `_LEFT_OUT` where that is allowed."""
     values = allowed if isinstance(allowed, list) else [allowed]
     if not values:
@@ -168,18 +174,19 @@ def _settled(value: JsonValue, schema: JsonObject) -> JsonValue:
         below = own.get(name) if isinstance(own, dict) else None
         is_needed = isinstance(required, list) and name in required
         chosen = _first(allowed, below if isinstance(below, dict) else {}, is_needed=is_needed)
-        if chosen is not _LEFT_OUT:
+        if not isinstance(chosen, _LeftOut):
             found[name] = chosen
     return found
 
 
-def _read_call(text: str, action_of: Callable[[str], ActionSpec | None]) -> tuple[str, JsonObject]:
+def _read_call(text: str, catalog: Catalog, names: Names) -> tuple[str, JsonObject]:
     """A call as Python writes it; places are named in the order of the declaration."""
     call = ast.parse(text, mode="eval").body
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
         raise ValueError(f"no call: {text}")
-    names = [*properties_of(action_of(call.func.id)), *(f"place{n}" for n in range(9))]
-    given = {name: ast.literal_eval(each) for name, each in zip(names, call.args, strict=False)}
+    declared = properties_of(catalog.get(names.of(call.func.id)))
+    places = [*declared, *(f"place{number}" for number in range(9))]
+    given = {name: ast.literal_eval(each) for name, each in zip(places, call.args, strict=False)}
     given |= {each.arg or "": ast.literal_eval(each.value) for each in call.keywords}
     return call.func.id, json.loads(json.dumps(given))
 

@@ -59,16 +59,10 @@ def load(data: Path) -> Iterator[Case]:
 
 def _run_of(task: JsonObject, names: Names) -> Callable[[Accepted], str | None] | None:
     """How to run the plan, where every function it calls is known here."""
-    plan = task["plan"]
-    called = (
-        {str(call["name"]) for call in plan if isinstance(call, dict)} if _is_list(plan) else ()
-    )
+    plan = task["plan"] if isinstance(task["plan"], list) else []
+    called = {str(call["name"]) for call in plan if isinstance(call, dict)}
     functions = {names.of(name): _ARITHMETIC[name] for name in called if name in _ARITHMETIC}
     return partial(_run, functions, task["answer"]) if len(functions) == len(called) else None
-
-
-def _is_list(value: JsonValue) -> bool:
-    return isinstance(value, list)
 
 
 def _run(
@@ -99,7 +93,7 @@ def _is_near(found: float, answer: JsonValue) -> bool:
     return round(found, places) == answer or math.isclose(found, answer, rel_tol=1e-6)
 
 
-def _answer(sequence: Sequence) -> list[JsonObject]:
+def _answer(sequence: Sequence) -> list[JsonValue]:
     last = sequence.steps[-1]
     return [{"ref": str(last["id"]), "to": "result"}] if isinstance(last, dict) else []
 

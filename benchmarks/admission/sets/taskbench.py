@@ -83,14 +83,9 @@ def _case(
 
 def _texts(entries: JsonValue, key: str) -> list[str]:
     """What each entry says at `key`; whatever is no text is told as one."""
-    found = (
-        [each.get(key) for each in entries if isinstance(each, dict)] if _listed(entries) else []
-    )
+    listed = entries if isinstance(entries, list) else []
+    found = [each.get(key) for each in listed if isinstance(each, dict)]
     return [each if isinstance(each, str) else json.dumps(each) for each in found]
-
-
-def _listed(value: JsonValue) -> bool:
-    return isinstance(value, list)
 
 
 def _bound(
