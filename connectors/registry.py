@@ -38,6 +38,7 @@ class Registry:
     def __init__(self, connectors: Mapping[str, Connector], vault: Vault | None = None) -> None:
         self._connectors = dict(connectors)
         self._vault = vault
+        self._catalog: Catalog | None = None
 
     async def load(self) -> Catalog:
         """Ask every connector for its actions; raises `ConfigurationError`."""
@@ -55,6 +56,7 @@ class Registry:
         except ValueError as error:
             raise ConfigurationError(str(error)) from error
         check_manifests(catalog)
+        self._catalog = catalog
         return catalog
 
     async def call(
@@ -65,6 +67,11 @@ class Registry:
         if connector is None:
             message = f"there is no connection {action.connection!r} any more"
             raise Refused(message, kind=Kind.NOT_FOUND)
+        if self._catalog is not None:
+            now = self._catalog.get(action.name)
+            if now is None or now.digest != action.digest:
+                message = f"{action.name} is not what it was when the plan was accepted"
+                raise Refused(message, kind=Kind.CONFLICT)
         try:
             outcome = await _call(connector, action, arguments, context)
         except ConnectorError as error:

@@ -9,7 +9,15 @@ from pydantic import JsonValue
 from sqlalchemy import Connection
 
 from connectors.spec import JsonObject
-from executor.check.admit import Accepted, Inputs, Questions, admit, restore, to_row
+from executor.check.admit import (
+    Accepted,
+    Inputs,
+    Questions,
+    admit,
+    restore,
+    to_row,
+    tool_changes,
+)
 from executor.check.parse import plan_of
 from executor.check.violation import Violation
 from executor.plan.model import Plan
@@ -69,6 +77,10 @@ async def start(
     gateway: Gateway = request.app.state.gateway
     row = await _found(gateway, caller.tenant, plan_id)
     need_self(caller, row.principal, "this plan")
+    accepted = restore(row.accepted, gateway.admission.seal_key)
+    changes = tool_changes(accepted, gateway.catalog)
+    if changes:
+        raise _refused(409, "tool-changed", changes, "Submit the plan anew.")
 
     def work(c: Connection) -> Reply:
         run = ids.new("run")
@@ -116,13 +128,17 @@ def _admitted(gateway: Gateway, caller: Caller, body: NewPlan) -> Accepted:
 
 
 def _rejected(violations: tuple[Violation, ...]) -> ProblemError:
+    fix = "Repair every violation and submit the plan again."
+    return _refused(422, "plan-rejected", violations, fix)
+
+
+def _refused(status: int, code: str, violations: tuple[Violation, ...], fix: str) -> ProblemError:
     found: list[JsonValue] = [each.as_json() for each in violations]
     first = violations[0]
     detail = f"{first.at}: {first.message}"
     if len(violations) > 1:
         detail += f" (and {len(violations) - 1} more)"
-    fix = "Repair every violation and submit the plan again."
-    return ProblemError(422, "plan-rejected", detail, fix, {"violations": found})
+    return ProblemError(status, code, detail, fix, {"violations": found})
 
 
 async def _found(gateway: Gateway, tenant: str, plan_id: str) -> PlanRow:
