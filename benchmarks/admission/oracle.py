@@ -293,11 +293,27 @@ def _common(source: str, target: str) -> list[Any]:
         mine | yours
         for mine, yours in itertools.product(_objects_in(ours)[:6], _objects_in(theirs)[:6])
     ]
-    both = [each for each in ours + theirs + merged if fits(each, one) and fits(each, other)]
+    named = [*_named(one, other), *_named(other, one)]
+    candidates = ours + theirs + merged + named
+    both = [each for each in candidates if fits(each, one) and fits(each, other)]
     is_listed = any(f'"{word}"' in source + target for word in ("const", "enum"))
     if not both and not is_listed and '"pattern"' in source + target:
         return can_be(loose(one), loose(other))  # no example tells that a pattern has no word
     return both[:8]
+
+
+def _named(source: Node, target: Node) -> list[Any]:
+    """Maps keyed by data whose keys are the very members that the other side needs."""
+    extra, names = source.get("additionalProperties"), target.get("required")
+    if not isinstance(extra, dict) or not names:
+        return []
+    own = source.get("properties", {})
+    inside = {name: can_be(own.get(name, extra), _below(target, name) or OPEN) for name in names}
+    return [
+        {name: values[number % len(values)] for name, values in inside.items()}
+        for number in range(3)
+        if all(inside.values())
+    ]
 
 
 def _objects_in(values: list[Any]) -> list[Any]:
@@ -866,8 +882,11 @@ def _looked_up(given: dict[str, Node]) -> Node:
 
 def _picked(given: dict[str, Node]) -> Node:
     fields = given.get("fields", OPEN)
-    places = [each.get("const") for each in fields.get("prefixItems", [])] or fields.get("const")
+    bound = fields.get("prefixItems", [])
+    places = [each["const"] for each in bound if "const" in each] or fields.get("const")
     names = [str(each) for each in places] if isinstance(places, list) else []
+    if len(names) < len(bound):
+        names = []
     if not names or "*" in str(names):
         return {"type": "array", "items": {"type": "object"}}
     element = items(given.get("list", OPEN))
