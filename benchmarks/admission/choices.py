@@ -222,6 +222,7 @@ def _clauses(
             said.append(Clause(field, value))
         elif isinstance(value, str) and value:
             parts += [Clause(field, it, None, "matches") for it in known.told.fragments(value)]
+            parts += [Clause(field, it, None, op) for op, it in known.told.times(value)]
             if known.action.loosely(value):
                 offered.append(Clause(field, value))
             ref = next((it.ref for it in known.anchors if _agrees(it, name, value)), None)
@@ -270,11 +271,14 @@ def _is_count(value: JsonValue) -> bool:
 
 
 def _agrees(anchor: Anchor, name: str, value: str) -> bool:
-    return anchor.value == value and (anchor.name == name or _is_identifier(value))
+    return anchor.value == value and (anchor.name == name or is_identifier(value))
 
 
-def _is_identifier(value: str) -> bool:
-    return len(value) > 4 and any(each.isdigit() for each in value)
+def is_identifier(value: JsonValue) -> bool:
+    """Whether a value names something, so that it stands nowhere by coincidence."""
+    if not isinstance(value, str):
+        return False
+    return "@" in value or (len(value) > 4 and any(each.isdigit() for each in value))
 
 
 def _distinct(clauses: list[Clause]) -> list[Clause]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from benchmarks.admission.choices import Anchor, Choice, Known, choose, choose_some
+from benchmarks.admission.choices import Anchor, Choice, Known, choose, choose_some, is_identifier
 from benchmarks.admission.shapes import below, is_map
 from benchmarks.admission.told import Told
 from connectors.spec import JsonObject
@@ -19,6 +19,7 @@ from executor.plan.refs import join_pointer
 
 Path = tuple[str | int, ...]
 MOST_TRIES = 40
+_TITLE = 12  # so long a text is the same by no coincidence
 KEY = "{key}"  # in a path: not the member but its key, which comes next
 
 
@@ -50,7 +51,7 @@ class Draft:
         self.results: dict[str, Result] = {}
         self._chosen: dict[tuple[str, str], str] = {}
         self._made: dict[tuple[str, Place], str] = {}
-        self._offered: list[tuple[str, Result]] = []
+        self._offered: list[tuple[str, list[JsonObject], Result]] = []
 
     def saved(self) -> "Saved":
         """How the plan stands, for `restore`."""
@@ -62,9 +63,18 @@ class Draft:
             list(saved[0]), dict(saved[1]), dict(saved[2]), dict(saved[3])
         )  # fmt: skip
 
-    def offer(self, action: str, value: JsonValue, schema: JsonObject) -> None:
-        """A read without arguments, to be made where something is found in it."""
-        self._offered.append((action, Result(value, schema, True)))
+    def offer(
+        self, action: str, args: list[JsonObject], value: JsonValue, schema: JsonObject
+    ) -> None:
+        """A read to be made where something is found in it."""
+        self._offered.append((action, args, Result(value, schema, True)))
+
+    def offered_lists(self) -> Iterator[Place]:
+        """The offered reads, each made for as long as it is looked at, and kept if referred to."""
+        for action, args, result in self._offered:
+            before = self.saved()
+            yield Place(self.call(action, args, result.value, result.schema))
+            self.restore(before)
 
     def made(self, action: str, place: Place) -> str | None:
         """The step that calls an action for each element of a list, if there is one."""
@@ -114,19 +124,19 @@ class Draft:
         for step, result in [*self.results.items()]:
             for path in places_of(result.value, value) if result.is_call else ():
                 name = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
-                if name in names or _is_identifier(value):
+                if name in names or is_identifier(value) or _is_title(value):
                     tries += 1
                     if tries > MOST_TRIES:
                         return None
                     if (found := self.reach(Place(step, path))) is not None:
                         return found
-        return self._in_offered(value) if _is_identifier(value) else None
+        return self._in_offered(value) if is_identifier(value) or _is_title(value) else None
 
     def _in_offered(self, value: JsonValue) -> str | None:
-        for action, result in self._offered:
+        for action, args, result in self._offered:
             for path in places_of(result.value, value):
                 before = self.saved()
-                step = self.call(action, [], result.value, result.schema)
+                step = self.call(action, args, result.value, result.schema)
                 if (found := self._walk(Place(step, path))) is not None:
                     return found
                 self.restore(before)
@@ -322,6 +332,10 @@ def places_of(value: JsonValue, wanted: JsonValue) -> Iterator[Path]:
             yield from ((index, *path) for path in places_of(element, wanted))
 
 
+def _is_title(value: JsonValue) -> bool:
+    return isinstance(value, str) and len(value) >= _TITLE and " " in value
+
+
 def _subsequence(rows: Sequence[JsonValue], wanted: Sequence[JsonValue]) -> list[int] | None:
     """Where the wanted rows stand, all of them equal ones too, if they stand in this order."""
     kept = [at for at, row in enumerate(rows) if any(equal(row, each) for each in wanted)]
@@ -358,7 +372,3 @@ def _members(
             yield ref, name, value
         case _:
             pass
-
-
-def _is_identifier(value: JsonValue) -> bool:
-    return isinstance(value, str) and len(value) > 4 and any(each.isdigit() for each in value)

@@ -1,5 +1,6 @@
 """From gold calls with provenance to a plan, and whether its run does what the gold calls do."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ def convert(
     draft.extracts = f"{domain.name}.extract" if with_extract else None
     for tool in offers:
         action = domain.action(tool)
-        draft.offer(action.name, domain.answers(action.name, {}), action.output_schema or {})
+        draft.offer(action.name, [], domain.answers(action.name, {}), action.output_schema or {})
     places: list[Place | None] = []
     last_write: str | None = None
     for call in gold:
@@ -75,7 +76,12 @@ def convert(
 
 
 def flaw(
-    domain: Domain, gold: Sequence[JsonObject], draft: Draft, accepted: Accepted
+    domain: Domain,
+    gold: Sequence[JsonObject],
+    draft: Draft,
+    accepted: Accepted,
+    *,
+    in_order: bool = True,
 ) -> str | None:
     """What the plan's run does that is not what the gold calls do.
 
@@ -93,6 +99,8 @@ def flaw(
     ]
     writes = [each for each in calls if _is_write(domain, each)]
     gold_writes = [each for each in wanted if _is_write(domain, each)]
+    if not in_order:
+        writes, gold_writes = (sorted(each, key=_written) for each in (writes, gold_writes))
     if [each.action for each in writes] != [each.action for each in gold_writes]:
         return f"other writes: {[each.action for each in writes]}"
     for made, asked in zip(writes, gold_writes, strict=True):
@@ -105,6 +113,10 @@ def flaw(
         if not is_made and not call.get("output_error"):
             return f"not read: {each}"
     return None
+
+
+def _written(call: Call) -> tuple[str, str]:
+    return call.action, json.dumps(call.arguments, sort_keys=True)
 
 
 def _is_write(domain: Domain, call: Call) -> bool:

@@ -10,7 +10,6 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.plan.types import Type, as_list, as_object, descend
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 _CALCULATION = re.compile(r"[\d.\s()]+[+*/-][\d.\s()+*/-]+")
 
 
@@ -129,9 +128,9 @@ class _Sources:
         return self._draft.call(action, args, value, {"type": "string"})
 
     def _is_moment(self, value: JsonValue) -> bool:
-        """A date and a time that were both said."""
-        parts = value.split() if isinstance(value, str) and _MOMENT.fullmatch(value) else []
-        return bool(parts) and all(self._draft.told.literally(each) for each in parts)
+        """A date and a time, or a duration, that were said in other words."""
+        told = self._draft.told
+        return isinstance(value, str) and (told.moment(value) or told.minutes(value))
 
     def _from_place(self, said: JsonObject, value: JsonValue) -> str | None:
         place = self._places[int(str(said["from_step"]))]

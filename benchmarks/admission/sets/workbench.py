@@ -1,0 +1,208 @@
+"""WorkBench: gold has the writes only, so the reads and what they are for are derived.
+
+The reads are the four lists (which are answered whole) and the directory, which knows a first
+name's address. A group of writes that differ in one id becomes one step over the rows of those
+ids. Not expressible are tasks whose gold writes nothing (nothing tells what would have been
+written), and conditional ones: the gold does not say what its condition rests on, and a plan
+that leaves it out is not the task's plan, though it would be accepted.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from benchmarks.admission.case import Case, DataSet
+from benchmarks.admission.draft import Draft
+from benchmarks.admission.gold import Domain, flaw
+from benchmarks.admission.shapes import schema_of
+from benchmarks.admission.sources import NoSource, arguments_of
+from benchmarks.admission.told import Told
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, Effect, JsonObject, Sink
+from executor.plan.types import as_list, as_object
+
+NAME = "workbench"
+TODAY = "2023-11-30"
+# Each list read with its table.
+LISTS = {
+    "calendar.search_events": "CALENDAR_EVENTS",
+    "email.search_emails": "EMAILS",
+    "project_management.search_tasks": "PROJECT_TASKS",
+    "customer_relationship_manager.search_customers": "CRM_DATA",
+}
+DIRECTORY = "company_directory.find_email_address"
+SINKS = {
+    **dict.fromkeys(("event_id", "email_id", "task_id", "customer_id"), Sink.RESOURCE_ID),
+    **dict.fromkeys(("recipient", "participant_email", "assigned_to_email"), Sink.RECIPIENT),
+    **dict.fromkeys(("customer_email", "new_value"), Sink.RECIPIENT),
+    **dict.fromkeys(("subject", "body", "event_name", "task_name"), Sink.CONTENT),
+}
+_CONDITIONAL = re.compile(r"\b(if|unless|otherwise|whether)\b", re.IGNORECASE)
+_LISTED = re.compile(r"(?:One of|Available values are|Available fields are|Can be)[: ]+(.*)")
+_QUOTED = re.compile(r'"([^"]+)"')
+_FEW = 8
+
+
+def cases(data: Path) -> Iterator[Case]:
+    """Convert every task."""
+    domain, tables = office_of(data)
+    for line in (data / "workbench_tasks.jsonl").read_text().splitlines():
+        task = json.loads(line)
+        words = str(task["instruction"])
+        gold = [{"provenance": {}} | each for each in task["gold_writes"]]
+        try:
+            draft = _convert(domain, tables, gold, words)
+        except NoSource as why:
+            yield Case(task["id"], domain.catalog, words, "accept", None, str(why), today=TODAY)
+            continue
+        run = partial(flaw, domain, gold, draft, in_order=False)
+        plan = draft.plan()
+        yield Case(task["id"], domain.catalog, words, "accept", plan, run=run, today=TODAY)
+
+
+def office_of(data: Path) -> tuple[Domain, dict[str, list[JsonObject]]]:
+    """Read the tools and tables; a missing cell is null."""
+    text = (data / "workbench_db.json").read_text()
+    tables = json.loads(text, parse_constant=lambda _: None)
+    addresses = sorted(
+        {
+            str(value)
+            for rows in tables.values()
+            for row in rows
+            for value in row.values()
+            if str(value).endswith("@atlas.com") and "." in str(value).partition("@")[0]
+        }
+    )
+    tools = json.loads((data / "workbench_tools.json").read_text())["tools"]
+
+    def answers(action: str, arguments: JsonObject) -> JsonValue:
+        tool = action.partition(".")[2]
+        if tool in LISTS:
+            return [*tables[LISTS[tool]]]
+        if tool == DIRECTORY:
+            wanted = str(arguments["name"]).casefold()
+            return [each for each in addresses if each.partition(".")[0] == wanted]
+        return None
+
+    catalog = Catalog(_action(each, tables) for each in tools)
+    return Domain(NAME, catalog, answers), tables
+
+
+def _action(tool: JsonObject, tables: dict[str, list[JsonObject]]) -> ActionSpec:
+    name = str(tool["name"])
+    schema = as_object(tool["parameters"])
+    properties = {
+        each: _with_choices(name, each, as_object(node), tables)
+        for each, node in as_object(schema.get("properties")).items()
+    }
+    given: JsonObject = {
+        "name": f"{NAME}.{name}",
+        "description": tool["description"],
+        "input_schema": schema | {"properties": properties, "additionalProperties": False},
+        "egress": False,
+        "reads_as": "untrusted" if name.startswith("email") else "trusted",
+    }
+    if tool["side_effect"] == "read":
+        rows: list[JsonValue] = [[*tables[LISTS[name]]]] if name in LISTS else []
+        output = schema_of([["a@atlas.com"]] if name == DIRECTORY else rows)
+        return ActionSpec.model_validate(
+            given | {"effect": Effect.READ, "output_schema": output or None}
+        )
+    sinks: JsonObject = {at: SINKS[at] for at in properties if at in SINKS}
+    return ActionSpec.model_validate(given | {"approval": None, "sinks": sinks})
+
+
+def _with_choices(
+    tool: str, name: str, node: JsonObject, tables: dict[str, list[JsonObject]]
+) -> JsonObject:
+    """What a description, a table's columns or a column of few values enumerate."""
+    listed = _LISTED.search(str(node.get("description", "")))
+    values = _QUOTED.findall(listed.group(1)) if listed else []
+    own = [LISTS[each] for each in LISTS if each.partition(".")[0] == tool.partition(".")[0]]
+    if not values and own and name == "field":
+        values = [*tables[own[0]][0]]
+    elif not values and own and not tool.rpartition(".")[2].startswith("search"):
+        column = sorted({str(row[name]) for row in tables[own[0]] if name in row})
+        values = column if len(column) <= _FEW and "@" not in "".join(column) else []
+    return node | ({"enum": [*values]} if values else {})
+
+
+def _convert(
+    domain: Domain,
+    tables: dict[str, list[JsonObject]],
+    gold: Sequence[JsonObject],
+    words: str,
+) -> Draft:
+    if not gold:
+        raise NoSource("its gold writes nothing")
+    if _CONDITIONAL.search(words):
+        raise NoSource("conditional, and the gold does not say on what")
+    told = Told(words, TODAY)
+    draft = Draft(told)
+    for tool in LISTS:
+        action = domain.action(tool)
+        value = domain.answers(action.name, {})
+        draft.offer(action.name, [], value, action.output_schema or {})
+    directory = domain.action(DIRECTORY)
+    for name in dict.fromkeys(re.findall(r"[^\W\d_]+", words)):
+        found = domain.answers(directory.name, {"name": name})
+        if found:
+            args: list[JsonObject] = [{"value": name, "to": "name"}]
+            draft.call(directory.name, args, found, directory.output_schema or {})
+    for group in _groups(gold):
+        _write(domain, draft, group)
+    return draft
+
+
+def _groups(gold: Sequence[JsonObject]) -> Iterator[list[JsonObject]]:
+    """Runs of writes of one tool that differ in one id only."""
+    group: list[JsonObject] = []
+    for each in gold:
+        if group and _differing([*group, each]) is None:
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group
+
+
+def _differing(group: Sequence[JsonObject]) -> str | None:
+    if len({str(each["tool"]) for each in group}) != 1:
+        return None
+    arguments = [as_object(each["args"]) for each in group]
+    names = [name for name in arguments[0] if len({repr(each.get(name)) for each in arguments}) > 1]
+    is_one = len(names) == 1 and names[0].endswith("_id")
+    return (
+        names[0]
+        if is_one and all(each.keys() == arguments[0].keys() for each in arguments)
+        else None
+    )
+
+
+def _write(domain: Domain, draft: Draft, group: list[JsonObject]) -> None:
+    action = domain.action(str(group[0]["tool"]))
+    arguments = as_object(group[0]["args"])
+    name = _differing(group) if len(group) > 1 else None
+    if name is None:
+        draft.call(action.name, arguments_of(draft, action, arguments, {}, []), None, {})
+        return
+    ids = [as_object(each["args"])[name] for each in group]
+    draft.action = Told(action.name, "")
+    for place in draft.offered_lists():
+        rows = [as_object(each) for each in as_list(draft.results[place.step].value)]
+        kept = [at for at, row in enumerate(rows) if row.get(name) in ids]
+        if len(kept) == len(ids) and (ref := draft.some(place, kept)) is not None:
+            rest = {key: value for key, value in arguments.items() if key != name}
+            args = arguments_of(draft, action, rest, {}, [])
+            draft.call(
+                action.name, [*args, {"ref": f"each/{name}", "to": name}], None, {}, each=ref
+            )
+            return
+    raise NoSource(f"no grounded condition picks the {name} of several")
+
+
+SETS = [DataSet("workbench", cases)]
