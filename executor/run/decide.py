@@ -127,9 +127,8 @@ class _Round:
         """Ask for the approval before anything else acts; a no ends the step at once."""
         gates = self.state.gates.get((step.id, ""), ())
         if gates and step.each is not None:
-            passage: _Passage = standing(
-                gates[-1]
-            )  # a long list is not judged again in every round
+            # A long list is not judged again in every round.
+            passage: _Passage = standing(gates[-1])
         else:
             passage = self._passage(step, Scope(self.accepted.inputs.values, {}))
         match passage:
