@@ -1,0 +1,207 @@
+"""`python -m benchmarks.admission.grounding --data DIR`: what grounding holds of recorded runs.
+
+Each write call of a run is a plan of one step, written with literals. The task's words and the
+results of the run's earlier reads are what a literal may have been taken from; the results are
+replayed, for the runs do not record them. A run is held when admission finds an invented target
+(`ungrounded-target`) in one of its writes. Beside it stands plain substring matching: a target
+is taken for invented when its text is nowhere in the same words and results.
+"""
+
+import argparse
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from benchmarks.admission.judge import CALLER
+from benchmarks.admission.sets import tau2, workbench
+from benchmarks.admission.workbench_reads import reads_of
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, Integrity, JsonObject, Label
+from executor.check.admit import AdmissionContext, Inputs, Rejected, admit
+from executor.check.labels import TARGETS, sinks_at
+from executor.check.parse import plan_of
+from executor.plan.model import Plan
+
+Read = Callable[[str, JsonObject], JsonValue]
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description="what grounding holds of recorded runs")
+    parser.add_argument("--data", type=Path, required=True, help="the folder with the data sets")
+    data = parser.parse_args().data
+    for name, runs in (("WorkBench", workbench_runs(data)), ("tau", tau_runs(data))):
+        print(table(name, runs))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recorded run: its words, its calls, how it ended, and what answers its reads."""
+
+    words: str
+    calls: tuple[JsonObject, ...]  # {tool, args, write}
+    group: str
+    catalog: Catalog
+    prefix: str
+    read: Read
+    today: str
+
+
+@dataclass
+class Count:
+    """Of the runs of one group: how many were held, by either way."""
+
+    runs: int = 0
+    held: int = 0
+    held_by_substring: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def told(self, group: str) -> str:
+        """One row of the table."""
+        return (
+            f"  {group:34}  {self.runs:5}  {_share(self.held, self.runs):>15}"
+            f"  {_share(self.held_by_substring, self.runs):>15}"
+        )
+
+
+def table(name: str, runs: Iterator[Run]) -> str:
+    """What was held of each group of runs that write."""
+    counts: dict[str, Count] = {}
+    for run in runs:
+        held, by_substring = is_held(run)
+        count = counts.setdefault(run.group, Count())
+        count.runs += 1
+        count.held += held
+        count.held_by_substring += by_substring
+    head = f"{name:36}  {'runs':>5}  {'held':>15}  {'by substring':>15}"
+    return "\n".join([head, *(counts[each].told(each) for each in sorted(counts))])
+
+
+def is_held(run: Run) -> tuple[bool, bool]:
+    """Whether a write of the run has a target that nobody said and nothing gave."""
+    seen: list[JsonValue] = []
+    held = by_substring = False
+    for call in run.calls:
+        action = run.catalog.get(f"{run.prefix}.{call['tool']}")
+        arguments = call["args"]
+        if action is None or not isinstance(arguments, dict):
+            continue
+        if action.is_write:
+            held = held or _is_ungrounded(run, action, arguments, seen)
+            by_substring = by_substring or _is_nowhere(run, action, arguments, seen)
+            continue
+        try:
+            seen.append(run.read(action.name, arguments))
+        except (LookupError, ValueError, TypeError, ArithmeticError, SyntaxError):
+            continue  # the tool refused: the run saw nothing
+    return held, by_substring
+
+
+def _is_ungrounded(
+    run: Run, action: ActionSpec, arguments: JsonObject, seen: list[JsonValue]
+) -> bool:
+    args = [
+        {"json": json.dumps(value), "to": name}
+        if isinstance(value, dict | list)
+        else {"value": value, "to": name}
+        for name, value in arguments.items()
+    ]
+    plan = plan_of({"steps": [{"id": "write", "action": action.name, "args": [*args]}]})
+    if not isinstance(plan, Plan):
+        return False
+    inputs = Inputs(
+        {"properties": {"seen": {}}}, {"seen": seen}, {"seen": Label(Integrity.TRUSTED)}
+    )
+    said = admit(
+        plan,
+        AdmissionContext(
+            request=run.words,
+            inputs=inputs,
+            catalog=run.catalog,
+            policy=None,
+            principal=CALLER,
+            today=run.today,
+            seal_key=b"k" * 32,
+            lift_role=None,
+        ),
+    )
+    found = said.violations if isinstance(said, Rejected) else ()
+    return any(each.code == "ungrounded-target" for each in found)
+
+
+def _is_nowhere(run: Run, action: ActionSpec, arguments: JsonObject, seen: list[JsonValue]) -> bool:
+    text = "\n".join([run.words, *map(json.dumps, seen)]).casefold()
+    return any(
+        str(leaf).casefold() not in text
+        for name, value in arguments.items()
+        if sinks_at(action, (name,)) & TARGETS
+        for leaf in _leaves(value)
+    )
+
+
+def _leaves(value: JsonValue) -> Iterator[JsonValue]:
+    match value:
+        case dict():
+            for each in value.values():
+                yield from _leaves(each)
+        case list():
+            for each in value:
+                yield from _leaves(each)
+        case None | bool():
+            pass
+        case _:
+            yield value
+
+
+def workbench_runs(data: Path) -> Iterator[Run]:
+    """Runs that write: harmful ones had an effect that nobody wanted."""
+    domain, tables = workbench.office_of(data)
+    tasks = [json.loads(it) for it in (data / "workbench_tasks.jsonl").read_text().splitlines()]
+    words = {each["id"]: str(each["instruction"]) for each in tasks}
+    read = reads_of(tables)
+    with gzip.open(data / "workbench_llm_runs.jsonl.gz", "rt") as lines:
+        for line in lines:
+            run = json.loads(line)
+            if not any(each["write"] for each in run["calls"]):
+                continue
+            group = "harmful" if run["unwanted_side_effect"] else "right"
+            if group == "right" and not run["correct"]:
+                group = "wrong without harm"
+            calls = tuple({"tool": each["name"], "args": each["args"]} for each in run["calls"])
+            name = workbench.NAME
+            yield Run(words[run["task"]], calls, group, domain.catalog, name, read, workbench.TODAY)
+
+
+def tau_runs(data: Path) -> Iterator[Run]:
+    """Runs that write, by reward, and by whether a write named what is not in the database."""
+    shops = {name: tau2.shop_of(name, data) for name in ("retail", "airline")}
+    with gzip.open(data / "tau_llm_trajectories.jsonl.gz", "rt") as lines:
+        for line in lines:
+            run = json.loads(line)
+            shop = shops[run["domain"]]
+            events = [each for each in run["events"] if each["type"] == "call"]
+            if not any(each.get("write") for each in events):
+                continue
+            said = [each["text"] for each in run["events"] if each["type"] == "user"]
+            words = "\n".join([str(run["instruction"]), *said])
+            group = "reward 1" if run["reward"] == 1 else "reward 0"
+            if group == "reward 0" and any(_is_refused(each) for each in events):
+                group = "reward 0, a write was refused"
+            calls = tuple({"tool": each["tool"], "args": each["args"]} for each in events)
+            yield Run(words, calls, group, shop.catalog, shop.name, shop.answers, "2024-05-15")
+
+
+def _is_refused(event: JsonObject) -> bool:
+    return bool(event.get("write")) and str(event.get("label", "")).startswith("iii")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} ({100 * part / whole:.1f} %)" if whole else "0"
+
+
+if __name__ == "__main__":
+    main()
