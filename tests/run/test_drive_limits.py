@@ -71,12 +71,16 @@ async def test_calls_of_a_connection_wait_for_a_place_across_runs(bench: Bench) 
         list=[1, 2, 3],
     )  # fmt: skip
     active = most = 0
+    both = asyncio.Event()
 
     async def count(_: CallContext) -> Outcome:
         nonlocal active, most
         active += 1
         most = max(most, active)
-        await asyncio.sleep(0.01)
+        if active == 2:
+            both.set()
+        await both.wait()  # the first one stays until a second one is there
+        await asyncio.sleep(0)
         active -= 1
         return Applied({})
 
