@@ -297,7 +297,7 @@ def _common(source: str, target: str) -> list[Any]:
     candidates = ours + theirs + merged + named
     both = [each for each in candidates if fits(each, one) and fits(each, other)]
     is_listed = any(f'"{word}"' in source + target for word in ("const", "enum"))
-    if not both and not is_listed and '"pattern"' in source + target:
+    if not both and not is_listed and (loose(one), loose(other)) != (one, other):
         return can_be(loose(one), loose(other))  # no example tells that a pattern has no word
     return both[:8]
 
