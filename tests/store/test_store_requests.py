@@ -1,5 +1,7 @@
 """Requests keep words and answers, and are planned by one drive at a time."""
 
+from functools import partial
+
 from sqlalchemy import Connection
 from store_cases import NOW, TENANT, claimed
 
@@ -39,7 +41,7 @@ async def test_an_answer_has_the_request_planned_again_and_keeps_earlier_answers
     claim = await store.write(_new)
     early = await store.write(lambda c: requests.answer(c, TENANT, "req_a", {"which": "x"}, NOW))
     for answers in ({"which": "the mug"}, {"why": "broken"}):
-        await store.write(lambda c: drives.end_drive(c, claim, status="needs_answer", now=NOW))
+        await store.write(partial(drives.end_drive, claim=claim, status="needs_answer", now=NOW))
         assert await store.write(
             lambda c, answers=answers: requests.answer(c, TENANT, "req_a", answers, NOW)
         )
