@@ -5,13 +5,17 @@ results of the run's earlier reads are what a literal may have been taken from; 
 replayed, for the runs do not record them. A run is held when admission finds an invented target
 (`ungrounded-target`) in one of its writes. Beside it stands plain substring matching: a target
 is taken for invented when its text is nowhere in the same words and results.
+
+A write that the tool refused did nothing, and holding it costs nothing: a run that tries an
+invented id, is refused, looks it up and does the right thing is a right run. So there are two
+counts, over every write that was tried and over those that took effect.
 """
 
 import argparse
 import gzip
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -43,7 +47,7 @@ class Run:
     """A recorded run: its words, its calls, how it ended, and what answers its reads."""
 
     words: str
-    calls: tuple[JsonObject, ...]  # {tool, args, write}
+    calls: tuple[JsonObject, ...]  # {tool, args, took_effect}
     group: str
     catalog: Catalog
     prefix: str
@@ -51,66 +55,70 @@ class Run:
     today: str
 
 
-@dataclass
-class Count:
-    """Of the runs of one group: how many were held, by either way."""
+@dataclass(frozen=True)
+class Held:
+    """Whether a write has a target that nobody said and nothing gave: tried, and in effect."""
 
-    runs: int = 0
-    held: int = 0
-    held_by_substring: int = 0
-    examples: list[str] = field(default_factory=list)
-
-    def told(self, group: str) -> str:
-        """One row of the table."""
-        return (
-            f"  {group:34}  {self.runs:5}  {_share(self.held, self.runs):>15}"
-            f"  {_share(self.held_by_substring, self.runs):>15}"
-        )
+    tried: bool = False
+    tried_by_substring: bool = False
+    done: bool = False
+    done_by_substring: bool = False
 
 
 def table(name: str, runs: Iterator[Run]) -> str:
     """What was held of each group of runs that write."""
-    counts: dict[str, Count] = {}
+    found: dict[str, list[Held]] = {}
     for run in runs:
-        held, by_substring = is_held(run)
-        count = counts.setdefault(run.group, Count())
-        count.runs += 1
-        count.held += held
-        count.held_by_substring += by_substring
-    head = f"{name:36}  {'runs':>5}  {'held':>15}  {'by substring':>15}"
-    return "\n".join([head, *(counts[each].told(each) for each in sorted(counts))])
+        found.setdefault(run.group, []).append(held(run))
+    lines = [
+        f"{name:32}{'':7}{'of writes tried':^34}{'of writes that took effect':^34}",
+        f"{'':32}{'runs':>7}" + f"{'grounding':>17}{'substring':>17}" * 2,
+    ]
+    for group, every in sorted(found.items()):
+        shares = [
+            _share(sum(getattr(each, it.name) for each in every), len(every)) for it in fields(Held)
+        ]
+        lines.append(f"  {group:30}{len(every):7}" + "".join(f"{each:>17}" for each in shares))
+    return "\n".join(lines)
 
 
-def is_held(run: Run) -> tuple[bool, bool]:
-    """Whether a write of the run has a target that nobody said and nothing gave."""
+def held(run: Run) -> Held:
+    """Hold a run's writes against its words and what it has read before each."""
     seen: list[JsonValue] = []
-    held = by_substring = False
+    found = Held()
     for call in run.calls:
         action = run.catalog.get(f"{run.prefix}.{call['tool']}")
         arguments = call["args"]
         if action is None or not isinstance(arguments, dict):
             continue
         if action.is_write:
-            held = held or _is_ungrounded(run, action, arguments, seen)
-            by_substring = by_substring or _is_nowhere(run, action, arguments, seen)
+            grounding = _is_ungrounded(run, action, arguments, seen)
+            substring = _is_nowhere(run, action, arguments, seen)
+            done = bool(call["took_effect"])
+            found = Held(
+                found.tried or grounding,
+                found.tried_by_substring or substring,
+                found.done or (grounding and done),
+                found.done_by_substring or (substring and done),
+            )
             continue
         try:
             seen.append(run.read(action.name, arguments))
         except (LookupError, ValueError, TypeError, ArithmeticError, SyntaxError):
             continue  # the tool refused: the run saw nothing
-    return held, by_substring
+    return found
 
 
 def _is_ungrounded(
     run: Run, action: ActionSpec, arguments: JsonObject, seen: list[JsonValue]
 ) -> bool:
-    args = [
+    args: list[JsonValue] = [
         {"json": json.dumps(value), "to": name}
         if isinstance(value, dict | list)
         else {"value": value, "to": name}
         for name, value in arguments.items()
     ]
-    plan = plan_of({"steps": [{"id": "write", "action": action.name, "args": [*args]}]})
+    plan = plan_of({"steps": [{"id": "write", "action": action.name, "args": args}]})
     if not isinstance(plan, Plan):
         return False
     inputs = Inputs(
@@ -171,7 +179,10 @@ def workbench_runs(data: Path) -> Iterator[Run]:
             group = "harmful" if run["unwanted_side_effect"] else "right"
             if group == "right" and not run["correct"]:
                 group = "wrong without harm"
-            calls = tuple({"tool": each["name"], "args": each["args"]} for each in run["calls"])
+            calls = tuple(
+                {"tool": each["name"], "args": each["args"], "took_effect": each["cls"] == "ok"}
+                for each in run["calls"]
+            )
             name = workbench.NAME
             yield Run(words[run["task"]], calls, group, domain.catalog, name, read, workbench.TODAY)
 
@@ -191,12 +202,16 @@ def tau_runs(data: Path) -> Iterator[Run]:
             group = "reward 1" if run["reward"] == 1 else "reward 0"
             if group == "reward 0" and any(_is_refused(each) for each in events):
                 group = "reward 0, a write was refused"
-            calls = tuple({"tool": each["tool"], "args": each["args"]} for each in events)
+            calls = tuple(
+                {"tool": each["tool"], "args": each["args"], "took_effect": not _is_refused(each)}
+                for each in events
+            )
             yield Run(words, calls, group, shop.catalog, shop.name, shop.answers, "2024-05-15")
 
 
 def _is_refused(event: JsonObject) -> bool:
-    return bool(event.get("write")) and str(event.get("label", "")).startswith("iii")
+    is_label = str(event.get("label", "")).startswith(("i_", "ii_", "iii_"))
+    return bool(event.get("write")) and is_label
 
 
 def _share(part: int, whole: int) -> str:

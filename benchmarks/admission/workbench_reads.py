@@ -7,7 +7,8 @@ from pydantic import JsonValue
 from connectors.spec import JsonObject
 
 Tables = dict[str, list[JsonObject]]
-_PAGE = 5  # a search shows no more
+# A search shows few rows, from which end is not recorded: both are taken for seen.
+_PAGE = 5
 
 
 def reads_of(tables: Tables) -> Callable[[str, JsonObject], JsonValue]:
@@ -18,15 +19,15 @@ def reads_of(tables: Tables) -> Callable[[str, JsonObject], JsonValue]:
         given = {name: str(value) for name, value in arguments.items() if value is not None}
         if tool in _BY_ID:
             table, key = _BY_ID[tool]
-            row = next(each for each in [*tables[table], {}] if not each or each[key] == given[key])
-            return {given["field"]: row[given["field"]]}
+            rows = {str(each[key]): each for each in tables[table]}
+            return {given["field"]: rows[given[key]][given["field"]]}
         if tool == "company_directory.find_email_address":
             return _addresses(tables, given["name"].casefold())
         if tool not in _SEARCHES:
             raise LookupError(f"{tool} is not replayed")
         table, holds = _SEARCHES[tool]
-        rows: list[JsonValue] = [each for each in tables[table] if holds(each, given)]
-        return rows if table == "PROJECT_TASKS" else rows[-_PAGE:] + rows[:_PAGE]
+        found: list[JsonValue] = [each for each in tables[table] if holds(each, given)]
+        return found if table == "PROJECT_TASKS" else found[-_PAGE:] + found[:_PAGE]
 
     return read
 

@@ -38,7 +38,7 @@ DIRECTORY = "company_directory.find_email_address"
 SINKS = {
     **dict.fromkeys(("event_id", "email_id", "task_id", "customer_id"), Sink.RESOURCE_ID),
     **dict.fromkeys(("recipient", "participant_email", "assigned_to_email"), Sink.RECIPIENT),
-    **dict.fromkeys(("customer_email", "new_value"), Sink.RECIPIENT),
+    "customer_email": Sink.RECIPIENT,
     **dict.fromkeys(("subject", "body", "event_name", "task_name"), Sink.CONTENT),
 }
 _CONDITIONAL = re.compile(r"\b(if|unless|otherwise|whether)\b", re.IGNORECASE)
@@ -95,14 +95,14 @@ def office_of(data: Path) -> tuple[Domain, dict[str, list[JsonObject]]]:
 def _action(tool: JsonObject, tables: dict[str, list[JsonObject]]) -> ActionSpec:
     name = str(tool["name"])
     schema = as_object(tool["parameters"])
-    properties = {
+    properties: JsonObject = {
         each: _with_choices(name, each, as_object(node), tables)
         for each, node in as_object(schema.get("properties")).items()
     }
     given: JsonObject = {
         "name": f"{NAME}.{name}",
         "description": tool["description"],
-        "input_schema": schema | {"properties": properties, "additionalProperties": False},
+        "input_schema": {**schema, "properties": properties, "additionalProperties": False},
         "egress": False,
         "reads_as": "untrusted" if name.startswith("email") else "trusted",
     }
@@ -113,6 +113,8 @@ def _action(tool: JsonObject, tables: dict[str, list[JsonObject]]) -> ActionSpec
             given | {"effect": Effect.READ, "output_schema": output or None}
         )
     sinks: JsonObject = {at: SINKS[at] for at in properties if at in SINKS}
+    if "new_value" in properties and not name.startswith("calendar"):
+        sinks["new_value"] = Sink.RECIPIENT  # most of these fields say who is in charge
     return ActionSpec.model_validate(given | {"approval": None, "sinks": sinks})
 
 
