@@ -276,9 +276,12 @@ def _agrees(anchor: Anchor, name: str, value: str) -> bool:
 
 def is_identifier(value: JsonValue) -> bool:
     """Whether a value names something, so that it stands nowhere by coincidence."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return not _is_count(value)
     if not isinstance(value, str):
         return False
-    return "@" in value or (len(value) > 4 and any(each.isdigit() for each in value))
+    is_code = len(value) > 2 and value.isalnum() and value.isupper()
+    return "@" in value or is_code or (len(value) > 4 and any(each.isdigit() for each in value))
 
 
 def _distinct(clauses: list[Clause]) -> list[Clause]:

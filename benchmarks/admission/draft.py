@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from benchmarks.admission.choices import Anchor, Choice, Known, choose, choose_some, is_identifier
 from benchmarks.admission.shapes import below, is_map
 from benchmarks.admission.told import Told
-from connectors.spec import JsonObject
+from connectors.spec import ActionSpec, JsonObject
 from executor.fn.compare import equal
 from executor.plan.refs import join_pointer
 
@@ -69,12 +69,20 @@ class Draft:
         """A read to be made where something is found in it."""
         self._offered.append((action, args, Result(value, schema, True)))
 
-    def offered_lists(self) -> Iterator[Place]:
-        """The offered reads, each made for as long as it is looked at, and kept if referred to."""
+    def about(self, action: ActionSpec) -> None:
+        """Name the action that is being bound: its name may tell elements apart."""
+        self.action = Told(action.name.replace(".", " "), "")
+
+    def lists(self) -> Iterator[Place]:
+        """The lists that calls gave, then what offered reads give, each made while looked at."""
+        for step, result in [*self.results.items()]:
+            if result.is_call and isinstance(result.value, list):
+                yield Place(step)
         for action, args, result in self._offered:
-            before = self.saved()
-            yield Place(self.call(action, args, result.value, result.schema))
-            self.restore(before)
+            if isinstance(result.value, list):
+                before = self.saved()
+                yield Place(self.call(action, args, result.value, result.schema))
+                self.restore(before)
 
     def made(self, action: str, place: Place) -> str | None:
         """The step that calls an action for each element of a list, if there is one."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from benchmarks.admission.draft import Draft, Place
+from benchmarks.admission.groups import groups, write_each
 from benchmarks.admission.replay import Call, ReplayError, replay
 from benchmarks.admission.sources import NoSource, arguments_of, value_at
 from benchmarks.admission.told import Told
@@ -54,24 +55,19 @@ def convert(
         draft.offer(action.name, [], domain.answers(action.name, {}), action.output_schema or {})
     places: list[Place | None] = []
     last_write: str | None = None
-    for call in gold:
-        action = domain.action(str(call["tool"]))
-        arguments = as_object(call["args"])
-        if action.is_write:
-            args = arguments_of(draft, action, arguments, as_object(call["provenance"]), places)
-            after: JsonObject = {} if last_write is None else {"after": [last_write]}
-            result = domain.answers(action.name, arguments)
-            last_write = draft.call(action.name, args, result, action.output_schema or {}, **after)
-            places.append(None if result is None else Place(last_write))
+    for group in groups(gold):
+        action = domain.action(str(group[0]["tool"]))
+        after: JsonObject = {} if last_write is None else {"after": [last_write]}
+        step = write_each(draft, action, group, places, **after) if action.is_write else None
+        if step is not None:
+            last_write = step
+            places += [None] * len(group)
             continue
-        try:
-            value = domain.answers(action.name, arguments)
-        except LookupError:
-            if not call.get("output_error"):
-                raise NoSource("a read that is not replayed") from None
-            places.append(None)
-            continue
-        places.append(_read(domain, draft, action, call, value, places))
+        for call in group:
+            if action.is_write:
+                last_write = _write(domain, draft, action, call, places, last_write)
+            else:
+                places.append(_read_or_not(domain, draft, action, call, places))
     return draft
 
 
@@ -137,6 +133,39 @@ def _without_defaults(domain: Domain, call: Call) -> Call:
             or not equal(as_object(properties[name])["default"], value)
         },
     )
+
+
+def _write(
+    domain: Domain,
+    draft: Draft,
+    action: ActionSpec,
+    call: JsonObject,
+    places: list[Place | None],
+    last: str | None,
+) -> str:
+    arguments = as_object(call["args"])
+    args = arguments_of(draft, action, arguments, as_object(call["provenance"]), places)
+    after: JsonObject = {} if last is None else {"after": [last]}
+    result = domain.answers(action.name, arguments)
+    step = draft.call(action.name, args, result, action.output_schema or {}, **after)
+    places.append(None if result is None else Place(step))
+    return step
+
+
+def _read_or_not(
+    domain: Domain,
+    draft: Draft,
+    action: ActionSpec,
+    call: JsonObject,
+    places: list[Place | None],
+) -> Place | None:
+    try:
+        value = domain.answers(action.name, as_object(call["args"]))
+    except LookupError:
+        if not call.get("output_error"):
+            raise NoSource("a read that is not replayed") from None
+        return None
+    return _read(domain, draft, action, call, value, places)
 
 
 def _read(

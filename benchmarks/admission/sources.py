@@ -5,7 +5,6 @@ import re
 from pydantic import JsonValue
 
 from benchmarks.admission.draft import KEY, Draft, Place
-from benchmarks.admission.told import Told
 from connectors.spec import ActionSpec, JsonObject
 from executor.plan.types import Type, as_list, as_object, descend
 
@@ -25,7 +24,7 @@ def arguments_of(
     places: list[Place | None],
 ) -> list[JsonObject]:
     """The arguments of a call; raises `NoSource`."""
-    draft.action = Told(action.name.replace(".", " "), "")
+    draft.about(action)
     sources = _Sources(draft, action, provenance, places)
     properties = as_object(action.input_schema.get("properties"))
     return [
@@ -160,8 +159,8 @@ class _Sources:
         number = float(text)
         if self._draft.told.literally(number):
             return {"lit": text}
-        names = frozenset({"price", "amount", "balance"})
-        ref = self._draft.reach_value(number, names) if repr(number) == text else None
+        whole = int(number) if number.is_integer() else number
+        ref = self._draft.reach_value(whole, frozenset()) if str(whole) == text else None
         if ref is None:
             raise NoSource("a calculation with a number from nowhere")
         return {"ref": ref}

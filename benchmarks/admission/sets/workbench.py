@@ -18,12 +18,13 @@ from pydantic import JsonValue
 from benchmarks.admission.case import Case, DataSet
 from benchmarks.admission.draft import Draft
 from benchmarks.admission.gold import Domain, flaw
+from benchmarks.admission.groups import differing_id, groups, write_each
 from benchmarks.admission.shapes import schema_of
 from benchmarks.admission.sources import NoSource, arguments_of
 from benchmarks.admission.told import Told
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Effect, JsonObject, Sink
-from executor.plan.types import as_list, as_object
+from executor.plan.types import as_object
 
 NAME = "workbench"
 TODAY = "2023-11-30"
@@ -155,56 +156,14 @@ def _convert(
         if found:
             args: list[JsonObject] = [{"value": name, "to": "name"}]
             draft.call(directory.name, args, found, directory.output_schema or {})
-    for group in _groups(gold):
-        _write(domain, draft, group)
+    for group in groups(gold):
+        action = domain.action(str(group[0]["tool"]))
+        if write_each(draft, action, group, []) is None:
+            if len(group) > 1:
+                raise NoSource(f"no grounded condition picks the {differing_id(group)} of several")
+            args = arguments_of(draft, action, as_object(group[0]["args"]), {}, [])
+            draft.call(action.name, args, None, {})
     return draft
-
-
-def _groups(gold: Sequence[JsonObject]) -> Iterator[list[JsonObject]]:
-    """Runs of writes of one tool that differ in one id only."""
-    group: list[JsonObject] = []
-    for each in gold:
-        if group and _differing([*group, each]) is None:
-            yield group
-            group = []
-        group.append(each)
-    if group:
-        yield group
-
-
-def _differing(group: Sequence[JsonObject]) -> str | None:
-    if len({str(each["tool"]) for each in group}) != 1:
-        return None
-    arguments = [as_object(each["args"]) for each in group]
-    names = [name for name in arguments[0] if len({repr(each.get(name)) for each in arguments}) > 1]
-    is_one = len(names) == 1 and names[0].endswith("_id")
-    return (
-        names[0]
-        if is_one and all(each.keys() == arguments[0].keys() for each in arguments)
-        else None
-    )
-
-
-def _write(domain: Domain, draft: Draft, group: list[JsonObject]) -> None:
-    action = domain.action(str(group[0]["tool"]))
-    arguments = as_object(group[0]["args"])
-    name = _differing(group) if len(group) > 1 else None
-    if name is None:
-        draft.call(action.name, arguments_of(draft, action, arguments, {}, []), None, {})
-        return
-    ids = [as_object(each["args"])[name] for each in group]
-    draft.action = Told(action.name, "")
-    for place in draft.offered_lists():
-        rows = [as_object(each) for each in as_list(draft.results[place.step].value)]
-        kept = [at for at, row in enumerate(rows) if row.get(name) in ids]
-        if len(kept) == len(ids) and (ref := draft.some(place, kept)) is not None:
-            rest = {key: value for key, value in arguments.items() if key != name}
-            args = arguments_of(draft, action, rest, {}, [])
-            draft.call(
-                action.name, [*args, {"ref": f"each/{name}", "to": name}], None, {}, each=ref
-            )
-            return
-    raise NoSource(f"no grounded condition picks the {name} of several")
 
 
 SETS = [DataSet("workbench", cases)]
