@@ -4,7 +4,8 @@ Null members are dropped: `context.args has x` is how a policy asks. An amount i
 `{minor, currency}` by the currency's exponent; a fraction is a decimal where that is exact in
 four places, else its text beside `<name>_inexact`; an array is a set beside `<name>_count`.
 What has no place in this is unmappable, which denies: Cedar decides nothing at all about a raw
-float, a null or a larger integer. A value that is not known yet is a Cedar unknown.
+float, a null or a larger integer. A value that is not known yet is a Cedar unknown, named by its
+place in the context.
 """
 
 import re
@@ -62,17 +63,18 @@ class Mapper:
             if value is None:
                 continue
             found[name] = self._value(value, (*path, name))
-            for derived, of_it in self._derived(name, value, found[name]).items():
+            for derived, of_it in self._derived((*path, name), value, found[name]).items():
                 if derived in members:
                     where = "/".join((*path, derived))
                     raise UnmappableError(f"{where}: policy keeps this name for itself")
                 found[derived] = of_it
         return found
 
-    def _derived(self, name: str, value: JsonValue, mapped: JsonValue) -> JsonObject:
+    def _derived(self, path: tuple[str, ...], value: JsonValue, mapped: JsonValue) -> JsonObject:
+        *at, name = path
         match value:
             case Unknown(kinds=kinds) if kinds == _ARRAY:
-                return {f"{name}_count": unknown(f"{name}_count")}
+                return {f"{name}_count": unknown("/".join(("args", *at, f"{name}_count")))}
             case list():
                 return {f"{name}_count": len(value)}
             case float() if isinstance(mapped, str):
@@ -104,7 +106,7 @@ class Mapper:
         sure = value.kinds is not None and (value.kinds <= _SURE or value.kinds == _ARRAY)
         if not sure or "*" in path:
             self.is_unsure = True
-        return unknown("/".join(path))
+        return unknown("/".join(("args", *path)))
 
     def _number(self, value: int | float, path: tuple[str, ...]) -> JsonValue:
         if isinstance(value, float) and value.is_integer():
@@ -126,7 +128,7 @@ class Mapper:
         if isinstance(amount, Unknown) or isinstance(currency, Unknown):
             self.is_partial = True
             shown = self._value(currency, (*path, "currency"))
-            return {"minor": unknown("/".join((*path, "minor"))), "currency": shown}
+            return {"minor": unknown("/".join(("args", *path, "minor"))), "currency": shown}
         if not isinstance(amount, str) or not isinstance(currency, str):
             raise UnmappableError(f"{'/'.join(path)}: an amount is {{amount, currency}} as texts")
         return {"minor": _minor(amount, currency, path), "currency": currency}

@@ -206,7 +206,8 @@ def test_a_preview_is_never_surer_than_the_real_values(rng: random.Random) -> No
     text = PERMIT if rng.random() < 0.8 else ""
     for number in range(rng.randint(1, 3)):
         effect = rng.choice(["permit", "forbid", "forbid"])
-        role = '@approval("boss") ' if rng.random() < 0.5 else ""
+        asks = effect == "forbid" and rng.random() < 0.5
+        role = '@approval("boss") ' if asks else ""
         when = " && ".join(rng.sample(CONDITIONS, rng.randint(1, 2)))
         lifted = ' unless { context.approvals.contains("boss") }' if role else ""
         text += f'@id("p{number}") {role}{effect} (principal, action, resource)'

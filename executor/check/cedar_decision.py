@@ -1,0 +1,174 @@
+"""The decision: what the policies of one slice say of one call.
+
+A matching forbid wins; otherwise a permit is needed; an error denies; a forbid that an
+approval would lift waits for it.
+
+Cedar itself skips a policy that fails to evaluate, so a broken forbid would *allow*: any error
+therefore denies here. Partial evaluation (some arguments not known yet) is a preview for the
+certificate. It can only be less sure; the full decision on real values comes before every effect.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from executor.check.cedar_engine import Partial, PolicySet
+from executor.check.cedar_request import PolicyQuestion, Request, request_of
+from executor.check.cedar_rules import Rule
+from executor.check.cedar_values import UnmappableError
+
+Code = Literal["policy-denied", "policy-error", "policy-value-unmappable"]
+Verdict = Literal["allow", "deny", "approval", "unknown"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The answer; `unknown` comes only where leaves are, and `role` may then still be needed.
+
+    `needs` are the places whose values an `unknown` waits for. `observed` is what the verdict
+    would have been where policy only observes: the verdict is then to allow.
+    """
+
+    verdict: Verdict
+    role: str | None = None
+    quorum: int = 1
+    policies: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    code: Code | None = None
+    expires_s: float | None = None
+    needs: tuple[str, ...] = ()
+    observed: Verdict | None = None
+
+
+class Slice:
+    """The policies whose heads cover one call, parsed once."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules: Mapping[str, Rule] = {rule.key: rule for rule in rules}
+        self._set = PolicySet({key: rule.body for key, rule in self.rules.items()})
+        # Whether any policy may look at what the run did so far, which admission cannot know.
+        self._asks_of_run = any(rule.asks_of_run for rule in self.rules.values())
+
+    def judge(self, question: PolicyQuestion, connector: str | None = None) -> Judgement:
+        """Decide one call."""
+        try:
+            request = request_of(question, connector, asks_of_run=self._asks_of_run)
+        except UnmappableError as error:
+            return Judgement("deny", messages=(str(error),), code="policy-value-unmappable")
+        if request.is_partial:
+            return self._preview(request, question.approvals)
+        return self._decide(request, question.approvals)
+
+    def _decide(self, request: Request, approvals: frozenset[str]) -> Judgement:
+        found = self._set.full(request.request, request.entities)
+        if found.errors:
+            return self._failed(found.errors)
+        if found.allowed:
+            return Judgement("allow", policies=self._names(found.reasons))
+        deciding = self._forbidding(found.reasons)
+        roles = _roles(deciding)
+        if roles and not roles <= approvals:
+            again = self._set.full(request.with_approvals(approvals | roles), request.entities)
+            if again.allowed and not again.errors:
+                return _asking("approval", deciding, approvals)
+        return _denied(deciding)
+
+    def _preview(self, request: Request, approvals: frozenset[str]) -> Judgement:
+        """Say what is certain whatever the unknown values turn out to be; else `unknown`."""
+        found = self._set.partial(request.request, request.entities)
+        if found.errors:
+            return self._open(found, approvals)
+        if found.allowed is None or (found.allowed and found.left):
+            return self._open(found, approvals)  # what is left may fail, and an error denies
+        if found.allowed:
+            return Judgement("allow", policies=self._names(found.reasons))
+        deciding = self._forbidding(found.reasons)
+        roles = _roles([*deciding, *self._forbidding(found.left)])
+        again = self._set.partial(request.with_approvals(approvals | roles), request.entities)
+        if again.errors:
+            return self._open(found, approvals)
+        if again.allowed is False and self._is_denied_under_any(request, roles):
+            return _denied(deciding)
+        if again.allowed and not again.left:
+            return _asking("approval", deciding, approvals)
+        return self._open(found, approvals)
+
+    def _is_denied_under_any(self, request: Request, roles: frozenset[str]) -> bool:
+        """Of several roles nobody knows yet which will be asked for, so any may have said yes."""
+        if len(roles) <= 1:
+            return True
+        found = self._set.partial(request.with_approvals(None), request.entities)
+        return found.allowed is False and not found.errors
+
+    def _open(self, found: Partial, approvals: frozenset[str]) -> Judgement:
+        """Name the policies that still depend on something, and on what."""
+        permitted = any(not self.rules[key].forbids for key in found.reasons)
+        left = [key for key in found.left if self.rules[key].forbids or not permitted]
+        forbidding = self._forbidding([*found.reasons, *left])
+        asking = _asking("unknown", forbidding, approvals)
+        return Judgement(
+            verdict="unknown",
+            role=asking.role,
+            quorum=asking.quorum,
+            policies=tuple(sorted({*self._names(left), *_names(forbidding)})),
+            messages=asking.messages,
+            expires_s=asking.expires_s,
+            needs=tuple(sorted({name for key in left for name in found.left[key]})),
+        )
+
+    def _failed(self, errors: tuple[str, ...]) -> Judgement:
+        """Say which policy failed, by the name that people gave it."""
+        told = [_renamed(error, self.rules) for error in errors]
+        names = tuple(sorted(name for name, _ in told if name))
+        return Judgement(
+            "deny", policies=names, messages=tuple(text for _, text in told), code="policy-error"
+        )
+
+    def _forbidding(self, keys: Iterable[str]) -> list[Rule]:
+        return [self.rules[key] for key in keys if self.rules[key].forbids]
+
+    def _names(self, keys: Iterable[str]) -> tuple[str, ...]:
+        return _names(self.rules[key] for key in keys)
+
+
+def _renamed(error: str, rules: Mapping[str, Rule]) -> tuple[str, str]:
+    for key, rule in rules.items():
+        if f"`{key}`" in error:
+            return rule.name, error.replace(f"`{key}`", f"`{rule.name}`")
+    return "", error
+
+
+def _denied(deciding: list[Rule]) -> Judgement:
+    messages = _messages(deciding) or (() if deciding else ("no policy permits it",))
+    return Judgement("deny", None, 1, _names(deciding), messages, "policy-denied")
+
+
+def _asking(
+    verdict: Literal["approval", "unknown"], rules: list[Rule], approvals: frozenset[str]
+) -> Judgement:
+    """Name the first role that is still missing; the others are asked for after it."""
+    roles = sorted(_roles(rules) - approvals)
+    if not roles:
+        return Judgement("unknown", policies=_names(rules))
+    asking = [rule for rule in rules if rule.role == roles[0]]
+    expiries = [rule.expires_s for rule in asking if rule.expires_s is not None]
+    return Judgement(
+        verdict,
+        roles[0],
+        max(rule.quorum for rule in asking),
+        _names(rules),
+        _messages(rules),
+        expires_s=min(expiries, default=None),
+    )
+
+
+def _roles(rules: Iterable[Rule]) -> frozenset[str]:
+    return frozenset(rule.role for rule in rules if rule.role)
+
+
+def _names(rules: Iterable[Rule]) -> tuple[str, ...]:
+    return tuple(sorted(rule.name for rule in rules))
+
+
+def _messages(rules: Iterable[Rule]) -> tuple[str, ...]:
+    return tuple(rule.message for rule in rules if rule.message)

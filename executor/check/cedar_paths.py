@@ -1,0 +1,124 @@
+"""What a policy looks at, read from its JSON form: members of the context, and entities by name."""
+
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from connectors.spec import ActionSpec, JsonObject
+
+Path = tuple[str, ...]
+_KNOWN_OF_RESOURCE = ("irreversible", "egress")
+
+
+def uses(body: JsonObject) -> frozenset[Path]:
+    """Every path into the context that the conditions read or ask about, as far as it goes."""
+    return frozenset(_uses(body["conditions"]))
+
+
+def entities(body: JsonObject) -> frozenset[tuple[str, str]]:
+    """Every entity that is named, in the head and in the conditions, as type and id."""
+    head = [body[key] for key in ("principal", "action", "resource")]
+    return frozenset([*_entities(head, "entity"), *_entities(body["conditions"], "__entity")])
+
+
+def settled(body: JsonObject, action: ActionSpec, connector: str | None) -> JsonObject:
+    """The policy with everything put in that is known of one action's calls beforehand.
+
+    Cedar's types know nothing of one operation's id, so that `resource == Operation::"x" && …`
+    would be held against the arguments of every other operation too.
+    """
+    return body | {"conditions": _settle(body["conditions"], action, connector)}
+
+
+def _uses(node: JsonValue) -> Iterator[Path]:
+    match node:
+        case {"Value": _}:
+            return
+        case {".": _} | {"has": _} | {"Var": _}:
+            root, path = _chain(node)
+            if root == "context":
+                yield path
+            elif isinstance(root, dict | list):
+                yield from _uses(root)
+        case dict():
+            for member in node.values():
+                yield from _uses(member)
+        case list():
+            for member in node:
+                yield from _uses(member)
+
+
+def _chain(node: JsonValue) -> tuple[JsonValue, Path]:
+    """A chain of members: the variable that it begins at (or an expression), and the names."""
+    match node:
+        case {"Var": name}:
+            return name, ()
+        case {".": {"left": left, "attr": str(attr)}} | {"has": {"left": left, "attr": str(attr)}}:
+            root, path = _chain(left)
+            return root, (*path, attr)
+        case _:
+            return node, ()
+
+
+def _entities(node: JsonValue, key: str) -> Iterator[tuple[str, str]]:
+    match node:
+        case dict():
+            for name, member in node.items():
+                if name in (key, "entities"):
+                    yield from _named(member)
+                yield from _entities(member, key)
+        case list():
+            for member in node:
+                yield from _entities(member, key)
+
+
+def _named(member: JsonValue) -> Iterator[tuple[str, str]]:
+    for each in member if isinstance(member, list) else [member]:
+        match each:
+            case {"type": str(kind), "id": str(name)}:
+                yield kind, name
+
+
+def _settle(node: JsonValue, action: ActionSpec, connector: str | None) -> JsonValue:
+    match node:
+        case {"==": {"left": {"Var": str(var)}, "right": right}}:
+            found = _is(var, right, action)
+            return node if found is None else {"Value": found}
+        case {"!=": {"left": {"Var": str(var)}, "right": right}}:
+            found = _is(var, right, action)
+            return node if found is None else {"Value": not found}
+        case {"in": {"left": {"Var": str(var)}, "right": right}}:
+            found = _is_in(var, right, action, connector)
+            return node if found is None else {"Value": found}
+        case {".": {"left": {"Var": "resource"}, "attr": str(attr)}} if attr in _KNOWN_OF_RESOURCE:
+            return {"Value": action.irreversible if attr == "irreversible" else action.egress}
+        case dict():
+            return {name: _settle(each, action, connector) for name, each in node.items()}
+        case list():
+            return [_settle(each, action, connector) for each in node]
+        case _:
+            return node
+
+
+def _is(var: str, node: JsonValue, action: ActionSpec) -> bool | None:
+    """Whether a variable is this entity; None where it is none of ours."""
+    match node:
+        case {"Value": {"__entity": {"type": "Operation", "id": name}}} if var == "resource":
+            return name == action.name
+        case {"Value": {"__entity": {"type": "Action", "id": name}}} if var == "action":
+            return name == action.effect.value
+        case _:
+            return None
+
+
+def _is_in(var: str, node: JsonValue, action: ActionSpec, connector: str | None) -> bool | None:
+    match node:
+        case {"Set": list(nodes)}:
+            found = [_is_in(var, each, action, connector) for each in nodes]
+            return None if None in found else any(found)
+        case {"Value": {"__entity": {"type": "Connection", "id": name}}} if var == "resource":
+            return name == action.connection
+        case {"Value": {"__entity": {"type": "Connector", "id": name}}} if var == "resource":
+            return connector is not None and name == connector
+        case _:
+            return _is(var, node, action)
