@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from connectors.catalog import Catalog
 from connectors.spec import Principal
 from executor.check.admit import AdmissionContext, Inputs
+from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
 from executor.check.certificate import Options
 from executor.store.requests import RequestRow
@@ -20,7 +21,7 @@ class Admission:
     policy: Policy
     seal_key: bytes = field(repr=False)
     lift_role: str | None
-    max_steps: int
+    budgets: Budgets
     clock: Callable[[], float]
 
     def today(self) -> str:
@@ -53,5 +54,5 @@ class Admission:
             history=history,
             options=options or Options(),
             lift_role=self.lift_role,
-            max_steps=self.max_steps,
+            budgets=self.budgets,
         )

@@ -12,6 +12,7 @@ from pydantic_settings import (
 )
 
 from connectors.errors import ConfigurationError
+from executor.check.budgets import Budgets
 from planner.models.build import Adapter
 from planner.models.structured import Structured
 
@@ -76,12 +77,6 @@ class PolicyPlace(Place):
     """Where the Cedar texts are, and who may approve targets that nobody said."""
 
     lift_role: str | None = "approver"
-
-
-class Budgets(_Closed):
-    """What a plan may cost at the most."""
-
-    steps: int = Field(default=50, ge=1)
 
 
 class Settings(BaseSettings):

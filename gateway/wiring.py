@@ -90,7 +90,7 @@ async def _assemble(
 ) -> Gateway:
     clock, notices = time.time, Notices()
     admission = Admission(
-        catalog, policy, keys.seal, settings.policy.lift_role, settings.budgets.steps, clock
+        catalog, policy, keys.seal, settings.policy.lift_role, settings.budgets, clock
     )
     machine = Machine(
         store, registry.call, lambda _: policy, keys.seal, keys.idempotency, clock, notices.tell

@@ -17,8 +17,9 @@ from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.analysis import Analysis, with_today
 from executor.check.certificate import Certificate, StepDecision
-from executor.check.context import MAX_STEPS, AdmissionContext, Inputs
+from executor.check.context import AdmissionContext, Inputs
 from executor.check.rules import structural_violations
+from executor.check.spending import Spending, too_many_steps
 from executor.check.standing import decide, labels_of
 from executor.check.types import Flow, validity
 from executor.check.violation import Violation
@@ -28,7 +29,7 @@ from executor.plan.model import Plan, Question
 from executor.plan.types import Type, child
 
 __all__ = [
-    "MAX_STEPS", "Accepted", "AdmissionContext", "Inputs", "Questions", "Rejected",
+    "Accepted", "AdmissionContext", "Inputs", "Questions", "Rejected",
     "SealBrokenError", "Verdict", "admit", "restore", "to_row", "tool_changes",
 ]  # fmt: skip
 HOPELESS = 4  # so many times too many steps are not looked at one by one
@@ -74,11 +75,15 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
     """Accept a plan with its certificate, or say everything that is wrong with it."""
     if plan.questions or plan.unable is not None:
         return Questions(plan.questions, plan.unable)
-    over = tuple(_budget(plan, context))
-    if len(plan.steps) > HOPELESS * context.max_steps:
-        return Rejected(over)
+    if len(plan.steps) > HOPELESS * context.budgets.steps:
+        return Rejected((too_many_steps(len(plan.steps), context.budgets.steps),))
     analysis = Analysis(plan, context.catalog, context.inputs.schema)
-    violations = [*over, *_invalid_inputs(context), *structural_violations(analysis)]
+    spending = Spending(analysis, context)
+    violations = [
+        *spending.violations(),
+        *_invalid_inputs(context),
+        *structural_violations(analysis),
+    ]
     labels = labels_of(analysis, context)
     decisions = []
     for step in plan.steps:
@@ -86,7 +91,7 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
         if action is None:
             continue
         decision, found = decide(step, action, analysis, labels, context)
-        decisions.append(decision)
+        decisions.append(spending.limited(decision))
         violations += found
     if violations:
         return Rejected(tuple(violations))
@@ -159,6 +164,7 @@ def _accept(
         policy="not-evaluated" if context.policy is None else "evaluated",
         policy_version=context.policy.version if context.policy else None,
         options=context.options,
+        budgets=context.budgets,
         steps=decisions,
     )
     unsealed = Accepted(
@@ -212,12 +218,6 @@ def _is_ours(content: JsonObject, seal: str, key: bytes) -> bool:
 
 def _seal(content: JsonObject, key: bytes) -> str:
     return hmac.new(key, canonical(content), "sha256").hexdigest()
-
-
-def _budget(plan: Plan, context: AdmissionContext) -> Iterator[Violation]:
-    if len(plan.steps) > context.max_steps:
-        message = f"{len(plan.steps)} steps; at most {context.max_steps} are allowed"
-        yield Violation("budget-exceeded", "/steps", message, fix="Split the request.")
 
 
 def _invalid_inputs(context: AdmissionContext) -> Iterator[Violation]:

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from connectors.spec import Effect, Integrity
+from executor.check.budgets import Budgets
 
 
 class _Frozen(BaseModel):
@@ -24,10 +25,10 @@ class Guard(_Frozen):
     """A check left for run time, before the call: `at` is a target pointer in the arguments.
 
     A `type` guard holds the JSON Schema that the value must meet; a `policy` guard means that
-    the policy could not decide without the value.
+    the policy could not decide without the value; a `budget` guard is counted in the run.
     """
 
-    kind: Literal["type", "policy"]
+    kind: Literal["type", "policy", "budget"]
     at: str
     why: str
     expected: JsonValue = None  # the JSON Schema of a type guard
@@ -77,6 +78,7 @@ class Certificate(_Frozen):
     policy: Literal["evaluated", "not-evaluated"]
     policy_version: str | None
     options: Options = Options()
+    budgets: Budgets = Budgets()  # a run keeps those that its plan was accepted under
     steps: tuple[StepDecision, ...] = ()
 
     def of(self, step: str) -> StepDecision:

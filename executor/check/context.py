@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 
 from connectors.catalog import Catalog
 from connectors.spec import JsonObject, Label, Principal
+from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
 from executor.check.certificate import Options
-
-MAX_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -38,4 +37,4 @@ class AdmissionContext:
     history: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
     lift_role: str | None = "approver"
-    max_steps: int = MAX_STEPS
+    budgets: Budgets = field(default_factory=Budgets)

@@ -23,6 +23,23 @@ def known_arguments(
     return built if isinstance(built, dict) else Unknown(None)
 
 
+def known_input(text: str, inputs: Mapping[str, JsonValue]) -> JsonValue:
+    """What a reference to the inputs leads to; `Unknown` for any other, or where nothing is."""
+    ref = parse_ref(text)
+    here: JsonValue = dict(inputs)
+    if ref.root != "input":
+        return Unknown(None)
+    for token in ref.tokens:
+        index = array_index(token)
+        if isinstance(here, dict) and token in here:
+            here = here[token]
+        elif isinstance(here, list) and index is not None and index < len(here):
+            here = here[index]
+        else:
+            return Unknown(None)
+    return here
+
+
 def _value(binding: Binding, inputs: Mapping[str, JsonValue]) -> JsonValue:
     match binding.arg:
         case ValueArg(value=value):
@@ -33,7 +50,7 @@ def _value(binding: Binding, inputs: Mapping[str, JsonValue]) -> JsonValue:
             except Flaw:
                 return Unknown(None)
         case RefArg(ref=ref):
-            found = _input(ref, inputs)
+            found = known_input(ref, inputs)
             return _unknown(binding) if isinstance(found, Unknown) else found
         case TextArg(text=pieces):
             found_pieces = [_piece(piece, inputs) for piece in pieces]
@@ -53,20 +70,4 @@ def _unknown(binding: Binding) -> Unknown:
 
 
 def _piece(piece: Lit | RefPiece, inputs: Mapping[str, JsonValue]) -> JsonValue:
-    return piece.lit if isinstance(piece, Lit) else _input(piece.ref, inputs)
-
-
-def _input(text: str, inputs: Mapping[str, JsonValue]) -> JsonValue:
-    ref = parse_ref(text)
-    here: JsonValue = dict(inputs)
-    if ref.root != "input":
-        return Unknown(None)
-    for token in ref.tokens:
-        index = array_index(token)
-        if isinstance(here, dict) and token in here:
-            here = here[token]
-        elif isinstance(here, list) and index is not None and index < len(here):
-            here = here[index]
-        else:
-            return Unknown(None)
-    return here
+    return piece.lit if isinstance(piece, Lit) else known_input(piece.ref, inputs)

@@ -9,6 +9,7 @@ from typing import Any
 from connectors.catalog import Catalog
 from connectors.spec import Integrity, Label, Principal
 from executor.check.admit import AdmissionContext, Inputs, Rejected, Verdict, admit
+from executor.check.budgets import Budgets
 from executor.check.bulk import read_catalog
 from executor.check.cedar import Policy
 from executor.check.parse import parse_plan
@@ -83,7 +84,7 @@ def context(given: dict[str, Any]) -> AdmissionContext:
         today=given.get("today", "2026-03-02"),
         seal_key=SEAL_KEY,
         lift_role=given.get("lift_role", "approver"),
-        max_steps=given.get("max_steps", 50),
+        budgets=Budgets.model_validate(given.get("budgets", {})),
     )
 
 

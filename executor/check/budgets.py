@@ -1,0 +1,128 @@
+"""What one request and its run may use at the most, and how the amounts of a call are read.
+
+Money is counted by currency, exactly, and without its sign: a negative amount makes no room.
+Where any currency has a budget, one that has none may not be spent, unless `*` says how much of
+each other one may be; `*` is also for amounts that name no currency.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Context, Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from connectors.spec import ActionSpec, Sink
+from executor.check.unknown import Unknown
+from executor.plan.refs import split_pointer
+
+EXACT = Context(prec=200)
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
+_Limit = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,6})?$")]
+_Currency = Annotated[str, Field(pattern=r"^([A-Z]{3}|\*)$")]
+
+
+class Budgets(BaseModel):
+    """What a plan, its run and its planning may use; sealed into the certificate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int = Field(default=50, ge=1)
+    items: int = Field(default=1_000, ge=0)  # of one step's `each`
+    all_items: int = Field(default=5_000, ge=0)  # of every `each` of a run
+    calls: int = Field(default=5_000, ge=0)  # of one connection, repetitions among them
+    money: dict[_Currency, _Limit] = {}  # by currency; without any, money is not limited
+    run_s: float = Field(default=7 * 24 * 3600.0, gt=0)  # from a run's start to its last call
+    planning_tokens: int = Field(default=200_000, ge=1)  # of all drafts of one request
+
+    def most(self, currency: str) -> Decimal | None:
+        """How much of a currency may be spent; None where money is not limited."""
+        if not self.money:
+            return None
+        return Decimal(self.money.get(currency, self.money.get("*", "0")))
+
+
+@dataclass(frozen=True)
+class Amount:
+    """One amount of a call: None is what is not known yet, or cannot be read as a number."""
+
+    at: tuple[str, ...]
+    currency: str | None  # "" where the call names none
+    value: Decimal | None
+
+
+def amounts_of(action: ActionSpec, arguments: JsonValue) -> tuple[Amount, ...]:
+    """Every amount that a write is called with; what is not given is none."""
+    if not action.is_write:
+        return ()
+    places = (split_pointer(at) for at, sink in action.sinks.items() if sink is Sink.AMOUNT)
+    return tuple(amount for place in places for amount in _at(arguments, None, place, ()))
+
+
+def total(amounts: Iterable[Decimal]) -> Decimal:
+    """The exact sum."""
+    found = Decimal(0)
+    for each in amounts:
+        found = EXACT.add(found, each)
+    return found
+
+
+def by_currency(amounts: Iterable[Amount]) -> Mapping[str, Decimal]:
+    """The sum of each currency, of what can be read."""
+    sums: dict[str, Decimal] = {}
+    for each in amounts:
+        if each.value is not None and each.currency is not None:
+            sums[each.currency] = total((sums.get(each.currency, Decimal(0)), each.value))
+    return sums
+
+
+def _at(
+    here: JsonValue, parent: JsonValue, rest: tuple[str, ...], path: tuple[str, ...]
+) -> Iterator[Amount]:
+    if isinstance(here, Unknown):
+        yield Amount((*path, *rest), None, None)
+    elif not rest:
+        yield from _of(here, parent, path)
+    elif isinstance(here, list):
+        for index, each in enumerate(here):
+            if rest[0] in ("*", str(index)):
+                yield from _at(each, here, rest[1:], (*path, str(index)))
+    elif isinstance(here, dict):
+        for name, each in here.items():
+            if rest[0] in ("*", name):
+                yield from _at(each, here, rest[1:], (*path, name))
+
+
+def _of(here: JsonValue, parent: JsonValue, path: tuple[str, ...]) -> Iterator[Amount]:
+    match here:
+        case None:
+            return
+        case list():
+            for index, each in enumerate(here):
+                yield from _at(each, here, (), (*path, str(index)))
+        case {"amount": amount, "currency": currency}:
+            yield Amount(path, _currency(currency), _number(amount))
+        case _:
+            beside = parent.get("currency") if isinstance(parent, dict) else None
+            yield Amount(path, _currency(beside), _number(here))
+
+
+def _currency(value: JsonValue) -> str | None:
+    if isinstance(value, Unknown):
+        return None
+    return value.upper() if isinstance(value, str) else ""
+
+
+def _number(value: JsonValue) -> Decimal | None:
+    match value:
+        case bool():
+            return None
+        case int():
+            return Decimal(value).copy_abs()
+        case float():
+            return Decimal(repr(value)).copy_abs()
+        case str() if _NUMBER.fullmatch(value):
+            return Decimal(value).copy_abs()
+        case _:
+            return None
