@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.admission.__main__ import data_sets
 from benchmarks.admission.judge import CALLER, TODAY
-from benchmarks.admission.oracle import Node, codes_of
+from benchmarks.admission.oracle import Node, codes_of, examples
 from connectors.catalog import Catalog
 from executor.check.admit import Accepted, AdmissionContext, Inputs, Rejected, admit
 from executor.check.bulk import read_catalog
@@ -145,7 +145,7 @@ def mutant(seed: Seed, kind: str, rng: Rng) -> str | None:
         return None
     try:
         found = MUTATIONS[kind][0](plan, seed, rng)
-    except IndexError:
+    except (IndexError, KeyError):
         return None  # there is nothing of the sort to choose from
     if found is None:
         found = json.dumps(plan)
@@ -229,6 +229,17 @@ def _extra_argument(plan: dict[str, Any], seed: Seed, rng: Rng) -> None:
     _step(plan, rng).setdefault("args", []).append({"value": "x", "to": to})
 
 
+def _declared_argument(plan: dict[str, Any], seed: Seed, rng: Rng) -> None:
+    """Bind what is declared and was left out, mostly by what fits there."""
+    step = _step(plan, rng)
+    declared = seed.actions[step["action"]][0].get("properties", {})
+    bound = {arg["to"].split("/")[0] for arg in step.get("args", [])}
+    name = rng.choice([each for each in declared if each not in bound])
+    value = rng.choice(examples(declared[name]))
+    arg = {"json": json.dumps(value)} if isinstance(value, dict | list) else {"value": value}
+    step.setdefault("args", []).append(arg | {"to": name})
+
+
 def _deeper_argument(plan: dict[str, Any], seed: Seed, rng: Rng) -> None:
     _any_arg(plan, rng)["to"] += rng.choice(["/0", "/x", "/", "/0/sku"])
 
@@ -297,6 +308,19 @@ def _bad_field(plan: dict[str, Any], seed: Seed, rng: Rng) -> None:
         if "value" in arg and arg["to"].split("/")[-1] in places
     ]
     rng.choice(args)["value"] = rng.choice(["nothing", "*/x", "lines/0", "id", "", "customer/name"])
+
+
+def _bad_clause(plan: dict[str, Any], seed: Seed, rng: Rng) -> None:
+    args = [arg for step in _steps(plan) for arg in step.get("args", [])]
+    clauses = [arg["to"].rpartition("/")[0] for arg in args if arg["to"].endswith("/op")]
+    clause = rng.choice(clauses)
+    op = rng.choice(["<", ">=", "matches", "exists", "in", "~", "!="])
+    value = rng.choice([True, None, 7, "7", "paid", "(", "2026-01-31"])
+    for arg in args:
+        if arg["to"] == f"{clause}/op":
+            arg.update({"value": op})
+        elif arg["to"] == f"{clause}/value" and "value" in arg and rng.random() < 0.8:
+            arg.update({"value": value})
 
 
 def _duplicate_id(plan: dict[str, Any], seed: Seed, rng: Rng) -> None:
@@ -448,6 +472,7 @@ MUTATIONS: dict[str, tuple[Mutation, frozenset[str]]] = {
     ),
     "argument dropped": (_dropped_argument, frozenset({"missing-argument", "sparse-array"})),
     "argument added": (_extra_argument, frozenset({"unknown-argument"})),
+    "declared argument added": (_declared_argument, _TYPE),
     "argument below another's place": (_deeper_argument, frozenset({"unknown-argument"}) | _TYPE),
     "literal of another type": (_wrong_literal, _TYPE),
     "constant for an argument": (_wrong_constant, _TYPE),
@@ -459,6 +484,7 @@ MUTATIONS: dict[str, tuple[Mutation, frozenset[str]]] = {
     "circle": (_circle, frozenset({"cycle"})),
     "bad path": (_bad_path, frozenset({"unknown-path"})),
     "bad field of a function": (_bad_field, frozenset({"unknown-path"})),
+    "bad clause of a function": (_bad_clause, _TYPE | {"not-comparable"}),
     "duplicate id": (_duplicate_id, frozenset({"duplicate-id"})),
     "step repeated": (_repeated_step, frozenset({"duplicate-id"})),
     "overlapping places": (_overlapping, frozenset({"overlapping-argument"})),
