@@ -13,6 +13,7 @@ from pydantic_settings import (
 
 from connectors.errors import ConfigurationError
 from executor.check.budgets import Budgets
+from executor.check.certificate import Mode
 from planner.models.build import Adapter
 from planner.models.structured import Structured
 
@@ -74,8 +75,12 @@ class Place(_Closed):
 
 
 class PolicyPlace(Place):
-    """Where the Cedar texts are, and who may approve targets that nobody said."""
+    """Where the Cedar texts are, what they may do, and who may approve targets nobody said.
 
+    `observe` decides and records, and blocks nothing: for trying policies out.
+    """
+
+    mode: Mode = "enforce"
     lift_role: str | None = "approver"
 
 

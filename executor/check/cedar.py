@@ -14,19 +14,18 @@ question stands, `@message("...")` tells people why.
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Literal
 
 from connectors.canonical import digest
 from connectors.spec import ActionSpec
 from executor.check.cedar_decision import Code, Judgement, Slice, Verdict
 from executor.check.cedar_request import PolicyQuestion
 from executor.check.cedar_rules import PolicyError, Rule, read_rules
+from executor.check.certificate import Mode
 
 __all__ = [
     "Code", "Judgement", "Mode", "Policy", "PolicyError", "PolicyQuestion", "Rule", "Slice",
     "Verdict",
 ]  # fmt: skip
-Mode = Literal["enforce", "observe"]
 
 
 class Policy:

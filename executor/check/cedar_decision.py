@@ -39,6 +39,19 @@ class Judgement:
     needs: tuple[str, ...] = ()
     observed: Verdict | None = None
 
+    @property
+    def told(self) -> str:
+        """What it says, in one line."""
+        what = {
+            "allow": "allowed",
+            "deny": "denied",
+            "approval": f"waits for {self.quorum} of {self.role}",
+            "unknown": f"depends on {', '.join(self.needs) or 'the real values'}",
+        }[self.observed or self.verdict]
+        names = f" by {', '.join(self.policies)}" if self.policies else ""
+        why = f": {'; '.join(self.messages)}" if self.messages else ""
+        return f"{what}{names}{why}"
+
 
 class Slice:
     """The policies whose heads cover one call, parsed once."""

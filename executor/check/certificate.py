@@ -13,6 +13,9 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Mode = Literal["enforce", "observe"]  # whether policy blocks, or only says what it would have done
+
+
 class Standing(StrEnum):
     """How a step stands when its plan is accepted."""
 
@@ -32,6 +35,8 @@ class Guard(_Frozen):
     at: str
     why: str
     expected: JsonValue = None  # the JSON Schema of a type guard
+    policies: tuple[str, ...] = ()  # of a policy guard: those that could not decide yet
+    needs: tuple[str, ...] = ()  # and the places in their context that they wait for
 
 
 class ApprovalNeed(_Frozen):
@@ -41,6 +46,18 @@ class ApprovalNeed(_Frozen):
     quorum: int = 1
     reasons: tuple[str, ...] = ()
     policies: tuple[str, ...] = ()
+    expires_s: float | None = None  # how long the question stands; None: the gateway's default
+
+    def with_(self, other: "ApprovalNeed") -> "ApprovalNeed":
+        """Both at once, of one role: the most people, for the shortest time."""
+        expiries = [each for each in (self.expires_s, other.expires_s) if each is not None]
+        return ApprovalNeed(
+            role=self.role,
+            quorum=max(self.quorum, other.quorum),
+            reasons=tuple(dict.fromkeys((*self.reasons, *other.reasons))),
+            policies=tuple(dict.fromkeys((*self.policies, *other.policies))),
+            expires_s=min(expiries, default=None),
+        )
 
 
 class ValueLabel(_Frozen):
@@ -62,6 +79,7 @@ class StepDecision(_Frozen):
     labels: dict[str, ValueLabel] = {}
     result_label: ValueLabel | None = None
     policies: tuple[str, ...] = ()  # the deciding policies, where already known
+    observed: str | None = None  # what policy would have said, where it only observes
 
 
 class Options(_Frozen):

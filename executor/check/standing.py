@@ -73,8 +73,7 @@ def decide(
     if judgement and judgement.verdict == "deny":
         violations.append(_denied(step, analysis.place[step.id], judgement))
     if judgement and judgement.verdict == "unknown":
-        role = f"; it may ask for {judgement.role}" if judgement.role else ""
-        guards.append(Guard(kind="policy", at="", why=f"decided on the real values{role}"))
+        guards.append(_undecided(judgement))
     approval = _approval(action, concerns, judgement, context.lift_role)
     standing = Standing.ALLOWED
     if guards:
@@ -92,8 +91,17 @@ def decide(
         labels={join_pointer(each.to): _shown(labels.argument(each)) for each in bindings},
         result_label=_shown(result),
         policies=judgement.policies if judgement else (),
+        observed=judgement.told if judgement and judgement.observed else None,
     )
     return decision, violations
+
+
+def _undecided(judgement: Judgement) -> Guard:
+    """What policy has to see before it can decide, and which of its texts want it."""
+    what = ", ".join(judgement.needs) or "the real values"
+    why = f"{', '.join(judgement.policies) or 'policy'}: decided once {what} can be seen"
+    why += f"; it may ask for {judgement.role}" if judgement.role else ""
+    return Guard(kind="policy", at="", why=why, policies=judgement.policies, needs=judgement.needs)
 
 
 def _type_guards(step: Step, action: ActionSpec, analysis: Analysis) -> list[Guard]:
@@ -183,6 +191,7 @@ def _approval(
             quorum=asked.quorum,
             reasons=(*own, *reasons),
             policies=asked.policies,
+            expires_s=asked.expires_s,
         )
     also = tuple(f"{reason} (and then by {asked.role})" for reason in reasons)
     return ApprovalNeed(role=role, reasons=(*own, *also), policies=asked.policies)

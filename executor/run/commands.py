@@ -28,6 +28,7 @@ class OpenGate:
     quorum: int
     reasons: tuple[str, ...]
     policies: tuple[str, ...]
+    expires_s: float | None = None  # None: as long as a question stands by default
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Perform:
     key: str | None  # that of the earlier attempts, if there were any
     approval: str | None = None
     approved_hash: str | None = None  # what the approval covers: for `each` the whole list
+    observed: tuple[str, ...] = ()  # what policy would have said, where it only observes
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,7 @@ class IntentRecorded(_Event):
     approval: str | None
     send_before: float
     timeout_s: float
+    observed: list[str] = []  # what policy would have said, where it only observes
 
 
 class Failure(BaseModel):

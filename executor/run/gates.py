@@ -40,10 +40,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Passage:
-    """The call may be made; `approval` is what allows it where one was needed."""
+    """The call may be made; `approval` is what allows it where one was needed.
+
+    `observed` tells what policy would have said, had it not been told only to observe.
+    """
 
     approval: str | None = None
     approved_hash: str | None = None
+    observed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,10 @@ class Gatekeeper:
         for need in _needs(certified, judgements):
             if need.role not in granted:
                 return self._ask(need, shown or asked(), gates)
+        observed = tuple(dict.fromkeys(each.told for each in judgements if each.observed))
         if not granted or shown is None:
-            return Passage()
-        return Passage(next(iter(granted.values())), shown.args_hash)
+            return Passage(observed=observed)
+        return Passage(next(iter(granted.values())), shown.args_hash, observed)
 
     def _is_granted(self, gate: Gate) -> bool:
         in_time = gate.opened.expires_at > self.outside.now
@@ -92,7 +97,7 @@ class Gatekeeper:
         return Next(
             OpenGate(
                 self.step, "", self.action, shown.arguments, shown.args_hash,
-                need.role, need.quorum, need.reasons, need.policies,
+                need.role, need.quorum, need.reasons, need.policies, need.expires_s,
             )
         )  # fmt: skip
 
@@ -138,7 +143,8 @@ def _denied(judgement: Judgement) -> Failed:
 
 
 def _needs(certified: ApprovalNeed | None, judgements: Sequence[Judgement]) -> list[ApprovalNeed]:
-    needs = [certified] if certified is not None else []
+    """Whom to ask: of several needs of one role the most people, for the shortest time."""
+    needs = [] if certified is None else [certified]
     for judgement in judgements:
         if judgement.verdict == "approval" and judgement.role is not None:
             reasons = judgement.messages or (f"policy {', '.join(judgement.policies)}",)
@@ -148,6 +154,10 @@ def _needs(certified: ApprovalNeed | None, judgements: Sequence[Judgement]) -> l
                     quorum=judgement.quorum,
                     reasons=reasons,
                     policies=judgement.policies,
+                    expires_s=judgement.expires_s,
                 )
             )
-    return needs
+    asked: dict[str, ApprovalNeed] = {}
+    for need in needs:
+        asked[need.role] = asked[need.role].with_(need) if need.role in asked else need
+    return [*asked.values()]

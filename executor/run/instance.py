@@ -252,6 +252,10 @@ class Instance:
         held = self.outside.held(self.place, self.action.connection)
         if held > self.outside.now:
             return Waiting("rate_limit", held)
+        message = self._over_budget(settles=doubt is not None)
+        if message is not None:
+            over = Failed("budget-exceeded", message)
+            return over if doubt is None else self._find_out(doubt, absent_from=inf)
         keeper = Gatekeeper(self.accepted, self.state, self.outside, *self.place, self.action)
         passage = keeper.judge((self.arguments,), self.asked)
         if isinstance(passage, Failed) and doubt is not None:
@@ -264,9 +268,14 @@ class Instance:
         return Next(
             Perform(
                 *self.place, n, self.action, self.arguments, hashed, key,
-                passage.approval, passage.approved_hash,
+                passage.approval, passage.approved_hash, passage.observed,
             )
         )  # fmt: skip
+
+    def _over_budget(self, *, settles: bool) -> str | None:
+        tally = self.around.tally
+        too_late = None if settles else tally.too_late(self.outside.now)
+        return too_late or tally.too_much(self.place, self.action, (self.arguments,))
 
 
 def _lacks_credentials(attempt: Attempt) -> bool:

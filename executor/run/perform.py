@@ -73,6 +73,7 @@ class Performer:
             policy_version=policy_version,
             approval=command.approval,
             approved_hash=command.approved_hash,
+            observed=command.observed,
             timeout_s=command.action.timeout_s,
             limits=command.action.limits,
         )

@@ -9,7 +9,7 @@ from executor.store import ids
 from executor.store.approvals import ApprovalRow
 from executor.store.drives import Claim
 
-GATE_EXPIRES_S = 24 * 3600.0
+GATE_EXPIRES_S = 24 * 3600.0  # unless the policy that asks says otherwise
 
 
 def question(
@@ -36,7 +36,7 @@ def question(
         nonce=token_hex(16),
         state="open",
         created_at=now,
-        expires_at=now + GATE_EXPIRES_S,
+        expires_at=now + (gate.expires_s or GATE_EXPIRES_S),
     )
     event = e.GateOpened(
         approval=row.id,

@@ -65,6 +65,7 @@ class Intent:
     approved_hash: str | None  # of what was approved: for `each` of all items together
     timeout_s: float
     limits: Limits | None
+    observed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,7 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
         "approval": intent.approval,
         "send_before": send_before,
         "timeout_s": intent.timeout_s,
+        "observed": [*intent.observed],
     }
     append(c, claim.tenant, claim.id, [NewEvent("intent.recorded", told)], now)
     return send_before
