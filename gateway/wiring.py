@@ -15,6 +15,7 @@ from connectors.credentials import secret_of
 from connectors.errors import ConfigurationError
 from connectors.registry import ConnectionSettings, Registry, open_registry
 from executor.check.cedar import Policy, PolicyError
+from executor.check.cedar_validation import require_valid
 from executor.dispatch.local import LocalDispatcher
 from executor.playbook import Playbook, PlaybookError, read_playbook
 from executor.run.drive import Machine
@@ -68,6 +69,7 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
     try:
         async with open_registry(connections(settings), secret_of) as registry:
             catalog = await registry.load()
+            await asyncio.to_thread(require_valid, policy, catalog)
             planners = _planners(settings, playbooks)
             gateway = await _assemble(settings, store, registry, catalog, policy, planners, keys)
             await gateway.dispatcher.start()
@@ -149,13 +151,14 @@ def load_policy(settings: Settings) -> Policy:
     """Read every `*.cedar` of the policy folder; no folder means that nothing writes."""
     if settings.policy.path is None:
         return Policy.parse({})
+    connectors = {name: each.connector for name, each in settings.connections.items()}
     folder = settings.at(settings.policy.path)
     if not folder.is_dir():
         raise ConfigurationError(f"policy.path: there is no folder {folder}")
     texts = {file.name: _text(file) for file in sorted(folder.glob("*.cedar"))}
     if not texts:
         raise PolicyError(f"{folder} holds no *.cedar file")
-    return Policy.parse(texts)
+    return Policy.parse(texts, settings.policy.mode, connectors)
 
 
 def load_playbooks(settings: Settings) -> list[Playbook]:
