@@ -723,7 +723,9 @@ class _Reading:
             parts = [args.get(("where", number, name)) for name in ("field", "op", "value")]
             if all(parts):
                 field, op, value = (part or {} for part in parts)
-                left = _reach(items(listed), field.get("value")) if listed is not None else None
+                path = field.get("value")
+                is_known = listed is not None and isinstance(path, str)
+                left = _reach(items(listed or OPEN), path) if is_known else None
                 right = self._source(value, step)
                 self._clause(str(op.get("value")), left, right, needs_text=False)
 
