@@ -7,6 +7,8 @@ conditions, the list it goes through, any untrusted argument, and arguments that
 `fn.*` only joins. Leaves that the schema enumerates, booleans, and the control values of `fn.*`
 choose among what was offered, so they are exempt.
 
+What decides whether or how often a step acts is part of the label of its arguments.
+
 Rule A: in a write, a recipient, amount, resource or address below `trusted` needs an approval.
 Rule B: untrusted content that others will see needs one too.
 """
@@ -64,18 +66,20 @@ class Labels:
         self._said = said
         self._inputs = inputs
         self._results: dict[str, Label] = {}
-        self._arguments: dict[str, dict[int, Label]] = {}
+        self._own: dict[str, dict[int, Label]] = {}  # of arguments, by what is bound to them
+        self._control: dict[str, Label] = {}  # of what decides whether and how often a step acts
         for step_id in order:
             step = analysis.by_id[step_id]
             bindings = list(analysis.bindings(step))
-            self._arguments[step_id] = {
+            self._own[step_id] = {
                 each.index: self._of_binding(each).join(self._of_place(each)) for each in bindings
             }
+            self._control[step_id] = self._of_control(step)
             self._results[step_id] = self._of_result(step, bindings)
 
     def argument(self, binding: Binding) -> Label:
-        """The label of one argument."""
-        return self._arguments.get(binding.step.id, {}).get(binding.index, _MODEL)
+        """The label of one argument: of what is bound to it, and of what decides on the step."""
+        return self._own_of(binding).join(self._control.get(binding.step.id, _MODEL))
 
     def result(self, step: Step) -> Label:
         """The label of the step's result."""
@@ -88,10 +92,13 @@ class Labels:
         for binding in self._analysis.bindings(step):
             label = self.argument(binding)
             for sink in sorted(sinks_at(action, binding.to)):
-                made_up = sink in TARGETS and not label.integrity.at_least(Integrity.TRUSTED)
-                tainted = sink is Sink.CONTENT and label.integrity is Integrity.UNTRUSTED
-                if made_up or tainted:
-                    yield Concern(binding, sink, label, _why(binding, sink, label))
+                if _is_concerning(sink, label):
+                    own = self._own_of(binding)
+                    why = _why(binding, sink, own if _is_concerning(sink, own) else None)
+                    yield Concern(binding, sink, label, why)
+
+    def _own_of(self, binding: Binding) -> Label:
+        return self._own.get(binding.step.id, {}).get(binding.index, _MODEL)
 
     def _of_binding(self, binding: Binding) -> Label:
         match binding.arg:
@@ -170,14 +177,18 @@ class Labels:
             return _MODEL if source.root in OWN_ROOTS else self._of_ref(step, source)
         return self._results.get(ref.root, _MODEL)
 
+    def _of_control(self, step: Step) -> Label:
+        """Whoever writes a condition's value, or a list, decides whether and how often."""
+        found = [self._of_ref(step, use.ref) for use in refs_of_conds(step.when, "", "when")]
+        if step.each is not None:
+            found.append(self._of_ref(step, parse_ref(step.each)))
+        return _join(found)
+
     def _of_result(self, step: Step, bindings: list[Binding]) -> Label:
         action = self._analysis.action(step)
-        conds = refs_of_conds(step.when, "", "when")
-        chosen = [self._of_ref(step, use.ref) for use in conds]
-        if step.each is not None:
-            chosen.append(self._of_ref(step, parse_ref(step.each)))
+        chosen = [self._control[step.id]]
         if action is None or step.action.startswith("fn."):
-            return _join([*chosen, *(self._arguments[step.id].values())])
+            return _join([*chosen, *self._own[step.id].values()])
         readers = None if action.readers is None else frozenset(action.readers)
         source = Label(Integrity(action.reads_as), readers)
         for each in bindings:
@@ -220,8 +231,17 @@ def _join(labels: Iterable[Label]) -> Label:
     return reduce(Label.join, labels, _TOP)
 
 
-def _why(binding: Binding, sink: Sink, label: Label) -> str:
+def _is_concerning(sink: Sink, label: Label) -> bool:
+    if sink in TARGETS:
+        return not label.integrity.at_least(Integrity.TRUSTED)
+    return sink is Sink.CONTENT and label.integrity is Integrity.UNTRUSTED
+
+
+def _why(binding: Binding, sink: Sink, label: Label | None) -> str:
+    """Why a value needs an approval; without its label, because of what decides on its step."""
     where = join_pointer(binding.to) or "the whole argument"
+    if label is None:
+        return f"{where} ({sink.value}): an untrusted result decides whether or how often"
     source = {
         Integrity.MODEL: "is not in the words of the request",
         Integrity.UNTRUSTED: "comes from an untrusted result",
