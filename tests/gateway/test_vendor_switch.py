@@ -6,11 +6,13 @@ from typing import Any
 
 import httpx2
 import pytest
-from served import MUG, SHOP, answered, approve, ask, plan, serving, step, until_status
+from served import SHOP, answered, approve, ask, plan, serving, step, until_status
 
 from gateway.demo.config import write_config
 
 MINOR, DECIMAL = "payments-minor", "payments-decimal"
+# An order that no other test pays back: there is only so much to give back of each.
+TEAPOT = "A teapot in order 1044 arrived broken. Please make it right and let the customer know."
 TOO_MUCH = plan(
     {
         **step("refund", "payments.refund_create", payment_id="pay_1046", reason="twice"),
@@ -77,7 +79,7 @@ async def _story(config: Path) -> dict[str, Any]:
     async with serving(config) as running:
         requester = await running.person("requester-1", "requester")
         approver = await running.person("approver-1", "approver")
-        asked = await ask(requester, MUG)
+        asked = await ask(requester, TEAPOT)
         planned = await answered(requester, asked["id"], remedy="refund")
         shown = (await requester.get(f"/v1/plans/{planned['plan']}")).json()
         await approve(approver, planned["run"])
