@@ -18,13 +18,15 @@ from executor.plan.graph import Graph, data_sources, graph, order, upstream
 from executor.plan.model import Step
 from executor.plan.refs import OWN_ROOTS
 from executor.run import events as e
-from executor.run.commands import Command, Finish, OpenGate, Perform, Record, Wait
+from executor.run.commands import Command, Finish, Record, Wait
 from executor.run.facts import facts
 from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage, standing
+from executor.run.hold import held
 from executor.run.instance import Instance, compute, prepare
 from executor.run.items import Items, outcome
 from executor.run.resolve import Scope, build_answer
 from executor.run.state import RunState
+from executor.run.tally import Tally
 from executor.run.verdicts import (
     Done,
     Failed,
@@ -49,10 +51,11 @@ def decide(accepted: Accepted, state: RunState, outside: Outside) -> tuple[Comma
         return ()
     if records := tuple(facts(accepted, state, outside)):
         return records
-    moves = _Round(accepted, state, outside).moves()
+    tally = Tally(accepted, state, outside.in_flight)
+    moves = _Round(accepted, state, outside, tally).moves()
     if moves.records:
         return tuple(moves.records)
-    _hold_first_effect(state, moves)
+    moves.hold(tally, outside)
     if moves.commands:
         return tuple(moves.commands)
     return (_wait_or_finish(accepted, state, outside, moves.waits),)
@@ -89,12 +92,20 @@ class _Moves:
                 )
                 self.records.append(Record(failure))
 
+    def hold(self, tally: Tally, outside: Outside) -> None:
+        """Let no call begin that has to wait for what else begins or is under way."""
+        waits = [each for _, each in self.waits]
+        for command, waiting in [*held(tally, outside, self.commands, waits)]:
+            self.commands.remove(command)
+            self.waits.append((command.step, waiting))
+
 
 @dataclass(frozen=True)
 class _Round:
     accepted: Accepted
     state: RunState
     outside: Outside
+    tally: Tally
 
     def moves(self) -> _Moves:
         """Judge every step whose turn it is, and ask early about those whose turn will come."""
@@ -146,6 +157,8 @@ class _Round:
         if not isinstance(prepared, dict):
             return prepared
         action = self.accepted.actions[step.action]
+        if message := self.tally.too_much((step.id, ""), action, (prepared,)):
+            return Failed("budget-exceeded", message)
         keeper = Gatekeeper(self.accepted, self.state, self.outside, step.id, "", action)
         return keeper.judge((prepared,), lambda: Asked.of(prepared))
 
@@ -208,24 +221,11 @@ class _Round:
         has_failed = bool(self.state.failed) and options.on_failure != "continue"
         doubtful = any(place[0] != step for place in self.state.doubts)
         return Surroundings(
+            tally=self.tally,
             is_stopping=self.state.cancelled is not None or has_failed,
             is_cancelled=self.state.cancelled is not None,
             uncertain_elsewhere=doubtful and options.on_uncertain != "continue",
         )
-
-
-def _hold_first_effect(state: RunState, moves: _Moves) -> None:
-    """Let nothing act before every approval that can be asked for has been given."""
-    attempts = [each for found in state.attempts.values() for each in found]
-    has_begun = any(each.intent.effect is not Effect.READ for each in attempts)
-    asks = any(isinstance(each, OpenGate) for each in moves.commands)
-    asks = asks or any(each.waiting_for == "approval" for _, each in moves.waits)
-    if has_begun or not asks:
-        return
-    for command in [*moves.commands]:
-        if isinstance(command, Perform) and command.action.is_write:
-            moves.commands.remove(command)
-            moves.waits.append((command.step, Waiting("elsewhere")))
 
 
 def _wait_or_finish(

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from executor.fn import FUNCTIONS
+from executor.plan.graph import graph, order
 from executor.plan.model import Step
 from executor.plan.refs import parse_ref
 from executor.run.events import ItemFailure
@@ -20,7 +21,6 @@ from executor.run.instance import Instance, compute, prepare
 from executor.run.resolve import Scope, value_at
 from executor.run.verdicts import Done, Failed, Next, Skipped, Verdict, Waiting
 
-MOST_ITEMS = 1000
 _ITS_TURN_COMES = Waiting("flight")
 
 
@@ -50,6 +50,8 @@ class Items:
         """Whether all calls together may be made: none has a flaw, and nobody is to be asked."""
         if isinstance(self._items, Failed):
             return self._items
+        if (message := self._too_many(self._items)) is not None:
+            return Failed("budget-exceeded", message)
         prepared = [self._prepared(index, item) for index, item in enumerate(self._items)]
         for index, each in enumerate(prepared):
             if isinstance(each, Failed) and not self._goes_on:
@@ -58,6 +60,8 @@ class Items:
         whole = self.whole
         if self._step.action in FUNCTIONS or not calls or whole.around.is_stopping:
             return Passage()
+        if message := whole.around.tally.too_much(whole.place, whole.action, calls):
+            return Failed("budget-exceeded", message)
         keeper = Gatekeeper(whole.accepted, whole.state, whole.outside, *whole.place, whole.action)
         return keeper.judge(calls, lambda: Asked.of_items(calls))
 
@@ -74,10 +78,26 @@ class Items:
         found = value_at(self.whole.scope, self._step.each or "")
         if not isinstance(found, list):
             return Failed("missing-value", f"no list is at {self._step.each}")
-        if len(found) > MOST_ITEMS:
-            message = f"{len(found)} items; at most {MOST_ITEMS} are allowed"
+        most = self.whole.accepted.certificate.budgets.items
+        if len(found) > most:
+            message = f"{len(found)} items; at most {most} are allowed"
             return Failed("budget-exceeded", message)
         return found
+
+    def _too_many(self, items: list[JsonValue]) -> str | None:
+        """Why the list is too long beside those of the steps before it, and of what has begun."""
+        plan, state = self.whole.accepted.plan, self.whole.state
+        steps, before, found = {each.id: each for each in plan.steps}, True, len(items)
+        begun = {*state.done, *(place[0] for place in state.attempts)}
+        for name in order(graph(plan)):
+            before = before and name != self._step.id
+            each = steps[name].each
+            if each is None or name == self._step.id or not (before or name in begun):
+                continue
+            other = value_at(self.whole.scope, each)
+            found += len(other) if isinstance(other, list) else 0
+        most = self.whole.accepted.certificate.budgets.all_items
+        return f"{found} items of all steps; at most {most} are allowed" if found > most else None
 
     @cached_property
     def _makers(self) -> list[JsonValue] | None:

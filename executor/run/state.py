@@ -82,6 +82,7 @@ class RunState:
     """What is known of a run."""
 
     started: bool = False
+    started_at: float | None = None
     done: Mapping[str, JsonValue] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
     failed: Mapping[str, e.StepFailed] = field(default_factory=dict)
@@ -154,7 +155,7 @@ def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None)
 def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C901 - one table
     match event:
         case e.RunStarted():
-            return replace(state, started=True)
+            return replace(state, started=True, started_at=at)
         case e.StepSkipped():
             return replace(state, skipped={**state.skipped, event.step: event.because})
         case e.StepDone():

@@ -9,6 +9,7 @@ from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.commands import Command
 from executor.run.state import Place
+from executor.run.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Outside:
 class Surroundings:
     """How the run as a whole stands, for one of its steps."""
 
+    tally: Tally
     is_stopping: bool = False
     is_cancelled: bool = False
     uncertain_elsewhere: bool = False

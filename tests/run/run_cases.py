@@ -7,6 +7,7 @@ from typing import Any
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Principal
 from executor.check.admit import Accepted, AdmissionContext, Inputs, admit
+from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
 from executor.check.certificate import Options
 from executor.plan.model import Plan
@@ -65,6 +66,7 @@ def accept(
     rules: str | None = PERMIT,
     options: Options | None = None,
     more: tuple[ActionSpec, ...] = (),
+    budgets: Budgets | None = None,
     **inputs: Any,
 ) -> Accepted:
     """Admit a plan; whatever is wrong with it fails the test."""
@@ -78,6 +80,7 @@ def accept(
         today="2026-01-01",
         seal_key=SEAL,
         options=options or Options(),
+        budgets=budgets or Budgets(),
     )
     verdict = admit(plan, context)
     assert isinstance(verdict, Accepted), verdict

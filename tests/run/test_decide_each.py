@@ -16,10 +16,11 @@ from run_cases import (
     uncertain,
 )
 
+from executor.check.budgets import Budgets
+from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.certificate import Options
 from executor.run.commands import Finish, OpenGate, Perform
 from executor.run.decide import MOST_AT_ONCE
-from executor.run.items import MOST_ITEMS
 
 CONTINUE = Options(on_failure="continue")
 
@@ -69,7 +70,7 @@ def test_what_is_no_list_fails_and_so_does_what_is_not_there() -> None:
 
 def test_a_list_over_the_budget_is_refused_before_its_first_call() -> None:
     run = play(step("r"), step("a", "blind", ref("each", "x"), each="r/list"))
-    run.call("r", applied({"list": [*range(MOST_ITEMS + 1)]}))
+    run.call("r", applied({"list": [*range(Budgets().items + 1)]}))
 
     assert run.finish().code == "budget-exceeded"
     assert run.state.attempts.keys() == {("r", "")}
@@ -290,17 +291,14 @@ def test_a_cancelled_list_begins_no_other_item() -> None:
 def test_what_has_ended_costs_next_to_nothing_in_later_rounds(number: int) -> None:
     run = over("blind", *range(number))
     judged = 0
-    policy = run.policy
 
-    class Counting:
-        version = policy.version
-
-        def judge(self, question: Any) -> Any:
+    class Counting(Policy):
+        def judge(self, question: PolicyQuestion) -> Judgement:
             nonlocal judged
             judged += 1
-            return policy.judge(question)
+            return super().judge(question)
 
-    run.policy = Counting()  # type: ignore[assignment]  # counts the questions
+    run.policy = Counting(run.policy.rules, run.policy.version)
     while not isinstance((found := run.go())[0], Finish):
         for each in found:
             if isinstance(each, Perform):

@@ -1,0 +1,152 @@
+"""What a run has used of the budgets it was accepted under, counted from its journal.
+
+A call counts for its connection each time it is made. An amount counts once for its place, if its
+effect happened or may have; what was refused gives its share back. A call that would be too much
+ends its step with `budget-exceeded` before anything is sent. While calls are under way whose end
+is not known, one that may turn out to be too much waits for them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from connectors.spec import ActionSpec, JsonObject
+from executor.check.admit import Accepted
+from executor.check.budgets import Amount, Budgets, amounts_of, by_currency, total
+from executor.run.commands import Perform
+from executor.run.state import Attempt, Place, RunState
+
+_NONE = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The counts of one run at one moment."""
+
+    accepted: Accepted
+    state: RunState
+    in_flight: frozenset[Place]
+
+    @property
+    def budgets(self) -> Budgets:
+        """Those that the plan was accepted under."""
+        return self.accepted.certificate.budgets
+
+    def too_much(self, place: Place, action: ActionSpec, calls: Sequence[JsonObject]) -> str | None:
+        """Why these calls of one step are more than what is left, if they are."""
+        made = self._calls[action.connection] + len(calls)
+        if made > self.budgets.calls:
+            return f"{made} calls of {action.connection}; at most {self.budgets.calls} are allowed"
+        return self._too_much_money(place, action, calls)
+
+    def too_late(self, now: float) -> str | None:
+        """Why no call may begin any more, if that is so; settling a doubt is never too late."""
+        started, most = self.state.started_at, self.budgets.run_s
+        if started is None or now - started <= most:
+            return None
+        return f"the run has lasted {now - started:.0f} s; at most {most:.0f} are allowed"
+
+    def together(self, commands: Iterable[Perform]) -> Iterator[Perform]:
+        """Those calls that are not too much even if all that is under way happens."""
+        calls = self._calls + self._unrecorded
+        money = {place: by_currency(found) for place, found in self._amounts.items()}
+        for command in commands:
+            place, connection = (command.step, command.iteration), command.action.connection
+            mine = by_currency(amounts_of(command.action, command.arguments))
+            later = {**money, place: mine}
+            if calls[connection] >= self.budgets.calls or (mine and not self._fits(later)):
+                continue
+            calls[connection] += 1
+            money = later
+            yield command
+
+    def _too_much_money(
+        self, place: Place, action: ActionSpec, calls: Sequence[JsonObject]
+    ) -> str | None:
+        if not self.budgets.money:
+            return None
+        new = [amount for call in calls for amount in amounts_of(action, call)]
+        if any(each.value is None for each in new):
+            return "an amount cannot be read as a number, so it cannot be counted"
+        settled = [
+            amount
+            for other, amounts in self._amounts.items()
+            if other != place and other not in self._open
+            for amount in amounts
+        ]
+        sums = by_currency([*settled, *new])
+        for currency in by_currency(new):
+            most = self.budgets.most(currency)
+            if most is not None and sums[currency] > most:
+                told = currency or "of no currency"
+                return f"{sums[currency]:f} {told}; at most {most:f} are allowed in a run"
+        return None
+
+    def _fits(self, money: Mapping[Place, Mapping[str, Decimal]]) -> bool:
+        """Whether all of it together is allowed; what is not in the journal yet may be anything."""
+        if not self.budgets.money:
+            return True
+        if any(self._moves_money(place) for place in self.not_recorded):
+            return False
+        sums: dict[str, Decimal] = {}
+        for each in money.values():
+            for currency, value in each.items():
+                sums[currency] = total((sums.get(currency, _NONE), value))
+        return all(value <= (self.budgets.most(each) or _NONE) for each, value in sums.items())
+
+    @cached_property
+    def _calls(self) -> Counter[str]:
+        """The calls made, by connection."""
+        made = (each.intent.action for found in self.state.attempts.values() for each in found)
+        return Counter(action.partition(".")[0] for action in made)
+
+    @cached_property
+    def _amounts(self) -> Mapping[Place, tuple[Amount, ...]]:
+        """The amounts of every place whose effect happened, or may have."""
+        found = {}
+        for place, attempts in self.state.attempts.items():
+            last = attempts[-1].intent
+            if any(each.may_have_happened for each in attempts):
+                found[place] = amounts_of(self.accepted.actions[last.action], last.arguments)
+        return found
+
+    @cached_property
+    def _open(self) -> frozenset[Place]:
+        """Where a call is under way of which nothing else is in doubt."""
+        return frozenset(
+            place for place, found in self.state.attempts.items() if _is_only_under_way(found)
+        )
+
+    @cached_property
+    def not_recorded(self) -> frozenset[Place]:
+        """What is under way without being in the journal; a search is taken for a call."""
+        recorded = {
+            place for place, found in self.state.attempts.items() if found[-1].ended is None
+        }
+        return self.in_flight - recorded
+
+    @cached_property
+    def _unrecorded(self) -> Counter[str]:
+        steps = {each.id: each for each in self.accepted.plan.steps}
+        return Counter(steps[place[0]].action.partition(".")[0] for place in self.not_recorded)
+
+    def action_at(self, place: Place) -> ActionSpec | None:
+        """What a step calls; None for a function."""
+        step = next(each for each in self.accepted.plan.steps if each.id == place[0])
+        return self.accepted.actions.get(step.action)
+
+    def _moves_money(self, place: Place) -> bool:
+        action = self.action_at(place)
+        is_settled = place in self._amounts  # repeated, or searched for: it counts already
+        return action is not None and not is_settled and _has_amounts(action)
+
+
+def _is_only_under_way(attempts: tuple[Attempt, ...]) -> bool:
+    *before, last = attempts
+    return last.ended is None and not any(each.may_have_happened for each in before)
+
+
+def _has_amounts(action: ActionSpec) -> bool:
+    return action.is_write and "amount" in action.sinks.values()
