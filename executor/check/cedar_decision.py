@@ -48,7 +48,8 @@ class Judgement:
             "approval": f"waits for {self.quorum} of {self.role}",
             "unknown": f"depends on {', '.join(self.needs) or 'the real values'}",
         }[self.observed or self.verdict]
-        names = f" by {', '.join(self.policies)}" if self.policies else ""
+        link = "for" if (self.observed or self.verdict) == "unknown" else "by"
+        names = f" {link} {', '.join(self.policies)}" if self.policies else ""
         why = f": {'; '.join(self.messages)}" if self.messages else ""
         return f"{what}{names}{why}"
 

@@ -78,6 +78,11 @@ def read(text: str) -> tuple[JsonObject, ...]:
     return tuple(policies[f"policy{number}"] for number in range(len(policies)))
 
 
+def text_of(policy: JsonObject) -> str:
+    """A policy as Cedar writes it."""
+    return cedarpy.format_policies(cedarpy.policies_from_json_str(_document({"p": policy}))).strip()
+
+
 def flaws(policy: JsonObject, schema: JsonObject) -> tuple[str, ...]:
     """What is wrong with a policy under a schema, in Cedar's words."""
     text = cedarpy.policies_from_json_str(_document({"policy0": policy}))

@@ -2,7 +2,7 @@
 
 Cedar types the context by action, and our actions are effect classes, so that one schema for all
 operations could say nothing of the arguments. Each policy is therefore validated against every
-operation that its head covers, over the members that it looks at (docs/adr/0005).
+operation that its head covers, over the members that it looks at.
 
 The types are those that `cedar_values.py` maps to. Where a JSON Schema leaves open what comes,
 or Cedar has no type for it, the type is one of several: `candidates` holds them all, and only

@@ -29,6 +29,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "actions": ("cli.operate:actions", "List what can be done, or show one action whole."),
     "admit": ("cli.admission:admit", "Judge plans against a catalogue and a policy; nothing runs."),
+    "policy": ("cli.policy:app", "Check policies, test them by cases, explain what they decide."),
     "keys": ("cli.keys:app", "Make, list and revoke API keys."),
 }
 EPILOG = "Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 somebody has to act first."

@@ -1,0 +1,188 @@
+"""Cases: what a policy is meant to say of calls, written down beside it and held against it.
+
+A file holds `{"cases": [{name, principal, action, arguments, labels?, run?, approvals?, unknown?,
+expect, role?, policies?}]}`. Every top-level argument is as good as said by the person who asks
+(`request`) unless `labels` says otherwise; nothing was written yet unless `run` says so; `unknown`
+lists the places whose values are not known, as at admission.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Principal
+from executor.check.cedar import Judgement, Policy, PolicyQuestion, Verdict
+from executor.check.strict_json import Flaw, read_json
+from executor.check.types import Flow, validity
+from executor.check.unknown import Unknown
+from executor.plan.refs import split_pointer
+from executor.plan.types import Type, as_list, child, descend, kinds
+
+
+class CasesError(Exception):
+    """A case that cannot be judged; names the file, the case and what is wrong with it."""
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Who(_Closed):
+    id: str = "somebody"
+    tenant: str = "main"
+    roles: tuple[str, ...] = ()
+
+
+class _Case(_Closed):
+    name: str
+    principal: _Who = _Who()
+    action: str
+    arguments: JsonObject = {}
+    labels: dict[str, Integrity] = {}
+    run: JsonObject = {"writes": 0}
+    approvals: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    expect: Verdict
+    role: str | None = None
+    policies: tuple[str, ...] | None = None
+
+
+class _File(_Closed):
+    about: str = ""
+    cases: tuple[_Case, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case: a call, and what is expected of policy."""
+
+    file: str
+    name: str
+    question: PolicyQuestion
+    expect: Verdict
+    role: str | None
+    policies: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a case; `wrong` says how it differs from what was expected, or nothing."""
+
+    case: Case
+    judgement: Judgement
+    wrong: str
+
+
+def read_cases(texts: Mapping[str, str], catalog: Catalog) -> tuple[Case, ...]:
+    """Every case of these files; raises `CasesError`."""
+    found: list[Case] = []
+    for file, text in sorted(texts.items()):
+        try:
+            cases = _File.model_validate(read_json(text)).cases
+        except Flaw as flaw:
+            raise CasesError(f"{file}: {flaw.message}") from flaw
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = "/".join(str(part) for part in first["loc"])
+            raise CasesError(f"{file}: {where}: {first['msg']}") from error
+        names = [case.name for case in cases]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise CasesError(f"{file}: two cases are called {twice!r}")
+        found += [_case(file, case, catalog) for case in cases]
+    return tuple(found)
+
+
+def run_case(case: Case, policy: Policy) -> Outcome:
+    """Judge one case."""
+    judgement = policy.judge(case.question)
+    found = judgement.observed or judgement.verdict
+    wrong = ""
+    if found != case.expect:
+        wrong = f"expected {case.expect}, but it is {found}"
+    elif case.role is not None and case.role != judgement.role:
+        wrong = f"expected an approval by {case.role}, but it is by {judgement.role}"
+    elif case.policies is not None and sorted(case.policies) != sorted(judgement.policies):
+        decided = ", ".join(judgement.policies) or "no policy"
+        wrong = f"expected {', '.join(case.policies) or 'no policy'} to decide, but {decided} does"
+    return Outcome(case, judgement, wrong)
+
+
+def question_of(
+    action: ActionSpec,
+    principal: Principal,
+    arguments: JsonObject,
+    *,
+    labels: Mapping[str, Integrity],
+    run: JsonObject,
+    approvals: frozenset[str],
+    unknown: tuple[str, ...] = (),
+) -> PolicyQuestion:
+    """A call as policy is asked about it; raises `ValueError` where it could never be made."""
+    schema = Type.of(action.input_schema)
+    opened: JsonValue = json.loads(json.dumps(arguments))
+    for pointer in unknown:
+        opened = _opened(opened, schema, (), split_pointer(pointer))
+    assert isinstance(opened, dict)  # noqa: S101 - opening leaves an object one
+    is_named = all(isinstance(child(schema, name), Type) for name in arguments)
+    if not is_named or (not unknown and validity(arguments, schema) is Flow.NO):
+        raise ValueError(f"these are no arguments of {action.name}: {_why(arguments, schema)}")
+    said = {**dict.fromkeys(opened, Integrity.REQUEST), **labels}
+    given = {at: Label(integrity) for at, integrity in said.items()}
+    return PolicyQuestion(principal, action, opened, given, run, approvals)
+
+
+def _case(file: str, case: _Case, catalog: Catalog) -> Case:
+    where = f"{file}: {case.name}"
+    action = catalog.get(case.action)
+    if action is None:
+        meant = catalog.candidates(case.action, 1)
+        hint = f"; did you mean {meant[0]}?" if meant else ""
+        raise CasesError(f"{where}: there is no operation {case.action}{hint}")
+    if case.role is not None and case.expect not in ("approval", "unknown"):
+        raise CasesError(f"{where}: `role` says who is asked, so it goes with `approval`")
+    who = Principal(case.principal.id, case.principal.tenant, frozenset(case.principal.roles))
+    try:
+        question = question_of(
+            action,
+            who,
+            case.arguments,
+            labels=case.labels,
+            run=case.run,
+            approvals=frozenset(case.approvals),
+            unknown=case.unknown,
+        )
+    except ValueError as error:
+        raise CasesError(f"{where}: {error}") from error
+    return Case(file, case.name, question, case.expect, case.role, case.policies)
+
+
+def _opened(
+    value: JsonValue, schema: Type, at: tuple[str, ...], path: tuple[str, ...]
+) -> JsonValue:
+    """The value with an unknown at a place; members on the way there are made."""
+    if not path:
+        found = descend(schema, at)
+        return Unknown(kinds(found) if isinstance(found, Type) else None)
+    if not isinstance(value, dict) or isinstance(value, Unknown):
+        raise ValueError(f"{'/'.join((*at, *path))!r} is no place in an object")
+    below = (*at, path[0])
+    return value | {path[0]: _opened(value.get(path[0], {}), schema, below, path[1:])}
+
+
+def _why(arguments: JsonObject, schema: Type) -> str:
+    node = schema.resolved() or {}
+    declared = node.get("properties")
+    known = declared if isinstance(declared, dict) else {}
+    if missing := [str(each) for each in as_list(node.get("required")) if each not in arguments]:
+        return f"{', '.join(missing)} is missing"
+    if unknown := [name for name in arguments if name not in known]:
+        return f"there is no {', '.join(unknown)}; there are {', '.join(known)}"
+    wrong = [
+        name
+        for name, value in arguments.items()
+        if validity(value, schema.below(known[name])) is Flow.NO
+    ]
+    return f"{', '.join(wrong)} is not of the declared type" if wrong else "together they are not"
