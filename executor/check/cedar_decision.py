@@ -10,9 +10,11 @@ certificate. It can only be less sure; the full decision on real values comes be
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from executor.check.cedar_engine import Partial, PolicySet
+from executor.check.cedar_paths import uses
 from executor.check.cedar_request import PolicyQuestion, Request, request_of
 from executor.check.cedar_rules import Rule
 from executor.check.cedar_values import UnmappableError
@@ -60,13 +62,21 @@ class Slice:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules: Mapping[str, Rule] = {rule.key: rule for rule in rules}
         self._set = PolicySet({key: rule.body for key, rule in self.rules.items()})
-        # Whether any policy may look at what the run did so far, which admission cannot know.
-        self._asks_of_run = any(rule.asks_of_run for rule in self.rules.values())
+        # Whether any policy may look at what the run did so far.
+        self.asks_of_run = any(rule.asks_of_run for rule in self.rules.values())
+
+    @cached_property
+    def run_members(self) -> frozenset[str]:
+        """Which members of it they look at; "" where it is all of them."""
+        paths = [path for rule in self.rules.values() for path in uses(rule.body)]
+        if any(path in ((), ("run",)) for path in paths):
+            return frozenset({""})
+        return frozenset(path[1] for path in paths if path[0] == "run")
 
     def judge(self, question: PolicyQuestion, connector: str | None = None) -> Judgement:
         """Decide one call."""
         try:
-            request = request_of(question, connector, asks_of_run=self._asks_of_run)
+            request = request_of(question, connector, asks_of_run=self.asks_of_run)
         except UnmappableError as error:
             return Judgement("deny", messages=(str(error),), code="policy-value-unmappable")
         if request.is_partial:
@@ -132,8 +142,8 @@ class Slice:
 
     def _failed(self, errors: tuple[str, ...]) -> Judgement:
         """Say which policy failed, by the name that people gave it."""
-        told = [_renamed(error, self.rules) for error in errors]
-        names = tuple(sorted(name for name, _ in told if name))
+        told = sorted(_renamed(error, self.rules) for error in errors)
+        names = tuple(name for name, _ in told if name)
         return Judgement(
             "deny", policies=names, messages=tuple(text for _, text in told), code="policy-error"
         )
@@ -185,4 +195,6 @@ def _names(rules: Iterable[Rule]) -> tuple[str, ...]:
 
 
 def _messages(rules: Iterable[Rule]) -> tuple[str, ...]:
-    return tuple(rule.message for rule in rules if rule.message)
+    """In the order of the names: Cedar has none of its own."""
+    found = sorted(rules, key=lambda rule: rule.name)
+    return tuple(rule.message for rule in found if rule.message)

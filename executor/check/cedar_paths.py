@@ -1,13 +1,13 @@
 """What a policy looks at, read from its JSON form: members of the context, and entities by name."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject
 
 Path = tuple[str, ...]
-_KNOWN_OF_RESOURCE = ("irreversible", "egress")
 
 
 def uses(body: JsonObject) -> frozenset[Path]:
@@ -21,13 +21,22 @@ def entities(body: JsonObject) -> frozenset[tuple[str, str]]:
     return frozenset([*_entities(head, "entity"), *_entities(body["conditions"], "__entity")])
 
 
-def settled(body: JsonObject, action: ActionSpec, connector: str | None) -> JsonObject:
-    """The policy with everything put in that is known of one action's calls beforehand.
+@dataclass(frozen=True)
+class Known:
+    """What is known of one action's calls beforehand; `counted` are the lists whose count is used.
 
     Cedar's types know nothing of one operation's id, so that `resource == Operation::"x" && …`
-    would be held against the arguments of every other operation too.
+    would be held against the arguments of every other operation too; nor that a list and its
+    count come together.
     """
-    return body | {"conditions": _settle(body["conditions"], action, connector)}
+
+    action: ActionSpec
+    connector: str | None
+    counted: frozenset[Path]
+
+    def settled(self, body: JsonObject) -> JsonObject:
+        """The policy with everything put in that is known."""
+        return body | {"conditions": _settle(body["conditions"], self)}
 
 
 def _uses(node: JsonValue) -> Iterator[Path]:
@@ -79,25 +88,35 @@ def _named(member: JsonValue) -> Iterator[tuple[str, str]]:
                 yield kind, name
 
 
-def _settle(node: JsonValue, action: ActionSpec, connector: str | None) -> JsonValue:
+def _settle(node: JsonValue, known: Known) -> JsonValue:
     match node:
         case {"==": {"left": {"Var": str(var)}, "right": right}}:
-            found = _is(var, right, action)
+            found = _is(var, right, known.action)
             return node if found is None else {"Value": found}
         case {"!=": {"left": {"Var": str(var)}, "right": right}}:
-            found = _is(var, right, action)
+            found = _is(var, right, known.action)
             return node if found is None else {"Value": not found}
         case {"in": {"left": {"Var": str(var)}, "right": right}}:
-            found = _is_in(var, right, action, connector)
+            found = _is_in(var, right, known)
             return node if found is None else {"Value": found}
-        case {".": {"left": {"Var": "resource"}, "attr": str(attr)}} if attr in _KNOWN_OF_RESOURCE:
-            return {"Value": action.irreversible if attr == "irreversible" else action.egress}
+        case {".": {"left": {"Var": "resource"}, "attr": "irreversible"}}:
+            return {"Value": known.action.irreversible}
+        case {".": {"left": {"Var": "resource"}, "attr": "egress"}}:
+            return {"Value": known.action.egress}
+        case {"has": {"left": left, "attr": str(attr)}} if _is_counted(node, known):
+            count: JsonObject = {"has": {"left": left, "attr": f"{attr}_count"}}
+            return {"&&": {"left": node, "right": count}}
         case dict():
-            return {name: _settle(each, action, connector) for name, each in node.items()}
+            return {name: _settle(each, known) for name, each in node.items()}
         case list():
-            return [_settle(each, action, connector) for each in node]
+            return [_settle(each, known) for each in node]
         case _:
             return node
+
+
+def _is_counted(node: JsonValue, known: Known) -> bool:
+    root, path = _chain(node)
+    return root == "context" and path in known.counted
 
 
 def _is(var: str, node: JsonValue, action: ActionSpec) -> bool | None:
@@ -111,14 +130,14 @@ def _is(var: str, node: JsonValue, action: ActionSpec) -> bool | None:
             return None
 
 
-def _is_in(var: str, node: JsonValue, action: ActionSpec, connector: str | None) -> bool | None:
+def _is_in(var: str, node: JsonValue, known: Known) -> bool | None:
     match node:
         case {"Set": list(nodes)}:
-            found = [_is_in(var, each, action, connector) for each in nodes]
+            found = [_is_in(var, each, known) for each in nodes]
             return None if None in found else any(found)
         case {"Value": {"__entity": {"type": "Connection", "id": name}}} if var == "resource":
-            return name == action.connection
+            return name == known.action.connection
         case {"Value": {"__entity": {"type": "Connector", "id": name}}} if var == "resource":
-            return connector is not None and name == connector
+            return known.connector is not None and name == known.connector
         case _:
-            return _is(var, node, action)
+            return _is(var, node, known.action)

@@ -44,8 +44,8 @@ def request_of(question: PolicyQuestion, connector: str | None, *, asks_of_run: 
     """Map one call; raises `UnmappableError`."""
     mapper = Mapper(question.action)
     args = mapper.record(question.arguments, ())
-    run_unknown = asks_of_run and isinstance(question.run, Unknown)
-    run = unknown("run") if run_unknown else Mapper(None).record(question.run, ())
+    so_far = Mapper(None)
+    run = so_far.record(question.run if asks_of_run else {}, ("context.run",))
     request: JsonObject = {
         "principal": {"type": "Tenant::User", "id": question.principal.id},
         "action": {"type": "Action", "id": question.action.effect.value},
@@ -54,11 +54,11 @@ def request_of(question: PolicyQuestion, connector: str | None, *, asks_of_run: 
             # Where a derived member may or may not be there, nothing of them all is certain.
             "args": unknown("args") if mapper.is_unsure else args,
             "labels": unknown("labels") if _is_open_whole(question) else _labels(question),
-            "run": run,
+            "run": unknown("run") if so_far.is_unsure else run,
             "approvals": [*sorted(question.approvals)],
         },
     }
-    is_partial = mapper.is_partial or run_unknown
+    is_partial = mapper.is_partial or so_far.is_partial
     return Request(request, _entities(question, connector), is_partial)
 
 
@@ -83,6 +83,11 @@ def _entities(question: PolicyQuestion, connector: str | None) -> str:
                 },
                 "parents": [{"type": "Connection", "id": connection}],
             },
+            # What is not there counts as unknown in a preview, even the action.
+            *(
+                {"uid": uid, "attrs": {}, "parents": []}
+                for uid in ({"type": "Action", "id": question.action.effect.value}, *above)
+            ),
             {"uid": {"type": "Connection", "id": connection}, "attrs": {}, "parents": above},
         ]
     )

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from connectors.spec import ActionSpec, Effect, JsonObject, Sink
 from executor.check.cedar_paths import Path
 from executor.plan.refs import split_pointer
-from executor.plan.types import Type, as_list, child, items_of, kinds
+from executor.plan.types import Type, as_list, child, descend, items_of, kinds
 
 MOST_CANDIDATES = 64
 _DEEPEST = 8
@@ -32,7 +32,9 @@ _MONEY: JsonObject = {
     "type": "Record",
     "attributes": {"minor": _LONG, "currency": _STRING},
 }
-RUN: JsonObject = {"type": "Record", "attributes": {"writes": _LONG}}
+_COUNTED = ("calls", "sums")  # of the run so far, by operation and by currency
+_NAMED = ("succeeded", "same_object")  # operations
+RUN = ("writes", *_COUNTED, *_NAMED)
 
 
 def candidates(action: ActionSpec, paths: Iterable[Path]) -> tuple[JsonObject, ...]:
@@ -45,11 +47,40 @@ def candidates(action: ActionSpec, paths: Iterable[Path]) -> tuple[JsonObject, .
             "type": "Record",
             "attributes": args.labels(path[1] for path in used if path[:1] == ("labels",) != path),
         },
-        "run": RUN,
+        "run": _run(path[1:] for path in used if path[:1] == ("run",)),
         "approvals": {"type": "Set", "element": _STRING},
     }
     found = tuple(islice(_expanded({"type": "Record", "attributes": context}), MOST_CANDIDATES + 1))
     return found if len(found) <= MOST_CANDIDATES else ()
+
+
+def _run(used: Iterable[Path]) -> JsonObject:
+    """What the run did so far; nothing is there of an operation that it did not call."""
+    attributes: JsonObject = {"writes": _LONG}
+    for name in _NAMED:
+        attributes |= {name: {"type": "Set", "element": _STRING}, f"{name}_count": _LONG}
+    paths = [path for path in used if len(path) > 1]
+    for name in _COUNTED:
+        inside: JsonObject = {
+            path[1]: _LONG | {"required": False} for path in paths if path[0] == name
+        }
+        attributes[name] = {"type": "Record", "attributes": inside}
+    return {"type": "Record", "attributes": attributes}
+
+
+def counted(action: ActionSpec, paths: Iterable[Path]) -> frozenset[Path]:
+    """The lists among the arguments whose derived count these paths ask for."""
+    found = set()
+    for path in paths:
+        if path[:1] != ("args",) or not path[-1].endswith("_count"):
+            continue
+        name = path[-1].removesuffix("_count")
+        above = descend(Type.of(action.input_schema), path[1:-1])
+        if isinstance(above, Type) and not isinstance(child(above, path[-1]), Type):
+            listed = child(above, name)
+            if isinstance(listed, Type) and "array" in (kinds(listed) or ("array",)):
+                found.add((*path[:-1], name))
+    return frozenset(found)
 
 
 def schema_of(action: ActionSpec, context: JsonObject) -> JsonObject:

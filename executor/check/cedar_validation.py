@@ -18,9 +18,9 @@ from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Effect, Integrity, JsonObject
 from executor.check import cedar_engine as engine
 from executor.check.cedar import Policy, PolicyError
-from executor.check.cedar_paths import entities, settled, uses
+from executor.check.cedar_paths import Known, entities, uses
 from executor.check.cedar_rules import Rule
-from executor.check.cedar_schema import candidates, schema_of
+from executor.check.cedar_schema import RUN, candidates, counted, schema_of
 from executor.plan.types import Type, kinds
 
 SHOWN = 3  # operations that a message names before it counts
@@ -115,7 +115,8 @@ def _flaws(
     known: dict[str, tuple[str, ...]] = {}
     found: dict[str, list[str]] = {}
     for action in covered:
-        body = settled(rule.body, action, connectors.get(action.connection))
+        known_of = Known(action, connectors.get(action.connection), counted(action, paths))
+        body = known_of.settled(rule.body)
         contexts = candidates(action, paths)
         key = json.dumps([body["conditions"], contexts, action.effect.value])
         if key not in known:
@@ -148,29 +149,35 @@ def _common(
 def _told(message: str, action: ActionSpec) -> str:
     """Cedar's words, made to be acted on."""
     if found := _MISSING.fullmatch(message):
-        name = found[1].rpartition(".")[2]
-        meant = difflib.get_close_matches(name, _offered(found[1], action), n=1, cutoff=0.5)
+        *above, name = _members(found[1])
+        meant = difflib.get_close_matches(name, _offered(above, action), n=1, cutoff=0.5)
         hint = f"; did you mean {meant[0]}?" if meant else ""
         return f"there is no context.{found[1]}{hint}"
     if found := _OPTIONAL.fullmatch(message):
-        above, _, name = found[1].rpartition(".")
-        return f"context.{found[1]} may be left out: ask `context.{above} has {_word(name)}` first"
+        *above, name = _members(found[1])
+        asked = f"context.{'.'.join(above)} has {_word(name)}"
+        return f"context.{found[1]} may be left out: ask `{asked}` first"
     for internal, plain in _PLAINER:
         message = message.replace(internal, plain)
     return message
+
+
+def _members(path: str) -> list[str]:
+    """The names in `labels["lines/0/sku"]` or `args.amount.minor`."""
+    parts = re.findall(r'\["((?:[^"\\]|\\.)*)"\]|([^.\["]+)', path)
+    return [quoted or plain for quoted, plain in parts]
 
 
 def _word(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else json.dumps(name)
 
 
-def _offered(path: str, action: ActionSpec) -> list[str]:
+def _offered(above: list[str], action: ActionSpec) -> list[str]:
     """Names that could stand where one is not known."""
-    above = path.split(".")[:-1]
     if not above:
         return ["args", "labels", "run", "approvals"]
     if above == ["run"]:
-        return ["writes"]
+        return [*RUN]
     here = Type.of(action.input_schema)
     for token in above[1:]:
         node = (here.resolved() or {}).get("properties")

@@ -47,6 +47,7 @@ class Mapper:
     def __init__(self, action: ActionSpec | None) -> None:
         sinks = action.sinks if action else {}
         self._amounts = [split_pointer(at) for at, sink in sinks.items() if sink is Sink.AMOUNT]
+        self._above = ("args",) if action else ()
         self._target = Type.of(action.input_schema if action else {})
         self.is_partial = False
         self.is_unsure = False
@@ -74,7 +75,7 @@ class Mapper:
         *at, name = path
         match value:
             case Unknown(kinds=kinds) if kinds == _ARRAY:
-                return {f"{name}_count": unknown("/".join(("args", *at, f"{name}_count")))}
+                return {f"{name}_count": self._unknown((*at, f"{name}_count"))}
             case list():
                 return {f"{name}_count": len(value)}
             case float() if isinstance(mapped, str):
@@ -106,7 +107,11 @@ class Mapper:
         sure = value.kinds is not None and (value.kinds <= _SURE or value.kinds == _ARRAY)
         if not sure or "*" in path:
             self.is_unsure = True
-        return unknown("/".join(("args", *path)))
+        return self._unknown(path)
+
+    def _unknown(self, path: tuple[str, ...]) -> JsonObject:
+        """Named by the place in the context, which is what people are told to look at."""
+        return unknown("/".join((*self._above, *path)).removeprefix("context."))
 
     def _number(self, value: int | float, path: tuple[str, ...]) -> JsonValue:
         if isinstance(value, float) and value.is_integer():
@@ -128,7 +133,7 @@ class Mapper:
         if isinstance(amount, Unknown) or isinstance(currency, Unknown):
             self.is_partial = True
             shown = self._value(currency, (*path, "currency"))
-            return {"minor": unknown("/".join(("args", *path, "minor"))), "currency": shown}
+            return {"minor": self._unknown((*path, "minor")), "currency": shown}
         if not isinstance(amount, str) or not isinstance(currency, str):
             raise UnmappableError(f"{'/'.join(path)}: an amount is {{amount, currency}} as texts")
         return {"minor": _minor(amount, currency, path), "currency": currency}
