@@ -18,6 +18,8 @@ from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.analysis import Analysis, with_today
 from executor.check.certificate import Certificate, StepDecision
 from executor.check.context import AdmissionContext, Inputs
+from executor.check.foreseen import Foreseen
+from executor.check.order import Order
 from executor.check.rules import structural_violations
 from executor.check.spending import Spending, too_many_steps
 from executor.check.standing import decide, labels_of
@@ -78,7 +80,9 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
     if len(plan.steps) > HOPELESS * context.budgets.steps:
         return Rejected((too_many_steps(len(plan.steps), context.budgets.steps),))
     analysis = Analysis(plan, context.catalog, context.inputs.schema)
-    spending = Spending(analysis, context)
+    order = Order(analysis)
+    spending = Spending(analysis, order, context)
+    foreseen = Foreseen(analysis, order, context.inputs.values | {"today": context.today})
     violations = [
         *spending.violations(),
         *_invalid_inputs(context),
@@ -90,7 +94,7 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
         action = analysis.action(step)
         if action is None:
             continue
-        decision, found = decide(step, action, analysis, labels, context)
+        decision, found = decide(step, action, analysis, labels, foreseen, context)
         decisions.append(spending.limited(decision))
         violations += found
     if violations:

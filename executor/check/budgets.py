@@ -8,11 +8,12 @@ each other one may be; `*` is also for amounts that name no currency.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from connectors.currency import exponent_of
 from connectors.spec import ActionSpec, Sink
 from executor.check.unknown import Unknown
 from executor.plan.refs import split_pointer
@@ -20,6 +21,8 @@ from executor.plan.refs import split_pointer
 EXACT = Context(prec=200)
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _Limit = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,6})?$")]
+Placed = tuple[JsonValue, JsonValue, tuple[str, ...]]
+"""A value, what it stands in, and where."""
 _Currency = Annotated[str, Field(pattern=r"^([A-Z]{3}|\*)$")]
 
 
@@ -56,8 +59,21 @@ def amounts_of(action: ActionSpec, arguments: JsonValue) -> tuple[Amount, ...]:
     """Every amount that a write is called with; what is not given is none."""
     if not action.is_write:
         return ()
-    places = (split_pointer(at) for at, sink in action.sinks.items() if sink is Sink.AMOUNT)
-    return tuple(amount for place in places for amount in _at(arguments, None, place, ()))
+    found = (_of(*each) for each in at_sinks(action, Sink.AMOUNT, arguments))
+    return tuple(amount for amounts in found for amount in amounts)
+
+
+def at_sinks(action: ActionSpec, sink: Sink, arguments: JsonValue) -> Iterator[Placed]:
+    """Every value at a place of this sink class; what is not known yet may hide some."""
+    for at, each in action.sinks.items():
+        if each is sink:
+            yield from _below(arguments, None, split_pointer(at), ())
+
+
+def minor_units(currency: str, value: Decimal) -> int:
+    """An amount in minor units of its currency, a part of one counted as a whole."""
+    scaled = EXACT.scaleb(value, exponent_of(currency))
+    return int(scaled.to_integral_value(ROUND_CEILING))
 
 
 def total(amounts: Iterable[Decimal]) -> Decimal:
@@ -77,30 +93,32 @@ def by_currency(amounts: Iterable[Amount]) -> Mapping[str, Decimal]:
     return sums
 
 
-def _at(
+def _below(
     here: JsonValue, parent: JsonValue, rest: tuple[str, ...], path: tuple[str, ...]
-) -> Iterator[Amount]:
+) -> Iterator[Placed]:
     if isinstance(here, Unknown):
-        yield Amount((*path, *rest), None, None)
+        yield here, parent, (*path, *rest)
     elif not rest:
-        yield from _of(here, parent, path)
+        yield here, parent, path
     elif isinstance(here, list):
         for index, each in enumerate(here):
             if rest[0] in ("*", str(index)):
-                yield from _at(each, here, rest[1:], (*path, str(index)))
+                yield from _below(each, here, rest[1:], (*path, str(index)))
     elif isinstance(here, dict):
         for name, each in here.items():
             if rest[0] in ("*", name):
-                yield from _at(each, here, rest[1:], (*path, name))
+                yield from _below(each, here, rest[1:], (*path, name))
 
 
 def _of(here: JsonValue, parent: JsonValue, path: tuple[str, ...]) -> Iterator[Amount]:
     match here:
+        case Unknown():
+            yield Amount(path, None, None)
         case None:
             return
         case list():
             for index, each in enumerate(here):
-                yield from _at(each, here, (), (*path, str(index)))
+                yield from _of(each, here, (*path, str(index)))
         case {"amount": amount, "currency": currency}:
             yield Amount(path, _currency(currency), _number(amount))
         case _:

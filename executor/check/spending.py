@@ -73,11 +73,11 @@ class Pot:
 class Spending:
     """What one plan uses of the budgets of its context."""
 
-    def __init__(self, analysis: Analysis, context: AdmissionContext) -> None:
+    def __init__(self, analysis: Analysis, order_: Order, context: AdmissionContext) -> None:
         self._analysis = analysis
         self._context = context
         self._inputs = context.inputs.values | {"today": context.today}
-        self._skippable = Order(analysis).skippable
+        self._skippable = order_.skippable
         self._lengths: dict[str, tuple[int, int | None]] = {}
         for step_id in order(analysis.graph):
             step = analysis.by_id[step_id]

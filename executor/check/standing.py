@@ -1,6 +1,7 @@
 """How each step stands: its guards, its approval, its labels, and what no approval may lift."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pydantic import JsonValue
 
@@ -9,11 +10,11 @@ from executor.check.analysis import Analysis, Binding
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import ApprovalNeed, Guard, Standing, StepDecision, ValueLabel
 from executor.check.context import AdmissionContext
+from executor.check.foreseen import Foreseen
 from executor.check.known import known_arguments
 from executor.check.labels import Concern, Labels
 from executor.check.say import PRINTABLE
 from executor.check.types import Flow, flows
-from executor.check.unknown import Unknown
 from executor.check.violation import Code, Violation
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
@@ -61,6 +62,7 @@ def decide(
     action: ActionSpec,
     analysis: Analysis,
     labels: Labels,
+    foreseen: Foreseen,
     context: AdmissionContext,
 ) -> tuple[StepDecision, list[Violation]]:
     """Say how one step stands, and what of it no approval may lift."""
@@ -69,7 +71,7 @@ def decide(
     concerns = list(labels.concerns(step, action))
     violations = [] if context.lift_role else [_not_liftable(each) for each in concerns]
     violations += _shown_to_others(action, bindings, labels)
-    judgement = _judge(step, action, analysis, labels, context)
+    judgement = _judge(step, action, analysis, labels, foreseen, context)
     if judgement and judgement.verdict == "deny":
         violations.append(_denied(step, analysis.place[step.id], judgement))
     if judgement and judgement.verdict == "unknown":
@@ -154,6 +156,7 @@ def _judge(
     action: ActionSpec,
     analysis: Analysis,
     labels: Labels,
+    foreseen: Foreseen,
     context: AdmissionContext,
 ) -> Judgement | None:
     if context.policy is None or step.action in FUNCTIONS:
@@ -166,9 +169,17 @@ def _judge(
             bindings, context.inputs.values | {"today": context.today}, Type.of(action.input_schema)
         ),
         labels={join_pointer(each.to): labels.argument(each) for each in bindings},
-        run=Unknown(None),
     )
-    return context.policy.judge(question)
+    asked = context.policy.slice_of(action).run_members
+    if not asked:
+        return context.policy.judge(question)
+    first, *others = (replace(question, run=each) for each in foreseen.runs(step, asked))
+    found = context.policy.judge(first)
+    if found.verdict != "unknown" or not others:
+        return found
+    # What the run will have done is one of a few: sure is what policy says of each of them.
+    told = [context.policy.judge(each) for each in others]
+    return told[0] if all(each == told[0] for each in told) else found
 
 
 def _approval(

@@ -159,7 +159,9 @@ class _Round:
         action = self.accepted.actions[step.action]
         if message := self.tally.too_much((step.id, ""), action, (prepared,)):
             return Failed("budget-exceeded", message)
-        keeper = Gatekeeper(self.accepted, self.state, self.outside, step.id, "", action)
+        keeper = Gatekeeper(
+            self.accepted, self.state, self.outside, self.tally, step.id, "", action
+        )
         return keeper.judge((prepared,), lambda: Asked.of(prepared))
 
     def _judge(self, step: Step, moves: _Moves) -> None:

@@ -15,6 +15,7 @@ from executor.run import events as e
 from executor.run.commands import OpenGate
 from executor.run.keys import args_hash
 from executor.run.state import Gate, RunState
+from executor.run.tally import Tally
 from executor.run.verdicts import Failed, Next, Outside, Waiting
 
 SAID_NO = ("approval-refused", "approval-expired")  # the codes of `said_no`
@@ -57,6 +58,7 @@ class Gatekeeper:
     accepted: Accepted
     state: RunState
     outside: Outside
+    tally: Tally
     step: str
     iteration: str
     action: ActionSpec
@@ -113,10 +115,16 @@ class Gatekeeper:
                 action=self.action,
                 arguments=arguments,
                 labels=labels,
-                run={"writes": self.state.effects_besides((self.step, self.iteration))},
+                run=self._so_far(arguments),
                 approvals=approvals,
             )
         )
+
+    def _so_far(self, arguments: JsonObject) -> JsonObject:
+        if not self.outside.policy.slice_of(self.action).asks_of_run:
+            return {}
+        place = (self.step, self.iteration)
+        return self.tally.so_far.besides(place, self.action, arguments)
 
 
 def said_no(gate: Gate) -> Failed | None:

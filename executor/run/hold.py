@@ -10,7 +10,6 @@
 from collections.abc import Iterable, Iterator
 
 from connectors.spec import ActionSpec, Effect
-from executor.check.cedar import Policy
 from executor.run.commands import Command, OpenGate, Perform
 from executor.run.state import RunState
 from executor.run.tally import Tally
@@ -61,10 +60,7 @@ def _too_much_together(tally: Tally, outside: Outside, calls: list[Perform]) -> 
 
 def _counted_by_policy(tally: Tally, outside: Outside, calls: list[Perform]) -> Iterator[Perform]:
     """All but the first of the calls whose policies look at what the run did so far."""
-    counted = [each for each in calls if _asks_of_run(outside.policy, each.action)]
+    policy = outside.policy
+    counted = [each for each in calls if policy.slice_of(each.action).asks_of_run]
     # What is under way without being in the journal yet is not among what the run did so far.
     yield from counted if tally.not_recorded else counted[1:]
-
-
-def _asks_of_run(policy: Policy, action: ActionSpec) -> bool:
-    return any(rule.asks_of_run for rule in policy.slice_of(action).rules.values())

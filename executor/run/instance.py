@@ -256,7 +256,8 @@ class Instance:
         if message is not None:
             over = Failed("budget-exceeded", message)
             return over if doubt is None else self._find_out(doubt, absent_from=inf)
-        keeper = Gatekeeper(self.accepted, self.state, self.outside, *self.place, self.action)
+        tally, place = self.around.tally, self.place
+        keeper = Gatekeeper(self.accepted, self.state, self.outside, tally, *place, self.action)
         passage = keeper.judge((self.arguments,), self.asked)
         if isinstance(passage, Failed) and doubt is not None:
             return self._find_out(doubt, absent_from=inf)

@@ -62,7 +62,14 @@ class Items:
             return Passage()
         if message := whole.around.tally.too_much(whole.place, whole.action, calls):
             return Failed("budget-exceeded", message)
-        keeper = Gatekeeper(whole.accepted, whole.state, whole.outside, *whole.place, whole.action)
+        keeper = Gatekeeper(
+            whole.accepted,
+            whole.state,
+            whole.outside,
+            whole.around.tally,
+            *whole.place,
+            whole.action,
+        )
         return keeper.judge(calls, lambda: Asked.of_items(calls))
 
     @property

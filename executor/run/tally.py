@@ -14,8 +14,9 @@ from functools import cached_property
 
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
-from executor.check.budgets import Amount, Budgets, amounts_of, by_currency, total
+from executor.check.budgets import Budgets, amounts_of, by_currency, total
 from executor.run.commands import Perform
+from executor.run.so_far import SoFar
 from executor.run.state import Attempt, Place, RunState
 
 _NONE = Decimal(0)
@@ -51,7 +52,7 @@ class Tally:
     def together(self, commands: Iterable[Perform]) -> Iterator[Perform]:
         """Those calls that are not too much even if all that is under way happens."""
         calls = self._calls + self._unrecorded
-        money = {place: by_currency(found) for place, found in self._amounts.items()}
+        money = {place: by_currency(found) for place, found in self.so_far.amounts.items()}
         for command in commands:
             place, connection = (command.step, command.iteration), command.action.connection
             mine = by_currency(amounts_of(command.action, command.arguments))
@@ -72,7 +73,7 @@ class Tally:
             return "an amount cannot be read as a number, so it cannot be counted"
         settled = [
             amount
-            for other, amounts in self._amounts.items()
+            for other, amounts in self.so_far.amounts.items()
             if other != place and other not in self._open
             for amount in amounts
         ]
@@ -97,20 +98,15 @@ class Tally:
         return all(value <= (self.budgets.most(each) or _NONE) for each, value in sums.items())
 
     @cached_property
+    def so_far(self) -> SoFar:
+        """What policy is told of the run."""
+        return SoFar(self.accepted, self.state)
+
+    @cached_property
     def _calls(self) -> Counter[str]:
         """The calls made, by connection."""
         made = (each.intent.action for found in self.state.attempts.values() for each in found)
         return Counter(action.partition(".")[0] for action in made)
-
-    @cached_property
-    def _amounts(self) -> Mapping[Place, tuple[Amount, ...]]:
-        """The amounts of every place whose effect happened, or may have."""
-        found = {}
-        for place, attempts in self.state.attempts.items():
-            last = attempts[-1].intent
-            if any(each.may_have_happened for each in attempts):
-                found[place] = amounts_of(self.accepted.actions[last.action], last.arguments)
-        return found
 
     @cached_property
     def _open(self) -> frozenset[Place]:
@@ -139,7 +135,7 @@ class Tally:
 
     def _moves_money(self, place: Place) -> bool:
         action = self.action_at(place)
-        is_settled = place in self._amounts  # repeated, or searched for: it counts already
+        is_settled = place in self.so_far.amounts  # repeated, or searched for: it counts already
         return action is not None and not is_settled and _has_amounts(action)
 
 

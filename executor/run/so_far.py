@@ -1,0 +1,93 @@
+"""What a run did so far, as policy sees it: counts, sums, and what succeeded, by its journal.
+
+`executor/check/foreseen.py` tells the same members beforehand, as far as the plan proves them.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import JsonValue
+
+from connectors.spec import ActionSpec, JsonObject
+from executor.check.admit import Accepted
+from executor.check.budgets import Amount, amounts_of, by_currency, minor_units
+from executor.check.objects import objects_of
+from executor.run.state import Place, RunState
+
+
+@dataclass(frozen=True)
+class SoFar:
+    """The journal of one run at one moment."""
+
+    accepted: Accepted
+    state: RunState
+
+    def besides(self, place: Place, action: ActionSpec, arguments: JsonObject) -> JsonObject:
+        """What happened besides one call, which is about to be made or made again."""
+        mine = objects_of(action, arguments) or frozenset()
+        same = {each for name in mine for each in self._by_object.get(name, ())}
+        succeeded: list[JsonValue] = [*sorted(self._succeeded)]
+        same_object: list[JsonValue] = [*sorted(same)]
+        return {
+            "writes": self.state.effects_besides(place),
+            "calls": self._calls_besides(place),
+            "sums": self._sums_besides(place),
+            "succeeded": succeeded,
+            "same_object": same_object,
+        }
+
+    def _calls_besides(self, place: Place) -> JsonObject:
+        names = {step.action for step in self.accepted.plan.steps} & self.accepted.actions.keys()
+        own = self._action_at(place) if place in self.state.attempts else None
+        return {name: self._calls[name] - (name == own) for name in sorted(names)}
+
+    def _sums_besides(self, place: Place) -> JsonObject:
+        found = [each for other, amounts in self.amounts.items() if other != place
+                 for each in amounts]  # fmt: skip
+        return {name: minor_units(name, sum_) for name, sum_ in by_currency(found).items() if name}
+
+    @cached_property
+    def _calls(self) -> Counter[str]:
+        """At how many places each operation was called; a call made again counts once."""
+        return Counter(self._action_at(place) for place in self.state.attempts)
+
+    @cached_property
+    def _succeeded(self) -> frozenset[str]:
+        """The operations of steps that are done, where they were called and acted."""
+        return frozenset(self._action_at(place) for place in self._good)
+
+    @cached_property
+    def _by_object(self) -> Mapping[str, frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for place in self._good:
+            call = self.state.attempts[place][-1].intent
+            for each in objects_of(self.accepted.actions[call.action], call.arguments) or ():
+                found.setdefault(each, set()).add(call.action)
+        return {each: frozenset(names) for each, names in found.items()}
+
+    @cached_property
+    def _good(self) -> tuple[Place, ...]:
+        """Every place of a step that is done, whose call acted or was answered."""
+        failed = self.state.failed_items
+        return tuple(
+            place
+            for place, attempts in self.state.attempts.items()
+            if place[0] in self.state.done
+            and place[1] not in failed.get(place[0], {})
+            and any(each.has_happened for each in attempts)
+        )
+
+    @cached_property
+    def amounts(self) -> Mapping[Place, tuple[Amount, ...]]:
+        """The amounts of every place whose effect happened, or may have."""
+        found = {}
+        for place, attempts in self.state.attempts.items():
+            last = attempts[-1].intent
+            if any(each.may_have_happened for each in attempts):
+                found[place] = amounts_of(self.accepted.actions[last.action], last.arguments)
+        return found
+
+    def _action_at(self, place: Place) -> str:
+        return self.state.attempts[place][-1].intent.action
