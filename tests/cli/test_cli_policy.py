@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import SHOP, Lamgate, Said, error_of
+from commands import MUG, SHOP, Lamgate, Said, error_of
 
 CATALOG: dict[str, Any] = {
     "lamgate_catalog": 1,
@@ -207,3 +207,12 @@ def test_a_gateway_does_not_start_on_a_policy_that_does_not_fit(alone: Lamgate) 
     assert "refunds-over-10-need-approval: there is no context.args.amount.minr" in error_of(
         said, "policy-error"
     )
+
+
+def test_where_policy_observes_a_run_goes_through_and_its_trace_tells(alone: Lamgate) -> None:
+    observing = Lamgate(alone.folder, more={"LAMGATE_POLICY__MODE": "observe"})
+    said = observing("run", MUG, "--answer", "remedy=refund", "--json")
+    trace = observing("trace", said.document["id"])
+
+    assert (said.code, said.document["status"]) == (0, "succeeded"), said
+    assert "policy only observes; it would have said" in trace.out, trace

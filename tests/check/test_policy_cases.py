@@ -1,0 +1,189 @@
+"""Cases and explanations: what is unusable is told, and a no says what would lift it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, Integrity, JsonObject, Principal
+from executor.check.cedar import Policy
+from executor.check.cedar_cases import CasesError, question_of, read_cases, run_case
+from executor.check.cedar_explain import Explanation, explain
+
+REFUND = ActionSpec.model_validate(
+    {
+        "name": "pay.refund",
+        "effect": "blind",
+        "sinks": {"amount": "amount"},
+        "input_schema": {
+            "type": "object",
+            "properties": {
+                "payment": {"type": "string"},
+                "amount": {
+                    "type": "object",
+                    "properties": {"amount": {"type": "string"}, "currency": {"type": "string"}},
+                    "required": ["amount", "currency"],
+                },
+            },
+            "required": ["payment", "amount"],
+        },
+    }
+)
+CATALOG = Catalog([REFUND])
+GIVEN: JsonObject = {"payment": "p", "amount": {"amount": "12.50", "currency": "EUR"}}
+PERMIT = '@id("all") permit (principal, action, resource);\n'
+BIG = (
+    '@id("big") @approval("boss") @quorum("2") @expires("900") @message("much")'
+    ' forbid (principal, action, resource == Operation::"pay.refund")'
+    ' when { context.args.amount.minor > 1000 } unless { context.approvals.contains("boss") };\n'
+)
+DOLLARS = (
+    '@id("euro") forbid (principal, action, resource == Operation::"pay.refund")'
+    ' when { context.args.amount.currency != "EUR" };\n'
+)
+
+
+def case(expect: str = "allow", **more: Any) -> dict[str, Any]:
+    return {"name": "it", "action": "pay.refund", "arguments": GIVEN, "expect": expect} | more
+
+
+def wrong(text: str, *cases: dict[str, Any], mode: Any = "enforce") -> list[str]:
+    """How cases differ from what is expected."""
+    policy = Policy.parse({"a.cedar": text}, mode)
+    found = read_cases({"a.cases.json": json.dumps({"cases": cases})}, CATALOG)
+    return [run_case(each, policy).wrong for each in found]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        case("approval", role="boss", policies=["big"]),
+        case("allow", approvals=["boss"], policies=["all"]),
+        case("unknown", unknown=["amount/amount"], role="boss"),
+        case("unknown", unknown=["amount"]),
+        case("deny", arguments=GIVEN | {"amount": {"currency": "USD"}}, unknown=["amount/amount"]),
+        case("deny", arguments=GIVEN | {"amount": {"amount": "1.001", "currency": "EUR"}}),
+    ],
+)
+def test_a_case_that_comes_out_as_expected_has_nothing_wrong(given: dict[str, Any]) -> None:
+    assert wrong(PERMIT + BIG + DOLLARS, given) == [""]
+    assert wrong(PERMIT + BIG + DOLLARS, given, mode="observe") == [""]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (case("allow"), "expected allow, but it is approval"),
+        (case("approval", role="chief"), "expected an approval by chief, but it is by boss"),
+        (case("approval", policies=["euro"]), "expected euro to decide, but big does"),
+        (case("approval", policies=[]), "expected no policy to decide, but big does"),
+    ],
+)
+def test_a_case_that_comes_out_otherwise_says_how(given: dict[str, Any], told: str) -> None:
+    assert wrong(PERMIT + BIG, given) == [told]
+
+
+def test_who_asks_with_which_labels_and_after_what_counts() -> None:
+    text = (
+        'permit (principal == Tenant::User::"me", action, resource) when { principal.tenant == "t"'
+        ' && principal.roles.contains("r") && context.labels.payment == "trusted"'
+        ' && context.labels.amount == "request" && context.run.writes == 3 };'
+    )
+    me = {"id": "me", "tenant": "t", "roles": ["r"]}
+    right = case(principal=me, labels={"payment": "trusted"}, run={"writes": 3})
+
+    assert wrong(text, right) == [""]
+    assert wrong(text, case("deny", name="other") | {"labels": {"payment": "trusted"}}) == [""]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no json", r"a\.cases\.json: "),
+        (json.dumps({"cases": [case("perhaps")]}), "cases/0/expect"),
+        (json.dumps({"cases": [case() | {"prncipal": {}}]}), "cases/0/prncipal"),
+        (json.dumps({"cases": [case(action="pay.refnd")]}), "did you mean pay.refund?"),
+        (json.dumps({"cases": [case(arguments={"payment": "p"})]}), "amount is missing"),
+        (json.dumps({"cases": [case(arguments=GIVEN | {"nte": "x"})]}), "there is no nte"),
+        (json.dumps({"cases": [case(arguments=GIVEN | {"payment": 7})]}), "payment is not of the"),
+        (json.dumps({"cases": [case(unknown=["payment/x"])]}), "is no place in an object"),
+        (json.dumps({"cases": [case(role="boss")]}), "goes with `approval`"),
+        (json.dumps({"cases": [case(), case("deny")]}), "two cases are called"),
+        (json.dumps({"cases": []}), "cases"),
+        ('{"cases": [], "cases": []}', "the member 'cases' stands twice"),
+    ],
+)
+def test_a_case_that_cannot_be_judged_says_which_and_why(text: str, told: str) -> None:
+    with pytest.raises(CasesError, match=told):
+        read_cases({"a.cases.json": text}, CATALOG)
+
+
+def explained(
+    text: str, arguments: JsonObject = GIVEN, *unknown: str, **labels: str
+) -> Explanation:
+    asked = question_of(
+        REFUND,
+        Principal("somebody", "main"),
+        arguments,
+        labels={name: Integrity(label) for name, label in labels.items()},
+        run={"writes": 0},
+        approvals=frozenset(),
+        unknown=unknown,
+    )
+    return explain(Policy.parse({"a.cedar": text}), asked)
+
+
+HARD = '@id("hard") forbid (principal, action, resource);'
+HELD = "no approval: a.cedar: hard forbids it as long as its conditions hold"
+BOSS = "an approval by 2 people of role boss, within 900 s"
+CHIEF = BIG.replace("boss", "chief").replace('"big"', '"bigger"').replace('"2"', '"1"')
+
+
+@pytest.mark.parametrize(
+    ("text", "lifts"),
+    [
+        (PERMIT, ()),
+        (PERMIT + BIG, (BOSS,)),
+        (PERMIT + BIG + CHIEF, (BOSS,
+                                "then an approval by one person of role chief, within 900 s")),
+        (PERMIT + HARD, (HELD,)),
+        (PERMIT + BIG + HARD, (HELD,
+                               "an approval by boss lifts a.cedar: big, and nothing else")),
+        (BIG, ("an approval by boss lifts a.cedar: big, and nothing else",
+               "a permit that covers pay.refund; there is none")),
+        (PERMIT.replace("resource)", "resource) when { false }"),
+         ("a permit that applies; these do not: a.cedar: all",)),
+        (PERMIT + HARD.replace("resource)", "resource) when { context.args.x }"),
+         ("a repair of a.cedar: hard, which fails",)),
+        ("", ("a permit that covers pay.refund; there is none",)),
+    ],
+)  # fmt: skip
+def test_an_explanation_says_what_would_lift_it(text: str, lifts: tuple[str, ...]) -> None:
+    found = explained(text)
+
+    assert sorted(found.lifts) == sorted(lifts)
+    assert (found.lifts == ()) == (found.judgement.verdict == "allow")
+
+
+def test_an_explanation_says_what_each_policy_says_and_on_what_it_waits() -> None:
+    now = {each.rule.name: each.says for each in explained(PERMIT + BIG + DOLLARS).rules}
+    open_yet = explained(PERMIT + BIG + DOLLARS, GIVEN, "amount/amount")
+    said = {each.rule.name: (each.says, each.about) for each in open_yet.rules}
+
+    assert now == {"all": "applies", "big": "applies", "euro": "does not apply"}
+    assert said == {
+        "all": ("applies", ""),
+        "big": ("depends", "args/amount/minor"),
+        "euro": ("does not apply", ""),
+    }
+    assert open_yet.lifts == ("nothing yet: it is decided once args/amount/minor can be seen",)
+    assert 'context.approvals).contains("boss")' in open_yet.rules[1].text
+
+
+def test_what_policy_cannot_see_is_told_instead_of_its_policies() -> None:
+    found = explained(PERMIT, GIVEN | {"amount": {"amount": "0.001", "currency": "EUR"}})
+
+    assert found.judgement.code == "policy-value-unmappable"
+    assert found.lifts == ("another value: policy cannot see this one exactly",)
+    assert found.rules == ()

@@ -1,0 +1,49 @@
+"""Policy in a run: who is asked for how long, and what is recorded where it only observes."""
+
+from run_cases import PERMIT, applied, play, step, value
+
+from executor.check.cedar import Policy
+from executor.run.commands import OpenGate, Perform
+
+ASKS = (
+    '@id("large") @approval("approver") @quorum("3") @expires("600") @message("more than ten")'
+    " forbid (principal, action, resource) when { context.args has x && context.args.x > 10 }"
+    ' unless { context.approvals.contains("approver") };'
+)
+
+
+def test_a_policy_says_how_many_are_asked_and_for_how_long() -> None:
+    run = play(step("a", "blind", value(11, "x")), rules=PERMIT + ASKS)
+    (gate,) = run.go()
+
+    assert isinstance(gate, OpenGate)
+    assert (gate.role, gate.quorum, gate.expires_s) == ("approver", 3, 600.0)
+
+
+def test_one_question_asks_as_many_as_the_action_and_the_policy_want_together() -> None:
+    run = play(step("a", "asked_blind", value(11, "x")), judged_by=PERMIT + ASKS)
+    (gate,) = run.go()
+
+    assert isinstance(gate, OpenGate)
+    assert (gate.quorum, gate.expires_s) == (3, 600.0)
+    assert len(gate.reasons) == 2
+
+
+def test_where_policy_observes_the_call_is_made_and_tells_what_would_have_been() -> None:
+    run = play(step("a", "blind", value(11, "x")))
+    run.policy = Policy.parse({"test": PERMIT + ASKS}, "observe")
+    (call,) = run.go()
+
+    assert isinstance(call, Perform)
+    assert call.observed == ("waits for 3 of approver by large: more than ten",)
+    assert run.call("a", applied({})).approval is None
+    assert run.finish().status == "succeeded"
+
+
+def test_where_policy_allows_there_is_nothing_to_tell() -> None:
+    run = play(step("a", "blind", value(1, "x")))
+    run.policy = Policy.parse({"test": PERMIT + ASKS}, "observe")
+    (call,) = run.go()
+
+    assert isinstance(call, Perform)
+    assert call.observed == ()
