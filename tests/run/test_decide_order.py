@@ -6,11 +6,29 @@ from typing import Any
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
-from run_cases import PERMIT, Play, accept, action, applied, not_sent, play, ref, refused, step
+from run_cases import (
+    CATALOG,
+    PERMIT,
+    Play,
+    accept,
+    action,
+    applied,
+    not_sent,
+    play,
+    ref,
+    refused,
+    step,
+)
 from run_world import World, random_play
 
+from connectors.catalog import Catalog
 from connectors.spec import ActionSpec
+from executor.check.analysis import Analysis
+from executor.check.foreseen import Foreseen
+from executor.check.order import Order
+from executor.check.unknown import Unknown
 from executor.run.commands import Command, Perform
+from executor.run.tally import Tally
 
 FINAL = (
     action("shop.wire", "keyed", irreversible=True),
@@ -143,6 +161,75 @@ def test_nothing_final_begins_beside_what_could_still_be_undone_whatever_the_pla
 ) -> None:
     rng = random.Random(seed)
     world = Ordered(_random_run(rng), rng)
+    try:
+        world.live()
+    except BaseException:
+        note(world.told())
+        raise
+
+
+THING = tuple(
+    action(
+        f"thing.{effect}",
+        effect,
+        reads_as="trusted",
+        sinks={"x": "resource_id", "from": "resource_id"},
+        output_schema={"type": "object", "properties": {"id": {"type": "integer"}},
+                       "required": ["id"], "additionalProperties": True},
+    )
+    for effect in ("read", "keyed", "idempotent")
+)  # fmt: skip
+ASKED = frozenset({""})
+
+
+def _random_things(rng: random.Random) -> Play:
+    run = random_play(rng)
+    plan = run.accepted.plan.model_dump(by_alias=True, exclude_defaults=True, mode="json")
+    for each in plan["steps"]:
+        if not each["action"].startswith("fn."):
+            each["action"] = rng.choice(THING).name
+    inputs = {name: each for name, each in run.accepted.inputs.values.items() if name != "today"}
+    options = run.accepted.certificate.options
+    return Play(accept(*plan["steps"], more=THING, options=options, **inputs))
+
+
+class Foretold(World):
+    """The same little world, where what the run did so far is held against what was foreseen."""
+
+    foreseen: Foreseen
+
+    def _check(self, command: Command) -> None:
+        super()._check(command)
+        if not isinstance(command, Perform) or command.n > 1:
+            return
+        run = self.run
+        found = next(each for each in run.accepted.plan.steps if each.id == command.step)
+        tally = Tally(run.accepted, run.state, frozenset(run.flying))
+        place = (command.step, command.iteration)
+        real = tally.so_far.besides(place, command.action, command.arguments)
+        told, *sets = self.foreseen.runs(found, ASKED)
+        assert all(_is_that(told[name], value) for name, value in real.items()), (told, real)
+        if sets:
+            assert any(_is_that(each, real) for each in sets), (sets, real)
+
+
+def _is_that(told: Any, real: Any) -> bool:
+    """Whether what happened is what was told, as far as it was."""
+    if isinstance(told, Unknown):
+        return True
+    if isinstance(told, dict):
+        return told.keys() == real.keys() and all(_is_that(told[each], real[each]) for each in told)
+    return bool(told == real)
+
+
+@given(st.integers(0, 2**48))
+def test_what_a_plan_foretells_of_its_run_is_what_the_run_has_done_by_then(seed: int) -> None:
+    rng = random.Random(seed)
+    run = _random_things(rng)
+    world = Foretold(run, rng)
+    schema = run.accepted.inputs.schema
+    analysis = Analysis(run.accepted.plan, Catalog((*CATALOG, *THING)), schema)
+    world.foreseen = Foreseen(analysis, Order(analysis), run.accepted.inputs.values)
     try:
         world.live()
     except BaseException:

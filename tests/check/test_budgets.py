@@ -1,0 +1,158 @@
+"""What a call moves, what a plan certainly uses, and that the certificate keeps the budgets."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, Principal
+from executor.check.admit import (
+    Accepted,
+    AdmissionContext,
+    Inputs,
+    Rejected,
+    SealBrokenError,
+    Verdict,
+    admit,
+    restore,
+    to_row,
+)
+from executor.check.budgets import Budgets, amounts_of, by_currency, minor_units
+from executor.plan.model import Plan
+
+KEY = b"key"
+
+
+def action(name: str, **more: Any) -> ActionSpec:
+    manifest: dict[str, Any] = {"name": name, "input_schema": {"type": "object"}, "approval": None}
+    return ActionSpec.model_validate(manifest | more)
+
+
+PAY = action("bank.pay", sinks={"amount": "amount"})
+READ = action("bank.read", effect="read", sinks={"amount": "amount"})
+
+
+def verdict(steps: list[dict[str, Any]], budgets: Budgets, **inputs: Any) -> Verdict:
+    schema = {"type": "object", "additionalProperties": True}
+    context = AdmissionContext(
+        "pay", Inputs(schema, inputs), Catalog([PAY, READ]), None, Principal("a", "main"),
+        "2026-01-01", KEY, budgets=budgets,
+    )  # fmt: skip
+    return admit(Plan.model_validate_json(json.dumps({"steps": steps})), context)
+
+
+def sums(arguments: Any, spec: ActionSpec = PAY) -> dict[str, str]:
+    return {name: f"{each:f}" for name, each in by_currency(amounts_of(spec, arguments)).items()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ({"amount": {"amount": "12.50", "currency": "EUR"}}, {"EUR": "12.50"}),
+        ({"amount": {"amount": "-12.50", "currency": "eur"}}, {"EUR": "12.50"}),
+        ({"amount": 12.5, "currency": "EUR"}, {"EUR": "12.5"}),
+        ({"amount": 1e22}, {"": "10000000000000000000000"}),
+        ({"amount": 0.1}, {"": "0.1"}),
+        ({"amount": "7"}, {"": "7"}),
+        ({"amount": [1, [2, {"amount": "3", "currency": "JPY"}]]}, {"": "3", "JPY": "3"}),
+        ({"amount": None}, {}),
+        ({"amount": "seven"}, {}),
+        ({"amount": True}, {}),
+        ({}, {}),
+        ([], {}),
+    ],
+)
+def test_amounts_are_read_as_exact_numbers_of_a_currency(arguments: Any, found: Any) -> None:
+    assert sums(arguments) == found
+
+
+def test_a_read_moves_no_money() -> None:
+    assert amounts_of(READ, {"amount": 7}) == ()
+
+
+def test_amounts_are_found_in_every_element_and_member() -> None:
+    lines = action("bank.lines", sinks={"lines/*/price": "amount", "fee/0": "amount"})
+    arguments = {
+        "lines": [{"price": 1, "currency": "EUR"}, {"price": 2, "currency": "USD"}, {}],
+        "fee": [4, 8],
+    }
+
+    assert sums(arguments, lines) == {"EUR": "1", "USD": "2", "": "4"}
+
+
+@given(st.lists(st.decimals("0.01", "99999.99", places=2), max_size=30))
+def test_sums_lose_nothing(amounts: list[Decimal]) -> None:
+    arguments: Any = {"amount": [{"amount": f"{each:f}", "currency": "EUR"} for each in amounts]}
+    cents = sum(int(each * 100) for each in amounts)
+    found = by_currency(amounts_of(PAY, arguments)).get("EUR", Decimal(0))
+
+    assert minor_units("EUR", found) == cents
+
+
+def test_a_part_of_a_minor_unit_counts_as_a_whole_one() -> None:
+    assert minor_units("EUR", Decimal("0.001")) == 1
+    assert minor_units("JPY", Decimal("12")) == 12
+
+
+def test_the_violation_says_how_much_it_is_and_how_much_it_may_be() -> None:
+    steps = [
+        {"id": f"s{n}", "action": "bank.pay", "args": [{"ref": "input/sum", "to": "amount"}]}
+        for n in range(3)
+    ]
+    budgets = Budgets(calls=2, money={"EUR": "20"})
+    found = verdict(steps, budgets, sum={"amount": "9.50", "currency": "EUR"})
+
+    assert isinstance(found, Rejected)
+    assert [(each.at, each.message) for each in found.violations] == [
+        ("/steps/2/action", "3 calls of bank; at most 2 are allowed in a run"),
+        ("/steps/2/args/0", "28.50 EUR; at most 20 are allowed in a run"),
+    ]
+
+
+def test_a_guard_says_what_is_counted_in_the_run() -> None:
+    steps = [
+        {"id": "r", "action": "bank.read"},
+        {
+            "id": "p",
+            "action": "bank.pay",
+            "each": "r/all",
+            "args": [{"ref": "each", "to": "amount"}],
+        },
+    ]
+    found = verdict(steps, Budgets(money={"EUR": "20"}))
+
+    assert isinstance(found, Accepted)
+    assert [each.why for each in found.certificate.of("p").guards if each.kind == "budget"] == [
+        "counted at run time: at most 1000 items of p",
+        "counted at run time: at most 5000 calls of bank",
+        "counted at run time: at most 20 EUR",
+    ]
+
+
+def test_the_budgets_are_under_the_seal() -> None:
+    found = verdict([{"id": "r", "action": "bank.read"}], Budgets(money={"EUR": "20", "*": "0"}))
+    assert isinstance(found, Accepted)
+    row: Any = json.loads(json.dumps(to_row(found)))
+    again = restore(row, KEY)
+    row["certificate"]["budgets"]["money"]["EUR"] = "2000"
+
+    assert again.certificate.budgets == Budgets(money={"EUR": "20", "*": "0"})
+    with pytest.raises(SealBrokenError):
+        restore(row, KEY)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"money": {"EUR": 20}}, {"money": {"eur": "20"}}, {"money": {"EUR": "-1"}}, {"steps": 0},
+        {"items": -1}, {"run_s": 0}, {"tokens": 1}, {"money": {"EUR": "NaN"}},
+    ],
+)  # fmt: skip
+def test_a_budget_that_makes_no_sense_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValidationError):
+        Budgets.model_validate(wrong)
