@@ -204,7 +204,9 @@ def _planners(settings: Settings, playbooks: list[Playbook]) -> dict[str, Planne
                 options=each.options,
             )
         )
-        planners[name] = ModelPlanner(model, deadline_s=each.timeout_s)
+        planners[name] = ModelPlanner(
+            model, deadline_s=each.timeout_s, most_tokens=settings.budgets.planning_tokens
+        )
     return planners
 
 

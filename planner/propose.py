@@ -1,5 +1,7 @@
 """Planning with a model: draft, check, show every reason, draft again, at most twice more."""
 
+from collections.abc import Sequence
+
 from pydantic import JsonValue
 
 from connectors.catalog import Catalog
@@ -11,7 +13,7 @@ from executor.fn import FUNCTIONS
 from executor.plan.model import Plan
 from executor.plan.schema import strict_schema
 from executor.plan.types import kind_of
-from planner.models.base import Message, Model, Usage
+from planner.models.base import Completion, Message, Model, Usage
 from planner.prompt import first_messages, repair_messages
 from planner.reply import read_reply
 from planner.request import Check, Draft, OnDraft, PlanRequest, Proposal, too_long
@@ -20,14 +22,18 @@ from planner.shortlist import shortlist
 REPAIR_ROUNDS = 2
 SHORTLIST = 40
 MAX_MORE = 10
+MOST_TOKENS = 200_000
 
 
 class ModelPlanner:
     """One model, asked for a plan; what it writes is only ever a proposal."""
 
-    def __init__(self, model: Model, *, deadline_s: float = 60.0) -> None:
+    def __init__(
+        self, model: Model, *, deadline_s: float = 60.0, most_tokens: int = MOST_TOKENS
+    ) -> None:
         self._model = model
         self._deadline_s = deadline_s
+        self._most_tokens = most_tokens
 
     async def propose(self, request: PlanRequest, check: Check, on_draft: OnDraft) -> Proposal:
         """Ask until a draft is accepted, or the rounds are over; raises `ModelError`."""
@@ -37,18 +43,23 @@ class ModelPlanner:
         inputs = Inputs(schema_of_inputs(request.inputs), request.inputs)
         messages: list[Message] = first_messages(request, actions)
         drafts: list[Draft] = []
-        usage = Usage()
+        usage, spent = Usage(), 0
         while True:
             schema = strict_schema([*(each.name for each in actions), *FUNCTIONS])
             completion = await self._model.complete(
                 messages, schema=schema, deadline_s=self._deadline_s
             )
             usage = _sum(usage, completion.usage)
+            spent += _tokens(messages, completion)
             verdict = _judge(read_reply(completion), inputs, check)
             violations = verdict.violations if isinstance(verdict, Rejected) else ()
             drafts.append(Draft(len(drafts) + 1, completion.text, violations))
             await on_draft(drafts[-1])
             if isinstance(verdict, Accepted | Questions) or len(drafts) > REPAIR_ROUNDS:
+                return Proposal(verdict, self._model.name, tuple(drafts), usage)
+            if spent >= self._most_tokens:
+                over = _over(spent, self._most_tokens)
+                verdict = Rejected((*violations, over))
                 return Proposal(verdict, self._model.name, tuple(drafts), usage)
             more = _candidates(violations, actions, request.catalog)
             actions = (*actions, *more)
@@ -93,6 +104,19 @@ def _schema_of(value: JsonValue) -> JsonValue:
 def _judge(read: Plan | tuple[Violation, ...], inputs: Inputs, check: Check) -> Verdict:
     # A model sets no options: they are the operator's.
     return check(read, inputs, Options()) if isinstance(read, Plan) else Rejected(read)
+
+
+def _tokens(messages: Sequence[Message], completion: Completion) -> int:
+    """What a draft took: as the provider says, or else a token for four characters."""
+    told = completion.usage.prompt_tokens + completion.usage.completion_tokens
+    sent = sum(len(each.content) for each in messages)
+    return told or (sent + len(completion.text)) // 4
+
+
+def _over(spent: int, most: int) -> Violation:
+    message = f"planning took {spent} tokens; no draft is begun once it took {most}"
+    fix = "Say the request more simply, or ask the operator for a larger budget."
+    return Violation("budget-exceeded", "", message, fix=fix)
 
 
 def _sum(one: Usage, other: Usage) -> Usage:

@@ -24,7 +24,7 @@ from executor.fn import FUNCTIONS
 from planner.models.build import ModelSettings, build_model
 from planner.models.litellm import LiteLlm
 from planner.prompt import offer
-from planner.propose import ModelPlanner, schema_of_inputs
+from planner.propose import MOST_TOKENS, ModelPlanner, schema_of_inputs
 from planner.request import PlanRequest, Proposal
 
 Start = Callable[..., Scripted]
@@ -37,12 +37,15 @@ async def _close_what_litellm_keeps_open() -> AsyncIterator[None]:
     await LiteLlm("any", "openai/any").aclose()
 
 
-async def propose(server: Scripted, request: PlanRequest | None = None) -> tuple[Proposal, Drafts]:
+async def propose(
+    server: Scripted, request: PlanRequest | None = None, *, most_tokens: int = MOST_TOKENS
+) -> tuple[Proposal, Drafts]:
     """Plan through the real litellm."""
     asked = request or a_request()
     model = build_model(ModelSettings("planner", "litellm", "openai/scripted", server.url, "key"))
     told = Drafts()
-    return await ModelPlanner(model).propose(asked, a_check(asked), told.note), told
+    planner = ModelPlanner(model, most_tokens=most_tokens)
+    return await planner.propose(asked, a_check(asked), told.note), told
 
 
 def prompt_of(body: JsonObject) -> list[str]:
@@ -75,6 +78,19 @@ async def test_an_invented_action_is_sent_back_with_code_place_and_candidates_an
     assert '"at": "/steps/2/action"' in reasons
     assert '"candidates": ["payments.refund_create"' in reasons
     assert (proposal.usage.prompt_tokens, proposal.usage.completion_tokens) == (20, 20)
+
+
+async def test_no_draft_is_begun_beyond_the_budget_of_tokens(scripted: Start) -> None:
+    drafts = [{"json": a_plan("payments.create_refund")}, {"json": a_plan()}]
+    server = scripted(*drafts)
+    proposal, told = await propose(server, most_tokens=20)  # a draft takes 20
+    enough, _ = await propose(scripted(*drafts), most_tokens=21)
+
+    assert isinstance(proposal.verdict, Rejected)
+    codes = [each.code for each in proposal.verdict.violations]
+    assert codes == ["unknown-action", "budget-exceeded"]
+    assert len(server.asked()) == len([*told]) == 1
+    assert isinstance(enough.verdict, Accepted)
 
 
 async def test_a_candidate_that_was_not_on_offer_is_told_whole_and_may_be_chosen_then(
