@@ -5,7 +5,6 @@ import re
 import unicodedata
 from typing import Any
 
-from suite_cases import catalog
 
 from connectors.spec import Sink
 from connectors.validate import validator_of
@@ -53,7 +52,7 @@ def is_guarded(accepted: Accepted, step: Step) -> bool:
 
 def writes_made_up_target(accepted: Accepted, step: Step, history: tuple[str, ...]) -> bool:
     """A literal that goes to a target of a write, and no word of which was ever said."""
-    action = catalog().get(step.action)
+    action = accepted.actions.get(step.action)
     if action is None or not action.is_write:
         return False
     said = [accepted.request, *history, str(accepted.inputs.values)]
