@@ -35,6 +35,7 @@ CAUGHT: dict[str, str] = {
     "connectors.openapi.schema.UnsupportedError": "the operation is listed as skipped",
     "connectors.url.AddressError": "becomes a ConfigurationError or a NotAllowedError",
     "executor.check.bulk.UnusableInputError": "of the command line",
+    "executor.check.cedar_cases.CasesError": "of the command line",
     "executor.check.cedar_values.UnmappableError": "becomes a violation",
     "executor.fn.compare.NotComparableError": "becomes a violation or a failed step",
     "executor.fn.function.FnError": "becomes a failed step",
