@@ -5,7 +5,6 @@ import re
 import unicodedata
 from typing import Any
 
-
 from connectors.spec import Sink
 from connectors.validate import validator_of
 from executor.check.admit import Accepted
@@ -107,6 +106,8 @@ def called(accepted: Accepted, step: Step, scope: Scope, rng: random.Random) -> 
 
 def sample(schema: Any, rng: random.Random) -> Any:
     """A value that is valid for one of the suite's output schemas."""
+    if "const" in schema:
+        return schema["const"]
     if "enum" in schema:
         return rng.choice(schema["enum"])
     if "anyOf" in schema:
