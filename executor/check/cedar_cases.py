@@ -2,7 +2,7 @@
 
 A file holds `{"cases": [{name, principal, action, arguments, labels?, run?, approvals?, unknown?,
 expect, role?, policies?}]}`. Every top-level argument is as good as said by the person who asks
-(`request`) unless `labels` says otherwise; nothing was written yet unless `run` says so; `unknown`
+(`request`) unless `labels` says otherwise; the run did nothing yet unless `run` says so; `unknown`
 lists the places whose values are not known, as at admission.
 """
 
@@ -20,6 +20,10 @@ from executor.check.types import Flow, validity
 from executor.check.unknown import Unknown
 from executor.plan.refs import split_pointer
 from executor.plan.types import Type, as_list, child, descend, kinds
+
+NOTHING_YET: JsonObject = {
+    "writes": 0, "calls": {}, "sums": {}, "succeeded": [], "same_object": [],
+}  # fmt: skip
 
 
 class CasesError(Exception):
@@ -42,7 +46,7 @@ class _Case(_Closed):
     action: str
     arguments: JsonObject = {}
     labels: dict[str, Integrity] = {}
-    run: JsonObject = {"writes": 0}
+    run: JsonObject = {}
     approvals: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     expect: Verdict
@@ -131,7 +135,9 @@ def question_of(
         raise ValueError(f"these are no arguments of {action.name}: {_why(arguments, schema)}")
     said = {**dict.fromkeys(opened, Integrity.REQUEST), **labels}
     given = {at: Label(integrity) for at, integrity in said.items()}
-    return PolicyQuestion(principal, action, opened, given, run, approvals)
+    if odd := [name for name in run if name not in NOTHING_YET]:
+        raise ValueError(f"there is no context.run.{odd[0]}; there are {', '.join(NOTHING_YET)}")
+    return PolicyQuestion(principal, action, opened, given, NOTHING_YET | run, approvals)
 
 
 def _case(file: str, case: _Case, catalog: Catalog) -> Case:

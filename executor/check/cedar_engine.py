@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 
+Entities = cedarpy.Entities  # parsed once, whatever is asked of them
 _ENTITY_KEYS = ("principal", "action", "resource")
 
 
@@ -46,13 +47,13 @@ class PolicySet:
     def __init__(self, policies: Mapping[str, JsonObject]) -> None:
         self._handle = cedarpy.PolicySet.from_json_str(_document(policies))
 
-    def full(self, request: JsonObject, entities: str) -> Full:
+    def full(self, request: JsonObject, entities: Entities) -> Full:
         """Decide with every value known."""
         found = cedarpy.is_authorized(request, self._handle, entities)
         told = found.diagnostics
         return Full(found.allowed, tuple(told.reasons), tuple(map(str, told.errors)))
 
-    def partial(self, request: JsonObject, entities: str) -> Partial:
+    def partial(self, request: JsonObject, entities: Entities) -> Partial:
         """Say what holds whatever the unknown values turn out to be."""
         named = request | {key: _surface(request[key]) for key in _ENTITY_KEYS}
         found = cedarpy.is_authorized_partial(named, self._handle, entities)
@@ -67,6 +68,16 @@ class PolicySet:
             },
             errors=tuple(map(str, told.errors)),
         )
+
+
+def entities_of(described: list[JsonValue]) -> Entities:
+    """Parse entities."""
+    return Entities.from_json_str(json.dumps(described))
+
+
+def with_entity(entities: Entities, described: JsonObject) -> Entities:
+    """The same entities and one more."""
+    return entities.with_added_json_str(json.dumps([described]))
 
 
 def read(text: str) -> tuple[JsonObject, ...]:

@@ -46,13 +46,13 @@ def explain(policy: Policy, question: PolicyQuestion) -> Explanation:
 
 def _rules(policy: Policy, question: PolicyQuestion) -> tuple[RuleSays, ...]:
     connector = policy.connectors.get(question.action.connection)
-    rules = policy.slice_of(question.action).rules.values()
+    found = policy.slice_of(question.action)
     try:
-        asks = any(rule.asks_of_run for rule in rules)
-        request = request_of(question, connector, asks_of_run=asks)
+        entities = found.entities(question, connector)
+        request = request_of(question, entities, asks_of_run=found.asks_of_run)
     except UnmappableError:
         return ()
-    return tuple(_alone(rule, request) for rule in rules)
+    return tuple(_alone(rule, request) for rule in found.rules.values())
 
 
 def _alone(rule: Rule, request: Request) -> RuleSays:

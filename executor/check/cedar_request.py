@@ -1,12 +1,12 @@
 """One call as Cedar is asked about it: principal, action, resource, context, and the entities."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject, Label, Principal
+from executor.check.cedar_engine import Entities
 from executor.check.cedar_values import Mapper, unknown
 from executor.check.unknown import Unknown
 from executor.plan.refs import split_pointer
@@ -29,7 +29,7 @@ class Request:
     """What Cedar is given of one call."""
 
     request: JsonObject
-    entities: str
+    entities: Entities
     is_partial: bool
 
     def with_approvals(self, approvals: frozenset[str] | None) -> JsonObject:
@@ -40,7 +40,7 @@ class Request:
         return self.request | {"context": context | {"approvals": given}}
 
 
-def request_of(question: PolicyQuestion, connector: str | None, *, asks_of_run: bool) -> Request:
+def request_of(question: PolicyQuestion, entities: Entities, *, asks_of_run: bool) -> Request:
     """Map one call; raises `UnmappableError`."""
     mapper = Mapper(question.action)
     args = mapper.record(question.arguments, ())
@@ -59,38 +59,36 @@ def request_of(question: PolicyQuestion, connector: str | None, *, asks_of_run: 
         },
     }
     is_partial = mapper.is_partial or so_far.is_partial
-    return Request(request, _entities(question, connector), is_partial)
+    return Request(request, entities, is_partial)
 
 
-def _entities(question: PolicyQuestion, connector: str | None) -> str:
-    operation, connection = question.action.name, question.action.connection
-    above: list[JsonObject] = [{"type": "Connector", "id": connector}] if connector else []
-    return json.dumps(
-        [
-            {
-                "uid": {"type": "Tenant::User", "id": question.principal.id},
-                "attrs": {
-                    "tenant": question.principal.tenant,
-                    "roles": [*sorted(question.principal.roles)],
-                },
-                "parents": [],
-            },
-            {
-                "uid": {"type": "Operation", "id": operation},
-                "attrs": {
-                    "irreversible": question.action.irreversible,
-                    "egress": question.action.egress,
-                },
-                "parents": [{"type": "Connection", "id": connection}],
-            },
-            # What is not there counts as unknown in a preview, even the action.
-            *(
-                {"uid": uid, "attrs": {}, "parents": []}
-                for uid in ({"type": "Action", "id": question.action.effect.value}, *above)
-            ),
-            {"uid": {"type": "Connection", "id": connection}, "attrs": {}, "parents": above},
-        ]
-    )
+def principal_entity(principal: Principal) -> JsonObject:
+    """Who asks."""
+    return {
+        "uid": {"type": "Tenant::User", "id": principal.id},
+        "attrs": {"tenant": principal.tenant, "roles": [*sorted(principal.roles)]},
+        "parents": [],
+    }
+
+
+def operation_entities(action: ActionSpec, connector: str | None) -> list[JsonValue]:
+    """What is called, and the groups that it is in.
+
+    What is not there counts as unknown in a preview, even the action.
+    """
+    above: list[JsonValue] = [{"type": "Connector", "id": connector}] if connector else []
+    connection: JsonObject = {"type": "Connection", "id": action.connection}
+    known = {"irreversible": action.irreversible, "egress": action.egress}
+    return [
+        {
+            "uid": {"type": "Operation", "id": action.name},
+            "attrs": {**known},
+            "parents": [connection],
+        },
+        {"uid": connection, "attrs": {}, "parents": above},
+        {"uid": {"type": "Action", "id": action.effect.value}, "attrs": {}, "parents": []},
+        *({"uid": each, "attrs": {}, "parents": []} for each in above),
+    ]
 
 
 def _is_open_whole(question: PolicyQuestion) -> bool:

@@ -9,6 +9,7 @@ or Cedar has no type for it, the type is one of several: `candidates` holds them
 what is wrong under each of them is wrong.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from itertools import islice, product
 
@@ -21,6 +22,8 @@ from executor.plan.types import Type, as_list, child, descend, items_of, kinds
 
 MOST_CANDIDATES = 64
 _DEEPEST = 8
+_DERIVED = ("_count", "_inexact")
+_COMPOSED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "patternProperties"})
 _STRING: JsonObject = {"type": "String"}
 _LONG: JsonObject = {"type": "Long"}
 _BOOL: JsonObject = {"type": "Boolean"}
@@ -66,6 +69,28 @@ def _run(used: Iterable[Path]) -> JsonObject:
         }
         attributes[name] = {"type": "Record", "attributes": inside}
     return {"type": "Record", "attributes": attributes}
+
+
+def relevant(action: ActionSpec, paths: Iterable[Path]) -> str:
+    """All of an action's definition that types over these paths can depend on."""
+    names: set[str] = set()
+    for path in paths:
+        if path[:1] in ((), ("args",), ("labels",)):
+            inside = path[1:2] if path[:1] == ("args",) else split_pointer("/".join(path[1:2]))[:1]
+            names |= {name.removesuffix(end) for name in inside for end in ("", *_DERIVED)} or {""}
+    if not names:
+        return ""
+    schema = action.input_schema
+    declared = schema.get("properties")
+    sinks = {
+        at: each for at, each in action.sinks.items() if {*split_pointer(at)[:1]} <= {*names, "*"}
+    }
+    if "" in names or not isinstance(declared, dict) or schema.keys() & _COMPOSED:
+        return json.dumps([schema, action.sinks])
+    part = {name: declared.get(name) for name in sorted(names)}
+    required = sorted(names & {str(each) for each in as_list(schema.get("required"))})
+    text = json.dumps([part, required, schema.get("additionalProperties"), sinks])
+    return json.dumps([schema, sinks]) if '"$ref"' in text else text
 
 
 def counted(action: ActionSpec, paths: Iterable[Path]) -> frozenset[Path]:

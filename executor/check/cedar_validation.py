@@ -20,9 +20,10 @@ from executor.check import cedar_engine as engine
 from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_paths import Known, entities, uses
 from executor.check.cedar_rules import Rule
-from executor.check.cedar_schema import RUN, candidates, counted, schema_of
+from executor.check.cedar_schema import RUN, candidates, counted, relevant, schema_of
 from executor.plan.types import Type, kinds
 
+Likeness = tuple[object, ...]  # operations that are alike in it are judged once
 SHOWN = 3  # operations that a message names before it counts
 _MISSING = re.compile(r"attribute `([^`]+)` in context for Action::\"\w+\" not found.*", re.DOTALL)
 _OPTIONAL = re.compile(
@@ -64,15 +65,18 @@ def validate(policy: Policy, catalog: Catalog) -> Findings:
     """Hold every policy against every operation that it covers."""
     flaws: list[Finding] = []
     hints: list[Finding] = []
+    connections: dict[str, list[ActionSpec]] = {}
+    for action in catalog:
+        connections.setdefault(action.connection, []).append(action)
     for rule in policy.rules:
         covered = [
             action
-            for action in _near(rule, catalog)
+            for action in _near(rule, catalog, connections)
             if rule.scope.covers(action, policy.connectors.get(action.connection))
         ]
         found = [*_flaws(rule, covered or [_stand_in(rule)], policy.connectors)]
         flaws += [each if covered else _without_operations(each) for each in found]
-        hints += _names_unknown(rule, catalog, policy.connectors)
+        hints += _names_unknown(rule, catalog, connections, policy.connectors)
         hints += _does_nothing(rule, covered) if not found else ()
     hints += _overruled(policy.rules)
     return Findings(tuple(flaws), tuple(dict.fromkeys(hints)))
@@ -84,7 +88,11 @@ def require_valid(policy: Policy, catalog: Catalog) -> None:
         raise PolicyError("\n".join(map(str, flaws)))
 
 
-def _near(rule: Rule, catalog: Catalog) -> Iterable[ActionSpec]:
+def _near(
+    rule: Rule, catalog: Catalog, connections: Mapping[str, list[ActionSpec]]
+) -> Iterable[ActionSpec]:
+    if rule.scope.connection is not None:
+        return connections.get(rule.scope.connection, ())
     if rule.scope.operation is None:
         return catalog
     found = catalog.get(rule.scope.operation)
@@ -112,21 +120,29 @@ def _flaws(
 ) -> Iterator[Finding]:
     """What is wrong, each with the operations; those that look alike to it are judged once."""
     paths = uses(rule.body)
-    known: dict[str, tuple[str, ...]] = {}
+    known: dict[Likeness, tuple[str, ...]] = {}
     found: dict[str, list[str]] = {}
+    asks_which = _asks_which(rule.body["conditions"])
     for action in covered:
-        known_of = Known(action, connectors.get(action.connection), counted(action, paths))
-        body = known_of.settled(rule.body)
-        contexts = candidates(action, paths)
-        key = json.dumps([body["conditions"], contexts, action.effect.value])
+        connector = connectors.get(action.connection)
+        key: Likeness = (relevant(action, paths), action.effect)
+        if asks_which:
+            key = (*key, action.name, connector, action.irreversible, action.egress)
         if key not in known:
-            known[key] = tuple(_told(each, action) for each in _common(body, action, contexts))
+            body = Known(action, connector, counted(action, paths)).settled(rule.body)
+            known[key] = tuple(_common(body, action, candidates(action, paths)))
         for message in known[key]:
-            found.setdefault(message, []).append(action.name)
+            found.setdefault(_told(message, action), []).append(action.name)
     for message in _labels(rule.body):
         yield Finding(rule.file, rule.name, message)
     for message, operations in found.items():
         yield Finding(rule.file, rule.name, message, tuple(operations))
+
+
+def _asks_which(conditions: JsonValue) -> bool:
+    """Whether it looks at which operation it is."""
+    text = json.dumps(conditions)
+    return '"resource"' in text or '"action"' in text
 
 
 def _common(
@@ -209,9 +225,11 @@ def _labels(node: JsonValue) -> Iterator[str]:
 
 
 def _names_unknown(
-    rule: Rule, catalog: Catalog, connectors: Mapping[str, str]
+    rule: Rule,
+    catalog: Catalog,
+    connections: Mapping[str, list[ActionSpec]],
+    connectors: Mapping[str, str],
 ) -> Iterator[Finding]:
-    connections = {action.connection for action in catalog}
     for kind, name in sorted(entities(rule.body)):
         match kind:
             case "Operation" if catalog.get(name) is None:

@@ -13,6 +13,7 @@ from connectors.catalog import Catalog
 from connectors.spec import JsonObject
 from executor.check.bulk import Bulk, UnusableInputError, read_catalog
 from executor.check.cedar import Policy
+from executor.check.cedar_validation import require_valid
 from executor.plan.schema import published_schema
 from gateway.cli.options import AsJson, Config
 from gateway.cli.problem import NO, CliError, violation_lines, violations_of
@@ -123,9 +124,13 @@ def _bulk(catalog: Path | None, policy: Path | None, config: Path | None) -> Bul
         known, rules = read_catalog(read_text(catalog)), None
     else:
         known, rules = _configured(config)
+    if policy is not None:
+        rules = _policy(policy)
+    if rules is not None:
+        require_valid(rules, known)
     return Bulk(
         catalog=known,
-        policy=rules if policy is None else _policy(policy),
+        policy=rules,
         today=datetime.now(UTC).date().isoformat(),
         seal_key=NO_SEAL,
     )

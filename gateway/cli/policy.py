@@ -127,7 +127,7 @@ def explain_call(
     unknown: Annotated[
         list[str] | None, typer.Option("--unknown", help="A place not known yet, as at admission.")
     ] = None,
-    writes: Annotated[int, typer.Option(help="What the run wrote so far.")] = 0,
+    run: Annotated[str, typer.Option(help='What the run did so far: {"writes": 2}.')] = "{}",
     policy: Folder = None,
     catalog: CatalogFile = None,
     config: Config = None,
@@ -145,7 +145,7 @@ def explain_call(
         raise CliError("unknown-action", f"there is no operation {action}", fix=fix)
     who = Principal(principal, tenant, frozenset(role or ("requester",)))
     question = _question(
-        found, who, arguments, label or [], frozenset(approved or ()), tuple(unknown or ()), writes
+        found, who, arguments, label or [], frozenset(approved or ()), tuple(unknown or ()), run
     )
     told = explain(given.policy(), question)
     if as_json:
@@ -163,23 +163,27 @@ def _question(
     labels: list[str],
     approved: frozenset[str],
     unknown: tuple[str, ...],
-    writes: int,
+    run: str,
 ) -> PolicyQuestion:
-    value = read_value(arguments, "--arguments")
-    if not isinstance(value, dict):
-        raise CliError("bad-option", "--arguments is no JSON object", fix='Write {"name": value}.')
     try:
         return question_of(
             action,
             who,
-            value,
+            _object(arguments, "--arguments"),
             labels=dict(map(_label, labels)),
-            run={"writes": writes},
+            run=_object(run, "--run"),
             approvals=approved,
             unknown=unknown,
         )
     except ValueError as error:
-        raise CliError("bad-option", str(error), "--arguments", "Repair what is named.") from error
+        raise CliError("bad-option", str(error), fix="Repair what is named.") from error
+
+
+def _object(text: str, option: str) -> JsonObject:
+    value = read_value(text, option)
+    if not isinstance(value, dict):
+        raise CliError("bad-option", f"{option} is no JSON object", fix='Write {"name": value}.')
+    return value
 
 
 def _label(text: str) -> tuple[str, Integrity]:

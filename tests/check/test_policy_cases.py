@@ -109,6 +109,7 @@ def test_who_asks_with_which_labels_and_after_what_counts() -> None:
         (json.dumps({"cases": [case(arguments=GIVEN | {"payment": 7})]}), "payment is not of the"),
         (json.dumps({"cases": [case(unknown=["payment/x"])]}), "is no place in an object"),
         (json.dumps({"cases": [case(role="boss")]}), "goes with `approval`"),
+        (json.dumps({"cases": [case(run={"writs": 1})]}), "there is no context.run.writs"),
         (json.dumps({"cases": [case(), case("deny")]}), "two cases are called"),
         (json.dumps({"cases": []}), "cases"),
         ('{"cases": [], "cases": []}', "the member 'cases' stands twice"),
@@ -127,7 +128,7 @@ def explained(
         Principal("somebody", "main"),
         arguments,
         labels={name: Integrity(label) for name, label in labels.items()},
-        run={"writes": 0},
+        run={},
         approvals=frozenset(),
         unknown=unknown,
     )
