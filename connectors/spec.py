@@ -40,11 +40,14 @@ class Integrity(StrEnum):
     @property
     def rank(self) -> int:
         """0 is the highest."""
-        return list(Integrity).index(self)
+        return _RANKS[self]
 
     def at_least(self, floor: "Integrity") -> bool:
         """Whether this is as trustworthy as `floor` or more."""
         return self.rank <= floor.rank
+
+
+_RANKS = {each: rank for rank, each in enumerate(Integrity)}
 
 
 class Sink(StrEnum):
@@ -67,7 +70,7 @@ class Label:
 
     def join(self, other: "Label") -> "Label":
         """The lower integrity, and only the readers that both allow."""
-        low = max(self.integrity, other.integrity, key=lambda each: each.rank)
+        low = self.integrity if other.integrity.at_least(self.integrity) else other.integrity
         if self.readers is None:
             return Label(low, other.readers)
         if other.readers is None:
