@@ -40,7 +40,9 @@ class _Who(_Closed):
     roles: tuple[str, ...] = ()
 
 
-class _Case(_Closed):
+class CaseText(_Closed):
+    """One case as it is written."""
+
     name: str
     principal: _Who = _Who()
     action: str
@@ -56,7 +58,7 @@ class _Case(_Closed):
 
 class _File(_Closed):
     about: str = ""
-    cases: tuple[_Case, ...] = Field(min_length=1)
+    cases: tuple[CaseText, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def question_of(
     return PolicyQuestion(principal, action, opened, given, NOTHING_YET | run, approvals)
 
 
-def _case(file: str, case: _Case, catalog: Catalog) -> Case:
+def _case(file: str, case: CaseText, catalog: Catalog) -> Case:
     where = f"{file}: {case.name}"
     action = catalog.get(case.action)
     if action is None:

@@ -16,7 +16,7 @@ from connectors.spec import ActionSpec, Effect, JsonObject
 from executor.check import cedar_engine as engine
 
 LONGEST_S = 366 * 24 * 3600  # an approval that is open for longer is none
-_NOTES = frozenset({"id", "message", "approval", "quorum", "expires"})
+NOTES = frozenset({"id", "message", "approval", "quorum", "expires"})
 
 
 class PolicyError(Exception):
@@ -97,8 +97,8 @@ def _rule(file: str, number: int, body: JsonObject) -> Rule:
     key = f"policy{number}"
     name = str(notes.get("id") or key)
     where = f"{file}: {name}"
-    for unknown in sorted(set(notes) - _NOTES):
-        if meant := difflib.get_close_matches(unknown, _NOTES, n=1, cutoff=0.75):
+    for unknown in sorted(set(notes) - NOTES):
+        if meant := difflib.get_close_matches(unknown, NOTES, n=1, cutoff=0.75):
             raise PolicyError(f"{where}: @{unknown} says nothing here; did you mean @{meant[0]}?")
     forbids = body["effect"] == "forbid"
     role = str(notes["approval"]) if "approval" in notes else None
