@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from fastapi.responses import JSONResponse
 from pydantic import JsonValue
+from starlette.responses import JSONResponse
 
 from connectors.errors import ConfigurationError
 from executor.check.admit import SealBrokenError
