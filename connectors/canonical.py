@@ -39,4 +39,9 @@ def _is_written_alike(text: str) -> bool:
 
 def digest(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) -> str:
     """Return `sha256:<64 hex digits>` over the canonical form."""
-    return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
+    return digest_of(canonical(value))
+
+
+def digest_of(text: bytes) -> str:
+    """The digest of what is in canonical form already."""
+    return "sha256:" + hashlib.sha256(text).hexdigest()

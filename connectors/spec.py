@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from connectors.canonical import digest
+from connectors.canonical import canonical, digest_of
 
 JsonObject = dict[str, JsonValue]
 ActionName = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=64)]
@@ -193,7 +193,12 @@ class ActionSpec(_Frozen):
     @cached_property
     def digest(self) -> str:
         """Identifies this definition; plans and approvals are bound to it."""
-        return digest(self.model_dump(mode="json", by_alias=True))
+        return digest_of(self.canonical)
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """This definition as canonical JSON."""
+        return canonical(self.model_dump(mode="json", by_alias=True))
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def _accept(
     unsealed = Accepted(
         plan, digest, inputs, actions, context.principal, context.request, certificate, ""
     )
-    seal = _seal(_content(unsealed), context.seal_key)
+    seal = _seal_of(_sealed_text(unsealed), context.seal_key)
     return Accepted(
         plan, digest, inputs, actions, context.principal, context.request, certificate, seal
     )
@@ -185,11 +185,24 @@ def _content(accepted: Accepted) -> JsonObject:
         name: action.model_dump(mode="json", by_alias=True)
         for name, action in accepted.actions.items()
     }
+    return {"actions": actions} | _besides_actions(accepted)
+
+
+def _sealed_text(accepted: Accepted) -> bytes:
+    """The canonical form of the content, from that of the actions, which each of them keeps."""
+    actions = b",".join(
+        canonical(name) + b":" + action.canonical
+        for name, action in sorted(accepted.actions.items())
+    )
+    rest = canonical(_besides_actions(accepted))  # `actions` comes before all other names
+    return b'{"actions":{' + actions + b"}," + rest[1:]
+
+
+def _besides_actions(accepted: Accepted) -> JsonObject:
     return {
         "plan": accepted.plan.stored()["plan"],
         "digest": accepted.digest,
         "inputs": _sorted_readers(accepted.inputs),
-        "actions": actions,
         "principal": _sorted_roles(accepted.principal),
         "request": accepted.request,
         "certificate": accepted.certificate.model_dump(mode="json"),
@@ -215,13 +228,13 @@ def _sorted_readers(inputs: Inputs) -> JsonValue:
 
 def _is_ours(content: JsonObject, seal: str, key: bytes) -> bool:
     try:
-        return hmac.compare_digest(seal.encode(), _seal(content, key).encode())
+        return hmac.compare_digest(seal.encode(), _seal_of(canonical(content), key).encode())
     except (CanonicalizationError, UnicodeEncodeError):
         return False  # we never write what has no canonical form
 
 
-def _seal(content: JsonObject, key: bytes) -> str:
-    return hmac.new(key, canonical(content), "sha256").hexdigest()
+def _seal_of(text: bytes, key: bytes) -> str:
+    return hmac.new(key, text, "sha256").hexdigest()
 
 
 def _invalid_inputs(context: AdmissionContext) -> Iterator[Violation]:

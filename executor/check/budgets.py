@@ -36,7 +36,7 @@ class Budgets(BaseModel):
     all_items: int = Field(default=5_000, ge=0)  # of every `each` of a run
     calls: int = Field(default=5_000, ge=0)  # of one connection, repetitions among them
     money: dict[_Currency, _Limit] = {}  # by currency; without any, money is not limited
-    run_s: float = Field(default=7 * 24 * 3600.0, gt=0)  # from a run's start to its last call
+    run_s: int = Field(default=7 * 24 * 3600, ge=1)  # from a run's start to its last call
     planning_tokens: int = Field(default=200_000, ge=1)  # of all drafts of one request
 
     def most(self, currency: str) -> Decimal | None:
