@@ -27,6 +27,8 @@ from executor.plan.types import (
     kinds,
 )
 
+_PLAIN = frozenset({"type", "properties", "required", "additionalProperties", "title",
+                    "description", "$schema", "$id", "$defs"})  # fmt: skip
 DATE: JsonObject = {"type": "string", "format": "date"}
 
 
@@ -139,8 +141,29 @@ class Analysis:
         key = (self._places[id(step)], -1)
         if key not in self._flows:
             into = input_type(action) if action else UNKNOWN
-            self._flows[key] = flows(_whole(self.bindings(step), 0, into), into)
+            found = self.member_by_member(step, into)
+            self._flows[key] = found or flows(self.as_a_whole(step, into), into)
         return self._flows[key]
+
+    def member_by_member(self, step: Step, into: Type) -> Flow | None:
+        """The same for a plain object whose members all fit; None where one has to look closer."""
+        node, bindings = into.resolved() or {}, self.bindings(step)
+        properties, required = node.get("properties"), node.get("required")
+        if not node.keys() <= _PLAIN or node.get("type") != "object":
+            return None
+        names = {each.to[0] for each in bindings if len(each.to) == 1}
+        if len(names) != len(bindings) or not isinstance(properties, dict):
+            return None
+        if not names <= properties.keys():
+            return None
+        if any(self.flow(each) is not Flow.YES for each in bindings):
+            return None
+        needed = required if isinstance(required, list) else []
+        return Flow.YES if all(name in names for name in needed) else Flow.NO
+
+    def as_a_whole(self, step: Step, into: Type) -> Type:
+        """The type of the step's argument object."""
+        return _whole(self.bindings(step), 0, into)
 
     def source_type(self, step: Step | None, arg: Arg) -> Found:
         """The type of what an argument brings."""

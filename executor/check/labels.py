@@ -200,13 +200,11 @@ class Labels:
 
 def sinks_at(action: ActionSpec, to: tuple[str, ...]) -> frozenset[Sink]:
     """Every sink class that a value bound at `to` reaches: at that place, above it or below it."""
-    found = set()
-    for at, sink in action.sinks.items():
-        place = split_pointer(at)
-        shorter = min(len(place), len(to))
-        if all(a in ("*", b) for a, b in zip(place[:shorter], to[:shorter], strict=True)):
-            found.add(sink)
-    return frozenset(found)
+    return frozenset(
+        sink
+        for at, sink in action.sinks.items()
+        if all(a in ("*", b) for a, b in zip(split_pointer(at), to, strict=False))
+    )
 
 
 def _is_inside_sink(action: ActionSpec, above: tuple[str, ...]) -> bool:

@@ -142,6 +142,8 @@ def _constants(source: Type) -> list[JsonValue] | None:
     given = source.resolved() or {}
     listed = constants_of(given)
     if listed is not None:
+        if sum(key in ASSERTING for key in given) == 1:
+            return listed  # nothing stands beside the list
         return [value for value in listed if validity(value, source) is not Flow.NO]
     names = kinds(source)
     if names == frozenset({"boolean"}):

@@ -42,6 +42,11 @@ class Type:
         return self._resolved
 
     @cached_property
+    def kinds(self) -> frozenset[str] | None:
+        """See the function of this name."""
+        return _kinds(self, 0)
+
+    @cached_property
     def _resolved(self) -> JsonObject | None:
         return _resolve(self.node, self.root, {})
 
@@ -62,7 +67,7 @@ Found = Type | _Mark
 
 def kinds(found: Type) -> frozenset[str] | None:
     """The JSON types a value must have one of; None where the schema does not say."""
-    return _kinds(found, 0)
+    return found.kinds
 
 
 def _kinds(found: Type, depth: int) -> frozenset[str] | None:

@@ -1,0 +1,44 @@
+"""A catalogue that is kept as text and read again."""
+
+import gc
+
+import pytest
+
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec
+
+ACTIONS = [
+    ActionSpec.model_validate(each)
+    for each in (
+        {"name": "a.read", "input_schema": {"type": "object"}, "effect": "read"},
+        {
+            "name": "a.pay",
+            "input_schema": {"type": "object", "properties": {"n": {"const": 1.0}}},
+            "effect": "keyed",
+            "idempotency": {"in": "header", "name": "key", "window_s": 60},
+            "sinks": {"n": "amount"},
+            "readers": ["board"],
+        },
+    )
+]
+
+
+def test_what_is_read_again_is_what_was_kept() -> None:
+    again = Catalog.restore(Catalog(ACTIONS).stored())
+
+    assert [*again] == ACTIONS
+    assert [each.digest for each in again] == [each.digest for each in ACTIONS]
+
+
+@pytest.mark.parametrize("text", [b"\n", b"{}", b'{"name": "a.b"}\n', b"[]"])
+def test_anything_else_is_refused_and_leaves_nothing_behind(text: bytes) -> None:
+    with pytest.raises(ValueError):
+        Catalog.restore(text)
+    assert gc.isenabled()
+
+
+def test_two_of_one_name_are_refused() -> None:
+    twice = Catalog(ACTIONS[:1]).stored() * 2
+
+    with pytest.raises(ValueError, match=r"two actions are called a\.read"):
+        Catalog.restore(twice)
