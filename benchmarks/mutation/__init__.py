@@ -1,0 +1,1 @@
+"""How many small faults in the checks, and in policies, the suite and the tests find."""

@@ -1,0 +1,109 @@
+"""`python -m benchmarks.mutation`: how many small faults in the checks and the policies are found.
+
+    python -m benchmarks.mutation                                     # everything
+    python -m benchmarks.mutation --only executor/check/labels.py --survivors
+    python -m benchmarks.mutation --sample 20 --seed 3                # so many of each module
+    python -m benchmarks.mutation --policies                          # the Cedar texts alone
+
+A fault counts as found if a case of the suite says something else, a test of `tests/check`,
+`tests/plan`, `tests/fn` or `tests/suite` fails, or nothing comes to an end. `equivalent.txt`
+lists faults that change nothing, each with its reason; they are run as well, and counted apart.
+Exits with 1 below 95 %.
+"""
+
+import argparse
+import importlib
+import random
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.mutation import policies, runner
+from benchmarks.mutation.changes import changes
+from benchmarks.mutation.coverage import Coverage
+from benchmarks.mutation.equivalent import equivalent
+from benchmarks.mutation.measure import measured
+from benchmarks.mutation.runner import ROOT
+from benchmarks.mutation.score import HEAD, Score, total
+
+GOAL = 0.95
+FOLDERS = ["tests/check", "tests/plan", "tests/fn", "tests/suite"]
+# Imported before the fork: everything large that no changed module is part of.
+READY = [
+    "cedarpy", "hypothesis", "jsonschema_rs", "pydantic", "pytest", "re2", "rfc8785",
+    "connectors.canonical", "connectors.catalog", "connectors.currency", "connectors.spec",
+    "connectors.validate",
+]  # fmt: skip
+
+
+def main() -> None:
+    """Print the table; exits with 1 if too many survive."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation")
+    parser.add_argument("--only", action="append", help="a module or a folder of modules")
+    parser.add_argument("--policies", action="store_true", help="the Cedar texts alone")
+    parser.add_argument("--sample", type=int, help="so many changes of each module, not all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--survivors", action="store_true", help="show every fault not found")
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    print(HEAD)
+    parts: list[list[Score]] = []
+    if not options.policies:
+        paths = _paths(options.only or ["executor/check"])
+        parts.append(of_modules(paths, options.sample, options.seed, options.jobs))
+    if not options.only:
+        parts.append(policies.scores())
+    scores = [score for part in parts for score in part]
+    for part in parts:
+        if len(part) > 1:
+            print(total(part).row())
+    for score in scores:
+        for each in score.wrongly_listed:
+            print(f"listed as equivalent, but found: {score.name}:{each}")
+        for each in score.survived if options.survivors else ():
+            print(f"{score.name}:{each}")
+    sys.exit(1 if any(total(part).share < GOAL for part in parts) else 0)
+
+
+def of_modules(paths: list[Path], sample: int | None, seed: int, jobs: int = 1) -> list[Score]:
+    """A score for each module, with a line of the table as soon as it is known."""
+    for name in READY:
+        importlib.import_module(name)
+    files = {path: _module(path) for path in paths}
+    start = time.monotonic()
+    coverage = runner.in_child(lambda: measured(files, FOLDERS))
+    print(f"... {len(coverage.tests)} cases and tests in {time.monotonic() - start:.0f} s; "
+          f"fail without a change: {coverage.failing or 'none'}", file=sys.stderr)  # fmt: skip
+    return [_of_module(path, coverage, sample, seed, jobs) for path in paths]
+
+
+def _of_module(path: Path, coverage: Coverage, sample: int | None, seed: int, jobs: int) -> Score:
+    module = _module(path)
+    tree, found = changes(module, path.read_text(encoding="utf-8"))
+    if sample is not None and sample < len(found):
+        found = random.Random(seed).sample(found, sample)
+    score = Score(str(path.relative_to(ROOT)))
+    start = time.monotonic()
+    for result in runner.run(found, tree, coverage, jobs):
+        change = result.change
+        shown = f"{change.line}: {change.text}\n    {change.what}"
+        score.count_one(shown, result.is_killed, change.key in equivalent(), result.by)
+    score.seconds = time.monotonic() - start
+    print(score.row(), flush=True)
+    return score
+
+
+def _paths(names: list[str]) -> list[Path]:
+    found = []
+    for name in names:
+        path = ROOT / name
+        found += sorted(path.glob("*.py")) if path.is_dir() else [path]
+    return [path for path in found if path.name != "__init__.py"]
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+if __name__ == "__main__":
+    main()

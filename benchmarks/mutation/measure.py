@@ -1,0 +1,117 @@
+"""Measures what the suite and the tests run of some files, once and without any change."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from benchmarks.mutation.coverage import Coverage, Line, Test
+from benchmarks.mutation.runner import ROOT, by_tests, silence, suite_module
+
+
+class Tracer:
+    """Notes the lines that run inside functions of some files."""
+
+    def __init__(self, files: dict[str, str]) -> None:
+        self._files = files
+        self.lines: set[Line] = set()
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Take notes from here on, afresh."""
+        self.lines = set()
+        before = sys.gettrace()
+        sys.settrace(self._call)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+    def _call(self, frame: FrameType, event: str, arg: object) -> Any:
+        module = self._files.get(frame.f_code.co_filename)
+        # The code of a module and of a class body runs at import, once for everyone.
+        if module is None or not frame.f_code.co_flags & 0x02:
+            return None
+        lines = self.lines
+        lines.add((module, frame.f_lineno))
+
+        def line(frame: FrameType, event: str, arg: object) -> Any:
+            lines.add((module, frame.f_lineno))
+            return line
+
+        return line
+
+
+def measured(
+    files: dict[Path, str], folders: list[str], root: Path = ROOT, *, with_suite: bool = True
+) -> Coverage:
+    """Run everything once, unchanged; to be called in a process of its own."""
+    tracer = Tracer({str(path): module for path, module in files.items()})
+    coverage = Coverage()
+    if with_suite:
+        _suite(coverage, tracer)
+    silence()
+    code, why = by_tests([*folders, "--maxfail=1000"], root, _Watch(coverage, tracer))
+    if code > 1:
+        raise RuntimeError(why)
+    coverage.lines, coverage.modules = dict(coverage.lines), dict(coverage.modules)
+    return coverage
+
+
+def _suite(coverage: Coverage, tracer: Tracer) -> None:
+    suite = suite_module()
+    import suite_cases
+
+    for case in suite.CASES:
+        # What was read for another case would not be read again, and not be seen.
+        suite_cases._policy.cache_clear()
+        suite_cases.catalog.cache_clear()
+        start = time.perf_counter()
+        with tracer.on():
+            try:
+                suite.test_admission_says_what_the_case_says(case)
+            except Exception:  # noqa: BLE001 - a case that fails is no judge
+                coverage.failing.append(case.name)
+                continue
+        test = Test(case.name, is_case=True, seconds=time.perf_counter() - start)
+        coverage.add(test, tracer.lines)
+
+
+class _Watch:
+    """Traces each test; what a file runs at its import counts for each of its tests."""
+
+    def __init__(self, coverage: Coverage, tracer: Tracer) -> None:
+        self._coverage = coverage
+        self._tracer = tracer
+        self._of_file: dict[str, set[Line]] = {}
+        self._failed = False
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Any:
+        with self._tracer.on():
+            found = yield
+        self._of_file.setdefault(collector.nodeid, set()).update(self._tracer.lines)
+        return found
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
+        self._failed = False
+        start = time.perf_counter()
+        with self._tracer.on():
+            found = yield
+        lines = self._tracer.lines | self._of_file.get(item.nodeid.partition("::")[0], set())
+        is_case = "test_admission_says_what_the_case_says" in item.nodeid
+        if self._failed:
+            self._coverage.failing.append(item.nodeid)
+        elif lines and not is_case:
+            seconds = time.perf_counter() - start
+            self._coverage.add(Test(item.nodeid, is_case=False, seconds=seconds), lines)
+        return found
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._failed = self._failed or report.failed

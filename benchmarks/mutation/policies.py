@@ -1,0 +1,99 @@
+"""Faults in the Cedar texts of the suite and of the shop, held against their cases.
+
+The shop's operations are those of the suite's catalogue, which has the same ones, and the one
+that only its document declares.
+
+Found: a case that the text belongs to says something else. A fault that Cedar or `lamgate` cannot
+read is no fault of a policy, for no gateway starts with it, and is not counted.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.mutation import runner
+from benchmarks.mutation.cedar_text import cedar_changes
+from benchmarks.mutation.equivalent import equivalent
+from benchmarks.mutation.score import Score
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec
+from executor.check.bulk import read_catalog
+from executor.check.cedar import Policy, PolicyError
+from executor.check.cedar_cases import read_cases, run_case
+
+SHOP = runner.ROOT / "examples" / "shop" / "policies"
+WRITE_OFF = {
+    "name": "orders.create_write_off",
+    "effect": "blind",
+    "input_schema": {
+        "type": "object",
+        "properties": {
+            "sku": {"type": "string"},
+            "quantity": {"type": "integer"},
+            "reason": {"type": "string"},
+            "order_id": {"type": "string"},
+        },
+        "required": ["sku", "quantity", "reason"],
+        "additionalProperties": False,
+    },
+}
+CATALOG = runner.ROOT / "tests" / "suite" / "catalogs" / "shop.json"
+
+
+def scores() -> list[Score]:
+    """A row for the suite and one for the shop."""
+    return [_suite(), _shop(SHOP / "shop.cedar", SHOP / "shop.cases.json")]
+
+
+def _suite() -> Score:
+    suite = runner.suite_module()
+    by_text = defaultdict(list)
+    for case in suite.CASES:
+        if case.given.get("policy"):
+            by_text[case.given["policy"]].append(case)
+
+    def differs(text: str, changed: str) -> bool:
+        return any(_differs(suite, case, changed) for case in by_text[text])
+
+    return _scored("tests/suite, policies", by_text, differs)
+
+
+def _differs(suite: object, case: object, policy: str) -> bool:
+    given = case.given | {"policy": policy}
+    changed = replace(case, content=case.content | {"given": given})
+    try:
+        suite.test_admission_says_what_the_case_says(changed)
+    except Exception:  # noqa: BLE001 - any error is a difference
+        return True
+    return False
+
+
+def _shop(policy: Path, cases: Path) -> Score:
+    known = read_catalog(CATALOG.read_text(encoding="utf-8"))
+    catalog = Catalog([*known, ActionSpec.model_validate(WRITE_OFF)])
+    found = read_cases({cases.name: cases.read_text(encoding="utf-8")}, catalog)
+
+    def differs(_text: str, changed: str) -> bool:
+        now = Policy.parse({policy.name: changed})
+        return any(run_case(case, now).wrong for case in found)
+
+    text = policy.read_text(encoding="utf-8")
+    return _scored(str(policy.relative_to(runner.ROOT)), [text], differs)
+
+
+def _scored(name: str, texts: Iterator[str], differs: Callable[[str, str], bool]) -> Score:
+    score = Score(name)
+    start = time.monotonic()
+    for text in texts:
+        for change in cedar_changes(text):
+            try:
+                Policy.parse({"changed.cedar": change.text})
+            except PolicyError:
+                continue
+            key = (name, " ".join(text.split()), change.what)
+            score.count_one(change.what, differs(text, change.text), key in equivalent())
+    score.seconds = time.monotonic() - start
+    print(score.row(), flush=True)
+    return score

@@ -1,0 +1,217 @@
+"""Runs each change in a process of its own: the suite first, then the tests that see its line.
+
+The parent has imported everything that the changed module is not part of, and forks. The child
+compiles the changed tree in place of the module's source, imports the rest, and runs what ran
+the changed line before (`coverage.py`) until something fails. Nothing is written anywhere.
+"""
+
+import ast
+import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import pickle
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import Phase, settings
+
+from benchmarks.mutation.changes import Change
+from benchmarks.mutation.coverage import Coverage, Test
+
+ROOT = Path(__file__).parents[2]
+SUITE = ROOT / "tests" / "suite"
+FEW = 25
+_SURVIVED, _KILLED, _BROKEN = 0, 1, 9
+_SLACK_S = 8.0
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one change."""
+
+    change: Change
+    is_killed: bool
+    by: str  # the suite, a test, the time limit
+    seconds: float
+
+
+def run(
+    changes: list[Change],
+    tree: ast.Module,
+    coverage: Coverage,
+    jobs: int = 1,
+    root: Path = ROOT,
+) -> Iterator[Result]:
+    """The results in the order in which they come."""
+    waiting = list(reversed(changes))
+    running: dict[int, tuple[Change, float, float, int]] = {}
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            change = waiting.pop()
+            tests = coverage.tests_of(change)
+            limit = _SLACK_S + 3 * sum(test.seconds for test in tests)
+            pid, pipe = _fork(lambda: _try(change, tree, tests, root))  # noqa: B023 - called at once
+            running[pid] = (change, time.monotonic(), limit, pipe)
+        for pid, (change, start, limit, pipe) in list(running.items()):
+            seconds = time.monotonic() - start
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if not ended and seconds <= limit:
+                continue
+            if not ended:
+                os.killpg(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+            del running[pid]
+            with os.fdopen(pipe, "rb") as told:
+                by = told.read().decode() if ended else "the time limit"
+            code = os.waitstatus_to_exitcode(status) if ended else _KILLED
+            if code == _BROKEN:
+                raise RuntimeError(f"{change.key}: {by}")
+            yield Result(change, code != _SURVIVED, by, seconds)
+        time.sleep(0.005)
+
+
+def in_child(work: Callable[[], _Value]) -> _Value:
+    """What the work gives in a process of its own; it leaves no trace here."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(reading)
+        with os.fdopen(writing, "wb") as out:
+            try:
+                pickle.dump((work(), ""), out)
+            except BaseException:  # noqa: BLE001 - told to the parent, which raises
+                pickle.dump((None, traceback.format_exc()), out)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        found = told.read()
+    os.waitpid(pid, 0)
+    value, error = pickle.loads(found)
+    if error:
+        raise RuntimeError(error)
+    result: _Value = value
+    return result
+
+
+def _fork(work: Callable[[], tuple[int, str]]) -> tuple[int, int]:
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(writing)
+        return pid, reading
+    os.setpgid(0, 0)
+    os.close(reading)
+    code, by = _BROKEN, "it was not run"
+    try:
+        silence()
+        code, by = work()
+    except BaseException as error:  # noqa: BLE001 - whatever a fault does, it is told
+        code, by = _KILLED, f"{type(error).__name__} at import"
+    finally:
+        os.write(writing, by.encode()[:4000])
+        os._exit(code)
+
+
+def silence() -> None:
+    """Nothing of what a child prints is of interest."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for each in (0, 1, 2):
+        os.dup2(nowhere, each)
+
+
+def _try(change: Change, tree: ast.Module, tests: list[Test], root: Path) -> tuple[int, str]:
+    change.apply()
+    install(change.module, tree)
+    importlib.import_module(change.module)
+    cases = [test.name for test in tests if test.is_case]
+    if cases and (by := by_suite(cases)):
+        return _KILLED, by
+    names = [test.name for test in tests if not test.is_case]
+    return by_tests(names, root) if names else (_SURVIVED, "")
+
+
+def install(module: str, tree: ast.Module) -> None:
+    """From now on the module is what the tree says, in this process."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    path = spec.origin
+    code = compile(tree, path, "exec")
+
+    class Loader(importlib.machinery.SourceFileLoader):
+        def get_code(self, fullname: str) -> CodeType:
+            return code
+
+    class Finder(importlib.abc.MetaPathFinder):
+        def find_spec(
+            self, fullname: str, _path: object, _target: ModuleType | None = None
+        ) -> importlib.machinery.ModuleSpec | None:
+            if fullname != module:
+                return None
+            loader = Loader(fullname, path)
+            return importlib.util.spec_from_file_location(fullname, path, loader=loader)
+
+    sys.modules.pop(module, None)
+    sys.meta_path.insert(0, Finder())
+
+
+def by_suite(names: list[str]) -> str:
+    """The first case of the suite that says something else, or nothing."""
+    cases = {case.name: case for case in suite_module().CASES}
+    for name in names:
+        try:
+            suite_module().test_admission_says_what_the_case_says(cases[name])
+        except Exception:  # noqa: BLE001 - any error is a difference
+            return name
+    return ""
+
+
+def suite_module() -> Any:
+    """`tests/suite/test_suite.py`, as its own tests import it."""
+    if str(SUITE) not in sys.path:
+        sys.path.insert(0, str(SUITE))
+    return importlib.import_module("test_suite")
+
+
+def by_tests(names: list[str], root: Path, plugin: object = None) -> tuple[int, str]:
+    """Whether one of these tests, as named below a folder, fails, and which."""
+    watch = _FirstFailure()
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0"]
+    options += ["--assert=plain"]
+    with contextlib.chdir(root):
+        code = pytest.main([*options, *names], plugins=[watch, *([plugin] if plugin else [])])
+    if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+        return (_KILLED if code else _SURVIVED), watch.name
+    return _BROKEN, f"pytest ended with {code}: {watch.name}"
+
+
+class _FirstFailure:
+    """Names the first test that fails; hypothesis tries few examples and keeps none."""
+
+    name = ""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self) -> None:
+        phases = (Phase.explicit, Phase.generate)
+        few = settings(settings.get_profile("default"), database=None, phases=phases)
+        settings.register_profile("mutation", few, max_examples=FEW)
+        settings.load_profile("mutation")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and not self.name:
+            self.name = report.nodeid
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed and not self.name:
+            self.name = report.nodeid
