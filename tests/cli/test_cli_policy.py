@@ -212,7 +212,9 @@ def test_a_gateway_does_not_start_on_a_policy_that_does_not_fit(alone: Lamgate) 
 def test_where_policy_observes_a_run_goes_through_and_its_trace_tells(alone: Lamgate) -> None:
     observing = Lamgate(alone.folder, more={"LAMGATE_POLICY__MODE": "observe"})
     said = observing("run", MUG, "--answer", "remedy=refund", "--json")
+    plan = observing("plan", MUG, "--answer", "remedy=refund")
     trace = observing("trace", said.document["id"])
 
     assert (said.code, said.document["status"]) == (0, "succeeded"), said
-    assert "policy only observes; it would have said" in trace.out, trace
+    assert "policy only observes; it would have said: " in " ".join(plan.out.split()), plan
+    assert "policy only observes; it would have said: " in trace.out, trace
