@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from suite_cases import context
+from suite_cases import context, suite
 
 from connectors.spec import ActionSpec, Principal
 from executor.check.admit import Accepted, Rejected, admit
@@ -118,3 +118,15 @@ def test_every_violation_code_of_policy_is_on_the_page() -> None:
         f"`{code}`" in POLICY
         for code in ("policy-denied", "policy-error", "policy-value-unmappable")
     )
+
+
+def test_every_rule_over_a_run_on_the_page_is_a_case_of_the_suite() -> None:
+    rules = re.findall(r"\| `((?:unless|when) \{ context\.run.*? \})` \|", POLICY)
+    tried = " ".join(
+        case.content["given"]["policy"]
+        for case in suite()
+        if case.file == "order" and "policy" in case.given
+    )
+
+    assert len(rules) == 4
+    assert [each for each in rules if each not in tried] == []
