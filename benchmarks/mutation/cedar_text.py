@@ -57,7 +57,8 @@ def cedar_changes(text: str) -> Iterator[CedarChange]:
         for first, last, news in _faults(tokens, start, end):
             for new in news:
                 changed = "".join([*tokens[:first], new, *tokens[last:]])
-                yield CedarChange(changed, f"{_shown(tokens[first:last])} => {new} in {shown}")
+                what = f"{_shown(tokens[first:last])} => {new or 'nothing'} in {shown}"
+                yield CedarChange(changed, what)
 
 
 def _policies(tokens: list[str]) -> Iterator[tuple[int, int]]:

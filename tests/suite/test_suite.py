@@ -18,8 +18,8 @@ EXPLAINED = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 NOT_YET = {"playbook-cycle": "playbooks are not offered as actions yet, so none can call another"}
 KNOWN = {
     "name", "why", "given", "plan", "text", "accepted", "violations", "questions", "unable",
-    "standings", "guards", "approvals", "labels", "results", "candidates", "digest", "changed",
-    "policies", "rendered",
+    "standings", "guards", "approvals", "quorums", "labels", "results",
+    "candidates", "digest", "changed", "policies", "rendered",
 }  # fmt: skip
 
 
@@ -67,6 +67,9 @@ def _check_certificate(verdict: Accepted, expected: dict[str, Any]) -> None:
     for step, role in expected.get("approvals", {}).items():
         need = certificate.of(step).approval
         assert (need and need.role) == role, need
+    for step, quorum in expected.get("quorums", {}).items():
+        need = certificate.of(step).approval
+        assert (need and need.quorum) == quorum, need
     for step, labels in expected.get("labels", {}).items():
         found = {at: str(each.integrity) for at, each in certificate.of(step).labels.items()}
         assert found == labels
