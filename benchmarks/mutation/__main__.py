@@ -16,11 +16,11 @@ import importlib
 import random
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.mutation import policies, runner
 from benchmarks.mutation.changes import changes
-from benchmarks.mutation.coverage import Coverage
 from benchmarks.mutation.equivalent import equivalent
 from benchmarks.mutation.measure import measured
 from benchmarks.mutation.runner import ROOT
@@ -49,24 +49,18 @@ def main() -> None:
     print(HEAD)
     parts: list[list[Score]] = []
     if not options.policies:
-        paths = _paths(options.only or ["executor/check"])
-        parts.append(of_modules(paths, options.sample, options.seed, options.jobs))
+        found = of_modules(_paths(options.only or ["executor/check"]), options)
+        parts.append([_told(score, options) for score in found])
     if not options.only:
-        parts.append(policies.scores())
-    scores = [score for part in parts for score in part]
+        parts.append([_told(score, options) for score in policies.scores()])
     for part in parts:
         if len(part) > 1:
             print(total(part).row())
-    for score in scores:
-        for each in score.wrongly_listed:
-            print(f"listed as equivalent, but found: {score.name}:{each}")
-        for each in score.survived if options.survivors else ():
-            print(f"{score.name}:{each}")
     sys.exit(1 if any(total(part).share < GOAL for part in parts) else 0)
 
 
-def of_modules(paths: list[Path], sample: int | None, seed: int, jobs: int = 1) -> list[Score]:
-    """A score for each module, with a line of the table as soon as it is known."""
+def of_modules(paths: list[Path], options: argparse.Namespace) -> Iterator[Score]:
+    """A score for each module, as soon as it is known."""
     for name in READY:
         importlib.import_module(name)
     files = {path: _module(path) for path in paths}
@@ -74,22 +68,26 @@ def of_modules(paths: list[Path], sample: int | None, seed: int, jobs: int = 1) 
     coverage = runner.in_child(lambda: measured(files, FOLDERS))
     print(f"... {len(coverage.tests)} cases and tests in {time.monotonic() - start:.0f} s; "
           f"fail without a change: {coverage.failing or 'none'}", file=sys.stderr)  # fmt: skip
-    return [_of_module(path, coverage, sample, seed, jobs) for path in paths]
+    for path, module in files.items():
+        tree, found = changes(module, path.read_text(encoding="utf-8"))
+        if options.sample is not None and options.sample < len(found):
+            found = random.Random(options.seed).sample(found, options.sample)
+        score = Score(str(path.relative_to(ROOT)))
+        start = time.monotonic()
+        for result in runner.run(found, tree, coverage, options.jobs):
+            change = result.change
+            shown = f"{change.line}: {change.text}\n    {change.what}"
+            score.count_one(shown, result.is_killed, change.key in equivalent(), result.by)
+        score.seconds = time.monotonic() - start
+        yield score
 
 
-def _of_module(path: Path, coverage: Coverage, sample: int | None, seed: int, jobs: int) -> Score:
-    module = _module(path)
-    tree, found = changes(module, path.read_text(encoding="utf-8"))
-    if sample is not None and sample < len(found):
-        found = random.Random(seed).sample(found, sample)
-    score = Score(str(path.relative_to(ROOT)))
-    start = time.monotonic()
-    for result in runner.run(found, tree, coverage, jobs):
-        change = result.change
-        shown = f"{change.line}: {change.text}\n    {change.what}"
-        score.count_one(shown, result.is_killed, change.key in equivalent(), result.by)
-    score.seconds = time.monotonic() - start
+def _told(score: Score, options: argparse.Namespace) -> Score:
     print(score.row(), flush=True)
+    for each in score.wrongly_listed:
+        print(f"  listed as equivalent, but found: {each}")
+    for each in score.survived if options.survivors else ():
+        print(f"  {each}", flush=True)
     return score
 
 

@@ -95,5 +95,4 @@ def _scored(name: str, texts: Iterator[str], differs: Callable[[str, str], bool]
             key = (name, " ".join(text.split()), change.what)
             score.count_one(change.what, differs(text, change.text), key in equivalent())
     score.seconds = time.monotonic() - start
-    print(score.row(), flush=True)
     return score
