@@ -1,8 +1,19 @@
-"""Hypothesis profiles: the everyday one, `nightly` with twenty times the examples, and `few`."""
+"""Hypothesis profiles: the everyday one, `nightly` with twenty times the examples, and `few`.
+
+Every day the same examples are tried, so that a change is judged by what it changed; the nightly
+ones are new each time, and what they find becomes an example of its test.
+"""
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("nightly", settings.get_profile("default"), max_examples=2000)
+settings.register_profile(
+    "default",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "nightly", settings.get_profile("default"), max_examples=2000, derandomize=False
+)
 settings.register_profile("few", settings.get_profile("default"), max_examples=5)
 settings.load_profile("default")
