@@ -2,12 +2,14 @@
 # make test    set up, then everything that CI runs
 # make check   the fast subset: style, types, layers, pure tests
 # make nightly the same tests with larger counts
+# make bench   policy and admission, timed beside fixed yardsticks; with DATA=DIR verdicts over real data too
 # make lock    compile the hash-locked requirements anew (needs uv)
 
 PYTHON ?= $(shell command -v python3)
 UV     ?= $(shell command -v uv)
 BIN    := .venv/bin
 YES    ?=
+DATA   ?=
 
 # Releases younger than a week are not locked: a poisoned one is usually found within days.
 COOLDOWN ?= $(shell date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)
@@ -31,6 +33,10 @@ check: .venv/dev.stamp lint types layers
 
 nightly: .venv/dev.stamp
 	@LAMGATE_CRASH_ROUNDS=10 $(BIN)/pytest -n auto --dist loadscope --hypothesis-profile nightly --timeout 3600
+
+bench: .venv/dev.stamp
+	@$(BIN)/python -m benchmarks.policy && $(BIN)/python -m benchmarks.admission_speed
+	@[ -z "$(DATA)" ] || $(BIN)/python -m benchmarks.admission --data "$(DATA)"
 
 lint: .venv/dev.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
