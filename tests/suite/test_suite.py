@@ -44,6 +44,8 @@ def test_admission_says_what_the_case_says(case: Case) -> None:
         case Questions(questions=questions, unable=unable):
             assert [each.ask for each in questions] == expected.get("questions")
             assert unable == expected.get("unable")
+        case _:
+            raise AssertionError(f"no verdict: {verdict}")
 
 
 def _sorted(violations: list[dict[str, str]]) -> list[tuple[str, str]]:

@@ -1,0 +1,154 @@
+"""The one door: what it keeps of a plan for its run, and what it says of the whole at once."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, Integrity, Label, Principal
+from executor.check.admit import (
+    Accepted,
+    AdmissionContext,
+    Inputs,
+    Rejected,
+    Verdict,
+    admit,
+    restore,
+    to_row,
+    tool_changes,
+)
+from executor.check.budgets import Budgets
+from executor.check.cedar import Policy
+from executor.check.certificate import Options
+from executor.check.parse import plan_of
+from executor.plan.model import Plan
+
+KEY = b"key"
+NOTE: dict[str, Any] = {
+    "name": "shop.note",
+    "effect": "keyed",
+    "idempotency": {"in": "header", "name": "Idempotency-Key", "window_s": 60},
+    "egress": False,
+    "approval": None,
+    "input_schema": {
+        "type": "object",
+        "properties": {"day": {"type": "string", "format": "date"}, "n": {"type": "integer"}},
+        "additionalProperties": False,
+    },
+}
+CATALOG = Catalog([ActionSpec.model_validate(NOTE)])
+CONTEXT = AdmissionContext(
+    request="note 7",
+    inputs=Inputs({"properties": {"who": {"type": "string"}}, "additionalProperties": False}),
+    catalog=CATALOG,
+    policy=None,
+    principal=Principal("clerk-1", "main", frozenset({"requester"})),
+    today="2026-03-02",
+    seal_key=KEY,
+)
+
+
+def step(step_id: str, action: str, *args: dict[str, Any]) -> dict[str, Any]:
+    return {"id": step_id, "action": action, "args": list(args)}
+
+
+def plan(*steps: dict[str, Any]) -> Plan:
+    found = plan_of({"steps": list(steps)})
+    assert isinstance(found, Plan)
+    return found
+
+
+NOTED = step("a", "shop.note", {"ref": "input/today", "to": "day"}, {"value": 7, "to": "n"})
+COUNTED = step("c", "fn.count", {"json": "[1, 2]", "to": "list"})
+
+
+def accepted(*steps: dict[str, Any], **more: Any) -> Accepted:
+    verdict = admit(plan(*steps), replace(CONTEXT, **more))
+    assert isinstance(verdict, Accepted), verdict
+    return verdict
+
+
+def codes(verdict: Verdict) -> list[str]:
+    assert isinstance(verdict, Rejected)
+    return [each.code for each in verdict.violations]
+
+
+def test_a_plan_many_times_too_long_is_not_looked_at_step_by_step() -> None:
+    invented = [step(f"s{number}", "shop.nothing") for number in range(9)]
+    few = replace(CONTEXT, budgets=Budgets(steps=2))
+
+    assert codes(admit(plan(*invented[:8]), few)) == ["budget-exceeded"] + ["unknown-action"] * 8
+    assert codes(admit(plan(*invented), few)) == ["budget-exceeded"]
+
+
+def test_the_day_of_admission_is_the_day_of_the_run() -> None:
+    inputs = accepted(NOTED, inputs=Inputs({}, {"who": "x"})).inputs
+
+    assert inputs.values == {"who": "x", "today": "2026-03-02"}
+    assert inputs.schema["properties"] == {"today": {"type": "string", "format": "date"}}
+
+
+def test_the_certificate_says_what_it_was_decided_under() -> None:
+    policy = Policy.parse({"a.cedar": "permit (principal, action, resource);"})
+    options, budgets = Options(on_failure="continue"), Budgets(steps=3)
+    judged = accepted(NOTED, policy=policy, options=options, budgets=budgets).certificate
+    unjudged = accepted(NOTED).certificate
+
+    assert (judged.policy, judged.policy_version) == ("evaluated", policy.version)
+    assert (judged.options, judged.budgets) == (options, budgets)
+    assert (unjudged.policy, unjudged.policy_version) == ("not-evaluated", None)
+    assert unjudged.plan_digest == accepted(NOTED).digest
+
+
+def test_a_row_is_text_and_comes_back_whole() -> None:
+    before = accepted(NOTED, COUNTED)
+
+    assert restore(json.loads(json.dumps(to_row(before))), KEY) == before
+    assert before.actions.keys() == {"shop.note"}
+
+
+def test_readers_and_roles_are_stored_in_one_order() -> None:
+    names = [f"role-{number:02}" for number in range(40)]
+    label = Label(Integrity.TRUSTED, frozenset(names))
+    who = Principal("clerk-1", "main", frozenset(names))
+    inputs = Inputs({"properties": {"who": {}}}, {"who": "x"}, {"who": label})
+    row: Any = to_row(accepted(NOTED, inputs=inputs, principal=who))
+
+    assert row["inputs"]["labels"]["who"]["readers"] == names
+    assert row["principal"]["roles"] == names
+
+
+def test_a_changed_tool_is_told_from_one_that_is_gone_and_functions_are_neither() -> None:
+    before = accepted(NOTED, COUNTED)
+    other = Catalog([ActionSpec.model_validate(NOTE | {"description": "another"})])
+    (changed,) = tool_changes(before, other)
+    (gone,) = tool_changes(before, Catalog([]))
+
+    assert tool_changes(before, CATALOG) == ()
+    assert "was changed" in changed.message
+    assert "any more" in gone.message
+    assert (changed.step, changed.at) == ("a", "/steps/0/action")
+
+
+def test_an_input_that_nobody_declared_is_nobodys_concern() -> None:
+    assert accepted(NOTED, inputs=Inputs(CONTEXT.inputs.schema, {"other": 1}))
+
+
+@pytest.mark.parametrize(
+    ("values", "is_sound"),
+    [({"who": "x"}, True), ({"who": 1}, False), ({"today": "2026-03-02"}, True)],
+)
+def test_inputs_are_what_their_schema_says(values: dict[str, Any], is_sound: bool) -> None:
+    inputs = Inputs(CONTEXT.inputs.schema, values)
+    verdict = admit(plan(NOTED), replace(CONTEXT, inputs=inputs))
+
+    assert isinstance(verdict, Accepted) is is_sound
+    assert is_sound or codes(verdict) == ["type-mismatch"]
+
+
+def test_another_day_than_that_of_admission_is_no_input() -> None:
+    inputs = Inputs({}, {"today": "2026-03-03"})
+
+    assert codes(admit(plan(NOTED), replace(CONTEXT, inputs=inputs))) == ["type-mismatch"]
