@@ -267,7 +267,7 @@ def _notes(row: RunRow, state: RunState) -> list[str]:
         again = {place[0] for place, found in state.attempts.items() if len(found) > 1}
         done = {place[0] for place, found in state.attempts.items() if found[-1].is_applied}
         if once := sorted(done - again):
-            notes.append(f"called once and not repeated: {', '.join(once)}")
+            notes.append(f"each called once, not repeated: {', '.join(once)}")
     for place, found in state.attempts.items():
         for told in found[-1].intent.observed:
             notes.append(f"{place[0]}: policy only observes; it would have said: {told}")

@@ -1,6 +1,8 @@
 """A plan for people to read; never parsed back."""
 
 import json
+import re
+from collections.abc import Iterator
 
 from executor.plan.model import (
     Arg,
@@ -14,6 +16,8 @@ from executor.plan.model import (
     Step,
     ValueArg,
 )
+
+_PLAIN = re.compile(r"[A-Za-z0-9_/*]*|[=!<>]=?")
 
 
 def render(plan: Plan) -> str:
@@ -38,7 +42,7 @@ def one_line(text: str) -> str:
 
 def render_step(step: Step) -> str:
     """One step on one line."""
-    text = f"{step.id} = {step.action}({', '.join(_arg(arg) for arg in step.args)})"
+    text = f"{step.id} = {step.action}({', '.join(_arguments(step))})"
     if step.each is not None:
         text += f" for each in {_ref(step.each)}"
     if step.when:
@@ -50,20 +54,59 @@ def render_step(step: Step) -> str:
     return one_line(text)
 
 
+def _arguments(step: Step) -> Iterator[str]:
+    """The arguments as they stand, the three parts of a function's clause as one condition."""
+    clauses = _clauses(step.args) if step.action.startswith("fn.") else {}
+    for arg in step.args:
+        head, _, part = arg.to.rpartition("/")
+        if head not in clauses:
+            yield _arg(arg)
+        elif part == "field":
+            field, op, value = clauses[head]
+            yield f"{_name(head)}=({_bare(field, 'it')} {_bare(op, '?')} {_value(value)})"
+
+
+def _clauses(args: tuple[Arg, ...]) -> dict[str, tuple[Arg, Arg, Arg]]:
+    """Every `where/N` that is bound by exactly its field, its operator and its value."""
+    by_place = {arg.to: arg for arg in args}
+    heads = [arg.to.rpartition("/")[0] for arg in args if arg.to.endswith("/field")]
+    found = {}
+    for head in heads:
+        parts = [by_place.get(f"{head}/{part}") for part in ("field", "op", "value")]
+        field, op, value = parts
+        if head.startswith("where/") and field and op and value:
+            found[head] = (field, op, value)
+    return found
+
+
 def _arg(arg: Arg) -> str:
-    name = arg.to.replace("/", ".") or "*"
+    return f"{_name(arg.to)}={_value(arg)}"
+
+
+def _bare(arg: Arg, empty: str) -> str:
+    """A plain word without its quotes; whatever else it holds keeps them, and forges nothing."""
+    if isinstance(arg, ValueArg) and isinstance(arg.value, str) and _PLAIN.fullmatch(arg.value):
+        return arg.value or empty
+    return _value(arg)
+
+
+def _name(to: str) -> str:
+    return to.replace("/", ".") or "*"
+
+
+def _value(arg: Arg) -> str:
     match arg:
         case RefArg(ref=ref):
-            return f"{name}={_ref(ref)}"
+            return _ref(ref)
         case ValueArg(value=value):
-            return f"{name}={json.dumps(value, ensure_ascii=False)}"
+            return json.dumps(value, ensure_ascii=False)
         case JsonArg(json_text=text):
-            return f"{name}={text}"
+            return text
         case _:
             pieces = "".join(
                 p.lit if isinstance(p, Lit) else f"{{{_ref(p.ref)}}}" for p in arg.text
             )
-            return f"{name}={json.dumps(pieces, ensure_ascii=False)}"
+            return json.dumps(pieces, ensure_ascii=False)
 
 
 def _cond(cond: Cond) -> str:

@@ -17,7 +17,9 @@ from gateway.cli.watch import follow_and_tell
 
 WAIT_S = 60
 _OPEN = ("received", "planning")
-Model = Annotated[str | None, typer.Option("--model", help="A name of [models], or playbooks.")]
+Model = Annotated[
+    str | None, typer.Option("--model", help="A model by its name in the settings, or playbooks.")
+]
 Answers = Annotated[
     list[str] | None, typer.Option("--answer", help="ABOUT=TEXT, for what would be asked.")
 ]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.spec import ActionSpec
-from executor.check.parse import parse_plan
+from executor.check.parse import parse_plan, plan_of
 from executor.plan.assemble import assemble
 from executor.plan.compose import has_ref, is_small, object_of, standalone
 from executor.plan.digest import plan_digest
@@ -212,3 +212,22 @@ def test_a_type_that_doubles_with_every_step_is_left_unknown() -> None:
     assert is_small(Type.of({"type": "string"}))
     assert not is_small(Type.of(wide))
     assert not is_small(Type.of(deep))
+
+
+def test_a_clause_reads_as_a_condition_unless_a_part_of_it_is_missing() -> None:
+    def shown(*args: dict[str, object]) -> str:
+        step = {"id": "a", "action": "fn.select", "args": [{"ref": "input/l", "to": "list"}, *args]}
+        plan = plan_of({"steps": [step]})
+        assert isinstance(plan, Plan), plan
+        return render(plan)
+
+    field: dict[str, object] = {"value": "name", "to": "where/0/field"}
+    op: dict[str, object] = {"value": "==", "to": "where/0/op"}
+    said: dict[str, object] = {"ref": "input/said", "to": "where/0/value"}
+    itself: dict[str, object] = {"value": "", "to": "where/0/field"}
+    forged: dict[str, object] = {"value": 'x == "a") or (y', "to": "where/0/field"}
+
+    assert shown(said, op, field) == "a = fn.select(list=input.l, where.0=(name == input.said))"
+    assert shown(itself, op, said) == "a = fn.select(list=input.l, where.0=(it == input.said))"
+    assert 'where.0=("x == \\"a\\") or (y" == input.said)' in shown(forged, op, said)
+    assert shown(field, op) == 'a = fn.select(list=input.l, where.0.field="name", where.0.op="==")'

@@ -74,7 +74,7 @@ def test_a_lost_call_that_its_key_found_again_happened_once() -> None:
     assert found.next == "nothing; it is finished"
     assert found.notes == (
         "the process ended in the middle once and another one went on",
-        "called once and not repeated: b",
+        "each called once, not repeated: b",
     )
     assert "call 1 at" in text
     assert "it had happened" in text
