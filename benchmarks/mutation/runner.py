@@ -33,6 +33,7 @@ SUITE = ROOT / "tests" / "suite"
 FEW = 25
 _SURVIVED, _KILLED, _BROKEN = 0, 1, 9
 _SLACK_S = 8.0
+_LONGEST_S = 20  # of the suite, or of one test
 _Value = TypeVar("_Value")
 
 
@@ -73,11 +74,11 @@ def run(
                 os.waitpid(pid, 0)
             del running[pid]
             with os.fdopen(pipe, "rb") as told:
-                by = told.read().decode() if ended else "the time limit"
+                by = told.read().decode() if ended else ""
             code = os.waitstatus_to_exitcode(status) if ended else _KILLED
             if code == _BROKEN:
                 raise RuntimeError(f"{change.key}: {by}")
-            yield Result(change, code != _SURVIVED, by, seconds)
+            yield Result(change, code != _SURVIVED, by or "the time limit", seconds)
         time.sleep(0.005)
 
 
@@ -135,8 +136,10 @@ def _try(change: Change, tree: ast.Module, tests: list[Test], root: Path) -> tup
     install(change.module, tree)
     importlib.import_module(change.module)
     cases = [test.name for test in tests if test.is_case]
+    signal.alarm(_LONGEST_S)  # ends the process: whatever comes to no end is found
     if cases and (by := by_suite(cases)):
         return _KILLED, by
+    signal.alarm(0)
     names = [test.name for test in tests if not test.is_case]
     return by_tests(names, root) if names else (_SURVIVED, "")
 
@@ -187,8 +190,8 @@ def suite_module() -> Any:
 def by_tests(names: list[str], root: Path, plugin: object = None) -> tuple[int, str]:
     """Whether one of these tests, as named below a folder, fails, and which."""
     watch = _FirstFailure()
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0"]
-    options += ["--assert=plain"]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--timeout={_LONGEST_S}"]
+    options += ["--hypothesis-seed=0", "--assert=plain"]
     with contextlib.chdir(root):
         code = pytest.main([*options, *names], plugins=[watch, *([plugin] if plugin else [])])
     if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
