@@ -1,0 +1,186 @@
+"""What was said: texts by their tokens, numbers, amounts and days by their value."""
+
+from typing import Any
+
+import pytest
+
+from executor.check.words import Words
+
+TODAY = "2026-03-02"
+
+
+def hold(said: str, value: Any, today: str = TODAY) -> bool:
+    return Words([said], today).hold(value)
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("order 1042 please", "1042"),
+        ("ORDER Mug-1", "mug-1"),
+        ("write to ann@example.com.", "ann@example.com"),
+        ("(ann@example.com)", "ann@example.com"),
+        ("see example.com, then", "example.com"),
+        ("it is late", " late "),
+        ("it is\nlate", "is\nlate"),
+        ("stra\u00dfe", "STRASSE"),
+        ("a+b", "a+b"),
+        ("code 007", "007"),
+        ("version 1.2.3", "1.2.3"),
+    ],
+)
+def test_a_text_that_stands_alone_was_said(said: str, value: str) -> None:
+    assert hold(said, value)
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("ann@example.com", "example.com"),
+        ("ann@example.com", "ann"),
+        ("bob+ann@example.com", "ann@example.com"),
+        ("re-send it", "send"),
+        ("send-off", "send"),
+        ("example.com.evil", "example.com"),
+        ("the lateness", "late"),
+        ("translate", "late"),
+        ("e\u0301", "e"),
+        ("nothing", ""),
+        ("nothing", "  "),
+        ("code 007", "07"),
+        ("it is late", "is late?"),
+    ],
+)
+def test_a_part_of_a_longer_token_was_not_said(said: str, value: str) -> None:
+    assert not hold(said, value)
+
+
+@pytest.mark.parametrize(
+    ("said", "values", "others"),
+    [
+        ("18.50", [18.5, "18.5", "18.50"], [18, 50, 1850]),
+        ("18,50", [18.5, "18.50"], [1850, 18, 50]),
+        ("1,234", [1234], [1.234, 1, 234]),
+        ("1.234", [1.234], [1234, 1]),
+        ("1234,567", [1234.567], [1234567]),
+        ("1,234,567", [1234567], [1234.567]),
+        ("1.234.567", [1234567], [1.234]),
+        ("1,234.50", [1234.5], [1.2345, 1234]),
+        ("1.234,50", [1234.5], [1.2345, 1234]),
+        ("12,345,678.90", [12345678.9], [12345678]),
+        ("1,23.50", [], [123.5, 1, 23, 1.235]),
+        ("1234.567,8", [1234, 567, 8], [1234567.8]),
+        ("1,2,3", [1, 2, 3], [123, 1.2]),
+        ("10,20,30", [10, 20, 30], [102030]),
+        ("2.3.2026", [2, 3, 2026], [2.3]),
+        ("1,000,5", [1, 0, 5], [10005, 1000.5]),
+        ("5eur", [5], []),
+        ("5 eur", [5], []),
+        ("5kg", [], [5]),
+        ("x5", [], [5]),
+        ("5.", [5], []),
+        ("5, 6", [5, 6], [5.6]),
+        ("-5", [-5], [5]),
+        ("\u22125", [-5], [5]),
+        ("minus 5", [-5], [5]),
+        ("terminus 5", [5], [-5]),
+        ("a-5", [5], [-5]),
+        ("-18,50", [-18.5], [18.5]),
+        ("2026-03-02", [], [2026, 3, -3, -2]),
+        ("12345-03-02", [12345], []),
+        ("zero or seven", [0, 7], [1, 6, 8]),
+        ("Twelve and one, TWO", [12, 1, 2], [3, 11]),
+        ("someone", [], [1]),
+        ("tenfold", [], [10]),
+        ("5", [5, 5.0, "5", "5.0"], ["05", 50, -5]),
+        ("0.1", [0.1], [0.2]),
+    ],
+)
+def test_numbers_are_said_by_their_value(said: str, values: list[Any], others: list[Any]) -> None:
+    assert [each for each in values if not hold(said, each)] == []
+    assert [each for each in others if hold(said, each)] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "days", "others"),
+    [
+        ("2026-03-02", ["2026-03-02"], ["2026-02-03", "2026-03-01"]),
+        ("12026-03-02 2026-03-021", [], ["2026-03-02"]),
+        ("2026-02-30", [], ["2026-03-02", "2026-02-28"]),
+        ("2.3.2026", ["2026-03-02"], ["2026-02-03"]),
+        ("2/3/2026", ["2026-03-02", "2026-02-03"], []),
+        ("25/3/2026", ["2026-03-25"], []),
+        ("2.3/2026", [], ["2026-03-02"]),
+        ("1.2.3.2026", [], ["2026-03-02"]),
+        ("2.3.20261", [], ["2026-03-02"]),
+        ("2 March 2026", ["2026-03-02"], ["2027-03-02"]),
+        ("2nd march 2026", ["2026-03-02"], []),
+        ("1st jan 2026", ["2026-01-01"], []),
+        ("3rd Dec., 2026", ["2026-12-03"], []),
+        ("4th of May", [], ["2026-05-04"]),
+        ("2. Mar", ["2026-03-02", "2027-03-02"], ["2025-03-02", "2028-03-02"]),
+        ("March 2nd, 2026", ["2026-03-02"], ["2027-03-02"]),
+        ("Mar. 2", ["2026-03-02", "2027-03-02"], ["2025-03-02"]),
+        ("may 2 2030", ["2030-05-02"], ["2026-05-02"]),
+        ("summary 2", [], ["2026-03-02"]),
+        ("2 marching", [], ["2026-03-02"]),
+        ("today", ["2026-03-02"], ["2026-03-01", "2026-03-03"]),
+        ("tomorrow", ["2026-03-03"], ["2026-03-02"]),
+        ("yesterday", ["2026-03-01"], ["2026-03-02"]),
+        ("todays", [], ["2026-03-02"]),
+    ],
+)
+def test_days_are_said_in_many_ways(said: str, days: list[str], others: list[str]) -> None:
+    assert [each for each in days if not hold(said, each)] == []
+    assert [each for each in others if hold(said, each)] == []
+
+
+def test_every_month_has_its_name_and_its_first_three_letters() -> None:
+    names = (
+        "january february march april may june july august september october november december"
+    ).split()
+    for number, name in enumerate(names, start=1):
+        day = f"2026-{number:02}-05"
+        others = [f"2026-{other:02}-05" for other in range(1, 13) if other != number]
+        for word in (name, name[:3]):
+            assert hold(f"5 {word} 2026", day), word
+            assert not any(hold(f"5 {word} 2026", other) for other in others)
+
+
+def test_without_a_day_of_admission_only_whole_days_are_said() -> None:
+    assert not hold("today", "2026-03-02", today="")
+    assert not hold("2 March", "2026-03-02", today="")
+    assert hold("2 March 2026", "2026-03-02", today="")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("EUR", ["5 €", "5€", "5 euro", "5euros", "EUR"]),
+        ("usd", ["$5", "5 dollar", "five dollars"]),
+        ("gbp", ["£5", "one pound", "5 pounds"]),
+        ("jpy", ["¥5", "5 yen"]),
+        ("chf", ["1 franc", "5 francs"]),
+    ],
+)
+def test_a_currency_is_said_by_its_sign_or_its_name(code: str, words: list[str]) -> None:
+    assert [each for each in words if not hold(each, code)] == []
+    assert not any(hold(each, code) for each in ("neuro", "europe", "eurosport", "yenta", "5"))
+
+
+def test_lists_and_objects_were_said_where_all_of_them_was() -> None:
+    assert hold("a and 5", ["a", 5, None, True])
+    assert not hold("a and 5", ["a", 6])
+    assert hold("a and 5", {"x": "a", "y": [5]})
+    assert not hold("a and 5", {"x": "a", "y": ["b"]})
+    assert hold("", [])
+    assert hold("", None)
+    assert hold("", False)
+
+
+def test_texts_are_apart_from_each_other() -> None:
+    words = Words(["ann", "bob"], TODAY)
+
+    assert words.hold("ann")
+    assert words.hold("bob")
+    assert not words.hold("ann bob")
