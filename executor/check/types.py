@@ -163,8 +163,6 @@ def _parts(source: Type) -> list[Type]:
                 for arm in as_list(given[key])
             ]
     names = kinds(source) or frozenset()
-    if "number" in names:
-        names -= {"integer"}
     if len(names) < 2:
         return []
     plain = {name: value for name, value in given.items() if name != "nullable"}
