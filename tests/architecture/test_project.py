@@ -77,3 +77,10 @@ def test_every_link_of_the_documents_leads_somewhere() -> None:
     ]
 
     assert broken == []
+
+
+def test_no_two_files_of_tests_share_a_name() -> None:
+    """They are imported by their names alone, from whichever folder comes first."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+
+    assert sorted({name for name in names if names.count(name) > 1}) == []
