@@ -150,7 +150,7 @@ def _try(change: Change, tree: ast.Module, tests: list[Test], root: Path) -> tup
 
 
 def install(module: str, tree: ast.Module) -> None:
-    """From now on the module is what the tree says, in this process."""
+    """From now on the module is what the tree says, for all that is imported in this process."""
     spec = importlib.util.find_spec(module)
     assert spec is not None
     assert spec.origin is not None
@@ -170,7 +170,9 @@ def install(module: str, tree: ast.Module) -> None:
             loader = Loader(fullname, path)
             return importlib.util.spec_from_file_location(fullname, path, loader=loader)
 
-    sys.modules.pop(module, None)
+    # Whoever was imported before holds on to the module as it was.
+    for name in [name for name in sys.modules if name.partition(".")[0] == module.split(".")[0]]:
+        del sys.modules[name]
     sys.meta_path.insert(0, Finder())
 
 

@@ -1,5 +1,6 @@
 """The mutation tester on texts of its own: what is found, what survives, what is left alone."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from benchmarks.mutation.changes import changes
 from benchmarks.mutation.equivalent import equivalent, read
 from benchmarks.mutation.measure import measured
 from benchmarks.mutation.policies import scores
-from benchmarks.mutation.runner import ROOT, in_child, run
+from benchmarks.mutation.runner import ROOT, in_child, install, run
 from benchmarks.mutation.score import Score, total
 
 SAMPLE = '''
@@ -62,6 +63,21 @@ def test_a_fault_is_found_where_a_test_sees_it_and_survives_where_none_does(samp
     assert found["'all' => 'all!'"] is False
     assert found["'all' in names => 'all' not in names"] is True
     assert "is_sample" not in sys.modules
+
+
+def test_a_changed_module_is_the_one_that_every_other_one_sees() -> None:
+    module = "executor.check.flow"
+    tree, found = changes(module, (ROOT / "executor/check/flow.py").read_text())
+    change = next(each for each in found if each.what == "'yes' => 'yes!'")
+
+    def seen() -> str:
+        change.apply()
+        install(module, tree)
+        flow: str = importlib.import_module("executor.check.admit").Flow.YES.value
+        return flow
+
+    assert in_child(seen) == "yes!"
+    assert importlib.import_module("executor.check.admit").Flow.YES.value == "yes"
 
 
 def test_prose_types_and_docstrings_are_left_alone() -> None:
