@@ -201,7 +201,7 @@ def by_tests(names: list[str], root: Path, plugin: object = None) -> tuple[int, 
     options += ["--hypothesis-seed=0", "--assert=plain"]
     with contextlib.chdir(root):
         code = pytest.main([*options, *names], plugins=[watch, *([plugin] if plugin else [])])
-    if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED):
+    if code not in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
         return (_KILLED if code else _SURVIVED), watch.name
     return _BROKEN, f"pytest ended with {code}: {watch.name}"
 
