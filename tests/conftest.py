@@ -4,7 +4,13 @@ Every day the same examples are tried, so that a change is judged by what it cha
 ones are new each time, and what they find becomes an example of its test.
 """
 
+import signal
+
 from hypothesis import HealthCheck, settings
+
+# What a shell starts in the background does not hear Ctrl-C, nor do its children; ours must.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "default",
