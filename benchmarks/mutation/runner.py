@@ -12,6 +12,7 @@ import importlib.machinery
 import importlib.util
 import os
 import pickle
+import resource
 import signal
 import sys
 import time
@@ -32,6 +33,7 @@ from benchmarks.mutation.coverage import Coverage, Test
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "tests" / "suite"
 FEW = 25
+MOST_BYTES = 3 * 2**30  # of memory: what grows without end is found
 _SURVIVED, _KILLED, _BROKEN = 0, 1, 9
 _SLACK_S = 8.0
 _LONGEST_S = 20  # of the suite, or of one test
@@ -121,6 +123,7 @@ def _fork(work: Callable[[], tuple[int, str]]) -> tuple[int, int]:
     code, by = _BROKEN, "it was not run"
     try:
         silence()
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
         code, by = work()
     except BaseException as error:  # noqa: BLE001 - whatever a fault does, it is told
         code, by = _KILLED, f"{type(error).__name__} at import"
