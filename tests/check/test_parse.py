@@ -73,6 +73,7 @@ def cond(value: Any) -> dict[str, Any]:
         # The stored form.
         ({"language": 1, "plan": {"step": 1}}, ["/plan/step"]),
         ({"language": 1, "plan": {"steps": [{"id": "a"}]}}, ["/plan/steps/0/action"]),
+        ({"language": 1, "plan": []}, ["/plan"]),
         ({"language": 2, "plan": {}}, ["/language"]),
         ({"language": True, "plan": {}}, ["/language"]),
         ({"language": 1}, ["/language"]),
@@ -113,11 +114,21 @@ def test_a_flaw_names_the_step_that_it_stands_in() -> None:
     }
 
 
-def test_a_flaw_outside_of_the_steps_names_none() -> None:
-    found = plan_of({"understanding": 1, "steps": [{"id": "a", "action": "x.y"}]})
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"understanding": 1, "steps": [{"id": "a", "action": "x.y"}]},
+        {"steps": {"id": "a"}},
+        {"steps": ["a"]},
+        {"questions": [{"id": "a", "about": "b", "ask": "c"}]},
+        {"answer": [{"id": "a", "ref": "b", "to": "c"}]},
+    ],
+)
+def test_a_flaw_outside_of_a_step_names_none(value: Any) -> None:
+    found = plan_of(value)
     assert isinstance(found, tuple)
 
-    assert [each.step for each in found] == [None]
+    assert {each.step for each in found} == {None}
 
 
 def test_the_stored_form_is_the_bare_one() -> None:
