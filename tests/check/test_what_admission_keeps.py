@@ -90,6 +90,24 @@ def test_the_day_of_admission_is_the_day_of_the_run() -> None:
     assert inputs.schema["properties"] == {"today": {"type": "string", "format": "date"}}
 
 
+def test_the_day_is_required_beside_what_the_inputs_require() -> None:
+    def required(*names: str) -> list[str]:
+        schema = {"properties": {"who": {"type": "string"}}, "required": list(names)}
+        found: Any = accepted(NOTED, inputs=Inputs(schema, {"who": "x"})).inputs.schema["required"]
+        return [*found]
+
+    assert required() == ["today"]
+    assert required("who") == ["who", "today"]
+    assert required("today", "who") == ["today", "who"]
+
+
+def test_an_action_of_the_catalogue_is_never_taken_for_a_function() -> None:
+    stranger = ActionSpec.model_validate(NOTE | {"name": "fn.other"})
+    verdict = admit(plan(step("a", "fn.other")), replace(CONTEXT, catalog=Catalog([stranger])))
+
+    assert codes(verdict) == ["unknown-action"]
+
+
 def test_the_certificate_says_what_it_was_decided_under() -> None:
     policy = Policy.parse({"a.cedar": "permit (principal, action, resource);"})
     options, budgets = Options(on_failure="continue"), Budgets(steps=3)
