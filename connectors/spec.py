@@ -70,6 +70,8 @@ class Label:
 
     def join(self, other: "Label") -> "Label":
         """The lower integrity, and only the readers that both allow."""
+        if other.readers is self.readers and other.integrity is self.integrity:
+            return self
         low = self.integrity if other.integrity.at_least(self.integrity) else other.integrity
         if self.readers is None:
             return Label(low, other.readers)
@@ -179,6 +181,10 @@ class ActionSpec(_Frozen):
         if self.effect is Effect.LOOKUP and not self.lookup:
             raise ValueError("a lookup action says how to look it up: lookup is missing")
         return self
+
+    def __hash__(self) -> int:
+        """By name: a catalogue has one of each, and what is worked out of one can be kept."""
+        return hash(self.name)
 
     @property
     def connection(self) -> str:

@@ -11,8 +11,10 @@ from connectors.body import json_flaw
 from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, JsonObject
 
+Validator = jsonschema_rs.Validator
 
-def validator_of(schema: JsonObject) -> jsonschema_rs.Validator | None:
+
+def validator_of(schema: JsonObject) -> Validator | None:
     """A validator that never leaves the machine and checks formats, or None for a broken schema."""
     return _validator(json.dumps(schema))
 
@@ -46,12 +48,12 @@ def schema_flaw(schema: JsonObject) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _validator(text: str) -> jsonschema_rs.Validator | None:
+def _validator(text: str) -> Validator | None:
     try:
         return _compiled(text)
     except (ValueError, jsonschema_rs.ReferencingError):
         return None
 
 
-def _compiled(schema: JsonObject | str) -> jsonschema_rs.Validator:
+def _compiled(schema: JsonObject | str) -> Validator:
     return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)

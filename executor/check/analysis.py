@@ -8,19 +8,22 @@ from pydantic import JsonValue
 
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
+from executor.check.entry import declared_input, input_type, output_type, target_at
+from executor.check.flow import every
 from executor.check.strict_json import Flaw, read_json
 from executor.check.types import Flow, flows
 from executor.fn import FUNCTIONS
 from executor.plan.compose import is_small, object_of, tuple_of
 from executor.plan.graph import Graph, graph, order
 from executor.plan.model import Arg, JsonArg, Plan, RefArg, Step, TextArg, ValueArg
-from executor.plan.refs import OWN_ROOTS, Ref, parse_ref, split_pointer
+from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_plan, split_pointer
 from executor.plan.types import (
     MISSING,
     UNKNOWN,
     Found,
     Type,
     child,
+    constants_of,
     descend,
     is_array,
     items_of,
@@ -45,6 +48,15 @@ class Binding:
     source: Found
 
     @property
+    def constant(self) -> list[JsonValue]:
+        """What a constant argument brings, alone in a list; nothing where it cannot be read."""
+        match self:
+            case Binding(arg=ValueArg() | JsonArg(), source=Type(node=dict(node))):
+                return constants_of(node) or []
+            case _:
+                return []
+
+    @property
     def at(self) -> str:
         """The argument's place below the plan's `/steps/<n>`."""
         return f"/args/{self.index}"
@@ -60,12 +72,13 @@ class Analysis:
         self.place: Mapping[str, int] = {
             step.id: index for index, step in reversed(list(enumerate(plan.steps)))
         }
+        self._actions = {step.action: _action(step.action, catalog) for step in plan.steps}
         self._inputs = Type.of(with_today(inputs_schema))
         self._flows: dict[tuple[int, int], Flow] = {}
         self._bindings: dict[int, tuple[Binding, ...]] = {}
         self._places = {id(step): index for index, step in enumerate(plan.steps)}
         self._results: dict[str, Type] = {}
-        for step_id in order(self.graph):
+        for step_id in self.order:
             self._results[step_id] = self._result_type(self.by_id[step_id])
 
     @cached_property
@@ -73,11 +86,19 @@ class Analysis:
         """Which step waits for which."""
         return graph(self.plan)
 
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """The steps in an order in which they can run, without those on a circle."""
+        return order(self.graph)
+
+    @cached_property
+    def refs(self) -> tuple[tuple[Step | None, Use], ...]:
+        """Every reference of the plan with its step; the answer's come last, with none."""
+        return tuple(refs_of_plan(self.plan))
+
     def action(self, step: Step) -> ActionSpec | None:
         """The step's action, an `fn.*` function among them; None where nobody knows it."""
-        if step.action in FUNCTIONS:
-            return FUNCTIONS[step.action].action
-        return None if step.action.startswith("fn.") else self.catalog.get(step.action)
+        return self._actions.get(step.action)
 
     def has_root(self, step: Step | None, ref: Ref, role: str) -> bool:
         """Whether the reference's root may stand here."""
@@ -116,11 +137,11 @@ class Analysis:
         place = self._places[id(step)]
         if place not in self._bindings:
             action = self.action(step)
-            into = input_type(action) if action else UNKNOWN
             self._bindings[place] = tuple(
-                Binding(step, place, index, arg, to, descend(into, to), self.source_type(step, arg))
+                Binding(step, place, index, arg, to, target, self.source_type(step, arg))
                 for index, arg in enumerate(step.args)
                 for to in (split_pointer(arg.to),)
+                for target in (target_at(action, to) if action else descend(UNKNOWN, to),)
             )
         return self._bindings[place]
 
@@ -146,7 +167,7 @@ class Analysis:
         return self._flows[key]
 
     def member_by_member(self, step: Step, into: Type) -> Flow | None:
-        """The same for a plain object whose members all fit; None where one has to look closer."""
+        """The same for a plain object of which members are bound; None for any other."""
         node, bindings = into.resolved() or {}, self.bindings(step)
         properties, required = node.get("properties"), node.get("required")
         if not node.keys() <= _PLAIN or node.get("type") != "object":
@@ -156,10 +177,12 @@ class Analysis:
             return None
         if not names <= properties.keys():
             return None
-        if any(self.flow(each) is not Flow.YES for each in bindings):
+        ends = (end for each in bindings for end in (each.source, each.target))
+        if not all(isinstance(end, Type) for end in ends):
             return None
         needed = required if isinstance(required, list) else []
-        return Flow.YES if all(name in names for name in needed) else Flow.NO
+        has_all = Flow.YES if all(name in names for name in needed) else Flow.NO
+        return every([has_all, *(self.flow(each) for each in bindings)])
 
     def as_a_whole(self, step: Step, into: Type) -> Type:
         """The type of the step's argument object."""
@@ -221,11 +244,11 @@ class Analysis:
             found = FUNCTIONS[step.action].type_of(self._bound_types(step))
             return found if is_small(found) else UNKNOWN
         action = self.action(step)
-        return Type.of(action.output_schema) if action and action.output_schema else UNKNOWN
+        return output_type(action) if action else UNKNOWN
 
     def _bound_types(self, step: Step) -> dict[str, Type]:
         """Types of a function's top-level arguments."""
-        into = Type.of(FUNCTIONS[step.action].input_schema)
+        into = declared_input(FUNCTIONS[step.action].action)
         names = dict.fromkeys(each.to[0] for each in self.bindings(step) if each.to)
         found = {}
         for name in names:
@@ -233,6 +256,12 @@ class Analysis:
             inside = tuple(each for each in self.bindings(step) if each.to[:1] == (name,))
             found[name] = _whole(inside, 1, below if isinstance(below, Type) else UNKNOWN)
         return found
+
+
+def _action(name: str, catalog: Catalog) -> ActionSpec | None:
+    if name in FUNCTIONS:
+        return FUNCTIONS[name].action
+    return None if name.startswith("fn.") else catalog.get(name)
 
 
 def _whole(bindings: tuple[Binding, ...], depth: int, into: Type) -> Type:
@@ -248,15 +277,6 @@ def _whole(bindings: tuple[Binding, ...], depth: int, into: Type) -> Type:
     if is_array(into):
         return tuple_of([members[token] for token in sorted(members, key=lambda t: (len(t), t))])
     return object_of(members)
-
-
-def input_type(action: ActionSpec) -> Type:
-    """What an action takes: always an object, whether its schema says so or not."""
-    schema = action.input_schema
-    found = Type.of(schema)
-    if kinds(found) == frozenset({"object"}):
-        return found
-    return Type({"allOf": [schema, {"type": "object"}]}, schema)
 
 
 def with_today(schema: JsonObject) -> JsonObject:

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from connectors.spec import ActionSpec
 from connectors.validate import first_flaw
 from executor.check.analysis import Analysis, Binding
+from executor.check.entry import declared_input
 from executor.check.known import known_arguments as known_values
 from executor.check.say import PRINTABLE, say, shown, violation_of
 from executor.check.strict_json import MAX_SAFE_INTEGER, Flaw, read_json
@@ -18,7 +19,7 @@ from executor.check.unknown import is_open
 from executor.check.violation import Code, Violation
 from executor.fn import FUNCTIONS
 from executor.plan.model import Arg, JsonArg, ListCond, Step, ValueArg, ValueCond
-from executor.plan.refs import array_index, join_pointer, refs_of_plan, split_pointer
+from executor.plan.refs import array_index, join_pointer, split_pointer
 from executor.plan.types import MISSING, Type, child, is_array, kinds
 
 
@@ -50,7 +51,7 @@ def required_arguments(analysis: Analysis) -> Iterator[Violation]:
         if action is None:
             continue
         tree = _tree([binding.to for binding in analysis.bindings(step)])
-        yield from _check_tree(tree, Type.of(action.input_schema), (), step, f"/steps/{index}")
+        yield from _check_tree(tree, declared_input(action), (), step, f"/steps/{index}")
 
 
 def right_types(analysis: Analysis) -> Iterator[Violation]:
@@ -65,7 +66,7 @@ def right_types(analysis: Analysis) -> Iterator[Violation]:
                     code = "not-a-list"
                 fix = "Take another value, or convert it with an `fn.*` step."
                 yield violation_of(binding, code, f"/{_member(binding.arg)}", message, (), fix)
-    for step, use in refs_of_plan(analysis.plan):
+    for step, use in analysis.refs:
         if "/text/" in use.at and analysis.has_root(step, use.ref, use.role):
             found = analysis.type_of(step, use.ref)
             if isinstance(found, Type) and flows(found, PRINTABLE) is Flow.NO:
@@ -96,7 +97,7 @@ def fits_as_a_whole(analysis: Analysis) -> Iterator[Violation]:
 
 
 def _flaw(analysis: Analysis, step: Step, action: ActionSpec) -> str:
-    known = known_values(analysis.bindings(step), {}, Type.of(action.input_schema))
+    known = known_values(analysis.bindings(step), {}, declared_input(action))
     found = None if is_open(known) else first_flaw(action.input_schema, known)
     return found or "they exclude each other"
 

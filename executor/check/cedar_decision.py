@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from executor.check.cedar_engine import Entities, Partial, PolicySet, entities_of, with_entity
+from executor.check.cedar_engine import Partial, PolicySet
 from executor.check.cedar_paths import uses
 from executor.check.cedar_request import (
     PolicyQuestion,
     Request,
-    operation_entities,
-    principal_entity,
+    entities_around,
     request_of,
 )
 from executor.check.cedar_rules import Rule
@@ -68,8 +67,6 @@ class Slice:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules: Mapping[str, Rule] = {rule.key: rule for rule in rules}
         self._set = PolicySet({key: rule.body for key, rule in self.rules.items()})
-        # Grows to one entry an operation, and holds what follows from its definition alone.
-        self._called: dict[tuple[object, ...], Entities] = {}
         # Whether any policy may look at what the run did so far.
         self.asks_of_run = any(rule.asks_of_run for rule in self.rules.values())
 
@@ -84,21 +81,13 @@ class Slice:
     def judge(self, question: PolicyQuestion, connector: str | None = None) -> Judgement:
         """Decide one call."""
         try:
-            entities = self.entities(question, connector)
+            entities = entities_around(question.principal, question.action, connector)
             request = request_of(question, entities, asks_of_run=self.asks_of_run)
         except UnmappableError as error:
             return Judgement("deny", messages=(str(error),), code="policy-value-unmappable")
         if request.is_partial:
             return self._preview(request, question.approvals)
         return self._decide(request, question.approvals)
-
-    def entities(self, question: PolicyQuestion, connector: str | None) -> Entities:
-        """Who asks, and what is called with its groups; the latter are parsed once."""
-        action = question.action
-        key = (action.name, action.effect, action.irreversible, action.egress, connector)
-        if key not in self._called:
-            self._called[key] = entities_of(operation_entities(action, connector))
-        return with_entity(self._called[key], principal_entity(question.principal))
 
     def _decide(self, request: Request, approvals: frozenset[str]) -> Judgement:
         found = self._set.full(request.request, request.entities)

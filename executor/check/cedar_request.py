@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
 
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject, Label, Principal
-from executor.check.cedar_engine import Entities
+from executor.check.cedar_engine import Entities, entities_of, with_entity
 from executor.check.cedar_values import Mapper, unknown
 from executor.check.unknown import Unknown
 from executor.plan.refs import split_pointer
+
+MOST_CALLS: Final = 4_096  # of whom and what the entities are kept
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,17 @@ def request_of(question: PolicyQuestion, entities: Entities, *, asks_of_run: boo
     }
     is_partial = mapper.is_partial or so_far.is_partial
     return Request(request, entities, is_partial)
+
+
+@lru_cache(MOST_CALLS)
+def entities_around(principal: Principal, action: ActionSpec, connector: str | None) -> Entities:
+    """Who asks, and what is called with its groups; parsed once, for the same people ask again."""
+    return with_entity(_called(action, connector), principal_entity(principal))
+
+
+@lru_cache(MOST_CALLS)
+def _called(action: ActionSpec, connector: str | None) -> Entities:
+    return entities_of(operation_entities(action, connector))
 
 
 def principal_entity(principal: Principal) -> JsonObject:

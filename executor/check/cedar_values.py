@@ -16,9 +16,9 @@ from pydantic import JsonValue
 
 from connectors.currency import exponent_of
 from connectors.spec import ActionSpec, JsonObject, Sink
+from executor.check.entry import declared_input, places_of
 from executor.check.unknown import Unknown
-from executor.plan.refs import split_pointer
-from executor.plan.types import Type, descend, kinds
+from executor.plan.types import UNKNOWN, Type, descend, kinds
 
 _LARGEST = 2**63 - 1
 _PLAIN = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
@@ -45,10 +45,9 @@ class Mapper:
     """
 
     def __init__(self, action: ActionSpec | None) -> None:
-        sinks = action.sinks if action else {}
-        self._amounts = [split_pointer(at) for at, sink in sinks.items() if sink is Sink.AMOUNT]
+        self._amounts = places_of(action, Sink.AMOUNT) if action else ()
         self._above = ("args",) if action else ()
-        self._target = Type.of(action.input_schema if action else {})
+        self._target = declared_input(action) if action else UNKNOWN
         self.is_partial = False
         self.is_unsure = False
 

@@ -15,8 +15,8 @@ from pydantic import JsonValue
 from connectors.spec import ActionSpec, JsonObject, Sink
 from executor.check.analysis import Analysis
 from executor.check.budgets import amounts_of, by_currency, minor_units
+from executor.check.entry import declared_input, sinks_at
 from executor.check.known import known_arguments
-from executor.check.labels import sinks_at
 from executor.check.objects import objects_of
 from executor.check.order import Order
 from executor.check.unknown import Unknown
@@ -163,7 +163,7 @@ class Foreseen:
 
     def _arguments(self, name: str) -> JsonObject:
         step, action = self._called[name]
-        into = Type.of(action.input_schema)
+        into = declared_input(action)
         return known_arguments(self._analysis.bindings(step), self._inputs, into)
 
 

@@ -6,7 +6,6 @@ from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from executor.check.analysis import Binding
-from executor.check.strict_json import Flaw, read_json
 from executor.check.unknown import Unknown
 from executor.plan.assemble import assemble
 from executor.plan.model import JsonArg, Lit, RefArg, RefPiece, TextArg, ValueArg
@@ -42,13 +41,8 @@ def known_input(text: str, inputs: Mapping[str, JsonValue]) -> JsonValue:
 
 def _value(binding: Binding, inputs: Mapping[str, JsonValue]) -> JsonValue:
     match binding.arg:
-        case ValueArg(value=value):
-            return value
-        case JsonArg(json_text=text):
-            try:
-                return read_json(text)
-            except Flaw:
-                return Unknown(None)
+        case ValueArg() | JsonArg():
+            return binding.constant[0] if binding.constant else Unknown(None)
         case RefArg(ref=ref):
             found = known_input(ref, inputs)
             return _unknown(binding) if isinstance(found, Unknown) else found

@@ -23,7 +23,7 @@ from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, Integrity, Label, Sink
 from executor.check.analysis import Analysis, Binding
-from executor.check.strict_json import Flaw, read_json
+from executor.check.entry import chosen_names, is_data, sinks_at
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
 from executor.plan.model import JsonArg, Lit, RefArg, RefPiece, Step, TextArg, ValueArg
@@ -33,9 +33,8 @@ from executor.plan.refs import (
     join_pointer,
     parse_ref,
     refs_of_conds,
-    split_pointer,
 )
-from executor.plan.types import UNKNOWN, Type, arms_of, as_object, child, is_array, kinds
+from executor.plan.types import UNKNOWN, Type, child, kinds
 
 TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
 _TOP = Label(Integrity.CONFIG)
@@ -104,15 +103,11 @@ class Labels:
         match binding.arg:
             case RefArg(ref=ref):
                 return self._of_ref(binding.step, parse_ref(ref))
-            case ValueArg(value=value):
-                return self._of_literal(binding, value)
             case TextArg(text=pieces):
                 return _join(self._of_pieces(binding, pieces))
-            case JsonArg(json_text=text):
-                try:
-                    return self._of_literal(binding, read_json(text))
-                except Flaw:
-                    return _MODEL
+            case ValueArg() | JsonArg():
+                found = binding.constant
+                return self._of_literal(binding, found[0]) if found else _MODEL
 
     def _of_pieces(self, binding: Binding, pieces: Sequence[Lit | RefPiece]) -> Iterator[Label]:
         """What stands side by side is read as one: nobody said `50` who said `5` and `0`."""
@@ -131,14 +126,8 @@ class Labels:
     def _of_place(self, binding: Binding) -> Label:
         """A key that no schema declares is data too, where a sink stands above it."""
         action = self._analysis.action(binding.step)
-        here: Type = Type.of(action.input_schema) if action else UNKNOWN
-        label = _TOP
-        for depth, token in enumerate(binding.to):
-            if action and _is_data(here, token) and _is_inside_sink(action, binding.to[:depth]):
-                label = label.join(self._of_said(token))
-            below = child(here, token)
-            here = below if isinstance(below, Type) else UNKNOWN
-        return label
+        names = chosen_names(action, binding.to) if action else ()
+        return _join(self._of_said(name) for name in names)
 
     def _of_said(self, value: JsonValue) -> Label:
         return next((label for label, words in self._said if words.hold(value)), _MODEL)
@@ -158,7 +147,7 @@ class Labels:
         if isinstance(value, dict | list) and value and not _is_enumerated(target):
             members = value.items() if isinstance(value, dict) else enumerate(value)
             for token, member in members:
-                if isinstance(value, dict) and _is_data(target, str(token)):
+                if isinstance(value, dict) and is_data(target, str(token)):
                     yield self._of_said(token)
                 below = child(target, str(token))
                 yield from self._of_leaves(below if isinstance(below, Type) else UNKNOWN, member)
@@ -196,33 +185,6 @@ class Labels:
             if label.integrity is Integrity.UNTRUSTED or sinks_at(action, each.to) & TARGETS:
                 chosen.append(label)
         return _join([source, *chosen])
-
-
-def sinks_at(action: ActionSpec, to: tuple[str, ...]) -> frozenset[Sink]:
-    """Every sink class that a value bound at `to` reaches: at that place, above it or below it."""
-    return frozenset(
-        sink
-        for at, sink in action.sinks.items()
-        if all(a in ("*", b) for a, b in zip(split_pointer(at), to, strict=False))
-    )
-
-
-def _is_inside_sink(action: ActionSpec, above: tuple[str, ...]) -> bool:
-    """Whether a sink stands at this place or above it."""
-    places = [split_pointer(at) for at in action.sinks]
-    return any(
-        len(place) <= len(above)
-        and all(a in ("*", b) for a, b in zip(place, above[: len(place)], strict=True))
-        for place in places
-    )
-
-
-def _is_data(target: Type, token: str) -> bool:
-    """Whether a member's name is somebody's choice: neither declared nor an index."""
-    if is_array(target):
-        return False
-    nodes = [found.resolved() or {} for found in (target, *arms_of(target))]
-    return not any(token in as_object(node.get("properties")) for node in nodes)
 
 
 def _join(labels: Iterable[Label]) -> Label:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from executor.check.analysis import Analysis
-from executor.plan.graph import data_sources, order, upstream
+from executor.plan.graph import data_sources, upstream
 from executor.plan.model import Step
 
 _ANY_OF = "fn.first_of"
@@ -21,6 +21,7 @@ class Order:
 
     def __init__(self, analysis: Analysis) -> None:
         self._graph = analysis.graph
+        self._placed = analysis.order
         self._steps = analysis.by_id
         self._sources: Mapping[str, frozenset[str]] = {
             name: data_sources(step) & self._steps.keys() for name, step in self._steps.items()
@@ -29,7 +30,7 @@ class Order:
     @cached_property
     def skippable(self) -> frozenset[str]:
         """Steps that may be skipped; those on a circle are, for they never run."""
-        placed = order(self._graph)
+        placed = self._placed
         found = self._steps.keys() - set(placed)
         for name in placed:
             step, sources = self._steps[name], self._sources[name]

@@ -24,7 +24,7 @@ from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.plan.graph import cycles
 from executor.plan.model import RESERVED_IDS, Step
-from executor.plan.refs import Use, parse_ref, refs_of_conds, refs_of_plan
+from executor.plan.refs import Use, parse_ref, refs_of_conds
 from executor.plan.types import MISSING, Type
 
 Rule = Callable[[Analysis], Iterator[Violation]]
@@ -62,7 +62,7 @@ def known_actions(analysis: Analysis) -> Iterator[Violation]:
 def known_steps(analysis: Analysis) -> Iterator[Violation]:
     """Every reference and every `after` names something that can be referred to there."""
     ids = tuple(analysis.by_id)
-    for step, use in refs_of_plan(analysis.plan):
+    for step, use in analysis.refs:
         if not analysis.has_root(step, use.ref, use.role):
             message = f"{use.ref.root!r} cannot be referred to here"
             yield say("unknown-step", use.at, message, step, ids, "Refer to a step or `input`.")
@@ -76,7 +76,7 @@ def known_steps(analysis: Analysis) -> Iterator[Violation]:
 
 def known_paths(analysis: Analysis) -> Iterator[Violation]:
     """Every path exists in the output or input it points into, as far as the schema tells."""
-    for step, use in refs_of_plan(analysis.plan):
+    for step, use in analysis.refs:
         if not analysis.has_root(step, use.ref, use.role):
             continue
         if analysis.type_of(step, use.ref) is MISSING:

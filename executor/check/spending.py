@@ -15,13 +15,12 @@ from executor.check.analysis import Analysis
 from executor.check.budgets import EXACT, Amount, amounts_of, total
 from executor.check.certificate import Guard, Standing, StepDecision
 from executor.check.context import AdmissionContext
+from executor.check.entry import declared_input, sinks_at
 from executor.check.known import known_arguments, known_input
-from executor.check.labels import sinks_at
 from executor.check.order import Order
 from executor.check.say import say
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
-from executor.plan.graph import order
 from executor.plan.model import Step
 from executor.plan.refs import join_pointer, parse_ref
 from executor.plan.types import Type, as_list, constants_of
@@ -79,11 +78,14 @@ class Spending:
         self._inputs = context.inputs.values | {"today": context.today}
         self._skippable = order_.skippable
         self._lengths: dict[str, tuple[int, int | None]] = {}
-        for step_id in order(analysis.graph):
+        for step_id in analysis.order:
             step = analysis.by_id[step_id]
             if step.each is not None:
                 self._lengths[step_id] = self._length(step)
         self._pots = (*self._items(), *self._calls(), *self._money())
+        self._guards: dict[str, list[Guard]] = {}
+        for step_id, guard in (each for pot in self._pots for each in pot.guards()):
+            self._guards.setdefault(step_id, []).append(guard)
         self._violations = tuple(
             violation for pot in self._pots if (violation := pot.violation()) is not None
         )
@@ -97,9 +99,7 @@ class Spending:
 
     def limited(self, decision: StepDecision) -> StepDecision:
         """The decision with the guards of what is counted at run time."""
-        guards = [
-            guard for pot in self._pots for step, guard in pot.guards() if step == decision.step
-        ]
+        guards = self._guards.get(decision.step)
         if not guards:
             return decision
         standing = decision.standing
@@ -169,7 +169,7 @@ class Spending:
 
     def _amounts(self, step: Step, action: ActionSpec) -> tuple[Amount, ...]:
         bindings = self._analysis.bindings(step)
-        into = Type.of(action.input_schema)
+        into = declared_input(action)
         return amounts_of(action, known_arguments(bindings, self._inputs, into))
 
     def _member(self, step: Step, action: ActionSpec) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -10,6 +11,7 @@ from executor.check.analysis import Analysis, Binding
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import ApprovalNeed, Guard, Standing, StepDecision, ValueLabel
 from executor.check.context import AdmissionContext
+from executor.check.entry import declared_input
 from executor.check.foreseen import Foreseen
 from executor.check.known import known_arguments
 from executor.check.labels import Concern, Labels
@@ -19,7 +21,6 @@ from executor.check.violation import Code, Violation
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
 from executor.plan.compose import standalone
-from executor.plan.graph import order
 from executor.plan.model import Arg, RefArg, RefPiece, Step, TextArg
 from executor.plan.refs import join_pointer, parse_ref
 from executor.plan.types import Type
@@ -29,7 +30,7 @@ def labels_of(analysis: Analysis, context: AdmissionContext) -> Labels:
     """The label of every value of the plan."""
     labels = dict(context.inputs.labels)
     labels["today"] = Label(Integrity.CONFIG)
-    return Labels(analysis, tuple(_said(context)), labels, order(analysis.graph))
+    return Labels(analysis, tuple(_said(context)), labels, analysis.order)
 
 
 def _said(context: AdmissionContext) -> Iterator[tuple[Label, Words]]:
@@ -166,7 +167,7 @@ def _judge(
         principal=context.principal,
         action=action,
         arguments=known_arguments(
-            bindings, context.inputs.values | {"today": context.today}, Type.of(action.input_schema)
+            bindings, context.inputs.values | {"today": context.today}, declared_input(action)
         ),
         labels={join_pointer(each.to): labels.argument(each) for each in bindings},
     )
@@ -242,6 +243,7 @@ def _denied(step: Step, place: int, judgement: Judgement) -> Violation:
     return Violation(code, f"/steps/{place}/action", message, step.id, fix=fix)
 
 
+@lru_cache(1_024)
 def _shown(label: Label) -> ValueLabel:
     readers = None if label.readers is None else tuple(sorted(label.readers))
     return ValueLabel(integrity=label.integrity, readers=readers)

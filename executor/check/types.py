@@ -15,7 +15,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from connectors.canonical import canonical
-from connectors.validate import validator_of
+from connectors.validate import Validator, validator_of
 from executor.check.flow import Flow, every, unanimous
 from executor.check.keywords import ASSERTING, Pair, keyword_flow
 from executor.plan.compose import has_ref, standalone
@@ -25,7 +25,9 @@ __all__ = ["Flow", "flows", "validity"]
 MAX_DEPTH: Final = 40
 MAX_WORK: Final = 5_000
 _ALTERNATIVES = frozenset({"anyOf", "oneOf", "allOf"})
+MOST_VALIDATORS: Final = 8_192
 _Key = tuple[int, int, int, int]
+_VALIDATORS: Final[dict[tuple[int, int], tuple[Type, Validator | None]]] = {}
 
 
 def flows(source: Type, target: Type) -> Flow:
@@ -37,10 +39,22 @@ def validity(value: JsonValue, target: Type) -> Flow:
     """Whether one value is valid; unknown where no validator can read the schema."""
     if isinstance(target.node, bool):
         return Flow.YES if target.node else Flow.NO
-    validator = validator_of(standalone(target))
+    validator = _validator_at(target)
     if validator is None:
         return Flow.UNKNOWN
     return Flow.YES if validator.is_valid(value) else Flow.NO
+
+
+def _validator_at(target: Type) -> Validator | None:
+    """Its validator, kept: the places of a catalogue are the same objects with every plan."""
+    key = (id(target.node), id(target.root))
+    known = _VALIDATORS.get(key)
+    if known is None:
+        if len(_VALIDATORS) >= MOST_VALIDATORS:
+            _VALIDATORS.pop(next(iter(_VALIDATORS)), None)
+        # Beside its type, for ids stay meaningful as long as their objects live.
+        known = _VALIDATORS[key] = (target, validator_of(standalone(target)))
+    return known[1]
 
 
 class _Comparison:

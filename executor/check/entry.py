@@ -1,0 +1,100 @@
+"""What follows from one action's definition alone: worked out once, not with every plan.
+
+A definition is frozen, so all of this holds for as long as anybody has it. Each memory is
+bounded: what has not been asked for lately is worked out again.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+from connectors.spec import ActionSpec, Sink
+from executor.plan.refs import split_pointer
+from executor.plan.types import (
+    UNKNOWN,
+    Found,
+    Type,
+    arms_of,
+    as_object,
+    child,
+    descend,
+    is_array,
+    kinds,
+)
+
+MOST_ACTIONS: Final = 4_096
+MOST_PLACES: Final = 16_384
+Place = tuple[str, ...]
+
+
+@lru_cache(MOST_ACTIONS)
+def input_type(action: ActionSpec) -> Type:
+    """What an action takes: always an object, whether its schema says so or not."""
+    schema = action.input_schema
+    found = declared_input(action)
+    if kinds(found) == frozenset({"object"}):
+        return found
+    return Type({"allOf": [schema, {"type": "object"}]}, schema)
+
+
+@lru_cache(MOST_ACTIONS)
+def declared_input(action: ActionSpec) -> Type:
+    """What an action takes, as its schema says it."""
+    return Type.of(action.input_schema)
+
+
+@lru_cache(MOST_ACTIONS)
+def output_type(action: ActionSpec) -> Type:
+    """What an action gives."""
+    return Type.of(action.output_schema) if action.output_schema else UNKNOWN
+
+
+@lru_cache(MOST_PLACES)
+def target_at(action: ActionSpec, to: Place) -> Found:
+    """What may be bound at a place."""
+    return descend(input_type(action), to)
+
+
+@lru_cache(MOST_PLACES)
+def sinks_at(action: ActionSpec, to: Place) -> frozenset[Sink]:
+    """Every sink class that a value bound at `to` reaches: at that place, above it or below it."""
+    return frozenset(
+        sink
+        for at, sink in action.sinks.items()
+        if all(a in ("*", b) for a, b in zip(split_pointer(at), to, strict=False))
+    )
+
+
+@lru_cache(MOST_PLACES)
+def places_of(action: ActionSpec, sink: Sink) -> tuple[Place, ...]:
+    """Where its arguments have this sink class."""
+    return tuple(split_pointer(at) for at, each in action.sinks.items() if each is sink)
+
+
+@lru_cache(MOST_PLACES)
+def chosen_names(action: ActionSpec, to: Place) -> Place:
+    """The tokens of a place that are data themselves: declared nowhere, and a sink above them."""
+    here, found = declared_input(action), []
+    for depth, token in enumerate(to):
+        if is_data(here, token) and _is_inside_sink(action, to[:depth]):
+            found.append(token)
+        below = child(here, token)
+        here = below if isinstance(below, Type) else UNKNOWN
+    return tuple(found)
+
+
+def is_data(target: Type, token: str) -> bool:
+    """Whether a member's name is somebody's choice: neither declared nor an index."""
+    if is_array(target):
+        return False
+    nodes = [found.resolved() or {} for found in (target, *arms_of(target))]
+    return not any(token in as_object(node.get("properties")) for node in nodes)
+
+
+def _is_inside_sink(action: ActionSpec, above: Place) -> bool:
+    """Whether a sink stands at this place or above it."""
+    places = [split_pointer(at) for at in action.sinks]
+    return any(
+        len(place) <= len(above)
+        and all(a in ("*", b) for a, b in zip(place, above[: len(place)], strict=True))
+        for place in places
+    )
