@@ -14,7 +14,7 @@ from connectors.connector import Connector
 from connectors.errors import ConfigurationError
 from connectors.http import Transport
 from connectors.openapi import OpenApiConnector, Overlay, Source, load_overlay
-from connectors.spec import JsonObject, Limits
+from connectors.spec import JsonObject
 from connectors.unified.payments import PaymentsConnector, Vendor
 from connectors.unified.payments_decimal import Decimals
 from connectors.unified.payments_minor import MinorUnits
@@ -147,20 +147,15 @@ def _openapi(settings: ConnectionSettings, given: Given) -> Connector:
     )
 
 
-class _PaymentsOptions(Options):
-    limits: Limits | None = None
-
-
 def _payments(name: str, vendor: Callable[[Callable[[], str]], Vendor]) -> Factory:
     def build_payments(settings: ConnectionSettings, given: Given) -> Connector:
-        options = options_of(settings, _PaymentsOptions)
+        options_of(settings, Options)  # it has none
         return PaymentsConnector(
             name,
             settings.name,
             _base_url(settings),
             given.transport,
             vendor(_secret(settings, given)),
-            options.limits,
         )
 
     return build_payments

@@ -31,7 +31,11 @@ class TransportError(Exception):
 
 
 class NotSentError(TransportError):
-    """No byte of the request left us."""
+    """No byte of the request left us; `is_late` where that was not for want of a connection."""
+
+    def __init__(self, message: str, *, is_late: bool = False) -> None:
+        super().__init__(message)
+        self.is_late = is_late
 
 
 class NotAllowedError(NotSentError):
@@ -130,7 +134,7 @@ class Transport:
                 raise NoAnswerError(str(error)) from error
             raise NotAllowedError(str(error)) from error
         except TooLateError as error:
-            raise NotSentError(str(error)) from error
+            raise NotSentError(str(error), is_late=True) from error
         except (TimeoutError, httpcore2.TimeoutException) as error:
             raise self._failure(sending, "the deadline passed", timed_out=True) from error
         except _LOST as error:

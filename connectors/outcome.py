@@ -111,8 +111,9 @@ def read_failure(
     match error:
         case NotAllowedError():
             raise Refused(str(error), kind=Kind.INVALID) from error
-        case NotSentError():
-            raise Unavailable(str(error), sent=False) from error
+        case NotSentError(is_late=is_late):
+            kind = Kind.CANCELLED if is_late else Kind.UNAVAILABLE
+            raise Unavailable(str(error), kind=kind, sent=False) from error
         case BadAnswerError(status=status, headers=headers) if 200 <= status < 300:
             request_id = _clean(headers.get(dialect.request_id_header), 200)
             reason = f"the answer of status {status} cannot be read: {error}"

@@ -153,7 +153,7 @@ async def _call(
     """Call with a limit of time, and turn what no connector should raise into what it means."""
     left = context.deadline - time.monotonic()
     if left <= 0:
-        raise Unavailable("the deadline had passed before the call", kind=Kind.TIMEOUT)
+        raise Unavailable("the deadline had passed before the call", kind=Kind.CANCELLED)
     try:
         async with asyncio.timeout(left + _GRACE_S):
             return await connector.call(action, arguments, context)

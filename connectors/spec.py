@@ -118,12 +118,21 @@ class Lookup(_Frozen):
 
 
 class Limits(_Frozen):
-    """How often a connection may be called: `rate` calls each `per_s` seconds, `burst` at once."""
+    """How often a connection may be called: `rate` calls each `per_s` seconds, `burst` at once.
 
-    rate: float = Field(gt=0)
+    `concurrency` is how many calls may be under way together; without `rate` only that counts.
+    """
+
+    rate: float | None = Field(default=None, gt=0)
     per_s: float = Field(default=1.0, gt=0)
     burst: int = Field(default=1, ge=1)
     concurrency: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _limits_something(self) -> Self:
+        if self.rate is None and (self.concurrency is None or self.burst > 1):
+            raise ValueError("say a rate, a concurrency, or both; a burst is one of a rate")
+        return self
 
 
 class Money(_Frozen):

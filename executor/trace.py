@@ -228,6 +228,8 @@ _WAITS = {
     "approval": "somebody with the role must approve or refuse: lamgate approvals",
     "credentials": "renew the credentials of the connection; it is tried again by itself",
     "rate_limit": "it goes on by itself when the service allows it",
+    "service": "the service is taken for down; it goes on by itself once it answers again",
+    "stop": "an operator has stopped these calls; it goes on by itself once that is lifted",
     "retry": "it goes on by itself",
 }
 _FIND_OUT = (

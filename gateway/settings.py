@@ -12,6 +12,7 @@ from pydantic_settings import (
 )
 
 from connectors.errors import ConfigurationError
+from connectors.spec import Limits
 from executor.check.budgets import Budgets
 from executor.check.certificate import Mode
 from planner.models.build import Adapter
@@ -61,6 +62,7 @@ class Connection(BaseModel):
     base_url: str = ""
     credential: str | None = None
     allow_hosts: tuple[str, ...] = ()
+    limits: Limits | None = None  # instead of those that manifests name
 
     @property
     def options(self) -> dict[str, JsonValue]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -14,6 +15,7 @@ from connectors.catalog import Catalog
 from connectors.credentials import secret_of
 from connectors.errors import ConfigurationError
 from connectors.registry import ConnectionSettings, Registry, open_registry
+from connectors.spec import ActionSpec, Limits
 from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_validation import require_valid
 from executor.dispatch.local import LocalDispatcher
@@ -95,7 +97,14 @@ async def _assemble(
         catalog, policy, keys.seal, settings.policy.lift_role, settings.budgets, clock
     )
     machine = Machine(
-        store, registry.call, lambda _: policy, keys.seal, keys.idempotency, clock, notices.tell
+        store=store,
+        call=registry.call,
+        policy_of=lambda _: policy,
+        seal_key=keys.seal,
+        key_secret=keys.idempotency,
+        clock=clock,
+        limits_of=partial(limits_of, settings),
+        on_change=notices.tell,
     )
     dispatcher = LocalDispatcher(store, clock=clock)
     service = Service(
@@ -145,6 +154,13 @@ def connections(settings: Settings) -> list[ConnectionSettings]:
         )
         for name, each in settings.connections.items()
     ]
+
+
+def limits_of(settings: Settings, action: ActionSpec) -> Limits | None:
+    """What holds for a call: what the operator says of the connection, or else the manifest."""
+    connection = settings.connections.get(action.connection)
+    said = None if connection is None else connection.limits
+    return action.limits if said is None else said
 
 
 def load_policy(settings: Settings) -> Policy:

@@ -13,7 +13,7 @@ from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused
 from connectors.http import HttpAnswer, HttpRequest, Transport, TransportError
 from connectors.outcome import Dialect, read_answer, read_failure
-from connectors.spec import ActionSpec, CallContext, JsonObject, Limits
+from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.url import AddressError, segment
 from connectors.validate import check_arguments
 
@@ -85,10 +85,10 @@ _MANIFESTS: dict[str, JsonObject] = {
 }
 
 
-def payment_actions(connection: str, *, limits: Limits | None = None) -> tuple[ActionSpec, ...]:
+def payment_actions(connection: str) -> tuple[ActionSpec, ...]:
     """The model's actions for one connection."""
     return tuple(
-        ActionSpec.model_validate({"name": f"{connection}.{name}", "limits": limits} | manifest)
+        ActionSpec.model_validate({"name": f"{connection}.{name}"} | manifest)
         for name, manifest in _MANIFESTS.items()
     )
 
@@ -121,13 +121,12 @@ class PaymentsConnector:
         base_url: str,
         transport: Transport,
         vendor: Vendor,
-        limits: Limits | None = None,
     ) -> None:
         self.name = name
         self._base_url = base_url.rstrip("/")
         self._transport = transport
         self._vendor = vendor
-        self._actions = payment_actions(connection, limits=limits)
+        self._actions = payment_actions(connection)
         self._by_operation = {each.name.partition(".")[2]: each for each in self._actions}
 
     async def actions(self) -> tuple[ActionSpec, ...]:

@@ -42,7 +42,7 @@ from executor.run.verdicts import (
 _Passage = tuple[str, Failed] | Failed | Skipped | Next | Waiting | Passage
 MOST_AT_ONCE = 32  # calls of one run that are under way together
 # What a run is said to wait for, if it waits for several things: what needs a person comes first.
-_REASONS = ("reconcile", "credentials", "approval", "rate_limit", "retry")
+_REASONS = ("reconcile", "credentials", "approval", "stop", "service", "rate_limit", "retry")
 
 
 def decide(accepted: Accepted, state: RunState, outside: Outside) -> tuple[Command, ...]:

@@ -16,6 +16,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from connectors.connector import Call
+from connectors.spec import ActionSpec, Limits
 from executor.check.admit import Accepted, restore
 from executor.check.cedar import Policy
 from executor.run import events as e
@@ -49,6 +50,7 @@ class Machine:
     seal_key: bytes
     key_secret: bytes
     clock: Callable[[], float] = time.time
+    limits_of: Callable[[ActionSpec], Limits | None] = lambda action: action.limits
     on_change: Callable[[Due], None] = lambda _: None
     _bells: dict[str, asyncio.Event] = field(default_factory=dict)
     slots: Slots = field(default_factory=Slots)
@@ -94,8 +96,10 @@ class _Drive:
         self._machine = machine
         self._claim = claim
         self._bell = bell
-        self._performer = Performer(machine.store, machine.call, machine.key_secret, machine.clock)
-        self._flights = Flights(machine.slots, machine.clock)
+        self._performer = Performer(
+            machine.store, machine.call, machine.key_secret, machine.clock, machine.limits_of
+        )
+        self._flights = Flights(machine.slots, claim.tenant, machine.clock)
         self._state = RunState()
         self._seen = 0
 
@@ -161,30 +165,37 @@ class _Drive:
                 case OpenGate():
                     await self._open_gate(accepted, command)
                 case Perform():
-                    await self._call(command, outside.policy.version)
+                    self._call(command, outside.policy.version)
                 case LookUp():
-                    await self._search(accepted, command)
+                    self._search(accepted, command)
                 case Finish():
                     return not await self._finish(command)
         self._flights.leave_reserved()
         return True
 
-    async def _call(self, command: Perform, policy_version: str) -> None:
-        await self._flights.begin(
+    def _call(self, command: Perform, policy_version: str) -> None:
+        self._flights.begin(
             (command.step, command.iteration),
-            command.action,
+            command.action.connection,
+            self._places(command.action),
             partial(self._performer.perform, self._claim, command, policy_version),
         )
 
-    async def _search(self, accepted: Accepted, command: LookUp) -> None:
+    def _search(self, accepted: Accepted, command: LookUp) -> None:
         lookup = command.action.lookup
         spec = accepted.actions[lookup.action if lookup else ""]
-        await self._flights.begin(
+        self._flights.begin(
             (command.step, command.iteration),
-            spec,
+            spec.connection,
+            self._places(spec),
             partial(self._performer.look_up, self._claim, command, spec),
             is_search=True,
         )
+
+    def _places(self, action: ActionSpec) -> int | None:
+        """How many calls of the connection may be under way together."""
+        limits = self._machine.limits_of(action)
+        return None if limits is None else limits.concurrency
 
     async def _wait(self, wait: Wait) -> bool:
         """Wait shortly here, or let the run go until it is woken."""
@@ -296,6 +307,8 @@ class _Drive:
         found, woken = await self._machine.store.read(work)
         if woken is None:
             raise FencedError(f"{claim.id} was taken over")
+        if woken != claim.wake_seq:
+            self._flights.ask_again()
         self._claim = Claim(claim.kind, claim.tenant, claim.id, claim.epoch, woken)
         if found:
             self._seen = found[-1].seq

@@ -7,12 +7,13 @@ was right when it began to wait (no failure yet, an approval, a policy) may not 
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from math import inf
 
-from connectors.spec import ActionSpec
 from executor.run.slots import Slot, Slots
 from executor.run.state import Place
+from executor.run.verdicts import Held
 from executor.store.errors import StoreFullError
-from executor.store.journal import Blocked
+from executor.store.permits import Blocked
 
 AGAIN_S = 0.5  # after an intent that could not be written
 Work = Coroutine[object, object, Blocked | float | None]
@@ -30,12 +31,13 @@ class _Flight:
 class Flights:
     """What is under way, by place."""
 
-    def __init__(self, slots: Slots, clock: Callable[[], float]) -> None:
+    def __init__(self, slots: Slots, tenant: str, clock: Callable[[], float]) -> None:
         self._slots = slots
+        self._tenant = tenant
         self._clock = clock
         self._flights: dict[Place, _Flight] = {}
         self._reserved: dict[Place, Slot] = {}
-        self.not_before: dict[Place | str, float] = {}
+        self.not_before: dict[Place | str, Held] = {}
         self.look_again: dict[Place, float] = {}
 
     @property
@@ -43,21 +45,27 @@ class Flights:
         """Where something is under way."""
         return frozenset(self._flights)
 
-    async def begin(
-        self, place: Place, action: ActionSpec, work: Callable[[], Work], *, is_search: bool = False
+    def begin(
+        self,
+        place: Place,
+        connection: str,
+        most: int | None,
+        work: Callable[[], Work],
+        *,
+        is_search: bool = False,
     ) -> None:
-        """Begin at once, or begin to wait for a place among the calls of the connection."""
-        slot = self._reserved.pop(place, None) or await self._slots.take(action)
+        """Begin at once, or wait for one of the `most` places of the connection's calls."""
+        slot = self._reserved.pop(place, None) or self._slots.take(connection, most)
         loop = asyncio.get_running_loop()
         task: asyncio.Task[Blocked | Slot | float | None]
         if slot is None:
-            task = loop.create_task(self._slots.wait(action))
+            task = loop.create_task(self._slots.wait(connection, most, self._tenant))
         else:
             task = loop.create_task(work())
             task.add_done_callback(lambda _: slot.release())
             if not is_search:
                 self.look_again.pop(place, None)  # another attempt, another search
-        self._flights[place] = _Flight(task, action.connection, is_search)
+        self._flights[place] = _Flight(task, connection, is_search)
 
     async def land(self, until: float | None, bell: asyncio.Event) -> None:
         """Wait until one has ended, the bell rings, or a time has come."""
@@ -80,24 +88,35 @@ class Flights:
 
     def _landed(self, place: Place, flight: _Flight) -> None:
         """Note when what did not come about may be tried again."""
-        held = self.look_again if flight.is_search else self.not_before
-        held.pop(place, None)
+        if flight.is_search:
+            self.look_again.pop(place, None)
+        else:
+            self.not_before.pop(place, None)
         try:
             match flight.task.result():
                 case Slot() as slot:
                     self._reserved[place] = slot
-                case Blocked(reason="rate_limit", retry_at=float() as retry_at):
-                    # One that asks too early is enough: the others of the connection wait too.
-                    self.not_before[flight.connection] = retry_at
+                case Blocked(reason="rate_limit" | "service" | "stop" as reason, retry_at=at):
+                    # One that asks in vain is enough: the others of the connection wait too.
+                    self.not_before[flight.connection] = Held(inf if at is None else at, reason)
                 case Blocked():
-                    self.not_before[place] = self._clock() + AGAIN_S
+                    self.not_before[place] = Held(self._clock() + AGAIN_S)
                 case float() as again_at:
-                    held[place] = again_at
+                    self.look_again[place] = again_at
                 case None:
                     pass
         except (StoreFullError, asyncio.CancelledError):
             # The intent could not be written, so nothing was sent; or the journal tells.
-            held[place] = self._clock() + AGAIN_S
+            if flight.is_search:
+                self.look_again[place] = self._clock() + AGAIN_S
+            else:
+                self.not_before[place] = Held(self._clock() + AGAIN_S)
+
+    def ask_again(self) -> None:
+        """Something has changed: what was stopped, or waits for its service, may ask once more."""
+        for at, held in [*self.not_before.items()]:
+            if held.reason != "rate_limit":
+                del self.not_before[at]
 
     def leave_reserved(self) -> None:
         """Give back the places of calls that are not wanted any more."""

@@ -250,8 +250,8 @@ class Instance:
             if due > self.outside.now:
                 return Waiting(_wait_name(last), due)
         held = self.outside.held(self.place, self.action.connection)
-        if held > self.outside.now:
-            return Waiting("rate_limit", held)
+        if held is not None:
+            return Waiting(held.reason, None if held.until == inf else held.until)
         message = self._over_budget(settles=doubt is not None)
         if message is not None:
             over = Failed("budget-exceeded", message)

@@ -7,7 +7,7 @@ effect class: never as failed, never as if nothing had happened.
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
@@ -15,21 +15,25 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.spec import ActionSpec, CallContext
+from connectors.spec import ActionSpec, CallContext, Limits
+from executor.breaker import Evidence, evidence_of
 from executor.run import events as e
 from executor.run.commands import LookUp, Perform
-from executor.run.keys import idempotency_key
+from executor.run.keys import idempotency_key, jitter_of
 from executor.run.resolve import Absent, Scope, value_at
-from executor.store import journal, limits
+from executor.store import journal, permits
 from executor.store.drives import Claim
 from executor.store.errors import StoreFullError
-from executor.store.journal import AttemptOutcome, Blocked, Intent, NewEvent
+from executor.store.journal import AttemptOutcome, Intent, NewEvent
+from executor.store.permits import Blocked, Told
 from executor.store.store import Store
 
 LOOKUP_TIMEOUT_S = 10.0
 LOOK_AGAIN_S, LOOK_AGAIN_MOST_S = 1.0, 1800.0
 LOOK_FOR_S = 24 * 3600.0  # then a person has to find out
 WRITE_AGAIN_S = 0.2
+STOPPED_AGAIN_S = 30.0  # when to look whether searches are still stopped
+SPREAD_SHARE, SPREAD_MOST_S = 0.1, 2.0  # those that were told the same time do not come together
 
 
 def new_event(event: e.Event) -> NewEvent:
@@ -45,6 +49,7 @@ class Performer:
     call: Call
     key_secret: bytes
     clock: Callable[[], float]
+    limits_of: Callable[[ActionSpec], Limits | None] = lambda action: action.limits
 
     async def perform(
         self, claim: Claim, command: Perform, policy_version: str | None
@@ -75,7 +80,7 @@ class Performer:
             approved_hash=command.approved_hash,
             observed=command.observed,
             timeout_s=command.action.timeout_s,
-            limits=command.action.limits,
+            limits=self.limits_of(command.action),
         )
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = time.monotonic(), self.clock()
@@ -83,28 +88,34 @@ class Performer:
             partial(journal.record_intent, claim=claim, intent=intent, now=now)
         )
         if isinstance(recorded, Blocked):
-            return recorded
+            return _spread(recorded, now, jitter_of(key, command.n))
         context = _context(claim, command, key, start + command.action.timeout_s)
         event = await self._ended(command, context)
-        await self._write_outcome(claim, command, event)
+        await self._write(claim, command, event, _told(command.action.connection, event, now))
         return None
 
     async def look_up(self, claim: Claim, command: LookUp, lookup: ActionSpec) -> float | None:
         """Search for an attempt's effect; returns when to look again, or None once it is known."""
         by = command.action.lookup
         assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
-        permit = partial(limits.acquire, tenant=claim.tenant, key=lookup.connection)
-        retry_at = await self.store.write(partial(permit, allowed=lookup.limits, now=self.clock()))
-        if retry_at is not None:
-            return retry_at
+        began = self.clock()
+        permit = partial(permits.take, tenant=claim.tenant, connection=lookup.connection)
+        allowed, most_s = self.limits_of(lookup), LOOKUP_TIMEOUT_S
+        blocked = await self.store.write(
+            partial(permit, allowed=allowed, now=began, trial_s=most_s)
+        )
+        if blocked is not None:
+            return began + STOPPED_AGAIN_S if blocked.retry_at is None else blocked.retry_at
         context = _context(claim, command, command.key, time.monotonic() + LOOKUP_TIMEOUT_S)
         found: JsonValue = None
         try:
             outcome = await self.call(lookup, {by.by: command.key}, context)
         except ConnectorError as error:
+            await self._tell(claim, lookup, self._asked(error), error, began)
             if not (isinstance(error, Refused) and error.kind is Kind.NOT_FOUND):
                 return max(self._again(command), self._asked(error))
         else:
+            await self._tell(claim, lookup, None, None, began)
             if not isinstance(outcome, Applied):
                 return self._again(command)
             found = _found(outcome.output, by.found_at)
@@ -126,6 +137,22 @@ class Performer:
         now = self.clock()
         age = now - command.since
         return inf if age > LOOK_FOR_S else now + min(max(age, LOOK_AGAIN_S), LOOK_AGAIN_MOST_S)
+
+    async def _tell(
+        self,
+        claim: Claim,
+        lookup: ActionSpec,
+        hold_until: float | None,
+        error: ConnectorError | None,
+        began: float,
+    ) -> None:
+        """Keep what a search was told of the service; a search is in no journal."""
+        found: Evidence | None = "answered"
+        if error is not None:
+            found = evidence_of(error.kind.value, error.status)
+        told = Told(lookup.connection, found, began, str(error or ""), hold_until)
+        work = partial(permits.tell, tenant=claim.tenant, what=told, now=self.clock())
+        await self.store.write(work)
 
     def _asked(self, error: ConnectorError) -> float:
         """Before when the service does not want to be asked again."""
@@ -177,21 +204,15 @@ class Performer:
             may_retry=may_retry,
         )
 
-    async def _write_outcome(self, claim: Claim, command: Perform, event: e.AttemptEnded) -> None:
-        hold = None
-        if event.failure and event.failure.retry_at and event.state == "refused":
-            hold = (command.action.connection, event.failure.retry_at)
-        await self._write(claim, command, event, hold)
-
     async def _write(
         self,
         claim: Claim,
         command: Perform | LookUp,
         event: e.AttemptEnded | e.ReconcileResolved,
-        hold: tuple[str, float] | None = None,
+        told: Told | None = None,
     ) -> None:
         """Write what became of a call; on a full disk it is kept here until there is room."""
-        outcome = AttemptOutcome(command.step, command.iteration, command.n, new_event(event), hold)
+        outcome = AttemptOutcome(command.step, command.iteration, command.n, new_event(event), told)
         while True:
             now = self.clock()
             try:
@@ -201,6 +222,23 @@ class Performer:
                 return
             except StoreFullError:
                 await asyncio.sleep(WRITE_AGAIN_S)
+
+
+def _told(connection: str, event: e.AttemptEnded, began_at: float) -> Told:
+    """What the end of a call says of its service."""
+    failure = event.failure
+    if failure is None or event.state.startswith("applied"):
+        return Told(connection, "answered", began_at)
+    evidence = evidence_of(failure.kind, failure.status)
+    return Told(connection, evidence, began_at, failure.message, failure.retry_at)
+
+
+def _spread(blocked: Blocked, now: float, jitter: float) -> Blocked:
+    """Come a little later than told, each call by as much as its key says: never earlier."""
+    if blocked.retry_at is None:
+        return blocked
+    most = min(SPREAD_MOST_S, SPREAD_SHARE * (blocked.retry_at - now))
+    return replace(blocked, retry_at=blocked.retry_at + jitter * most)
 
 
 def _context(claim: Claim, command: Perform | LookUp, key: str, until: float) -> CallContext:

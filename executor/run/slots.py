@@ -1,48 +1,68 @@
-"""How many calls of one connection are under way at once, in this process."""
+"""How many calls of one connection are under way at once, in this process, and who is next.
+
+A place that becomes free goes to the tenant whose turn it is (`executor/turns.py`), so that one
+tenant's thousand calls do not keep another's one waiting.
+"""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from connectors.spec import ActionSpec
+from executor.turns import Turns
 
 
-@dataclass(frozen=True)
+@dataclass
+class _Places:
+    """The places of one connection."""
+
+    taken: int = 0
+    waiting: "Turns[asyncio.Future[None]]" = field(default_factory=Turns)
+
+
 class Slot:
     """A place for one call; where nothing is limited there is always one."""
 
-    semaphore: asyncio.Semaphore | None = None
+    def __init__(self, places: _Places | None = None) -> None:
+        self._places = places
 
     def release(self) -> None:
-        """Leave it to the next call."""
-        if self.semaphore is not None:
-            self.semaphore.release()
+        """Leave it to whose turn it is."""
+        if self._places is None:
+            return
+        places, self._places = self._places, None
+        while (following := places.waiting.next()) is not None:
+            if not following.done():  # else it was cancelled, and wants no place any more
+                following.set_result(None)
+                return
+        places.taken -= 1
 
 
 class Slots:
     """A place for each call that may be under way, for connections that have a limit of them."""
 
     def __init__(self) -> None:
-        self._places: dict[tuple[str, int], asyncio.Semaphore] = {}
+        self._places: dict[str, _Places] = {}
 
-    async def take(self, action: ActionSpec) -> Slot | None:
-        """Take a place if one is free at once, before anybody else can."""
-        semaphore = self._of(action)
-        if semaphore is None:
-            return Slot()
-        if semaphore.locked():
-            return None
-        await semaphore.acquire()
-        return Slot(semaphore)
-
-    async def wait(self, action: ActionSpec) -> Slot:
-        """Wait for a place, in the order of asking."""
-        semaphore = self._of(action)
-        if semaphore is not None:
-            await semaphore.acquire()
-        return Slot(semaphore)
-
-    def _of(self, action: ActionSpec) -> asyncio.Semaphore | None:
-        most = action.limits.concurrency if action.limits else None
+    def take(self, connection: str, most: int | None) -> Slot | None:
+        """Take a place if one is free at once."""
         if most is None:
+            return Slot()
+        places = self._places.setdefault(connection, _Places())
+        if places.taken >= most:
             return None
-        return self._places.setdefault((action.connection, most), asyncio.Semaphore(most))
+        places.taken += 1
+        return Slot(places)
+
+    async def wait(self, connection: str, most: int | None, tenant: str) -> Slot:
+        """Wait until a place is handed over."""
+        if (free := self.take(connection, most)) is not None:
+            return free
+        places = self._places[connection]
+        turn = asyncio.get_running_loop().create_future()
+        places.waiting.add(tenant, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                Slot(places).release()
+            raise
+        return Slot(places)

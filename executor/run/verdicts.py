@@ -13,6 +13,14 @@ from executor.run.tally import Tally
 
 
 @dataclass(frozen=True)
+class Held:
+    """Why a call may not begin yet, and until when; infinite where somebody has to end it."""
+
+    until: float
+    reason: str = "rate_limit"
+
+
+@dataclass(frozen=True)
 class Outside:
     """What a decision needs besides the plan and the journal, passed in as values."""
 
@@ -22,12 +30,14 @@ class Outside:
     in_flight: frozenset[Place] = frozenset()
     # When calls may begin that could not, by place, or by connection where it gives no permits;
     # and when searches that found nothing are repeated.
-    not_before: Mapping[Place | str, float] = field(default_factory=dict)
+    not_before: Mapping[Place | str, Held] = field(default_factory=dict)
     look_again: Mapping[Place, float] = field(default_factory=dict)
 
-    def held(self, place: Place, connection: str) -> float:
-        """Until when a call may not begin."""
-        return max(self.not_before.get(place, 0.0), self.not_before.get(connection, 0.0))
+    def held(self, place: Place, connection: str) -> Held | None:
+        """What keeps a call from beginning now, the longest of it."""
+        found = (self.not_before.get(place), self.not_before.get(connection))
+        keeping = [each for each in found if each is not None and each.until > self.now]
+        return max(keeping, key=lambda each: each.until, default=None)
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,24 @@ def wake(c: Connection, due: Due, now: float) -> None:
     )
 
 
+def wake_waiting(
+    c: Connection, waiting_for: str, now: float, tenant: str | None = None
+) -> list[Due]:
+    """Wake every run that waits for this, and have those look again that are being driven."""
+    table = tables.runs
+    is_meant = or_(table.c.waiting_for == waiting_for, table.c.driver.is_not(None))
+    woken = c.execute(
+        update(table)
+        .where(is_meant, *([] if tenant is None else [table.c.tenant == tenant]))
+        .values(
+            wake_seq=table.c.wake_seq + 1,
+            wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),
+        )
+        .returning(table.c.tenant, table.c.id)
+    )
+    return [Due("run", row.tenant, row.id) for row in woken]
+
+
 def due(c: Connection, now: float) -> list[Due]:
     """Everything that nobody drives and whose time has come, oldest first."""
     found = []

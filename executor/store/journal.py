@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import Connection, func, insert, select
 
 from connectors.spec import JsonObject, Limits
-from executor.store import approvals, attempts, limits, runs
+from executor.store import approvals, attempts, permits, runs
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Claim, check_fence
+from executor.store.permits import Blocked, Told
 from executor.store.tables import events
 from executor.store.text import to_object, to_text
 
@@ -69,14 +69,6 @@ class Intent:
 
 
 @dataclass(frozen=True)
-class Blocked:
-    """Why an intent was not written: no call may be made."""
-
-    reason: Literal["cancelled", "open_attempt", "approval", "rate_limit"]
-    retry_at: float | None = None
-
-
-@dataclass(frozen=True)
 class AttemptOutcome:
     """How a call ended, with the event that tells it; the row's state follows the event."""
 
@@ -84,7 +76,7 @@ class AttemptOutcome:
     iteration: str
     n: int
     event: NewEvent
-    hold_connection: tuple[str, float] | None = None  # Retry-After: connection and until when
+    told: Told | None = None  # what it says of the service, for the calls that come after it
 
 
 def append(
@@ -146,7 +138,8 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
     """Write that a call may happen; returns until when its first byte may leave, or why not.
 
     One transaction checks the epoch, that the run is not being cancelled, that no attempt of
-    this step is open, that the approval still covers exactly these arguments, and the rate.
+    this step is open, that the approval still covers exactly these arguments, and takes the
+    connection's permit.
     """
     check_fence(c, claim)
     if runs.cancel_mode(c, claim.tenant, claim.id) is not None:
@@ -158,9 +151,9 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
         c, claim.tenant, intent.approval, intent.approved_hash or "", intent.tool_digest, now
     ):
         return Blocked("approval")
-    retry_at = limits.acquire(c, claim.tenant, intent.connection, intent.limits, now)
-    if retry_at is not None:
-        return Blocked("rate_limit", retry_at)
+    blocked = permits.take(c, claim.tenant, intent.connection, intent.limits, now, intent.timeout_s)
+    if blocked is not None:
+        return blocked
     send_before = now + intent.timeout_s
     row = AttemptRow(
         *place,
@@ -202,9 +195,8 @@ def record_outcome(
     place = (outcome.step, outcome.iteration, outcome.n)
     if not attempts.is_open(c, claim.tenant, claim.id, *place):
         return []
-    if outcome.hold_connection is not None:
-        connection, until = outcome.hold_connection
-        limits.hold(c, claim.tenant, connection, until)
+    if outcome.told is not None:
+        permits.tell(c, claim.tenant, outcome.told, now)
     return append(c, claim.tenant, claim.id, [outcome.event], now)
 
 

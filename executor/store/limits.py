@@ -2,33 +2,29 @@
 
 `arrival` is when the next call would come if calls came evenly; a call may come `burst - 1`
 intervals before it. Taking a permit is one statement, which decides and moves it at once.
+
+Who gets none is told when to come again. `queue_end` moves on by one interval for each of them, so
+that a thousand that wait come one after the other, and not all together for the same permit.
 """
 
-from collections.abc import Callable, Mapping
-
-from sqlalchemy import Connection, Table, case, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, case, select, update
 
 from connectors.spec import Limits
 from executor.store.tables import limits
-
-_INSERT: Mapping[str, Callable[[Table], sqlite.Insert | postgresql.Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
+from executor.store.upsert import insert_into
 
 
 def acquire(
     c: Connection, tenant: str, key: str, allowed: Limits | None, now: float
 ) -> float | None:
     """Take one permit and return None, or take nothing and return when to ask again."""
-    if allowed is None:
+    if allowed is None or allowed.rate is None:
         held_until = _row(c, tenant, key)[1]
         return held_until if held_until > now else None
     interval = allowed.per_s / allowed.rate
     early = (allowed.burst - 1) * interval
-    statement = _INSERT[c.dialect.name](limits).values(
-        tenant=tenant, key=key, arrival=now + interval, hold_until=0.0
+    statement = insert_into(c, limits).values(
+        tenant=tenant, key=key, arrival=now + interval, hold_until=0.0, queue_end=0.0
     )
     arrival = limits.c.arrival
     taken = c.execute(
@@ -40,14 +36,13 @@ def acquire(
     )
     if taken.first() is not None:
         return None
-    arrived, held_until = _row(c, tenant, key)
-    return max(arrived - early, held_until)
+    return _queue(c, tenant, key, interval, early)
 
 
 def hold(c: Connection, tenant: str, key: str, until: float) -> None:
     """Let nothing through before `until`: what Retry-After asked for is never undercut."""
-    statement = _INSERT[c.dialect.name](limits).values(
-        tenant=tenant, key=key, arrival=0.0, hold_until=until
+    statement = insert_into(c, limits).values(
+        tenant=tenant, key=key, arrival=0.0, hold_until=until, queue_end=0.0
     )
     c.execute(
         statement.on_conflict_do_update(
@@ -58,10 +53,32 @@ def hold(c: Connection, tenant: str, key: str, until: float) -> None:
     )
 
 
-def _row(c: Connection, tenant: str, key: str) -> tuple[float, float]:
+def held(c: Connection, tenant: str, now: float) -> dict[str, float]:
+    """Until when services have asked to be left alone, by connection."""
+    rows = c.execute(
+        select(limits.c.key, limits.c.hold_until).where(
+            limits.c.tenant == tenant, limits.c.hold_until > now
+        )
+    )
+    return {row.key: row.hold_until for row in rows}
+
+
+def _queue(c: Connection, tenant: str, key: str, interval: float, early: float) -> float:
+    """When to come again: once a permit is free and those that asked earlier have come."""
+    arrived, held_until, queue_end = _row(c, tenant, key)
+    turn = max(arrived - early, held_until, queue_end)
+    c.execute(
+        update(limits)
+        .where(limits.c.tenant == tenant, limits.c.key == key)
+        .values(queue_end=turn + interval)
+    )
+    return turn
+
+
+def _row(c: Connection, tenant: str, key: str) -> tuple[float, float, float]:
     row = c.execute(
-        select(limits.c.arrival, limits.c.hold_until).where(
+        select(limits.c.arrival, limits.c.hold_until, limits.c.queue_end).where(
             limits.c.tenant == tenant, limits.c.key == key
         )
     ).one_or_none()
-    return (0.0, 0.0) if row is None else (row.arrival, row.hold_until)
+    return (0.0, 0.0, 0.0) if row is None else (row.arrival, row.hold_until, row.queue_end)

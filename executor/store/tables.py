@@ -172,6 +172,35 @@ limits = Table(
     Column("key", Text, primary_key=True),
     Column("arrival", Double, nullable=False),
     Column("hold_until", Double, nullable=False),
+    Column("queue_end", Double, nullable=False),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("connection", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("pause_s", Double, nullable=False),
+    Column("changed_at", Double, nullable=False),
+    Column("because", Text, nullable=False),
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("connection", Text, nullable=False),
+    Column("stopped_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("lifted_at", Double),
+    Column("lifted_by", Text),
+    Column("lift_reason", Text),
+    Index("stops_standing", "lifted_at"),
 )
 
 idempotency = Table(

@@ -106,16 +106,6 @@ async def test_the_actions_and_their_digests_are_the_same_whoever_is_behind(
     ]
 
 
-async def test_the_limits_of_a_connection_are_of_its_actions(outside: Outside) -> None:
-    options: JsonObject = {"limits": {"rate": 2, "per_s": 60}}
-    settings = ConnectionSettings(
-        "pay", "payments-minor", "http://127.0.0.1:1", "env:MINOR", options
-    )
-    catalog = await registry_of(outside.to(), settings).load()
-
-    assert {each.limits.rate for each in catalog if each.limits} == {2}
-
-
 async def test_the_results_are_the_same_whoever_is_behind(tills: list[Till]) -> None:
     told = []
     for till in tills:

@@ -266,8 +266,8 @@ async def test_two_connections_of_one_connector_are_no_problem(outside: Outside)
         ),
         (ConnectionSettings("own", "payments-minor", "http://x"), "credential is missing"),
         (
-            ConnectionSettings("own", "payments-minor", "http://x", "env:MINOR", {"limits": {}}),
-            r"connections\.own\.limits\.rate",
+            ConnectionSettings("own", "payments-minor", "http://x", "env:MINOR", {"limit": {}}),
+            r"connections\.own\.limit: .*the options of payments-minor are: none",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from run_cases import SEAL, policy
 from sqlalchemy import Connection
 
 from connectors.connector import Applied, Outcome
-from connectors.spec import ActionSpec, CallContext, Principal
+from connectors.spec import ActionSpec, CallContext, Limits, Principal
 from executor.check.admit import Accepted, to_row
 from executor.check.cedar import Policy
 from executor.run import events as e
@@ -66,6 +66,7 @@ class Bench:
         self.policy: Callable[[], Policy] = partial(lambda found: found, policy())
         self.changes: list[Due] = []
         self.on_change: Callable[[Due], None] = self.changes.append
+        self.limits: Limits | None = None  # what the operator says of the connection
         self.machine = self.new_machine()
         self._count = 0
         self._drives: list[asyncio.Task[None]] = []
@@ -79,6 +80,7 @@ class Bench:
             seal_key=SEAL,
             key_secret=b"secret",
             on_change=lambda due: self.on_change(due),
+            limits_of=lambda action: self.limits or action.limits,
         )
 
     async def add(self, accepted: Accepted) -> Due:

@@ -16,7 +16,7 @@ from executor.run.commands import Command, Finish, LookUp, OpenGate, Perform, Re
 from executor.run.decide import decide
 from executor.run.keys import idempotency_key
 from executor.run.state import Place, RunState, fold
-from executor.run.verdicts import Outside
+from executor.run.verdicts import Held, Outside
 
 NOW = 1_700_000_000.0
 SEAL = b"seal-key-of-the-tests"
@@ -143,7 +143,7 @@ class Play:
     now: float = NOW
     events: list[tuple[float, e.Event]] = field(default_factory=list)
     flying: dict[Place, Perform | LookUp] = field(default_factory=dict)
-    not_before: dict[Place | str, float] = field(default_factory=dict)
+    not_before: dict[Place | str, Held] = field(default_factory=dict)
     look_again: dict[Place, float] = field(default_factory=dict)
     state: RunState = field(default_factory=RunState)
     gates: int = 0

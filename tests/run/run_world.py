@@ -36,6 +36,7 @@ from executor.plan.graph import graph
 from executor.run import events as e
 from executor.run.commands import Command, Finish, LookUp, OpenGate, Perform, Wait
 from executor.run.state import Place
+from executor.run.verdicts import Held
 
 ACTIONS = (
     "read", "idempotent", "keyed", "lookup", "blind", "asked_keyed", "asked_blind",
@@ -138,7 +139,8 @@ class World:
                 run.open(command)
             case Perform() if not calm and self.rng.random() < 0.1:
                 held = self.rng.choice([(command.step, command.iteration), "shop"])
-                run.not_before[held] = run.now + self.rng.choice([0.1, 5.0])
+                reason = self.rng.choice(["rate_limit", "service"])
+                run.not_before[held] = Held(run.now + self.rng.choice([0.1, 5.0]), reason)
             case Perform():
                 run.begin(command)
                 place = (command.step, command.iteration)

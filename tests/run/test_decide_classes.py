@@ -21,6 +21,7 @@ from run_cases import (
 
 from executor.run.commands import LookUp, Perform
 from executor.run.retry import CREDENTIALS_AGAIN_S, MOST_ATTEMPTS, backoff_s
+from executor.run.verdicts import Held
 
 WRITES = ("idempotent", "keyed", "lookup", "blind")
 EVERY = ("read", *WRITES)
@@ -407,7 +408,7 @@ def test_credentials_that_end_while_a_call_is_in_doubt_are_waited_for_and_then_i
 @pytest.mark.parametrize("name", ["not_before"])
 def test_a_call_that_got_no_permit_waits_for_its_time(name: str) -> None:
     run = one("read")
-    run.not_before["a", ""] = NOW + 9
+    run.not_before["a", ""] = Held(NOW + 9)
     wait = run.wait()
 
     assert (wait.waiting_for, wait.until) == ("rate_limit", NOW + 9)

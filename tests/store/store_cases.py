@@ -7,6 +7,7 @@ from executor.store import drives, plans, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.drives import Claim, Due
 from executor.store.journal import AttemptOutcome, Intent, NewEvent
+from executor.store.permits import Told
 
 TENANT = "main"
 RUN = Due("run", TENANT, "run_a")
@@ -79,7 +80,8 @@ def outcome(
     state: str, step: str = "refund", n: int = 1, *, hold: tuple[str, float] | None = None
 ) -> AttemptOutcome:
     """How a call ended."""
-    return AttemptOutcome(step, "", n, ended(state, step, n), hold)
+    told = Told(hold[0], "answered", NOW, hold_until=hold[1]) if hold else None
+    return AttemptOutcome(step, "", n, ended(state, step, n), told)
 
 
 def question(

@@ -25,7 +25,8 @@ from connectors.spec import Limits, Principal
 from executor.store import approvals, attempts, drives, journal, limits, requests, runs
 from executor.store.drives import Due
 from executor.store.errors import FencedError
-from executor.store.journal import Blocked, NewEvent
+from executor.store.journal import NewEvent
+from executor.store.permits import Blocked
 from executor.store.store import Store
 from executor.store.tables import metadata
 

@@ -65,10 +65,10 @@ def test_the_rate_is_never_exceeded(allowed: Limits, pauses: list[float]) -> Non
 
 
 @given(allowed=_LIMITS, pauses=_PAUSES)
-def test_who_asks_again_when_told_to_gets_a_permit_and_not_a_moment_earlier(
+def test_who_asks_again_when_told_to_gets_a_permit_and_the_first_not_a_moment_earlier(
     allowed: Limits, pauses: list[float]
 ) -> None:
-    now = NOW
+    now, told = NOW, NOW
     with _tables() as c:
         for pause in pauses:
             now += pause
@@ -76,9 +76,19 @@ def test_who_asks_again_when_told_to_gets_a_permit_and_not_a_moment_earlier(
             if retry_at is not None:
                 assert retry_at > now
                 early = acquire(c, TENANT, "payments", allowed, max(now, retry_at - TINY))
-                assert early is not None
-                assert acquire(c, TENANT, "payments", allowed, retry_at) is None
-                now = retry_at
+                assert now <= told or early is not None
+                now = told = early or retry_at
+                assert acquire(c, TENANT, "payments", allowed, now) is None
+
+
+def test_those_that_wait_are_told_to_come_one_after_the_other() -> None:
+    allowed = Limits(rate=2, per_s=10, burst=2)
+    with _tables() as c:
+        told = [acquire(c, TENANT, "payments", allowed, NOW) for _ in range(5)]
+        came = [acquire(c, TENANT, "payments", allowed, at) for at in told if at is not None]
+
+    assert told == [None, None, NOW + 5, NOW + 10, NOW + 15]
+    assert came == [None, None, None]
 
 
 @given(
@@ -106,7 +116,7 @@ def test_a_hold_does_not_forget_the_rate_nor_the_rate_the_hold() -> None:
         limited = acquire(c, TENANT, "payments", allowed, NOW + 4)
         free = acquire(c, TENANT, "payments", allowed, NOW + 10)
 
-    assert (first, held, limited, free) == (None, NOW + 10, NOW + 10, None)
+    assert (first, held, limited, free) == (None, NOW + 10, NOW + 20, None)
 
 
 def test_an_idle_connection_gathers_no_more_than_its_burst() -> None:

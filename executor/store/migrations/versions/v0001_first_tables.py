@@ -110,9 +110,38 @@ _STATEMENTS = (
         "key" TEXT NOT NULL,
         arrival DOUBLE PRECISION NOT NULL,
         hold_until DOUBLE PRECISION NOT NULL,
+        queue_end DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, "key")
     )
     """,
+    """
+    CREATE TABLE breakers (
+        tenant TEXT NOT NULL,
+        connection TEXT NOT NULL,
+        state TEXT NOT NULL,
+        failures INTEGER NOT NULL,
+        until DOUBLE PRECISION NOT NULL,
+        pause_s DOUBLE PRECISION NOT NULL,
+        changed_at DOUBLE PRECISION NOT NULL,
+        because TEXT NOT NULL,
+        PRIMARY KEY (tenant, connection)
+    )
+    """,
+    """
+    CREATE TABLE stops (
+        tenant TEXT NOT NULL,
+        id TEXT NOT NULL,
+        connection TEXT NOT NULL,
+        stopped_by TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
+        lifted_at DOUBLE PRECISION,
+        lifted_by TEXT,
+        lift_reason TEXT,
+        PRIMARY KEY (tenant, id)
+    )
+    """,
+    """CREATE INDEX stops_standing ON stops (lifted_at)""",
     """
     CREATE TABLE plans (
         tenant TEXT NOT NULL,

@@ -1,0 +1,66 @@
+"""Circuit breakers as rows, one a connection of a tenant; what they do is `executor/breaker.py`."""
+
+from dataclasses import asdict
+
+from sqlalchemy import Connection, Row, Select, select
+
+from executor.breaker import Breaker, Evidence, told
+from executor.store import drives
+from executor.store.tables import breakers
+from executor.store.upsert import insert_into
+
+
+def read(c: Connection, tenant: str, connection: str) -> Breaker:
+    """How it stands; one that may change is locked where the database locks rows."""
+    row = c.execute(_one(tenant, connection)).one_or_none()
+    if row is not None and row.state != "closed":
+        row = c.execute(_one(tenant, connection).with_for_update()).one()
+    return Breaker() if row is None else _breaker(row)
+
+
+def listed(c: Connection, tenant: str) -> dict[str, Breaker]:
+    """Every one that a tenant has."""
+    rows = c.execute(select(breakers).where(breakers.c.tenant == tenant))
+    return {row.connection: _breaker(row) for row in rows}
+
+
+def put(c: Connection, tenant: str, connection: str, now_is: Breaker) -> None:
+    """Keep how it stands."""
+    values = asdict(now_is)
+    c.execute(
+        insert_into(c, breakers)
+        .values(tenant=tenant, connection=connection, **values)
+        .on_conflict_do_update(index_elements=["tenant", "connection"], set_=values)
+    )
+
+
+def tell(
+    c: Connection,
+    tenant: str,
+    connection: str,
+    evidence: Evidence,
+    began_at: float,
+    now: float,
+    because: str,
+) -> None:
+    """Count how a call ended; once the service answers again, what waits for it goes on."""
+    row = c.execute(_one(tenant, connection)).one_or_none()
+    if evidence == "answered" and (row is None or _breaker(row).is_clean):
+        return
+    if row is not None:
+        row = c.execute(_one(tenant, connection).with_for_update()).one()
+    before = Breaker() if row is None else _breaker(row)
+    after = told(before, evidence, began_at, now, because)
+    if after == before:
+        return
+    put(c, tenant, connection, after)
+    if after.state == "closed" and before.state != "closed":
+        drives.wake_waiting(c, "service", now, tenant)
+
+
+def _one(tenant: str, connection: str) -> Select[tuple[object, ...]]:
+    return select(breakers).where(breakers.c.tenant == tenant, breakers.c.connection == connection)
+
+
+def _breaker(row: Row[tuple[object, ...]]) -> Breaker:
+    return Breaker(row.state, row.failures, row.until, row.pause_s, row.changed_at, row.because)

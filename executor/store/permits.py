@@ -1,0 +1,60 @@
+"""Whether a call of a connection may be made now, asked in the transaction of its intent.
+
+In this order, so that nothing is used up for a call that is not made: no stop stands in its way,
+its service is not taken for down, and the rate allows it. What a call is told is kept here too,
+for those that come after it, in whatever run or process.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Connection
+
+from connectors.spec import Limits
+from executor.breaker import Evidence, asked
+from executor.store import breakers, limits, stops
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """Why no call may be made; without `retry_at` nobody knows when one may."""
+
+    reason: Literal["cancelled", "open_attempt", "approval", "stop", "service", "rate_limit"]
+    retry_at: float | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the end of a call says of its service; `hold_until` is when it may be asked again."""
+
+    connection: str
+    evidence: Evidence | None
+    began_at: float
+    because: str = ""
+    hold_until: float | None = None
+
+
+def take(
+    c: Connection, tenant: str, connection: str, allowed: Limits | None, now: float, trial_s: float
+) -> Blocked | None:
+    """Take a permit for a call that lasts at most `trial_s`, or say why there is none."""
+    if stops.stands(c, tenant, connection):
+        return Blocked("stop")
+    breaker = breakers.read(c, tenant, connection)
+    allowing = asked(breaker, now, trial_s)
+    if allowing is None:
+        return Blocked("service", breaker.until)
+    retry_at = limits.acquire(c, tenant, connection, allowed, now)
+    if retry_at is not None:
+        return Blocked("rate_limit", retry_at)
+    if allowing != breaker:
+        breakers.put(c, tenant, connection, allowing)
+    return None
+
+
+def tell(c: Connection, tenant: str, what: Told, now: float) -> None:
+    """Keep what a call was told; runs that wait for the service go on once it answers again."""
+    if what.hold_until is not None:
+        limits.hold(c, tenant, what.connection, what.hold_until)
+    if what.evidence is not None:
+        breakers.tell(c, tenant, what.connection, what.evidence, what.began_at, now, what.because)

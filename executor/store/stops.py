@@ -1,0 +1,98 @@
+"""The kill switch: stops that keep new calls from being made, until somebody lifts them.
+
+A stop is of one tenant or of all, and of one connection or of all. It is checked in the
+transaction of every intent, so once it is committed no call begins any more: not a write, not a
+read, not a look-up. Calls under way end as they end, and are journaled. A row is never deleted:
+who stopped what, when and why, and who lifted it, stays.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, insert, or_, select, update
+
+from executor.store import drives
+from executor.store.drives import Due
+from executor.store.tables import attempts, stops
+
+ALL = ""  # every tenant, or every connection
+
+
+@dataclass(frozen=True)
+class StopRow:
+    """One stop; `tenant` and `connection` are empty where it is of all of them."""
+
+    tenant: str
+    id: str
+    connection: str
+    by: str
+    reason: str
+    at: float
+    lifted_at: float | None = None
+    lifted_by: str | None = None
+    lift_reason: str | None = None
+
+
+def add(c: Connection, row: StopRow) -> int:
+    """Stop it from this commit on; returns how many calls are under way by then."""
+    c.execute(
+        insert(stops).values(
+            tenant=row.tenant,
+            id=row.id,
+            connection=row.connection,
+            stopped_by=row.by,
+            reason=row.reason,
+            at=row.at,
+        )
+    )
+    under_way = select(attempts.c.action).where(attempts.c.state == "intent")
+    if row.tenant != ALL:
+        under_way = under_way.where(attempts.c.tenant == row.tenant)
+    actions = [str(found) for found in c.execute(under_way).scalars()]
+    return sum(row.connection in (ALL, each.partition(".")[0]) for each in actions)
+
+
+def lift(
+    c: Connection, tenant: str, stop: str, by: str, reason: str, now: float
+) -> list[Due] | None:
+    """End a stop and wake what waits for it; None if there is none that stands."""
+    lifted = c.execute(
+        update(stops)
+        .where(stops.c.tenant == tenant, stops.c.id == stop, stops.c.lifted_at.is_(None))
+        .values(lifted_at=now, lifted_by=by, lift_reason=reason)
+    )
+    if lifted.rowcount == 0:
+        return None
+    return drives.wake_waiting(c, "stop", now, None if tenant == ALL else tenant)
+
+
+def stands(c: Connection, tenant: str, connection: str) -> bool:
+    """Whether calls of this connection are stopped."""
+    found = c.execute(
+        select(stops.c.id)
+        .where(stops.c.lifted_at.is_(None))
+        .where(stops.c.tenant.in_((ALL, tenant)), stops.c.connection.in_((ALL, connection)))
+        .limit(1)
+    )
+    return found.first() is not None
+
+
+def listed(c: Connection, tenant: str, *, lifted: bool = False) -> list[StopRow]:
+    """The stops that a tenant is under, newest first; with `lifted` also those that were."""
+    query = select(stops).where(or_(stops.c.tenant == tenant, stops.c.tenant == ALL))
+    if not lifted:
+        query = query.where(stops.c.lifted_at.is_(None))
+    return [_row(row) for row in c.execute(query.order_by(stops.c.at.desc()))]
+
+
+def _row(row: Row[tuple[object, ...]]) -> StopRow:
+    return StopRow(
+        row.tenant,
+        row.id,
+        row.connection,
+        row.stopped_by,
+        row.reason,
+        row.at,
+        row.lifted_at,
+        row.lifted_by,
+        row.lift_reason,
+    )

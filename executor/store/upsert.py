@@ -1,0 +1,17 @@
+"""INSERT ... ON CONFLICT, which both databases spell alike and SQLAlchemy has one of each for."""
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+Insert = sqlite.Insert | postgresql.Insert
+_INSERT: Mapping[str, Callable[[Table], Insert]] = {
+    "sqlite": sqlite.insert,
+    "postgresql": postgresql.insert,
+}
+
+
+def insert_into(c: Connection, table: Table) -> Insert:
+    """An insert that may say what it does where the row is there already."""
+    return _INSERT[c.dialect.name](table)
