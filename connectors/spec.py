@@ -80,6 +80,9 @@ class Label:
         return Label(low, self.readers & other.readers)
 
 
+Trust = Literal["trusted", "untrusted"]
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -147,6 +150,8 @@ class ActionSpec(_Frozen):
 
     `sinks` maps an argument's pointer ("to", "amount", "lines/*/sku") to its sink class.
     `approval` is the role that must approve every call whatever the policy says, or null.
+    `fields_read_as` maps a pointer in the output ("*/id", "lines/*/note") to how it reads, where
+    that is not what `reads_as` says of the whole; of a list `reads_as` is also who fills it.
     """
 
     name: ActionName
@@ -160,7 +165,8 @@ class ActionSpec(_Frozen):
     egress: bool = True
     approval: str | None = "approver"
     sinks: dict[str, Sink] = {}
-    reads_as: Literal["trusted", "untrusted"] = "untrusted"
+    reads_as: Trust = "untrusted"
+    fields_read_as: dict[str, Trust] = {}
     readers: tuple[str, ...] | None = None
     idempotency: Idempotency | None = None
     lookup: Lookup | None = None

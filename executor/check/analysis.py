@@ -108,7 +108,7 @@ class Analysis:
             case "each":
                 return step is not None and step.each is not None and role != "each"
             case "each_item":
-                source = self._each_source(step)
+                source = self.each_source(step)
                 return role != "each" and source is not None and source.each is not None
             case "result":
                 return role == "expect"
@@ -126,7 +126,7 @@ class Analysis:
             return UNKNOWN  # refused: nothing can be gone through by its own items
         found = self.type_of(step, ref)
         items = items_of(found) if isinstance(found, Type) else UNKNOWN
-        source = self._each_source(step)
+        source = self.each_source(step)
         arms = (items.resolved() or {}).get("anyOf")
         if source is not None and source.each is not None and isinstance(arms, list):
             return items.below(arms[0]) if arms[1:] == [{"type": "null"}] else items
@@ -211,13 +211,13 @@ class Analysis:
         if root == "each" and step is not None:
             return self.item_type(step)
         if root == "each_item":
-            source = self._each_source(step)
+            source = self.each_source(step)
             return self.item_type(source) if source else UNKNOWN
         if root == "result" and step is not None:
             return self._one_result(step)
         return self._results.get(root, UNKNOWN)
 
-    def _each_source(self, step: Step | None) -> Step | None:
+    def each_source(self, step: Step | None) -> Step | None:
         """The step whose whole result this one iterates over."""
         if step is None or step.each is None:
             return None
@@ -235,19 +235,19 @@ class Analysis:
 
     def _may_skip(self, step: Step) -> bool:
         """Whether items of an each-step may be null, skipped here or passed over from before."""
-        source = self._each_source(step)
+        source = self.each_source(step)
         before = source is not None and source.each is not None and source is not step
         return bool(step.when) or (before and source is not None and self._may_skip(source))
 
     def _one_result(self, step: Step) -> Type:
         if step.action in FUNCTIONS:
-            found = FUNCTIONS[step.action].type_of(self._bound_types(step))
+            found = FUNCTIONS[step.action].type_of(self.bound_types(step))
             return found if is_small(found) else UNKNOWN
         action = self.action(step)
         return output_type(action) if action else UNKNOWN
 
-    def _bound_types(self, step: Step) -> dict[str, Type]:
-        """Types of a function's top-level arguments."""
+    def bound_types(self, step: Step) -> dict[str, Type]:
+        """The types of a function's top-level arguments."""
         into = declared_input(FUNCTIONS[step.action].action)
         names = dict.fromkeys(each.to[0] for each in self.bindings(step) if each.to)
         found = {}

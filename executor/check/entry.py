@@ -7,7 +7,8 @@ bounded: what has not been asked for lately is worked out again.
 from functools import lru_cache
 from typing import Final
 
-from connectors.spec import ActionSpec, Sink
+from connectors.spec import ActionSpec, Integrity, Label, Sink
+from executor.fn.shade import Shade, shade_of
 from executor.plan.refs import split_pointer
 from executor.plan.types import (
     UNKNOWN,
@@ -80,6 +81,17 @@ def chosen_names(action: ActionSpec, to: Place) -> Place:
         below = child(here, token)
         here = below if isinstance(below, Type) else UNKNOWN
     return tuple(found)
+
+
+@lru_cache(MOST_ACTIONS)
+def source_shade(action: ActionSpec) -> Shade:
+    """What its manifest says of its output, field by field."""
+    readers = None if action.readers is None else frozenset(action.readers)
+    fields = {
+        split_pointer(at): Label(Integrity(trust), readers)
+        for at, trust in action.fields_read_as.items()
+    }
+    return shade_of(Label(Integrity(action.reads_as), readers), fields)
 
 
 def is_data(target: Type, token: str) -> bool:

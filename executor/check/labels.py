@@ -1,10 +1,11 @@
 """Labels along the data flow: where every value comes from, and rules A and B on where it goes.
 
 A leaf of a literal is `request` if it occurs in the words of the request or of inputs that are
-as good, else `model`: somebody made it up. A reference has the label of what it refers to. A
-result is as trustworthy as its source says (`reads_as`), but no more than what chose it: its
-conditions, the list it goes through, any untrusted argument, and arguments that are targets.
-`fn.*` only joins. Leaves that the schema enumerates, booleans, and the control values of `fn.*`
+as good, else `model`: somebody made it up. A reference has the label of what it refers to, and
+an index or a key of data also that of who fills the list or map. A result is as trustworthy as
+its source says, field by field (`reads_as`, `fields_read_as`), but no more than what chose it:
+its conditions, the list it goes through, any untrusted argument, and arguments that are targets.
+`fn.*` only joins (`executor/fn/shades.py`). Leaves that the schema enumerates and booleans
 choose among what was offered, so they are exempt.
 
 What decides whether or how often a step acts is part of the label of its arguments.
@@ -23,9 +24,12 @@ from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, Integrity, Label, Sink
 from executor.check.analysis import Analysis, Binding
-from executor.check.entry import chosen_names, is_data, sinks_at
+from executor.check.entry import chosen_names, is_data, sinks_at, source_shade
+from executor.check.given import compared, given
+from executor.check.grounds import MODEL, REQUEST, Grounds
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
+from executor.fn.shade import ANY, TOP, Shade
 from executor.plan.model import JsonArg, Lit, RefArg, RefPiece, Step, TextArg, ValueArg
 from executor.plan.refs import (
     OWN_ROOTS,
@@ -34,12 +38,9 @@ from executor.plan.refs import (
     parse_ref,
     refs_of_conds,
 )
-from executor.plan.types import UNKNOWN, Type, child, kinds
+from executor.plan.types import UNKNOWN, Type, is_array
 
 TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
-_TOP = Label(Integrity.CONFIG)
-_REQUEST = Label(Integrity.REQUEST)
-_MODEL = Label(Integrity.MODEL)
 _SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
 _WORD = re.compile(r"\w")
 Said = Sequence[tuple[Label, Words]]
@@ -62,10 +63,10 @@ class Labels:
         self, analysis: Analysis, said: Said, inputs: Mapping[str, Label], order: Iterable[str]
     ) -> None:
         self._analysis = analysis
-        self._said = said
-        self._inputs = inputs
-        self._results: dict[str, Label] = {}
-        self._own: dict[str, dict[int, Label]] = {}  # of arguments, by what is bound to them
+        self._grounds = Grounds(said)
+        self._inputs = Shade(REQUEST, {name: Shade(label) for name, label in inputs.items()})
+        self._results: dict[str, Shade] = {}
+        self._own: dict[str, dict[int, Shade]] = {}  # of arguments, by what is bound to them
         self._control: dict[str, Label] = {}  # of what decides whether and how often a step acts
         for step_id in order:
             step = analysis.by_id[step_id]
@@ -78,11 +79,11 @@ class Labels:
 
     def argument(self, binding: Binding) -> Label:
         """The label of one argument: of what is bound to it, and of what decides on the step."""
-        return self._own_of(binding).join(self._control.get(binding.step.id, _MODEL))
+        return self._own_of(binding).join(self._control.get(binding.step.id, MODEL))
 
     def result(self, step: Step) -> Label:
-        """The label of the step's result."""
-        return self._results.get(step.id, _MODEL)
+        """The label of the step's result, with all that is inside it."""
+        return self._result(step.id).whole
 
     def concerns(self, step: Step, action: ActionSpec) -> Iterator[Concern]:
         """What rules A and B say of the step's arguments."""
@@ -97,17 +98,21 @@ class Labels:
                     yield Concern(binding, sink, label, why)
 
     def _own_of(self, binding: Binding) -> Label:
-        return self._own.get(binding.step.id, {}).get(binding.index, _MODEL)
+        found = self._own.get(binding.step.id, {}).get(binding.index)
+        return MODEL if found is None else found.whole
 
-    def _of_binding(self, binding: Binding) -> Label:
+    def _result(self, step_id: str) -> Shade:
+        return self._results.get(step_id, Shade(MODEL))
+
+    def _of_binding(self, binding: Binding) -> Shade:
         match binding.arg:
             case RefArg(ref=ref):
                 return self._of_ref(binding.step, parse_ref(ref))
             case TextArg(text=pieces):
-                return _join(self._of_pieces(binding, pieces))
+                return Shade(_join(self._of_pieces(binding, pieces)))
             case ValueArg() | JsonArg():
                 found = binding.constant
-                return self._of_literal(binding, found[0]) if found else _MODEL
+                return self._of_literal(binding, found[0]) if found else Shade(MODEL)
 
     def _of_pieces(self, binding: Binding, pieces: Sequence[Lit | RefPiece]) -> Iterator[Label]:
         """What stands side by side is read as one: nobody said `50` who said `5` and `0`."""
@@ -116,79 +121,94 @@ class Labels:
             text = "".join(each.lit for each in group if isinstance(each, Lit))
             refs = [each for each in group if isinstance(each, RefPiece)]
             if refs:
-                yield _join(self._of_ref(binding.step, parse_ref(each.ref)) for each in refs)
+                for each in refs:
+                    yield self._of_ref(binding.step, parse_ref(each.ref)).whole
             elif len(groups) == 1 or not _SEPARATOR.fullmatch(text):
                 goes_on = (number > 0 and _WORD.match(text)) or (
                     number + 1 < len(groups) and _WORD.match(text[-1:])
                 )
-                yield _MODEL if goes_on else self._of_literal(binding, text)
+                yield MODEL if goes_on else self._of_literal(binding, text).whole
 
     def _of_place(self, binding: Binding) -> Label:
         """A key that no schema declares is data too, where a sink stands above it."""
         action = self._analysis.action(binding.step)
         names = chosen_names(action, binding.to) if action else ()
-        return _join(self._of_said(name) for name in names)
+        return _join(self._grounds.of(name) for name in names)
 
-    def _of_said(self, value: JsonValue) -> Label:
-        return next((label for label, words in self._said if words.hold(value)), _MODEL)
-
-    def _of_literal(self, binding: Binding, value: JsonValue) -> Label:
+    def _of_literal(self, binding: Binding, value: JsonValue) -> Shade:
         function = FUNCTIONS.get(binding.step.action)
-        if function is not None and binding.to and binding.to[0] in function.control:
-            return _REQUEST
-        if function is not None and function.name == "join":
+        target = binding.target if isinstance(binding.target, Type) else UNKNOWN
+        if function is None:
+            return self._grounds.shade(target, value)
+        if binding.to and binding.to[0] in function.control:
+            return compared(self._analysis, self._grounds, binding, value)
+        if function.name == "join":
             # Joined texts are read as one, like the pieces of a text.
             is_mark = isinstance(value, str) and _SEPARATOR.fullmatch(value)
-            return _REQUEST if binding.to == ("separator",) and is_mark else _MODEL
-        target = binding.target if isinstance(binding.target, Type) else UNKNOWN
-        return _join(self._of_leaves(target, value)) if value != {} else _REQUEST
+            return Shade(REQUEST if binding.to == ("separator",) and is_mark else MODEL)
+        return self._grounds.shade(target, value)
 
-    def _of_leaves(self, target: Type, value: JsonValue) -> Iterator[Label]:
-        if isinstance(value, dict | list) and value and not _is_enumerated(target):
-            members = value.items() if isinstance(value, dict) else enumerate(value)
-            for token, member in members:
-                if isinstance(value, dict) and is_data(target, str(token)):
-                    yield self._of_said(token)
-                below = child(target, str(token))
-                yield from self._of_leaves(below if isinstance(below, Type) else UNKNOWN, member)
-        elif _is_enumerated(target):
-            yield _REQUEST
-        else:
-            yield self._of_said(value)
+    def _of_ref(self, step: Step | None, ref: Ref) -> Shade:
+        """What is there; an index, or a key of data, leads to whatever the list's filler put."""
+        here, label = self._of_root(step, ref.root), TOP
+        for depth, token in enumerate(ref.tokens):
+            if not here.below:
+                break
+            found = self._analysis.type_of(step, Ref(ref.root, ref.tokens[:depth]))
+            kind = found if isinstance(found, Type) else UNKNOWN
+            if is_array(kind) or is_data(kind, token):
+                label = label.join(here.own)
+            here = here.at(token)
+        return here.join(label)
 
-    def _of_ref(self, step: Step | None, ref: Ref) -> Label:
-        if ref.root == "input":
-            if not ref.tokens:
-                return _join([_REQUEST, *self._inputs.values()])
-            return self._inputs.get(ref.tokens[0], _REQUEST)
-        if ref.root in ("each", "each_item") and step is not None and step.each is not None:
-            source = parse_ref(step.each)
-            return _MODEL if source.root in OWN_ROOTS else self._of_ref(step, source)
-        return self._results.get(ref.root, _MODEL)
+    def _of_root(self, step: Step | None, root: str) -> Shade:
+        if root == "input":
+            return self._inputs
+        if root in OWN_ROOTS:
+            found = self._of_listed(step) if root != "result" else None
+            if found is not None and root == "each_item" and step is not None:
+                found = self._of_listed(self._analysis.each_source(step))
+            return Shade(MODEL) if found is None else found.element
+        return self._result(root)
+
+    def _of_listed(self, step: Step | None) -> Shade | None:
+        """The list that a step goes through."""
+        source = parse_ref(step.each) if step is not None and step.each is not None else None
+        if source is None or source.root in OWN_ROOTS:
+            return None
+        return self._of_ref(step, source)
 
     def _of_control(self, step: Step) -> Label:
-        """Whoever writes a condition's value, or a list, decides whether and how often."""
-        found = [self._of_ref(step, use.ref) for use in refs_of_conds(step.when, "", "when")]
+        """Whoever writes a condition's value, or fills a list, decides whether and how often."""
+        found = [self._of_ref(step, use.ref).whole for use in refs_of_conds(step.when, "", "when")]
         if step.each is not None:
-            found.append(self._of_ref(step, parse_ref(step.each)))
+            listed = self._of_listed(step)
+            found.append(MODEL if listed is None else listed.own)
         return _join(found)
 
-    def _of_result(self, step: Step, bindings: list[Binding]) -> Label:
-        action = self._analysis.action(step)
-        chosen = [self._control[step.id]]
-        if action is None or step.action.startswith("fn."):
-            return _join([*chosen, *self._own[step.id].values()])
-        readers = None if action.readers is None else frozenset(action.readers)
-        source = Label(Integrity(action.reads_as), readers)
+    def _of_result(self, step: Step, bindings: list[Binding]) -> Shade:
+        control, action = self._control[step.id], self._analysis.action(step)
+        function = FUNCTIONS.get(step.action)
+        if function is not None:
+            told = given(function, bindings, self._own[step.id])
+            one = function.shading(told).join(control)
+        elif action is None:
+            one = Shade(_join([control, *(each.whole for each in self._own[step.id].values())]))
+        else:
+            one = source_shade(action).join(_join([control, *self._choosing(action, bindings)]))
+        found = one if step.each is None else Shade(control, {ANY: one})
+        return found if found.is_small else Shade(found.whole)
+
+    def _choosing(self, action: ActionSpec, bindings: list[Binding]) -> Iterator[Label]:
+        """The arguments that chose what a call gives."""
         for each in bindings:
             label = self.argument(each)
             if label.integrity is Integrity.UNTRUSTED or sinks_at(action, each.to) & TARGETS:
-                chosen.append(label)
-        return _join([source, *chosen])
+                yield label
 
 
 def _join(labels: Iterable[Label]) -> Label:
-    return reduce(Label.join, labels, _TOP)
+    return reduce(Label.join, labels, TOP)
 
 
 def _is_concerning(sink: Sink, label: Label) -> bool:
@@ -207,8 +227,3 @@ def _why(binding: Binding, sink: Sink, label: Label | None) -> str:
         Integrity.UNTRUSTED: "comes from an untrusted result",
     }.get(label.integrity, f"is only {label.integrity.value}")
     return f"{where} ({sink.value}) {source}"
-
-
-def _is_enumerated(target: Type) -> bool:
-    node = target.resolved() or {}
-    return "enum" in node or "const" in node or kinds(target) == frozenset({"boolean"})

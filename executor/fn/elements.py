@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
+from executor.fn import shades
 from executor.fn.compare import NotComparableError, compare, rank
 from executor.fn.element_types import (
     always,
@@ -206,6 +207,7 @@ ELEMENTS: tuple[Function, ...] = (
         element_type,
         _select,
         frozenset({"where"}),
+        shading=shades.selected,
     ),
     Function(
         "filter",
@@ -214,6 +216,7 @@ ELEMENTS: tuple[Function, ...] = (
         same_elements,
         _filter,
         frozenset({"where"}),
+        shading=shades.filtered,
     ),
     Function(
         "min_by",
@@ -222,6 +225,7 @@ ELEMENTS: tuple[Function, ...] = (
         element_type,
         _extreme(largest=False),
         frozenset({"by"}),
+        shading=shades.extreme,
     ),
     Function(
         "max_by",
@@ -230,6 +234,7 @@ ELEMENTS: tuple[Function, ...] = (
         element_type,
         _extreme(largest=True),
         frozenset({"by"}),
+        shading=shades.extreme,
     ),
     Function(
         "sort",
@@ -238,6 +243,7 @@ ELEMENTS: tuple[Function, ...] = (
         same_elements,
         _sort,
         frozenset({"by", "descending"}),
+        shading=shades.ordered,
     ),
     Function(
         "lookup",
@@ -246,6 +252,7 @@ ELEMENTS: tuple[Function, ...] = (
         member,
         _lookup,
         frozenset({"key"}),
+        shading=shades.looked_up,
     ),
     Function(
         "values",
@@ -253,6 +260,7 @@ ELEMENTS: tuple[Function, ...] = (
         arguments({"map": _MAP}),
         value_list,
         _values,
+        shading=shades.members,
     ),
     Function(
         "keys",
@@ -260,6 +268,7 @@ ELEMENTS: tuple[Function, ...] = (
         arguments({"map": _MAP}),
         always({"type": "array", "items": _STRING}),
         _keys,
+        shading=shades.names,
     ),
     Function(
         "first_of",
@@ -267,6 +276,7 @@ ELEMENTS: tuple[Function, ...] = (
         arguments({"options": {"type": "array", "minItems": 1}}),
         first_type,
         _first_of,
+        shading=shades.either,
     ),
     Function(
         "count",
@@ -274,6 +284,7 @@ ELEMENTS: tuple[Function, ...] = (
         arguments({"list": _LIST}),
         always({"type": "integer", "minimum": 0}),
         _count,
+        shading=shades.counted,
     ),
     Function(
         "pick",
@@ -282,6 +293,7 @@ ELEMENTS: tuple[Function, ...] = (
         pick_type,
         _pick,
         frozenset({"fields"}),
+        shading=shades.picked,
     ),
     Function(
         "zip",
@@ -289,6 +301,7 @@ ELEMENTS: tuple[Function, ...] = (
         arguments({"left": _LIST, "right": _LIST}),
         zip_type,
         _zip,
+        shading=shades.zipped,
     ),
     Function(
         "join",

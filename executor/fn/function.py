@@ -7,6 +7,7 @@ from functools import cached_property
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, Effect, JsonObject
+from executor.fn.shades import Shading, all_of
 from executor.plan.types import Type
 
 Types = Mapping[str, Type]
@@ -25,8 +26,8 @@ class FnError(Exception):
 class Function:
     """One pure function; `type_of` gets the types of the bound top-level arguments.
 
-    `control` names the arguments that only choose among what the others offer: literals there
-    are nobody's data. Everything else is data, and the result's label joins all of it.
+    `control` names the arguments that only choose among what the others offer; `shading` says
+    what becomes of labels, and joins all of them unless it knows better.
     """
 
     name: str
@@ -35,6 +36,13 @@ class Function:
     type_of: Callable[[Types], Type]
     call: Callable[[JsonObject], JsonValue]
     control: frozenset[str] = frozenset()
+    shading: Shading = all_of
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its arguments."""
+        declared = self.input_schema["properties"]
+        return tuple(declared) if isinstance(declared, dict) else ()
 
     @cached_property
     def action(self) -> ActionSpec:

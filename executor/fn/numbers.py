@@ -11,6 +11,7 @@ from connectors.currency import exponent_of
 from connectors.spec import JsonObject
 from executor.fn.compare import NotComparableError, decimal
 from executor.fn.function import FnError, Function, Types, arguments
+from executor.fn.shades import summed
 from executor.plan.refs import array_index, split_pointer
 from executor.plan.types import UNKNOWN, Type, constants_of, descend, items_of, kinds
 
@@ -227,6 +228,7 @@ NUMBERS: tuple[Function, ...] = (
         _sum_type,
         _sum,
         frozenset({"field"}),
+        summed,
     ),
     Function("add", "left + right.", _PAIR, _like("left", "right"), _binary(_EXACT.add)),
     Function("subtract", "left - right.", _PAIR, _like("left", "right"), _binary(_EXACT.subtract)),

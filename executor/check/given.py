@@ -1,0 +1,78 @@
+"""What a function is told of the labels of its arguments."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import JsonValue
+
+from connectors.spec import Label
+from executor.check.analysis import Analysis, Binding
+from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated, leaves
+from executor.fn.element_types import element_type, reached
+from executor.fn.function import Function
+from executor.fn.shade import TOP, Shade, shade_of
+from executor.fn.shades import Given, Path
+from executor.plan.model import Step
+from executor.plan.refs import split_pointer
+
+
+def given(function: Function, bindings: Sequence[Binding], own: Mapping[int, Shade]) -> Given:
+    """The arguments, each put together from what is bound to its places."""
+    if any(not each.to for each in bindings):
+        whole = Shade(TOP)
+        for shade in own.values():
+            whole = whole.join(shade.whole)
+        return Given(dict.fromkeys(function.names, whole), {})
+    names = dict.fromkeys(each.to[0] for each in bindings)
+    shades = {
+        name: _built([(each.to[1:], own[each.index]) for each in bindings if each.to[0] == name])
+        for name in names
+    }
+    return Given(shades, _constants(bindings))
+
+
+def compared(analysis: Analysis, grounds: Grounds, binding: Binding, value: JsonValue) -> Shade:
+    """What an element is compared with is somebody's word; all else only says how to look."""
+    inside = {
+        at: _of_leaf(analysis, grounds, binding.step, (*binding.to, *at), leaf)
+        for at, leaf in leaves(value, ())
+    }
+    return shade_of(inside.pop((), TOP), inside)
+
+
+def _of_leaf(analysis: Analysis, grounds: Grounds, step: Step, at: Path, value: JsonValue) -> Label:
+    is_name = at == ("key",) or (at[:1] == ("where",) and at[2:3] == ("value",))
+    if not is_name:
+        return REQUEST
+    said = grounds.of(value)
+    return REQUEST if said == MODEL and _is_offered(analysis, step, at) else said
+
+
+def _is_offered(analysis: Analysis, step: Step, at: Path) -> bool:
+    """Whether the field that a clause looks at has few values, which the schema names."""
+    field = _constants(analysis.bindings(step)).get((*at[:2], "field"))
+    if at == ("key",) or not isinstance(field, str):
+        return False
+    found = reached(element_type(analysis.bound_types(step)), split_pointer(field))
+    return found is not None and is_enumerated(found)
+
+
+def _constants(bindings: Sequence[Binding]) -> dict[Path, JsonValue]:
+    """Every scalar that is written into a step, by its place."""
+    found: dict[Path, JsonValue] = {}
+    for each in bindings:
+        if each.constant:
+            found |= dict(leaves(each.constant[0], each.to))
+    return found
+
+
+def _built(parts: list[tuple[Path, Shade]]) -> Shade:
+    """One argument's shade from those of its parts; who arranges them is who writes the plan."""
+    whole = [shade for to, shade in parts if not to]
+    if whole:
+        joined = whole[0]
+        for _, each in parts[1:]:  # refused elsewhere: two values for one place
+            joined = joined.join(each.whole)
+        return joined
+    heads = dict.fromkeys(to[0] for to, _ in parts)
+    below = {head: _built([(to[1:], it) for to, it in parts if to[0] == head]) for head in heads}
+    return Shade(TOP, below)

@@ -1,0 +1,90 @@
+"""The labels of a value and of what is inside it, and what each function makes of them.
+
+A shade is a tree beside the value's: `own` is the label of the value itself, which for a list or
+a map is that of its membership (what is in it, and in which order), and `below` those of members
+that have another one. `*` stands for every member that is not named.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Final
+
+from connectors.spec import Integrity, Label
+
+TOP: Final = Label(Integrity.CONFIG)
+ANY: Final = "*"
+MOST_PLACES: Final = 500
+
+
+@dataclass(frozen=True)
+class Shade:
+    """The label of a value, and those inside it that differ."""
+
+    own: Label = TOP
+    below: Mapping[str, "Shade"] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> Label:
+        """The label of all of it: the lowest that is anywhere inside."""
+        return reduce(Label.join, (each.whole for each in self.below.values()), self.own)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is worth to keep places apart: some plans double them with every step."""
+        return self._count(MOST_PLACES) > 0
+
+    def _count(self, left: int) -> int:
+        """How many more places there may be after this one."""
+        for each in self.below.values():
+            if left > 0:
+                left = each._count(left - 1)
+        return left
+
+    def at(self, token: str) -> "Shade":
+        """One member: what its name says, else what every member is, else what the whole is."""
+        found = self.below.get(token) or self.below.get(ANY)
+        return Shade(self.own) if found is None else found
+
+    def reach(self, tokens: Iterable[str]) -> "Shade":
+        """The shade at a path inside; `*` in the path stands for any member there."""
+        here = self
+        for token in tokens:
+            here = here.element if token == ANY else here.at(token)
+        return here
+
+    @property
+    def element(self) -> "Shade":
+        """Any of the members, whichever it is."""
+        return reduce(Shade.meet, self.below.values(), self.at(ANY))
+
+    def join(self, label: Label) -> "Shade":
+        """The same value where another one decided on it, or on what it is."""
+        if label == TOP:
+            return self
+        below = {token: each.join(label) for token, each in self.below.items()}
+        return Shade(self.own.join(label), below)
+
+    def meet(self, other: "Shade") -> "Shade":
+        """What is either of two values, and nobody knows which."""
+        names = dict.fromkeys((*self.below, *other.below))
+        below = {name: self.at(name).meet(other.at(name)) for name in names}
+        return Shade(self.own.join(other.own), below)
+
+
+def shade_of(own: Label, fields: Mapping[tuple[str, ...], Label]) -> Shade:
+    """The shade of a value of which some places have labels of their own.
+
+    A place that no entry names is what the nearest one above it is; a named member is also what
+    `*` says of every member, unless it says otherwise.
+    """
+    every = _inside(fields, ANY)
+    below = {}
+    for head in dict.fromkeys(path[0] for path in fields if path):
+        inside = every | _inside(fields, head)
+        below[head] = shade_of(inside.pop((), own), inside)
+    return Shade(own, below)
+
+
+def _inside(fields: Mapping[tuple[str, ...], Label], head: str) -> dict[tuple[str, ...], Label]:
+    return {path[1:]: label for path, label in fields.items() if path[:1] == (head,)}
