@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 
+from pydantic import JsonValue
+
 from connectors.catalog import Catalog
 from connectors.errors import ConfigurationError
 from connectors.spec import ActionSpec, Effect, JsonObject
+
+_SCALARS = ("string", "number", "integer", "boolean", "null")
+_COMPOSED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "prefixItems", "patternProperties"})
 
 
 def check_manifests(catalog: Catalog) -> None:
@@ -28,6 +33,30 @@ def _flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
         name = pointer.partition("/")[0]
         if arguments is not None and name and name not in arguments:
             yield f"sinks: there is no argument {name!r}; it has {', '.join(sorted(arguments))}"
+
+    for pointer in action.fields_read_as:
+        if not _may_be_at(action.output_schema or {}, pointer.split("/")):
+            yield f"fields_read_as: nothing can be at {pointer!r} of the output"
+
+
+def _may_be_at(schema: JsonValue, tokens: list[str]) -> bool:
+    """Whether a place can be in an output, as far as plain members and elements tell."""
+    for token in tokens:
+        if not isinstance(schema, dict) or schema.keys() & _COMPOSED:
+            return True
+        if schema.get("type") in _SCALARS:
+            return False
+        members, items = schema.get("properties"), schema.get("items")
+        others = schema.get("additionalProperties", members is None)
+        if isinstance(members, dict) and token in members:
+            schema = members[token]
+        elif token == "*" and items is not None:  # noqa: S105 - a token of a path
+            schema = items
+        elif others is False or (token != "*" and members is None and items is not None):  # noqa: S105
+            return False
+        else:
+            schema = others
+    return True
 
 
 def _lookup_flaws(action: ActionSpec, name: str, by: str, catalog: Catalog) -> Iterator[str]:

@@ -191,6 +191,8 @@ class ActionSpec(_Frozen):
             raise ValueError("irreversible and pivot exclude undo")
         if self.effect is Effect.READ and (self.undo or self.irreversible or self.pivot):
             raise ValueError("a read has no effect to undo, to be irreversible or to be a pivot")
+        if "" in self.fields_read_as:
+            raise ValueError("fields_read_as names places inside; `reads_as` is for the whole")
         if self.effect is Effect.KEYED and not self.idempotency:
             raise ValueError("a keyed action says where its key goes: idempotency is missing")
         if self.effect is Effect.LOOKUP and not self.lookup:

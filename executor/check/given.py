@@ -40,11 +40,18 @@ def compared(analysis: Analysis, grounds: Grounds, binding: Binding, value: Json
 
 
 def _of_leaf(analysis: Analysis, grounds: Grounds, step: Step, at: Path, value: JsonValue) -> Label:
-    is_name = at == ("key",) or (at[:1] == ("where",) and at[2:3] == ("value",))
-    if not is_name:
+    is_compared = at[:1] == ("where",) and at[2:3] == ("value",)
+    if at != ("key",) and not (is_compared and _is_name(value)):
         return REQUEST
     said = grounds.of(value)
     return REQUEST if said == MODEL and _is_offered(analysis, step, at) else said
+
+
+def _is_name(value: JsonValue) -> bool:
+    """Whether a value singles one thing out, as ids, addresses and numbers do; words describe."""
+    if isinstance(value, str):
+        return "@" in value or any(each.isdigit() for each in value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_offered(analysis: Analysis, step: Step, at: Path) -> bool:
