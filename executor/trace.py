@@ -159,7 +159,7 @@ def _standing(
         return "running", "the call is under way, or its process has ended"
     if any(each.is_uncertain for each in attempts):
         return "waiting", "it is not known whether the call took effect"
-    if any(gate.ruling is None for gate in gates):
+    if any(gate.is_open for gate in gates):
         return "waiting", "waits for an approval"
     return "pending", "not done yet" if attempts else "not begun yet"
 
@@ -209,7 +209,7 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
 
 
 def _gate(gate: Gate) -> GateTrace:
-    told = f"open ({gate.opened.approval})"
+    told = "asked anew" if gate.is_void else f"open ({gate.opened.approval})"
     match gate.ruling:
         case e.ApprovalGranted(by=by, reason=reason):
             told = f"granted by {by}: {reason}"

@@ -9,7 +9,7 @@ certificate. It can only be less sure; the full decision on real values comes be
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -32,7 +32,8 @@ Verdict = Literal["allow", "deny", "approval", "unknown"]
 class Judgement:
     """The answer; `unknown` comes only where leaves are, and `role` may then still be needed.
 
-    `needs` are the places whose values an `unknown` waits for. `observed` is what the verdict
+    `needs` are the places whose values an `unknown` waits for; `texts` are the roles that are
+    asked, each with the digest of a policy that asks it. `observed` is what the verdict
     would have been where policy only observes: the verdict is then to allow.
     """
 
@@ -44,6 +45,7 @@ class Judgement:
     code: Code | None = None
     expires_s: float | None = None
     needs: tuple[str, ...] = ()
+    texts: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False)
     observed: Verdict | None = None
 
     @property
@@ -77,6 +79,15 @@ class Slice:
         if any(path in ((), ("run",)) for path in paths):
             return frozenset({""})
         return frozenset(path[1] for path in paths if path[0] == "run")
+
+    def texts_asking(self, role: str) -> frozenset[str]:
+        """The digests of the policies that may ask this role."""
+        return frozenset(rule.text for rule in self.rules.values() if rule.role == role)
+
+    @cached_property
+    def each_call(self) -> frozenset[str]:
+        """The roles whose yes to a whole plan does not count here."""
+        return frozenset(each.role for each in self.rules.values() if each.each_call and each.role)
 
     def judge(self, question: PolicyQuestion, connector: str | None = None) -> Judgement:
         """Decide one call."""
@@ -189,7 +200,12 @@ def _asking(
         _names(rules),
         _messages(rules),
         expires_s=min(expiries, default=None),
+        texts=_texts(rules),
     )
+
+
+def _texts(rules: Iterable[Rule]) -> frozenset[tuple[str, str]]:
+    return frozenset((rule.role, rule.text) for rule in rules if rule.role)
 
 
 def _roles(rules: Iterable[Rule]) -> frozenset[str]:

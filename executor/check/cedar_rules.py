@@ -12,11 +12,12 @@ from functools import cached_property
 
 from pydantic import JsonValue
 
+from connectors.canonical import digest
 from connectors.spec import ActionSpec, Effect, JsonObject
 from executor.check import cedar_engine as engine
 
 LONGEST_S = 366 * 24 * 3600  # an approval that is open for longer is none
-NOTES = frozenset({"id", "message", "approval", "quorum", "expires"})
+NOTES = frozenset({"id", "message", "approval", "quorum", "expires", "each_call"})
 
 
 class PolicyError(Exception):
@@ -57,6 +58,12 @@ class Rule:
     expires_s: float | None
     message: str
     body: JsonObject
+    each_call: bool = False  # no approval of a whole plan lifts it
+
+    @cached_property
+    def text(self) -> str:
+        """Identifies its text, annotations included, wherever it stands."""
+        return digest(self.body)
 
     @cached_property
     def scope(self) -> Scope:
@@ -104,8 +111,8 @@ def _rule(file: str, number: int, body: JsonObject) -> Rule:
     role = str(notes["approval"]) if "approval" in notes else None
     if role is not None and not (forbids and role.strip()):
         raise PolicyError(f"{where}: @approval names a role, on a forbid")
-    if role is None and {"quorum", "expires"} & set(notes):
-        raise PolicyError(f"{where}: @quorum and @expires are about an @approval, which is missing")
+    if role is None and (about := sorted({"quorum", "expires", "each_call"} & set(notes))):
+        raise PolicyError(f"{where}: @{about[0]} is about an @approval, which is missing")
     quorum = _whole(notes.get("quorum", "1"), f"{where}: @quorum", 1000)
     expires = _whole(notes["expires"], f"{where}: @expires", LONGEST_S) if "expires" in notes else 0
     return Rule(
@@ -118,6 +125,7 @@ def _rule(file: str, number: int, body: JsonObject) -> Rule:
         expires_s=float(expires) or None,
         message=str(notes.get("message", "")),
         body=body,
+        each_call="each_call" in notes,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject
+from executor.check.grant import Grant
 from executor.run.events import Event
 
 
@@ -42,8 +43,7 @@ class Perform:
     arguments: JsonObject
     args_hash: str
     key: str | None  # that of the earlier attempts, if there were any
-    approval: str | None = None
-    approved_hash: str | None = None  # what the approval covers: for `each` the whole list
+    grants: tuple[Grant, ...] = ()  # every approval that it relies on
     observed: tuple[str, ...] = ()  # what policy would have said, where it only observes
 
 

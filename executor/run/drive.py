@@ -163,7 +163,7 @@ class _Drive:
         for command in commands:
             match command:
                 case OpenGate():
-                    await self._open_gate(accepted, command)
+                    await self._open_gate(accepted, command, outside.policy)
                 case Perform():
                     self._call(command, outside.policy.version)
                 case LookUp():
@@ -242,12 +242,12 @@ class _Drive:
             self._changed()
         return ended
 
-    async def _open_gate(self, accepted: Accepted, gate: OpenGate) -> None:
+    async def _open_gate(self, accepted: Accepted, gate: OpenGate, policy: Policy) -> None:
         claim, now = self._claim, self._machine.clock()
-        version = self._machine.policy_of(claim.tenant).version
-        row, event = question(accepted, claim, gate, version, now)
+        row, event = question(accepted, claim, gate, policy, now)
 
         def open_gate(c: Connection) -> None:
+            approvals.supersede(c, row)
             approvals.create(c, row)
             journal.append(c, claim.tenant, claim.id, [new_event(event)], now, claim=claim)
 

@@ -88,7 +88,10 @@ class StepSkipped(_Event):
 
 
 class GateOpened(_Event):
-    """A step waits for an approval of exactly these arguments."""
+    """A step waits for an approval of exactly these arguments.
+
+    `policy_texts` are the digests of the policies that may ask the role for such a call.
+    """
 
     type: Literal["gate.opened"] = "gate.opened"
     approval: str
@@ -100,6 +103,8 @@ class GateOpened(_Event):
     reasons: list[str]
     policies: list[str]
     expires_at: float
+    policy_version: str | None = None
+    policy_texts: list[str] = []
 
 
 class ApprovalGranted(_Event):
@@ -139,7 +144,7 @@ class IntentRecorded(_Event):
     key: str
     args_hash: str
     arguments: JsonObject
-    approval: str | None
+    approvals: list[str] = []
     send_before: float
     timeout_s: float
     observed: list[str] = []  # what policy would have said, where it only observes

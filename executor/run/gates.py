@@ -11,6 +11,7 @@ from connectors.spec import ActionSpec, JsonObject, Label
 from executor.check.admit import Accepted
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import ApprovalNeed
+from executor.check.grant import Grant
 from executor.run import events as e
 from executor.run.commands import OpenGate
 from executor.run.keys import args_hash
@@ -41,13 +42,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Passage:
-    """The call may be made; `approval` is what allows it where one was needed.
+    """The call may be made; `grants` are what allows it where approvals were needed.
 
     `observed` tells what policy would have said, had it not been told only to observe.
     """
 
-    approval: str | None = None
-    approved_hash: str | None = None
+    grants: tuple[Grant, ...] = ()
     observed: tuple[str, ...] = ()
 
 
@@ -71,9 +71,8 @@ class Gatekeeper:
         known = self.state.gates.get((self.step, ""), ())
         shown = asked() if certified or known else None
         gates = [each for each in known if shown and each.opened.args_hash == shown.args_hash]
-        granted = {
-            gate.opened.role: gate.opened.approval for gate in gates if self._is_granted(gate)
-        }
+        gates = self._standing(gates, calls)
+        granted = {gate.opened.role: _grant(gate) for gate in gates if self._is_granted(gate)}
         judgements = [self._policy(call, frozenset(granted)) for call in calls]
         for judgement in judgements:
             if judgement.verdict in ("deny", "unknown"):
@@ -82,17 +81,34 @@ class Gatekeeper:
             if need.role not in granted:
                 return self._ask(need, shown or asked(), gates)
         observed = tuple(dict.fromkeys(each.told for each in judgements if each.observed))
-        if not granted or shown is None:
-            return Passage(observed=observed)
-        return Passage(next(iter(granted.values())), shown.args_hash, observed)
+        return Passage(tuple(granted.values()), observed)
 
     def _is_granted(self, gate: Gate) -> bool:
-        in_time = gate.opened.expires_at > self.outside.now
-        return in_time and isinstance(gate.ruling, e.ApprovalGranted)
+        return gate.is_granted and gate.opened.expires_at > self.outside.now
+
+    def _standing(self, gates: Sequence[Gate], calls: Sequence[JsonObject]) -> list[Gate]:
+        """Those that a change of policy leaves as they are; a no stays a no."""
+        roles = frozenset(gate.opened.role for gate in gates if self._is_granted(gate))
+        return [each for each in gates if said_no(each) or self._is_as_asked(each, calls, roles)]
+
+    def _is_as_asked(
+        self, gate: Gate, calls: Sequence[JsonObject], granted: frozenset[str]
+    ) -> bool:
+        """Whether what asks for the role now stood there, word for word, when it was asked."""
+        opened = gate.opened
+        if opened.policy_version == self.outside.policy.version:
+            return True
+        asking = {
+            text
+            for call in calls
+            for role, text in self._policy(call, granted - {opened.role}).texts
+            if role == opened.role
+        }
+        return asking <= set(opened.policy_texts)
 
     def _ask(self, need: ApprovalNeed, shown: Asked, gates: list[Gate]) -> Failed | Next | Waiting:
         for gate in gates:
-            if gate.opened.role == need.role and gate.ruling is None:
+            if gate.opened.role == need.role and gate.is_open:
                 return Waiting("approval", gate.opened.expires_at)
             if gate.opened.role == need.role and (refusal := said_no(gate)) is not None:
                 return refusal
@@ -140,9 +156,13 @@ def said_no(gate: Gate) -> Failed | None:
 
 def standing(gate: Gate) -> Failed | Waiting | Passage:
     """Where one question stands."""
-    if gate.ruling is None:
+    if gate.is_open:
         return Waiting("approval", gate.opened.expires_at)
-    return said_no(gate) or Passage(gate.opened.approval, gate.opened.args_hash)
+    return said_no(gate) or Passage((_grant(gate),))
+
+
+def _grant(gate: Gate) -> Grant:
+    return Grant(gate.opened.approval, gate.opened.args_hash)
 
 
 def _denied(judgement: Judgement) -> Failed:

@@ -269,7 +269,7 @@ class Instance:
         return Next(
             Perform(
                 *self.place, n, self.action, self.arguments, hashed, key,
-                passage.approval, passage.approved_hash, passage.observed,
+                passage.grants, passage.observed,
             )
         )  # fmt: skip
 

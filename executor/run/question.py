@@ -3,6 +3,7 @@
 from secrets import token_hex
 
 from executor.check.admit import Accepted
+from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.commands import OpenGate
 from executor.store import ids
@@ -13,7 +14,7 @@ GATE_EXPIRES_S = 24 * 3600.0  # unless the policy that asks says otherwise
 
 
 def question(
-    accepted: Accepted, claim: Claim, gate: OpenGate, policy_version: str, now: float
+    accepted: Accepted, claim: Claim, gate: OpenGate, policy: Policy, now: float
 ) -> tuple[ApprovalRow, e.GateOpened]:
     """The approval as a row, and the event that tells of it; neither is written yet."""
     row = ApprovalRow(
@@ -27,7 +28,7 @@ def question(
         action_digest=gate.action.digest,
         arguments=gate.arguments,
         args_hash=gate.args_hash,
-        policy_version=policy_version,
+        policy_version=policy.version,
         policies=gate.policies,
         reasons=gate.reasons,
         role=gate.role,
@@ -48,5 +49,7 @@ def question(
         reasons=list(gate.reasons),
         policies=list(gate.policies),
         expires_at=row.expires_at,
+        policy_version=policy.version,
+        policy_texts=sorted(policy.slice_of(gate.action).texts_asking(gate.role)),
     )
     return row, event

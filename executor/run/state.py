@@ -71,10 +71,21 @@ _OPEN = ("uncertain", "applied_unreadable", "applied_pending")
 
 @dataclass(frozen=True)
 class Gate:
-    """One question to an approver, and the answer."""
+    """One question to an approver, and the answer; void once the same is asked anew."""
 
     opened: e.GateOpened
     ruling: e.ApprovalGranted | e.ApprovalRefused | e.ApprovalExpired | None = None
+    is_void: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody may still answer."""
+        return self.ruling is None and not self.is_void
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether the answer was yes."""
+        return isinstance(self.ruling, e.ApprovalGranted)
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,7 @@ class RunState:
     @property
     def open_gates(self) -> tuple[Gate, ...]:
         """Every gate that nobody has decided on."""
-        return tuple(gate for gates in self.gates.values() for gate in gates if gate.ruling is None)
+        return tuple(gate for gates in self.gates.values() for gate in gates if gate.is_open)
 
 
 def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None) -> RunState:
@@ -164,9 +175,7 @@ def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C90
             code = state.first_failure or event.code
             return replace(state, failed={**state.failed, event.step: event}, first_failure=code)
         case e.GateOpened():
-            place = (event.step, event.iteration)
-            gates = (*state.gates.get(place, ()), Gate(event))
-            return replace(state, gates={**state.gates, place: gates})
+            return _asked(state, event)
         case e.ApprovalGranted() | e.ApprovalRefused() | e.ApprovalExpired():
             return replace(state, gates=_ruled(state.gates, event))
         case e.IntentRecorded():
@@ -210,6 +219,16 @@ def _done(state: RunState, event: e.StepDone) -> RunState:
         failed_items={**state.failed_items, event.step: event.failed_items},
         first_failure=state.first_failure or code,
     )
+
+
+def _asked(state: RunState, event: e.GateOpened) -> RunState:
+    """A new question, which makes an open one of the same place and role void."""
+    place = (event.step, event.iteration)
+    before = (
+        replace(gate, is_void=gate.is_void or (gate.is_open and gate.opened.role == event.role))
+        for gate in state.gates.get(place, ())
+    )
+    return replace(state, gates={**state.gates, place: (*before, Gate(event))})
 
 
 def _ruled(

@@ -6,6 +6,7 @@ from typing import Literal
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from connectors.spec import JsonObject, Principal
+from executor.check.grant import Grant
 from executor.store import runs
 from executor.store.drives import Due, wake
 from executor.store.tables import approvals, decisions
@@ -137,15 +138,13 @@ def decide(
     return _rule(c, row, "granted", now) if _approvers(c, row) >= row.quorum else "counted"
 
 
-def covers(
-    c: Connection, tenant: str, approval: str, args_hash: str, action_digest: str, now: float
-) -> bool:
+def covers(c: Connection, tenant: str, grant: Grant, action_digest: str, now: float) -> bool:
     """Whether it is granted for exactly these arguments of exactly this action, and in time."""
-    row = get(c, tenant, approval)
+    row = get(c, tenant, grant.approval)
     return (
         row is not None
         and row.state == "granted"
-        and row.args_hash == args_hash
+        and row.args_hash == grant.approved_hash
         and row.action_digest == action_digest
         and now < row.expires_at
     )
@@ -157,6 +156,17 @@ def close(c: Connection, tenant: str, run: str, state: Literal["void", "expired"
         update(approvals)
         .where(approvals.c.tenant == tenant, approvals.c.run == run, approvals.c.state == "open")
         .values(state=state)
+    )
+
+
+def supersede(c: Connection, row: ApprovalRow) -> None:
+    """Make void what is still open of the same step and role: it is about to be asked anew."""
+    c.execute(
+        update(approvals)
+        .where(approvals.c.tenant == row.tenant, approvals.c.run == row.run)
+        .where(approvals.c.step == row.step, approvals.c.iteration == row.iteration)
+        .where(approvals.c.role == row.role, approvals.c.state == "open")
+        .values(state="void")
     )
 
 

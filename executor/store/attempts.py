@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, update
 from connectors.spec import JsonObject
 from executor.store.drives import Claim
 from executor.store.tables import attempts
+from executor.store.text import to_text, to_texts
 
 OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
 # What could be in doubt and cannot be repeated before it is known: others repeat safely.
@@ -30,7 +31,7 @@ class AttemptRow:
     effect: str
     key: str
     args_hash: str
-    approval: str | None
+    approvals: tuple[str, ...]
     state: str
     send_before: float
     started_at: float
@@ -53,7 +54,7 @@ def add(c: Connection, claim: Claim, row: AttemptRow, tool_digest: str, policy: 
             args_hash=row.args_hash,
             tool_digest=tool_digest,
             policy_version=policy,
-            approval=row.approval,
+            approvals=to_text(row.approvals),
             state=row.state,
             send_before=row.send_before,
             started_at=row.started_at,
@@ -78,7 +79,7 @@ def read(c: Connection, tenant: str, run: str) -> list[AttemptRow]:
             row.effect,
             row.key,
             row.args_hash,
-            row.approval,
+            to_texts(row.approvals),
             row.state,
             row.send_before,
             row.started_at,

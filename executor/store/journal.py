@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select
 
 from connectors.spec import JsonObject, Limits
+from executor.check.grant import Grant
 from executor.store import approvals, attempts, permits, runs
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Claim, check_fence
@@ -61,8 +62,7 @@ class Intent:
     arguments: JsonObject
     tool_digest: str
     policy_version: str | None
-    approval: str | None
-    approved_hash: str | None  # of what was approved: for `each` of all items together
+    grants: tuple[Grant, ...]  # every approval that the call relies on
     timeout_s: float
     limits: Limits | None
     observed: tuple[str, ...] = ()
@@ -138,7 +138,7 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
     """Write that a call may happen; returns until when its first byte may leave, or why not.
 
     One transaction checks the epoch, that the run is not being cancelled, that no attempt of
-    this step is open, that the approval still covers exactly these arguments, and takes the
+    this step is open, that every approval still covers exactly these arguments, and takes the
     connection's permit.
     """
     check_fence(c, claim)
@@ -147,10 +147,9 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
     place = (intent.step, intent.iteration, intent.n)
     if not attempts.may_begin(c, claim, *place, intent.effect):
         return Blocked("open_attempt")
-    if intent.approval is not None and not approvals.covers(
-        c, claim.tenant, intent.approval, intent.approved_hash or "", intent.tool_digest, now
-    ):
-        return Blocked("approval")
+    for grant in intent.grants:
+        if not approvals.covers(c, claim.tenant, grant, intent.tool_digest, now):
+            return Blocked("approval")
     blocked = permits.take(c, claim.tenant, intent.connection, intent.limits, now, intent.timeout_s)
     if blocked is not None:
         return blocked
@@ -162,7 +161,7 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
         effect=intent.effect,
         key=intent.key,
         args_hash=intent.args_hash,
-        approval=intent.approval,
+        approvals=tuple(grant.approval for grant in intent.grants),
         state="intent",
         send_before=send_before,
         started_at=now,
@@ -178,7 +177,7 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
         "key": intent.key,
         "args_hash": intent.args_hash,
         "arguments": intent.arguments,
-        "approval": intent.approval,
+        "approvals": [grant.approval for grant in intent.grants],
         "send_before": send_before,
         "timeout_s": intent.timeout_s,
         "observed": [*intent.observed],

@@ -120,7 +120,7 @@ attempts = Table(
     Column("args_hash", Text, nullable=False),
     Column("tool_digest", Text, nullable=False),
     Column("policy_version", Text),
-    Column("approval", Text),
+    Column("approvals", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("send_before", Double, nullable=False),
     Column("started_at", Double, nullable=False),

@@ -201,7 +201,7 @@ class Play:
             key=key,
             args_hash=command.args_hash,
             arguments=command.arguments,
-            approval=command.approval,
+            approvals=[each.approval for each in command.grants],
             send_before=self.now + command.action.timeout_s,
             timeout_s=command.action.timeout_s,
         )
@@ -274,6 +274,8 @@ class Play:
                 reasons=list(gate.reasons),
                 policies=list(gate.policies),
                 expires_at=self.now + GATE_S,
+                policy_version=self.policy.version,
+                policy_texts=sorted(self.policy.slice_of(gate.action).texts_asking(gate.role)),
             )
         )
         return f"apr_{self.gates}"

@@ -32,6 +32,7 @@ from run_cases import (
 
 from connectors.spec import Effect
 from executor.check.certificate import Options
+from executor.check.grant import Grant
 from executor.plan.graph import graph
 from executor.run import events as e
 from executor.run.commands import Command, Finish, LookUp, OpenGate, Perform, Wait
@@ -300,7 +301,7 @@ class World:
             for gate in gates
             if isinstance(gate.ruling, e.ApprovalGranted)
             and gate.opened.expires_at > self.run.now
-            and gate.opened.args_hash == command.approved_hash
+            and Grant(gate.opened.approval, gate.opened.args_hash) in command.grants
         }
         assert need is None or need.role in granted
 

@@ -19,6 +19,7 @@ from run_cases import (
 from executor.check.budgets import Budgets
 from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.certificate import Options
+from executor.check.grant import Grant
 from executor.run.commands import Finish, OpenGate, Perform
 from executor.run.decide import MOST_AT_ONCE
 
@@ -238,9 +239,8 @@ def test_one_approval_covers_the_whole_list_and_nothing_else() -> None:
     later = run.later(60).performs()
 
     assert gate.arguments == {"items": [{"x": 1}, {"x": 2}]}
-    assert {each.approved_hash for each in calls.values()} == {gate.args_hash}
-    assert later["a[1]"].approved_hash == gate.args_hash
-    assert later["a[1]"].approval == "apr_1"
+    assert {each.grants for each in calls.values()} == {(Grant("apr_1", gate.args_hash),)}
+    assert later["a[1]"].grants == (Grant("apr_1", gate.args_hash),)
 
 
 def test_a_list_nobody_approves_is_not_begun() -> None:

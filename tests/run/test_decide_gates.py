@@ -19,6 +19,7 @@ from run_cases import (
 )
 
 from executor.check.certificate import Options
+from executor.check.grant import Grant
 from executor.run.commands import OpenGate, Perform
 
 CONTINUE = Options(on_failure="continue")
@@ -58,7 +59,7 @@ def test_a_step_that_needs_an_approval_asks_once_and_waits_for_it() -> None:
     gate = gates(play(step("a", "asked_blind", value(1, "x"))))["a"]
     assert (gate.role, gate.arguments, gate.iteration) == ("approver", {"x": 1}, "")
     assert (wait.waiting_for, wait.until, wait.steps) == ("approval", NOW + GATE_S, ("a",))
-    assert (call.approval, call.approved_hash) == (approval, gate.args_hash)
+    assert call.grants == (Grant(approval, gate.args_hash),)
 
 
 def test_whatever_is_known_from_the_start_is_asked_for_before_the_first_effect() -> None:
@@ -277,7 +278,7 @@ def test_an_approval_that_ran_out_before_the_call_is_asked_for_again() -> None:
     run.grant(second)
 
     assert before == {}
-    assert run.performs()["b"].approval == second
+    assert run.performs()["b"].grants[0].approval == second
 
 
 def test_an_approval_covers_no_other_arguments() -> None:
@@ -297,7 +298,7 @@ def test_an_approval_is_needed_for_a_retry_too() -> None:
     run.grant(approval)
     run.call("a", not_sent())
 
-    assert run.later(60).performs()["a"].approval == approval
+    assert run.later(60).performs()["a"].grants[0].approval == approval
     assert gates(run.later(GATE_S)).keys() == {"a"}
 
 

@@ -36,7 +36,7 @@ def test_where_policy_observes_the_call_is_made_and_tells_what_would_have_been()
 
     assert isinstance(call, Perform)
     assert call.observed == ("waits for 3 of approver by large: more than ten",)
-    assert run.call("a", applied({})).approval is None
+    assert run.call("a", applied({})).grants == ()
     assert run.finish().status == "succeeded"
 
 

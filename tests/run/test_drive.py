@@ -133,7 +133,7 @@ async def test_a_run_that_waits_for_a_person_holds_nothing(bench: Bench) -> None
     assert tasks == 1
     assert woken == [due]
     assert (await bench.row(due)).status == "succeeded"
-    assert (await bench.attempts(due))[0].approval == gate.id
+    assert (await bench.attempts(due))[0].approvals == (gate.id,)
     types = await bench.types(due)
     assert types[:3] == ["run.started", "gate.opened", "wait.started"]
     assert types[3:5] == ["approval.granted", "wait.ended"]

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection
 
 from connectors.spec import JsonObject, Limits, Principal
+from executor.check.grant import Grant
 from executor.store import drives, plans, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.drives import Claim, Due
@@ -58,8 +59,7 @@ def intent(
         arguments={"amount": {"amount": "18.50", "currency": "EUR"}},
         tool_digest="sha256:tool",
         policy_version="v1",
-        approval=approval,
-        approved_hash=args_hash,
+        grants=() if approval is None else (Grant(approval, args_hash),),
         timeout_s=30.0,
         limits=limits,
     )

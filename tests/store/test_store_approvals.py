@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, func, select
 from store_cases import APPROVER, NOW, REQUESTER, RUN, TENANT, add_run, new_run, question
 
 from connectors.spec import Principal
+from executor.check.grant import Grant
 from executor.store import approvals, drives, runs
 from executor.store.approvals import Decision
 from executor.store.store import Store
@@ -91,7 +92,7 @@ async def test_a_quorum_counts_people_and_one_refusal_ends_it(store: Store) -> N
     assert await store.read(lambda c: approvals.covers(c, TENANT, *_COVERED, NOW))
 
 
-_COVERED = ("apr_a", "sha256:args", "sha256:tool")
+_COVERED = (Grant("apr_a", "sha256:args"), "sha256:tool")
 
 
 @pytest.mark.parametrize("marked", [False, True])
@@ -114,10 +115,10 @@ async def test_what_was_granted_does_not_cover_other_arguments_another_tool_or_l
         await store.read(lambda c, case=case: approvals.covers(c, TENANT, *case))
         for case in (
             (*_COVERED, NOW),
-            ("apr_a", "sha256:other", "sha256:tool", NOW),
-            ("apr_a", "sha256:args", "sha256:other", NOW),
+            (Grant("apr_a", "sha256:other"), "sha256:tool", NOW),
+            (Grant("apr_a", "sha256:args"), "sha256:other", NOW),
             (*_COVERED, NOW + 3600),
-            ("apr_b", "sha256:args", "sha256:tool", NOW),
+            (Grant("apr_b", "sha256:args"), "sha256:tool", NOW),
         )
     ]
 

@@ -47,7 +47,7 @@ _STATEMENTS = (
         args_hash TEXT NOT NULL,
         tool_digest TEXT NOT NULL,
         policy_version TEXT,
-        approval TEXT,
+        approvals TEXT NOT NULL,
         state TEXT NOT NULL,
         send_before DOUBLE PRECISION NOT NULL,
         started_at DOUBLE PRECISION NOT NULL,
