@@ -48,7 +48,7 @@ layers: .venv/dev.stamp
 	@$(BIN)/lint-imports --no-logo
 
 lock:
-	@$(COMPILE) -o requirements/runtime.txt && $(COMPILE) --group dev -o requirements/dev.txt
+	@$(COMPILE) -o requirements/runtime.txt && $(COMPILE) --extra distributed --group dev -o requirements/dev.txt
 
 clean:
 	@rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

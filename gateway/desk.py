@@ -14,7 +14,7 @@ from executor.run import events as e
 from executor.run.perform import new_event
 from executor.store import drives, ids, journal, plans, requests, runs
 from executor.store.drives import Claim, Due
-from executor.store.errors import StoreFullError
+from executor.store.errors import StorePausedError
 from executor.store.plans import PlanRow
 from executor.store.requests import RequestRow
 from executor.store.store import Store
@@ -150,11 +150,11 @@ class Desk:
         self._tell(taken)
 
     async def _keep(self, work: Callable[[Connection], T]) -> T:
-        """Write; while the disk is full, hold on to what was planned and write it again."""
+        """Write; while the store takes nothing, hold on to what was planned and write it again."""
         while True:
             try:
                 return await self.store.write(work)
-            except StoreFullError:
+            except StorePausedError:
                 await asyncio.sleep(WRITE_AGAIN_S)
 
     def _tell(self, taken: Taken) -> None:

@@ -17,6 +17,7 @@ from executor.store.errors import (
     StoreError,
     StoreFullError,
     StoreLockedError,
+    StoreUnavailableError,
 )
 from planner.models.base import ModelError, ModelUnavailable
 
@@ -51,6 +52,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (StoreClosedError, 503, "shutting-down", "Ask again in a moment."),
     (NewerSchemaError, 503, "needs-newer-version", "Run the version that wrote the database."),
     (FencedError, 409, "conflict", "Ask again."),
+    (StoreUnavailableError, 503, "storage-unavailable", "Ask again in a moment; it resumes."),
     (StoreError, 503, "storage-unavailable", "Ask again in a moment."),
     (SealBrokenError, 409, "seal-broken", "Submit the plan anew; the stored one was changed."),
     (PolicyError, 500, "policy-error", "Repair the policy file that is named."),

@@ -27,6 +27,7 @@ def resolve(
     c: Connection, seal_key: bytes, run: RunRow, by: str, found: Reconcile, now: float
 ) -> None:
     """Write the resolution of one attempt, and have its run look again; raises a problem."""
+    drives.hold_row(c, Due("run", run.tenant, run.id))
     row = runs.get(c, run.tenant, run.id) or run
     attempt = _uncertain(c, row, found)
     _check_can_go_on(row, found)

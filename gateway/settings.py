@@ -27,9 +27,10 @@ class _Closed(BaseModel):
 
 
 class Database(_Closed):
-    """Where everything is kept."""
+    """Where everything is kept, and what seals it where no file beside it does."""
 
     url: str = "sqlite:///var/lamgate.db"
+    secret: str = "env:LAMGATE_SECRET"  # noqa: S105 - a reference; one for every process of a server
 
 
 class Server(_Closed):

@@ -1,8 +1,6 @@
 """Settings become objects, here and nowhere else."""
 
 import asyncio
-import secrets
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,12 +20,12 @@ from executor.dispatch.local import LocalDispatcher
 from executor.playbook import Playbook, PlaybookError, read_playbook
 from executor.run.drive import Machine
 from executor.store.drives import Due
-from executor.store.store import Store, database_path
+from executor.store.store import Store
 from gateway.admission import Admission
 from gateway.auth import operator_key
 from gateway.desk import Desk
+from gateway.keyring import Secrets, key_file_of, require_same, secrets_of
 from gateway.notices import Notices
-from gateway.private import operator_key_file, read_private, write_private
 from gateway.service import Service
 from gateway.settings import EMBEDDED, Settings
 from planner.embedded import EmbeddedPlanner
@@ -66,9 +64,10 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
     """Start everything; what cannot start raises and leaves nothing behind."""
     policy = await asyncio.to_thread(load_policy, settings)
     playbooks = await asyncio.to_thread(load_playbooks, settings)
-    keys = await asyncio.to_thread(load_secrets, database_path(settings.database_url))
+    keys = await asyncio.to_thread(secrets_of, settings)
     store = await Store.open(settings.database_url)
     try:
+        await require_same(store, keys)
         async with open_registry(connections(settings), secret_of) as registry:
             catalog = await registry.load()
             await asyncio.to_thread(require_valid, policy, catalog)
@@ -90,9 +89,9 @@ async def _assemble(
     catalog: Catalog,
     policy: Policy,
     planners: dict[str, Planner],
-    keys: "Secrets",
+    keys: Secrets,
 ) -> Gateway:
-    clock, notices = time.time, Notices()
+    clock, notices = store.clock, Notices()
     admission = Admission(
         catalog, policy, keys.seal, settings.policy.lift_role, settings.budgets, clock
     )
@@ -116,7 +115,6 @@ async def _assemble(
     # Planning is as durable as running: both are rows that a dispatcher drives.
     dispatcher.register("request", service.handle, service.desk.planning_broke)
     dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
-    key_file = operator_key_file(database_path(settings.database_url))
     return Gateway(
         settings=settings,
         store=store,
@@ -127,7 +125,7 @@ async def _assemble(
         dispatcher=dispatcher,
         machine=machine,
         notices=notices,
-        operator_key=await operator_key(store, key_file, clock()),
+        operator_key=await operator_key(store, key_file_of(settings), clock()),
         clock=clock,
     )
 
@@ -224,36 +222,3 @@ def _planners(settings: Settings, playbooks: list[Playbook]) -> dict[str, Planne
             model, deadline_s=each.timeout_s, most_tokens=settings.budgets.planning_tokens
         )
     return planners
-
-
-@dataclass(frozen=True)
-class Secrets:
-    """The keys that this database's seals and idempotency keys are made with."""
-
-    seal: bytes = field(repr=False)
-    idempotency: bytes = field(repr=False)
-
-
-def load_secrets(database: Path) -> Secrets:
-    """Read the keys beside the database; the first start makes them, before the database.
-
-    Without them no stored plan could be trusted, and a call that is repeated after a crash would
-    carry another idempotency key than the first time: so they are never made anew.
-    """
-    file = database.with_name(database.name + ".secret")
-    text = read_private(file)
-    if text is None:
-        if database.exists():
-            raise ConfigurationError(
-                f"{file} is missing: {database} cannot be used without it. Restore it from the "
-                "backup, or begin with another database."
-            )
-        write_private(file, secrets.token_hex(64), replace=False)
-        text = read_private(file) or ""
-    try:
-        content = bytes.fromhex(text)
-    except ValueError:
-        content = b""
-    if len(content) != 64:
-        raise ConfigurationError(f"{file} is damaged: it holds 128 hexadecimal digits")
-    return Secrets(content[:32], content[32:])

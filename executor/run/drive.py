@@ -31,12 +31,12 @@ from executor.run.state import RunState, fold
 from executor.run.verdicts import Outside
 from executor.store import approvals, drives, journal, plans, runs
 from executor.store.drives import Claim, Due
-from executor.store.errors import FencedError, StoreFullError
+from executor.store.errors import FencedError, StorePausedError
 from executor.store.journal import NewEvent
 from executor.store.store import Store
 
 SHORT_WAIT_S = 2.0  # a wait shorter than this does not end the drive
-FULL_WAIT_S = 0.5
+PAUSE_S = 0.5  # while the store takes nothing
 WHOLE = 1_000_000_000  # events: a decision needs all that happened
 
 
@@ -118,13 +118,13 @@ class _Drive:
             await self._flights.drop()
 
     async def _round(self, plan: str, accepted: Accepted) -> bool:
-        """Advance; while the disk is full, what is under way still lands and is kept."""
+        """Advance; while the store takes nothing, what is under way still lands and is kept."""
         try:
             return await self._advance(plan, accepted)
-        except StoreFullError:
+        except StorePausedError:
             if not self._flights.places:
                 raise  # the dispatcher asks for another drive
-            await self._flights.land(self._machine.clock() + FULL_WAIT_S, self._bell)
+            await self._flights.land(self._machine.clock() + PAUSE_S, self._bell)
             return True
 
     async def _advance(self, plan: str, accepted: Accepted) -> bool:
@@ -230,7 +230,7 @@ class _Drive:
         claim, now = self._claim, self._machine.clock()
 
         def end_run(c: Connection) -> bool:
-            if drives.wake_seq(c, claim) != claim.wake_seq:
+            if drives.hold(c, claim) != claim.wake_seq:
                 return False
             journal.append(c, claim.tenant, claim.id, [new_event(event)], now, claim=claim)
             runs.set_result(c, claim, finish.result)

@@ -12,7 +12,7 @@ from math import inf
 from executor.run.slots import Slot, Slots
 from executor.run.state import Place
 from executor.run.verdicts import Held
-from executor.store.errors import StoreFullError
+from executor.store.errors import StorePausedError
 from executor.store.permits import Blocked
 
 AGAIN_S = 0.5  # after an intent that could not be written
@@ -105,7 +105,7 @@ class Flights:
                     self.look_again[place] = again_at
                 case None:
                     pass
-        except (StoreFullError, asyncio.CancelledError):
+        except (StorePausedError, asyncio.CancelledError):
             # The intent could not be written, so nothing was sent; or the journal tells.
             if flight.is_search:
                 self.look_again[place] = self._clock() + AGAIN_S

@@ -23,7 +23,7 @@ from executor.run.keys import idempotency_key, jitter_of
 from executor.run.resolve import Absent, Scope, value_at
 from executor.store import journal, permits
 from executor.store.drives import Claim
-from executor.store.errors import StoreFullError
+from executor.store.errors import StorePausedError
 from executor.store.journal import AttemptOutcome, Intent, NewEvent
 from executor.store.permits import Blocked, Told
 from executor.store.store import Store
@@ -210,7 +210,7 @@ class Performer:
         event: e.AttemptEnded | e.ReconcileResolved,
         told: Told | None = None,
     ) -> None:
-        """Write what became of a call; on a full disk it is kept here until there is room."""
+        """Write what became of a call; it is kept here while the store takes nothing."""
         outcome = AttemptOutcome(command.step, command.iteration, command.n, new_event(event), told)
         while True:
             now = self.clock()
@@ -219,7 +219,7 @@ class Performer:
                     partial(journal.record_outcome, claim=claim, outcome=outcome, now=now)
                 )
                 return
-            except StoreFullError:
+            except StorePausedError:
                 await asyncio.sleep(WRITE_AGAIN_S)
 
 

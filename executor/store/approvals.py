@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from connectors.spec import JsonObject, Principal
 from executor.check.grant import Grant
 from executor.store import runs
-from executor.store.drives import Due, wake
+from executor.store.drives import Due, hold_row, wake
 from executor.store.tables import approvals, decisions
 from executor.store.text import to_object, to_text, to_texts
 
@@ -109,6 +109,8 @@ def decide(
     row = get(c, tenant, approval)
     if row is None:
         raise KeyError(approval)
+    hold_row(c, Due("run", tenant, row.run))  # of two who decide at once, one counts the other
+    row = get(c, tenant, approval) or row
     if by.id == row.requester:
         return "own"
     if row.role not in by.roles:

@@ -108,9 +108,35 @@ def wake_seq(c: Connection, claim: Claim) -> int | None:
     ).scalar_one_or_none()
 
 
+def hold(c: Connection, claim: Claim) -> int | None:
+    """As `wake_seq`, and nobody else changes the row before this transaction has ended.
+
+    Whoever writes about a run or request holds its row first, so that many processes write in
+    one order; SQLite's one writer needs no such lock.
+    """
+    table = _TABLES[claim.kind]
+    return c.execute(
+        select(table.c.wake_seq)
+        .where(table.c.tenant == claim.tenant, table.c.id == claim.id)
+        .where(table.c.epoch == claim.epoch, table.c.driver.is_not(None))
+        .with_for_update()
+    ).scalar_one_or_none()
+
+
+def hold_row(c: Connection, due: Due) -> bool:
+    """Let nobody else change a row before this transaction has ended; False if there is none."""
+    table = _TABLES[due.kind]
+    found = c.execute(
+        select(table.c.id)
+        .where(table.c.tenant == due.tenant, table.c.id == due.id)
+        .with_for_update()
+    )
+    return found.first() is not None
+
+
 def check_fence(c: Connection, claim: Claim) -> None:
     """Raise `FencedError` if the claim is over: nothing may be written under it any more."""
-    if wake_seq(c, claim) is None:
+    if hold(c, claim) is None:
         raise FencedError(f"{claim.id} is not driven under epoch {claim.epoch} any more")
 
 

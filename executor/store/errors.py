@@ -1,11 +1,13 @@
 """What can go wrong with the store.
 
 StoreError
-├── StoreLockedError     another process has the file
-├── StoreFullError       no space: this write did not happen, later ones may
-├── NewerSchemaError     the file was written by a newer version: nothing is touched
-├── FencedError          another drive has taken the run over: stop, without a trace
-└── StoreClosedError     the store is shutting down
+├── StorePausedError         for now it takes nothing: ask again later, it resumes by itself
+│   ├── StoreFullError       no space: this write did not happen, later ones may
+│   └── StoreUnavailableError  no answer in time, or none at all: a write may have happened
+├── StoreLockedError         another process has the file
+├── NewerSchemaError         the database was written by a newer version: nothing is touched
+├── FencedError              another drive has taken the run over: stop, without a trace
+└── StoreClosedError         the store is shutting down
 """
 
 
@@ -13,16 +15,24 @@ class StoreError(Exception):
     """The store cannot do what was asked; says what and what to do about it."""
 
 
+class StorePausedError(StoreError):
+    """The store takes nothing now; what is fenced or done once may be tried again."""
+
+
+class StoreFullError(StorePausedError):
+    """There is no space left; nothing of this write was kept."""
+
+
+class StoreUnavailableError(StorePausedError):
+    """The database does not answer, or is too busy; whether a write was kept is not known."""
+
+
 class StoreLockedError(StoreError):
     """Another process has this database."""
 
 
-class StoreFullError(StoreError):
-    """There is no space left; nothing of this write was kept."""
-
-
 class NewerSchemaError(StoreError):
-    """The database has a schema that this version does not know."""
+    """The database has a schema or a journal that this version does not know."""
 
 
 class FencedError(StoreError):

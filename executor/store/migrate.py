@@ -1,4 +1,10 @@
-"""Brings a database to the schema of this version, and refuses a newer one."""
+"""Brings a database to the schema of this version, and refuses a newer one.
+
+Two numbers say what a database holds: the revision of its tables, and the version of its
+journal, that is of the events and what they mean. Both only grow. This version reads the journal
+that it writes and the one before it; the first process of a newer version raises the number,
+and from then on those of the older one end in good order (`workers.renew`).
+"""
 
 from pathlib import Path
 
@@ -8,16 +14,22 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from executor.store.errors import NewerSchemaError
+from executor.store import facts
+from executor.store.errors import NewerSchemaError, StoreError
+
+JOURNAL = 1  # raise it with a change that the version before cannot read
+_NAME = "journal"
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, journal: int = JOURNAL) -> None:
     """Upgrade to the newest known schema; raises `NewerSchemaError`, and then touches nothing."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current in known:
+        require_readable(connection, journal)
     connection.rollback()
     if current is not None and current not in known:
         raise NewerSchemaError(
@@ -25,4 +37,20 @@ def migrate(connection: Connection) -> None:
             "run the version that wrote it, or a newer one"
         )
     command.upgrade(config, "head")
+    facts.note(connection, _NAME, str(journal))
     connection.commit()
+
+
+def require_readable(c: Connection, journal: int = JOURNAL) -> None:
+    """Raise unless this version can go on from what the journal holds."""
+    found = int(facts.fact(c, _NAME) or journal)
+    if found > journal:
+        raise NewerSchemaError(
+            f"the journal is of version {found}, this is {journal}; run the version that wrote "
+            "it, or a newer one"
+        )
+    if found < journal - 1:
+        raise StoreError(
+            f"the journal is of version {found}, and this version reads {journal - 1} and "
+            f"{journal}: run the version in between first"
+        )

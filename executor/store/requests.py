@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, insert, select, update
 
 from connectors.spec import JsonObject, Principal
-from executor.store.drives import Claim, Due, wake
+from executor.store.drives import Claim, Due, hold_row, wake
 from executor.store.tables import requests
 from executor.store.text import to_object, to_text, to_texts
 
@@ -86,6 +86,7 @@ def answer(
     c: Connection, tenant: str, request: str, answers: Mapping[str, str], now: float
 ) -> bool:
     """Add answers and have the request planned again; False if it does not wait for any."""
+    hold_row(c, Due("request", tenant, request))
     row = get(c, tenant, request)
     if row is None or row.status != "needs_answer":
         return False
@@ -94,6 +95,7 @@ def answer(
 
 def retry(c: Connection, tenant: str, request: str, now: float) -> bool:
     """Have a request planned again after the planner was unavailable."""
+    hold_row(c, Due("request", tenant, request))
     row = get(c, tenant, request)
     if row is None or row.status != "planner_unavailable":
         return False

@@ -1,83 +1,107 @@
 """The store: one writer that commits many writes together, and a few readers."""
 
 import asyncio
-import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from executor.store.errors import StoreClosedError, StoreError
-from executor.store.lock import FileLock
+from executor.store.backend import Backend
+from executor.store.errors import StoreClosedError, StoreError, StoreUnavailableError
 from executor.store.migrate import migrate
-from executor.store.sqlite import OLDEST, file_error, open_engine, store_error
+from executor.store.postgres import PostgresDatabase
+from executor.store.sqlite import SqliteFile, sqlite_path
 from executor.store.writer import Writer
 
 T = TypeVar("T")
 READERS = 3
+WRITES_WITHIN_S = 20.0
 
 
 class Store:
     """Opened with `Store.open(url)`; `write` and `read` take functions of a connection."""
 
-    def __init__(self, database: Path, lock: FileLock) -> None:
-        self._lock = lock
-        self._engine = open_engine(database, writer=True)
-        self._read_engine = open_engine(database, writer=False)
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._engine = backend.engine(writer=True)
+        self._read_engine = backend.engine(writer=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
-        self._writer = Writer(self._engine)
+        self._writer = Writer(self._engine, backend)
+        self._ahead_s = 0.0  # of the database's clock before this process's monotonic one
         self._closed = False
 
     @classmethod
     async def open(cls, url: str) -> "Store":
-        """Open `sqlite:///path`, create and migrate it; raises `StoreError`."""
-        return await asyncio.to_thread(cls._open, database_path(url))
+        """Open `sqlite:///path` or `postgresql://...` and migrate it; raises `StoreError`."""
+        backend = backend_of(url)
+        opened = await asyncio.to_thread(cls._open, backend)
+        if backend.is_shared:
+            await opened.set_clock()
+        return opened
 
     @classmethod
-    def _open(cls, database: Path) -> "Store":
+    def _open(cls, backend: Backend) -> "Store":
+        backend.take()
         try:
-            database.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(database)
-        except OSError as error:
-            raise file_error(database, error) from error
-        try:
-            database.touch(mode=0o600)  # its owner's alone, and so its journal files
-            engine = open_engine(database, writer=True)
-            with engine.connect() as connection:
+            engine = backend.engine(writer=True)
+            with engine.connect() as connection, backend.migrating(connection):
                 migrate(connection)
             engine.dispose()
-            return cls(database, lock)
+            return cls(backend)
         except BaseException as error:
-            lock.release()
+            backend.release()
             if isinstance(error, DBAPIError):
-                raise store_error(error) from error
-            if isinstance(error, OSError):
-                raise file_error(database, error) from error
+                raise backend.error(error) from error
             raise
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may write at the same time."""
+        return self._backend.is_shared
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in the next commit; its result is durable. Raises what `work` raises.
 
         `work` may be run twice where the first time was undone, so it acts on the database
-        alone. A caller that is cancelled does not learn whether the write was made.
+        alone. A caller that is cancelled does not learn whether the write was made, nor one that
+        is told that the database is unavailable.
         """
         if self._closed:
             raise StoreClosedError("the store is closed")
-        return await asyncio.wrap_future(self._writer.submit(work))
+        done = asyncio.wrap_future(self._writer.submit(work))
+        return await self._answered(done, WRITES_WITHIN_S if self.is_shared else None)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do `work` on a reader's connection, which sees all that was committed."""
         if self._closed:
             raise StoreClosedError("the store is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read_now, work)
+        done = asyncio.get_running_loop().run_in_executor(self._readers, self._read_now, work)
+        return await self._answered(done, self._backend.answers_within_s)
+
+    def clock(self) -> float:
+        """What time it is for everybody who uses this database, in seconds since the epoch."""
+        return time.monotonic() + self._ahead_s if self.is_shared else time.time()
+
+    async def set_clock(self) -> None:
+        """Ask a shared database what time it is."""
+        self.note_time(time.monotonic(), await self.read(self._backend.now))
+
+    def note_time(self, asked_at: float, told: float) -> None:
+        """Set the clock: `told` is the database's time, asked for at a reading of the monotonic."""
+        self._ahead_s = told - asked_at
+
+    def database_now(self, c: Connection) -> float:
+        """The database's time inside a transaction."""
+        return self._backend.now(c)
 
     def publish_address(self, address: str) -> None:
         """Let the command line find the gateway that holds this database."""
-        self._lock.describe(address)
+        self._backend.publish_address(address)
 
     async def close(self) -> None:
         """Finish what is queued and let go of the database."""
@@ -87,25 +111,58 @@ class Store:
             self._readers.shutdown()
             self._read_engine.dispose()
             self._engine.dispose()
-            self._lock.release()
+            self._backend.release()
+
+    async def _answered(self, done: "asyncio.Future[T]", within_s: float | None) -> T:
+        try:
+            async with asyncio.timeout(within_s):
+                return await done
+        except TimeoutError as error:
+            if not done.cancelled():
+                raise  # of the work itself
+            raise StoreUnavailableError(
+                f"the database has not answered within {within_s:g} s; "
+                "work goes on by itself once it does"
+            ) from error
 
     def _read_now(self, work: Callable[[Connection], T]) -> T:
-        try:
-            with self._read_engine.connect() as connection:
-                return work(connection)
-        except DBAPIError as error:
-            raise store_error(error) from error
+        is_again = False
+        while True:
+            try:
+                with self._read_engine.connect() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                # A connection that was kept for later may be gone without anybody being down.
+                if is_again or not error.connection_invalidated:
+                    raise self._backend.error(error) from error
+            is_again = True
 
 
-def database_path(url: str) -> Path:
-    """The file behind `sqlite:///path`; raises `StoreError` for another kind of database."""
+def backend_of(url: str) -> Backend:
+    """The kind of database that an address names; raises `StoreError`."""
+    parsed = _parsed(url)
+    match parsed.get_backend_name():
+        case "sqlite":
+            return SqliteFile(sqlite_path(parsed))
+        case "postgresql":
+            return PostgresDatabase(parsed)
+        case other:
+            raise StoreError(
+                f"{other} is not known; write sqlite:///path or postgresql://user@host/database"
+            )
+
+
+def database_path(url: str) -> Path | None:
+    """The file behind `sqlite:///path`, or None for a server; raises `StoreError`."""
+    parsed = _parsed(url)
+    return sqlite_path(parsed) if parsed.get_backend_name() == "sqlite" else None
+
+
+def _parsed(url: str) -> URL:
     try:
-        parsed = make_url(url)
+        return make_url(url)
     except ArgumentError:
-        raise StoreError(f"{url!r} is no address of a database; write sqlite:///path") from None
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        raise StoreError(f"{url!r} is no sqlite:///path; only SQLite files are known so far")
-    if sqlite3.sqlite_version_info < OLDEST:
-        raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.35 or newer is needed")
-    # One file has one lock, whatever links lead to it.
-    return Path(str(parsed.database)).resolve()
+        raise StoreError(
+            "this is no address of a database; write sqlite:///path or "
+            "postgresql://user@host/database"
+        ) from None

@@ -1,6 +1,7 @@
 """All tables. Times are seconds since the epoch; JSON is text in canonical form.
 
-Everything that belongs to a tenant has the tenant first in its key.
+Everything that belongs to a tenant has the tenant first in its key. `facts` and `workers` are
+about the database and the processes that use it.
 """
 
 from sqlalchemy import (
@@ -201,6 +202,22 @@ stops = Table(
     Column("lifted_by", Text),
     Column("lift_reason", Text),
     Index("stops_standing", "lifted_at"),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("place", Text, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("lease_until", Double, nullable=False),
 )
 
 idempotency = Table(

@@ -6,8 +6,10 @@ a failing write fails alone. A write is durable when its future resolves.
 What can go wrong                          What follows
 -----------------------------------------  ---------------------------------------------------
 a write raises                             its savepoint is undone; the others go on
-no room, at a write or at the commit       SQLite keeps nothing of the batch; each of its
-                                           writes is tried once more alone
+another process was faster with a key      its savepoint is undone, and it looks once more
+no room, or a clash with other processes   nothing of the batch is kept; each of its writes is
+                                           tried again alone
+the connection is lost before the commit   the batch is written once more over a new one
 the commit fails for another reason        every write of the batch fails
 the caller is cancelled before its turn    the write is not begun
 the caller is cancelled later              the write ends as if nobody had left
@@ -23,11 +25,12 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from executor.store.backend import Backend
 from executor.store.errors import StoreError
-from executor.store.sqlite import is_full, store_error
 
 T = TypeVar("T")
 BATCH = 128
+TRIES = 5  # of a write alone that clashes with other processes
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +45,16 @@ class _Failed:
 
 
 class _Undone(Exception):
-    """The database has rolled the whole transaction back by itself."""
+    """The whole transaction is lost, and with it every write of the batch."""
 
 
 class Writer:
     """Takes writes from any thread; `stop` ends it once everything queued is written."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, backend: Backend) -> None:
         self._engine = engine
+        self._backend = backend
+        self._tries = TRIES if backend.is_shared else 1  # alone, a full disk stays full
         self._connection: Connection | None = None
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -84,19 +89,23 @@ class Writer:
             batch.append(write)
         return batch, True
 
-    def _write(self, batch: list[_Write]) -> None:
+    def _write(self, batch: list[_Write], tries: int = 1) -> None:
         if not batch:
             return
         try:
             results = self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, the writer must live on
             self._hang_up()
-            cause = error.__cause__ if isinstance(error, _Undone) and error.__cause__ else error
-            if len(batch) > 1 and (isinstance(error, _Undone) or is_full(cause)):
-                for write in batch:
-                    self._write([write])
+            is_undone = isinstance(error, _Undone)
+            cause = error.__cause__ if is_undone and error.__cause__ else error
+            if is_undone and self._backend.is_gone(cause) and tries == 1:
+                self._write(batch, 2)
                 return
-            results = [_Failed(_as_ours(cause))] * len(batch)
+            if self._backend.may_repeat(cause) and (len(batch) > 1 or tries < self._tries):
+                for write in batch:
+                    self._write([write], tries + 1 if len(batch) == 1 else 1)
+                return
+            results = [_Failed(self._as_ours(cause))] * len(batch)
         for write, result in zip(batch, results, strict=True):
             if isinstance(result, _Failed):
                 write.done.set_exception(result.error)
@@ -107,7 +116,7 @@ class Writer:
         if self._connection is None:
             self._connection = self._engine.connect()
         with self._connection.begin():
-            return [_in_savepoint(self._connection, write.work) for write in batch]
+            return [self._in_savepoint(self._connection, write.work) for write in batch]
 
     def _hang_up(self) -> None:
         """Drop the connection with whatever is still open on it; the next write opens another."""
@@ -116,33 +125,38 @@ class Writer:
             self._connection.close()
             self._connection = None
 
+    def _in_savepoint(self, connection: Connection, work: Callable[[Connection], object]) -> object:
+        is_again = False
+        while True:
+            try:
+                return self._try(connection, work)
+            except _Undone:
+                raise
+            except DBAPIError as error:
+                if is_again or not self._backend.has_collided(error):
+                    return _Failed(self._backend.error(error))
+            except Exception as error:  # noqa: BLE001 - handed to whoever asked for the write
+                return _Failed(error)
+            is_again = True
 
-def _in_savepoint(connection: Connection, work: Callable[[Connection], object]) -> object:
-    try:
-        savepoint = connection.begin_nested()
+    def _try(self, connection: Connection, work: Callable[[Connection], object]) -> object:
         try:
-            result = work(connection)
-            savepoint.commit()
-        except Exception as error:
-            if _is_undone(connection):
+            savepoint = connection.begin_nested()
+            try:
+                result = work(connection)
+                savepoint.commit()
+            except Exception as error:
+                if self._backend.has_undone(connection, error):
+                    raise _Undone from error
+                savepoint.rollback()
+                raise
+        except DBAPIError as error:
+            if self._backend.has_undone(connection, error):
                 raise _Undone from error
-            savepoint.rollback()
             raise
-    except _Undone:
-        raise
-    except DBAPIError as error:
-        return _Failed(store_error(error))
-    except Exception as error:  # noqa: BLE001 - handed to whoever asked for the write
-        return _Failed(error)
-    return result
+        return result
 
-
-def _is_undone(connection: Connection) -> bool:
-    raw = connection.connection.dbapi_connection
-    return getattr(raw, "in_transaction", True) is False
-
-
-def _as_ours(error: BaseException) -> Exception:
-    if isinstance(error, DBAPIError):
-        return store_error(error)
-    return StoreError(f"the write could not be committed: {error!r}")
+    def _as_ours(self, error: BaseException) -> Exception:
+        if isinstance(error, DBAPIError):
+            return self._backend.error(error)
+        return StoreError(f"the write could not be committed: {error!r}")

@@ -82,7 +82,13 @@ def _database(url: str) -> Path:
         return Path(path).resolve()
     from executor.store.store import database_path
 
-    return database_path(url)
+    found = database_path(url)
+    if found is None:
+        raise CliError(
+            "no-gateway", "a database on a server does not say which gateway serves it",
+            "database.url", "Say --url and --key of a gateway.",
+        )  # fmt: skip
+    return found
 
 
 def _address_soon(database: Path) -> str | None:

@@ -22,6 +22,7 @@ except ModuleNotFoundError:
 import executor, pytest
 assert executor.__file__.startswith(os.getcwd()), executor.__file__
 options = ["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-profile", "few"]
+options += ["-k", "not postgresql and not on_a_server"]  # the same code, on a file
 sys.exit(pytest.main([*options, "tests"]))
 """
 

@@ -78,7 +78,9 @@ async def test_a_store_cannot_be_made_on_a_full_disk_and_says_why(small_disk: Pa
         await Store.open(f"sqlite:///{small_disk / 'lamgate.db'}")
 
 
-async def test_a_write_that_does_not_fit_leaves_the_others_of_its_batch_alone(store: Store) -> None:
+async def test_a_write_that_does_not_fit_leaves_the_others_of_its_batch_alone(
+    file_store: Store,
+) -> None:
     gate = threading.Event()
 
     def bounded(c: Connection) -> None:
@@ -90,9 +92,9 @@ async def test_a_write_that_does_not_fit_leaves_the_others_of_its_batch_alone(st
         bounded(c)
         return _put(c, 2, 1_000_000)
 
-    first = asyncio.ensure_future(store.write(lambda c: gate.wait(20)))
+    first = asyncio.ensure_future(file_store.write(lambda c: gate.wait(20)))
     batch = [
-        asyncio.ensure_future(store.write(work))
+        asyncio.ensure_future(file_store.write(work))
         for work in (lambda c: _put(c, 1), too_large, lambda c: _put(c, 3))
     ]
     await asyncio.sleep(0)
@@ -101,7 +103,7 @@ async def test_a_write_that_does_not_fit_leaves_the_others_of_its_batch_alone(st
     results = await asyncio.gather(*batch, return_exceptions=True)
 
     assert [type(each) for each in results] == [int, StoreFullError, int]
-    assert await store.read(_numbers) == [1, 3]
+    assert await file_store.read(_numbers) == [1, 3]
 
 
 async def test_files_that_may_not_grow_are_a_full_disk_too(tmp_path: Path) -> None:

@@ -3,13 +3,15 @@
 import re
 
 import pytest
+from sqlalchemy.engine import make_url
 from store_cases import NOW, TENANT
 
 from connectors.spec import Principal
 from executor.store import idempotency, ids, keys
 from executor.store.errors import StoreError
 from executor.store.idempotency import KEPT_S, Kept
-from executor.store.store import Store, database_path
+from executor.store.sqlite import sqlite_path
+from executor.store.store import Store
 
 WHO = Principal("requester", TENANT, frozenset({"requester"}))
 OTHERS = (Principal("approver", TENANT), Principal("requester", "other"))
@@ -27,11 +29,12 @@ async def test_a_key_is_found_by_its_secret_alone(store: Store) -> None:
     assert await store.read(lambda c: keys.find(c, keys.hash_of(SECRET))) is None
 
 
-async def test_no_file_of_the_database_holds_the_secret(store: Store, url: str) -> None:
-    await store.write(lambda c: keys.add(c, "key_a", WHO, SECRET, NOW))
-    during = [file.read_bytes() for file in database_path(url).parent.iterdir()]
-    await store.close()
-    after = [file.read_bytes() for file in database_path(url).parent.iterdir()]
+async def test_no_file_of_the_database_holds_the_secret(file_store: Store, file_url: str) -> None:
+    folder = sqlite_path(make_url(file_url)).parent
+    await file_store.write(lambda c: keys.add(c, "key_a", WHO, SECRET, NOW))
+    during = [file.read_bytes() for file in folder.iterdir()]
+    await file_store.close()
+    after = [file.read_bytes() for file in folder.iterdir()]
 
     assert any(keys.hash_of(SECRET).encode() in content for content in after)
     assert not any(SECRET.encode() in content for content in during + after)

@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from executor.store.errors import StoreError, StoreLockedError
 from executor.store.lock import address_in_lock
-from executor.store.store import Store, database_path
+from executor.store.sqlite import sqlite_path
+from executor.store.store import Store
 
 HOLDER = """
 import asyncio, os, sys
@@ -41,12 +43,12 @@ def _kill(holder: "subprocess.Popen[str]") -> None:
     holder.stdout.close()
 
 
-async def test_a_second_process_is_refused_and_told_who_has_the_file(url: str) -> None:
-    holder, pid = _hold(url)
+async def test_a_second_process_is_refused_and_told_who_has_the_file(file_url: str) -> None:
+    holder, pid = _hold(file_url)
     try:
         with pytest.raises(StoreLockedError) as refused:
-            await Store.open(url)
-        found = address_in_lock(database_path(url))
+            await Store.open(file_url)
+        found = address_in_lock(sqlite_path(make_url(file_url)))
     finally:
         _kill(holder)
 
@@ -55,69 +57,71 @@ async def test_a_second_process_is_refused_and_told_who_has_the_file(url: str) -
     assert found == "http://127.0.0.1:4711"
 
 
-async def test_a_killed_process_leaves_no_lock_and_no_address(url: str) -> None:
-    holder, _ = _hold(url)
+async def test_a_killed_process_leaves_no_lock_and_no_address(file_url: str) -> None:
+    holder, _ = _hold(file_url)
     _kill(holder)
 
-    assert address_in_lock(database_path(url)) is None
-    store = await Store.open(url)
+    assert address_in_lock(sqlite_path(make_url(file_url))) is None
+    store = await Store.open(file_url)
     await store.close()
 
 
 async def test_a_second_store_in_this_process_is_refused_until_the_first_is_closed(
-    store: Store, url: str
+    file_store: Store, file_url: str
 ) -> None:
     with pytest.raises(StoreLockedError):
-        await Store.open(url)
+        await Store.open(file_url)
 
-    await store.close()
-    again = await Store.open(url)
+    await file_store.close()
+    again = await Store.open(file_url)
     await again.close()
 
 
 async def test_a_link_to_the_file_does_not_go_around_the_lock(
-    store: Store, url: str, tmp_path: Path
+    file_store: Store, file_url: str, tmp_path: Path
 ) -> None:
     link = tmp_path / "link.db"
-    link.symlink_to(database_path(url))
+    link.symlink_to(sqlite_path(make_url(file_url)))
 
     with pytest.raises(StoreLockedError):
         await Store.open(f"sqlite:///{link}")
 
 
-async def test_the_address_is_there_only_while_it_is_served(store: Store, url: str) -> None:
-    before = address_in_lock(database_path(url))
-    store.publish_address("http://127.0.0.1:4711")
-    during = address_in_lock(database_path(url))
-    await store.close()
+async def test_the_address_is_there_only_while_it_is_served(
+    file_store: Store, file_url: str
+) -> None:
+    before = address_in_lock(sqlite_path(make_url(file_url)))
+    file_store.publish_address("http://127.0.0.1:4711")
+    during = address_in_lock(sqlite_path(make_url(file_url)))
+    await file_store.close()
 
     assert (before, during) == (None, "http://127.0.0.1:4711")
-    assert address_in_lock(database_path(url)) is None
+    assert address_in_lock(sqlite_path(make_url(file_url))) is None
 
 
-async def test_the_files_are_their_owners_alone(store: Store, url: str) -> None:
-    await store.write(lambda c: c.exec_driver_sql("PRAGMA user_version=1").close())
-    files = list(database_path(url).parent.iterdir())
+async def test_the_files_are_their_owners_alone(file_store: Store, file_url: str) -> None:
+    await file_store.write(lambda c: c.exec_driver_sql("PRAGMA user_version=1").close())
+    files = list(sqlite_path(make_url(file_url)).parent.iterdir())
 
     assert len(files) == 4  # the database, its log, its index, the lock
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://example.com/lamgate", "sqlite://", "sqlite:///:memory:", "lamgate.db"]
+    "url", ["mysql://example.com/lamgate", "sqlite://", "sqlite:///:memory:", "lamgate.db"]
 )
-async def test_what_is_no_sqlite_file_is_refused_by_name(url: str) -> None:
+async def test_what_is_no_database_of_ours_is_refused_by_name(url: str) -> None:
     with pytest.raises(StoreError, match="sqlite:///path"):
         await Store.open(url)
 
 
-async def test_a_file_that_is_no_database_is_refused_and_left_alone(url: str) -> None:
-    path = database_path(url)
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(file_url: str) -> None:
+    path = sqlite_path(make_url(file_url))
     path.write_text("a shopping list, which is no database, but longer than a header" * 20)
     before = path.read_bytes()
 
     with pytest.raises(StoreError, match="not a database"):
-        await Store.open(url)
+        await Store.open(file_url)
     assert path.read_bytes() == before
 
 

@@ -3,10 +3,15 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, inspect
+from servers import Server
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.engine import make_url
 
-from executor.store.errors import NewerSchemaError
-from executor.store.store import Store, database_path
+from executor.store import facts
+from executor.store.errors import NewerSchemaError, StoreError
+from executor.store.migrate import JOURNAL
+from executor.store.sqlite import sqlite_path
+from executor.store.store import Store, backend_of
 from executor.store.tables import metadata
 
 
@@ -36,22 +41,37 @@ def _shape(engine: Engine) -> dict[str, object]:
     }
 
 
-async def test_the_migrations_make_the_tables_of_the_code(
-    store: Store, url: str, tmp_path: Path
+async def test_the_migrations_make_the_tables_of_the_code_in_a_file(
+    file_store: Store, file_url: str, tmp_path: Path
 ) -> None:
-    migrated, declared = create_engine(url), create_engine(f"sqlite:///{tmp_path / 'declared.db'}")
+    assert _shapes(file_url, f"sqlite:///{tmp_path / 'declared.db'}")
+
+
+async def test_the_migrations_make_the_tables_of_the_code_on_a_server(
+    empty_url: str, postgres: Server
+) -> None:
+    await (await Store.open(empty_url)).close()
+
+    assert _shapes(empty_url, postgres.new_database())
+
+
+def _shapes(migrated_url: str, declared_url: str) -> bool:
+    migrated, declared = (
+        backend_of(url).engine(writer=True) for url in (migrated_url, declared_url)
+    )
     metadata.create_all(declared)
     shapes = _shape(migrated), _shape(declared)
     migrated.dispose()
     declared.dispose()
-
     assert shapes[0] == shapes[1]
+    return bool(shapes[0])
 
 
-def test_every_table_has_the_tenant_first_in_its_key() -> None:
+def test_every_table_of_a_tenant_has_the_tenant_first_in_its_key() -> None:
     first = {table.name: next(iter(table.primary_key)).name for table in metadata.sorted_tables}
+    of_no_tenant = {name for name, column in first.items() if column != "tenant"}
 
-    assert set(first.values()) == {"tenant"}
+    assert of_no_tenant == {"facts", "workers"}
 
 
 async def test_opening_again_changes_nothing(store: Store, url: str) -> None:
@@ -67,22 +87,92 @@ async def test_a_newer_schema_is_refused_and_not_touched(store: Store, url: str)
     await store.write(
         lambda c: c.exec_driver_sql("UPDATE alembic_version SET version_num='9999'").close()
     )
+    before = await store.read(_facts)
     await store.close()
-    before = database_path(url).read_bytes()
 
     with pytest.raises(NewerSchemaError, match="9999"):
         await Store.open(url)
-    assert database_path(url).read_bytes() == before
+    assert _looked_at(url) == before
 
 
-async def test_every_commit_is_synced_to_a_write_ahead_log(store: Store) -> None:
+async def test_a_newer_journal_is_refused_and_not_touched(store: Store, url: str) -> None:
+    await store.write(lambda c: facts.note(c, "journal", str(JOURNAL + 1)))
+    before = await store.read(_facts)
+    await store.close()
+
+    with pytest.raises(NewerSchemaError, match=f"version {JOURNAL + 1}, this is {JOURNAL}"):
+        await Store.open(url)
+    assert _looked_at(url) == before
+
+
+async def test_the_journal_of_the_version_before_is_gone_on_with(store: Store, url: str) -> None:
+    await store.write(lambda c: facts.note(c, "journal", str(JOURNAL - 1)))
+    await store.close()
+    again = await Store.open(url)
+
+    assert await again.read(lambda c: facts.fact(c, "journal")) == str(JOURNAL)
+    await again.close()
+
+
+async def test_an_older_journal_than_that_is_refused(store: Store, url: str) -> None:
+    await store.write(lambda c: facts.note(c, "journal", str(JOURNAL - 2)))
+    await store.close()
+
+    with pytest.raises(StoreError, match="run the version in between first"):
+        await Store.open(url)
+
+
+async def test_a_refused_file_is_not_touched(file_store: Store, file_url: str) -> None:
+    await file_store.write(lambda c: facts.note(c, "journal", str(JOURNAL + 1)))
+    await file_store.close()
+    path = sqlite_path(make_url(file_url))
+    before = path.read_bytes()
+
+    with pytest.raises(NewerSchemaError):
+        await Store.open(file_url)
+    assert path.read_bytes() == before
+
+
+def _facts(c: Connection) -> list[tuple[str, ...]]:
+    rows = c.exec_driver_sql("SELECT name, value FROM facts ORDER BY name").all()
+    return [(_version(c),), *((str(name), str(value)) for name, value in rows)]
+
+
+def _looked_at(url: str) -> list[tuple[str, ...]]:
+    engine = backend_of(url).engine(writer=False)
+    with engine.connect() as connection:
+        found = _facts(connection)
+    engine.dispose()
+    return found
+
+
+async def test_every_commit_is_synced_to_a_write_ahead_log_of_a_file(file_store: Store) -> None:
     def pragmas(c: Connection) -> list[object]:
         return [
             c.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys")
         ]
 
-    assert await store.write(pragmas) == ["wal", 2, 1]  # 2 is FULL
+    assert await file_store.write(pragmas) == ["wal", 2, 1]  # 2 is FULL
+
+
+async def test_a_commit_on_a_server_is_durable_and_nothing_waits_for_ever(
+    server_store: Store,
+) -> None:
+    def said(c: Connection) -> list[object]:
+        return [
+            c.exec_driver_sql(f"SHOW {name}").scalar_one()
+            for name in (
+                "synchronous_commit",
+                "transaction_isolation",
+                "statement_timeout",
+                "lock_timeout",
+                "idle_in_transaction_session_timeout",
+            )
+        ]
+
+    assert await server_store.write(said) == ["on", "read committed", "20s", "2s", "3s"]
+    assert (await server_store.read(said))[1] == "repeatable read"
 
 
 def _version(c: Connection) -> str:

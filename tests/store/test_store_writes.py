@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -112,7 +111,7 @@ async def test_a_caller_that_is_cancelled_does_not_stop_the_writer(store: Store)
 async def test_a_write_that_breaks_the_transaction_leaves_the_writer_alive(store: Store) -> None:
     def hang_up(c: Connection) -> None:
         raw = c.connection.dbapi_connection
-        assert isinstance(raw, sqlite3.Connection)
+        assert raw is not None
         raw.close()
 
     with pytest.raises(StoreError):
@@ -123,7 +122,7 @@ async def test_a_write_that_breaks_the_transaction_leaves_the_writer_alive(store
 
 
 async def test_a_reader_cannot_write(store: Store) -> None:
-    with pytest.raises(StoreError, match="readonly"):
+    with pytest.raises(StoreError, match=r"(?i)read-?only"):
         await store.read(lambda c: _put(c, "a", 1))
 
     assert await store.read(_count) == 0

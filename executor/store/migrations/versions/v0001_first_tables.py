@@ -79,6 +79,13 @@ _STATEMENTS = (
     )
     """,
     """
+    CREATE TABLE facts (
+        name TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (name)
+    )
+    """,
+    """
     CREATE TABLE idempotency (
         tenant TEXT NOT NULL,
         principal TEXT NOT NULL,
@@ -207,6 +214,15 @@ _STATEMENTS = (
     """,
     """CREATE INDEX runs_due ON runs (status, wake_at)""",
     """CREATE INDEX runs_newest ON runs (tenant, created_at)""",
+    """
+    CREATE TABLE workers (
+        id TEXT NOT NULL,
+        place TEXT NOT NULL,
+        started_at DOUBLE PRECISION NOT NULL,
+        lease_until DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (id)
+    )
+    """,
 )
 
 

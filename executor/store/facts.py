@@ -1,0 +1,25 @@
+"""What is true of a whole database: which journal it holds, and what must be one everywhere."""
+
+from sqlalchemy import Connection, insert, select, update
+
+from executor.store.tables import facts
+
+
+def fact(c: Connection, name: str) -> str | None:
+    """A fact, or None if it was never noted."""
+    return c.execute(select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+
+
+def note(c: Connection, name: str, value: str) -> None:
+    """Note a fact, or what is true of it now."""
+    changed = c.execute(update(facts).where(facts.c.name == name).values(value=value))
+    if changed.rowcount == 0:
+        c.execute(insert(facts).values(name=name, value=value))
+
+
+def settled(c: Connection, name: str, value: str) -> str:
+    """Note a fact unless it was noted before; returns what holds."""
+    found = fact(c, name)
+    if found is None:
+        c.execute(insert(facts).values(name=name, value=value))
+    return value if found is None else found

@@ -1,0 +1,148 @@
+"""PostgreSQL as the store uses it: how it is opened, and what its errors mean to us.
+
+Many processes write at once. What SQLite's one writer gives for nothing is had here by locks:
+whoever writes about a run or request holds its row until the commit (`drives.hold`), and a
+write that another process was faster than looks again.
+
+A process that is stopped in the middle of a transaction would hold its rows for ever, so the
+server ends such a session after a while; what it had written is gone then, as after a crash.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from executor.store.errors import StoreError, StoreFullError, StoreUnavailableError
+
+CONNECT_S = 2  # the least that libpq knows
+STATEMENT_S, LOCK_S, IDLE_S = 20, 2, 3
+ANSWERS_S = 5.0
+_MIGRATION = 0x1A3_6A7E  # the number of our advisory lock
+_FULL = ("53100",)  # disk_full; its transaction is gone
+_CLASH = ("40001", "40P01", "55P03")  # serialization_failure, deadlock_detected, lock_not_available
+_TAKEN = ("23505",)  # unique_violation
+# connection exceptions, operator interventions, resources: they pass by themselves
+_PASSING = ("08", "57", "53", "40", "55", "25P")
+_NO_ROOM = (
+    "the disk of the database is full: nothing of this was kept. Free some space; "
+    "work goes on by itself."
+)
+_GONE = "the database does not answer; work goes on by itself once it does"
+
+
+class PostgresDatabase:
+    """One database on a server, used by any number of processes."""
+
+    is_shared = True
+    answers_within_s: float | None = ANSWERS_S
+
+    def __init__(self, url: URL) -> None:
+        self._url = url.set(drivername="postgresql+psycopg")
+
+    def take(self) -> None:
+        """Look whether the driver is installed; raises `StoreError`."""
+        try:
+            import psycopg  # noqa: F401 - an extra, and dear to import
+        except ImportError as error:
+            raise StoreError(
+                "PostgreSQL needs the package psycopg: install lamgate[distributed]"
+            ) from error
+
+    def engine(self, *, writer: bool) -> Engine:
+        """Make an engine; what readers see in one transaction is one moment."""
+        options = {
+            "statement_timeout": f"{STATEMENT_S}s",
+            "lock_timeout": f"{LOCK_S}s",
+            "idle_in_transaction_session_timeout": f"{IDLE_S}s",
+            "synchronous_commit": "on",
+            "default_transaction_read_only": "off" if writer else "on",
+            "timezone": "UTC",
+        }
+        said = " ".join(f"-c {name}={value}" for name, value in options.items())
+        return create_engine(
+            self._url,
+            poolclass=NullPool if writer else QueuePool,
+            isolation_level="READ COMMITTED" if writer else "REPEATABLE READ",
+            connect_args={
+                "options": said,
+                "connect_timeout": CONNECT_S,
+                "application_name": "lamgate",
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 2,
+                "tcp_user_timeout": 10_000,
+            },
+        )
+
+    @contextmanager
+    def migrating(self, connection: Connection) -> Iterator[None]:
+        """Hold an advisory lock, so that of processes that start together one migrates."""
+        with self.engine(writer=True).connect() as holder, holder.begin():
+            holder.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            holder.execute(text("SET LOCAL lock_timeout = 0"))
+            holder.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION})
+            yield
+
+    def error(self, error: DBAPIError) -> StoreError:
+        """What the database said, for the person who must act; its own words are the cause."""
+        state = _state(error)
+        ours: StoreError
+        if state in _FULL:
+            ours = StoreFullError(_NO_ROOM)
+        elif _is_gone(error):
+            ours = StoreUnavailableError(_GONE)
+        elif state.startswith(_PASSING):
+            ours = StoreUnavailableError(f"the database is busy: {_words(error)}")
+        else:
+            ours = StoreError(f"PostgreSQL: {_words(error)}")
+        ours.__cause__ = error
+        return ours
+
+    def has_undone(self, connection: Connection, error: Exception) -> bool:
+        """Whether the session is lost, or others hold what this transaction needs."""
+        return isinstance(error, DBAPIError) and (_is_gone(error) or self.may_repeat(error))
+
+    def is_gone(self, error: BaseException) -> bool:
+        """Whether there is no session any more, or none could be had."""
+        return _is_gone(error)
+
+    def may_repeat(self, error: BaseException) -> bool:
+        """Whether it clashed with another process, or there was no room."""
+        return _state(error) in (*_CLASH, *_FULL)
+
+    def has_collided(self, error: BaseException) -> bool:
+        """Whether another process has written what this one was about to."""
+        return _state(error) in _TAKEN
+
+    def now(self, connection: Connection) -> float:
+        """The server's clock."""
+        found = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
+        return float(found.scalar_one())
+
+    def publish_address(self, address: str) -> None:
+        """There is nothing to find it by: several gateways may serve one database."""
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
+def _is_gone(error: BaseException) -> bool:
+    if not isinstance(error, DBAPIError):
+        return False
+    state = _state(error)
+    if error.connection_invalidated or state.startswith(("08", "57P")) or state == "25P03":
+        return True
+    return not state and type(error.orig).__name__ == "OperationalError"
+
+
+def _state(error: BaseException) -> str:
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(original, "sqlstate", None) or ""
+
+
+def _words(error: DBAPIError) -> str:
+    return str(error.orig).strip().partition("\n")[0]

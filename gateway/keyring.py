@@ -1,0 +1,96 @@
+"""The keys that seals and idempotency keys are made with: the same wherever the database is used.
+
+Beside a SQLite file they are a file, made at the first start. A database on a server is used from
+many machines, so there they come from the environment, and the database knows a check value.
+Without them no stored plan could be trusted, and a call that is repeated after a crash would
+carry another idempotency key than the first time: so they are never made anew.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from connectors.credentials import secret_of
+from connectors.errors import ConfigurationError
+from executor.store import facts
+from executor.store.store import Store, database_path
+from gateway.private import operator_key_file, read_private, write_private
+from gateway.settings import Settings
+
+SERVED = Path("var/lamgate")  # what a machine keeps of a database on a server begins so
+_FORM = "128 hexadecimal digits"
+_MAKE = "python -c 'import secrets; print(secrets.token_hex(64))'"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """The keys of one database."""
+
+    seal: bytes = field(repr=False)
+    idempotency: bytes = field(repr=False)
+
+    @property
+    def check(self) -> str:
+        """Tells whether two processes have the same keys, and nothing of them."""
+        return hmac.new(self.seal + self.idempotency, b"lamgate secret", hashlib.sha256).hexdigest()
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """Find the keys of the database that is set; raises `ConfigurationError`."""
+    file = database_path(settings.database_url)
+    return load_secrets(file) if file is not None else _of_reference(settings.database.secret)
+
+
+async def require_same(store: Store, keys: Secrets) -> None:
+    """Raise `ConfigurationError` unless the database was begun with these keys."""
+    held = await store.write(partial(facts.settled, name="secret", value=keys.check))
+    if not hmac.compare_digest(held, keys.check):
+        raise ConfigurationError(
+            "database.secret is another one than this database was begun with: give every "
+            "process the first one, or begin with another database"
+        )
+
+
+def load_secrets(database: Path) -> Secrets:
+    """Read the keys beside a file; the first start makes them, before the database."""
+    file = database.with_name(database.name + ".secret")
+    text = read_private(file)
+    if text is None:
+        if database.exists():
+            raise ConfigurationError(
+                f"{file} is missing: {database} cannot be used without it. Restore it from the "
+                "backup, or begin with another database."
+            )
+        write_private(file, secrets.token_hex(64), replace=False)
+        text = read_private(file) or ""
+    return _parsed(text, f"{file} is damaged: it holds {_FORM}")
+
+
+def key_file_of(settings: Settings) -> Path:
+    """Where the key of whoever owns this machine is kept."""
+    file = database_path(settings.database_url)
+    return operator_key_file(file or settings.at(SERVED))
+
+
+def _of_reference(reference: str) -> Secrets:
+    try:
+        text = secret_of(reference)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"database.secret: {error}. A database on a server needs {_FORM}, the same for every "
+            f"process; {_MAKE} makes some"
+        ) from error
+    return _parsed(text.strip(), f"database.secret ({reference}) holds no {_FORM}")
+
+
+def _parsed(text: str, flaw: str) -> Secrets:
+    try:
+        content = bytes.fromhex(text)
+    except ValueError:
+        content = b""
+    if len(content) != 64:
+        raise ConfigurationError(flaw)
+    return Secrets(content[:32], content[32:])
