@@ -37,7 +37,7 @@ class Integrity(StrEnum):
     MODEL = "model"
     UNTRUSTED = "untrusted"
 
-    @property
+    @cached_property
     def rank(self) -> int:
         """0 is the highest."""
         return _RANKS[self]
@@ -70,14 +70,14 @@ class Label:
 
     def join(self, other: "Label") -> "Label":
         """The lower integrity, and only the readers that both allow."""
-        if other.readers is self.readers and other.integrity is self.integrity:
-            return self
-        low = self.integrity if other.integrity.at_least(self.integrity) else other.integrity
+        low = self if other.integrity.at_least(self.integrity) else other
+        if self.readers is other.readers:
+            return low
         if self.readers is None:
-            return Label(low, other.readers)
+            return Label(low.integrity, other.readers)
         if other.readers is None:
-            return Label(low, self.readers)
-        return Label(low, self.readers & other.readers)
+            return Label(low.integrity, self.readers)
+        return Label(low.integrity, self.readers & other.readers)
 
 
 Trust = Literal["trusted", "untrusted"]

@@ -210,7 +210,7 @@ def _tree(targets: Iterable[tuple[str, ...]]) -> Tree | None:
 def _check_tree(
     tree: Tree | None, target: Type, path: tuple[str, ...], step: Step, at: str
 ) -> Iterator[Violation]:
-    if tree is None or (path and not tree):
+    if tree is None:
         return  # bound as a whole: its own type decides
     if is_array(target):
         if not _is_dense(tree) and all(array_index(token) is not None for token in tree):
@@ -225,6 +225,6 @@ def _check_tree(
                 fix = "Bind it, or ask a question."
                 yield say("missing-argument", f"{at}/args", message, step, (where,), fix)
     for token, below in tree.items():
-        found = child(target, token)
+        found = child(target, token) if below else None
         if isinstance(found, Type):
             yield from _check_tree(below, found, (*path, token), step, at)

@@ -49,7 +49,7 @@ def request_of(question: PolicyQuestion, entities: Entities, *, asks_of_run: boo
     mapper = Mapper(question.action)
     args = mapper.record(question.arguments, ())
     so_far = Mapper(None)
-    run = so_far.record(question.run if asks_of_run else {}, ("context.run",))
+    run = so_far.record(question.run, ("context.run",)) if asks_of_run else {}
     request: JsonObject = {
         "principal": {"type": "Tenant::User", "id": question.principal.id},
         "action": {"type": "Action", "id": question.action.effect.value},

@@ -104,9 +104,9 @@ class _Comparison:
         wanted, given = target.resolved(), source.resolved()
         if wanted is None:
             return Flow.UNKNOWN
-        if not any(key in ASSERTING for key in wanted):
+        if ASSERTING.isdisjoint(wanted):
             return Flow.YES
-        if given is None or not any(key in ASSERTING for key in given):
+        if given is None or ASSERTING.isdisjoint(given):
             return Flow.UNKNOWN
         if source.root is target.root and source.node is target.node:
             return Flow.YES

@@ -12,8 +12,8 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 # A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send.
-_BEFORE = r"(?<!\w)(?<!\w[.@+-])"
-_AFTER = r"(?![\w\u0300-\u036f]|[.@+-]\w)"
+_BEGINS = re.compile(r"(?<!\w)(?<!\w[.@+-])")
+_ENDS = re.compile(r"(?![\w\u0300-\u036f]|[.@+-]\w)")
 _NUMBER = re.compile(
     r"((?<!\w)[-\u2212]|(?<!\w)minus\s)?"
     r"(?<![\w.,])(\d+(?:[.,]\d+)*)(?=[a-z]{3}\b|[^\w.,]|[.,](?!\d)|$)"
@@ -67,12 +67,21 @@ class Words:
             return False  # nobody says nothing, and an empty id may mean all of them
         if _PLAIN_NUMBER.fullmatch(text):
             return Decimal(text) in self._numbers  # by value: `1` is not said by `1,000`
-        if re.search(_BEFORE + re.escape(text) + _AFTER, self._text):
+        if self._has_token(text):
             return True
         if _DATE.fullmatch(text):
             return text in self._dates
         signs = _CURRENCIES.get(text, ())
         return any(_says(self._text, sign) for sign in signs)
+
+    def _has_token(self, text: str) -> bool:
+        """Whether a text stands somewhere as whole tokens."""
+        at = self._text.find(text)
+        while at >= 0:
+            if _BEGINS.match(self._text, at) and _ENDS.match(self._text, at + len(text)):
+                return True
+            at = self._text.find(text, at + 1)
+        return False
 
 
 def _fold(text: str) -> str:

@@ -44,6 +44,8 @@ def split_pointer(text: str) -> tuple[str, ...]:
     """Split `a/b~1c` into `("a", "b/c")`; the empty text is no token at all."""
     if text == "":
         return ()
+    if "~" not in text:
+        return tuple(text.split("/"))
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in text.split("/"))
 
 
