@@ -97,13 +97,15 @@ def json_flaw(value: JsonValue) -> str | None:
     for _ in range(MOST_DEPTH):
         below: list[JsonValue] = []
         for each in level:
-            flaw = _flaw_of(each)
-            if flaw is not None:
-                return flaw
+            if isinstance(each, str) and each.isascii():
+                continue  # most of what there is
             if isinstance(each, dict):
-                below += [*each, *each.values()]
+                below += each
+                below += each.values()
             elif isinstance(each, list):
                 below += each
+            elif (flaw := _flaw_of(each)) is not None:
+                return flaw
         if not below:
             return None
         level = below
@@ -112,7 +114,7 @@ def json_flaw(value: JsonValue) -> str | None:
 
 def _flaw_of(value: object) -> str | None:
     match value:
-        case None | bool() | dict() | list():
+        case None | bool():
             return None
         case str():
             try:

@@ -5,24 +5,21 @@ that the document names is fetched: neither a `$ref` nor a server.
 """
 
 import asyncio
-import math
 import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from pydantic import JsonValue
 
 from connectors.body import BodyError, read_json
 from connectors.errors import ConfigurationError
 from connectors.http import HttpRequest, Transport, TransportError
+from connectors.openapi.yaml_text import YAMLError, read_yaml
 from connectors.spec import JsonObject
 
 LOAD_TIMEOUT_S = 30.0
 MOST_DOCUMENT_BYTES = 32 * 1024 * 1024
-_MOST_NODES = 4_000_000
-_MOST_DEPTH = 200
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -71,8 +68,8 @@ def read_document(body: bytes, where: str) -> JsonValue:
     try:
         if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             return read_json(body)
-        return _plain(yaml.load(body, Loader=_Loader))  # noqa: S506 - a safe loader's subclass
-    except (BodyError, yaml.YAMLError, ValueError, RecursionError) as error:
+        return read_yaml(body)
+    except (BodyError, YAMLError, ValueError, RecursionError) as error:
         told = " ".join(str(error).split())[:300] or "it is nested too deeply"
         raise ConfigurationError(f"{where} is neither JSON nor YAML: {told}") from error
 
@@ -115,84 +112,3 @@ def _checked(found: JsonValue, where: str) -> JsonObject:
     if not isinstance(found.get("paths", {}), dict):
         raise ConfigurationError(f"{where} is no OpenAPI document: its paths are not an object")
     return found
-
-
-class _Loader(yaml.CSafeLoader):
-    """YAML as JSON has it: `no` and `2026-01-01` are texts, as OpenAPI asks (YAML 1.2, 10.2)."""
-
-    yaml_implicit_resolvers = {}
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[object, object]:
-        """A mapping in which no key is there twice."""
-        names = [key.value for key, _ in node.value if key.tag == "tag:yaml.org,2002:str"]
-        if len(set(names)) < len(names):
-            raise ValueError(f"a key is there twice{node.start_mark}")
-        return dict(super().construct_mapping(node, deep))
-
-
-for _tag, _form, _first in (
-    ("null", r"null|Null|NULL|~|", "nN~\0"),
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("int", r"-?(0|[1-9][0-9]*)", "-0123456789"),
-    ("float", r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?", "-0123456789"),
-):
-    _keys = ["" if each == "\0" else each for each in _first]
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_form})\\Z"), _keys)
-
-
-@dataclass(frozen=True)
-class _Plain:
-    """A value as JSON, with its size and height as they are once every alias is followed."""
-
-    value: JsonValue
-    size: int = 1
-    height: int = 1
-
-
-def _plain(node: object) -> JsonValue:
-    """What YAML gave as JSON. What an alias names is read once and counted at each use."""
-    known: dict[int, _Plain | None] = {}
-
-    def plain(node: object) -> _Plain:
-        if not isinstance(node, list | dict):
-            return _Plain(_scalar(node))
-        found = known.get(id(node))
-        if found is None:
-            if id(node) in known:
-                raise ValueError("it contains itself")
-            known[id(node)] = None
-            found = known[id(node)] = _bounded(node)
-        return found
-
-    def _bounded(node: list[object] | dict[object, object]) -> _Plain:
-        parts = [plain(each) for each in (node if isinstance(node, list) else node.values())]
-        size = 1 + sum(part.size for part in parts)
-        height = 1 + max((part.height for part in parts), default=0)
-        if size > _MOST_NODES or height > _MOST_DEPTH:
-            raise ValueError("it has too many values, or is nested too deeply")
-        values = [part.value for part in parts]
-        if isinstance(node, list):
-            return _Plain(values, size, height)
-        named: JsonObject = dict(zip(map(_key, node), values, strict=True))
-        if len(named) < len(values):
-            raise ValueError("a key is there twice")
-        return _Plain(named, size, height)
-
-    return plain(node).value
-
-
-def _scalar(node: object) -> JsonValue:
-    match node:
-        case None | bool() | int() | str():
-            return node
-        case float() if math.isfinite(node):
-            return node
-        case _:
-            raise ValueError(f"{type(node).__name__} is no JSON")
-
-
-def _key(key: object) -> str:
-    """A key as text: a status such as 200 is often written as a number."""
-    if isinstance(key, bool) or not isinstance(key, str | int | float):
-        raise ValueError(f"{key!r} is no name")
-    return str(key)

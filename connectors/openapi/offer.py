@@ -61,7 +61,7 @@ def _offer(
         "name": f"{connection}.{name}",
         "description": operation.description,
         "effect": operation.proposed_effect.value,
-        "output_schema": operation.output_schema,
+        "input_schema": {},
         **said,
     }
     # What is called is a part of the definition, and so of its digest: a document that moves an
@@ -78,9 +78,14 @@ def _offer(
         for argument, place in operation.places.items()
         if (place.where, place.wire.lower()) in taken
     }
-    manifest["input_schema"] = _without(operation.input_schema, ours)
+    # The document's schemas have been looked at: to look again takes seconds where each operation
+    # reaches hundreds of definitions.
+    schemas: dict[str, object] = {"input_schema": _without(operation.input_schema, ours)}
+    if "output_schema" not in said:
+        schemas["output_schema"] = operation.output_schema
     try:
-        return Offer(ActionSpec.model_validate(manifest), operation, keys)
+        spec = ActionSpec.model_validate(manifest).model_copy(update=schemas)
+        return Offer(spec, operation, keys)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         at = ".".join(str(part) for part in first["loc"])

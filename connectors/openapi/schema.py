@@ -52,22 +52,29 @@ class Definitions:
         self._found: dict[str, JsonValue] = {}
         self._needs: dict[str, set[str]] = {}
         self._flaws: dict[str, str] = {}
+        self._closures: dict[frozenset[str], JsonObject] = {}
 
     def convert(self, schema: JsonValue, refs: set[str]) -> JsonValue:
         """The schema as JSON Schema; the definitions that it names are added to `refs`."""
         return self._schema(schema, refs, 0)
 
     def reached(self, refs: set[str]) -> JsonObject:
-        """These definitions and all that they reach; raises `UnsupportedError`."""
-        found: JsonObject = {}
+        """These definitions and all that they reach; raises `UnsupportedError`.
+
+        Operations that reach the same ones share them: in some documents each reaches hundreds.
+        """
+        names: set[str] = set()
         waiting = set(refs)
         while waiting:
             key = waiting.pop()
             if key in self._flaws:
                 raise UnsupportedError(self._flaws[key])
-            found[key] = self._found[key]
-            waiting |= self._needs[key] - found.keys()
-        return dict(sorted(found.items()))
+            names.add(key)
+            waiting |= self._needs[key] - names
+        closure = frozenset(names)
+        if closure not in self._closures:
+            self._closures[closure] = {key: self._found[key] for key in sorted(names)}
+        return self._closures[closure]
 
     def flaw(self, schema: JsonObject, refs: set[str]) -> str | None:
         """Why a converted schema cannot be used, apart from what it refers to; None if it can."""
