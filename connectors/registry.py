@@ -194,6 +194,8 @@ def build(
     vault = Vault(secret_of)
     connectors: dict[str, Connector] = {}
     for each in settings:
+        if each.name == "fn":
+            raise ConfigurationError("connections.fn: `fn` is the plan language's own name")
         if each.name in connectors:
             raise ConfigurationError(f"connections.{each.name} is there twice")
         given = Given(transport_of(each), vault.secret_of)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from executor.check.admit import Accepted
 from executor.plan.graph import graph
+from executor.plan.model import CALLED, EXTRACT
 from executor.plan.render import render_step
 from executor.run import events as e
 from executor.run.effects import effect_of_step
@@ -97,7 +98,8 @@ def render_trace(found: Trace) -> str:
     lines = [f"{found.run}  {found.status}" + (f" ({found.code})" if found.code else "")]
     lines += [f"next: {found.next}", ""]
     for step in found.steps:
-        lines.append(f"{_SIGN.get(step.state, ' ')} {step.step:<14} {step.action}")
+        asks = f" [{CALLED}]" if step.action == EXTRACT else ""
+        lines.append(f"{_SIGN.get(step.state, ' ')} {step.step:<14} {step.action}{asks}")
         lines.append(f"    {step.told}")
         lines += [f"    approval by {each.role}: {each.told}" for each in step.gates]
         if len(step.attempts) > 1 or any(each.state != "applied" for each in step.attempts):

@@ -87,6 +87,13 @@ class PolicyPlace(Place):
     lift_role: str | None = "approver"
 
 
+class Extract(_Closed):
+    """Whether a model may read texts in a run (`fn.extract`), and which one; none: it is off."""
+
+    model: str | None = None
+    tokens: int = Field(default=20_000, ge=1)  # of one call, its repair included
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set."""
 
@@ -102,6 +109,7 @@ class Settings(BaseSettings):
     policy: PolicyPlace = PolicyPlace()
     playbooks: Place = Place()
     budgets: Budgets = Budgets()
+    extract: Extract = Extract()
     base_dir: Path = Path()
 
     @classmethod
@@ -149,6 +157,10 @@ def load_settings(file: Path | None) -> Settings:
     if settings.planner != EMBEDDED and settings.planner not in settings.models:
         raise ConfigurationError(
             f"{path}: planner: {settings.planner!r} is neither `playbooks` nor one of [models]"
+        )
+    if settings.extract.model is not None and settings.extract.model not in settings.models:
+        raise ConfigurationError(
+            f"{path}: extract.model: {settings.extract.model!r} is none of [models]"
         )
     return settings
 

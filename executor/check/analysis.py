@@ -1,6 +1,7 @@
 """A plan beside its catalogue: types along the data flow, computed once for all rules."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +14,8 @@ from executor.check.flow import every
 from executor.check.strict_json import Flaw, read_json
 from executor.check.types import Flow, flows
 from executor.fn import FUNCTIONS
+from executor.fn.extract import EXTRACT, UnboundedError, require_bounds
+from executor.plan.assemble import assemble
 from executor.plan.compose import is_small, object_of, tuple_of
 from executor.plan.graph import Graph, graph, order
 from executor.plan.model import Arg, JsonArg, Plan, RefArg, Step, TextArg, ValueArg
@@ -22,6 +25,7 @@ from executor.plan.types import (
     UNKNOWN,
     Found,
     Type,
+    as_object,
     child,
     constants_of,
     descend,
@@ -244,7 +248,24 @@ class Analysis:
             found = FUNCTIONS[step.action].type_of(self.bound_types(step))
             return found if is_small(found) else UNKNOWN
         action = self.action(step)
+        if action is not None and step.action == EXTRACT:
+            return self._extracted(step)
         return output_type(action) if action else UNKNOWN
+
+    def _extracted(self, step: Step) -> Type:
+        """What a model is to read: the constant schema says it."""
+        for schema in self.extract_schema(step) or ():
+            with suppress(UnboundedError):  # refused elsewhere
+                require_bounds(schema)
+                return Type.of(as_object(schema))
+        return UNKNOWN
+
+    def extract_schema(self, step: Step) -> list[JsonValue] | None:
+        """The schema of an `fn.extract`, alone in a list; None where it is no constant."""
+        places = [each for each in self.bindings(step) if each.to[:1] == ("schema",)]
+        if not places or not all(each.constant for each in places):
+            return None
+        return [assemble([(each.to[1:], each.constant[0]) for each in places], None)]
 
     def bound_types(self, step: Step) -> dict[str, Type]:
         """The types of a function's top-level arguments."""
@@ -261,7 +282,7 @@ class Analysis:
 def _action(name: str, catalog: Catalog) -> ActionSpec | None:
     if name in FUNCTIONS:
         return FUNCTIONS[name].action
-    return None if name.startswith("fn.") else catalog.get(name)
+    return None if name.startswith("fn.") and name != EXTRACT else catalog.get(name)
 
 
 def _whole(bindings: tuple[Binding, ...], depth: int, into: Type) -> Type:

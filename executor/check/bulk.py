@@ -130,7 +130,7 @@ def read_catalog(text: str) -> Catalog:
     specs = []
     for number, each in enumerate(actions):
         try:
-            specs.append(ActionSpec.model_validate(each))
+            specs.append(_named(ActionSpec.model_validate(each)))
         except ValidationError as error:
             message = f"the catalogue is unusable: actions/{number}/{_first(error)}"
             raise UnusableInputError(message) from error
@@ -138,6 +138,13 @@ def read_catalog(text: str) -> Catalog:
         return Catalog(specs)
     except ValueError as error:
         raise UnusableInputError(f"the catalogue is unusable: {error}") from error
+
+
+def _named(action: ActionSpec) -> ActionSpec:
+    if action.connection == "fn":
+        message = f"the catalogue is unusable: {action.name}: `fn` is the language's own"
+        raise UnusableInputError(message)
+    return action
 
 
 def _first(error: ValidationError) -> str:

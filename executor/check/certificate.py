@@ -79,6 +79,7 @@ class StepDecision(_Frozen):
     labels: dict[str, ValueLabel] = {}
     result_label: ValueLabel | None = None
     policies: tuple[str, ...] = ()  # the deciding policies, where already known
+    note: str | None = None  # what else people should know: that a model is called
     observed: str | None = None  # what policy would have said, where it only observes
 
 

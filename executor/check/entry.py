@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from connectors.spec import ActionSpec, Integrity, Label, Sink
+from executor.fn.extract import EXTRACT
 from executor.fn.shade import Shade, shade_of
 from executor.plan.refs import split_pointer
 from executor.plan.types import (
@@ -85,7 +86,9 @@ def chosen_names(action: ActionSpec, to: Place) -> Place:
 
 @lru_cache(MOST_ACTIONS)
 def source_shade(action: ActionSpec) -> Shade:
-    """What its manifest says of its output, field by field."""
+    """What its manifest says of its output, field by field; of a model's, nothing is trusted."""
+    if action.name == EXTRACT:
+        return Shade(Label(Integrity.UNTRUSTED))
     readers = None if action.readers is None else frozenset(action.readers)
     fields = {
         split_pointer(at): Label(Integrity(trust), readers)

@@ -19,6 +19,7 @@ from executor.check.arguments import (
     sound_answer,
 )
 from executor.check.conditions import comparable_clauses, comparable_conditions, known_fields
+from executor.check.extracts import bounded_extracts
 from executor.check.say import say
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
@@ -142,6 +143,7 @@ RULES: tuple[Rule, ...] = (
     known_fields,
     comparable_conditions,
     comparable_clauses,
+    bounded_extracts,
     checks_before_effects,
 )
 

@@ -20,6 +20,7 @@ from executor.check.types import Flow, flows
 from executor.check.violation import Code, Violation
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
+from executor.fn.extract import CALLED, EXTRACT
 from executor.plan.compose import standalone
 from executor.plan.model import Arg, RefArg, RefPiece, Step, TextArg
 from executor.plan.refs import join_pointer, parse_ref
@@ -94,6 +95,7 @@ def decide(
         labels={join_pointer(each.to): _shown(labels.argument(each)) for each in bindings},
         result_label=_shown(result),
         policies=judgement.policies if judgement else (),
+        note=CALLED if step.action == EXTRACT else None,
         observed=judgement.told if judgement and judgement.observed else None,
     )
     return decision, violations

@@ -13,6 +13,9 @@ LANGUAGE = 1
 
 Scalar = str | int | float | bool | None
 StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+# The one function that asks a model, and what people are told of it.
+EXTRACT = "fn.extract"
+CALLED = "model call at run time"
 RESERVED_IDS = frozenset({"input", "each", "each_item", "result", "fn"})
 Operator = Literal["==", "!=", "<", "<=", ">", ">=", "matches", "exists"]
 

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 
 from executor.plan.model import (
+    CALLED,
+    EXTRACT,
     Arg,
     Cond,
     JsonArg,
@@ -51,6 +53,8 @@ def render_step(step: Step) -> str:
         text += f" expect {' and '.join(_cond(cond) for cond in step.expect)}"
     if step.after:
         text += f" after {', '.join(step.after)}"
+    if step.action == EXTRACT:
+        text += f" [{CALLED}]"
     return one_line(text)
 
 

@@ -1,13 +1,14 @@
 """What became of a step's effect, in the fewest words that are true."""
 
 from connectors.spec import Effect
+from executor.fn import FUNCTIONS
 from executor.plan.model import Step
 from executor.run.state import Attempt, RunState
 
 
 def effect_of_step(state: RunState, step: Step) -> str:
     """Whether it happened, of an each-step for how many items."""
-    if step.action.startswith("fn."):
+    if step.action in FUNCTIONS:
         return ""
     places = [found for place, found in state.attempts.items() if place[0] == step.id]
     if not places:

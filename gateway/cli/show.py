@@ -117,6 +117,8 @@ def _standing(decision: JsonObject) -> str:
     typed = [str(each["at"]).lstrip("/") or "all" for each in guards if each["kind"] == "type"]
     whys = [f"{', '.join(typed)}: the type is checked on the real value"] if typed else []
     whys += [str(each["why"]) for each in guards if each["kind"] != "type"]
+    if decision.get("note"):
+        whys.append(str(decision["note"]))
     if decision.get("observed"):
         whys.append(f"policy only observes; it would have said: {decision['observed']}")
     return f"{text}; {'; '.join(dict.fromkeys(whys))}" if whys else text
