@@ -1,22 +1,25 @@
 """Settings become objects, here and nowhere else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import yaml
+from pydantic import JsonValue
 
 from connectors.catalog import Catalog
+from connectors.connector import Call, Outcome
 from connectors.credentials import secret_of
 from connectors.errors import ConfigurationError
 from connectors.registry import ConnectionSettings, Registry, open_registry
-from connectors.spec import ActionSpec, Limits
+from connectors.spec import ActionSpec, CallContext, Limits
 from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_validation import require_valid
 from executor.dispatch.local import LocalDispatcher
+from executor.plan.model import EXTRACT
 from executor.playbook import Playbook, PlaybookError, read_playbook
 from executor.run.drive import Machine
 from executor.store.drives import Due
@@ -27,9 +30,10 @@ from gateway.desk import Desk
 from gateway.keyring import Secrets, key_file_of, require_same, secrets_of
 from gateway.notices import Notices
 from gateway.service import Service
-from gateway.settings import EMBEDDED, Settings
+from gateway.settings import EMBEDDED, ModelEntry, Settings
 from planner.embedded import EmbeddedPlanner
-from planner.models.base import ModelUnavailable
+from planner.extract import Extractor
+from planner.models.base import Model, ModelUnavailable
 from planner.models.build import ModelSettings, build_model
 from planner.propose import ModelPlanner
 from planner.request import Planner
@@ -69,10 +73,12 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
     try:
         await require_same(store, keys)
         async with open_registry(connections(settings), secret_of) as registry:
-            catalog = await registry.load()
+            extractor = extractor_of(settings)
+            catalog = with_extract(await registry.load(), extractor)
             await asyncio.to_thread(require_valid, policy, catalog)
             planners = _planners(settings, playbooks)
-            gateway = await _assemble(settings, store, registry, catalog, policy, planners, keys)
+            call = _call_of(registry, extractor)
+            gateway = await _assemble(settings, store, call, catalog, policy, planners, keys)
             await gateway.dispatcher.start()
             try:
                 yield gateway
@@ -85,7 +91,7 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
 async def _assemble(
     settings: Settings,
     store: Store,
-    registry: Registry,
+    call: Call,
     catalog: Catalog,
     policy: Policy,
     planners: dict[str, Planner],
@@ -97,7 +103,7 @@ async def _assemble(
     )
     machine = Machine(
         store=store,
-        call=registry.call,
+        call=call,
         policy_of=lambda _: policy,
         seal_key=keys.seal,
         key_secret=keys.idempotency,
@@ -205,20 +211,50 @@ def _text(file: Path) -> str:
 def _planners(settings: Settings, playbooks: list[Playbook]) -> dict[str, Planner]:
     planners: dict[str, Planner] = {EMBEDDED: EmbeddedPlanner(playbooks)}
     for name, each in settings.models.items():
-        model = build_model(
-            ModelSettings(
-                name=name,
-                adapter=each.adapter,
-                model=each.model,
-                base_url=each.base_url,
-                api_key=secret_of(each.api_key) if each.api_key else None,
-                structured=each.structured,
-                timeout_s=each.timeout_s,
-                chat_model=each.chat_model,
-                options=each.options,
-            )
-        )
         planners[name] = ModelPlanner(
-            model, deadline_s=each.timeout_s, most_tokens=settings.budgets.planning_tokens
+            _model(name, each),
+            deadline_s=each.timeout_s,
+            most_tokens=settings.budgets.planning_tokens,
         )
     return planners
+
+
+def _model(name: str, entry: ModelEntry) -> Model:
+    return build_model(
+        ModelSettings(
+            name=name,
+            adapter=entry.adapter,
+            model=entry.model,
+            base_url=entry.base_url,
+            api_key=secret_of(entry.api_key) if entry.api_key else None,
+            structured=entry.structured,
+            timeout_s=entry.timeout_s,
+            chat_model=entry.chat_model,
+            options=entry.options,
+        )
+    )
+
+
+def extractor_of(settings: Settings) -> Extractor | None:
+    """What reads texts in a run, if the operator has turned it on."""
+    name = settings.extract.model
+    if name is None:
+        return None
+    entry = settings.models[name]
+    return Extractor(_model(name, entry), entry.timeout_s, settings.extract.tokens)
+
+
+def with_extract(catalog: Catalog, extractor: Extractor | None) -> Catalog:
+    """The catalogue of all connections, and `fn.extract` while it is on."""
+    return catalog if extractor is None else Catalog([*catalog, extractor.action])
+
+
+def _call_of(registry: Registry, extractor: Extractor | None) -> Call:
+    async def call(
+        action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
+    ) -> Outcome:
+        if extractor is not None and action.name == EXTRACT:
+            return await extractor.call(action, arguments, context)
+        return await registry.call(action, arguments, context)
+
+    return call

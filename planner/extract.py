@@ -56,7 +56,7 @@ class Extractor:
             raise Refused(message, kind=Kind.CONFLICT)
         schema = _bounded(arguments["schema"])
         messages = _asked(arguments["text"], schema)
-        spent = 0
+        spent, flaw = 0, ""
         for _ in range(ANSWERS):
             if spent + _sent(messages) > self.most_tokens:
                 message = f"reading this takes more than the {self.most_tokens} tokens of a call"
@@ -66,8 +66,9 @@ class Extractor:
             read = _read(completion, schema)
             if not isinstance(read, str):
                 return Applied(read["value"])
-            messages = [*messages, *_repair(completion, read)]
-        raise Refused(f"no answer fits the schema: {read[:300]}", kind=Kind.INVALID)
+            flaw = read
+            messages = [*messages, *_repair(completion, flaw)]
+        raise Refused(f"no answer fits the schema: {flaw[:300]}", kind=Kind.INVALID)
 
     async def _complete(
         self, messages: list[Message], schema: JsonObject, context: CallContext
@@ -77,9 +78,7 @@ class Extractor:
             raise Unavailable("the model could not be asked in time", kind=Kind.TIMEOUT)
         seconds = min(self.timeout_s, context.deadline - now)
         try:
-            return await self.model.complete(
-                messages, schema=_wrapped(schema), deadline_s=seconds
-            )
+            return await self.model.complete(messages, schema=_wrapped(schema), deadline_s=seconds)
         except ModelUnavailable as error:
             raise Unavailable(str(error), retry_after_s=error.retry_after_s, sent=True) from error
         except ModelRefused as error:
@@ -120,14 +119,14 @@ def _read(completion: Completion, schema: JsonObject) -> JsonObject | str:
         answer = read_json(fenced.group(1) if fenced else text, max_bytes=4 * MOST_CHARACTERS)
     except Flaw as flaw:
         return f"the answer is not one JSON object: {flaw.message}"
-    flaw_told = first_flaw(_wrapped(schema), answer)
-    if flaw_told is not None or not isinstance(answer, dict):
-        return f"the answer does not fit: {flaw_told}"
+    told = first_flaw(_wrapped(schema), answer)
+    if told is not None or not isinstance(answer, dict):
+        return f"the answer does not fit: {told}"
     return answer
 
 
 def _repair(completion: Completion, flaw: str) -> list[Message]:
-    told = f"{flaw[:500]}\nAnswer again with {{\"value\": ...}} alone, as the schema wants it."
+    told = f'{flaw[:500]}\nAnswer again with {{"value": ...}} alone, as the schema wants it.'
     return [Message("assistant", completion.text[:2000] or "(nothing)"), Message("user", told)]
 
 

@@ -10,7 +10,7 @@ from executor.check.admit import Accepted, Inputs, Questions, Rejected, Verdict
 from executor.check.certificate import Options
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
-from executor.plan.model import Plan
+from executor.plan.model import EXTRACT, Plan
 from executor.plan.schema import strict_schema
 from executor.plan.types import kind_of
 from planner.models.base import Completion, Message, Model, Usage
@@ -39,7 +39,7 @@ class ModelPlanner:
         """Ask until a draft is accepted, or the rounds are over; raises `ModelError`."""
         if (told := too_long(request)) is not None:
             return Proposal(Questions((), told), self._model.name)
-        actions = shortlist(request, SHORTLIST)
+        actions = _with_extract(shortlist(request, SHORTLIST), request.catalog)
         inputs = Inputs(schema_of_inputs(request.inputs), request.inputs)
         messages: list[Message] = first_messages(request, actions)
         drafts: list[Draft] = []
@@ -64,6 +64,12 @@ class ModelPlanner:
             more = _candidates(violations, actions, request.catalog)
             actions = (*actions, *more)
             messages += repair_messages(completion.text, violations, more)
+
+
+def _with_extract(found: tuple[ActionSpec, ...], catalog: Catalog) -> tuple[ActionSpec, ...]:
+    """What is part of the language while it is on, whatever the words are."""
+    extract = catalog.get(EXTRACT)
+    return found if extract is None or extract in found else (*found, extract)
 
 
 def _candidates(

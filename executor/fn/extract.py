@@ -37,8 +37,8 @@ def extract_action(model: str, timeout_s: float = 120.0) -> ActionSpec:
     """The action that the catalogue has while `model` reads texts; another model is another one."""
     return ActionSpec(
         name=EXTRACT,
-        description=f"The model {model!r} reads a text in the run and gives what the schema says: a "
-        "constant JSON Schema in which everything has a bound. Its result is never trusted.",
+        description=f"The model {model!r} reads a text in the run and gives what `schema` says: "
+        "a constant JSON Schema in which all has a bound. Its result is never trusted.",
         input_schema={
             "type": "object",
             "properties": {
@@ -108,7 +108,9 @@ def _of_kind(kind: str, node: JsonObject, at: str, depth: int) -> int:
             fixed = _LENGTHS.get(str(node.get("format")))
             if fixed is None:
                 formats = ", ".join(_LENGTHS)
-                told = f"{where} is a text of any length: say maxLength, enum or a format ({formats})"
+                told = (
+                    f"{where} is a text of any length: say maxLength, enum or a format ({formats})"
+                )
                 raise UnboundedError(told)
             return fixed + 2
         case "array":

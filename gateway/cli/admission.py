@@ -14,6 +14,7 @@ from connectors.spec import JsonObject
 from executor.check.bulk import Bulk, UnusableInputError, read_catalog
 from executor.check.cedar import Policy
 from executor.check.cedar_validation import require_valid
+from executor.fn.extract import extract_action
 from executor.plan.schema import published_schema
 from gateway.cli.options import AsJson, Config
 from gateway.cli.problem import NO, CliError, violation_lines, violations_of
@@ -37,6 +38,10 @@ def admit(
         str | None, typer.Option(help="The words that the plan's literals may come from.")
     ] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the plan's schema.")] = False,
+    extract: Annotated[
+        str | None,
+        typer.Option(help="With --catalog: the model that fn.extract asks; else it is off."),
+    ] = None,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
@@ -51,7 +56,7 @@ def admit(
     if (plan is None) == (plans is None):
         raise CliError("bad-option", "say one of: PLAN, --plans PLANS.jsonl")
     try:
-        bulk = _bulk(catalog, policy, config)
+        bulk = _bulk(catalog, policy, config, extract)
     except UnusableInputError as error:
         fix, in_stream = "Repair what is named.", plans is not None
         where = str(catalog)
@@ -118,10 +123,15 @@ def _say(verdict: JsonObject) -> None:
         say("\n".join([f"  {each.get('code')}", *violation_lines(each, "    ")]))
 
 
-def _bulk(catalog: Path | None, policy: Path | None, config: Path | None) -> Bulk:
+def _bulk(
+    catalog: Path | None, policy: Path | None, config: Path | None, extract: str | None
+) -> Bulk:
     """Files alone where a catalogue is named; else what the operator configured."""
+    if extract is not None and catalog is None:
+        raise CliError("bad-option", "--extract goes with --catalog; the file says it otherwise")
     if catalog is not None:
         known, rules = read_catalog(read_text(catalog)), None
+        known = known if extract is None else Catalog([*known, extract_action(extract)])
     else:
         known, rules = _configured(config)
     if policy is not None:
@@ -149,12 +159,12 @@ def _configured(config: Path | None) -> tuple[Catalog, Policy]:
     from connectors.credentials import secret_of
     from connectors.registry import open_registry
     from gateway.cli.connect import settings_of
-    from gateway.wiring import connections, load_policy
+    from gateway.wiring import connections, extractor_of, load_policy, with_extract
 
     settings = settings_of(config)
 
     async def load() -> Catalog:
         async with open_registry(connections(settings), secret_of) as registry:
-            return await registry.load()
+            return with_extract(await registry.load(), extractor_of(settings))
 
     return asyncio.run(load()), load_policy(settings)

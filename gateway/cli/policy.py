@@ -216,7 +216,7 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
     from connectors.credentials import secret_of
     from connectors.registry import open_registry
     from gateway.cli.connect import settings_of
-    from gateway.wiring import connections
+    from gateway.wiring import connections, extractor_of, with_extract
 
     settings = settings_of(config)
     place = policy or (settings.policy.path and settings.at(settings.policy.path))
@@ -227,7 +227,7 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
 
     async def load() -> Catalog:
         async with open_registry(connections(settings), secret_of) as registry:
-            return await registry.load()
+            return with_extract(await registry.load(), extractor_of(settings))
 
     names = {name: each.connector for name, each in settings.connections.items()}
     return _Given(folder, asyncio.run(load()), names)
