@@ -116,6 +116,24 @@ def test_without_an_output_schema_a_path_is_a_guard(admit: Any) -> None:
     assert [(each["kind"], each["at"]) for each in note["guards"]] == [("type", "order_id")]
 
 
+READS = {"id": "reads", "plan": {"steps": [{"id": "a", "action": "fn.extract", "args": [
+    {"value": "Ann, in May", "to": "text"},
+    {"json": '{"type": "string", "maxLength": 9}', "to": "schema"}]}]}}  # fmt: skip
+
+
+def test_a_model_that_reads_is_there_where_one_is_named(admit: Any) -> None:
+    files = {"tools_json": json.dumps(CATALOG), "plans_jsonl": lines(READS)}
+    off, on = admit(*BULK, **files), admit(*BULK, "--extract", "reader", **files)
+    alone = admit("--extract", "reader", "plan.json", plan_json="{}")
+
+    assert [each["code"] for each in json.loads(off.stdout)["violations"]] == ["unknown-action"]
+    assert on.returncode == 0
+    (step,) = json.loads(on.stdout)["certificate"]["steps"]
+    assert step["note"] == "model call at run time"
+    assert alone.returncode == 2
+    assert "--catalog" in alone.stderr
+
+
 def test_a_policy_is_evaluated_where_one_is_given(admit: Any) -> None:
     forbids = 'permit (principal, action == Action::"read", resource);'
     answer = admit(

@@ -2,17 +2,20 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from suite_cases import context, suite
 
+from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Principal
 from executor.check.admit import Accepted, Rejected, admit
 from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.parse import parse_plan
 from executor.check.unknown import Unknown
 from executor.fn import FUNCTIONS
+from executor.fn.extract import extract_action
 from executor.plan.model import Plan
 from executor.plan.render import render
 
@@ -40,6 +43,18 @@ def test_every_plan_of_the_page_is_accepted_and_allowed() -> None:
         verdict = admit(plan_of(text), context(GIVEN))
         assert isinstance(verdict, Accepted), verdict
         assert {each.standing.value for each in verdict.certificate.steps} == {"allowed"}
+
+
+def test_the_extract_of_the_page_is_accepted_where_a_model_is_named_and_nowhere_else() -> None:
+    (text,) = blocks(LANGUAGE, "json extract")
+    off = context(GIVEN)
+    on = replace(off, catalog=Catalog([*off.catalog, extract_action("reader")]))
+
+    accepted, refused = admit(plan_of(text), on), admit(plan_of(text), off)
+    assert isinstance(accepted, Accepted), accepted
+    assert accepted.certificate.of("read").note == "model call at run time"
+    assert isinstance(refused, Rejected)
+    assert [each.code for each in refused.violations] == ["unknown-action"]
 
 
 def test_the_rendering_is_the_plan_as_people_read_it() -> None:
