@@ -27,7 +27,13 @@ def _flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
         elif undo.effect is Effect.BLIND:
             yield f"undo: {undo.name} is blind, so nobody could tell whether it took anything back"
     if action.lookup is not None:
-        yield from _lookup_flaws(action, action.lookup.action, action.lookup.by, catalog)
+        yield from _question_flaws(
+            "lookup", action, action.lookup.action, action.lookup.by, catalog
+        )
+    if action.status is not None:
+        yield from _question_flaws(
+            "status", action, action.status.action, action.status.by, catalog
+        )
     arguments = _properties(action.input_schema)
     for pointer in action.sinks:
         name = pointer.partition("/")[0]
@@ -59,22 +65,25 @@ def _may_be_at(schema: JsonValue, tokens: list[str]) -> bool:
     return True
 
 
-def _lookup_flaws(action: ActionSpec, name: str, by: str, catalog: Catalog) -> Iterator[str]:
-    lookup = catalog.get(name)
-    if lookup is None:
-        yield f"lookup: there is no action {name}"
+def _question_flaws(
+    member: str, action: ActionSpec, name: str, by: str, catalog: Catalog
+) -> Iterator[str]:
+    """What is wrong with an action that is asked what became of a call."""
+    asked = catalog.get(name)
+    if asked is None:
+        yield f"{member}: there is no action {name}"
         return
-    if lookup.effect is not Effect.READ:
-        yield f"lookup: {name} is not a read"
-    if lookup.connection != action.connection:
-        yield f"lookup: {name} is of another connection"
-    arguments = _properties(lookup.input_schema)
+    if asked.effect is not Effect.READ:
+        yield f"{member}: {name} is not a read"
+    if asked.connection != action.connection:
+        yield f"{member}: {name} is of another connection"
+    arguments = _properties(asked.input_schema)
     if arguments is not None and by not in arguments:
-        yield f"lookup: {name} has no argument {by!r}"
-    required = lookup.input_schema.get("required")
+        yield f"{member}: {name} has no argument {by!r}"
+    required = asked.input_schema.get("required")
     for needed in required if isinstance(required, list) else []:
         if needed != by:
-            yield f"lookup: {name} needs {needed!r} too, which nobody can give it"
+            yield f"{member}: {name} needs {needed!r} too, which nobody can give it"
 
 
 def _properties(schema: JsonObject) -> JsonObject | None:

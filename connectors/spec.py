@@ -88,10 +88,17 @@ class _Frozen(BaseModel):
 
 
 class Undo(_Frozen):
-    """The action that takes this back; `args` in the plan language, over `input` and `result`."""
+    """The action that takes this back; `args` in the plan language, over `input` and `result`.
+
+    `safe_when_absent` means that it does no harm where there is nothing to take back, so it need
+    not be known first whether the effect happened. `parallel` allows it beside others.
+    """
 
     action: ActionName
     args: tuple[JsonObject, ...] = ()
+    safe_when_absent: bool = False
+    parallel: bool = False
+    deadline_s: float = Field(default=3600.0, gt=0)  # how long it is tried
 
 
 class Idempotency(_Frozen):
@@ -118,6 +125,24 @@ class Lookup(_Frozen):
     by: str
     found_at: str = ""
     reference: str = ""
+
+
+class Status(_Frozen):
+    """How to ask what became of a call that the service accepted and has not finished (202).
+
+    `action` is a read of the same connection, called with the handle as its argument `by`. Its
+    output says at `state_at` one of the words `done` or `failed`, or another while the service is
+    still at it; at `output_at` stands the output of the original call. The handle stands at
+    `handle_at` of the 202's body, or is its Location where that is null.
+    """
+
+    action: ActionName
+    by: str
+    state_at: str
+    done: tuple[str, ...] = Field(min_length=1)
+    failed: tuple[str, ...] = ()
+    output_at: str = ""
+    handle_at: str | None = None
 
 
 class Limits(_Frozen):
@@ -170,6 +195,7 @@ class ActionSpec(_Frozen):
     readers: tuple[str, ...] | None = None
     idempotency: Idempotency | None = None
     lookup: Lookup | None = None
+    status: Status | None = None
     settle_s: float = Field(default=0.0, ge=0)
     transactional_errors: tuple[int, ...] = ()
     limits: Limits | None = None

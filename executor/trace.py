@@ -4,7 +4,7 @@ It is the journal, rendered. Every step answers three questions: what happened; 
 happen; what comes next and who must act.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -14,8 +14,8 @@ from executor.plan.graph import graph
 from executor.plan.model import CALLED, EXTRACT
 from executor.plan.render import render_step
 from executor.run import events as e
-from executor.run.effects import effect_of_step
-from executor.run.state import Attempt, Gate, RunState, fold
+from executor.run.effects import effect_of_step, effects_of
+from executor.run.state import Attempt, Gate, RunState, fold, undo_place, undoes
 from executor.store.journal import StoredEvent
 from executor.store.runs import RunRow
 
@@ -47,6 +47,16 @@ class GateTrace(_Frozen):
     told: str
 
 
+class UndoTrace(_Frozen):
+    """How the effect of a step or item was taken back, or why it was not."""
+
+    iteration: str
+    action: str
+    undone: bool
+    told: str
+    attempts: tuple[AttemptTrace, ...] = ()
+
+
 class StepTrace(_Frozen):
     """One step: its state, what became of its effect, and why."""
 
@@ -59,6 +69,7 @@ class StepTrace(_Frozen):
     result: JsonValue = None
     attempts: tuple[AttemptTrace, ...] = ()
     gates: tuple[GateTrace, ...] = ()
+    undo: tuple[UndoTrace, ...] = ()
 
 
 class Trace(_Frozen):
@@ -89,7 +100,7 @@ def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Tra
         next=_next(accepted, row, state),
         result=row.result,
         steps=steps,
-        notes=tuple(_notes(row, state)),
+        notes=tuple(_notes(accepted, row, state)),
     )
 
 
@@ -103,15 +114,27 @@ def render_trace(found: Trace) -> str:
         lines.append(f"    {step.told}")
         lines += [f"    approval by {each.role}: {each.told}" for each in step.gates]
         if len(step.attempts) > 1 or any(each.state != "applied" for each in step.attempts):
-            for each in step.attempts:
-                item = f"[{each.iteration}]" if each.iteration else ""
-                lines.append(f"    call {each.n}{item} at {_clock(each.at)}: {each.told}")
+            lines += [_line(each) for each in step.attempts]
+        for undo in step.undo:
+            lines.append(f"    undo{_item(undo.iteration)} by {undo.action}: {undo.told}")
+            if len(undo.attempts) > 1 or not undo.undone:
+                lines += [f"  {_line(each)}" for each in undo.attempts]
     lines += [""] + [f"note: {note}" for note in found.notes] if found.notes else []
     return "\n".join(lines)
 
 
+def _line(attempt: AttemptTrace) -> str:
+    item = _item(attempt.iteration)
+    return f"    call {attempt.n}{item} at {_clock(attempt.at)}: {attempt.told}"
+
+
+def _item(iteration: str) -> str:
+    return f"[{iteration}]" if iteration else ""
+
+
 _SIGN = {
     "done": "✓",
+    "undone": "↺",
     "failed": "✗",
     "skipped": "-",
     "waiting": "…",
@@ -139,7 +162,27 @@ def _step(accepted: Accepted, state: RunState, step_id: str) -> StepTrace:
         result=state.done.get(step_id),
         attempts=tuple(_attempt(each) for each in attempts),
         gates=tuple(_gate(each) for each in gates),
+        undo=tuple(_undos(accepted, state, step_id)),
     )
+
+
+def _undos(accepted: Accepted, state: RunState, step_id: str) -> Iterator[UndoTrace]:
+    decision = accepted.certificate.undo_of(step_id)
+    for place, undoing in state.undos.items():
+        if place[0] != step_id:
+            continue
+        told, ended = "under way", undoing.ended
+        if ended is not None:
+            told = "undone" if ended.undone else f"not undone ({ended.code}): {ended.message}"
+            if not ended.undone and ended.effect == "unknown":
+                told += "; it is not known whether it took effect"
+        yield UndoTrace(
+            iteration=place[1],
+            action=(decision.action if decision else None) or "",
+            undone=ended is not None and ended.undone,
+            told=told,
+            attempts=tuple(_attempt(each) for each in state.attempts.get(undo_place(place), ())),
+        )
 
 
 def _standing(
@@ -149,6 +192,9 @@ def _standing(
     attempts: list[Attempt],
     gates: list[Gate],
 ) -> tuple[str, str]:
+    own = [place for place in state.undos if place[0] == step_id]
+    if own and all(state.is_undone(place) for place in own):
+        return "undone", "undone: " + _before_undo(state, step_id)
     if step_id in state.done:
         return "done", "done"
     if step_id in state.skipped:
@@ -164,6 +210,12 @@ def _standing(
     if any(gate.is_open for gate in gates):
         return "waiting", "waits for an approval"
     return "pending", "not done yet" if attempts else "not begun yet"
+
+
+def _before_undo(state: RunState, step_id: str) -> str:
+    if failed := state.failed.get(step_id):
+        return f"it had failed ({failed.code}): {failed.message}"
+    return "it had been done" if step_id in state.done else "it had not ended"
 
 
 def _why_blocked(accepted: Accepted, state: RunState, step_id: str, attempts: list[Attempt]) -> str:
@@ -233,6 +285,7 @@ _WAITS = {
     "service": "the service is taken for down; it goes on by itself once it answers again",
     "stop": "an operator has stopped these calls; it goes on by itself once that is lifted",
     "retry": "it goes on by itself",
+    "callback": "the service is still at it and is asked how it stands, by itself",
 }
 _FIND_OUT = (
     "find out at the service whether it happened, then say so: "
@@ -250,6 +303,8 @@ def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
         return "it is under way"
     if state.finished and state.finished.uncertain:
         return f"check at the service: {', '.join(state.finished.uncertain)} may have happened"
+    if row.status == "undone":
+        return "nothing; everything that had been done is undone"
     if row.status != "succeeded" and state.finished and state.finished.standing:
         return f"nothing more; these effects stand: {', '.join(state.finished.standing)}"
     return "nothing; it is finished"
@@ -263,13 +318,16 @@ def _how_to_reconcile(accepted: Accepted, row: RunRow, state: RunState) -> str:
     return _FIND_OUT
 
 
-def _notes(row: RunRow, state: RunState) -> list[str]:
+def _notes(accepted: Accepted, row: RunRow, state: RunState) -> list[str]:
     notes = []
+    options, undos = accepted.certificate.options, accepted.certificate.undo
+    standing = {name.partition("[")[0] for name in effects_of(state).standing}
     if row.recoveries:
         times = "once" if row.recoveries == 1 else f"{row.recoveries} times"
         notes.append(f"the process ended in the middle {times} and another one went on")
-        again = {place[0] for place, found in state.attempts.items() if len(found) > 1}
-        done = {place[0] for place, found in state.attempts.items() if found[-1].is_applied}
+        calls = {place: each for place, each in state.attempts.items() if undoes(place) is None}
+        again = {place[0] for place, found in calls.items() if len(found) > 1}
+        done = {place[0] for place, found in calls.items() if found[-1].is_applied}
         if once := sorted(done - again):
             notes.append(f"each called once, not repeated: {', '.join(once)}")
     for place, found in state.attempts.items():
@@ -277,6 +335,11 @@ def _notes(row: RunRow, state: RunState) -> list[str]:
             notes.append(f"{place[0]}: policy only observes; it would have said: {told}")
     if state.cancelled is not None:
         notes.append(f"cancelled by {state.cancelled.by}: no new effects were begun")
+    wanted = state.cancelled is not None and state.cancelled.mode == "undo"
+    wanted = wanted or (bool(state.failed) and options.on_failure == "undo")
+    pivots = sorted(each.step for each in undos if each.kind == "pivot" and each.step in standing)
+    if wanted and pivots:
+        notes.append(f"nothing is undone: after {pivots[0]}, a pivot, there is no way back")
     return notes
 
 

@@ -38,9 +38,9 @@ class NewPlan(_Closed):
 
 
 class Cancel(_Closed):
-    """`POST /v1/runs/{id}/cancel`: no new effects."""
+    """`POST /v1/runs/{id}/cancel`: no new effects; `undo` takes back what happened."""
 
-    mode: Literal["stop"] = "stop"
+    mode: Literal["stop", "undo"] = "stop"
 
 
 class Reconcile(_Closed):

@@ -16,7 +16,7 @@ from connectors.canonical import canonical
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.analysis import Analysis, with_today
-from executor.check.certificate import Certificate, StepDecision
+from executor.check.certificate import Certificate, StepDecision, UndoDecision
 from executor.check.context import AdmissionContext, Inputs
 from executor.check.foreseen import Foreseen
 from executor.check.order import Order
@@ -24,6 +24,7 @@ from executor.check.rules import structural_violations
 from executor.check.spending import Spending, too_many_steps
 from executor.check.standing import decide, labels_of
 from executor.check.types import Flow, validity
+from executor.check.undoing import undo_decisions
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.plan.digest import plan_digest
@@ -97,9 +98,13 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
         decision, found = decide(step, action, analysis, labels, foreseen, context)
         decisions.append(spending.limited(decision))
         violations += found
+    undos, flaws = undo_decisions(
+        analysis, tuple(decisions), is_wanted=context.options.on_failure == "undo"
+    )
+    violations += flaws
     if violations:
         return Rejected(tuple(violations))
-    return _accept(plan, context, analysis, tuple(decisions))
+    return _accept(plan, context, tuple(decisions), undos)
 
 
 def tool_changes(accepted: Accepted, catalog: Catalog) -> tuple[Violation, ...]:
@@ -151,16 +156,18 @@ _Actions = TypeAdapter(dict[str, ActionSpec])
 def _accept(
     plan: Plan,
     context: AdmissionContext,
-    analysis: Analysis,
     decisions: tuple[StepDecision, ...],
+    undos: tuple[UndoDecision, ...],
 ) -> Accepted:
     used = {step.action for step in plan.steps if step.action not in FUNCTIONS}
+    used |= {each.action for each in undos if each.action}
     actions = {name: found for name in sorted(used) if (found := context.catalog.get(name))}
     digest = plan_digest(plan, context.inputs.schema, actions)
     for action in list(actions.values()):
         # The machine may have to look a lost call up; what that takes is fixed now.
-        if action.lookup and (found := context.catalog.get(action.lookup.action)):
-            actions[found.name] = found
+        for asked in (action.lookup, action.status):
+            if asked and (found := context.catalog.get(asked.action)):
+                actions[found.name] = found
     values = context.inputs.values | {"today": context.today}
     inputs = Inputs(with_today(context.inputs.schema), values, context.inputs.labels)
     certificate = Certificate(
@@ -170,6 +177,7 @@ def _accept(
         options=context.options,
         budgets=context.budgets,
         steps=decisions,
+        undo=undos,
     )
     unsealed = Accepted(
         plan, digest, inputs, actions, context.principal, context.request, certificate, ""

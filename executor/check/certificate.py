@@ -3,10 +3,20 @@
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
-from connectors.spec import Effect, Integrity
+from connectors.canonical import canonical
+from connectors.spec import Effect, Integrity, JsonObject
 from executor.check.budgets import Budgets
+from executor.plan.model import Arg
+from executor.plan.refs import refs_of_args
+
+_Args: TypeAdapter[tuple[Arg, ...]] = TypeAdapter(tuple[Arg, ...])
+
+
+def read_args(given: tuple[JsonObject, ...]) -> tuple[Arg, ...]:
+    """Arguments in the plan language; raises `ValueError` for what is none."""
+    return _Args.validate_json(canonical([*given]))
 
 
 class _Frozen(BaseModel):
@@ -83,10 +93,38 @@ class StepDecision(_Frozen):
     observed: str | None = None  # what policy would have said, where it only observes
 
 
+class UndoDecision(_Frozen):
+    """Whether the effect of a step can be taken back: `can`, `cannot`, or not after this `pivot`.
+
+    `args` are in the plan language, over the call's own arguments (`input`) and its output
+    (`result`); `labels` are by target pointer.
+    """
+
+    step: str
+    kind: Literal["can", "cannot", "pivot"]
+    why: str = ""
+    action: str | None = None
+    args: tuple[JsonObject, ...] = ()
+    labels: dict[str, ValueLabel] = {}
+    safe_when_absent: bool = False
+    parallel: bool = False
+    deadline_s: float = 0.0
+
+    @property
+    def bound(self) -> tuple[Arg, ...]:
+        """Its arguments, read."""
+        return read_args(self.args)
+
+    @property
+    def needs_result(self) -> bool:
+        """Whether it takes the output of the call that it undoes."""
+        return any(use.ref.root == "result" for use in refs_of_args(self.bound, ""))
+
+
 class Options(_Frozen):
     """Run options, set by an operator or a playbook, never by a model."""
 
-    on_failure: Literal["stop", "continue"] = "stop"
+    on_failure: Literal["stop", "undo", "continue"] = "stop"
     on_uncertain: Literal["wait", "continue"] = "wait"
 
 
@@ -99,6 +137,11 @@ class Certificate(_Frozen):
     options: Options = Options()
     budgets: Budgets = Budgets()  # a run keeps those that its plan was accepted under
     steps: tuple[StepDecision, ...] = ()
+    undo: tuple[UndoDecision, ...] = ()  # of every step that acts
+
+    def undo_of(self, step: str) -> UndoDecision | None:
+        """How a step is taken back; None for one that does not act."""
+        return next((each for each in self.undo if each.step == step), None)
 
     def of(self, step: str) -> StepDecision:
         """The decision on one step; `KeyError` if the plan has no such step."""

@@ -81,6 +81,28 @@ class Finish:
     result: JsonValue
     standing: tuple[str, ...]
     uncertain: tuple[str, ...]
+    undone: tuple[str, ...] = ()
 
 
-Command = Record | OpenGate | Perform | LookUp | Wait | Finish
+@dataclass(frozen=True)
+class Abort:
+    """Cut off a read that is under way: nobody needs its answer any more."""
+
+    step: str
+    iteration: str
+
+
+@dataclass(frozen=True)
+class Poll:
+    """Ask the service how a call stands that it accepted and has not finished."""
+
+    step: str
+    iteration: str
+    n: int
+    action: ActionSpec
+    key: str
+    handle: str
+    since: float
+
+
+Command = Record | OpenGate | Perform | LookUp | Poll | Abort | Wait | Finish

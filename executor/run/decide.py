@@ -6,19 +6,25 @@ Three questions, in this order:
 2. What becomes of every step that is ready? Its verdict (`instance.py`, `items.py`) ends the
    step, which is recorded, or names the next call, gate or look-up, or says what it waits for.
 3. If nothing can be done now: wait for the first of what is awaited, or finish.
+
+A run that goes back (`course.py`) asks between the first and the second what is to be undone next
+(`undo.py`); its own steps then only find out what may have happened.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from connectors.spec import Effect, JsonObject
+from connectors.spec import JsonObject
 from executor.check.admit import Accepted
 from executor.fn import FUNCTIONS
 from executor.plan.graph import Graph, data_sources, graph, order, upstream
 from executor.plan.model import Step
 from executor.plan.refs import OWN_ROOTS
 from executor.run import events as e
-from executor.run.commands import Command, Finish, Record, Wait
+from executor.run.commands import Abort, Command, Finish, Record, Wait
+from executor.run.course import Course, course, matters_to_undo
+from executor.run.course import goes_on as may_go_on
+from executor.run.effects import effects_of
 from executor.run.facts import facts
 from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage, standing
 from executor.run.hold import held
@@ -27,6 +33,7 @@ from executor.run.items import Items, outcome
 from executor.run.resolve import Scope, build_answer
 from executor.run.state import RunState
 from executor.run.tally import Tally
+from executor.run.undo import Saga
 from executor.run.verdicts import (
     Done,
     Failed,
@@ -42,7 +49,9 @@ from executor.run.verdicts import (
 _Passage = tuple[str, Failed] | Failed | Skipped | Next | Waiting | Passage
 MOST_AT_ONCE = 32  # calls of one run that are under way together
 # What a run is said to wait for, if it waits for several things: what needs a person comes first.
-_REASONS = ("reconcile", "credentials", "approval", "stop", "service", "rate_limit", "retry")
+_REASONS = (
+    "reconcile", "credentials", "approval", "stop", "callback", "service", "rate_limit", "retry",
+)  # fmt: skip
 
 
 def decide(accepted: Accepted, state: RunState, outside: Outside) -> tuple[Command, ...]:
@@ -51,14 +60,34 @@ def decide(accepted: Accepted, state: RunState, outside: Outside) -> tuple[Comma
         return ()
     if records := tuple(facts(accepted, state, outside)):
         return records
+    if aborts := tuple(_aborts(accepted, state, outside)):
+        return aborts
     tally = Tally(accepted, state, outside.in_flight)
+    goes_back = course(accepted, state) is Course.BACK
+    saga = Saga(accepted, state, outside, tally)
+    if goes_back and (records := tuple(saga.records())):
+        return records
     moves = _Round(accepted, state, outside, tally).moves()
     if moves.records:
         return tuple(moves.records)
     moves.hold(tally, outside)
+    for step, each in saga.verdicts() if goes_back else ():
+        moves.add(step, each)
     if moves.commands:
         return tuple(moves.commands)
     return (_wait_or_finish(accepted, state, outside, moves.waits),)
+
+
+def _aborts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Abort]:
+    """Reads that are under way after a cancel: nobody needs their answers."""
+    if state.cancelled is None:
+        return
+    steps = {step.id: step for step in accepted.plan.steps}
+    for place in sorted(outside.in_flight):
+        step = steps.get(place[0])
+        action = None if step is None else accepted.actions.get(step.action)
+        if action is not None and not action.is_write:
+            yield Abort(*place)
 
 
 @dataclass(frozen=True)
@@ -191,7 +220,7 @@ class _Round:
         whole = self._instance(step, scope, lambda: Asked.of({}), {})
         room = MOST_AT_ONCE - len(self.outside.in_flight) - len(moves.commands)
         verdicts = [*Items(whole, room).verdicts()]
-        goes_on = self.accepted.certificate.options.on_failure == "continue"
+        goes_on = may_go_on(self.accepted, self.state)
         if not goes_on and any(place and isinstance(each, Failed) for place, each in verdicts):
             # An item has failed: begin no other one, but settle what may have happened.
             stopping = replace(whole, around=replace(whole.around, is_stopping=True))
@@ -220,12 +249,12 @@ class _Round:
 
     def _around(self, step: str) -> Surroundings:
         options = self.accepted.certificate.options
-        has_failed = bool(self.state.failed) and options.on_failure != "continue"
+        is_cancelled = self.state.cancelled is not None
         doubtful = any(place[0] != step for place in self.state.doubts)
         return Surroundings(
             tally=self.tally,
-            is_stopping=self.state.cancelled is not None or has_failed,
-            is_cancelled=self.state.cancelled is not None,
+            is_stopping=course(self.accepted, self.state) is not Course.FORWARD,
+            is_cancelled=is_cancelled and not matters_to_undo(self.accepted, self.state, step),
             uncertain_elsewhere=doubtful and options.on_uncertain != "continue",
         )
 
@@ -234,8 +263,12 @@ def _wait_or_finish(
     accepted: Accepted, state: RunState, outside: Outside, waits: list[tuple[str, Waiting]]
 ) -> Wait | Finish:
     if state.cancelled is not None:
-        # Whoever cancelled is told what is in doubt, and nobody is waited for.
-        waits = [each for each in waits if each[1].until is not None]
+        # Whoever cancelled is told what is in doubt; nobody is waited for, but to undo it.
+        waits = [
+            (step, each)
+            for step, each in waits
+            if each.until is not None or matters_to_undo(accepted, state, step)
+        ]
     times = [each.until for _, each in waits if each.until is not None]
     if outside.in_flight:
         return Wait("flight", min(times, default=None), ())
@@ -248,15 +281,7 @@ def _wait_or_finish(
 
 
 def _finish(accepted: Accepted, state: RunState) -> Finish:
-    standing, unknown = set[str](), set[str]()
-    for (step, _), attempts in state.attempts.items():
-        for each in attempts:
-            if each.intent.effect is Effect.READ:
-                continue
-            if each.has_happened:
-                standing.add(step)
-            elif each.is_uncertain or each.is_abandoned:
-                unknown.add(step)
+    effects = effects_of(state)
     result = build_answer(accepted.plan.answer, Scope(accepted.inputs.values, state.done))
     code = state.first_failure
     status = "failed" if code else "succeeded"
@@ -264,7 +289,12 @@ def _finish(accepted: Accepted, state: RunState) -> Finish:
         status = code = "cancelled"
     if status == "succeeded":
         _check_all_ended(accepted, state)
-    return Finish(status, code, result, tuple(sorted(standing)), tuple(sorted(unknown)))
+    went_back = bool(state.undos) or course(accepted, state) is Course.BACK
+    if went_back and (effects.standing or effects.uncertain):
+        status = "compensation_incomplete"
+    elif went_back and effects.undone:
+        status = "undone"
+    return Finish(status, code, result, effects.standing, effects.uncertain, effects.undone)
 
 
 def _check_all_ended(accepted: Accepted, state: RunState) -> None:

@@ -20,7 +20,17 @@ from connectors.spec import ActionSpec, Limits
 from executor.check.admit import Accepted, restore
 from executor.check.cedar import Policy
 from executor.run import events as e
-from executor.run.commands import Command, Finish, LookUp, OpenGate, Perform, Record, Wait
+from executor.run.commands import (
+    Abort,
+    Command,
+    Finish,
+    LookUp,
+    OpenGate,
+    Perform,
+    Poll,
+    Record,
+    Wait,
+)
 from executor.run.decide import decide
 from executor.run.flights import Flights
 from executor.run.perform import Performer, new_event
@@ -54,6 +64,7 @@ class Machine:
     on_change: Callable[[Due], None] = lambda _: None
     _bells: dict[str, asyncio.Event] = field(default_factory=dict)
     slots: Slots = field(default_factory=Slots)
+    is_alone: bool = True  # no other process can still be at a run that this one takes over
     halted: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def drive(self, due: Due, driver: str) -> None:
@@ -137,6 +148,7 @@ class _Drive:
             in_flight=self._flights.places,
             not_before=self._flights.not_before,
             look_again=self._flights.look_again,
+            is_alone=self._machine.is_alone,
         )
         commands = decide(accepted, self._state, outside)
         if self._machine.halted.is_set() and not _is_written_only(commands):
@@ -166,8 +178,10 @@ class _Drive:
                     await self._open_gate(accepted, command, outside.policy)
                 case Perform():
                     self._call(command, outside.policy.version)
-                case LookUp():
+                case LookUp() | Poll():
                     self._search(accepted, command)
+                case Abort():
+                    await self._flights.abort((command.step, command.iteration))
                 case Finish():
                     return not await self._finish(command)
         self._flights.leave_reserved()
@@ -181,16 +195,17 @@ class _Drive:
             partial(self._performer.perform, self._claim, command, policy_version),
         )
 
-    def _search(self, accepted: Accepted, command: LookUp) -> None:
-        lookup = command.action.lookup
-        spec = accepted.actions[lookup.action if lookup else ""]
-        self._flights.begin(
-            (command.step, command.iteration),
-            spec.connection,
-            self._places(spec),
-            partial(self._performer.look_up, self._claim, command, spec),
-            is_search=True,
+    def _search(self, accepted: Accepted, command: LookUp | Poll) -> None:
+        performer, action = self._performer, command.action
+        asked = action.lookup if isinstance(command, LookUp) else action.status
+        spec = accepted.actions[asked.action if asked else ""]
+        search = (
+            partial(performer.look_up, self._claim, command, spec)
+            if isinstance(command, LookUp)
+            else partial(performer.poll, self._claim, command, spec)
         )
+        place = (command.step, command.iteration)
+        self._flights.begin(place, spec.connection, self._places(spec), search, is_search=True)
 
     def _places(self, action: ActionSpec) -> int | None:
         """How many calls of the connection may be under way together."""
@@ -226,6 +241,7 @@ class _Drive:
             result=finish.result,
             standing=list(finish.standing),
             uncertain=list(finish.uncertain),
+            undone=list(finish.undone),
         )
         claim, now = self._claim, self._machine.clock()
 

@@ -1,9 +1,47 @@
 """What became of a step's effect, in the fewest words that are true."""
 
+from dataclasses import dataclass
+
 from connectors.spec import Effect
 from executor.fn import FUNCTIONS
 from executor.plan.model import Step
-from executor.run.state import Attempt, RunState
+from executor.run.state import Attempt, Place, RunState, undo_place, undoes
+
+
+@dataclass(frozen=True)
+class Effects:
+    """The steps whose effects stand, may have happened, and were taken back, in order."""
+
+    standing: tuple[str, ...]
+    uncertain: tuple[str, ...]
+    undone: tuple[str, ...]
+
+
+def effects_of(state: RunState) -> Effects:
+    """What became of everything that acted; item by item where something was to be undone."""
+    standing, uncertain, undone = set[str](), set[str](), set[str]()
+    for place, attempts in state.attempts.items():
+        if undoes(place) is not None:
+            continue
+        name = shown(place) if state.undos else place[0]
+        writes = [each for each in attempts if each.intent.effect is not Effect.READ]
+        if state.is_undone(place):
+            undone.add(name)
+            continue
+        calls = state.attempts.get(undo_place(place), ())
+        happened = any(each.has_happened for each in writes)
+        if happened and any(each.may_have_happened for each in calls):
+            uncertain.add(name)  # whether it was taken back
+        elif happened:
+            standing.add(name)
+        if any(each.is_uncertain or each.is_abandoned for each in writes if not each.has_happened):
+            uncertain.add(name)
+    return Effects(tuple(sorted(standing)), tuple(sorted(uncertain)), tuple(sorted(undone)))
+
+
+def shown(place: Place) -> str:
+    """A step, or an item of it, as people read it."""
+    return f"{place[0]}[{place[1]}]" if place[1] else place[0]
 
 
 def effect_of_step(state: RunState, step: Step) -> str:
@@ -15,12 +53,14 @@ def effect_of_step(state: RunState, step: Step) -> str:
         return "none, nothing was sent"
     if places[0][0].intent.effect is Effect.READ:
         return "none, a read"
+    undone = sum(place[0] == step.id and state.is_undone(place) for place in state.undos)
     if step.each is None:
-        return _of_place(places[0])
+        return _of_place(places[0]) + (", then undone" if undone else "")
     applied = sum(any(each.has_happened for each in found) for found in places)
     unknown = sum(_is_unknown(found) for found in places)
     told = f"applied for {applied} of {len(places)} items"
-    return told + (f", uncertain for {unknown}" if unknown else "")
+    told += f", uncertain for {unknown}" if unknown else ""
+    return told + (f", then undone for {undone}" if undone else "")
 
 
 def _is_unknown(attempts: tuple[Attempt, ...]) -> bool:

@@ -176,6 +176,7 @@ class AttemptEnded(_Event):
     failure: Failure | None = None
     request_id: str | None = None
     replayed: bool = False
+    handle: str | None = None  # of `applied_pending`: what the service is asked about it with
 
 
 class ItemFailure(BaseModel):
@@ -232,24 +233,33 @@ class ReconcileResolved(_Event):
     iteration: str
     n: int
     resolution: Literal["applied", "absent", "abandoned"]
-    by: str  # "key", "lookup", or the principal who said so
+    by: str  # "key", "lookup", "repetition", "status", or who said so
     reason: str = ""
     output: JsonValue = None
 
 
 class UndoStarted(_Event):
-    """A compensation began."""
+    """A compensation began: from now on the effect of this step or item is being taken back."""
 
     type: Literal["undo.started"] = "undo.started"
     step: str
+    iteration: str = ""
+    action: str
 
 
 class UndoEnded(_Event):
-    """A compensation ended."""
+    """A compensation ended, or cannot begin; where it is not undone, `code` says why.
+
+    `effect` says whether the compensation itself happened.
+    """
 
     type: Literal["undo.ended"] = "undo.ended"
     step: str
+    iteration: str = ""
     undone: bool
+    code: str | None = None
+    message: str = ""
+    effect: EffectHappened = "no"
 
 
 class CancelRequested(_Event):
@@ -257,11 +267,14 @@ class CancelRequested(_Event):
 
     type: Literal["cancel.requested"] = "cancel.requested"
     by: str
-    mode: str
+    mode: Literal["stop", "undo"]
 
 
 class RunFinished(_Event):
-    """Nothing more will happen; effects that stand or are unknown are listed by step."""
+    """Nothing more will happen; effects that stand, are unknown or were undone, by step.
+
+    Where effects were taken back, those of an each-step are listed by item: `step[3]`.
+    """
 
     type: Literal["run.finished"] = "run.finished"
     status: str
@@ -269,6 +282,7 @@ class RunFinished(_Event):
     result: JsonValue = None
     standing: list[str] = []
     uncertain: list[str] = []
+    undone: list[str] = []
 
 
 Event = (

@@ -6,7 +6,7 @@ from connectors.spec import Effect
 from executor.check.admit import Accepted
 from executor.run import events as e
 from executor.run.commands import Record
-from executor.run.state import Attempt, RunState
+from executor.run.state import Attempt, RunState, undo_place
 from executor.run.verdicts import Outside
 
 
@@ -17,18 +17,27 @@ def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Rec
     for place, attempts in state.attempts.items():
         for attempt in attempts:
             if attempt.ended is None and place not in outside.in_flight:
-                yield Record(_lost(attempt))
+                is_read = attempt.intent.effect is Effect.READ
+                cut_off = is_read and state.cancelled is not None
+                yield Record(_lost(attempt, is_cut_off=cut_off))
         learned = [*_learned_by_repetition(attempts)]
         yield from learned or _learned_with_a_later_one(attempts)
+    for place, undoing in state.undos.items():
+        calls = state.attempts.get(undo_place(place), ())
+        if undoing.ended is None and any(each.has_happened for each in calls):
+            done = e.UndoEnded(step=place[0], iteration=place[1], undone=True, effect="yes")
+            yield Record(done)
     for gate in state.open_gates:
         if gate.opened.expires_at <= outside.now:
             yield Record(e.ApprovalExpired(approval=gate.opened.approval))
 
 
-def _lost(attempt: Attempt) -> e.AttemptEnded:
+def _lost(attempt: Attempt, *, is_cut_off: bool) -> e.AttemptEnded:
     """Nobody makes this call any more, and nobody wrote down how it ended."""
     intent = attempt.intent
     message = "the process ended before an answer was recorded"
+    if is_cut_off:
+        message = "cut off: the run is being cancelled"
     return e.AttemptEnded(
         step=intent.step,
         iteration=intent.iteration,

@@ -118,6 +118,16 @@ class Flights:
             if held.reason != "rate_limit":
                 del self.not_before[at]
 
+    async def abort(self, place: Place) -> None:
+        """Cut one off; what it was is in the journal, or never began."""
+        flight = self._flights.pop(place, None)
+        if flight is None:
+            return
+        flight.task.cancel()
+        (result,) = await asyncio.gather(flight.task, return_exceptions=True)
+        if isinstance(result, Slot):
+            result.release()
+
     def leave_reserved(self) -> None:
         """Give back the places of calls that are not wanted any more."""
         for slot in self._reserved.values():

@@ -32,7 +32,7 @@ from executor.check.admit import Accepted
 from executor.fn import FUNCTIONS, FnError
 from executor.plan.model import Step
 from executor.run import events as e
-from executor.run.commands import LookUp, Perform
+from executor.run.commands import LookUp, Perform, Poll
 from executor.run.gates import Asked, Gatekeeper, Passage
 from executor.run.keys import args_hash, jitter_of
 from executor.run.resolve import ResolveError, Scope, bind, check_guards, first_false
@@ -131,6 +131,8 @@ class Instance:
         """Say what becomes of it now."""
         if self.place in self.outside.in_flight:
             return Waiting("flight")
+        if self.place in self.state.undos:
+            return Halted()  # it is being taken back
         last = self.state.last(self.place)
         if last is None:
             return self._call(None)
@@ -157,7 +159,9 @@ class Instance:
         found = told.resolved
         if found is None or found.resolution == "abandoned":
             return Failed("abandoned", found.reason if found else "", "unknown")
-        if found.by != "lookup":
+        if found.by == "status":
+            return Failed("refused", found.reason or "the service gave it up")
+        if found.by != "lookup" and not found.by.startswith("evidence:"):
             return self._call(last)  # a person said: send it again
         if told is not last:
             return self._refused(last)
@@ -230,14 +234,28 @@ class Instance:
 
     def _find_out(self, doubt: Attempt, *, absent_from: float) -> Verdict:
         """Search at the service where one can, or else let a person decide."""
-        lookup = self.action.lookup
+        lookup, status = self.action.lookup, self.action.status
+        held = self.outside.look_again.get(self.place, 0.0)
+        key, since = doubt.intent.key, _since(doubt)
+        handle = doubt.ended.handle if doubt.ended else None
+        if status is not None and handle is not None and status.action in self.accepted.actions:
+            if held > self.outside.now:
+                return Waiting("callback", None if held == inf else held)
+            return Next(Poll(*self.place, doubt.intent.n, self.action, key, handle, since))
         if lookup is None or lookup.action not in self.accepted.actions:
             return Waiting("reconcile")
-        held = self.outside.look_again.get(self.place, 0.0)
         if held > self.outside.now:
             return Waiting("reconcile", None if held == inf else held)
-        key, since = doubt.intent.key, _since(doubt)
+        if self._may_still_be_sent(doubt):
+            absent_from = max(absent_from, doubt.intent.send_before + self.action.settle_s)
         return Next(LookUp(*self.place, doubt.intent.n, self.action, key, since, absent_from))
+
+    def _may_still_be_sent(self, doubt: Attempt) -> bool:
+        """Whether another process may be about to make the call that this one took over."""
+        lost = doubt.ended is not None and doubt.ended.state == "uncertain"
+        failure = doubt.ended.failure if doubt.ended else None
+        is_lost = lost and failure is not None and failure.kind == Kind.CANCELLED
+        return is_lost and not self.outside.is_alone
 
     def _call(self, last: Attempt | None, doubt: Attempt | None = None) -> Verdict:
         """Call, once its time has come; with a doubt, to settle what was begun before."""
@@ -247,6 +265,8 @@ class Instance:
         hashed = last.intent.args_hash if last else args_hash(self.arguments)
         if last is not None and last.resolved is None:
             due = retry_at(last, n - 1, jitter_of(last.intent.key, n))
+            if doubt is not None and self._may_still_be_sent(doubt):
+                due = max(due, doubt.intent.send_before)
             if due > self.outside.now:
                 return Waiting(_wait_name(last), due)
         held = self.outside.held(self.place, self.action.connection)
@@ -256,9 +276,7 @@ class Instance:
         if message is not None:
             over = Failed("budget-exceeded", message)
             return over if doubt is None else self._find_out(doubt, absent_from=inf)
-        tally, place = self.around.tally, self.place
-        keeper = Gatekeeper(self.accepted, self.state, self.outside, tally, *place, self.action)
-        passage = keeper.judge((self.arguments,), self.asked)
+        passage = self._passage()
         if isinstance(passage, Failed) and doubt is not None:
             return self._find_out(doubt, absent_from=inf)
         if not isinstance(passage, Passage):
@@ -272,6 +290,12 @@ class Instance:
                 passage.grants, passage.observed,
             )
         )  # fmt: skip
+
+    def _passage(self) -> Failed | Next | Waiting | Passage:
+        """Whether policy and approvals let it pass."""
+        tally, place = self.around.tally, self.place
+        keeper = Gatekeeper(self.accepted, self.state, self.outside, tally, *place, self.action)
+        return keeper.judge((self.arguments,), self.asked)
 
     def _over_budget(self, *, settles: bool) -> str | None:
         tally = self.around.tally

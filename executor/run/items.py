@@ -15,6 +15,7 @@ from executor.fn import FUNCTIONS
 from executor.plan.graph import graph, order
 from executor.plan.model import Step
 from executor.plan.refs import parse_ref
+from executor.run.course import goes_on
 from executor.run.events import ItemFailure
 from executor.run.gates import Asked, Gatekeeper, Passage
 from executor.run.instance import Instance, compute, prepare
@@ -74,7 +75,7 @@ class Items:
 
     @property
     def _goes_on(self) -> bool:
-        return self.whole.accepted.certificate.options.on_failure == "continue"
+        return goes_on(self.whole.accepted, self.whole.state)
 
     @property
     def _step(self) -> Step:

@@ -15,12 +15,13 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.spec import ActionSpec, CallContext, Limits
+from connectors.spec import ActionSpec, CallContext, JsonObject, Limits
 from executor.breaker import Evidence, evidence_of
 from executor.run import events as e
-from executor.run.commands import LookUp, Perform
+from executor.run.commands import LookUp, Perform, Poll
 from executor.run.keys import idempotency_key, jitter_of
 from executor.run.resolve import Absent, Scope, value_at
+from executor.run.state import undoes
 from executor.store import journal, permits
 from executor.store.drives import Claim
 from executor.store.errors import StorePausedError
@@ -80,6 +81,7 @@ class Performer:
             observed=command.observed,
             timeout_s=command.action.timeout_s,
             limits=self.limits_of(command.action),
+            takes_back=undoes((command.step, command.iteration)) is not None,
         )
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = time.monotonic(), self.clock()
@@ -97,41 +99,77 @@ class Performer:
         """Search for an attempt's effect; returns when to look again, or None once it is known."""
         by = command.action.lookup
         assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
+        answer = await self._ask(claim, command, lookup, {by.by: command.key})
+        if isinstance(answer, float):
+            return answer
+        found = None if answer is None else _found(answer.output, by.found_at)
+        if found is None and self.clock() < command.absent_from:
+            return min(self._again(command), command.absent_from)
+        await self._learn(claim, command, found is not None, "lookup", found)
+        return None
+
+    async def poll(self, claim: Claim, command: Poll, asked: ActionSpec) -> float | None:
+        """Ask how an accepted call stands; returns when to ask again, or None once it is over."""
+        status = command.action.status
+        assert status is not None  # noqa: S101 - `decide` polls only what has a status
+        answer = await self._ask(claim, command, asked, {status.by: command.handle})
+        if isinstance(answer, float):
+            return answer
+        word = None if answer is None else _at(answer.output, status.state_at)
+        if answer is None or word not in (*status.done, *status.failed):
+            return self._again(command)
+        if word in status.failed:
+            await self._learn(claim, command, False, "status", None, f"the service says {word}")
+            return None
+        output = _at(answer.output, status.output_at)
+        known = None if isinstance(output, Absent) else output
+        await self._learn(claim, command, True, "status", known)
+        return None
+
+    async def _ask(
+        self, claim: Claim, command: LookUp | Poll, asked: ActionSpec, arguments: JsonObject
+    ) -> Applied | float | None:
+        """Make a call that finds something out: its answer, None for "no such thing", or when."""
         began = self.clock()
-        permit = partial(permits.take, tenant=claim.tenant, connection=lookup.connection)
-        allowed, most_s = self.limits_of(lookup), LOOKUP_TIMEOUT_S
+        permit = partial(permits.take, tenant=claim.tenant, connection=asked.connection)
+        allowed, most_s = self.limits_of(asked), LOOKUP_TIMEOUT_S
         blocked = await self.store.write(
             partial(permit, allowed=allowed, now=began, trial_s=most_s)
         )
         if blocked is not None:
             return began + STOPPED_AGAIN_S if blocked.retry_at is None else blocked.retry_at
         context = _context(claim, command, command.key, time.monotonic() + LOOKUP_TIMEOUT_S)
-        found: JsonValue = None
         try:
-            outcome = await self.call(lookup, {by.by: command.key}, context)
+            outcome = await self.call(asked, arguments, context)
         except ConnectorError as error:
-            await self._tell(claim, lookup, self._asked(error), error, began)
-            if not (isinstance(error, Refused) and error.kind is Kind.NOT_FOUND):
-                return max(self._again(command), self._asked(error))
-        else:
-            await self._tell(claim, lookup, None, None, began)
-            if not isinstance(outcome, Applied):
-                return self._again(command)
-            found = _found(outcome.output, by.found_at)
-        if found is None and self.clock() < command.absent_from:
-            return min(self._again(command), command.absent_from)
+            await self._tell(claim, asked, self._asked(error), error, began)
+            if isinstance(error, Refused) and error.kind is Kind.NOT_FOUND:
+                return None
+            return max(self._again(command), self._asked(error))
+        await self._tell(claim, asked, None, None, began)
+        return outcome if isinstance(outcome, Applied) else self._again(command)
+
+    async def _learn(
+        self,
+        claim: Claim,
+        command: LookUp | Poll,
+        happened: bool,
+        by: str,
+        output: JsonValue,
+        reason: str = "",
+    ) -> None:
         event = e.ReconcileResolved(
             step=command.step,
             iteration=command.iteration,
             n=command.n,
-            resolution="absent" if found is None else "applied",
-            by="lookup",
-            output=found,
+            resolution="applied" if happened else "absent",
+            by=by,
+            reason=reason,
+            output=output,
         )
         await self._write(claim, command, event)
-        return None
 
-    def _again(self, command: LookUp) -> float:
+    def _again(self, command: LookUp | Poll) -> float:
         """When to look again: soon at first, then ever more rarely; infinite once it is futile."""
         now = self.clock()
         age = now - command.since
@@ -181,6 +219,7 @@ class Performer:
             failure=_unreadable(outcome),
             request_id=outcome.request_id,
             replayed=isinstance(outcome, Applied) and outcome.replayed,
+            handle=outcome.handle or None if isinstance(outcome, Pending) else None,
         )
 
     def _failure(self, error: ConnectorError) -> tuple[e.AttemptState, e.Failure]:
@@ -206,7 +245,7 @@ class Performer:
     async def _write(
         self,
         claim: Claim,
-        command: Perform | LookUp,
+        command: Perform | LookUp | Poll,
         event: e.AttemptEnded | e.ReconcileResolved,
         told: Told | None = None,
     ) -> None:
@@ -240,7 +279,7 @@ def _spread(blocked: Blocked, now: float, jitter: float) -> Blocked:
     return replace(blocked, retry_at=blocked.retry_at + jitter * most)
 
 
-def _context(claim: Claim, command: Perform | LookUp, key: str, until: float) -> CallContext:
+def _context(claim: Claim, command: Perform | LookUp | Poll, key: str, until: float) -> CallContext:
     return CallContext(
         tenant=claim.tenant,
         run=claim.id,
@@ -269,8 +308,12 @@ def _unreadable(outcome: Outcome) -> e.Failure | None:
     return e.Failure(kind="internal", message=outcome.reason)
 
 
+def _at(output: JsonValue, at: str) -> JsonValue | Absent:
+    return value_at(Scope({}, {"it": output}), f"it/{at}" if at else "it")
+
+
 def _found(output: JsonValue, at: str) -> JsonValue:
-    here = value_at(Scope({}, {"it": output}), f"it/{at}" if at else "it")
+    here = _at(output, at)
     if isinstance(here, Absent):
         return None
     if isinstance(here, list):

@@ -7,11 +7,14 @@ from sqlalchemy import Connection
 from connectors.spec import Effect
 from executor.run import events as e
 from executor.run.perform import new_event
+from executor.run.state import Place, undoes
 from executor.store import approvals, attempts, drives, journal
+from executor.store.attempts import AttemptRow
 from executor.store.drives import Due
 from executor.store.store import Store
 
 CODE = "drive-broken"
+_UNKNOWN = ("intent", "uncertain", "applied_pending", "abandoned")
 _HAPPENED = ("applied", "applied_unreadable", "resolved_applied")
 
 
@@ -27,12 +30,20 @@ def _put_aside(c: Connection, due: Due, driver: str, now: float) -> None:
     writes = [
         row for row in attempts.read(c, due.tenant, due.id) if row.effect != Effect.READ.value
     ]
+    # An effect is taken back once a call of its undo happened.
+    undone = {undoes(_place(row)) for row in writes if row.state in _HAPPENED}
+    acts = [row for row in writes if undoes(_place(row)) is None and _place(row) not in undone]
     finished = e.RunFinished(
         status="quarantined",
         code=CODE,
-        standing=sorted({row.step for row in writes if row.state in _HAPPENED}),
-        uncertain=sorted({row.step for row in writes if row.state in ("intent", "uncertain")}),
+        standing=sorted({row.step for row in acts if row.state in _HAPPENED}),
+        uncertain=sorted({row.step for row in acts if row.state in _UNKNOWN}),
+        undone=sorted({place[0] for place in undone if place is not None}),
     )
     journal.append(c, due.tenant, due.id, [new_event(finished)], now, claim=claim)
     approvals.close(c, due.tenant, due.id, "void")
     drives.end_drive(c, claim, status="quarantined", now=now, code=CODE)
+
+
+def _place(row: AttemptRow) -> Place:
+    return (row.step, row.iteration)

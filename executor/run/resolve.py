@@ -83,18 +83,23 @@ def bind(step: Step, scope: Scope, schema: JsonObject) -> JsonObject:
 
     `schema` is the action's input schema: it says which places are an array's.
     """
+    if step.action == "fn.first_of":
+        there = tuple(arg for arg in step.args if not isinstance(_value(arg, scope), Absent))
+        return {"options": []} | bind_args(there, scope, schema)
+    return bind_args(step.args, scope, schema)
+
+
+def bind_args(args: tuple[Arg, ...], scope: Scope, schema: JsonObject) -> JsonObject:
+    """Build an argument object of exactly these arguments."""
     entries: list[Entry] = []
-    for arg in step.args:
+    for arg in args:
         value = _value(arg, scope)
-        if not isinstance(value, Absent):
-            entries.append((split_pointer(arg.to), value))
-        elif step.action != "fn.first_of":
+        if isinstance(value, Absent):
             raise ResolveError("missing-value", f"nothing is at {_refs(arg)}", arg.to)
+        entries.append((split_pointer(arg.to), value))
     built = assemble(entries, Type.of(schema))
     if not isinstance(built, dict):
         raise ResolveError("type-mismatch", "the arguments are an object")
-    if step.action == "fn.first_of":
-        return {"options": []} | built
     return built
 
 
@@ -125,6 +130,11 @@ def check_guards(decision: StepDecision, arguments: JsonObject, schema: JsonObje
             if validator is not None and not isinstance(found, Absent):
                 for error in validator.iter_errors(found):
                     raise ResolveError("type-mismatch", str(error.message), guard.at)
+    check_schema(arguments, schema)
+
+
+def check_schema(arguments: JsonObject, schema: JsonObject) -> None:
+    """Check the whole argument object on the real values."""
     validator = validator_of(schema)
     if validator is None:
         raise ResolveError("type-mismatch", "the action's input schema cannot be read")

@@ -14,7 +14,7 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
 from executor.check.budgets import Amount, amounts_of, by_currency, minor_units
 from executor.check.objects import objects_of
-from executor.run.state import Place, RunState
+from executor.run.state import Place, RunState, undoes
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ class SoFar:
         found = {}
         for place, attempts in self.state.attempts.items():
             last = attempts[-1].intent
+            if undoes(place) is not None or self.state.is_undone(place):
+                continue  # it was given back
             if any(each.may_have_happened for each in attempts):
                 found[place] = amounts_of(self.accepted.actions[last.action], last.arguments)
         return found

@@ -11,7 +11,19 @@ from connectors.spec import Effect
 from executor.run import events as e
 
 Place = tuple[str, str]
-"""One step, or one item of it: (step id, iteration)."""
+"""One step, or one item of it: (step id, iteration); its undo is at a place of its own."""
+
+_UNDO = "undo/"  # no step is called so
+
+
+def undo_place(place: Place) -> Place:
+    """Where the calls stand that take back what was done at a place."""
+    return (_UNDO + place[0], place[1])
+
+
+def undoes(place: Place) -> Place | None:
+    """What is taken back at a place; None where a step itself acts."""
+    return (place[0].removeprefix(_UNDO), place[1]) if place[0].startswith(_UNDO) else None
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,7 @@ class Attempt:
     ended_at: float | None = None
     resolved: e.ReconcileResolved | None = None
     resolved_after: int = 0  # the newest attempt of the place by then; clocks may go back
+    settled: int = 0  # the number of the event that last told of it: an order that no clock has
 
     @property
     def is_applied(self) -> bool:
@@ -70,6 +83,15 @@ _OPEN = ("uncertain", "applied_unreadable", "applied_pending")
 
 
 @dataclass(frozen=True)
+class Undoing:
+    """One compensation, from its beginning to its end."""
+
+    at: float
+    started: e.UndoStarted | None = None  # None: it could not begin
+    ended: e.UndoEnded | None = None
+
+
+@dataclass(frozen=True)
 class Gate:
     """One question to an approver, and the answer; void once the same is asked anew."""
 
@@ -101,9 +123,11 @@ class RunState:
     first_failure: str | None = None  # the code of the first step or item that failed
     attempts: Mapping[Place, tuple[Attempt, ...]] = field(default_factory=dict)
     gates: Mapping[Place, tuple[Gate, ...]] = field(default_factory=dict)
+    undos: Mapping[Place, Undoing] = field(default_factory=dict)  # by what is taken back
     cancelled: e.CancelRequested | None = None
     waiting: e.WaitStarted | None = None
     finished: e.RunFinished | None = None
+    folded: int = 0  # how many events this comes of
 
     def has_ended(self, step: str) -> bool:
         """Whether nothing more will happen to the step."""
@@ -118,11 +142,19 @@ class RunState:
         """The attempt whose effect is known to have happened, if there is one."""
         return next((each for each in self.attempts.get(place, ()) if each.is_applied), None)
 
+    def is_undone(self, place: Place) -> bool:
+        """Whether what was done there, or may have been, is taken back."""
+        undoing = self.undos.get(place)
+        return undoing is not None and undoing.ended is not None and undoing.ended.undone
+
     def in_doubt(self, place: Place) -> Attempt | None:
         """The attempt of a write that may have happened, if nobody has found out yet.
 
-        A later call that was refused, or never left, says nothing about the earlier one.
+        A later call that was refused, or never left, says nothing about the earlier one. Of what
+        is undone nothing is in doubt.
         """
+        if self.is_undone(place):
+            return None
         for attempt in reversed(self.attempts.get(place, ())):
             if attempt.intent.effect is Effect.READ:
                 return None
@@ -138,10 +170,13 @@ class RunState:
 
     @cached_property
     def _effects(self) -> frozenset[Place]:
+        """What happened or may have, and was not taken back."""
         return frozenset(
             place
             for place, attempts in self.attempts.items()
             if any(each.may_have_happened for each in attempts)
+            and undoes(place) is None
+            and not self.is_undone(place)
         )
 
     @property
@@ -159,7 +194,7 @@ def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None)
     """Apply events, each with its time, in order."""
     state = state or RunState()
     for at, event in events:
-        state = _apply(state, at, event)
+        state = replace(_apply(state, at, event), folded=state.folded + 1)
     return state
 
 
@@ -183,7 +218,10 @@ def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C90
             attempts = (*state.attempts.get(place, ()), Attempt(event, at))
             return replace(state, attempts={**state.attempts, place: attempts})
         case e.AttemptEnded():
-            return _change(state, event, lambda each: replace(each, ended=event, ended_at=at))
+            settled = state.folded + 1
+            return _change(
+                state, event, lambda each: replace(each, ended=event, ended_at=at, settled=settled)
+            )
         case e.ReconcileResolved():
             return _resolved(state, event)
         case e.CancelRequested():
@@ -201,12 +239,19 @@ def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C90
             | e.PlanAccepted()
             | e.QuestionAsked()
             | e.QuestionAnswered()
-            | e.UndoStarted()
-            | e.UndoEnded()
         ):
             return state
+        case e.UndoStarted():
+            return _undoing(state, (event.step, event.iteration), Undoing(at, event))
+        case e.UndoEnded():
+            place = (event.step, event.iteration)
+            return _undoing(state, place, replace(state.undos.get(place, Undoing(at)), ended=event))
         case _:
             assert_never(event)
+
+
+def _undoing(state: RunState, place: Place, undoing: Undoing) -> RunState:
+    return replace(state, undos={**state.undos, place: undoing})
 
 
 def _done(state: RunState, event: e.StepDone) -> RunState:
@@ -247,7 +292,12 @@ def _ruled(
 def _resolved(state: RunState, event: e.ReconcileResolved) -> RunState:
     last = state.last((event.step, event.iteration))
     newest = last.intent.n if last else 0
-    return _change(state, event, lambda each: replace(each, resolved=event, resolved_after=newest))
+    settled = state.folded + 1
+    return _change(
+        state,
+        event,
+        lambda each: replace(each, resolved=event, resolved_after=newest, settled=settled),
+    )
 
 
 def _change(

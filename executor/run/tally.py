@@ -17,7 +17,7 @@ from executor.check.admit import Accepted
 from executor.check.budgets import Budgets, amounts_of, by_currency, total
 from executor.run.commands import Perform
 from executor.run.so_far import SoFar
-from executor.run.state import Attempt, Place, RunState
+from executor.run.state import Attempt, Place, RunState, undoes
 
 _NONE = Decimal(0)
 
@@ -125,15 +125,20 @@ class Tally:
 
     @cached_property
     def _unrecorded(self) -> Counter[str]:
-        steps = {each.id: each for each in self.accepted.plan.steps}
-        return Counter(steps[place[0]].action.partition(".")[0] for place in self.not_recorded)
+        actions = (self.action_at(place) for place in self.not_recorded)
+        return Counter(each.connection for each in actions if each is not None)
 
     def action_at(self, place: Place) -> ActionSpec | None:
-        """What a step calls; None for a function."""
+        """What a step calls, or what takes it back; None for a function."""
+        if (target := undoes(place)) is not None:
+            decision = self.accepted.certificate.undo_of(target[0])
+            return self.accepted.actions.get(decision.action or "") if decision else None
         step = next(each for each in self.accepted.plan.steps if each.id == place[0])
         return self.accepted.actions.get(step.action)
 
     def _moves_money(self, place: Place) -> bool:
+        if undoes(place) is not None:
+            return False  # it gives back
         action = self.action_at(place)
         is_settled = place in self.so_far.amounts  # repeated, or searched for: it counts already
         return action is not None and not is_settled and _has_amounts(action)

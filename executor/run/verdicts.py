@@ -32,6 +32,7 @@ class Outside:
     # and when searches that found nothing are repeated.
     not_before: Mapping[Place | str, Held] = field(default_factory=dict)
     look_again: Mapping[Place, float] = field(default_factory=dict)
+    is_alone: bool = True  # no other process can be about to make a call of this run
 
     def held(self, place: Place, connection: str) -> Held | None:
         """What keeps a call from beginning now, the longest of it."""

@@ -114,6 +114,18 @@ def is_open(c: Connection, tenant: str, run: str, step: str, iteration: str, n: 
     return state in OPEN
 
 
+def is_in_doubt(c: Connection, tenant: str, run: str, step: str, iteration: str) -> bool:
+    """Whether it is unknown of an attempt of this step or item if its effect happened."""
+    found = c.execute(
+        select(attempts.c.n)
+        .where(attempts.c.tenant == tenant, attempts.c.run == run)
+        .where(attempts.c.step == step, attempts.c.iteration == iteration)
+        .where(attempts.c.state == "uncertain")
+        .limit(1)
+    )
+    return found.first() is not None
+
+
 def project(
     c: Connection, tenant: str, run: str, events: Sequence[tuple[str, JsonObject]], now: float
 ) -> None:

@@ -66,6 +66,7 @@ class Intent:
     timeout_s: float
     limits: Limits | None
     observed: tuple[str, ...] = ()
+    takes_back: bool = False  # it is the undo of another call
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,9 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
     connection's permit.
     """
     check_fence(c, claim)
-    if runs.cancel_mode(c, claim.tenant, claim.id) is not None:
-        return Blocked("cancelled")
     place = (intent.step, intent.iteration, intent.n)
+    if not _may_begin_after_cancel(c, claim, intent):
+        return Blocked("cancelled")
     if not attempts.may_begin(c, claim, *place, intent.effect):
         return Blocked("open_attempt")
     for grant in intent.grants:
@@ -184,6 +185,19 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
     }
     append(c, claim.tenant, claim.id, [NewEvent("intent.recorded", told)], now)
     return send_before
+
+
+def _may_begin_after_cancel(c: Connection, claim: Claim, intent: Intent) -> bool:
+    """Whether the run is not being cancelled, or this takes back, or settles what is to be."""
+    match runs.cancel_mode(c, claim.tenant, claim.id):
+        case None:
+            return True
+        case "undo":
+            return intent.takes_back or attempts.is_in_doubt(
+                c, claim.tenant, claim.id, intent.step, intent.iteration
+            )
+        case _:
+            return False
 
 
 def record_outcome(

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
 from executor.store.drives import Claim, Due, wake
 from executor.store.tables import runs
@@ -81,11 +81,17 @@ def newest(
 
 
 def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) -> bool:
-    """Ask for no new effects; False if the run has ended or is being cancelled already."""
+    """Ask for no new effects; False if the run has ended or is being cancelled already.
+
+    Who asked only to stop may still ask to undo. One comparison decides against the run's end.
+    """
+    weaker: ColumnElement[bool] = runs.c.cancel_mode.is_(None)
+    if mode == "undo":
+        weaker = or_(weaker, runs.c.cancel_mode == "stop")
     asked = c.execute(
         update(runs)
         .where(runs.c.tenant == tenant, runs.c.id == run)
-        .where(runs.c.cancel_mode.is_(None), runs.c.status.not_in(ENDED))
+        .where(weaker, runs.c.status.not_in(ENDED))
         .values(cancel_mode=mode, updated_at=now)
     )
     if asked.rowcount == 1:

@@ -257,8 +257,8 @@ class Play:
             )
         )
 
-    def cancel(self) -> None:
-        self.write(e.CancelRequested(by="requester", mode="stop"))
+    def cancel(self, mode: Any = "stop") -> None:
+        self.write(e.CancelRequested(by="requester", mode=mode))
 
     def open(self, gate: OpenGate) -> str:
         """Ask, as the drive does; returns the approval's id."""

@@ -1,0 +1,300 @@
+"""Taking back what a run did: which effects, in which order, and what becomes of each.
+
+An undo is registered before the call that it takes back: what it calls and how its arguments come
+about is sealed with the plan, and the values are those of the journal, recorded before the call
+(`input`) and with its answer (`result`). Nothing is asked of anybody anew.
+
+1. Targets are the effects that happened, item by item. One that may have happened is found out
+   first, unless its undo is safe where there is nothing to take back.
+2. An effect is taken back once everything is that depends on it; where that failed, it stays.
+   What has no undo stays too, and holds nobody up.
+3. Of several that could be next the one goes first that happened last, and one at a time; beside
+   each other only those whose manifests allow it.
+4. An undo has attempts, a key and a journal of its own, waits for rate limits, and asks policy. No
+   approval is asked for it: who approved the plan saw it. No budget stops it: it gives back.
+5. It is tried until its deadline. What could not be undone is listed as standing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from connectors.spec import ActionSpec, Effect, JsonObject, Label
+from executor.check.admit import Accepted
+from executor.check.cedar import Judgement, PolicyQuestion
+from executor.check.certificate import UndoDecision
+from executor.plan.graph import graph, upstream
+from executor.run import events as e
+from executor.run.commands import Record
+from executor.run.course import has_happened
+from executor.run.effects import shown
+from executor.run.gates import Asked, Passage
+from executor.run.instance import Instance
+from executor.run.resolve import ResolveError, Scope, bind_args, check_schema
+from executor.run.state import Attempt, Place, RunState, undo_place, undoes
+from executor.run.tally import Tally
+from executor.run.verdicts import (
+    Failed,
+    Next,
+    Outside,
+    Surroundings,
+    Verdict,
+    Waiting,
+)
+
+
+@dataclass(frozen=True)
+class Saga:
+    """The way back of one run at one moment."""
+
+    accepted: Accepted
+    state: RunState
+    outside: Outside
+    tally: Tally
+
+    def records(self) -> Iterator[Record]:
+        """What begins or ends now: compensations that are next, and those that are over."""
+        for place in self._open:
+            if (ended := self._ended(place)) is not None:
+                yield Record(ended)
+        if self._acts_forward:
+            return
+        for place in self.targets:
+            if place not in self.state.undos and (why := self._stands_in_the_way(place)):
+                yield Record(_not_undone(place, "undo-blocked", why))
+        if not any(self._ended(place) for place in self._open):
+            yield from (self._begun(place) for place in self._next())
+
+    def verdicts(self) -> Iterator[tuple[str, Next | Waiting]]:
+        """What is to be done, or waited for, of the compensations that have begun."""
+        for place in self._open:
+            verdict = self._verdict(place)
+            if isinstance(verdict, Waiting):
+                yield undo_place(place)[0], self._until_its_end(place, verdict)
+            elif isinstance(verdict, Next):
+                yield undo_place(place)[0], verdict
+
+    @cached_property
+    def targets(self) -> tuple[Place, ...]:
+        """What can be taken back and happened, or may have, where that makes no difference."""
+        return tuple(
+            place
+            for place, attempts in self.state.attempts.items()
+            if undoes(place) is None
+            and attempts[0].intent.effect is not Effect.READ
+            and self._is_target(place)
+        )
+
+    def _is_target(self, place: Place) -> bool:
+        decision = self._decision(place)
+        if decision is None:
+            return False
+        happened = has_happened(self.state, place)
+        if decision.safe_when_absent:
+            return happened is not False
+        known = any(each.has_happened for each in self.state.attempts[place])
+        return known and not (decision.needs_result and self._is_unreadable(place))
+
+    def _is_unreadable(self, place: Place) -> bool:
+        """Whether the output may still be found out."""
+        return self.state.applied(place) is None and self.state.in_doubt(place) is not None
+
+    def _decision(self, place: Place) -> UndoDecision | None:
+        decision = self.accepted.certificate.undo_of(place[0])
+        return decision if decision is not None and decision.kind == "can" else None
+
+    @cached_property
+    def _open(self) -> tuple[Place, ...]:
+        """The compensations that have begun and not ended."""
+        return tuple(place for place, each in self.state.undos.items() if each.ended is None)
+
+    @cached_property
+    def _acts_forward(self) -> bool:
+        """Whether a call of the way forward is under way: its end may change what is to be done."""
+        for place in self.outside.in_flight:
+            attempts = self.state.attempts.get(place, ())
+            is_search = bool(attempts) and self.state.in_doubt(place) is not None
+            if undoes(place) is None and not (is_search and attempts[-1].ended is not None):
+                return True
+        return False
+
+    @cached_property
+    def _behind(self) -> Mapping[str, frozenset[str]]:
+        """For each step what it depends on, near or far."""
+        waits_for = graph(self.accepted.plan)
+        return {step: upstream(waits_for, step) for step in waits_for}
+
+    def _dependants(self, place: Place) -> Iterator[Place]:
+        for other in self.state.attempts:
+            if undoes(other) is None and place[0] in self._behind.get(other[0], ()):
+                yield other
+
+    def _stands_in_the_way(self, place: Place) -> str | None:
+        """Why this can never be taken back: what depends on it could not be."""
+        for other in self._dependants(place):
+            undoing = self.state.undos.get(other)
+            if undoing is not None and undoing.ended is not None and not undoing.ended.undone:
+                return f"{shown(other)}, which depends on it, was not undone"
+        return None
+
+    def _is_free(self, place: Place) -> bool:
+        """Whether everything that depends on it is taken back, or never will be asked to be."""
+        for other in self._dependants(place):
+            if self.state.is_undone(other) or self._decision(other) is None:
+                continue
+            if other in self.targets or self.state.in_doubt(other) is not None:
+                return False
+        return True
+
+    def _next(self) -> list[Place]:
+        free = [
+            place
+            for place in self.targets
+            if place not in self.state.undos and self._is_free(place)
+        ]
+        free.sort(key=self._happened_at, reverse=True)
+        if self._open:
+            together = all(self._goes_beside(place) for place in self._open)
+            return [each for each in free if together and self._goes_beside(each)]
+        if not free or not self._goes_beside(free[0]):
+            return free[:1]
+        return [each for each in free if self._goes_beside(each)]
+
+    def _goes_beside(self, place: Place) -> bool:
+        decision = self._decision(place)
+        if decision is None or not decision.parallel:
+            return False
+        # What policy is told of the run is true only if nothing else changes it meanwhile.
+        return not self.outside.policy.slice_of(self._action(decision)).asks_of_run
+
+    def _happened_at(self, place: Place) -> int:
+        return max(each.settled for each in self.state.attempts[place])
+
+    def _action(self, decision: UndoDecision) -> ActionSpec:
+        return self.accepted.actions[decision.action or ""]
+
+    def _begun(self, place: Place) -> Record:
+        decision = self._decision(place)
+        action = decision.action if decision else None
+        return Record(e.UndoStarted(step=place[0], iteration=place[1], action=action or ""))
+
+    def _ended(self, place: Place) -> e.UndoEnded | None:
+        verdict = self._verdict(place)
+        match verdict:
+            case Failed(code=code, message=message, effect=effect):
+                return _not_undone(place, code, message, effect)
+            case _ if self._is_too_late(place):
+                at = undo_place(place)
+                doubtful = self.state.in_doubt(at) is not None
+                message = "it could not be done in time; look at its calls in the trace"
+                return _not_undone(place, "undo-too-late", message, "unknown" if doubtful else "no")
+            case _:
+                return None
+
+    def _is_too_late(self, place: Place) -> bool:
+        """Whether its time is over, and nothing of it is under way."""
+        is_quiet = undo_place(place) not in self.outside.in_flight
+        return is_quiet and self.outside.now >= self._deadline(place)
+
+    def _deadline(self, place: Place) -> float:
+        decision = self._decision(place)
+        return self.state.undos[place].at + (decision.deadline_s if decision else 0.0)
+
+    def _until_its_end(self, place: Place, waiting: Waiting) -> Waiting:
+        if waiting.waiting_for == "flight":
+            return waiting
+        end = self._deadline(place)
+        return replace(waiting, until=end if waiting.until is None else min(waiting.until, end))
+
+    def _verdict(self, place: Place) -> Verdict:
+        decision = self._decision(place)
+        if decision is None:
+            return Failed("internal", "there is no undo")
+        action = self._action(decision)
+        last = self.state.last(undo_place(place))
+        try:
+            arguments = (
+                self._arguments(place, decision, action) if last is None else last.intent.arguments
+            )
+        except ResolveError as error:
+            return Failed(error.code, f"{error.message} at {error.at!r}")
+        step = next(each for each in self.accepted.plan.steps if each.id == place[0])
+        return Compensation(
+            self.accepted, self.state, self.outside, Surroundings(self.tally), step, place[1],
+            Scope({}, {}), arguments, lambda: Asked.of(arguments), decision=decision,
+        ).verdict()  # fmt: skip
+
+    def _arguments(self, place: Place, decision: UndoDecision, action: ActionSpec) -> JsonObject:
+        """From recorded values alone: those of the call, and its output."""
+        attempts = self.state.attempts[place]
+        applied: Attempt | None = self.state.applied(place)
+        own = {} if applied is None else {"result": applied.output}
+        scope = Scope(attempts[-1].intent.arguments, {}, own)
+        arguments = bind_args(decision.bound, scope, action.input_schema)
+        check_schema(arguments, action.input_schema)
+        return arguments
+
+
+@dataclass(frozen=True)
+class Compensation(Instance):
+    """One call that takes back what a step or item did: decided on like any other call."""
+
+    decision: UndoDecision = field(kw_only=True)
+
+    @property
+    def place(self) -> Place:
+        """A place of its own, so that its attempts and its key are its own."""
+        return undo_place((self.step.id, self.iteration))
+
+    @property
+    def action(self) -> ActionSpec:
+        """What takes it back."""
+        return self.accepted.actions[self.decision.action or ""]
+
+    @property
+    def _is_used_up(self) -> bool:
+        return False  # its deadline ends it
+
+    def _over_budget(self, *, settles: bool) -> str | None:
+        return None
+
+    def _passage(self) -> Failed | Next | Waiting | Passage:
+        """What policy says; an approval that it asks for was given with the plan's."""
+        judgement, approvals = self._judged(frozenset()), frozenset[str]()
+        while (role := judgement.role) is not None and role not in approvals:
+            if judgement.verdict != "approval":
+                break
+            approvals |= {role}
+            judgement = self._judged(approvals)
+        if judgement.verdict == "allow":
+            return Passage(observed=(judgement.told,) if judgement.observed else ())
+        message = "; ".join(judgement.messages) or ", ".join(judgement.policies) or "forbidden"
+        return Failed(judgement.code or "policy-denied", message)
+
+    def _judged(self, approvals: frozenset[str]) -> Judgement:
+        return self.outside.policy.judge(self._question(approvals))
+
+    def _question(self, approvals: frozenset[str]) -> PolicyQuestion:
+        labels = {
+            at: Label(found.integrity, None if found.readers is None else frozenset(found.readers))
+            for at, found in self.decision.labels.items()
+        }
+        asks = self.outside.policy.slice_of(self.action).asks_of_run
+        target = (self.step.id, self.iteration)
+        so_far = self.around.tally.so_far
+        return PolicyQuestion(
+            principal=self.accepted.principal,
+            action=self.action,
+            arguments=self.arguments,
+            labels=labels,
+            run=so_far.besides(target, self.action, self.arguments) if asks else {},
+            approvals=approvals,
+        )
+
+
+def _not_undone(
+    place: Place, code: str, message: str, effect: e.EffectHappened = "no"
+) -> e.UndoEnded:
+    return e.UndoEnded(
+        step=place[0], iteration=place[1], undone=False, code=code, message=message, effect=effect
+    )
