@@ -10,7 +10,17 @@ from starlette.exceptions import HTTPException
 
 from gateway.body import BodyCap, pointer
 from gateway.problems import MEDIA_TYPE, TABLE, ProblemError, problem_of, render
-from gateway.routes import actions, approvals, health, keys, plans, requests, runs
+from gateway.routes import (
+    actions,
+    approvals,
+    connections,
+    health,
+    keys,
+    plans,
+    requests,
+    runs,
+    stops,
+)
 from gateway.wiring import Gateway
 
 _log = logging.getLogger("lamgate.http")
@@ -21,7 +31,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(title="Lamgate", version="1", redoc_url=None, responses={"default": _PROBLEM})
     app.state.gateway = gateway
     app.add_middleware(BodyCap)
-    for routes in (requests, plans, runs, approvals, actions, keys, health):
+    for routes in (requests, plans, runs, approvals, actions, connections, stops, keys, health):
         app.include_router(routes.router)
     ours = (kind for kind, *_ in TABLE)
     for kind in (Exception, HTTPException, RequestValidationError, ProblemError, *ours):

@@ -67,5 +67,19 @@ class NewKey(_Closed):
     roles: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]] = Field(min_length=1)
 
 
+class NewStop(_Closed):
+    """`POST /v1/stops`: no call begins any more, of one connection or, with none, of all."""
+
+    connection: str | None = None
+    tenants: Literal["own", "all"] = "own"
+    reason: Reason
+
+
+class Lift(_Closed):
+    """`POST /v1/stops/{id}/lift`: calls may begin again."""
+
+    reason: Reason
+
+
 class Nothing(_Closed):
     """A POST that needs no body."""

@@ -23,8 +23,7 @@ _NAME = "journal"
 
 def migrate(connection: Connection, journal: int = JOURNAL) -> None:
     """Upgrade to the newest known schema; raises `NewerSchemaError`, and then touches nothing."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config = _config()
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()
@@ -54,3 +53,18 @@ def require_readable(c: Connection, journal: int = JOURNAL) -> None:
             f"the journal is of version {found}, and this version reads {journal - 1} and "
             f"{journal}: run the version in between first"
         )
+
+
+def require_newest(connection: Connection) -> None:
+    """Raise `StoreError` unless the schema is that of this version; changes nothing."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    connection.rollback()
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    if current != newest:
+        raise StoreError(f"the database has schema {current}, and this version {newest}")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config

@@ -1,8 +1,10 @@
 """What operators do with runs and the catalogue: look, explain, cancel, find out."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
+from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from gateway.cli.client import named
@@ -10,7 +12,7 @@ from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.problem import CliError
 from gateway.cli.reading import read_value
-from gateway.cli.show import print_json, say
+from gateway.cli.show import given, print_json, say
 from gateway.cli.watch import follow_and_tell
 
 RunId = Annotated[str, typer.Argument(help="The run's id.")]
@@ -102,6 +104,37 @@ def reconcile(
         print_json(found)
     else:
         say(f"{step}: {resolution}; the run goes on")
+
+
+def connections(
+    config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False
+) -> None:
+    """List connections: is a service down, does it want to be left alone, is it stopped."""
+    with connect(Target(config, url, key)) as client:
+        found = client.things("/v1/connections")
+    if as_json:
+        print_json([*found])
+        return
+    for row in found:
+        say(f"{row['name']:<16} {row['connector']:<18} {_standing(row)}")
+    if not found:
+        raise CliError("no-connections", "no connection is configured", fix="See [connections].")
+
+
+def _standing(row: JsonObject) -> str:
+    breaker, told = row.get("breaker"), []
+    if isinstance(breaker, dict) and breaker["state"] != "closed":
+        told.append(f"taken for down until {_clock(breaker['until'])}: {breaker['because']}")
+    if row.get("hold_until") is not None:
+        told.append(f"asks to be left alone until {_clock(row['hold_until'])}")
+    if stopped := given(row, "stops"):
+        told.append(f"stopped: {', '.join(map(str, stopped))}")
+    return "; ".join(told) or "ready"
+
+
+def _clock(at: JsonValue) -> str:
+    seconds = at if isinstance(at, int | float) else 0.0
+    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%SZ")
 
 
 def actions(

@@ -13,12 +13,23 @@ from pydantic import BaseModel
 from connectors.spec import ActionSpec, Effect
 from executor.run.events import Event
 from gateway.cli.main import WORDS
-from gateway.routes import actions, approvals, health, keys, plans, requests, runs
+from gateway.routes import (
+    actions,
+    approvals,
+    connections,
+    health,
+    keys,
+    plans,
+    requests,
+    runs,
+    stops,
+)
 from gateway.settings import Connection, ModelEntry, Settings
 
 ROOT = Path(__file__).parents[2]
 ROUTERS: tuple[APIRouter, ...] = tuple(
-    each.router for each in (requests, plans, runs, approvals, actions, keys, health)
+    each.router
+    for each in (requests, plans, runs, approvals, actions, connections, stops, keys, health)
 )
 
 

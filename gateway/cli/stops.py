@@ -1,0 +1,148 @@
+"""The kill switch from a terminal: it writes the database itself, whatever the gateway is doing.
+
+With `--url` it asks that gateway. Without, it needs no answer from anybody: not from a gateway
+that is wedged, and none is started, for that would drive what is to be stopped.
+"""
+
+import getpass
+import time
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import typer
+from sqlalchemy import Connection
+
+from connectors.spec import JsonObject
+from executor.store import ids, stops
+from executor.store.beside import write_beside
+from executor.store.stops import ALL, StopRow
+from executor.store.store import database_path
+from gateway.auth import TENANT
+from gateway.cli.client import named
+from gateway.cli.connect import Target, connect, settings_of
+from gateway.cli.options import AsJson, Config, Key, Url
+from gateway.cli.problem import CliError
+from gateway.cli.show import print_json, say
+
+T = TypeVar("T")
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
+
+
+def stop(
+    reason: Reason,
+    connection: Annotated[
+        str | None, typer.Option("--connection", help="This one alone; else all of them.")
+    ] = None,
+    all_tenants: Annotated[
+        bool, typer.Option("--all-tenants", help="Everybody's calls, not one tenant's.")
+    ] = False,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let no call begin any more, at once."""
+    if url is not None:
+        body: JsonObject = {"reason": reason, "tenants": "all" if all_tenants else "own"}
+        body |= {} if connection is None else {"connection": connection}
+        with connect(Target(config, url, key)) as client:
+            _tell_stopped(client.post("/v1/stops", body), as_json=as_json)
+        return
+    known = settings_of(config).connections
+    if connection is not None and connection not in known:
+        fix = f"There are: {', '.join(sorted(known))}."
+        raise CliError("unknown-connection", f"there is no connection {connection}", fix=fix)
+    tenant = ALL if all_tenants else TENANT
+    row = StopRow(tenant, ids.new("stop"), connection or ALL, _who(), reason, time.time())
+    under_way = _beside(config, lambda c: stops.add(c, row))
+    told: JsonObject = {"id": row.id, "connection": connection, "under_way": under_way}
+    _tell_stopped(told, as_json=as_json)
+
+
+def resume(
+    stop_id: Annotated[str, typer.Argument(help="The stop's id, as `stops` shows it.")],
+    reason: Reason,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Lift a stop; what waits for it goes on by itself."""
+    if url is not None:
+        with connect(Target(config, url, key)) as client:
+            lifted = client.post(f"/v1/stops/{named(stop_id)}/lift", {"reason": reason})
+    else:
+        woken = _beside(config, lambda c: _lift(c, stop_id, reason))
+        lifted = {"id": stop_id, "woken": woken}
+    if as_json:
+        print_json(lifted)
+    else:
+        say(f"{stop_id} is lifted; {lifted['woken']} runs look again")
+
+
+def list_stops(
+    lifted: Annotated[bool, typer.Option("--lifted", help="Also those that were lifted.")] = False,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what is stopped, by whom and why."""
+    if url is not None:
+        with connect(Target(config, url, key)) as client:
+            found = client.things("/v1/stops" + ("?lifted=true" if lifted else ""))
+    else:
+        rows = _beside(config, lambda c: stops.listed(c, TENANT, lifted=lifted))
+        found = [_shown(row) for row in rows]
+    if as_json:
+        print_json([*found])
+        return
+    for each in found:
+        what = each["connection"] or "every connection"
+        whose = ", every tenant" if each["tenants"] == "all" else ""
+        say(f"{each['id']}  {what}{whose}, by {each['by']}: {each['reason']}")
+        if each["lifted_at"] is not None:
+            say(f"  lifted by {each['lifted_by']}: {each['lift_reason']}")
+    if not found:
+        say("nothing is stopped")
+
+
+def _beside(config: Config, work: Callable[[Connection], T]) -> T:
+    return write_beside(database_path(settings_of(config).database_url), work)
+
+
+def _lift(c: Connection, stop_id: str, reason: str) -> int:
+    row = next((each for each in stops.listed(c, TENANT) if each.id == stop_id), None)
+    woken = None
+    if row is not None:
+        woken = stops.lift(c, row.tenant, stop_id, _who(), reason, time.time())
+    if woken is None:
+        raise CliError("not-found", f"no stop {stop_id} stands", fix="See `lamgate stops`.")
+    return len(woken)
+
+
+def _who() -> str:
+    """Who is at the machine: there is no key to know them by."""
+    return f"{getpass.getuser()} (at the machine)"
+
+
+def _shown(row: StopRow) -> JsonObject:
+    return {
+        "id": row.id,
+        "tenants": "all" if row.tenant == ALL else "own",
+        "connection": row.connection or None,
+        "by": row.by,
+        "reason": row.reason,
+        "at": row.at,
+        "lifted_at": row.lifted_at,
+        "lifted_by": row.lifted_by,
+        "lift_reason": row.lift_reason,
+    }
+
+
+def _tell_stopped(told: JsonObject, *, as_json: bool) -> None:
+    if as_json:
+        print_json(told)
+        return
+    what = told["connection"] or "every connection"
+    say(f"{told['id']}  no call of {what} begins any more; {told['under_way']} under way will end")

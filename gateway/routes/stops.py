@@ -1,0 +1,98 @@
+"""The kill switch: an operator stops calls at once, and lifts it again; all of it is kept."""
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection
+
+from connectors.spec import JsonObject, Principal
+from executor.store import ids, stops
+from executor.store.stops import ALL, StopRow
+from gateway.auth import TENANT, Caller, need_role
+from gateway.body import body_of, takes
+from gateway.once import Reply, once
+from gateway.problems import ProblemError, not_found
+from gateway.schemas import Lift, NewStop
+from gateway.wiring import Gateway
+
+router = APIRouter(prefix="/v1/stops", tags=["stops"])
+
+
+@router.post("", status_code=201, openapi_extra=takes(NewStop))
+async def stop(
+    request: Request, caller: Caller, body: Annotated[NewStop, Depends(body_of(NewStop))]
+) -> Response:
+    """Let no call begin any more, of one connection or of all; runs wait until it is lifted."""
+    need_role(caller, "operator")
+    gateway: Gateway = request.app.state.gateway
+    if body.tenants == "all":
+        _need_all(caller)
+    if body.connection is not None and body.connection not in gateway.settings.connections:
+        known = ", ".join(sorted(gateway.settings.connections))
+        raise ProblemError(
+            422, "unknown-connection", f"there is no connection {body.connection}",
+            f"There are: {known}.", {"at": "/connection"},
+        )  # fmt: skip
+    tenant = ALL if body.tenants == "all" else caller.tenant
+
+    def work(c: Connection) -> Reply:
+        now = gateway.clock()
+        row = StopRow(tenant, ids.new("stop"), body.connection or ALL, caller.id, body.reason, now)
+        return Reply(201, {**shown(row), "under_way": stops.add(c, row)})
+
+    return await once(request, caller, body, work)
+
+
+@router.get("")
+async def listed(request: Request, caller: Caller, lifted: bool = False) -> list[JsonObject]:
+    """List the stops that stand; with `lifted` also those that were lifted."""
+    gateway: Gateway = request.app.state.gateway
+    found = await gateway.store.read(partial(stops.listed, tenant=caller.tenant, lifted=lifted))
+    return [shown(row) for row in found]
+
+
+@router.post("/{stop_id}/lift", openapi_extra=takes(Lift))
+async def lift(
+    request: Request, caller: Caller, stop_id: str, body: Annotated[Lift, Depends(body_of(Lift))]
+) -> Response:
+    """Lift a stop; what waits for it goes on by itself."""
+    need_role(caller, "operator")
+    gateway: Gateway = request.app.state.gateway
+
+    def work(c: Connection) -> Reply:
+        now = gateway.clock()
+        row = next((each for each in stops.listed(c, caller.tenant) if each.id == stop_id), None)
+        if row is None:
+            raise not_found("stop that stands", stop_id)
+        if row.tenant == ALL:
+            _need_all(caller)
+        woken = stops.lift(c, row.tenant, stop_id, caller.id, body.reason, now) or []
+        return Reply(200, {"id": stop_id, "woken": len(woken)}, tuple(woken))
+
+    return await once(request, caller, body, work)
+
+
+def shown(row: StopRow) -> JsonObject:
+    """A stop as the API shows it; null is all of them."""
+    return {
+        "id": row.id,
+        "tenants": "all" if row.tenant == ALL else "own",
+        "connection": row.connection or None,
+        "by": row.by,
+        "reason": row.reason,
+        "at": row.at,
+        "lifted_at": row.lifted_at,
+        "lifted_by": row.lifted_by,
+        "lift_reason": row.lift_reason,
+    }
+
+
+def _need_all(caller: Principal) -> None:
+    """Everybody's calls are stopped and let go by operators of the gateway's own tenant."""
+    if caller.tenant != TENANT:
+        raise ProblemError(
+            403, "role-missing", f"this needs an operator of the tenant {TENANT}",
+            "Stop your own tenant's calls.",
+        )  # fmt: skip
