@@ -13,7 +13,7 @@ from executor.check.admit import Accepted, Questions, Rejected, to_row
 from executor.run import events as e
 from executor.run.perform import new_event
 from executor.store import drives, ids, journal, plans, requests, runs
-from executor.store.drives import Claim, Due
+from executor.store.drives import RANKS, Claim, Due
 from executor.store.errors import StorePausedError
 from executor.store.plans import PlanRow
 from executor.store.requests import RequestRow
@@ -92,13 +92,14 @@ class Desk:
                 runs.create(
                     c, tenant=claim.tenant, run=run, plan=plan,
                     requester=request.principal.id, now=now, request=request.id,
+                    priority=request.priority,
                 )  # fmt: skip
             event = e.PlanAccepted(plan=plan, digest=accepted.digest)
             journal.append(c, claim.tenant, claim.id, [new_event(event)], now)
             return True
 
         if await self._keep(work) and starts:
-            self.submit(Due("run", claim.tenant, run))
+            self.submit(Due("run", claim.tenant, run, RANKS[request.priority]))
         self._tell(taken)
 
     async def ask_or_refuse(self, taken: Taken, asked: Questions, proposal: Proposal) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from connectors.spec import JsonObject
+from executor.store.drives import Priority
 
 Words = Annotated[str, Field(min_length=1, max_length=20_000)]
 Reason = Annotated[str, Field(min_length=1, max_length=2_000)]
@@ -21,6 +22,7 @@ class NewRequest(_Closed):
     model: str | None = None
     inputs: JsonObject = {}
     start: Literal["auto", "manual"] = "auto"
+    priority: Priority = "normal"
 
 
 class Answers(_Closed):
@@ -35,6 +37,12 @@ class NewPlan(_Closed):
     plan: JsonObject
     request: str = Field(default="", max_length=20_000)
     inputs: JsonObject = {}
+
+
+class NewRun(_Closed):
+    """`POST /v1/plans/{id}/runs`: run an accepted plan."""
+
+    priority: Priority = "normal"
 
 
 class Cancel(_Closed):

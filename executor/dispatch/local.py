@@ -1,4 +1,8 @@
-"""Drives everything in this process, one drive at a time for each request or run."""
+"""Drives everything in this process, one drive at a time for each request or run.
+
+What waits to be driven is taken by turns: tenant after tenant, each by its priorities, then in
+order of arrival (`executor/turns.py`).
+"""
 
 import asyncio
 import contextlib
@@ -12,6 +16,7 @@ from executor.dispatch.base import Drive, Halt, Park, no_halt
 from executor.store.drives import DriveKind, Due, due, hand_back, next_wake, release
 from executor.store.errors import StoreError
 from executor.store.store import Store
+from executor.turns import Turns
 
 LONGEST_SLEEP_S = 5.0
 AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
@@ -37,9 +42,11 @@ class LocalDispatcher:
         self._drives: dict[DriveKind, tuple[Drive, Park]] = {}
         self._halts: list[Halt] = []
         self._active: dict[Due, asyncio.Task[None]] = {}
+        self._waiting: set[Due] = set()
+        self._turns: Turns[Due] = Turns()
         self._again: set[Due] = set()
         self._failures: dict[Due, int] = {}
-        self._permits = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
         self._bell = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._stopping = False
@@ -50,13 +57,13 @@ class LocalDispatcher:
         self._halts.append(halt)
 
     def submit(self, due: Due) -> None:
-        """Drive it soon; while it is being driven, drive it once more afterwards."""
-        if self._stopping:
-            return
+        """Drive it when its turn comes; while it is being driven, once more afterwards."""
         if due in self._active:
             self._again.add(due)
-            return
-        self._active[due] = asyncio.get_running_loop().create_task(self._drive(due))
+        elif due not in self._waiting:
+            self._waiting.add(due)
+            self._turns.add(due.tenant, due, due.rank)
+            self._fill()
 
     async def start(self) -> None:
         """Hand back what a dead process was driving, then drive all that is due."""
@@ -82,13 +89,21 @@ class LocalDispatcher:
         with contextlib.suppress(StoreError):  # then the next start counts it as a recovery
             await self._store.write(partial(release, driver=self._driver, now=self._clock()))
 
+    def _fill(self) -> None:
+        """Begin drives while there is room for them."""
+        while not self._stopping and len(self._active) < self._concurrency:
+            following = self._turns.next()
+            if following is None:
+                return
+            self._waiting.discard(following)
+            drive = asyncio.get_running_loop().create_task(self._drive(following))
+            self._active[following] = drive
+
     async def _drive(self, what: Due) -> None:
         pause: float | None = None
         try:
-            async with self._permits:
-                if not self._stopping:
-                    drive, _ = self._drives[what.kind]
-                    await drive(what, self._driver)
+            drive, _ = self._drives[what.kind]
+            await drive(what, self._driver)
             self._failures.pop(what, None)
             self._bell.set()  # it may have made something else due
         except StoreError as error:
@@ -106,6 +121,7 @@ class LocalDispatcher:
                 self.submit(what)
             elif pause is not None:
                 asyncio.get_running_loop().call_later(pause, self.submit, what)
+            self._fill()
 
     async def _park(self, what: Due, error: Exception) -> float | None:
         """Put aside what cannot be driven; None, or when to try again where that fails too."""

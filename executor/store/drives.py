@@ -5,14 +5,15 @@ was taken over can write nothing more. A drive ends by comparing `wake_seq`: if 
 arrived since it looked, it has to look again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from sqlalchemy import Connection, Table, and_, case, or_, select, update
+from sqlalchemy import Connection, Table, and_, case, func, or_, select, update
 
 from executor.store import tables
 from executor.store.errors import FencedError
 
+MOST_DUE = 1000  # that are looked at together
 DriveKind = Literal["request", "run"]
 _TABLES: dict[DriveKind, Table] = {"request": tables.requests, "run": tables.runs}
 # Where a drive has something to do; other states wait for somebody or are final.
@@ -34,13 +35,18 @@ class Claim:
     wake_seq: int
 
 
+Priority = Literal["high", "normal", "low"]
+RANKS: dict[Priority, int] = {"high": 0, "normal": tables.NORMAL, "low": 2}
+
+
 @dataclass(frozen=True)
 class Due:
-    """Something that wants to be driven now."""
+    """Something that wants to be driven now; `rank` is its place among those of its tenant."""
 
     kind: DriveKind
     tenant: str
     id: str
+    rank: int = field(default=tables.NORMAL, compare=False)
 
 
 def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
@@ -170,18 +176,26 @@ def wake_waiting(
             wake_seq=table.c.wake_seq + 1,
             wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),
         )
-        .returning(table.c.tenant, table.c.id)
+        .returning(table.c.tenant, table.c.id, table.c.priority)
     )
-    return [Due("run", row.tenant, row.id) for row in woken]
+    return [Due("run", row.tenant, row.id, row.priority) for row in woken]
 
 
 def due(c: Connection, now: float) -> list[Due]:
-    """Everything that nobody drives and whose time has come, oldest first."""
+    """What nobody drives and whose time has come: the tenants by turns, each by its ranks.
+
+    However many one tenant has, the first of every other one is among those that are found.
+    """
     found = []
     for kind, table in _TABLES.items():
         fresh = {"request": ("received", "planning"), "run": ("queued", "cancelling")}[kind]
-        rows = c.execute(
-            select(table.c.tenant, table.c.id, table.c.updated_at)
+        turn = func.row_number().over(
+            partition_by=table.c.tenant, order_by=(table.c.priority, table.c.updated_at)
+        )
+        ready = (
+            select(
+                table.c.tenant, table.c.id, table.c.priority, table.c.updated_at, turn.label("turn")
+            )
             .where(table.c.driver.is_(None))
             .where(
                 or_(
@@ -189,11 +203,13 @@ def due(c: Connection, now: float) -> list[Due]:
                     and_(table.c.status == "waiting", table.c.wake_at <= now),
                 )
             )
-            .order_by(table.c.updated_at)
-            .limit(1000)
+            .subquery()
         )
-        found += [(row.updated_at, Due(kind, row.tenant, row.id)) for row in rows]
-    return [each for _, each in sorted(found, key=lambda pair: pair[0])]
+        rows = c.execute(select(ready).order_by(ready.c.turn, ready.c.updated_at).limit(MOST_DUE))
+        found += [
+            (row.turn, row.updated_at, Due(kind, row.tenant, row.id, row.priority)) for row in rows
+        ]
+    return [each for _, _, each in sorted(found, key=lambda one: one[:2])]
 
 
 def next_wake(c: Connection, after: float) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, insert, select, update
 
 from connectors.spec import JsonObject, Principal
-from executor.store.drives import Claim, Due, hold_row, wake
+from executor.store.drives import RANKS, Claim, Due, Priority, hold_row, wake
 from executor.store.tables import requests
 from executor.store.text import to_object, to_text, to_texts
 
@@ -23,6 +23,7 @@ class RequestRow:
     answers: Mapping[str, str]
     model: str | None
     start: str
+    priority: Priority
     status: str
     code: str | None
     detail: JsonObject
@@ -42,6 +43,7 @@ def create(
     model: str | None,
     start: str,
     now: float,
+    priority: Priority = "normal",
 ) -> None:
     """Keep a request that was received; it is planned by a drive."""
     c.execute(
@@ -56,6 +58,7 @@ def create(
             model=model,
             start=start,
             detail=to_text({}),
+            priority=RANKS[priority],
             status="received",
             created_at=now,
             updated_at=now,
@@ -149,6 +152,7 @@ def _row(row: Row[tuple[object, ...]]) -> RequestRow:
         {key: str(value) for key, value in to_object(row.answers).items()},
         row.model,
         row.start,
+        next(name for name, rank in RANKS.items() if rank == row.priority),
         row.status,
         row.code,
         to_object(row.detail),

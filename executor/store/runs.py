@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
-from executor.store.drives import Claim, Due, wake
+from executor.store.drives import RANKS, Claim, Due, Priority, wake
 from executor.store.tables import runs
 from executor.store.text import to_text
 
@@ -48,6 +48,7 @@ def create(
     requester: str,
     now: float,
     request: str | None = None,
+    priority: Priority = "normal",
 ) -> None:
     """Queue a run of an accepted plan."""
     c.execute(
@@ -57,6 +58,7 @@ def create(
             plan=plan,
             request=request,
             requester=requester,
+            priority=RANKS[priority],
             status="queued",
             created_at=now,
             updated_at=now,

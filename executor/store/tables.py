@@ -16,11 +16,13 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
+NORMAL = 1  # a lower number has its turn earlier, among those of its tenant
 
 
 def _drive_columns() -> list[Column[object]]:
     """What makes a row something that can be driven: claimed, fenced, woken."""
     columns: list[Column[object]] = [
+        Column("priority", Integer, nullable=False, default=NORMAL),
         Column("status", Text, nullable=False),
         Column("waiting_for", Text),
         Column("code", Text),

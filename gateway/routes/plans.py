@@ -23,13 +23,13 @@ from executor.check.violation import Violation
 from executor.plan.model import Plan
 from executor.plan.render import render
 from executor.store import ids, plans, requests, runs
-from executor.store.drives import Due
+from executor.store.drives import RANKS, Due
 from executor.store.plans import PlanRow
 from gateway.auth import Caller, need_role, need_self
 from gateway.body import body_of, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
-from gateway.schemas import NewPlan, Nothing
+from gateway.schemas import NewPlan, NewRun
 from gateway.wiring import Gateway
 from planner.propose import schema_of_inputs
 
@@ -65,12 +65,12 @@ async def show(request: Request, caller: Caller, plan_id: str) -> JsonObject:
     return {"id": row.id, "request": row.request, "requester": row.principal, **shown(accepted)}
 
 
-@router.post("/{plan_id}/runs", status_code=202, openapi_extra=takes(Nothing))
+@router.post("/{plan_id}/runs", status_code=202, openapi_extra=takes(NewRun))
 async def start(
     request: Request,
     caller: Caller,
     plan_id: str,
-    body: Annotated[Nothing, Depends(body_of(Nothing))],
+    body: Annotated[NewRun, Depends(body_of(NewRun))],
 ) -> Response:
     """Run an accepted plan; each call starts another run, an Idempotency-Key makes it one."""
     need_role(caller, "requester")
@@ -86,11 +86,11 @@ async def start(
         run = ids.new("run")
         runs.create(
             c, tenant=caller.tenant, run=run, plan=row.id, requester=caller.id,
-            now=gateway.clock(), request=row.request,
+            now=gateway.clock(), request=row.request, priority=body.priority,
         )  # fmt: skip
         if row.request is not None:
             requests.set_run(c, caller.tenant, row.request, run)
-        return Reply(202, {"id": run}, (Due("run", caller.tenant, run),))
+        return Reply(202, {"id": run}, (Due("run", caller.tenant, run, RANKS[body.priority]),))
 
     return await once(request, caller, body, work)
 

@@ -14,7 +14,7 @@ from executor.plan.refs import join_pointer
 from executor.run import events as e
 from executor.run.perform import new_event
 from executor.store import ids, journal, requests
-from executor.store.drives import Due
+from executor.store.drives import RANKS, Due
 from executor.store.requests import RequestRow
 from executor.store.text import to_object
 from gateway.auth import Caller, need_role, need_self
@@ -48,11 +48,11 @@ async def receive(
         now = gateway.clock()
         requests.create(
             c, request=new, principal=caller, text=body.text, inputs=body.inputs,
-            model=body.model, start=body.start, now=now,
+            model=body.model, start=body.start, now=now, priority=body.priority,
         )  # fmt: skip
         received = new_event(e.RequestReceived(text=body.text))
         journal.append(c, caller.tenant, new, [received], now)
-        return Reply(202, {"id": new}, (Due("request", caller.tenant, new),))
+        return Reply(202, {"id": new}, (Due("request", caller.tenant, new, RANKS[body.priority]),))
 
     answer = await once(request, caller, body, work)
     return await _perhaps_wait(request, caller.tenant, answer)

@@ -1,0 +1,119 @@
+"""Whose run is driven next: one tenant's thousand never keep another's one waiting."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from executor.dispatch.local import LocalDispatcher
+from executor.store import drives, plans, runs
+from executor.store.drives import RANKS, Due, Priority
+from executor.store.store import Store
+
+MANY = 1000
+PATIENCE_S = 30.0
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await Store.open(f"sqlite:///{tmp_path / 'lamgate.db'}")
+    yield opened
+    await opened.close()
+
+
+def add(c: Connection, tenant: str, run: str, priority: Priority = "normal") -> None:
+    now = time.time()
+    if plans.get(c, tenant, "pln_a") is None:
+        row = plans.PlanRow(tenant, "pln_a", "sha256:0", "requester", None, {"language": 1}, now)
+        plans.add(c, row)
+    runs.create(
+        c, tenant=tenant, run=run, plan="pln_a", requester="requester", now=now, priority=priority
+    )
+
+
+class Driven:
+    """Ends every run at once, and notes in which order their turns came."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.order: list[Due] = []
+
+    async def drive(self, due: Due, driver: str) -> None:
+        self.order.append(due)
+        now = time.time()
+        claim = await self.store.write(partial(drives.claim, due=due, driver=driver, now=now))
+        assert claim is not None
+        await self.store.write(partial(drives.end_drive, claim=claim, status="succeeded", now=now))
+
+    async def until(self, count: int) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while len(self.order) < count:
+            assert time.monotonic() < deadline, len(self.order)
+            await asyncio.sleep(0.01)
+
+    async def nothing(self, due: Due, driver: str, error: Exception) -> None:
+        raise AssertionError(f"{due} was to be driven: {error}")
+
+
+def dispatcher(driven: Driven) -> LocalDispatcher:
+    made = LocalDispatcher(driven.store, concurrency=4)
+    made.register("run", driven.drive, driven.nothing)
+    return made
+
+
+async def test_after_a_start_a_tenant_with_one_run_waits_for_none_of_another_s_thousand(
+    store: Store,
+) -> None:
+    def fill(c: Connection) -> None:
+        for number in range(MANY + 200):  # more than are looked at together
+            add(c, "many", f"run_{number}")
+        add(c, "one", "run_one")
+
+    await store.write(fill)
+    driven = Driven(store)
+    found = dispatcher(driven)
+    await found.start()
+    await driven.until(10)
+    await found.stop()
+
+    assert "one" in [due.tenant for due in driven.order[:2]]
+
+
+async def test_a_tenant_that_comes_later_is_next(store: Store) -> None:
+    def fill(c: Connection) -> None:
+        for number in range(MANY):
+            add(c, "many", f"run_{number}")
+
+    await store.write(fill)
+    driven = Driven(store)
+    found = dispatcher(driven)
+    await found.start()
+    await driven.until(5)
+    await store.write(partial(add, tenant="one", run="run_one"))
+    before = len(driven.order)
+    found.submit(Due("run", "one", "run_one"))
+    await driven.until(before + 10)
+    await found.stop()
+
+    assert "one" in [due.tenant for due in driven.order[before : before + 6]]
+
+
+async def test_priorities_order_the_runs_of_one_tenant_and_never_those_of_two(
+    store: Store,
+) -> None:
+    def fill(c: Connection) -> None:
+        for priority in ("low", "normal", "high"):
+            for number in range(3):
+                add(c, "urgent", f"run_{priority}_{number}", priority)
+        add(c, "calm", "run_calm", "low")
+
+    await store.write(fill)
+    found = await store.read(partial(drives.due, now=time.time()))
+    urgent = [due.id for due in found if due.tenant == "urgent"]
+
+    assert urgent == [f"run_{name}_{number}" for name in RANKS for number in range(3)]
+    assert "calm" in [due.tenant for due in found[:2]]
