@@ -5,12 +5,11 @@ It is for what must not depend on anybody's answer: the kill switch. Its rules:
 - the database is there, and its schema is the one that this version knows; it is never migrated;
 - one transaction, which waits for its turn like every other writer of the database;
 - it takes no lock of the gateway's, claims nothing and drives nothing;
-- who does it is the owner of the file: another user's journal files would lock the gateway out.
+- of a file, who does it is the owner: another user's journal files would lock the gateway out.
 """
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -18,25 +17,26 @@ from sqlalchemy.exc import DBAPIError
 
 from executor.store.errors import StoreError
 from executor.store.migrate import require_newest
-from executor.store.sqlite import open_engine, store_error
+from executor.store.store import backend_of, database_path
 
 T = TypeVar("T")
 
 
-def write_beside(database: Path, work: Callable[[Connection], T]) -> T:
-    """Do `work` in one transaction of its own; raises `StoreError`."""
-    if not database.is_file():
+def write_beside(url: str, work: Callable[[Connection, float], T]) -> T:
+    """Do `work`, told the time, in one transaction of its own; raises `StoreError`."""
+    database = database_path(url)
+    if database is not None and not database.is_file():
         raise StoreError(f"there is no database {database}: nothing runs, and nothing is stopped")
-    owner = database.stat().st_uid
-    if os.geteuid() != owner:
+    if database is not None and os.geteuid() != (owner := database.stat().st_uid):
         raise StoreError(f"{database} belongs to user {owner}: do this as that user")
-    engine = open_engine(database, writer=True)
+    backend = backend_of(url)
+    engine = backend.engine(writer=True)
     try:
         with engine.connect() as connection:
             require_newest(connection)
             with connection.begin():
-                return work(connection)
+                return work(connection, backend.now(connection))
     except DBAPIError as error:
-        raise store_error(error) from error
+        raise backend.error(error) from error
     finally:
         engine.dispose()

@@ -5,7 +5,6 @@ that is wedged, and none is started, for that would drive what is to be stopped.
 """
 
 import getpass
-import time
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -16,7 +15,6 @@ from connectors.spec import JsonObject
 from executor.store import ids, stops
 from executor.store.beside import write_beside
 from executor.store.stops import ALL, StopRow
-from executor.store.store import database_path
 from gateway.auth import TENANT
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect, settings_of
@@ -53,9 +51,12 @@ def stop(
         fix = f"There are: {', '.join(sorted(known))}."
         raise CliError("unknown-connection", f"there is no connection {connection}", fix=fix)
     tenant = ALL if all_tenants else TENANT
-    row = StopRow(tenant, ids.new("stop"), connection or ALL, _who(), reason, time.time())
-    under_way = _beside(config, lambda c: stops.add(c, row))
-    told: JsonObject = {"id": row.id, "connection": connection, "under_way": under_way}
+    new = ids.new("stop")
+
+    def add(c: Connection, now: float) -> int:
+        return stops.add(c, StopRow(tenant, new, connection or ALL, _who(), reason, now))
+
+    told: JsonObject = {"id": new, "connection": connection, "under_way": _beside(config, add)}
     _tell_stopped(told, as_json=as_json)
 
 
@@ -72,7 +73,7 @@ def resume(
         with connect(Target(config, url, key)) as client:
             lifted = client.post(f"/v1/stops/{named(stop_id)}/lift", {"reason": reason})
     else:
-        woken = _beside(config, lambda c: _lift(c, stop_id, reason))
+        woken = _beside(config, lambda c, now: _lift(c, stop_id, reason, now))
         lifted = {"id": stop_id, "woken": woken}
     if as_json:
         print_json(lifted)
@@ -92,7 +93,7 @@ def list_stops(
         with connect(Target(config, url, key)) as client:
             found = client.things("/v1/stops" + ("?lifted=true" if lifted else ""))
     else:
-        rows = _beside(config, lambda c: stops.listed(c, TENANT, lifted=lifted))
+        rows = _beside(config, lambda c, _: stops.listed(c, TENANT, lifted=lifted))
         found = [_shown(row) for row in rows]
     if as_json:
         print_json([*found])
@@ -107,15 +108,15 @@ def list_stops(
         say("nothing is stopped")
 
 
-def _beside(config: Config, work: Callable[[Connection], T]) -> T:
-    return write_beside(database_path(settings_of(config).database_url), work)
+def _beside(config: Config, work: Callable[[Connection, float], T]) -> T:
+    return write_beside(settings_of(config).database_url, work)
 
 
-def _lift(c: Connection, stop_id: str, reason: str) -> int:
+def _lift(c: Connection, stop_id: str, reason: str, now: float) -> int:
     row = next((each for each in stops.listed(c, TENANT) if each.id == stop_id), None)
     woken = None
     if row is not None:
-        woken = stops.lift(c, row.tenant, stop_id, _who(), reason, time.time())
+        woken = stops.lift(c, row.tenant, stop_id, _who(), reason, now)
     if woken is None:
         raise CliError("not-found", f"no stop {stop_id} stands", fix="See `lamgate stops`.")
     return len(woken)

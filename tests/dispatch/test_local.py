@@ -72,7 +72,7 @@ async def test_a_run_that_breaks_its_drive_is_quarantined_with_what_it_had_begun
         if tries == 1:
             for step, state in (("refund", "applied"), ("tag", "uncertain"), ("mail", None)):
                 intent = Intent(
-                    step, "", 1, "shop.act", "shop", "blind", "KEY", "h", {}, "d", None, None,
+                    step, "", 1, "shop.act", "shop", "blind", "KEY", "h", {}, "d", None, (),
                     5.0, None,
                 )  # fmt: skip
                 await store.write(
