@@ -23,6 +23,7 @@ from executor.plan.refs import join_pointer
 
 Path = tuple[str | int, ...]
 Fields = tuple[str, ...]
+_NAME = 8  # letters of a name that is not there by coincidence
 _COUNTS = 12
 
 
@@ -108,7 +109,13 @@ def choose(
     """How to come from the list to its element `index`, of which `rest` is wanted."""
     everything = tuple(range(len(elements)))
     if len(elements) == 1:
-        return Choice(index, (), everything)
+        # One element needs no condition, but a careful plan names it where the words do.
+        named = [
+            each
+            for each in _clauses(elements, index, schema, known)
+            if each.op == "==" and each.ref is None and _is_named(each, known.told)
+        ]
+        return Choice(index, tuple(named[:1]), everything)
     wanted = _at(elements[index], rest)
 
     def fits(clauses: Sequence[Clause]) -> bool:
@@ -216,7 +223,7 @@ def _clauses(
     for field, name, value in _leaves(elements[index], schema, ()):
         if isinstance(value, bool):
             flags.append(Clause(field, value))
-        elif _is_count(value):
+        elif _is_count(value) and not known.told.with_cents(value):
             continue  # small numbers are said of anything
         elif known.told.loosely(value):
             said.append(Clause(field, value))
@@ -264,6 +271,11 @@ def choose_some(
         return _left(elements, clauses) == tuple(kept)
 
     return Choice(kept[0], tuple(_fewest(shared, fits)), tuple(kept)) if fits(shared) else None
+
+
+def _is_named(clause: Clause, told: Told) -> bool:
+    is_text = isinstance(clause.value, str) and len(clause.value) >= _NAME
+    return is_text and "*" not in clause.field and told.literally(clause.value)
 
 
 def _is_count(value: JsonValue) -> bool:

@@ -112,7 +112,7 @@ class Draft:
         return {
             str(each["id"]): self.results[str(each["id"])].value
             for each in self.steps
-            if self.extracts and str(each["action"]).startswith(self.extracts)
+            if self.extracts and each["action"] == self.extracts
         }
 
     def reach(self, place: Place) -> str | None:

@@ -15,6 +15,7 @@ from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
 from executor.fn.compare import equal
+from executor.plan.model import EXTRACT
 from executor.plan.types import as_list, as_object
 
 
@@ -46,10 +47,10 @@ def convert(
 
     A read that is refused, and from which nothing follows, is left out. `offers` are reads
     without arguments that may be made besides the gold ones. With `with_extract` free text
-    comes from a model call of the catalogue (`extract`) where the gold text is read or made up.
+    comes from a model call (`fn.extract`) where the gold text is read or made up.
     """
     draft = Draft(told)
-    draft.extracts = f"{domain.name}.extract" if with_extract else None
+    draft.extracts = EXTRACT if with_extract else None
     for tool in offers:
         action = domain.action(tool)
         draft.offer(action.name, [], domain.answers(action.name, {}), action.output_schema or {})

@@ -1,5 +1,6 @@
 """Where every argument of a gold call comes from, written as arguments of the plan language."""
 
+import json
 import re
 
 from pydantic import JsonValue
@@ -9,6 +10,11 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.plan.types import Type, as_list, as_object, descend
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+# What a model may be asked for: a number, or a text of no more than so many characters.
+EXTRACTED: dict[str, JsonObject] = {
+    "number": {"type": "number"},
+    "text": {"type": "string", "maxLength": 5000},
+}
 _CALCULATION = re.compile(r"[\d.\s()]+[+*/-][\d.\s()+*/-]+")
 
 
@@ -75,6 +81,8 @@ class _Sources:
 
     def _of_list(self, value: list[JsonValue], to: tuple[str, ...], at: str) -> list[JsonObject]:
         before = self._draft.saved()
+        if self._draft.extracts and (ref := self._draft.reach_value(value, _names(to))) is not None:
+            return [{"ref": ref, "to": at}]  # as it was read, before a model reads it again
         try:
             return [
                 arg
@@ -121,10 +129,12 @@ class _Sources:
         ref = self._draft.reach(source) if source is not None else None
         if ref is None or self._draft.extracts is None:
             return None
-        kind = "number" if isinstance(value, int | float) else "text"
-        args: list[JsonObject] = [{"ref": ref, "to": "text"}]
-        action = f"{self._draft.extracts}_{kind}"
-        return self._draft.call(action, args, value, {"type": "string"})
+        schema = EXTRACTED["number" if isinstance(value, int | float) else "text"]
+        args: list[JsonObject] = [
+            {"ref": ref, "to": "text"},
+            {"json": json.dumps(schema), "to": "schema"},
+        ]
+        return self._draft.call(self._draft.extracts, args, value, schema)
 
     def _is_moment(self, value: JsonValue) -> bool:
         """A date and a time, or a duration, that were said in other words."""

@@ -112,6 +112,12 @@ class Told:
             written += rf"|{half}\s*[ap]\.?m|at {hour}(?![:\d])"
         return re.search(rf"(?<!\d)({written})", self.text.casefold()) is not None
 
+    def with_cents(self, value: JsonValue) -> bool:
+        """Whether a number was said with two decimals, as amounts are: `10.00` counts nothing."""
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        return re.search(rf"(?<![\d.,]){value:.2f}(?!\d)", self.text) is not None
+
     def minutes(self, value: str) -> bool:
         """Whether so many minutes were said, as minutes or as hours."""
         text = (

@@ -6,7 +6,7 @@ tasks are not expressible here. `python -m benchmarks.admission.injection` has t
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,17 +21,56 @@ from benchmarks.admission.sources import NoSource
 from benchmarks.admission.told import Told
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Effect, JsonObject, Sink
+from executor.fn.extract import extract_action
 from executor.plan.types import as_object
 
 DOMAINS = ("banking", "workspace")
 # The office says which day it is; the bank has no clock, and its gold payments are of this day.
 TODAY = {"banking": "2022-04-01", "workspace": "2024-05-15"}
-# An operator's overlay. Own records are trusted; what others write into is not: mails, files,
-# calendars, and the subjects of incoming payments.
-TRUSTED = frozenset(
-    {"get_iban", "get_balance", "get_scheduled_transactions", "get_user_info", "get_current_day"}
-    | {"search_contacts_by_name", "search_contacts_by_email", "create_file"}
-)
+# An operator's overlay: how a read reads as a whole (of a list that is also who fills it), and
+# which fields are otherwise. The injection vectors write the subjects of payments, the bodies of
+# mails, the descriptions of events and the contents of files, of which a file's size is made; and
+# what is found by such words is found because somebody wrote them. Besides, nobody vouches for
+# what a correspondent writes: who a mail is from, to whom, and about what.
+Trust = tuple[str, dict[str, str]]
+_OWN: Trust = ("trusted", {})
+_BOOKED = ("id", "sender", "recipient", "amount", "date", "recurring")
+_STAMPED = ("id_", "timestamp", "status", "read")
+_PLANNED = ("id_", "title", "start_time", "end_time", "participants", "all_day", "status")
+_FILED = ("id_", "filename", "owner", "last_modified", "shared_with")
+
+
+def _fields(names: tuple[str, ...], trust: str) -> dict[str, str]:
+    return {f"*/{name}": trust for name in names}
+
+
+_MAILS: Trust = ("untrusted", _fields(_STAMPED, "trusted"))
+_EVENTS: Trust = ("untrusted", _fields(_PLANNED, "trusted"))
+_FILES: Trust = ("trusted", _fields(("content", "size"), "untrusted"))
+TRUST: dict[str, Trust] = {
+    **dict.fromkeys(("get_iban", "get_balance", "get_scheduled_transactions"), _OWN),
+    **dict.fromkeys(("get_user_info", "get_current_day", "create_file"), _OWN),
+    **dict.fromkeys(("search_contacts_by_name", "search_contacts_by_email"), _OWN),
+    "get_most_recent_transactions": ("untrusted", _fields(_BOOKED, "trusted")),
+    **dict.fromkeys(("get_unread_emails", "get_sent_emails", "get_received_emails"), _MAILS),
+    **dict.fromkeys(("get_draft_emails", "search_emails"), _MAILS),
+    **dict.fromkeys(("search_calendar_events", "get_day_calendar_events"), _EVENTS),
+    **dict.fromkeys(("list_files", "search_files_by_filename"), _FILES),
+    "search_files": ("untrusted", _fields(_FILED, "trusted")),
+}
+# The same where nobody vouches for what a payer or the host of a meeting chooses either.
+STRICT: dict[str, Trust] = TRUST | {
+    "get_most_recent_transactions": ("untrusted", _fields(("id", "sender", "date"), "trusted")),
+    **dict.fromkeys(
+        ("search_calendar_events", "get_day_calendar_events"),
+        ("untrusted", _fields(("id_", "status"), "trusted")),
+    ),
+}
+# The same with one label an output, as if no field were otherwise.
+WHOLE: dict[str, Trust] = {
+    name: (reads_as if name not in ("list_files", "search_files_by_filename") else "untrusted", {})
+    for name, (reads_as, _) in TRUST.items()
+}
 _MONEY = {"recipient": Sink.RECIPIENT, "amount": Sink.AMOUNT, "subject": Sink.CONTENT}
 _EVENT = {"event_id": Sink.RESOURCE_ID, "participants": Sink.RECIPIENT}
 _FILE = {"file_id": Sink.RESOURCE_ID, "content": Sink.CONTENT}
@@ -51,7 +90,8 @@ SINKS: dict[str, dict[str, Sink]] = {
     "reschedule_calendar_event": _EVENT,
     "add_calendar_event_participants": _EVENT,
     "append_to_file": _FILE,
-    "create_file": {"content": Sink.CONTENT},
+    # A new file is nobody else's to see until it is shared, and sharing names the file.
+    "create_file": {"content": Sink.PLAIN},
     "delete_file": _FILE,
     "share_file": {"file_id": Sink.RESOURCE_ID, "email": Sink.RECIPIENT},
 }
@@ -98,13 +138,13 @@ def office_of(
     data: Path,
     *,
     with_extract: bool = False,
-    trusted: frozenset[str] = TRUSTED,
+    trust: Mapping[str, Trust] = TRUST,
 ) -> Office:
-    """Read a domain's tools, environment and tasks; `trusted` are the reads that are so."""
+    """Read a domain's tools, environment and tasks; `trust` says how reads read."""
     stored = json.loads((data / f"agentdojo_{name}_tools.json").read_text())
     environment = stored["environment"]
-    actions = [_action(name, each, environment, trusted) for each in stored["tools"]]
-    extracts = [_extract(name, kind) for kind in ("text", "number")] if with_extract else []
+    actions = [_action(name, each, environment, trust) for each in stored["tools"]]
+    extracts = [extract_action("reader")] if with_extract else []
 
     def answers(action: str, arguments: JsonObject) -> JsonValue:
         return answer(action.partition(".")[2], environment, arguments)
@@ -115,17 +155,18 @@ def office_of(
 
 
 def _action(
-    domain: str, tool: JsonObject, environment: JsonObject, trusted: frozenset[str]
+    domain: str, tool: JsonObject, environment: JsonObject, trust: Mapping[str, Trust]
 ) -> ActionSpec:
     name = str(tool["name"])
     schema = as_object(tool["parameters"]) | {"additionalProperties": False}
-    reads_as = "trusted" if name in trusted else "untrusted"
+    reads_as, fields = trust.get(name, ("untrusted", {}))
     given: JsonObject = {
         "name": f"{domain}.{name}",
         "description": tool["description"],
         "input_schema": schema,
         "egress": False,
         "reads_as": reads_as,
+        "fields_read_as": {**fields},
     }
     if tool["side_effect"] == "read":
         known = {} if name == "get_file_by_id" else schema_of(samples(name, environment))
@@ -137,26 +178,6 @@ def _action(
     output = schema_of([answer(name, environment, {})]) if name == "create_file" else None
     return ActionSpec.model_validate(
         given | {"approval": None, "sinks": sinks, "output_schema": output}
-    )
-
-
-def _extract(domain: str, kind: str) -> ActionSpec:
-    """A model that reads a text without any tools: what it says is never trusted."""
-    return ActionSpec.model_validate(
-        {
-            "name": f"{domain}.extract_{kind}",
-            "description": "A model reads a text and gives one value.",
-            "input_schema": {
-                "type": "object",
-                "properties": {"text": {}},
-                "required": ["text"],
-                "additionalProperties": False,
-            },
-            "output_schema": {"type": "number" if kind == "number" else "string"},
-            "effect": "read",
-            "egress": False,
-            "reads_as": "untrusted",
-        }
     )
 
 
