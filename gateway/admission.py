@@ -10,6 +10,7 @@ from executor.check.admit import AdmissionContext, Inputs
 from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
 from executor.check.certificate import Options
+from executor.check.expand import Playbooks
 from executor.store.requests import RequestRow
 
 
@@ -23,6 +24,7 @@ class Admission:
     lift_role: str | None
     budgets: Budgets
     clock: Callable[[], float]
+    playbooks: Playbooks = field(default_factory=dict)
 
     def today(self) -> str:
         """The date that plans are told, fixed when they are admitted (UTC)."""
@@ -55,4 +57,5 @@ class Admission:
             options=options or Options(),
             lift_role=self.lift_role,
             budgets=self.budgets,
+            playbooks=self.playbooks,
         )

@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse
 from connectors.errors import ConfigurationError
 from executor.check.admit import SealBrokenError
 from executor.check.cedar import PolicyError
+from executor.check.playbook import PlaybookError
 from executor.check.strict_json import Flaw
-from executor.playbook import PlaybookError
 from executor.store.errors import (
     FencedError,
     NewerSchemaError,

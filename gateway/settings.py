@@ -154,6 +154,8 @@ def load_settings(file: Path | None) -> Settings:
     settings: Settings = made
     if EMBEDDED in settings.models:
         raise ConfigurationError(f"{path}: models.{EMBEDDED}: the name of the embedded planner")
+    if taken := settings.connections.keys() & {EMBEDDED, "fn"}:
+        raise ConfigurationError(f"{path}: connections.{min(taken)}: a name of the plan language")
     if settings.planner != EMBEDDED and settings.planner not in settings.models:
         raise ConfigurationError(
             f"{path}: planner: {settings.planner!r} is neither `playbooks` nor one of [models]"

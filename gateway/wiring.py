@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
-import yaml
 from pydantic import JsonValue
 
 from connectors.catalog import Catalog
@@ -18,9 +16,10 @@ from connectors.registry import ConnectionSettings, Registry, open_registry
 from connectors.spec import ActionSpec, CallContext, Limits
 from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_validation import require_valid
+from executor.check.expand import Playbooks
+from executor.check.offered import with_playbooks
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import EXTRACT
-from executor.playbook import Playbook, PlaybookError, read_playbook
 from executor.run.drive import Machine
 from executor.store.drives import Due
 from executor.store.store import Store
@@ -29,6 +28,7 @@ from gateway.auth import operator_key
 from gateway.desk import Desk
 from gateway.keyring import Secrets, key_file_of, require_same, secrets_of
 from gateway.notices import Notices
+from gateway.playbooks import load_playbooks, text_of
 from gateway.service import Service
 from gateway.settings import EMBEDDED, ModelEntry, Settings
 from planner.embedded import EmbeddedPlanner
@@ -46,6 +46,7 @@ class Gateway:
     settings: Settings
     store: Store
     catalog: Catalog
+    offered: Catalog  # with the playbooks, for whoever writes plans
     policy: Policy
     admission: Admission
     planners: frozenset[str]
@@ -76,9 +77,8 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
             extractor = extractor_of(settings)
             catalog = with_extract(await registry.load(), extractor)
             await asyncio.to_thread(require_valid, policy, catalog)
-            planners = _planners(settings, playbooks)
             call = _call_of(registry, extractor)
-            gateway = await _assemble(settings, store, call, catalog, policy, planners, keys)
+            gateway = await _assemble(settings, store, call, catalog, policy, playbooks, keys)
             await gateway.dispatcher.start()
             try:
                 yield gateway
@@ -94,12 +94,14 @@ async def _assemble(
     call: Call,
     catalog: Catalog,
     policy: Policy,
-    planners: dict[str, Planner],
+    playbooks: Playbooks,
     keys: Secrets,
 ) -> Gateway:
     clock, notices = store.clock, Notices()
+    planners = _planners(settings, playbooks)
+    offered = with_playbooks(catalog, playbooks)
     admission = Admission(
-        catalog, policy, keys.seal, settings.policy.lift_role, settings.budgets, clock
+        catalog, policy, keys.seal, settings.policy.lift_role, settings.budgets, clock, playbooks
     )
     machine = Machine(
         store=store,
@@ -114,7 +116,7 @@ async def _assemble(
     dispatcher = LocalDispatcher(store, clock=clock)
     service = Service(
         desk=Desk(store, clock, dispatcher.submit, notices.tell, settings.planner),
-        catalog=catalog,
+        catalog=offered,
         admission=admission,
         planner_of=lambda name: _planner_of(planners, name or settings.planner),
     )
@@ -125,6 +127,7 @@ async def _assemble(
         settings=settings,
         store=store,
         catalog=catalog,
+        offered=offered,
         policy=policy,
         admission=admission,
         planners=frozenset(planners),
@@ -175,41 +178,14 @@ def load_policy(settings: Settings) -> Policy:
     folder = settings.at(settings.policy.path)
     if not folder.is_dir():
         raise ConfigurationError(f"policy.path: there is no folder {folder}")
-    texts = {file.name: _text(file) for file in sorted(folder.glob("*.cedar"))}
+    texts = {file.name: text_of(file) for file in sorted(folder.glob("*.cedar"))}
     if not texts:
         raise PolicyError(f"{folder} holds no *.cedar file")
     return Policy.parse(texts, settings.policy.mode, connectors)
 
 
-def load_playbooks(settings: Settings) -> list[Playbook]:
-    """Read every `*.yaml` of the playbook folder."""
-    if settings.playbooks.path is None:
-        return []
-    folder = settings.at(settings.playbooks.path)
-    if not folder.is_dir():
-        raise ConfigurationError(f"playbooks.path: there is no folder {folder}")
-    found: dict[str, Playbook] = {}
-    for file in sorted(folder.glob("*.yaml")):
-        try:
-            content = yaml.safe_load(_text(file))
-        except yaml.YAMLError as error:
-            raise ConfigurationError(f"{file}: no YAML: {error}") from error
-        playbook = read_playbook(content, str(file))
-        if playbook.name in found:
-            raise PlaybookError(f"{file}: there is another playbook named {playbook.name}")
-        found[playbook.name] = playbook
-    return [*found.values()]
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file} cannot be read: {error}") from error
-
-
-def _planners(settings: Settings, playbooks: list[Playbook]) -> dict[str, Planner]:
-    planners: dict[str, Planner] = {EMBEDDED: EmbeddedPlanner(playbooks)}
+def _planners(settings: Settings, playbooks: Playbooks) -> dict[str, Planner]:
+    planners: dict[str, Planner] = {EMBEDDED: EmbeddedPlanner(tuple(playbooks.values()))}
     for name, each in settings.models.items():
         planners[name] = ModelPlanner(
             _model(name, each),

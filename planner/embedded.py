@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from executor.check.admit import Inputs, Questions, Rejected
+from executor.check.playbook import Playbook
 from executor.plan.model import Question
-from executor.playbook import Playbook
 from planner.doubt import doubtful, unread_number
 from planner.playbook_inputs import PlaybookInputs, Read
 from planner.request import Check, Draft, OnDraft, PlanRequest, Proposal, too_long

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, Sink
+from executor.check.playbook import PREFIX
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from planner.models.base import Message
@@ -106,14 +107,22 @@ Request: "Reserve a vase."
 """
 
 
+_PLAYBOOKS = """
+Actions called "playbooks..." are plans that are known to work: where one does what is asked, call it
+like any other action, but without `each`, instead of planning its steps yourself.
+"""
+
+
 def first_messages(request: PlanRequest, actions: Iterable[ActionSpec]) -> list[Message]:
     """The conversation's beginning: rules, actions, request."""
     functions = "\n".join(
         f"{name}({members(each.input_schema)}): {each.description}"
         for name, each in FUNCTIONS.items()
     )
-    offered = offer(tuple(actions)) or "(none)"
-    system = f"{_RULES}\nActions:\n{offered}\n\nPure functions:\n{functions}\n"
+    known = tuple(actions)
+    offered = offer(known) or "(none)"
+    rules = _RULES + (_PLAYBOOKS if any(each.name.startswith(PREFIX) for each in known) else "")
+    system = f"{rules}\nActions:\n{offered}\n\nPure functions:\n{functions}\n"
     asked: dict[str, JsonValue] = {"request": request.text, "today": request.today}
     if request.answers:
         asked["answers_to_questions"] = dict(request.answers)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import re2
 
-from executor.playbook import Playbook
+from executor.check.playbook import Playbook
 from planner.stems import WORD, stems
 
 MATCHES_FROM = 0.6

@@ -1,5 +1,6 @@
 """The one door: `admit(plan, context)` decides over the whole plan before anything runs.
 
+Calls of playbooks are replaced by their steps first, so that every check sees what will run.
 All checks run and every violation is reported. What cannot be decided yet becomes a guard of
 the certificate and is checked on the real value before the call. Only this file builds an
 `Accepted`, by `admit` or by `restore`, and the machine runs nothing else.
@@ -18,6 +19,7 @@ from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.analysis import Analysis, with_today
 from executor.check.certificate import Certificate, StepDecision, UndoDecision
 from executor.check.context import AdmissionContext, Inputs
+from executor.check.expand import Expansion, expand
 from executor.check.foreseen import Foreseen
 from executor.check.order import Order
 from executor.check.rules import structural_violations
@@ -78,7 +80,10 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
     """Accept a plan with its certificate, or say everything that is wrong with it."""
     if plan.questions or plan.unable is not None:
         return Questions(plan.questions, plan.unable)
-    if len(plan.steps) > HOPELESS * context.budgets.steps:
+    hopeless = HOPELESS * context.budgets.steps
+    expansion = expand(plan, context.playbooks, hopeless)
+    plan = expansion.plan
+    if len(plan.steps) > hopeless:
         return Rejected((too_many_steps(len(plan.steps), context.budgets.steps),))
     analysis = Analysis(plan, context.catalog, context.inputs.schema)
     order = Order(analysis)
@@ -102,9 +107,9 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
         analysis, tuple(decisions), is_wanted=context.options.on_failure == "undo"
     )
     violations += flaws
-    if violations:
-        return Rejected(tuple(violations))
-    return _accept(plan, context, tuple(decisions), undos)
+    if told := expansion.told(violations):
+        return Rejected(told)
+    return _accept(expansion, context, tuple(decisions), undos)
 
 
 def tool_changes(accepted: Accepted, catalog: Catalog) -> tuple[Violation, ...]:
@@ -154,15 +159,16 @@ _Actions = TypeAdapter(dict[str, ActionSpec])
 
 
 def _accept(
-    plan: Plan,
+    expansion: Expansion,
     context: AdmissionContext,
     decisions: tuple[StepDecision, ...],
     undos: tuple[UndoDecision, ...],
 ) -> Accepted:
+    plan = expansion.plan
     used = {step.action for step in plan.steps if step.action not in FUNCTIONS}
     used |= {each.action for each in undos if each.action}
     actions = {name: found for name in sorted(used) if (found := context.catalog.get(name))}
-    digest = plan_digest(plan, context.inputs.schema, actions)
+    digest = plan_digest(plan, context.inputs.schema, actions, expansion.used.values())
     for action in list(actions.values()):
         # The machine may have to look a lost call up; what that takes is fixed now.
         for asked in (action.lookup, action.status):
@@ -176,6 +182,7 @@ def _accept(
         policy_version=context.policy.version if context.policy else None,
         options=context.options,
         budgets=context.budgets,
+        playbooks={**expansion.used},
         steps=decisions,
         undo=undos,
     )

@@ -12,6 +12,7 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.check.entry import declared_input, input_type, output_type, target_at
 from executor.check.flow import every
 from executor.check.strict_json import Flaw, read_json
+from executor.check.taken import function_of
 from executor.check.types import Flow, flows
 from executor.fn import FUNCTIONS
 from executor.fn.extract import EXTRACT, UnboundedError, require_bounds
@@ -76,11 +77,11 @@ class Analysis:
         self.place: Mapping[str, int] = {
             step.id: index for index, step in reversed(list(enumerate(plan.steps)))
         }
-        self._actions = {step.action: _action(step.action, catalog) for step in plan.steps}
+        self._places = {id(step): index for index, step in enumerate(plan.steps)}
+        self._actions = tuple(_action(step, catalog) for step in plan.steps)
         self._inputs = Type.of(with_today(inputs_schema))
         self._flows: dict[tuple[int, int], Flow] = {}
         self._bindings: dict[int, tuple[Binding, ...]] = {}
-        self._places = {id(step): index for index, step in enumerate(plan.steps)}
         self._results: dict[str, Type] = {}
         for step_id in self.order:
             self._results[step_id] = self._result_type(self.by_id[step_id])
@@ -102,7 +103,7 @@ class Analysis:
 
     def action(self, step: Step) -> ActionSpec | None:
         """The step's action, an `fn.*` function among them; None where nobody knows it."""
-        return self._actions.get(step.action)
+        return self._actions[self._places[id(step)]]
 
     def has_root(self, step: Step | None, ref: Ref, role: str) -> bool:
         """Whether the reference's root may stand here."""
@@ -269,7 +270,8 @@ class Analysis:
 
     def bound_types(self, step: Step) -> dict[str, Type]:
         """The types of a function's top-level arguments."""
-        into = declared_input(FUNCTIONS[step.action].action)
+        action = self.action(step)
+        into = declared_input(action) if action else UNKNOWN
         names = dict.fromkeys(each.to[0] for each in self.bindings(step) if each.to)
         found = {}
         for name in names:
@@ -279,10 +281,11 @@ class Analysis:
         return found
 
 
-def _action(name: str, catalog: Catalog) -> ActionSpec | None:
-    if name in FUNCTIONS:
-        return FUNCTIONS[name].action
-    return None if name.startswith("fn.") and name != EXTRACT else catalog.get(name)
+def _action(step: Step, catalog: Catalog) -> ActionSpec | None:
+    if step.action in FUNCTIONS:
+        return function_of(step)
+    is_ours = step.action.startswith("fn.") and step.action != EXTRACT
+    return None if is_ours else catalog.get(step.action)
 
 
 def _whole(bindings: tuple[Binding, ...], depth: int, into: Type) -> Type:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -10,6 +10,7 @@ from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.admit import Accepted, AdmissionContext, Inputs, Questions, Rejected, admit
 from executor.check.cedar import Policy
+from executor.check.expand import Playbooks
 from executor.check.parse import plan_of
 from executor.check.strict_json import Flaw, read_json
 from executor.check.violation import Violation
@@ -44,6 +45,7 @@ class Bulk:
     policy: Policy | None
     today: str
     seal_key: bytes
+    playbooks: Playbooks = field(default_factory=dict)
 
     def verdicts(self, lines: Iterable[str]) -> Iterator[JsonObject]:
         """One verdict a line, in order; blank lines are passed over."""
@@ -113,6 +115,7 @@ class Bulk:
             principal=principal,
             today=self.today,
             seal_key=self.seal_key,
+            playbooks=self.playbooks,
         )
 
 

@@ -136,6 +136,7 @@ class Certificate(_Frozen):
     policy_version: str | None
     options: Options = Options()
     budgets: Budgets = Budgets()  # a run keeps those that its plan was accepted under
+    playbooks: dict[str, str] = {}  # the digests of those that the plan called, by name
     steps: tuple[StepDecision, ...] = ()
     undo: tuple[UndoDecision, ...] = ()  # of every step that acts
 

@@ -8,6 +8,7 @@ from connectors.spec import JsonObject, Label, Principal
 from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
 from executor.check.certificate import Options
+from executor.check.expand import Playbooks
 
 
 @dataclass(frozen=True)
@@ -38,3 +39,4 @@ class AdmissionContext:
     options: Options = field(default_factory=Options)
     lift_role: str | None = "approver"
     budgets: Budgets = field(default_factory=Budgets)
+    playbooks: Playbooks = field(default_factory=dict)

@@ -7,6 +7,7 @@ one copes with what an earlier one complained about by saying nothing more of it
 import difflib
 import heapq
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 from executor.check.analysis import Analysis, is_list
 from executor.check.arguments import (
@@ -34,7 +35,10 @@ MOST_GUESSES = 5  # looking for names that look alike takes time in a large cata
 
 
 def unique_ids(analysis: Analysis) -> Iterator[Violation]:
-    """Every step has an id of its own, and none that the language keeps for itself."""
+    """Every step has an id of its own, which reads as no part of another's.
+
+    Some the language keeps for itself.
+    """
     seen: set[str] = set()
     for index, step in enumerate(analysis.plan.steps):
         at = f"/steps/{index}/id"
@@ -44,6 +48,10 @@ def unique_ids(analysis: Analysis) -> Iterator[Violation]:
             message = f"two steps are called {step.id!r}"
             yield say("duplicate-id", at, message, step, fix="Rename one of them.")
         seen.add(step.id)
+        parents = [*accumulate(step.id.split("."), "{}.{}".format)][:-1]
+        if above := next((each for each in parents if each in analysis.by_id), None):
+            message = f"{step.id!r} reads as a part of {above!r}"
+            yield say("duplicate-id", at, message, step, fix="Rename one of them.")
 
 
 def known_actions(analysis: Analysis) -> Iterator[Violation]:

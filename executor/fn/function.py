@@ -37,6 +37,7 @@ class Function:
     call: Callable[[JsonObject], JsonValue]
     control: frozenset[str] = frozenset()
     shading: Shading = all_of
+    takes: Callable[[JsonObject], Type] | None = None  # the input schema, once constants are known
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -98,6 +98,11 @@ def names(given: Given) -> Shade:
     return Shade(given.of("map").own)
 
 
+def passed_on(given: Given) -> Shade:
+    """The value as it is; whoever wrote the schema only said which values are none."""
+    return given.of("value").join(given.of("schema").whole)
+
+
 def either(given: Given) -> Shade:
     """Any of the options; which of them was skipped is part of their own labels."""
     return given.of("options").element.join(given.of("options").own)

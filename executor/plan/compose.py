@@ -58,6 +58,11 @@ def union_of(types: Sequence[Type]) -> Type:
     return types[0] if len(types) == 1 else _composed(types, lambda nodes: {"anyOf": nodes})
 
 
+def both_of(one: Type, other: Type) -> Type:
+    """What is of both types at once."""
+    return _composed([one, other], lambda nodes: {"allOf": nodes})
+
+
 def _composed(types: Sequence[Type], build: Callable[[list[JsonValue]], JsonObject]) -> Type:
     return Type.of(_document(types, build))
 

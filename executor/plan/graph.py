@@ -1,6 +1,6 @@
 """The order of a plan: a reference is a dependency, and `after` adds one where no data flows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from executor.plan.model import Plan, Step
 from executor.plan.refs import refs_of_step
@@ -71,3 +71,20 @@ def order(waits_for: Graph) -> tuple[str, ...]:
         if not ready:
             return tuple(placed)
         placed.update(dict.fromkeys(ready))
+
+
+def skippable(steps: Iterable[Step]) -> frozenset[str]:
+    """The steps that may be skipped: for their own conditions, or for one that they refer to."""
+    every = tuple(steps)
+    found = {step.id for step in every if step.when and step.each is None}
+    while True:
+        more = {
+            step.id
+            for step in every
+            if step.id not in found
+            and step.action != "fn.first_of"
+            and not data_sources(step).isdisjoint(found)
+        }
+        if not more:
+            return frozenset(found)
+        found |= more

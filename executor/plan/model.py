@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 LANGUAGE = 1
 
 Scalar = str | int | float | bool | None
-StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+# A dot stands only in the id of a step of a playbook that was called: `refund.find`.
+StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(\.[a-z][a-z0-9_]{0,39}){0,5}$")]
 # The one function that asks a model, and what people are told of it.
 EXTRACT = "fn.extract"
 CALLED = "model call at run time"

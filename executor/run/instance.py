@@ -29,6 +29,7 @@ from connectors.errors import Kind
 from connectors.spec import ActionSpec, Effect, JsonObject
 from connectors.validate import first_flaw
 from executor.check.admit import Accepted
+from executor.check.taken import function_of
 from executor.fn import FUNCTIONS, FnError
 from executor.plan.model import Step
 from executor.run import events as e
@@ -65,7 +66,8 @@ def prepare(
         if false is not None:
             return Skipped(f"{_shown(false.model_dump(by_alias=True))} is false")
         if step.action in FUNCTIONS:
-            return bind(step, scope, FUNCTIONS[step.action].input_schema)
+            function = function_of(step) or FUNCTIONS[step.action].action
+            return bind(step, scope, function.input_schema)
         action = accepted.actions[step.action]
         arguments = bind(step, scope, action.input_schema)
         check_guards(accepted.certificate.of(step.id), arguments, action.input_schema)

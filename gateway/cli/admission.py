@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from connectors.spec import JsonObject
 from executor.check.bulk import Bulk, UnusableInputError, read_catalog
 from executor.check.cedar import Policy
 from executor.check.cedar_validation import require_valid
+from executor.check.expand import Playbooks
 from executor.fn.extract import extract_action
 from executor.plan.schema import published_schema
 from gateway.cli.options import AsJson, Config
@@ -33,6 +35,9 @@ def admit(
     plans: Annotated[Path | None, typer.Option(help="Many plans, one JSON line each.")] = None,
     policy: Annotated[
         Path | None, typer.Option(help="A folder of *.cedar; else the configured one.")
+    ] = None,
+    playbooks: Annotated[
+        Path | None, typer.Option(help="A folder of playbooks; else the configured one.")
     ] = None,
     request: Annotated[
         str | None, typer.Option(help="The words that the plan's literals may come from.")
@@ -57,6 +62,7 @@ def admit(
         raise CliError("bad-option", "say one of: PLAN, --plans PLANS.jsonl")
     try:
         bulk = _bulk(catalog, policy, config, extract)
+        bulk = replace(bulk, playbooks=_playbooks(playbooks, catalog, config))
     except UnusableInputError as error:
         fix, in_stream = "Repair what is named.", plans is not None
         where = str(catalog)
@@ -144,6 +150,18 @@ def _bulk(
         today=datetime.now(UTC).date().isoformat(),
         seal_key=NO_SEAL,
     )
+
+
+def _playbooks(folder: Path | None, catalog: Path | None, config: Path | None) -> Playbooks:
+    """Those of a folder; else those that the operator configured, beside their catalogue."""
+    from gateway.cli.connect import settings_of
+    from gateway.playbooks import load_playbooks, playbooks_in
+
+    if folder is None:
+        return load_playbooks(settings_of(config)) if catalog is None else {}
+    if not folder.is_dir():
+        raise CliError("unusable-input", "there is no such folder", str(folder))
+    return playbooks_in(folder)
 
 
 def _policy(folder: Path) -> Policy:

@@ -12,18 +12,18 @@ router = APIRouter(prefix="/v1/actions", tags=["actions"])
 
 @router.get("")
 async def listed(request: Request, caller: Caller) -> list[JsonObject]:
-    """List every action with its manifest."""
+    """List every action with its manifest, playbooks among them."""
     gateway: Gateway = request.app.state.gateway
-    return [action.model_dump(mode="json", by_alias=True) for action in gateway.catalog]
+    return [action.model_dump(mode="json", by_alias=True) for action in gateway.offered]
 
 
 @router.get("/{name}")
 async def show(request: Request, caller: Caller, name: str) -> JsonObject:
     """Show one action with its digest."""
     gateway: Gateway = request.app.state.gateway
-    action = gateway.catalog.get(name)
+    action = gateway.offered.get(name)
     if action is None:
-        candidates = ", ".join(gateway.catalog.candidates(name))
+        candidates = ", ".join(gateway.offered.candidates(name))
         fix = f"Did you mean {candidates}?" if candidates else ""
         raise ProblemError(404, "unknown-action", f"{name} is not in the catalog", fix)
     return {**action.model_dump(mode="json", by_alias=True), "digest": action.digest}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from executor.playbook import PlaybookError, read_playbook
+from executor.check.playbook import PlaybookError, read_playbook
 
 GOOD: dict[str, Any] = {
     "name": "order_status",

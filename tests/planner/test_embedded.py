@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from connectors.spec import Integrity, JsonObject
 from executor.check.admit import Accepted, Questions, Rejected
-from executor.playbook import Playbook, read_playbook
+from executor.check.playbook import Playbook, read_playbook
 from planner.embedded import EmbeddedPlanner
 from planner.request import Proposal
 from planner.utterances import matches

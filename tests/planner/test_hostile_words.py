@@ -13,8 +13,8 @@ from planner_cases import Drafts, a_request
 from connectors.spec import JsonObject
 from executor.check.admit import Inputs, Questions, Rejected
 from executor.check.certificate import Options
+from executor.check.playbook import Playbook, read_playbook
 from executor.plan.model import Plan
-from executor.playbook import Playbook, read_playbook
 from planner.embedded import EmbeddedPlanner
 from planner.request import MAX_CHARACTERS, PlanRequest
 

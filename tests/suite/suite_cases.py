@@ -13,6 +13,7 @@ from executor.check.budgets import Budgets
 from executor.check.bulk import read_catalog
 from executor.check.cedar import Policy
 from executor.check.parse import parse_plan
+from executor.check.playbook import Playbook, read_playbook
 
 HERE = Path(__file__).parent
 SEAL_KEY = b"suite"
@@ -58,6 +59,13 @@ def catalog(name: str = "shop") -> Catalog:
 
 
 @lru_cache
+def playbook(name: str) -> Playbook:
+    """A playbook of the suite."""
+    file = HERE / "playbooks" / f"{name}.json"
+    return read_playbook(json.loads(file.read_text(encoding="utf-8")), str(file))
+
+
+@lru_cache
 def _policy(text: str) -> Policy:
     return Policy.parse({"suite.cedar": text})
 
@@ -85,6 +93,7 @@ def context(given: dict[str, Any]) -> AdmissionContext:
         seal_key=SEAL_KEY,
         lift_role=given.get("lift_role", "approver"),
         budgets=Budgets.model_validate(given.get("budgets", {})),
+        playbooks={each.action: each for each in map(playbook, given.get("playbooks", ()))},
     )
 
 

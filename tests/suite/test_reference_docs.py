@@ -64,6 +64,14 @@ def test_the_rendering_is_the_plan_as_people_read_it() -> None:
     )
 
 
+def test_the_call_of_the_page_becomes_the_steps_of_the_page() -> None:
+    given = {"request": "refund the mug of order 1042", "playbooks": ["refund_line"]}
+    verdict = admit(plan_of(blocks(LANGUAGE, "json call")[0]), context(given))
+
+    assert isinstance(verdict, Accepted), verdict
+    assert render(verdict.plan) + "\n" == blocks(LANGUAGE, "text expanded")[0]
+
+
 def test_the_violation_of_the_page_is_what_admission_says() -> None:
     broken = blocks(LANGUAGE, "json plan")[0].replace("mug/price", "mug/cost")
     verdict = admit(plan_of(broken), context(GIVEN))

@@ -5,6 +5,8 @@ property; three words of our own help to ask and to extract: `x-ask` (the questi
 (other words for an enumerated value) and `x-options` (what to offer).
 """
 
+import re
+
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from rfc8785 import CanonicalizationError
 
@@ -14,7 +16,14 @@ from connectors.validate import validator_of
 from executor.check.certificate import Options
 from executor.check.parse import plan_of
 from executor.check.violation import Violation
-from executor.plan.model import Plan
+from executor.plan.compose import standalone
+from executor.plan.model import RESERVED_IDS, Plan
+from executor.plan.refs import refs_of_plan
+from executor.plan.types import Type
+
+PREFIX = "playbooks."
+"""What the name of a playbook is called by begins with."""
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class PlaybookError(Exception):
@@ -24,7 +33,7 @@ class PlaybookError(Exception):
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,53}$")
     version: int = Field(ge=1)
     description: str
     utterances: tuple[str, ...] = Field(min_length=1)
@@ -46,6 +55,24 @@ class Playbook(BaseModel):
     options: Options
     plan: Plan
     digest: str
+
+    @property
+    def action(self) -> str:
+        """The name under which plans call it."""
+        return PREFIX + self.name
+
+    def input_schema(self, name: str) -> JsonObject:
+        """What one input must be, without what is there for asking."""
+        schema = standalone(Type(self.inputs[name], self.inputs_schema))
+        kept = (each for each in schema if not each.startswith("x-") and each != "default")
+        return {each: schema[each] for each in kept}
+
+    @property
+    def undeclared(self) -> tuple[str, ...]:
+        """References of the plan to inputs that there are not."""
+        known = {*self.inputs, "today"}
+        uses = [use.ref for _, use in refs_of_plan(self.plan) if use.ref.root == "input"]
+        return tuple(str(ref) for ref in uses if not ref.tokens or ref.tokens[0] not in known)
 
     @property
     def inputs_schema(self) -> JsonObject:
@@ -78,6 +105,8 @@ def read_playbook(content: JsonValue, file: str) -> Playbook:
         raise PlaybookError(f"{file}: a number that JSON cannot carry: {error}") from error
     if validator_of({"properties": read.inputs}) is None:
         raise PlaybookError(f"{file}: inputs: no JSON Schema")
+    if (flaw := _flaw(read.inputs, plan)) is not None:
+        raise PlaybookError(f"{file}: {flaw}")
     return Playbook(
         name=read.name,
         version=read.version,
@@ -88,6 +117,22 @@ def read_playbook(content: JsonValue, file: str) -> Playbook:
         plan=plan,
         digest=version_digest,
     )
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be part of a step's id."""
+    return _NAME.fullmatch(text) is not None
+
+
+def _flaw(inputs: JsonObject, plan: Plan) -> str | None:
+    """What a playbook's plan may not do, whoever calls it."""
+    for name in inputs:
+        if not is_name(name):
+            return f"inputs/{name}: a name is a-z, 0-9 and _, at most 40 of them"
+    for index, step in enumerate(plan.steps):
+        if step.id in RESERVED_IDS or not is_name(step.id):
+            return f"plan/steps/{index}/id: {step.id!r} is reserved, or no name"
+    return None
 
 
 def _first(violations: tuple[Violation, ...]) -> str:
