@@ -135,6 +135,9 @@ class Saga:
             undoing = self.state.undos.get(other)
             if undoing is not None and undoing.ended is not None and not undoing.ended.undone:
                 return f"{shown(other)}, which depends on it, was not undone"
+            given_up = any(each.is_abandoned for each in self.state.attempts[other])
+            if given_up and self._decision(other) is not None and other not in self.targets:
+                return f"{shown(other)}, which depends on it, was given up and may have happened"
         return None
 
     def _is_free(self, place: Place) -> bool:
@@ -150,7 +153,9 @@ class Saga:
         free = [
             place
             for place in self.targets
-            if place not in self.state.undos and self._is_free(place)
+            if place not in self.state.undos
+            and self._is_free(place)
+            and self._stands_in_the_way(place) is None
         ]
         free.sort(key=self._happened_at, reverse=True)
         if self._open:

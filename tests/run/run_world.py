@@ -35,7 +35,7 @@ from executor.check.certificate import Options
 from executor.check.grant import Grant
 from executor.plan.graph import graph
 from executor.run import events as e
-from executor.run.commands import Command, Finish, LookUp, OpenGate, Perform, Wait
+from executor.run.commands import Abort, Command, Finish, LookUp, OpenGate, Perform, Wait
 from executor.run.state import Place
 from executor.run.verdicts import Held
 
@@ -105,6 +105,7 @@ class World:
     keys: dict[str, float] = field(default_factory=dict)
     fates: dict[Place, Answer] = field(default_factory=dict)
     finish: Finish | None = None
+    modes: tuple[str, ...] = ("stop",)  # of a cancel
 
     def live(self) -> None:
         """Let chaos reign for a while, then peace until the run has ended."""
@@ -148,6 +149,8 @@ class World:
                 self.fates[place] = self._send(command, calm=calm)
             case LookUp():
                 run.begin(command)
+            case Abort():
+                del run.flying[command.step, command.iteration]
 
     def _send(self, command: Perform, *, calm: bool) -> Answer:
         """Decide what the service really does, and what it will answer."""
@@ -208,7 +211,7 @@ class World:
             case 0:
                 run.crash()
             case 1 if rng.random() < 0.15 and run.state.cancelled is None:
-                run.cancel()
+                run.cancel(rng.choice(self.modes))
             case 2:
                 run.later(rng.choice([0.2, 3.0, 30.0, 90.0, 500.0]))
             case 3 if run.state.open_gates:
