@@ -25,6 +25,7 @@ class Admission:
     budgets: Budgets
     clock: Callable[[], float]
     playbooks: Playbooks = field(default_factory=dict)
+    options: Options = field(default_factory=Options)  # of plans that bring none of their own
 
     def today(self) -> str:
         """The date that plans are told, fixed when they are admitted (UTC)."""
@@ -54,7 +55,7 @@ class Admission:
             today=self.today(),
             seal_key=self.seal_key,
             history=history,
-            options=options or Options(),
+            options=self.options if options in (None, Options()) else options,
             lift_role=self.lift_role,
             budgets=self.budgets,
             playbooks=self.playbooks,

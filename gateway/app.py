@@ -14,6 +14,7 @@ from gateway.routes import (
     actions,
     approvals,
     connections,
+    evidence,
     health,
     keys,
     plans,
@@ -31,7 +32,18 @@ def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(title="Lamgate", version="1", redoc_url=None, responses={"default": _PROBLEM})
     app.state.gateway = gateway
     app.add_middleware(BodyCap)
-    for routes in (requests, plans, runs, approvals, actions, connections, stops, keys, health):
+    for routes in (
+        requests,
+        plans,
+        runs,
+        evidence,
+        approvals,
+        actions,
+        connections,
+        stops,
+        keys,
+        health,
+    ):
         app.include_router(routes.router)
     ours = (kind for kind, *_ in TABLE)
     for kind in (Exception, HTTPException, RequestValidationError, ProblemError, *ours):

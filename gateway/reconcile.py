@@ -1,22 +1,26 @@
-"""What a person found out about an uncertain effect, written so that the run can go on from it."""
+"""What a person or a service says later of an uncertain effect, so that the run can go on."""
 
 from typing import Literal
 
+from pydantic import JsonValue
 from sqlalchemy import Connection
 
+from connectors.spec import ActionSpec
 from connectors.validate import first_flaw
 from executor.check.admit import restore
 from executor.run import events as e
+from executor.run.instance import EVIDENCE
 from executor.run.perform import new_event
-from executor.run.state import Attempt, fold
-from executor.store import drives, journal, plans, runs
+from executor.run.state import Attempt, RunState, fold
+from executor.store import attempts, drives, journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
 from gateway.problems import ProblemError
-from gateway.schemas import Reconcile
+from gateway.schemas import Evidence, Reconcile
 
 WHOLE = 1_000_000_000  # events: a run is explained and resolved from all of its journal
-_MEANS: dict[str, Literal["applied", "absent", "abandoned"]] = {
+Resolution = Literal["applied", "absent", "abandoned"]
+_MEANS: dict[str, Resolution] = {
     "happened": "applied",
     "send_again": "absent",
     "abandon": "abandoned",
@@ -29,34 +33,103 @@ def resolve(
     """Write the resolution of one attempt, and have its run look again; raises a problem."""
     drives.hold_row(c, Due("run", run.tenant, run.id))
     row = runs.get(c, run.tenant, run.id) or run
-    attempt = _uncertain(c, row, found)
+    attempt = _state(c, row).in_doubt((found.step, found.iteration))  # a later no settles nothing
+    if attempt is None or not attempt.is_uncertain:
+        raise ProblemError(
+            409, "not-uncertain", f"nothing of step {found.step!r} is uncertain",
+            "See the trace: /v1/runs/{id}/trace.",
+        )  # fmt: skip
+    action = _action(c, seal_key, row, attempt)
+    _check_second_person(row, action, by)
     _check_can_go_on(row, found)
-    _check_output(c, seal_key, row, attempt, found)
-    resolution = _MEANS[found.resolution]
+    if "output" in found.model_fields_set:
+        if found.resolution != "happened":
+            raise ProblemError(
+                422, "unknown-field", "an output belongs to `happened` alone", "Leave it out.",
+                {"at": "/output"},
+            )  # fmt: skip
+        _check_output(action, found.output)
+    _write(c, row, attempt, _MEANS[found.resolution], by, now, found.reason, found.output)
+
+
+def learn(
+    c: Connection, seal_key: bytes, tenant: str, by: str, found: Evidence, now: float
+) -> tuple[RunRow, bool]:
+    """Take in what a service said of a call by its key; the run, and whether it was news.
+
+    A no counts like a search that finds nothing: once the call must have come through.
+    """
+    place = attempts.by_key(c, tenant, found.key)
+    row = runs.get(c, tenant, place[0]) if place else None
+    if place is None or row is None:
+        raise ProblemError(404, "not-found", "no call carried this key", "Send the key itself.")
+    drives.hold_row(c, Due("run", tenant, row.id))
+    state = _state(c, row)
+    last = state.last(place[1:])
+    if last is not None and last.ended is None:
+        detail = "the call is still under way, and may answer for itself"
+        raise ProblemError(409, "under-way", detail, "Ask again when it has ended.")
+    attempt = state.in_doubt(place[1:])
+    if attempt is None or not attempt.is_uncertain:
+        return row, False
+    action = _action(c, seal_key, row, attempt)
+    is_pending = attempt.ended is not None and attempt.ended.state == "applied_pending"
+    since = attempt.at if attempt.ended_at is None else attempt.ended_at
+    if not found.happened and not is_pending and now < since + action.settle_s:
+        detail = f"a no counts {action.settle_s:g} s after the call"
+        raise ProblemError(409, "too-early", detail, "Look again then.")
+    if found.happened and "output" in found.model_fields_set:
+        _check_output(action, found.output)
+    output = found.output if found.happened else None
+    means: Resolution = "applied" if found.happened else "absent"
+    _write(c, row, attempt, means, f"{EVIDENCE}{found.source}", now, f"told by {by}", output)
+    return row, True
+
+
+def _write(
+    c: Connection,
+    row: RunRow,
+    attempt: Attempt,
+    resolution: Resolution,
+    by: str,
+    now: float,
+    reason: str,
+    output: JsonValue,
+) -> None:
     event = e.ReconcileResolved(
-        step=found.step,
-        iteration=found.iteration,
+        step=attempt.intent.step,
+        iteration=attempt.intent.iteration,
         n=attempt.intent.n,
         resolution=resolution,
         by=by,
-        reason=found.reason,
-        output=found.output,
+        reason=reason,
+        output=output,
     )
     # Written in the transaction that read it as uncertain, so a drive that is at it sees it first.
     journal.append(c, row.tenant, row.id, [new_event(event)], now)
     drives.wake(c, Due("run", row.tenant, row.id), now)
 
 
-def _uncertain(c: Connection, row: RunRow, found: Reconcile) -> Attempt:
+def _state(c: Connection, row: RunRow) -> RunState:
     stored = journal.read(c, row.tenant, row.id, limit=WHOLE)
-    state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
-    last = state.in_doubt((found.step, found.iteration))  # a later no settles nothing
-    if last is None or not last.is_uncertain:
+    return fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
+
+
+def _action(c: Connection, seal_key: bytes, row: RunRow, attempt: Attempt) -> ActionSpec:
+    """The action as it was when the plan was accepted."""
+    plan = plans.get(c, row.tenant, row.plan)
+    if plan is None:
+        raise ProblemError(404, "not-found", f"there is no plan {row.plan}")
+    return restore(plan.accepted, seal_key).actions[attempt.intent.action]
+
+
+def _check_second_person(row: RunRow, action: ActionSpec, by: str) -> None:
+    """What nothing takes back is not settled by the word of who asked for it alone."""
+    if action.irreversible and by == row.requester:
         raise ProblemError(
-            409, "not-uncertain", f"nothing of step {found.step!r} is uncertain",
-            "See the trace: /v1/runs/{id}/trace.",
+            403, "own-request", f"{action.name} is irreversible: this needs a second person",
+            "Ask somebody else who may.",
         )  # fmt: skip
-    return last
 
 
 def _check_can_go_on(row: RunRow, found: Reconcile) -> None:
@@ -68,22 +141,11 @@ def _check_can_go_on(row: RunRow, found: Reconcile) -> None:
         )  # fmt: skip
 
 
-def _check_output(
-    c: Connection, seal_key: bytes, row: RunRow, attempt: Attempt, found: Reconcile
-) -> None:
-    """What a person reports goes on into later steps, so it keeps the action's promise too."""
-    if "output" not in found.model_fields_set:
-        return
-    if found.resolution != "happened":
-        raise ProblemError(
-            422, "unknown-field", "an output belongs to `happened` alone", "Leave it out.",
-            {"at": "/output"},
-        )  # fmt: skip
-    plan = plans.get(c, row.tenant, row.plan)
-    action = restore(plan.accepted, seal_key).actions[attempt.intent.action] if plan else None
-    flaw = action and action.output_schema and first_flaw(action.output_schema, found.output)
+def _check_output(action: ActionSpec, output: JsonValue) -> None:
+    """What is reported goes on into later steps, so it keeps the action's promise too."""
+    flaw = first_flaw(action.output_schema, output) if action.output_schema else None
     if flaw:
         raise ProblemError(
-            422, "type-mismatch", f"the output is not what {attempt.intent.action} gives: {flaw}",
+            422, "type-mismatch", f"the output is not what {action.name} gives: {flaw}",
             "Send the service's own answer, or leave the output out.", {"at": "/output"},
         )  # fmt: skip

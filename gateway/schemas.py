@@ -61,6 +61,15 @@ class Reconcile(_Closed):
     reason: Reason
 
 
+class Evidence(_Closed):
+    """`POST /v1/evidence`: what a service said later of a call, by the key that it had carried."""
+
+    key: str = Field(min_length=1, max_length=200)
+    happened: bool
+    output: JsonValue = None
+    source: str = Field(pattern=r"^[A-Za-z0-9._@-]{1,80}$")
+
+
 class NewDecision(_Closed):
     """`POST /v1/approvals/{id}/decision`: one person's yes or no, with a reason."""
 

@@ -14,7 +14,7 @@ from pydantic_settings import (
 from connectors.errors import ConfigurationError
 from connectors.spec import Limits
 from executor.check.budgets import Budgets
-from executor.check.certificate import Mode
+from executor.check.certificate import Mode, Options
 from planner.models.build import Adapter
 from planner.models.structured import Structured
 
@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     policy: PolicyPlace = PolicyPlace()
     playbooks: Place = Place()
     budgets: Budgets = Budgets()
+    runs: Options = Options()
     extract: Extract = Extract()
     base_dir: Path = Path()
 

@@ -101,7 +101,14 @@ async def _assemble(
     planners = _planners(settings, playbooks)
     offered = with_playbooks(catalog, playbooks)
     admission = Admission(
-        catalog, policy, keys.seal, settings.policy.lift_role, settings.budgets, clock, playbooks
+        catalog,
+        policy,
+        keys.seal,
+        settings.policy.lift_role,
+        settings.budgets,
+        clock,
+        playbooks,
+        settings.runs,
     )
     machine = Machine(
         store=store,

@@ -51,6 +51,7 @@ from executor.run.verdicts import (
     Waiting,
 )
 
+EVIDENCE = "evidence:"  # what the service said later, by whoever reported it
 WINDOW_SHARE = 0.8  # a key is trusted for this share of the service's window
 
 
@@ -161,9 +162,11 @@ class Instance:
         found = told.resolved
         if found is None or found.resolution == "abandoned":
             return Failed("abandoned", found.reason if found else "", "unknown")
-        if found.by == "status":
+        pending = told.ended is not None and told.ended.state == "applied_pending"
+        is_said = found.by == "status" or found.by.startswith(EVIDENCE)
+        if pending and is_said:
             return Failed("refused", found.reason or "the service gave it up")
-        if found.by != "lookup" and not found.by.startswith("evidence:"):
+        if found.by != "lookup" and not is_said:
             return self._call(last)  # a person said: send it again
         if told is not last:
             return self._refused(last)

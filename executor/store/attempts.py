@@ -114,6 +114,16 @@ def is_open(c: Connection, tenant: str, run: str, step: str, iteration: str, n: 
     return state in OPEN
 
 
+def by_key(c: Connection, tenant: str, key: str) -> tuple[str, str, str] | None:
+    """The run, step and item whose calls carried a key."""
+    found = c.execute(
+        select(attempts.c.run, attempts.c.step, attempts.c.iteration)
+        .where(attempts.c.tenant == tenant, attempts.c.key == key)
+        .limit(1)
+    ).one_or_none()
+    return None if found is None else (found.run, found.step, found.iteration)
+
+
 def is_in_doubt(c: Connection, tenant: str, run: str, step: str, iteration: str) -> bool:
     """Whether it is unknown of an attempt of this step or item if its effect happened."""
     found = c.execute(

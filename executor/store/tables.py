@@ -128,6 +128,7 @@ attempts = Table(
     Column("send_before", Double, nullable=False),
     Column("started_at", Double, nullable=False),
     Column("ended_at", Double),
+    Index("attempts_key", "tenant", "key"),
 )
 
 approvals = Table(

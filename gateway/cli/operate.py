@@ -59,21 +59,24 @@ def trace(
 
 def cancel(
     run_id: RunId,
+    undo: Annotated[bool, typer.Option("--undo", help="Also undo what happened.")] = False,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Begin no new effects in a run."""
+    """Begin no new effects in a run, and undo those that happened if asked to."""
     with connect(Target(config, url, key)) as client:
-        found = client.post(f"/v1/runs/{named(run_id)}/cancel", {"mode": "stop"})
+        mode = "undo" if undo else "stop"
+        found = client.post(f"/v1/runs/{named(run_id)}/cancel", {"mode": mode})
         if client.is_own:
             follow_and_tell(client, run_id, as_json=as_json)
             return
     if as_json:
         print_json(found)
     else:
-        say(f"{run_id} begins no new effects; calls in flight are waited for")
+        then = "; then what happened is undone" if undo else ""
+        say(f"{run_id} begins no new effects; writes in flight are waited for{then}")
 
 
 def reconcile(

@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 from connectors.spec import JsonObject
 from executor.check.admit import restore
 from executor.run import events as e
+from executor.run.effects import effects_of
 from executor.run.perform import new_event
+from executor.run.state import fold
 from executor.store import journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
@@ -42,8 +44,25 @@ async def newest(
 
 @router.get("/{run_id}")
 async def show(request: Request, caller: Caller, run_id: str) -> JsonObject:
-    """Say where a run stands."""
-    return shown(await _found(request, caller.tenant, run_id))
+    """Say where a run stands; of one that has ended also what became of its effects."""
+    row = await _found(request, caller.tenant, run_id)
+    gateway: Gateway = request.app.state.gateway
+    return shown(row) | await gateway.store.read(partial(_effects, row=row))
+
+
+def _effects(c: Connection, row: RunRow) -> JsonObject:
+    """The steps whose effects stand, are uncertain, or were undone."""
+    if not row.has_ended:
+        return {}
+    stored = journal.read(c, row.tenant, row.id, limit=WHOLE)
+    found = effects_of(
+        fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
+    )
+    return {
+        "standing": [*found.standing],
+        "uncertain": [*found.uncertain],
+        "undone": [*found.undone],
+    }
 
 
 @router.get("/{run_id}/events")
@@ -74,7 +93,7 @@ async def cancel(
     run_id: str,
     body: Annotated[Cancel, Depends(body_of(Cancel))],
 ) -> Response:
-    """Begin no new effects; calls in flight are waited for."""
+    """Begin no new effects, and undo those that happened if asked; writes in flight are awaited."""
     row = await _found(request, caller.tenant, run_id)
     if row.requester != caller.id:
         need_role(caller, "operator")

@@ -17,6 +17,7 @@ from gateway.routes import (
     actions,
     approvals,
     connections,
+    evidence,
     health,
     keys,
     plans,
@@ -29,7 +30,18 @@ from gateway.settings import Connection, ModelEntry, Settings
 ROOT = Path(__file__).parents[2]
 ROUTERS: tuple[APIRouter, ...] = tuple(
     each.router
-    for each in (requests, plans, runs, approvals, actions, connections, stops, keys, health)
+    for each in (
+        requests,
+        plans,
+        runs,
+        evidence,
+        approvals,
+        actions,
+        connections,
+        stops,
+        keys,
+        health,
+    )
 )
 
 

@@ -55,6 +55,7 @@ _STATEMENTS = (
         PRIMARY KEY (tenant, run, step, iteration, n)
     )
     """,
+    """CREATE INDEX attempts_key ON attempts (tenant, "key")""",
     """
     CREATE TABLE decisions (
         tenant TEXT NOT NULL,
