@@ -127,6 +127,13 @@ class Lookup(_Frozen):
     reference: str = ""
 
 
+class AnswersAs(_Frozen):
+    """The read whose answer a write gives: `of` points to the ids, in it, that were read then."""
+
+    action: ActionName
+    of: tuple[str, ...] = Field(min_length=1)
+
+
 class Status(_Frozen):
     """How to ask what became of a call that the service accepted and has not finished (202).
 
@@ -177,6 +184,8 @@ class ActionSpec(_Frozen):
     `approval` is the role that must approve every call whatever the policy says, or null.
     `fields_read_as` maps a pointer in the output ("*/id", "lines/*/note") to how it reads, where
     that is not what `reads_as` says of the whole; of a list `reads_as` is also who fills it.
+    `answer_ids` are the pointers into the answer where ids of objects are ("user_id", or "" where
+    the answer itself is one).
     """
 
     name: ActionName
@@ -193,6 +202,8 @@ class ActionSpec(_Frozen):
     reads_as: Trust = "untrusted"
     fields_read_as: dict[str, Trust] = {}
     readers: tuple[str, ...] | None = None
+    answer_ids: tuple[str, ...] = ()
+    answers_as: AnswersAs | None = None
     idempotency: Idempotency | None = None
     lookup: Lookup | None = None
     status: Status | None = None
@@ -219,6 +230,10 @@ class ActionSpec(_Frozen):
             raise ValueError("a read has no effect to undo, to be irreversible or to be a pivot")
         if "" in self.fields_read_as:
             raise ValueError("fields_read_as names places inside; `reads_as` is for the whole")
+        if self.effect is Effect.READ and self.answers_as:
+            raise ValueError("a read answers as itself: answers_as is for writes")
+        if self.answers_as and self.answers_as.action.partition(".")[0] != self.connection:
+            raise ValueError("answers_as names a read of the same connection")
         if self.effect is Effect.KEYED and not self.idempotency:
             raise ValueError("a keyed action says where its key goes: idempotency is missing")
         if self.effect is Effect.LOOKUP and not self.lookup:

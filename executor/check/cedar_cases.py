@@ -1,9 +1,9 @@
 """Cases: what a policy is meant to say of calls, written down beside it and held against it.
 
-A file holds `{"cases": [{name, principal, action, arguments, labels?, run?, approvals?, unknown?,
-expect, role?, policies?}]}`. Every top-level argument is as good as said by the person who asks
-(`request`) unless `labels` says otherwise; the run did nothing yet unless `run` says so; `unknown`
-lists the places whose values are not known, as at admission.
+A file holds `{"cases": [{name, principal, action, arguments, labels?, run?, read?, approvals?,
+unknown?, expect, role?, policies?}]}`. Every top-level argument is as good as said by the person
+who asks (`request`) unless `labels` says otherwise; the run did and read nothing yet unless `run`
+and `read` say so; `unknown` lists the places whose values are not known, as at admission.
 """
 
 import json
@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Principal
 from executor.check.cedar import Judgement, Policy, PolicyQuestion, Verdict
+from executor.check.cedar_schema import Find
+from executor.check.objects import answers_as
 from executor.check.strict_json import Flaw, read_json
 from executor.check.types import Flow, validity
 from executor.check.unknown import Unknown
@@ -49,6 +51,7 @@ class CaseText(_Closed):
     arguments: JsonObject = {}
     labels: dict[str, Integrity] = {}
     run: JsonObject = {}
+    read: JsonObject = {}
     approvals: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     expect: Verdict
@@ -125,8 +128,13 @@ def question_of(
     run: JsonObject,
     approvals: frozenset[str],
     unknown: tuple[str, ...] = (),
+    read: JsonObject | None = None,
+    find: Find = lambda _: None,
 ) -> PolicyQuestion:
-    """A call as policy is asked about it; raises `ValueError` where it could never be made."""
+    """A call as policy is asked about it; raises `ValueError` where it could never be made.
+
+    `find` finds the operations that something was read by.
+    """
     schema = Type.of(action.input_schema)
     opened: JsonValue = json.loads(json.dumps(arguments))
     for pointer in unknown:
@@ -139,7 +147,20 @@ def question_of(
     given = {at: Label(integrity) for at, integrity in said.items()}
     if odd := [name for name in run if name not in NOTHING_YET]:
         raise ValueError(f"there is no context.run.{odd[0]}; there are {', '.join(NOTHING_YET)}")
-    return PolicyQuestion(principal, action, opened, given, NOTHING_YET | run, approvals)
+    for name, output in (read or {}).items():
+        _check_read(name, output, find(name))
+    so_far = NOTHING_YET | run
+    return PolicyQuestion(principal, action, opened, given, so_far, approvals, read or {})
+
+
+def _check_read(name: str, output: JsonValue, action: ActionSpec | None) -> None:
+    """What was read is what that operation may give, and policy may see."""
+    if action is None or action.is_write:
+        raise ValueError(f"there is no read {name}, so nothing was read by it")
+    if answers_as(action) is None:
+        raise ValueError(f"{name} reads as untrusted, so policy never sees what it gives")
+    if action.output_schema and validity(output, Type.of(action.output_schema)) is Flow.NO:
+        raise ValueError(f"this is nothing that {name} gives, by its output schema")
 
 
 def _case(file: str, case: CaseText, catalog: Catalog) -> Case:
@@ -159,6 +180,8 @@ def _case(file: str, case: CaseText, catalog: Catalog) -> Case:
             case.arguments,
             labels=case.labels,
             run=case.run,
+            read=case.read,
+            find=catalog.get,
             approvals=frozenset(case.approvals),
             unknown=case.unknown,
         )

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from executor.check.cedar_engine import Partial, PolicySet
-from executor.check.cedar_paths import uses
+from executor.check.cedar_engine import Entities, Partial, PolicySet
+from executor.check.cedar_paths import Path, uses
 from executor.check.cedar_request import (
     PolicyQuestion,
     Request,
@@ -73,12 +73,24 @@ class Slice:
         self.asks_of_run = any(rule.asks_of_run for rule in self.rules.values())
 
     @cached_property
+    def paths(self) -> frozenset[Path]:
+        """Every path into the context that they look at."""
+        return frozenset(path for rule in self.rules.values() for path in uses(rule.body))
+
+    @cached_property
     def run_members(self) -> frozenset[str]:
-        """Which members of it they look at; "" where it is all of them."""
-        paths = [path for rule in self.rules.values() for path in uses(rule.body)]
-        if any(path in ((), ("run",)) for path in paths):
+        """Which members of what the run did they look at; "" where it is all of them."""
+        return self._members("run")
+
+    @cached_property
+    def reads(self) -> frozenset[str]:
+        """Of which operations they look at what was read; "" where it is of all of them."""
+        return self._members("read")
+
+    def _members(self, root: str) -> frozenset[str]:
+        if () in self.paths or (root,) in self.paths:
             return frozenset({""})
-        return frozenset(path[1] for path in paths if path[0] == "run")
+        return frozenset(path[1] for path in self.paths if path[0] == root)
 
     def texts_asking(self, role: str) -> frozenset[str]:
         """The digests of the policies that may ask this role."""
@@ -93,12 +105,16 @@ class Slice:
         """Decide one call."""
         try:
             entities = entities_around(question.principal, question.action, connector)
-            request = request_of(question, entities, asks_of_run=self.asks_of_run)
+            request = self.request(question, entities)
         except UnmappableError as error:
             return Judgement("deny", messages=(str(error),), code="policy-value-unmappable")
         if request.is_partial:
             return self._preview(request, question.approvals)
         return self._decide(request, question.approvals)
+
+    def request(self, question: PolicyQuestion, entities: Entities) -> Request:
+        """What Cedar is asked of one call; raises `UnmappableError`."""
+        return request_of(question, entities, self.paths, asks_of_run=self.asks_of_run)
 
     def _decide(self, request: Request, approvals: frozenset[str]) -> Judgement:
         found = self._set.full(request.request, request.entities)

@@ -6,7 +6,7 @@ from typing import Literal
 from executor.check import cedar_engine as engine
 from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.cedar_engine import PolicySet
-from executor.check.cedar_request import Request, entities_around, request_of
+from executor.check.cedar_request import Request, entities_around
 from executor.check.cedar_rules import Rule
 from executor.check.cedar_values import UnmappableError
 
@@ -49,7 +49,7 @@ def _rules(policy: Policy, question: PolicyQuestion) -> tuple[RuleSays, ...]:
     found = policy.slice_of(question.action)
     try:
         entities = entities_around(question.principal, question.action, connector)
-        request = request_of(question, entities, asks_of_run=found.asks_of_run)
+        request = found.request(question, entities)
     except UnmappableError:
         return ()
     return tuple(_alone(rule, request) for rule in found.rules.values())

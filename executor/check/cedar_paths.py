@@ -6,13 +6,23 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject
+from executor.check.unknown import Unknown
 
 Path = tuple[str, ...]
+DERIVED = ("_count", "_inexact", "_each", "_keys")  # what stands beside a value, by its name
 
 
 def uses(body: JsonObject) -> frozenset[Path]:
     """Every path into the context that the conditions read or ask about, as far as it goes."""
     return frozenset(_uses(body["conditions"]))
+
+
+def looked_at(value: JsonObject, root: str, paths: frozenset[Path]) -> JsonObject:
+    """What of an object below the context's `root` policies look at: the rest may be anything."""
+    if () in paths or (root,) in paths:
+        return value
+    found = _pruned(value, frozenset(path[1:] for path in paths if path[0] == root))
+    return found if isinstance(found, dict) else value
 
 
 def entities(body: JsonObject) -> frozenset[tuple[str, str]]:
@@ -55,6 +65,26 @@ def _uses(node: JsonValue) -> Iterator[Path]:
         case list():
             for member in node:
                 yield from _uses(member)
+
+
+def _pruned(value: JsonValue, paths: frozenset[Path]) -> JsonValue:
+    """A value without the members that no path leads to; all of it where none leads further."""
+    longer = frozenset(path for path in paths if path)
+    if isinstance(value, Unknown) or not isinstance(value, dict) or (paths and not longer):
+        return value
+    found: JsonObject = {}
+    for name, member in value.items():
+        below = frozenset(path[1:] for path in longer if path[0] == name)
+        each = frozenset(path[1:] for path in longer if path[0] == f"{name}_each")
+        if f"{name}_keys" in {path[0] for path in longer} and isinstance(member, dict):
+            found[name] = member if below else dict.fromkeys(member, True)
+        elif below:
+            found[name] = _pruned(member, below)
+        elif each and isinstance(member, list):
+            found[name] = [_pruned(element, each - {()}) for element in member]
+        elif any(path[0] == f"{name}{suffix}" for path in longer for suffix in DERIVED):
+            found[name] = member
+    return found
 
 
 def _chain(node: JsonValue) -> tuple[JsonValue, Path]:

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject, Label, Principal
 from executor.check.cedar_engine import Entities, entities_of, with_entity
+from executor.check.cedar_paths import Path, looked_at
 from executor.check.cedar_values import Mapper, unknown
 from executor.check.unknown import Unknown
 from executor.plan.refs import split_pointer
@@ -18,7 +19,10 @@ MOST_CALLS: Final = 4_096  # of whom and what the entities are kept
 
 @dataclass(frozen=True)
 class PolicyQuestion:
-    """One call to judge; what is not known yet is an `Unknown`, so is `run` before the run."""
+    """One call to judge; what is not known yet is an `Unknown`, so is `run` before the run.
+
+    `read` is what the run has read of the objects of this call, by operation.
+    """
 
     principal: Principal
     action: ActionSpec
@@ -26,6 +30,7 @@ class PolicyQuestion:
     labels: Mapping[str, Label] = field(default_factory=dict)
     run: JsonObject = field(default_factory=dict)
     approvals: frozenset[str] = frozenset()
+    read: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,14 @@ class Request:
         return self.request | {"context": context | {"approvals": given}}
 
 
-def request_of(question: PolicyQuestion, entities: Entities, *, asks_of_run: bool) -> Request:
-    """Map one call; raises `UnmappableError`."""
-    mapper = Mapper(question.action)
+def request_of(
+    question: PolicyQuestion, entities: Entities, paths: frozenset[Path], *, asks_of_run: bool
+) -> Request:
+    """Map one call, of which policies look at these paths; raises `UnmappableError`."""
+    mapper = Mapper(question.action, paths)
     args = mapper.record(question.arguments, ())
+    reader = Mapper(None, paths)
+    read = reader.record(looked_at(question.read, "read", paths), ("context.read",))
     so_far = Mapper(None)
     run = so_far.record(question.run, ("context.run",)) if asks_of_run else {}
     request: JsonObject = {
@@ -59,10 +68,11 @@ def request_of(question: PolicyQuestion, entities: Entities, *, asks_of_run: boo
             "args": unknown("args") if mapper.is_unsure else args,
             "labels": unknown("labels") if _is_open_whole(question) else _labels(question),
             "run": unknown("run") if so_far.is_unsure else run,
+            "read": unknown("read") if reader.is_unsure else read,
             "approvals": [*sorted(question.approvals)],
         },
     }
-    is_partial = mapper.is_partial or so_far.is_partial
+    is_partial = mapper.is_partial or so_far.is_partial or reader.is_partial
     return Request(request, entities, is_partial)
 
 

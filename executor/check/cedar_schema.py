@@ -10,40 +10,30 @@ what is wrong under each of them is wrong.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, product
 
-from pydantic import JsonValue
-
-from connectors.spec import ActionSpec, Effect, JsonObject, Sink
-from executor.check.cedar_paths import Path
+from connectors.spec import ActionSpec, Effect, JsonObject
+from executor.check.cedar_paths import DERIVED, Path
+from executor.check.cedar_types import ANY, BOOL, LONG, STRING, Record
+from executor.check.objects import answers_as
 from executor.plan.refs import split_pointer
-from executor.plan.types import Type, as_list, child, descend, items_of, kinds
+from executor.plan.types import Type, as_list, child, descend, kinds
 
 MOST_CANDIDATES = 64
-_DEEPEST = 8
-_DERIVED = ("_count", "_inexact")
 _COMPOSED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "patternProperties"})
-_STRING: JsonObject = {"type": "String"}
-_LONG: JsonObject = {"type": "Long"}
-_BOOL: JsonObject = {"type": "Boolean"}
-_DECIMAL: JsonObject = {"type": "Extension", "name": "decimal"}
-_ANY = "any-of"  # a choice among types, which `_expanded` makes
-_SETS = tuple[JsonObject, ...]([{"type": "Set", "element": each} for each in (_STRING, _LONG)])
-_OPEN: JsonObject = {_ANY: [_STRING, _LONG, _BOOL, _DECIMAL, *_SETS]}
-_MONEY: JsonObject = {
-    "type": "Record",
-    "attributes": {"minor": _LONG, "currency": _STRING},
-}
 _COUNTED = ("calls", "sums")  # of the run so far, by operation and by currency
 _NAMED = ("succeeded", "same_object")  # operations
 RUN = ("writes", *_COUNTED, *_NAMED)
+Find = Callable[[str], ActionSpec | None]  # an operation of the catalogue, by name
 
 
-def candidates(action: ActionSpec, paths: Iterable[Path]) -> tuple[JsonObject, ...]:
+def candidates(
+    action: ActionSpec, paths: Iterable[Path], find: Find = lambda _: None
+) -> tuple[JsonObject, ...]:
     """Every context type that calls may have, over these paths; empty where they are too many."""
     used = frozenset(paths)
-    args = _Arguments(action)
+    args = Record.of_arguments(action)
     context: JsonObject = {
         "args": args.record({path[1:] for path in used if path[:1] in ((), ("args",))}),
         "labels": {
@@ -51,7 +41,8 @@ def candidates(action: ActionSpec, paths: Iterable[Path]) -> tuple[JsonObject, .
             "attributes": args.labels(path[1] for path in used if path[:1] == ("labels",) != path),
         },
         "run": _run(path[1:] for path in used if path[:1] == ("run",)),
-        "approvals": {"type": "Set", "element": _STRING},
+        "read": _read({path[1:] for path in used if path[:1] == ("read",) != path}, find),
+        "approvals": {"type": "Set", "element": STRING},
     }
     found = tuple(islice(_expanded({"type": "Record", "attributes": context}), MOST_CANDIDATES + 1))
     return found if len(found) <= MOST_CANDIDATES else ()
@@ -59,15 +50,26 @@ def candidates(action: ActionSpec, paths: Iterable[Path]) -> tuple[JsonObject, .
 
 def _run(used: Iterable[Path]) -> JsonObject:
     """What the run did so far; nothing is there of an operation that it did not call."""
-    attributes: JsonObject = {"writes": _LONG}
+    attributes: JsonObject = {"writes": LONG}
     for name in _NAMED:
-        attributes |= {name: {"type": "Set", "element": _STRING}, f"{name}_count": _LONG}
+        attributes |= {name: {"type": "Set", "element": STRING}, f"{name}_count": LONG}
     paths = [path for path in used if len(path) > 1]
     for name in _COUNTED:
         inside: JsonObject = {
-            path[1]: _LONG | {"required": False} for path in paths if path[0] == name
+            path[1]: LONG | {"required": False} for path in paths if path[0] == name
         }
         attributes[name] = {"type": "Record", "attributes": inside}
+    return {"type": "Record", "attributes": attributes}
+
+
+def _read(used: set[Path], find: Find) -> JsonObject:
+    """What was read of the objects of the call; nobody knows beforehand whether it was."""
+    attributes: JsonObject = {}
+    for name in sorted({path[0] for path in used}):
+        action = find(name)
+        if action is not None and answers_as(action) == name:
+            below = {path[1:] for path in used if path[0] == name}
+            attributes[name] = Record.of_answer(action).whole(below) | {"required": False}
     return {"type": "Record", "attributes": attributes}
 
 
@@ -77,7 +79,7 @@ def relevant(action: ActionSpec, paths: Iterable[Path]) -> str:
     for path in paths:
         if path[:1] in ((), ("args",), ("labels",)):
             inside = path[1:2] if path[:1] == ("args",) else split_pointer("/".join(path[1:2]))[:1]
-            names |= {name.removesuffix(end) for name in inside for end in ("", *_DERIVED)} or {""}
+            names |= {name.removesuffix(end) for name in inside for end in ("", *DERIVED)} or {""}
     if not names:
         return ""
     schema = action.input_schema
@@ -118,7 +120,7 @@ def schema_of(action: ActionSpec, context: JsonObject) -> JsonObject:
     return {
         "Tenant": {
             "entityTypes": {
-                "User": _shape({"tenant": _STRING, "roles": {"type": "Set", "element": _STRING}})
+                "User": _shape({"tenant": STRING, "roles": {"type": "Set", "element": STRING}})
             },
             "actions": {},
         },
@@ -126,7 +128,7 @@ def schema_of(action: ActionSpec, context: JsonObject) -> JsonObject:
             "entityTypes": {
                 "Connector": {},
                 "Connection": {"memberOfTypes": ["Connector"]},
-                "Operation": _shape({"irreversible": _BOOL, "egress": _BOOL})
+                "Operation": _shape({"irreversible": BOOL, "egress": BOOL})
                 | {"memberOfTypes": ["Connection"]},
             },
             "actions": {
@@ -141,128 +143,11 @@ def _shape(attributes: JsonObject) -> JsonObject:
     return {"shape": {"type": "Record", "attributes": attributes}}
 
 
-class _Arguments:
-    """The arguments of one action as policy sees them."""
-
-    def __init__(self, action: ActionSpec) -> None:
-        self._type = Type.of(action.input_schema)
-        self._amounts = [split_pointer(at) for at, to in action.sinks.items() if to is Sink.AMOUNT]
-
-    def record(self, used: Iterable[Path]) -> JsonObject:
-        """The argument object, of which only the used members are typed."""
-        paths = frozenset(used)
-        if not paths:
-            return {"type": "Record", "attributes": {}}
-        return self._record(self._type, (), paths if () not in paths else frozenset(), 0)
-
-    def labels(self, names: Iterable[str]) -> JsonObject:
-        """The places whose labels are asked for, as far as they can be bound."""
-        found: JsonObject = {}
-        for name in names:
-            here: object = self._type
-            for token in split_pointer(name):
-                here = child(here, token) if isinstance(here, Type) else None
-            if isinstance(here, Type):
-                is_sure = "/" not in name and self._is_required(self._type, name)
-                found[name] = _STRING | {"required": is_sure}
-        return found
-
-    def _record(self, here: Type, at: Path, used: frozenset[Path], depth: int) -> JsonObject:
-        """An object's members: those below `used`, or all that it declares where none are."""
-        node = here.resolved() or {}
-        declared = node.get("properties")
-        names = {path[0] for path in used if path}
-        if not names:
-            names = set(declared) if isinstance(declared, dict) else set()
-        attributes: JsonObject = {}
-        for name in sorted(names):
-            below = frozenset(path[1:] for path in used if path[:1] == (name,))
-            found = self._member(here, at, name, below - {()}, depth)
-            attributes |= found
-        return {"type": "Record", "attributes": attributes}
-
-    def _member(
-        self, here: Type, at: Path, name: str, used: frozenset[Path], depth: int
-    ) -> JsonObject:
-        """One member with whether it must be there; nothing where nothing can be."""
-        found = child(here, name)
-        if isinstance(found, Type):
-            is_sure = self._is_required(here, name) and "null" not in (kinds(found) or ())
-            return {name: self._typed(found, (*at, name), used, depth) | {"required": is_sure}}
-        for suffix, kind, of in (("_count", _LONG, "array"), ("_inexact", _BOOL, "number")):
-            base = child(here, name.removesuffix(suffix)) if name.endswith(suffix) else None
-            if isinstance(base, Type) and of in (kinds(base) or (of,)):
-                is_sure = suffix == "_count" and self._is_required(here, name.removesuffix(suffix))
-                return {name: kind | {"required": is_sure}}
-        return {}
-
-    def _is_required(self, here: Type, name: str) -> bool:
-        """Whether a member is always there; where nothing is declared, who asks may know."""
-        node = here.resolved() or {}
-        if name in as_list(node.get("required")):
-            return True
-        declared = node.get("properties")
-        return not (isinstance(declared, dict) and name in declared)
-
-    def _typed(self, found: Type, at: Path, used: frozenset[Path], depth: int) -> JsonObject:
-        names = kinds(found)
-        if depth > _DEEPEST:
-            return _OPEN
-        if names is None:
-            open_record = self._record(found, at, used, depth + 1)
-            return {_ANY: [open_record]} if used else _OPEN
-        is_amount = self._is_amount(at)
-        types: list[JsonValue] = []
-        for name in sorted(names - {"null"}):
-            types += self._of_kind(name, found, at, used, depth, is_amount=is_amount)
-        unique = [each for index, each in enumerate(types) if each not in types[:index]]
-        only = unique[0] if len(unique) == 1 else None
-        return only if isinstance(only, dict) else {_ANY: unique}
-
-    def _of_kind(
-        self,
-        kind: str,
-        found: Type,
-        at: Path,
-        used: frozenset[Path],
-        depth: int,
-        *,
-        is_amount: bool,
-    ) -> Iterator[JsonObject]:
-        match kind:
-            case "string":
-                yield _DECIMAL if is_amount else _STRING
-            case "boolean":
-                yield _BOOL
-            case "integer":
-                yield _LONG
-            case "number":
-                yield from (_DECIMAL,) if is_amount else (_LONG, _DECIMAL)
-            case "array":
-                element = self._typed(items_of(found), (*at, "*"), frozenset(), depth + 1)
-                yield {"type": "Set", "element": element}
-            case _ if is_amount and {"amount", "currency"} <= _properties(found):
-                yield _MONEY
-            case _:
-                yield self._record(found, at, used, depth + 1)
-
-    def _is_amount(self, at: Path) -> bool:
-        return any(
-            len(each) == len(at) and all(a in ("*", b) for a, b in zip(each, at, strict=True))
-            for each in self._amounts
-        )
-
-
-def _properties(found: Type) -> set[str]:
-    declared = (found.resolved() or {}).get("properties")
-    return set(declared) if isinstance(declared, dict) else set()
-
-
 def _expanded(node: JsonObject) -> Iterator[JsonObject]:
     """Every type that making all choices leads to."""
     match node:
         case {"any-of": list(types)}:
-            beside: JsonObject = {name: each for name, each in node.items() if name != _ANY}
+            beside: JsonObject = {name: each for name, each in node.items() if name != ANY}
             for each in types:
                 if isinstance(each, dict):
                     yield from _expanded(each | beside)

@@ -21,6 +21,7 @@ from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_paths import Known, entities, uses
 from executor.check.cedar_rules import Rule
 from executor.check.cedar_schema import RUN, candidates, counted, relevant, schema_of
+from executor.check.objects import answers_as
 from executor.plan.types import Type, kinds
 
 Likeness = tuple[object, ...]  # operations that are alike in it are judged once
@@ -74,7 +75,7 @@ def validate(policy: Policy, catalog: Catalog) -> Findings:
             for action in _near(rule, catalog, connections)
             if rule.scope.covers(action, policy.connectors.get(action.connection))
         ]
-        found = [*_flaws(rule, covered or [_stand_in(rule)], policy.connectors)]
+        found = [*_flaws(rule, covered or [_stand_in(rule)], policy.connectors, catalog)]
         flaws += [each if covered else _without_operations(each) for each in found]
         hints += _names_unknown(rule, catalog, connections, policy.connectors)
         hints += _does_nothing(rule, covered) if not found else ()
@@ -116,7 +117,7 @@ def _without_operations(found: Finding) -> Finding:
 
 
 def _flaws(
-    rule: Rule, covered: Iterable[ActionSpec], connectors: Mapping[str, str]
+    rule: Rule, covered: Iterable[ActionSpec], connectors: Mapping[str, str], catalog: Catalog
 ) -> Iterator[Finding]:
     """What is wrong, each with the operations; those that look alike to it are judged once."""
     paths = uses(rule.body)
@@ -130,9 +131,9 @@ def _flaws(
             key = (*key, action.name, connector, action.irreversible, action.egress)
         if key not in known:
             body = Known(action, connector, counted(action, paths)).settled(rule.body)
-            known[key] = tuple(_common(body, action, candidates(action, paths)))
+            known[key] = tuple(_common(body, action, candidates(action, paths, catalog.get)))
         for message in known[key]:
-            found.setdefault(_told(message, action), []).append(action.name)
+            found.setdefault(_told(message, action, catalog), []).append(action.name)
     for message in _labels(rule.body):
         yield Finding(rule.file, rule.name, message)
     for message, operations in found.items():
@@ -162,11 +163,11 @@ def _common(
     yield from [each for each in every if each != _NOTHING_APPLIES] or every
 
 
-def _told(message: str, action: ActionSpec) -> str:
+def _told(message: str, action: ActionSpec, catalog: Catalog) -> str:
     """Cedar's words, made to be acted on."""
     if found := _MISSING.fullmatch(message):
         *above, name = _members(found[1])
-        meant = difflib.get_close_matches(name, _offered(above, action), n=1, cutoff=0.5)
+        meant = difflib.get_close_matches(name, _offered(above, action, catalog), n=1, cutoff=0.5)
         hint = f"; did you mean {meant[0]}?" if meant else ""
         return f"there is no context.{found[1]}{hint}"
     if found := _OPTIONAL.fullmatch(message):
@@ -188,14 +189,19 @@ def _word(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else json.dumps(name)
 
 
-def _offered(above: list[str], action: ActionSpec) -> list[str]:
+def _offered(above: list[str], action: ActionSpec, catalog: Catalog) -> list[str]:
     """Names that could stand where one is not known."""
     if not above:
-        return ["args", "labels", "run", "approvals"]
+        return ["args", "labels", "run", "read", "approvals"]
     if above == ["run"]:
         return [*RUN]
-    here = Type.of(action.input_schema)
-    for token in above[1:]:
+    if above == ["read"]:
+        return [each.name for each in catalog if answers_as(each) == each.name]
+    here, inside = Type.of(action.input_schema), above[1:]
+    if above[0] == "read":
+        read, inside = catalog.get(above[1]), above[2:]
+        here = Type.of((read.output_schema if read else None) or {})
+    for token in inside:
         node = (here.resolved() or {}).get("properties")
         here = here.below(node.get(token)) if isinstance(node, dict) else Type.of({})
     declared = (here.resolved() or {}).get("properties")

@@ -6,16 +6,21 @@ four places, else its text beside `<name>_inexact`; an array is a set beside `<n
 What has no place in this is unmappable, which denies: Cedar decides nothing at all about a raw
 float, a null or a larger integer. A value that is not known yet is a Cedar unknown, named by its
 place in the context.
+
+Cedar cannot look into the elements of a set, nor ask for a member whose name is data. Where a
+policy asks for it, a list of objects has its members' values beside it (`lines_each.sku`, a set),
+and an object the names of its members (`payment_methods_keys`, a set).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from pydantic import JsonValue
 
 from connectors.currency import exponent_of
 from connectors.spec import ActionSpec, JsonObject, Sink
+from executor.check.cedar_paths import Path
 from executor.check.entry import declared_input, places_of
 from executor.check.unknown import Unknown
 from executor.plan.types import UNKNOWN, Type, descend, kinds
@@ -24,6 +29,8 @@ _LARGEST = 2**63 - 1
 _PLAIN = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _SURE = frozenset({"string", "boolean", "integer", "object"})
 _ARRAY = frozenset({"array"})
+_OBJECT = frozenset({"object"})
+EACH, KEYS = "_each", "_keys"
 # In Cedar's JSON these say what a value *is*: data must not be able to.
 _ESCAPES = frozenset({"__extn", "__entity", "__expr"})
 
@@ -41,19 +48,24 @@ class Mapper:
     """Maps the arguments of one action.
 
     `is_partial` tells whether a value was unknown, `is_unsure` whether one of them may leave
-    members out or bring derived ones along, so that `has` cannot be answered.
+    members out or bring derived ones along, so that `has` cannot be answered. `used` are the
+    paths into the context that policies look at.
     """
 
-    def __init__(self, action: ActionSpec | None) -> None:
+    def __init__(self, action: ActionSpec | None, used: Iterable[Path] = ()) -> None:
         self._amounts = places_of(action, Sink.AMOUNT) if action else ()
         self._above = ("args",) if action else ()
         self._target = declared_input(action) if action else UNKNOWN
+        self._used = frozenset(
+            path for path in used if any(name.endswith((EACH, KEYS)) for name in path)
+        )
         self.is_partial = False
         self.is_unsure = False
 
     def record(self, members: Mapping[str, JsonValue], path: tuple[str, ...]) -> JsonObject:
         """Map an object's members, and add the derived ones."""
         found: JsonObject = {}
+        used = self._used_below(path)
         if isinstance(members, Unknown):
             self.is_partial = self.is_unsure = True
         for name, value in members.items():
@@ -68,7 +80,44 @@ class Mapper:
                     where = "/".join((*path, derived))
                     raise UnmappableError(f"{where}: policy keeps this name for itself")
                 found[derived] = of_it
+            for derived in {f"{name}{EACH}", f"{name}{KEYS}"} & used.keys() - members.keys():
+                of_it = self._projected(value, (*path, name), derived, used[derived])
+                found |= {} if of_it is None else {derived: of_it}
         return found
+
+    def _used_below(self, path: tuple[str, ...]) -> Mapping[str, set[str]]:
+        """The members of a place that policies look at, each with the members of it."""
+        at = (*self._above, *path)
+        at = (at[0].removeprefix("context."), *at[1:])
+        found: dict[str, set[str]] = {}
+        for each in self._used:
+            if len(each) > len(at) and each[: len(at)] == at:
+                found.setdefault(each[len(at)], set()).update(each[len(at) + 1 : len(at) + 2])
+        return found
+
+    def _projected(
+        self, value: JsonValue, path: tuple[str, ...], name: str, members: set[str]
+    ) -> JsonValue:
+        """What stands beside a list of objects, or an object; None where it is neither."""
+        of_list = name.endswith(EACH)
+        match value:
+            case Unknown(kinds=kinds):
+                is_it = kinds == (_ARRAY if of_list else _OBJECT)
+                return self._unknown((*path[:-1], name)) if is_it else None
+            case list() if of_list:
+                elements = [each for each in value if isinstance(each, dict)]
+                return {
+                    member: [
+                        self._value(each[member], (*path, "*", member))
+                        for each in elements
+                        if each.get(member) is not None
+                    ]
+                    for member in sorted(members)
+                }
+            case dict() if not of_list:
+                return [*sorted(value)]
+            case _:
+                return None
 
     def _derived(self, path: tuple[str, ...], value: JsonValue, mapped: JsonValue) -> JsonObject:
         *at, name = path

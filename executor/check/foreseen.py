@@ -4,7 +4,7 @@ The same members as `executor/run/so_far.py` counts from the journal. What runs 
 step has been called once; what runs surely after it has not; of the rest nobody knows, so that a
 number is `Unknown`. Of a set it is known what it holds for certain and what it may hold: with few
 of the latter, policy is asked about every set that there can be, and sure only where it always
-says the same.
+says the same. What was read is never known before the run, but it is where nothing can have been.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from executor.check.analysis import Analysis
 from executor.check.budgets import amounts_of, by_currency, minor_units
 from executor.check.entry import declared_input, sinks_at
 from executor.check.known import known_arguments
-from executor.check.objects import objects_of
+from executor.check.objects import answers_as, objects_of
 from executor.check.order import Order
 from executor.check.unknown import Unknown
 from executor.fn import FUNCTIONS
@@ -27,6 +27,7 @@ from executor.plan.types import Type, kinds
 
 MOST_OPEN = 3
 _NUMBER = frozenset({"integer"})
+_OBJECT = frozenset({"object"})
 _IDS = (frozenset({"string"}), frozenset({"integer"}))
 
 
@@ -61,6 +62,29 @@ class Foreseen:
                 yield numbers | {
                     "succeeded": [*sorted(sure | some)], "same_object": [*sorted(same | others)],
                 }  # fmt: skip
+
+    def reads(self, step: Step, asked: frozenset[str]) -> Iterator[JsonObject]:
+        """What may have been read of the objects of a call: all that is open unknown, then each.
+
+        `asked` are the operations that policy looks at; "" stands for all of them.
+        """
+        after = self._order.after(step)
+        open_ones = {
+            operation
+            for name, (_, action) in self._called.items()
+            if name != step.id and name not in after and (operation := answers_as(action))
+            if asked & {"", operation}
+        }  # fmt: skip
+        yield Unknown(_OBJECT) if open_ones else {}
+        if 0 < len(open_ones) <= MOST_OPEN:
+            for some in _subsets(frozenset(open_ones)):
+                yield {name: self._answer(name) for name in sorted(some)}
+
+    def _answer(self, name: str) -> Unknown:
+        """What a read gives, as far as its definition says."""
+        found = self._analysis.catalog.get(name)
+        schema = found.output_schema if found else None
+        return Unknown(kinds(Type.of(schema)) if schema else None)
 
     def _numbers(self, step: Step) -> JsonObject:
         before, maybe = self._others(step)

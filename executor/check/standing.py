@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import product
 
 from pydantic import JsonValue
 
-from connectors.spec import ActionSpec, Integrity, Label
+from connectors.spec import ActionSpec, Integrity, JsonObject, Label
 from executor.check.analysis import Analysis, Binding
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import ApprovalNeed, Guard, Standing, StepDecision, ValueLabel
@@ -25,6 +26,8 @@ from executor.plan.compose import standalone
 from executor.plan.model import Arg, RefArg, RefPiece, Step, TextArg
 from executor.plan.refs import join_pointer, parse_ref
 from executor.plan.types import Type
+
+MOST_ASKED = 16  # of what a run may have done and read, policy is asked about so many at most
 
 
 def labels_of(analysis: Analysis, context: AdmissionContext) -> Labels:
@@ -173,16 +176,18 @@ def _judge(
         ),
         labels={join_pointer(each.to): labels.argument(each) for each in bindings},
     )
-    asked = context.policy.slice_of(action).run_members
-    if not asked:
-        return context.policy.judge(question)
-    first, *others = (replace(question, run=each) for each in foreseen.runs(step, asked))
-    found = context.policy.judge(first)
-    if found.verdict != "unknown" or not others:
-        return found
-    # What the run will have done is one of a few: sure is what policy says of each of them.
-    told = [context.policy.judge(each) for each in others]
-    return told[0] if all(each == told[0] for each in told) else found
+    found = context.policy.slice_of(action)
+    runs: list[JsonObject] = (
+        [*foreseen.runs(step, found.run_members)] if found.run_members else [{}]
+    )
+    reads: list[JsonObject] = [*foreseen.reads(step, found.reads)] if found.reads else [{}]
+    first = context.policy.judge(replace(question, run=runs[0], read=reads[0]))
+    others = [*product(runs[1:] or runs, reads[1:] or reads)]
+    if first.verdict != "unknown" or not 1 < len(others) <= MOST_ASKED:
+        return first
+    # What the run will have done and read is one of a few: sure is what policy says of each.
+    told = [context.policy.judge(replace(question, run=run, read=read)) for run, read in others]
+    return told[0] if all(each == told[0] for each in told) else first
 
 
 def _approval(

@@ -132,6 +132,7 @@ class Gatekeeper:
                 arguments=arguments,
                 labels=labels,
                 run=self._so_far(arguments),
+                read=self._read(arguments),
                 approvals=approvals,
             )
         )
@@ -141,6 +142,12 @@ class Gatekeeper:
             return {}
         place = (self.step, self.iteration)
         return self.tally.so_far.besides(place, self.action, arguments)
+
+    def _read(self, arguments: JsonObject) -> JsonObject:
+        if not self.outside.policy.slice_of(self.action).reads:
+            return {}
+        place = (self.step, self.iteration)
+        return self.tally.so_far.read_of(place, self.action, arguments)
 
 
 def said_no(gate: Gate) -> Failed | None:

@@ -4,7 +4,8 @@
 2. What cannot be undone waits for every read and every write that can be, so that whatever may
    still fail fails first. A call that was begun before is only settled, and does not wait.
 3. Where it could be more than a budget allows together with what is under way, it waits for that.
-4. Where policy looks at what the run did so far, calls are made one after the other.
+4. Where policy looks at what the run did so far, calls are made one after the other; where it
+   looks at what was read, no write begins beside the call.
 """
 
 from collections.abc import Iterable, Iterator
@@ -59,8 +60,12 @@ def _too_much_together(tally: Tally, outside: Outside, calls: list[Perform]) -> 
 
 
 def _counted_by_policy(tally: Tally, outside: Outside, calls: list[Perform]) -> Iterator[Perform]:
-    """All but the first of the calls whose policies look at what the run did so far."""
-    policy = outside.policy
-    counted = [each for each in calls if policy.slice_of(each.action).asks_of_run]
+    """All but the first of the calls whose policies look at what the run did or read so far."""
+    slices = [(each, outside.policy.slice_of(each.action)) for each in calls]
+    counted = [each for each, policies in slices if policies.asks_of_run or policies.reads]
     # What is under way without being in the journal yet is not among what the run did so far.
-    yield from counted if tally.not_recorded else counted[1:]
+    waiting = counted if tally.not_recorded else counted[1:]
+    writes = [each for each in calls if each.action.is_write and each not in counted]
+    if writes and any(policies.reads for _, policies in slices):
+        waiting = counted
+    yield from waiting

@@ -1,5 +1,7 @@
-"""What a run did so far, as policy sees it: counts, sums, and what succeeded, by its journal.
+"""What a run did and read so far, as policy sees it: counts, sums, successes, and answers.
 
+What was read of an object counts until a write of it has happened or may have: only a read that
+began after the write had ended tells of it again, or the write itself, where its answer does.
 `executor/check/foreseen.py` tells the same members beforehand, as far as the plan proves them.
 """
 
@@ -13,8 +15,8 @@ from pydantic import JsonValue
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
 from executor.check.budgets import Amount, amounts_of, by_currency, minor_units
-from executor.check.objects import objects_of
-from executor.run.state import Place, RunState, undoes
+from executor.check.objects import Answer, answer_of, nearest, objects_of, touched_by
+from executor.run.state import Attempt, Place, RunState, undoes
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,49 @@ class SoFar:
             "succeeded": succeeded,
             "same_object": same_object,
         }
+
+    def read_of(self, place: Place, action: ActionSpec, arguments: JsonObject) -> JsonObject:
+        """What was read of the objects of one call and still holds, by operation."""
+        objects = objects_of(action, arguments) or frozenset()
+        answers = [
+            each
+            for other, each in self._answers.items()
+            if other != place and not self._is_outdated(each, besides={place, other})
+        ]
+        return {**nearest(objects, answers)}
+
+    def _is_outdated(self, answer: Answer, besides: set[Place]) -> bool:
+        """Whether a write about the same object came after it, or beside it."""
+        return any(
+            not answer.about.isdisjoint(touched) and (until is None or until > answer.began)
+            for place, touched, until in self._touched
+            if place not in besides
+        )
+
+    @cached_property
+    def _answers(self) -> Mapping[Place, Answer]:
+        found: dict[Place, Answer] = {}
+        for place in self._good:
+            call = self.state.applied(place)
+            if call is not None:
+                action = self.accepted.actions[call.intent.action]
+                answer = answer_of(action, call.intent.arguments, call.output, call.began)
+                found |= {place: answer} if answer else {}
+        return found
+
+    @cached_property
+    def _touched(self) -> tuple[tuple[Place, frozenset[str], int | None], ...]:
+        """Where objects may have been changed, and until when; None: it may be still to come."""
+        return tuple(
+            (place, self._objects(each), each.settled if each.has_happened else None)
+            for place, attempts in self.state.attempts.items()
+            for each in attempts
+            if each.may_have_happened
+        )
+
+    def _objects(self, call: Attempt) -> frozenset[str]:
+        action = self.accepted.actions[call.intent.action]
+        return touched_by(action, call.intent.arguments, call.output)
 
     def _calls_besides(self, place: Place) -> JsonObject:
         names = {step.action for step in self.accepted.plan.steps} & self.accepted.actions.keys()

@@ -36,7 +36,8 @@ class Attempt:
     ended_at: float | None = None
     resolved: e.ReconcileResolved | None = None
     resolved_after: int = 0  # the newest attempt of the place by then; clocks may go back
-    settled: int = 0  # the number of the event that last told of it: an order that no clock has
+    began: int = 0  # the number of the event that it began with, in an order that no clock has
+    settled: int = 0  # and of the event that last told of it
 
     @property
     def is_applied(self) -> bool:
@@ -215,7 +216,8 @@ def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C90
             return replace(state, gates=_ruled(state.gates, event))
         case e.IntentRecorded():
             place = (event.step, event.iteration)
-            attempts = (*state.attempts.get(place, ()), Attempt(event, at))
+            begun = Attempt(event, at, began=state.folded + 1)
+            attempts = (*state.attempts.get(place, ()), begun)
             return replace(state, attempts={**state.attempts, place: attempts})
         case e.AttemptEnded():
             settled = state.folded + 1

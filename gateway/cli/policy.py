@@ -13,6 +13,7 @@ from executor.check.bulk import UnusableInputError, read_catalog
 from executor.check.cedar import Judgement, Policy, PolicyError, PolicyQuestion
 from executor.check.cedar_cases import CasesError, Outcome, question_of, read_cases, run_case
 from executor.check.cedar_explain import Explanation, explain
+from executor.check.cedar_schema import Find
 from executor.check.cedar_validation import Finding, validate
 from gateway.cli.options import AsJson, Config
 from gateway.cli.problem import NO, CliError
@@ -128,6 +129,7 @@ def explain_call(
         list[str] | None, typer.Option("--unknown", help="A place not known yet, as at admission.")
     ] = None,
     run: Annotated[str, typer.Option(help='What the run did so far: {"writes": 2}.')] = "{}",
+    read: Annotated[str, typer.Option(help='What it read of these objects: {"a.b": {…}}.')] = "{}",
     policy: Folder = None,
     catalog: CatalogFile = None,
     config: Config = None,
@@ -145,8 +147,9 @@ def explain_call(
         raise CliError("unknown-action", f"there is no operation {action}", fix=fix)
     who = Principal(principal, tenant, frozenset(role or ("requester",)))
     question = _question(
-        found, who, arguments, label or [], frozenset(approved or ()), tuple(unknown or ()), run
-    )
+        found, who, arguments, label or [], frozenset(approved or ()), tuple(unknown or ()), run,
+        read, given.catalog.get,
+    )  # fmt: skip
     told = explain(given.policy(), question)
     if as_json:
         print_json(_explanation(told))
@@ -164,6 +167,8 @@ def _question(
     approved: frozenset[str],
     unknown: tuple[str, ...],
     run: str,
+    read: str,
+    find: Find,
 ) -> PolicyQuestion:
     try:
         return question_of(
@@ -172,6 +177,8 @@ def _question(
             _object(arguments, "--arguments"),
             labels=dict(map(_label, labels)),
             run=_object(run, "--run"),
+            read=_object(read, "--read"),
+            find=find,
             approvals=approved,
             unknown=unknown,
         )

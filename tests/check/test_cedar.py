@@ -188,7 +188,12 @@ CONDITIONS = (
     "context.args.amount.minor > 500", 'context.args.amount.currency == "EUR"',
     "context.run.writes > 0", "context.args.gone == 1", "context.args has gone",
     'context.approvals.contains("boss")', 'context.labels.t == "model"', "context.args.o.p == 1",
-    "context.args has o && context.args.o has p",
+    "context.args has o && context.args.o has p", "context.args.l_each.p.contains(1)",
+    "context.args.o_keys.contains(\"p\")", "context.args has o_keys",
+    'context.read has "pay.get"', 'context.read has "pay.other"',
+    'context.read has "pay.get" && context.read["pay.get"].s == "x"',
+    'context.read["pay.get"].lines_each.p.contains(1)', 'context.read["pay.get"].lines_count > 1',
+    'context.read has "pay.get" && context.read["pay.get"].o_keys.contains("p")',
 )  # fmt: skip
 VALUES: dict[str, tuple[Any, ...]] = {
     "n": (1, 5),
@@ -197,6 +202,23 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "amount": ({"amount": "1.00", "currency": "EUR"}, {"amount": "9", "currency": "USD"}),
     "o": ({"p": 1}, {"q": 2}),
 }
+ANSWERS: tuple[Any, ...] = (
+    {"s": "x", "lines": [{"p": 1}], "o": {"p": 1}}, {"s": "y", "lines": [], "o": {}},
+    {"lines": [{"q": 2}, {"p": 2}]}, {},
+)  # fmt: skip
+
+
+def _partly(read: JsonObject) -> list[JsonObject]:
+    """The same with its answers not known: whole, or member by member."""
+    whole: JsonObject = {name: Unknown(frozenset({"object"})) for name in read}
+    inside: JsonObject = {
+        name: {member: Unknown(None) for member in answer}
+        for name, answer in read.items()
+        if isinstance(answer, dict)
+    }
+    return [read, whole, inside]
+
+
 KINDS = {"n": "integer", "t": "string", "l": "array", "amount": "object", "o": "object"}
 
 
@@ -221,9 +243,11 @@ def test_a_preview_is_never_surer_than_the_real_values(rng: random.Random) -> No
         elif name == "amount" and rng.random() < 0.5:
             known[name] = {**real[name], "amount": Unknown(frozenset({"string"}))}
     whole = Unknown(None) if rng.random() < 0.1 else known
-    preview = judge(text, whole, labels=labels, run=Unknown(None))
+    read = {"pay.get": rng.choice(ANSWERS)} if rng.random() < 0.8 else {}
+    seen = rng.choice([Unknown(frozenset({"object"})), *_partly(read)])
+    preview = judge(text, whole, labels=labels, run=Unknown(None), read=seen)
     for writes in (0, 1):
-        decision = judge(text, real, labels=labels, run={"writes": writes})
+        decision = judge(text, real, labels=labels, run={"writes": writes}, read=read)
         if decision.verdict == "approval":
             assert preview.verdict in ("approval", "unknown"), (text, known, real)
         elif decision.code == "policy-error":

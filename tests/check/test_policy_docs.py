@@ -39,7 +39,20 @@ CATALOG = Catalog(
         )
     ]
 )
-EXECUTED = {"cedar": 1, "cedar flawed": 1, "text flaws": 1, "json cases": 1}
+ORDER: JsonObject = {
+    "type": "object",
+    "properties": {"order_id": TEXT, "status": TEXT},
+    "required": ["order_id", "status"],
+    "additionalProperties": False,
+}
+SHOP = Catalog(
+    ActionSpec.model_validate(
+        {"name": f"shop.order_{name}", "input_schema": ORDER, "effect": effect, "sinks": {
+            "order_id": "resource_id"}, "reads_as": "trusted", "output_schema": ORDER}
+    )
+    for name, effect in (("get", "read"), ("cancel", "blind"))
+)  # fmt: skip
+EXECUTED = {"cedar": 1, "cedar read": 1, "cedar flawed": 1, "text flaws": 1, "json cases": 1}
 
 
 def blocks(kind: str) -> list[str]:
@@ -65,6 +78,24 @@ def test_the_example_of_the_page_fits_and_does_what_its_cases_say() -> None:
     assert [each.wrong for each in outcomes if each.wrong] == []
 
 
+def test_the_page_shows_how_a_rule_sees_a_state() -> None:
+    permit = "permit (principal, action, resource);"
+    policy = Policy.parse({"page.cedar": permit + blocks("cedar read")[0]})
+    base = {"action": "shop.order_cancel", "arguments": {"order_id": "7", "status": "x"}}
+    cases = [
+        base | {"name": status, "expect": expect, "read": read}
+        for status, expect, read in (
+            ("pending", "allow", {"shop.order_get": {"order_id": "7", "status": "pending"}}),
+            ("delivered", "deny", {"shop.order_get": {"order_id": "7", "status": "delivered"}}),
+            ("not read", "deny", {}),
+        )
+    ]
+    found = read_cases({"page.cases.json": json.dumps({"cases": cases})}, SHOP)
+
+    assert validate(policy, SHOP).flaws == ()
+    assert [each.wrong for case in found if (each := run_case(case, policy)).wrong] == []
+
+
 def test_the_flaws_of_the_page_are_what_the_check_says() -> None:
     found = validate(Policy.parse({"page.cedar": blocks("cedar flawed")[0]}), CATALOG)
     told = [f"flaw: {each}" for each in found.flaws] + [f"hint: {each}" for each in found.hints]
@@ -74,7 +105,7 @@ def test_the_flaws_of_the_page_are_what_the_check_says() -> None:
 
 def test_every_annotation_member_and_place_is_on_the_page() -> None:
     members = json.loads(blocks("json cases")[0])["cases"][0].keys() | {
-        "labels", "run", "approvals", "unknown", "role", "policies",
+        "labels", "run", "read", "approvals", "unknown", "role", "policies",
     }  # fmt: skip
 
     assert all(f'| `@{name}("' in PAGE for name in cedar_rules.NOTES)

@@ -1,0 +1,182 @@
+"""The Cedar types of what an action is given and gives, read from its JSON Schemas.
+
+The types are those that `cedar_values.py` maps to. Where a schema leaves open what comes, or Cedar
+has no type for it, the type is one of several, under `ANY`.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from pydantic import JsonValue
+
+from connectors.spec import ActionSpec, JsonObject, Sink
+from executor.check.cedar_paths import Path
+from executor.check.cedar_values import EACH, KEYS
+from executor.plan.refs import split_pointer
+from executor.plan.types import Type, as_list, child, items_of, kinds
+
+_DEEPEST = 8
+STRING: JsonObject = {"type": "String"}
+LONG: JsonObject = {"type": "Long"}
+BOOL: JsonObject = {"type": "Boolean"}
+_DECIMAL: JsonObject = {"type": "Extension", "name": "decimal"}
+ANY = "any-of"  # a choice among types, which `_expanded` makes
+_SETS = tuple[JsonObject, ...]([{"type": "Set", "element": each} for each in (STRING, LONG)])
+_OPEN: JsonObject = {ANY: [STRING, LONG, BOOL, _DECIMAL, *_SETS]}
+_MONEY: JsonObject = {
+    "type": "Record",
+    "attributes": {"minor": LONG, "currency": STRING},
+}
+_TEXTS: JsonObject = {"type": "Set", "element": STRING}
+_BESIDE = (
+    ("_count", LONG, "array"), ("_inexact", BOOL, "number"),
+    (EACH, _TEXTS, "array"), (KEYS, _TEXTS, "object"),
+)  # fmt: skip
+
+
+class Record:
+    """The arguments or the answer of one action as policy sees them."""
+
+    def __init__(self, found: Type, amounts: list[Path]) -> None:
+        self._type = found
+        self._amounts = amounts
+
+    @classmethod
+    def of_arguments(cls, action: ActionSpec) -> "Record":
+        """What it is given."""
+        amounts = [split_pointer(at) for at, to in action.sinks.items() if to is Sink.AMOUNT]
+        return cls(Type.of(action.input_schema), amounts)
+
+    @classmethod
+    def of_answer(cls, action: ActionSpec) -> "Record":
+        """What it gives."""
+        return cls(Type.of(action.output_schema or {}), [])
+
+    def whole(self, used: Iterable[Path]) -> JsonObject:
+        """All of it, whatever it is, of which only the used members are typed."""
+        return self._typed(self._type, (), frozenset(used) - {()}, 0)
+
+    def record(self, used: Iterable[Path]) -> JsonObject:
+        """The argument object, of which only the used members are typed."""
+        paths = frozenset(used)
+        if not paths:
+            return {"type": "Record", "attributes": {}}
+        return self._record(self._type, (), paths if () not in paths else frozenset(), 0)
+
+    def labels(self, names: Iterable[str]) -> JsonObject:
+        """The places whose labels are asked for, as far as they can be bound."""
+        found: JsonObject = {}
+        for name in names:
+            here: object = self._type
+            for token in split_pointer(name):
+                here = child(here, token) if isinstance(here, Type) else None
+            if isinstance(here, Type):
+                is_sure = "/" not in name and self._is_required(self._type, name)
+                found[name] = STRING | {"required": is_sure}
+        return found
+
+    def _record(self, here: Type, at: Path, used: frozenset[Path], depth: int) -> JsonObject:
+        """An object's members: those below `used`, or all that it declares where none are."""
+        node = here.resolved() or {}
+        declared = node.get("properties")
+        names = {path[0] for path in used if path}
+        if not names:
+            names = set(declared) if isinstance(declared, dict) else set()
+        attributes: JsonObject = {}
+        for name in sorted(names):
+            below = frozenset(path[1:] for path in used if path[:1] == (name,))
+            found = self._member(here, at, name, below - {()}, depth)
+            attributes |= found
+        return {"type": "Record", "attributes": attributes}
+
+    def _member(
+        self, here: Type, at: Path, name: str, used: frozenset[Path], depth: int
+    ) -> JsonObject:
+        """One member with whether it must be there; nothing where nothing can be."""
+        found = child(here, name)
+        if isinstance(found, Type):
+            is_sure = self._is_required(here, name) and "null" not in (kinds(found) or ())
+            return {name: self._typed(found, (*at, name), used, depth) | {"required": is_sure}}
+        for suffix, kind, of in _BESIDE:
+            base = child(here, name.removesuffix(suffix)) if name.endswith(suffix) else None
+            if isinstance(base, Type) and of in (kinds(base) or (of,)):
+                is_sure = suffix != "_inexact" and self._is_sure(here, name.removesuffix(suffix))
+                found_kind = self._each(base, at, used, depth) if suffix == EACH else kind
+                return {name: found_kind | {"required": is_sure}}
+        return {}
+
+    def _is_sure(self, here: Type, name: str) -> bool:
+        found = child(here, name)
+        known = kinds(found) if isinstance(found, Type) else None
+        return self._is_required(here, name) and "null" not in (known or ())
+
+    def _each(self, base: Type, at: Path, used: frozenset[Path], depth: int) -> JsonObject:
+        """The values of each used member over the elements of a list."""
+        element = items_of(base)
+        attributes: JsonObject = {}
+        for name in sorted({path[0] for path in used}):
+            found = child(element, name)
+            if isinstance(found, Type):
+                below = self._typed(found, (*at, "*", name), frozenset(), depth + 1)
+                attributes[name] = {"type": "Set", "element": below}
+        return {"type": "Record", "attributes": attributes}
+
+    def _is_required(self, here: Type, name: str) -> bool:
+        """Whether a member is always there; where nothing is declared, who asks may know."""
+        node = here.resolved() or {}
+        if name in as_list(node.get("required")):
+            return True
+        declared = node.get("properties")
+        return not (isinstance(declared, dict) and name in declared)
+
+    def _typed(self, found: Type, at: Path, used: frozenset[Path], depth: int) -> JsonObject:
+        names = kinds(found)
+        if depth > _DEEPEST:
+            return _OPEN
+        if names is None:
+            open_record = self._record(found, at, used, depth + 1)
+            return {ANY: [open_record]} if used else _OPEN
+        is_amount = self._is_amount(at)
+        types: list[JsonValue] = []
+        for name in sorted(names - {"null"}):
+            types += self._of_kind(name, found, at, used, depth, is_amount=is_amount)
+        unique = [each for index, each in enumerate(types) if each not in types[:index]]
+        only = unique[0] if len(unique) == 1 else None
+        return only if isinstance(only, dict) else {ANY: unique}
+
+    def _of_kind(
+        self,
+        kind: str,
+        found: Type,
+        at: Path,
+        used: frozenset[Path],
+        depth: int,
+        *,
+        is_amount: bool,
+    ) -> Iterator[JsonObject]:
+        match kind:
+            case "string":
+                yield _DECIMAL if is_amount else STRING
+            case "boolean":
+                yield BOOL
+            case "integer":
+                yield LONG
+            case "number":
+                yield from (_DECIMAL,) if is_amount else (LONG, _DECIMAL)
+            case "array":
+                element = self._typed(items_of(found), (*at, "*"), frozenset(), depth + 1)
+                yield {"type": "Set", "element": element}
+            case _ if is_amount and {"amount", "currency"} <= _properties(found):
+                yield _MONEY
+            case _:
+                yield self._record(found, at, used, depth + 1)
+
+    def _is_amount(self, at: Path) -> bool:
+        return any(
+            len(each) == len(at) and all(a in ("*", b) for a, b in zip(each, at, strict=True))
+            for each in self._amounts
+        )
+
+
+def _properties(found: Type) -> set[str]:
+    declared = (found.resolved() or {}).get("properties")
+    return set(declared) if isinstance(declared, dict) else set()
