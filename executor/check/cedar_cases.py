@@ -1,9 +1,9 @@
 """Cases: what a policy is meant to say of calls, written down beside it and held against it.
 
-A file holds `{"cases": [{name, principal, action, arguments, labels?, run?, read?, approvals?,
-unknown?, expect, role?, policies?}]}`. Every top-level argument is as good as said by the person
-who asks (`request`) unless `labels` says otherwise; the run did and read nothing yet unless `run`
-and `read` say so; `unknown` lists the places whose values are not known, as at admission.
+A file holds `{"cases": [{name, principal, action, arguments, labels?, run?, read?, stale?,
+approvals?, unknown?, expect, role?, policies?}]}`. Every top-level argument is as good as said by the person
+who asks (`request`) unless `labels` says otherwise; the run did and read nothing yet unless `run`,
+`read` and `stale` say so; `unknown` lists the places whose values are not known, as at admission.
 """
 
 import json
@@ -52,6 +52,7 @@ class CaseText(_Closed):
     labels: dict[str, Integrity] = {}
     run: JsonObject = {}
     read: JsonObject = {}
+    stale: JsonObject = {}
     approvals: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     expect: Verdict
@@ -129,6 +130,7 @@ def question_of(
     approvals: frozenset[str],
     unknown: tuple[str, ...] = (),
     read: JsonObject | None = None,
+    stale: JsonObject | None = None,
     find: Find = lambda _: None,
 ) -> PolicyQuestion:
     """A call as policy is asked about it; raises `ValueError` where it could never be made.
@@ -147,10 +149,12 @@ def question_of(
     given = {at: Label(integrity) for at, integrity in said.items()}
     if odd := [name for name in run if name not in NOTHING_YET]:
         raise ValueError(f"there is no context.run.{odd[0]}; there are {', '.join(NOTHING_YET)}")
-    for name, output in (read or {}).items():
+    for name, output in [*(read or {}).items(), *(stale or {}).items()]:
         _check_read(name, output, find(name))
     so_far = NOTHING_YET | run
-    return PolicyQuestion(principal, action, opened, given, so_far, approvals, read or {})
+    return PolicyQuestion(
+        principal, action, opened, given, so_far, approvals, read or {}, stale or {}
+    )
 
 
 def _check_read(name: str, output: JsonValue, action: ActionSpec | None) -> None:
@@ -181,6 +185,7 @@ def _case(file: str, case: CaseText, catalog: Catalog) -> Case:
             labels=case.labels,
             run=case.run,
             read=case.read,
+            stale=case.stale,
             find=catalog.get,
             approvals=frozenset(case.approvals),
             unknown=case.unknown,

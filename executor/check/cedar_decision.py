@@ -85,7 +85,12 @@ class Slice:
     @cached_property
     def reads(self) -> frozenset[str]:
         """Of which operations they look at what was read; "" where it is of all of them."""
-        return self._members("read")
+        return self._members("read") | self.stale_reads
+
+    @cached_property
+    def stale_reads(self) -> frozenset[str]:
+        """Of which they look at it though a write has outdated it."""
+        return self._members("stale")
 
     def _members(self, root: str) -> frozenset[str]:
         if () in self.paths or (root,) in self.paths:

@@ -21,7 +21,8 @@ MOST_CALLS: Final = 4_096  # of whom and what the entities are kept
 class PolicyQuestion:
     """One call to judge; what is not known yet is an `Unknown`, so is `run` before the run.
 
-    `read` is what the run has read of the objects of this call, by operation.
+    `read` is what the run has read of the objects of this call, by operation, `stale` what of it
+    a write has outdated.
     """
 
     principal: Principal
@@ -31,6 +32,7 @@ class PolicyQuestion:
     run: JsonObject = field(default_factory=dict)
     approvals: frozenset[str] = frozenset()
     read: JsonObject = field(default_factory=dict)
+    stale: JsonObject = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,9 @@ def request_of(
     """Map one call, of which policies look at these paths; raises `UnmappableError`."""
     mapper = Mapper(question.action, paths)
     args = mapper.record(question.arguments, ())
-    reader = Mapper(None, paths)
+    reader, old = Mapper(None, paths), Mapper(None, paths)
     read = reader.record(looked_at(question.read, "read", paths), ("context.read",))
+    stale = old.record(looked_at(question.stale, "stale", paths), ("context.stale",))
     so_far = Mapper(None)
     run = so_far.record(question.run, ("context.run",)) if asks_of_run else {}
     request: JsonObject = {
@@ -69,10 +72,11 @@ def request_of(
             "labels": unknown("labels") if _is_open_whole(question) else _labels(question),
             "run": unknown("run") if so_far.is_unsure else run,
             "read": unknown("read") if reader.is_unsure else read,
+            "stale": unknown("stale") if old.is_unsure else stale,
             "approvals": [*sorted(question.approvals)],
         },
     }
-    is_partial = mapper.is_partial or so_far.is_partial or reader.is_partial
+    is_partial = mapper.is_partial or so_far.is_partial or reader.is_partial or old.is_partial
     return Request(request, entities, is_partial)
 
 

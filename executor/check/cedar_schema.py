@@ -42,6 +42,7 @@ def candidates(
         },
         "run": _run(path[1:] for path in used if path[:1] == ("run",)),
         "read": _read({path[1:] for path in used if path[:1] == ("read",) != path}, find),
+        "stale": _read({path[1:] for path in used if path[:1] == ("stale",) != path}, find),
         "approvals": {"type": "Set", "element": STRING},
     }
     found = tuple(islice(_expanded({"type": "Record", "attributes": context}), MOST_CANDIDATES + 1))

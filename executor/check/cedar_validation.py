@@ -192,13 +192,13 @@ def _word(name: str) -> str:
 def _offered(above: list[str], action: ActionSpec, catalog: Catalog) -> list[str]:
     """Names that could stand where one is not known."""
     if not above:
-        return ["args", "labels", "run", "read", "approvals"]
+        return ["args", "labels", "run", "read", "stale", "approvals"]
     if above == ["run"]:
         return [*RUN]
-    if above == ["read"]:
+    if above in (["read"], ["stale"]):
         return [each.name for each in catalog if answers_as(each) == each.name]
     here, inside = Type.of(action.input_schema), above[1:]
-    if above[0] == "read":
+    if above[0] in ("read", "stale"):
         read, inside = catalog.get(above[1]), above[2:]
         here = Type.of((read.output_schema if read else None) or {})
     for token in inside:

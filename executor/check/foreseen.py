@@ -63,22 +63,31 @@ class Foreseen:
                     "succeeded": [*sorted(sure | some)], "same_object": [*sorted(same | others)],
                 }  # fmt: skip
 
-    def reads(self, step: Step, asked: frozenset[str]) -> Iterator[JsonObject]:
+    def reads(
+        self, step: Step, asked: frozenset[str], stale: frozenset[str]
+    ) -> Iterator[tuple[JsonObject, JsonObject]]:
         """What may have been read of the objects of a call: all that is open unknown, then each.
 
-        `asked` are the operations that policy looks at; "" stands for all of them.
+        The second of two is what a write has outdated since. `asked` are the operations that
+        policy looks at, `stale` those of them it looks at in both; "" stands for all of them.
         """
         after = self._order.after(step)
-        open_ones = {
+        may = {
             operation
             for name, (_, action) in self._called.items()
             if name != step.id and name not in after and (operation := answers_as(action))
             if asked & {"", operation}
-        }  # fmt: skip
-        yield Unknown(_OBJECT) if open_ones else {}
-        if 0 < len(open_ones) <= MOST_OPEN:
-            for some in _subsets(frozenset(open_ones)):
-                yield {name: self._answer(name) for name in sorted(some)}
+        }
+        yield (Unknown(_OBJECT), Unknown(_OBJECT)) if may else ({}, {})
+        if 0 < len(may) <= MOST_OPEN:
+            names = sorted(may)
+            choices = [(None, 0, 1) if stale & {"", name} else (None, 0) for name in names]
+            for chosen in product(*choices):
+                found: tuple[JsonObject, JsonObject] = ({}, {})
+                for name, which in zip(names, chosen, strict=True):
+                    if which is not None:
+                        found[which][name] = self._answer(name)
+                yield found
 
     def _answer(self, name: str) -> Unknown:
         """What a read gives, as far as its definition says."""

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label
 from executor.check.analysis import Analysis, Binding
-from executor.check.cedar import Judgement, PolicyQuestion
+from executor.check.cedar import Judgement, PolicyQuestion, Slice
 from executor.check.certificate import ApprovalNeed, Guard, Standing, StepDecision, ValueLabel
 from executor.check.context import AdmissionContext
 from executor.check.entry import declared_input
@@ -27,7 +27,7 @@ from executor.plan.model import Arg, RefArg, RefPiece, Step, TextArg
 from executor.plan.refs import join_pointer, parse_ref
 from executor.plan.types import Type
 
-MOST_ASKED = 16  # of what a run may have done and read, policy is asked about so many at most
+MOST_ASKED = 32  # of what a run may have done and read, policy is asked about so many at most
 
 
 def labels_of(analysis: Analysis, context: AdmissionContext) -> Labels:
@@ -176,18 +176,27 @@ def _judge(
         ),
         labels={join_pointer(each.to): labels.argument(each) for each in bindings},
     )
-    found = context.policy.slice_of(action)
-    runs: list[JsonObject] = (
-        [*foreseen.runs(step, found.run_members)] if found.run_members else [{}]
-    )
-    reads: list[JsonObject] = [*foreseen.reads(step, found.reads)] if found.reads else [{}]
-    first = context.policy.judge(replace(question, run=runs[0], read=reads[0]))
-    others = [*product(runs[1:] or runs, reads[1:] or reads)]
-    if first.verdict != "unknown" or not 1 < len(others) <= MOST_ASKED:
-        return first
+    first, *others = _moments(question, context.policy.slice_of(action), step, foreseen)
+    found = context.policy.judge(first)
+    if found.verdict != "unknown" or not 1 < len(others) <= MOST_ASKED:
+        return found
     # What the run will have done and read is one of a few: sure is what policy says of each.
-    told = [context.policy.judge(replace(question, run=run, read=read)) for run, read in others]
-    return told[0] if all(each == told[0] for each in told) else first
+    told = [context.policy.judge(each) for each in others]
+    return told[0] if all(each == told[0] for each in told) else found
+
+
+def _moments(
+    question: PolicyQuestion, rules: Slice, step: Step, foreseen: Foreseen
+) -> Iterator[PolicyQuestion]:
+    """The call after what the run may have done and read: all that is open unknown, then each."""
+    runs: list[JsonObject] = [{}]
+    reads: list[tuple[JsonObject, JsonObject]] = [({}, {})]
+    if rules.run_members:
+        runs = [*foreseen.runs(step, rules.run_members)]
+    if rules.reads:
+        reads = [*foreseen.reads(step, rules.reads, rules.stale_reads)]
+    for run, (read, stale) in ((runs[0], reads[0]), *product(runs[1:] or runs, reads[1:] or reads)):
+        yield replace(question, run=run, read=read, stale=stale)
 
 
 def _approval(

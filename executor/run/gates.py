@@ -73,7 +73,7 @@ class Gatekeeper:
         gates = [each for each in known if shown and each.opened.args_hash == shown.args_hash]
         gates = self._standing(gates, calls)
         granted = {gate.opened.role: _grant(gate) for gate in gates if self._is_granted(gate)}
-        judgements = [self._policy(call, frozenset(granted)) for call in calls]
+        judgements = [self.judgement(call, frozenset(granted)) for call in calls]
         for judgement in judgements:
             if judgement.verdict in ("deny", "unknown"):
                 return _denied(judgement)
@@ -101,7 +101,7 @@ class Gatekeeper:
         asking = {
             text
             for call in calls
-            for role, text in self._policy(call, granted - {opened.role}).texts
+            for role, text in self.judgement(call, granted - {opened.role}).texts
             if role == opened.role
         }
         return asking <= set(opened.policy_texts)
@@ -119,12 +119,14 @@ class Gatekeeper:
             )
         )  # fmt: skip
 
-    def _policy(self, arguments: JsonObject, approvals: frozenset[str]) -> Judgement:
+    def judgement(self, arguments: JsonObject, approvals: frozenset[str]) -> Judgement:
+        """What policy says of one call, by what the run did and read before it."""
         decision = self.accepted.certificate.of(self.step)
         labels = {
             at: Label(found.integrity, None if found.readers is None else frozenset(found.readers))
             for at, found in decision.labels.items()
         }
+        read, stale = self._read(arguments)
         return self.outside.policy.judge(
             PolicyQuestion(
                 principal=self.accepted.principal,
@@ -132,7 +134,8 @@ class Gatekeeper:
                 arguments=arguments,
                 labels=labels,
                 run=self._so_far(arguments),
-                read=self._read(arguments),
+                read=read,
+                stale=stale,
                 approvals=approvals,
             )
         )
@@ -143,9 +146,9 @@ class Gatekeeper:
         place = (self.step, self.iteration)
         return self.tally.so_far.besides(place, self.action, arguments)
 
-    def _read(self, arguments: JsonObject) -> JsonObject:
+    def _read(self, arguments: JsonObject) -> tuple[JsonObject, JsonObject]:
         if not self.outside.policy.slice_of(self.action).reads:
-            return {}
+            return {}, {}
         place = (self.step, self.iteration)
         return self.tally.so_far.read_of(place, self.action, arguments)
 

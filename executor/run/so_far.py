@@ -1,7 +1,8 @@
 """What a run did and read so far, as policy sees it: counts, sums, successes, and answers.
 
 What was read of an object counts until a write of it has happened or may have: only a read that
-began after the write had ended tells of it again, or the write itself, where its answer does.
+began after the write had ended tells of it again, or the write itself, where its answer does. What
+was outdated so is kept apart.
 `executor/check/foreseen.py` tells the same members beforehand, as far as the plan proves them.
 """
 
@@ -40,15 +41,19 @@ class SoFar:
             "same_object": same_object,
         }
 
-    def read_of(self, place: Place, action: ActionSpec, arguments: JsonObject) -> JsonObject:
-        """What was read of the objects of one call and still holds, by operation."""
+    def read_of(
+        self, place: Place, action: ActionSpec, arguments: JsonObject
+    ) -> tuple[JsonObject, JsonObject]:
+        """What was read of the objects of one call, by operation: what holds, what is outdated."""
         objects = objects_of(action, arguments) or frozenset()
-        answers = [
+        answers = {other: each for other, each in self._answers.items() if other != place}
+        fresh = [
             each
-            for other, each in self._answers.items()
-            if other != place and not self._is_outdated(each, besides={place, other})
+            for other, each in answers.items()
+            if not self._is_outdated(each, besides={place, other})
         ]
-        return {**nearest(objects, answers)}
+        holds, every = nearest(objects, fresh), nearest(objects, answers.values())
+        return {**holds}, {name: each for name, each in every.items() if name not in holds}
 
     def _is_outdated(self, answer: Answer, besides: set[Place]) -> bool:
         """Whether a write about the same object came after it, or beside it."""

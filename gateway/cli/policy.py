@@ -130,6 +130,7 @@ def explain_call(
     ] = None,
     run: Annotated[str, typer.Option(help='What the run did so far: {"writes": 2}.')] = "{}",
     read: Annotated[str, typer.Option(help='What it read of these objects: {"a.b": {…}}.')] = "{}",
+    stale: Annotated[str, typer.Option(help="The same, outdated by a write since.")] = "{}",
     policy: Folder = None,
     catalog: CatalogFile = None,
     config: Config = None,
@@ -148,7 +149,7 @@ def explain_call(
     who = Principal(principal, tenant, frozenset(role or ("requester",)))
     question = _question(
         found, who, arguments, label or [], frozenset(approved or ()), tuple(unknown or ()), run,
-        read, given.catalog.get,
+        read, stale, given.catalog.get,
     )  # fmt: skip
     told = explain(given.policy(), question)
     if as_json:
@@ -168,6 +169,7 @@ def _question(
     unknown: tuple[str, ...],
     run: str,
     read: str,
+    stale: str,
     find: Find,
 ) -> PolicyQuestion:
     try:
@@ -178,6 +180,7 @@ def _question(
             labels=dict(map(_label, labels)),
             run=_object(run, "--run"),
             read=_object(read, "--read"),
+            stale=_object(stale, "--stale"),
             find=find,
             approvals=approved,
             unknown=unknown,

@@ -192,6 +192,7 @@ CONDITIONS = (
     "context.args.o_keys.contains(\"p\")", "context.args has o_keys",
     'context.read has "pay.get"', 'context.read has "pay.other"',
     'context.read has "pay.get" && context.read["pay.get"].s == "x"',
+    'context.stale has "pay.get" && context.stale["pay.get"].o_keys.contains("p")',
     'context.read["pay.get"].lines_each.p.contains(1)', 'context.read["pay.get"].lines_count > 1',
     'context.read has "pay.get" && context.read["pay.get"].o_keys.contains("p")',
 )  # fmt: skip
@@ -245,9 +246,11 @@ def test_a_preview_is_never_surer_than_the_real_values(rng: random.Random) -> No
     whole = Unknown(None) if rng.random() < 0.1 else known
     read = {"pay.get": rng.choice(ANSWERS)} if rng.random() < 0.8 else {}
     seen = rng.choice([Unknown(frozenset({"object"})), *_partly(read)])
-    preview = judge(text, whole, labels=labels, run=Unknown(None), read=seen)
+    old = {"pay.get": rng.choice(ANSWERS)} if rng.random() < 0.2 else {}
+    older = rng.choice([Unknown(frozenset({"object"})), *_partly(old)])
+    preview = judge(text, whole, labels=labels, run=Unknown(None), read=seen, stale=older)
     for writes in (0, 1):
-        decision = judge(text, real, labels=labels, run={"writes": writes}, read=read)
+        decision = judge(text, real, labels=labels, run={"writes": writes}, read=read, stale=old)
         if decision.verdict == "approval":
             assert preview.verdict in ("approval", "unknown"), (text, known, real)
         elif decision.code == "policy-error":

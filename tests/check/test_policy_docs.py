@@ -105,7 +105,7 @@ def test_the_flaws_of_the_page_are_what_the_check_says() -> None:
 
 def test_every_annotation_member_and_place_is_on_the_page() -> None:
     members = json.loads(blocks("json cases")[0])["cases"][0].keys() | {
-        "labels", "run", "read", "approvals", "unknown", "role", "policies",
+        "labels", "run", "read", "stale", "approvals", "unknown", "role", "policies",
     }  # fmt: skip
 
     assert all(f'| `@{name}("' in PAGE for name in cedar_rules.NOTES)

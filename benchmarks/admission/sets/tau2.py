@@ -35,6 +35,38 @@ _TARGETS = {
     **dict.fromkeys(("payment_methods", "amount"), Sink.AMOUNT),
     "summary": Sink.CONTENT,
 }
+# What ids the answers of reads name, and which of the writes answer with what these read.
+_ANSWER_IDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("find_user_id_by_email", "find_user_id_by_name_zip"), ("",)),
+    "get_order_details": ("order_id", "user_id", "items/*/product_id"),
+    "get_reservation_details": ("user_id", "flights/*/flight_number", "flights/*/date"),
+}
+_READ_BY: dict[str, tuple[str, ...]] = {
+    "get_order_details": ("order_id",),
+    "get_product_details": ("product_id",),
+    "get_item_details": ("item_id",),
+    "get_user_details": ("user_id",),
+    "get_reservation_details": ("reservation_id",),
+    "get_flight_status": ("flight_number", "date"),
+}
+_ANSWERS_AS = {
+    **dict.fromkeys(
+        (
+            "cancel_pending_order", "modify_pending_order_address", "modify_pending_order_items",
+            "modify_pending_order_payment", "return_delivered_order_items",
+            "exchange_delivered_order_items",
+        ),
+        "get_order_details",
+    ),
+    "modify_user_address": "get_user_details",
+    **dict.fromkeys(
+        (
+            "book_reservation", "cancel_reservation", "update_reservation_flights",
+            "update_reservation_baggages", "update_reservation_passengers",
+        ),
+        "get_reservation_details",
+    ),
+}  # fmt: skip
 # A description that lists what may be said is an enumeration that its schema forgot.
 _EITHER = re.compile(r"either '([^']+)' or '([^']+)'")
 
@@ -81,16 +113,36 @@ def _action(domain: str, tool: JsonObject, database: JsonObject) -> ActionSpec:
     schema = _with_choices(as_object(tool["parameters"]))
     given = {"name": f"{domain}.{name}", "description": tool["description"], "input_schema": schema}
     if tool["side_effect"] in _READS and is_replayed(name):
-        output = schema_of(samples(name, database))
         return ActionSpec.model_validate(
             given
-            | {"output_schema": output, "effect": Effect.READ, "egress": False}
-            | {"reads_as": "trusted"}
+            | {"output_schema": _output(name, database), "effect": Effect.READ, "egress": False}
+            | {"reads_as": "trusted", "answer_ids": _ANSWER_IDS.get(name, ())}
+            | {"sinks": dict.fromkeys(_ids_given(name), Sink.RESOURCE_ID)}
         )
     if tool["side_effect"] == "read":
         return ActionSpec.model_validate(given | {"effect": Effect.READ, "egress": False})
     sinks = {each: _TARGETS[each] for each in as_object(schema["properties"]) if each in _TARGETS}
-    return ActionSpec.model_validate(given | {"egress": False, "approval": None, "sinks": sinks})
+    given |= {"egress": False, "approval": None, "sinks": sinks}
+    if name in _ANSWERS_AS:
+        read = _ANSWERS_AS[name]
+        given |= {"output_schema": _output(read, database), "reads_as": "trusted"}
+        given |= {"answers_as": {"action": f"{domain}.{read}", "of": _ids_given(read)}}
+        given |= {"answer_ids": _ANSWER_IDS.get(read, ())}
+    return ActionSpec.model_validate(given)
+
+
+def _ids_given(read: str) -> tuple[str, ...]:
+    """The arguments of a read that name its object, which stand under these names in its answer."""
+    return _READ_BY.get(read, ())
+
+
+def _output(read: str, database: JsonObject) -> JsonObject:
+    """What a read gives; a reservation has a status once it was cancelled, which no sample is."""
+    output = schema_of(samples(read, database))
+    if read != "get_reservation_details":
+        return output
+    text: JsonObject = {"type": "string"}
+    return output | {"properties": as_object(output["properties"]) | {"status": text}}
 
 
 def _with_choices(schema: JsonObject) -> JsonObject:
