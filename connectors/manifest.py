@@ -40,6 +40,14 @@ def _flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
         if arguments is not None and name and name not in arguments:
             yield f"sinks: there is no argument {name!r}; it has {', '.join(sorted(arguments))}"
 
+    if action.answers_as is not None:
+        read = catalog.get(action.answers_as.action)
+        if read is None or read.effect is not Effect.READ:
+            yield f"answers_as: there is no read {action.answers_as.action}"
+    ids = (*action.answer_ids, *(action.answers_as.of if action.answers_as else ()))
+    for pointer in ids:
+        if pointer and not _may_be_at(action.output_schema or {}, pointer.split("/")):
+            yield f"answer_ids, answers_as: nothing can be at {pointer!r} of the output"
     for pointer in action.fields_read_as:
         if not _may_be_at(action.output_schema or {}, pointer.split("/")):
             yield f"fields_read_as: nothing can be at {pointer!r} of the output"

@@ -1,9 +1,10 @@
 """Cases: what a policy is meant to say of calls, written down beside it and held against it.
 
 A file holds `{"cases": [{name, principal, action, arguments, labels?, run?, read?, stale?,
-approvals?, unknown?, expect, role?, policies?}]}`. Every top-level argument is as good as said by the person
-who asks (`request`) unless `labels` says otherwise; the run did and read nothing yet unless `run`,
-`read` and `stale` say so; `unknown` lists the places whose values are not known, as at admission.
+approvals?, unknown?, expect, role?, policies?}]}`. Every top-level argument is as good as said by
+the person who asks (`request`) unless `labels` says otherwise; the run did and read nothing yet
+unless `run`, `read` and `stale` say so; `unknown` lists the places whose values are not known, as
+at admission.
 """
 
 import json

@@ -16,12 +16,14 @@ from itertools import islice, product
 from connectors.spec import ActionSpec, Effect, JsonObject
 from executor.check.cedar_paths import DERIVED, Path
 from executor.check.cedar_types import ANY, BOOL, LONG, STRING, Record
-from executor.check.objects import answers_as
+from executor.check.cedar_values import EACH
+from executor.check.objects import answers_as, is_trusted_at
 from executor.plan.refs import split_pointer
 from executor.plan.types import Type, as_list, child, descend, kinds
 
 MOST_CANDIDATES = 64
 _COMPOSED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "patternProperties"})
+_NOTHING: JsonObject = {"type": "Record", "attributes": {}}
 _COUNTED = ("calls", "sums")  # of the run so far, by operation and by currency
 _NAMED = ("succeeded", "same_object")  # operations
 RUN = ("writes", *_COUNTED, *_NAMED)
@@ -69,9 +71,18 @@ def _read(used: set[Path], find: Find) -> JsonObject:
     for name in sorted({path[0] for path in used}):
         action = find(name)
         if action is not None and answers_as(action) == name:
-            below = {path[1:] for path in used if path[0] == name}
-            attributes[name] = Record.of_answer(action).whole(below) | {"required": False}
+            below = {path[1:] for path in used if path[0] == name} - {()}
+            seen = {path for path in below if is_trusted_at(action, _plain(path))}
+            found = Record.of_answer(action).whole(seen) if seen or not below else _NOTHING
+            attributes[name] = found | {"required": False}
     return {"type": "Record", "attributes": attributes}
+
+
+def _plain(path: Path) -> Iterator[str]:
+    """A path into an answer as the answer has it, without what is derived."""
+    for name in path:
+        base = next((name.removesuffix(end) for end in DERIVED if name.endswith(end)), name)
+        yield from (base, "*") if name.endswith(EACH) else (base,)
 
 
 def relevant(action: ActionSpec, paths: Iterable[Path]) -> str:

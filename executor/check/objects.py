@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from connectors.spec import ActionSpec, Sink
+from connectors.spec import ActionSpec, Integrity, Sink
 from executor.check.budgets import at_sinks
+from executor.check.entry import source_shade
 from executor.check.unknown import Unknown
+from executor.fn.shade import Shade
 from executor.plan.refs import split_pointer
 
 
@@ -38,11 +40,11 @@ def objects_of(action: ActionSpec, arguments: JsonValue) -> frozenset[str] | Non
 
 
 def answers_as(action: ActionSpec) -> str | None:
-    """The read that an action's answer counts as; None where it is not trusted, or counts as none.
+    """The read that an action's answer counts as; None where none of it is trusted, or it is none.
 
     What is untrusted decides nothing.
     """
-    if action.reads_as != "trusted":
+    if not _is_trusted(source_shade(action)):
         return None
     if not action.is_write:
         return action.name
@@ -54,12 +56,13 @@ def answer_of(
 ) -> Answer | None:
     """What a done call tells; None where it tells nothing of any object."""
     operation = answers_as(action)
-    names = _ids_at(action.answer_ids, output)
+    told = _trusted(output, source_shade(action))
+    names = _ids_at(action.answer_ids, told)
     if action.answers_as:
-        about = _ids_at(action.answers_as.of, output)
+        about = _ids_at(action.answers_as.of, told)
     else:
         about = objects_of(action, arguments) or names
-    return Answer(operation, about, names, output, began) if operation and about else None
+    return Answer(operation, about, names, told, began) if operation and about else None
 
 
 def touched_by(action: ActionSpec, arguments: JsonValue, output: JsonValue) -> frozenset[str]:
@@ -82,6 +85,29 @@ def nearest(objects: frozenset[str], answers: Iterable[Answer]) -> Mapping[str, 
         known = known.union(*(each.names for each in near))
         rest = [each for each in rest if not any(each is other for other in near)]
     return found
+
+
+def is_trusted_at(action: ActionSpec, path: Iterable[str]) -> bool:
+    """Whether policy may see anything of what is at a place of an action's answer."""
+    return _is_trusted(source_shade(action).reach(path))
+
+
+def _is_trusted(shade: Shade) -> bool:
+    below = any(_is_trusted(each) for each in shade.below.values())
+    return below or shade.own.integrity.at_least(Integrity.TRUSTED)
+
+
+def _trusted(value: JsonValue, shade: Shade) -> JsonValue:
+    """A value without what is not trusted in it; a list is told whole or not at all."""
+    if shade.whole.integrity.at_least(Integrity.TRUSTED):
+        return value
+    if isinstance(value, list) and shade.own.integrity.at_least(Integrity.TRUSTED):
+        found = [_trusted(each, shade.at(str(place))) for place, each in enumerate(value)]
+        return None if None in found else found
+    if not isinstance(value, dict):
+        return None
+    members = {name: _trusted(each, shade.at(name)) for name, each in value.items()}
+    return {name: each for name, each in members.items() if each is not None}
 
 
 def _ids_at(places: Iterable[str], output: JsonValue) -> frozenset[str]:

@@ -36,6 +36,8 @@ CATALOG = Catalog(
                    "output_schema": ORDER}),
         ("gossip", {"effect": "read", "input_schema": record(["id"], id=TEXT),
                     "output_schema": ORDER}),
+        ("noted", {"effect": "read", "input_schema": record(["id"], id=TEXT),
+                   "fields_read_as": {"lines/*/sku": "trusted"}, "output_schema": ORDER}),
         ("cancel", {"effect": "blind", "input_schema": CANCEL}),
     )
 )  # fmt: skip
@@ -69,6 +71,13 @@ def judged(condition: str, read: JsonObject, arguments: JsonObject | None = None
         (f'{HAS} && {READ}.status_each.sku.contains("x")', "there is no"),
         (f'{HAS} && {READ}.statis == "x"', "did you mean status"),
         ('context.read["shop.ordr"].status == "x"', "did you mean shop.order"),
+        ('context.stale["shop.ordr"].status == "x"', "did you mean shop.order"),
+        ('context.read has "shop.noted" && context.read["shop.noted"].status == "x"', "no context"),
+        (
+            'context.read has "shop.noted" &&'
+            ' context.read["shop.noted"].lines_each.sku.contains("x")',
+            None,
+        ),
         ('context.read["shop.gossip"].status == "x"', "there is no context.read"),
         ('context.read["shop.cancel"].status == "x"', "there is no context.read"),
     ],
