@@ -13,6 +13,7 @@ from typing import Literal
 from connectors.catalog import Catalog
 from connectors.spec import JsonObject
 from executor.check.admit import Accepted
+from executor.check.cedar import Policy
 
 Expected = Literal["accept", "reject"]
 
@@ -33,6 +34,7 @@ class Case:
     # Runs the accepted plan where the set allows it; says what comes out otherwise than it should.
     run: Callable[[Accepted], str | None] | None = None
     today: str = "2024-05-15"
+    policy: Policy | None = None  # None: policy is not evaluated
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def score(name: str, cases: Iterable[Case]) -> Score:
 
 
 def verdict_on(case: Case) -> Verdict | tuple[Violation, ...]:
-    """What admission says, without any policy: types, labels, order and shape alone."""
+    """What admission says: types, labels, order and shape, and policy where the set has one."""
     plan = plan_of(json.loads(json.dumps(case.plan)))
     if not isinstance(plan, Plan):
         return plan
@@ -91,7 +91,7 @@ def verdict_on(case: Case) -> Verdict | tuple[Violation, ...]:
             request=case.request,
             inputs=Inputs(schema, values),
             catalog=case.catalog,
-            policy=None,
+            policy=case.policy,
             principal=CALLER,
             today=case.today,
             seal_key=b"k" * 32,

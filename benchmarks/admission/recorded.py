@@ -6,8 +6,8 @@ so far. Reads are answered from the database, under the writes before them.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
@@ -49,18 +49,15 @@ class Judged:
     judgement: Judgement | None
 
 
-Approvals = Callable[[int], frozenset[str]]  # which roles have approved the call at a place
-
-
 def judged(
     domain: str,
     catalog: Catalog,
     database: JsonObject,
     policy: Policy,
     calls: Sequence[Call],
-    approvals: Approvals,
+    approvals: frozenset[str],
 ) -> Iterator[Judged]:
-    """Judge every write that took effect, in order."""
+    """Judge every write that took effect, in order, as if these roles had approved each."""
     known = {
         place: call
         for place, call in enumerate(calls)
@@ -73,7 +70,7 @@ def judged(
             yield Judged(place, None)
         elif is_written(call.tool):
             keeper = _keeper(accepted, state, policy, place, f"{domain}.{call.tool}")
-            yield Judged(place, keeper.judgement(call.arguments, approvals(place)))
+            yield Judged(place, keeper.judgement(call.arguments, approvals))
         try:
             output = _output(world, call)
         except (LookupError, ValueError, TypeError, ArithmeticError, SyntaxError, StopIteration):
@@ -149,23 +146,9 @@ def _recorded(
     decision = accepted.certificate.of(step)
     intent = e.IntentRecorded(
         step=step, iteration="", n=1, action=decision.action, effect=decision.effect, key=step,
-        args_hash=args_hash(call.arguments), arguments=call.arguments, approval=None,
+        args_hash=args_hash(call.arguments), arguments=call.arguments,
         send_before=NOW, timeout_s=30.0,
     )  # fmt: skip
     ended = e.AttemptEnded(step=step, iteration="", n=1, state="applied", output=output)
     done = e.StepDone(step=step, result=output)
     return fold([(NOW, intent), (NOW, ended), (NOW, done)], state)
-
-
-def without(policy: Policy, role: str) -> Policy:
-    """The same policies without those that ask a role."""
-    rules = tuple(rule for rule in policy.rules if rule.role != role)
-    return Policy(rules, policy.version, policy.mode, policy.connectors)
-
-
-def allowed(judgement: Judgement | None) -> bool:
-    """Whether the call would be made at once."""
-    return judgement is not None and judgement.verdict == "allow"
-
-
-__all__ = ["Approvals", "Call", "Judged", "allowed", "judged", "replace", "without"]

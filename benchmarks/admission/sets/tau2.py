@@ -3,7 +3,8 @@
 A read that the tool refuses, and from which nothing follows, is left out. A read of one
 element of a list of ids becomes a read of each, and the element is then told apart by what was
 read of it. Every plan is run on the database: its writes must be the gold ones, value by
-value, and every gold read must be among its reads.
+value, and every gold read must be among its reads. Plans are admitted under the policies in
+`policies/`, which were written from the texts of the domain.
 """
 
 import json
@@ -23,6 +24,7 @@ from benchmarks.admission.tau2_reads import answer, is_replayed, samples
 from benchmarks.admission.told import Told
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Effect, JsonObject, Sink
+from executor.check.cedar import Policy
 from executor.plan.types import as_object
 
 _OFFERS = ("list_all_product_types",)
@@ -73,11 +75,10 @@ _EITHER = re.compile(r"either '([^']+)' or '([^']+)'")
 
 def cases(domain: str, data: Path) -> Iterator[Case]:
     """Convert every task."""
-    shop = shop_of(domain, data)
+    shop, policy = shop_of(domain, data), policy_of(domain)
     offers = [each for each in _OFFERS if shop.catalog.get(f"{domain}.{each}")]
-    for line in (data / f"tau2_{domain}_tasks.jsonl").read_text().splitlines():
-        task = json.loads(line)
-        instruction = task["instruction"]
+    for task in tasks(domain, data):
+        instruction = as_object(task["instruction"])
         words = "\n".join(str(each) for each in instruction.values() if each)
         gold = [each for each in task["gold_closed"] if each["by"] == "assistant"]
         try:
@@ -92,7 +93,20 @@ def cases(domain: str, data: Path) -> Iterator[Case]:
             "accept",
             draft.plan(),
             run=partial(flaw, shop, gold, draft),
+            policy=policy,
         )
+
+
+def tasks(domain: str, data: Path) -> Iterator[JsonObject]:
+    """Every task of a domain."""
+    for line in (data / f"tau2_{domain}_tasks.jsonl").read_text().splitlines():
+        yield json.loads(line)
+
+
+def policy_of(domain: str) -> Policy:
+    """The policies of a domain, which were written from its texts."""
+    file = Path(__file__).parents[1] / "policies" / f"tau2_{domain}.cedar"
+    return Policy.parse({file.name: file.read_text(encoding="utf-8")})
 
 
 def shop_of(domain: str, data: Path) -> Domain:
