@@ -2,22 +2,33 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from executor.store.drives import Due
 
 
 class Notices:
-    """In-process bells, one for each watcher; missing one only means to look a little later."""
+    """Bells, one for each watcher here; missing one only means to look a little later.
+
+    `elsewhere` tells those who watch in other processes.
+    """
 
     def __init__(self) -> None:
         self._watching: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self.elsewhere: Callable[[Due], None] = lambda _: None
 
     def tell(self, due: Due) -> None:
         """Ring for everybody who watches this."""
-        for bell in self._watching.get(due.id, ()):
-            bell.set()
+        self.hear(due)
+        self.elsewhere(due)
+
+    def hear(self, due: Due | None) -> None:
+        """Ring for those who watch here: this, or everything."""
+        watched = self._watching if due is None else (due.id,)
+        for each in watched:
+            for bell in self._watching.get(each, ()):
+                bell.set()
 
     @contextmanager
     def watch(self, subject: str) -> Iterator[asyncio.Event]:

@@ -17,10 +17,12 @@ from executor.store.errors import (
     StoreError,
     StoreFullError,
     StoreLockedError,
+    StorePausedError,
     StoreUnavailableError,
 )
 from planner.models.base import ModelError, ModelUnavailable
 
+RETRY_AFTER_S = "1"
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -72,7 +74,8 @@ def problem_of(error: Exception) -> ProblemError:
         if isinstance(error, kind):
             if isinstance(error, Flaw):  # it knows more: which flaw, and where
                 return ProblemError(status, error.code, error.message, fix, {"at": error.at})
-            return ProblemError(status, code, str(error), fix)
+            headers = {"retry-after": RETRY_AFTER_S} if isinstance(error, StorePausedError) else {}
+            return ProblemError(status, code, str(error), fix, headers=headers)
     return ProblemError(500, "internal", "something went wrong here", "The log has the details.")
 
 

@@ -41,6 +41,12 @@ class Server(_Closed):
     heartbeat_s: float = Field(default=10.0, gt=0)  # of a stream of events that is silent
 
 
+class Workers(_Closed):
+    """What the processes on a server's database drive; a file has one process."""
+
+    concurrency: int = Field(default=64, ge=0)  # drives at once of each; 0 drives nothing here
+
+
 class ModelEntry(_Closed):
     """One `[models.NAME]`."""
 
@@ -103,6 +109,7 @@ class Settings(BaseSettings):
 
     database: Database = Database()
     server: Server = Server()
+    workers: Workers = Workers()
     planner: str = EMBEDDED  # or a name of [models]
     models: dict[str, ModelEntry] = {}
     connections: dict[str, Connection] = {}

@@ -18,7 +18,7 @@ from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_validation import require_valid
 from executor.check.expand import Playbooks
 from executor.check.offered import with_playbooks
-from executor.dispatch.local import LocalDispatcher
+from executor.dispatch.base import Dispatcher
 from executor.plan.model import EXTRACT
 from executor.run.drive import Machine
 from executor.store.drives import Due
@@ -26,6 +26,7 @@ from executor.store.store import Store
 from gateway.admission import Admission
 from gateway.auth import operator_key
 from gateway.desk import Desk
+from gateway.dispatching import dispatcher_of, listening
 from gateway.keyring import Secrets, key_file_of, require_same, secrets_of
 from gateway.notices import Notices
 from gateway.playbooks import load_playbooks, text_of
@@ -50,7 +51,7 @@ class Gateway:
     policy: Policy
     admission: Admission
     planners: frozenset[str]
-    dispatcher: LocalDispatcher
+    dispatcher: Dispatcher
     machine: Machine
     notices: Notices
     operator_key: str = field(repr=False)
@@ -79,11 +80,12 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
             await asyncio.to_thread(require_valid, policy, catalog)
             call = _call_of(registry, extractor)
             gateway = await _assemble(settings, store, call, catalog, policy, playbooks, keys)
-            await gateway.dispatcher.start()
-            try:
-                yield gateway
-            finally:
-                await gateway.dispatcher.stop()
+            async with listening(settings, gateway.machine, gateway.notices, gateway.dispatcher):
+                await gateway.dispatcher.start()
+                try:
+                    yield gateway
+                finally:
+                    await gateway.dispatcher.stop()
     finally:
         await store.close()
 
@@ -97,7 +99,7 @@ async def _assemble(
     playbooks: Playbooks,
     keys: Secrets,
 ) -> Gateway:
-    clock, notices = store.clock, Notices()
+    clock, notices, dispatcher = store.clock, Notices(), dispatcher_of(settings, store)
     planners = _planners(settings, playbooks)
     offered = with_playbooks(catalog, playbooks)
     admission = Admission(
@@ -118,9 +120,9 @@ async def _assemble(
         key_secret=keys.idempotency,
         clock=clock,
         limits_of=partial(limits_of, settings),
+        lease_ends=dispatcher.lease_ends,
         on_change=notices.tell,
     )
-    dispatcher = LocalDispatcher(store, clock=clock)
     service = Service(
         desk=Desk(store, clock, dispatcher.submit, notices.tell, settings.planner),
         catalog=offered,

@@ -1,9 +1,13 @@
 """What a dispatcher is: it decides when and where something is driven, and knows nothing of it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from executor.store.drives import DriveKind, Due
+
+AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
+MOST_FAILURES = 3  # of a drive that breaks; a store that fails is tried for ever
 
 Drive = Callable[[Due, str], Awaitable[None]]
 """Advance one request or run until it ends or has to wait; the text is the driver's id."""
@@ -23,6 +27,12 @@ def no_halt() -> None:
 
 class Dispatcher(Protocol):
     """Calls the registered drives; it never retries a write."""
+
+    outdated: asyncio.Event
+    """Set once a newer version has begun on this database: this process has to end."""
+
+    def lease_ends(self) -> float:
+        """Until when this process may begin effects, as a reading of `time.monotonic()`."""
 
     def register(self, kind: DriveKind, drive: Drive, park: Park, halt: Halt = no_halt) -> None:
         """Say who drives what, what becomes of it where driving breaks, and how it is halted."""

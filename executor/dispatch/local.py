@@ -11,16 +11,15 @@ import time
 import uuid
 from collections.abc import Callable
 from functools import partial
+from math import inf
 
-from executor.dispatch.base import Drive, Halt, Park, no_halt
+from executor.dispatch.base import AGAIN_S, MOST_FAILURES, Drive, Halt, Park, no_halt
 from executor.store.drives import DriveKind, Due, due, hand_back, next_wake, release
 from executor.store.errors import StoreError
 from executor.store.store import Store
 from executor.turns import Turns
 
 LONGEST_SLEEP_S = 5.0
-AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
-MOST_FAILURES = 3  # of a drive that breaks; a store that fails is tried for ever
 _log = logging.getLogger("lamgate.dispatch")
 
 
@@ -50,11 +49,16 @@ class LocalDispatcher:
         self._bell = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
         self._stopping = False
+        self.outdated = asyncio.Event()  # never: nobody else uses the file
 
     def register(self, kind: DriveKind, drive: Drive, park: Park, halt: Halt = no_halt) -> None:
         """Say who drives what, what becomes of it where driving breaks, and how it is halted."""
         self._drives[kind] = (drive, park)
         self._halts.append(halt)
+
+    def lease_ends(self) -> float:
+        """Never: the file is locked by this process."""
+        return inf
 
     def submit(self, due: Due) -> None:
         """Drive it when its turn comes; while it is being driven, once more afterwards."""

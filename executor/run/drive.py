@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 
 from sqlalchemy import Connection
 
@@ -61,6 +62,7 @@ class Machine:
     key_secret: bytes
     clock: Callable[[], float] = time.time
     limits_of: Callable[[ActionSpec], Limits | None] = lambda action: action.limits
+    lease_ends: Callable[[], float] = lambda: inf  # a reading of `time.monotonic()`
     on_change: Callable[[Due], None] = lambda _: None
     _bells: dict[str, asyncio.Event] = field(default_factory=dict)
     slots: Slots = field(default_factory=Slots)
@@ -91,6 +93,10 @@ class Machine:
     def halt(self) -> None:
         """Begin no call any more; a drive lets go of its run once those under way have ended."""
         self.halted.set()
+        self.ring_all()
+
+    def ring_all(self) -> None:
+        """Tell every drive that something may have arrived."""
         for bell in self._bells.values():
             bell.set()
 
@@ -108,7 +114,12 @@ class _Drive:
         self._claim = claim
         self._bell = bell
         self._performer = Performer(
-            machine.store, machine.call, machine.key_secret, machine.clock, machine.limits_of
+            machine.store,
+            machine.call,
+            machine.key_secret,
+            machine.clock,
+            machine.limits_of,
+            machine.lease_ends,
         )
         self._flights = Flights(machine.slots, claim.tenant, machine.clock)
         self._state = RunState()

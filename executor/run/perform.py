@@ -24,7 +24,7 @@ from executor.run.resolve import Absent, Scope, value_at
 from executor.run.state import undoes
 from executor.store import journal, permits
 from executor.store.drives import Claim
-from executor.store.errors import StorePausedError
+from executor.store.errors import StorePausedError, StoreUnavailableError
 from executor.store.journal import AttemptOutcome, Intent, NewEvent
 from executor.store.permits import Blocked, Told
 from executor.store.store import Store
@@ -51,6 +51,7 @@ class Performer:
     key_secret: bytes
     clock: Callable[[], float]
     limits_of: Callable[[ActionSpec], Limits | None] = lambda action: action.limits
+    lease_ends: Callable[[], float] = lambda: inf
 
     async def perform(
         self, claim: Claim, command: Perform, policy_version: str | None
@@ -82,18 +83,31 @@ class Performer:
             timeout_s=command.action.timeout_s,
             limits=self.limits_of(command.action),
             takes_back=undoes((command.step, command.iteration)) is not None,
+            lease_s=self._lease_left(),
         )
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = time.monotonic(), self.clock()
-        recorded = await self.store.write(
-            partial(journal.record_intent, claim=claim, intent=intent, now=now)
-        )
+        try:
+            recorded = await self.store.write(
+                partial(journal.record_intent, claim=claim, intent=intent, now=now)
+            )
+        except StoreUnavailableError:
+            await self._write(claim, command, _not_sent(command))  # if it was kept after all
+            raise
         if isinstance(recorded, Blocked):
             return _spread(recorded, now, jitter_of(key, command.n))
         context = _context(claim, command, key, start + command.action.timeout_s)
-        event = await self._ended(command, context)
+        lasts = min(context.send_before, start + intent.lease_s)
+        event = await self._ended(command, replace(context, send_before=lasts))
         await self._write(claim, command, event, _told(command.action.connection, event, now))
         return None
+
+    def _lease_left(self) -> float:
+        """For how long this process may begin effects; raises where it may not any more."""
+        left = self.lease_ends() - time.monotonic()
+        if left <= 0:
+            raise StoreUnavailableError("the lease of this process is over; nothing is begun")
+        return left
 
     async def look_up(self, claim: Claim, command: LookUp, lookup: ActionSpec) -> float | None:
         """Search for an attempt's effect; returns when to look again, or None once it is known."""
@@ -277,6 +291,19 @@ def _spread(blocked: Blocked, now: float, jitter: float) -> Blocked:
         return blocked
     most = min(SPREAD_MOST_S, SPREAD_SHARE * (blocked.retry_at - now))
     return replace(blocked, retry_at=blocked.retry_at + jitter * most)
+
+
+def _not_sent(command: Perform) -> e.AttemptEnded:
+    """What is written of a call that was not made, for it was not known whether its intent was."""
+    return e.AttemptEnded(
+        step=command.step,
+        iteration=command.iteration,
+        n=command.n,
+        state="not_sent",
+        failure=e.Failure(
+            kind="unavailable", message="the journal did not answer in time", may_retry=True
+        ),
+    )
 
 
 def _context(claim: Claim, command: Perform | LookUp | Poll, key: str, until: float) -> CallContext:

@@ -8,7 +8,7 @@ arrived since it looked, it has to look again.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sqlalchemy import Connection, Table, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select, update
 
 from executor.store import tables
 from executor.store.errors import FencedError
@@ -188,7 +188,6 @@ def due(c: Connection, now: float) -> list[Due]:
     """
     found = []
     for kind, table in _TABLES.items():
-        fresh = {"request": ("received", "planning"), "run": ("queued", "cancelling")}[kind]
         turn = func.row_number().over(
             partition_by=table.c.tenant, order_by=(table.c.priority, table.c.updated_at)
         )
@@ -196,13 +195,7 @@ def due(c: Connection, now: float) -> list[Due]:
             select(
                 table.c.tenant, table.c.id, table.c.priority, table.c.updated_at, turn.label("turn")
             )
-            .where(table.c.driver.is_(None))
-            .where(
-                or_(
-                    table.c.status.in_(fresh),
-                    and_(table.c.status == "waiting", table.c.wake_at <= now),
-                )
-            )
+            .where(_is_due(table, kind, now))
             .subquery()
         )
         rows = c.execute(select(ready).order_by(ready.c.turn, ready.c.updated_at).limit(MOST_DUE))
@@ -226,12 +219,33 @@ def next_wake(c: Connection, after: float) -> float | None:
     return min((each for each in times if each is not None), default=None)
 
 
-def hand_back(c: Connection, now: float) -> int:
-    """Give back what a dead process was driving, and count it: one process a file, so all of it."""
+def generation(c: Connection, due: Due, now: float) -> int | None:
+    """The epoch of a row that wants to be driven now and that nobody drives, or None."""
+    table = _TABLES[due.kind]
+    return c.execute(
+        select(table.c.epoch)
+        .where(table.c.tenant == due.tenant, table.c.id == due.id)
+        .where(_is_due(table, due.kind, now))
+    ).scalar_one_or_none()
+
+
+def pass_on(c: Connection, due: Due, epoch: int) -> None:
+    """Begin another generation of a row that was to be driven under this one, and was not."""
+    table = _TABLES[due.kind]
+    c.execute(
+        update(table)
+        .where(table.c.tenant == due.tenant, table.c.id == due.id)
+        .where(table.c.epoch == epoch, table.c.driver.is_(None))
+        .values(epoch=epoch + 1)
+    )
+
+
+def hand_back(c: Connection, now: float, driver: str | None = None) -> int:
+    """Give back what a dead process was driving, and count it: of a file, all that was driven."""
     return sum(
         c.execute(
             update(table)
-            .where(table.c.driver.is_not(None))
+            .where(table.c.driver.is_not(None) if driver is None else table.c.driver == driver)
             .values(**_given_back(table, kind, now), recoveries=table.c.recoveries + 1)
         ).rowcount
         for kind, table in _TABLES.items()
@@ -246,6 +260,13 @@ def release(c: Connection, driver: str, now: float) -> int:
         ).rowcount
         for kind, table in _TABLES.items()
     )
+
+
+def _is_due(table: Table, kind: DriveKind, now: float) -> ColumnElement[bool]:
+    """Nobody drives it and its time has come."""
+    fresh = {"request": ("received", "planning"), "run": ("queued", "cancelling")}[kind]
+    waited = and_(table.c.status == "waiting", table.c.wake_at <= now)
+    return and_(table.c.driver.is_(None), or_(table.c.status.in_(fresh), waited))
 
 
 def _given_back(table: Table, kind: DriveKind, now: float) -> dict[str, object]:

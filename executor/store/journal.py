@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from sqlalchemy import Connection, func, insert, select
 
@@ -65,6 +66,7 @@ class Intent:
     grants: tuple[Grant, ...]  # every approval that the call relies on
     timeout_s: float
     limits: Limits | None
+    lease_s: float = inf  # of whoever calls: no byte leaves later
     observed: tuple[str, ...] = ()
     takes_back: bool = False  # it is the undo of another call
 
@@ -154,7 +156,7 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
     blocked = permits.take(c, claim.tenant, intent.connection, intent.limits, now, intent.timeout_s)
     if blocked is not None:
         return blocked
-    send_before = now + intent.timeout_s
+    send_before = now + min(intent.timeout_s, intent.lease_s)
     row = AttemptRow(
         *place,
         epoch=claim.epoch,

@@ -101,11 +101,12 @@ def _address_soon(database: Path) -> str | None:
     return address
 
 
-def settings_of(config: Path | None) -> "Settings":
+def settings_of(config: Path | None, database: str | None = None) -> "Settings":
     """The operator's settings; without a file that is said or stands here, there are none."""
     from gateway.settings import FILE, load_settings
 
-    if config is None and not Path(FILE).exists() and "LAMGATE_DATABASE__URL" not in os.environ:
+    is_said = database is not None or "LAMGATE_DATABASE__URL" in os.environ
+    if config is None and not Path(FILE).exists() and not is_said:
         raise CliError(
             "no-configuration",
             f"there is no {FILE} here",
@@ -115,7 +116,11 @@ def settings_of(config: Path | None) -> "Settings":
     if config is not None and config.exists() and not config.is_file():
         # A folder for its database would be made up beside it.
         raise CliError("configuration-error", "this is no file", str(config), "Say --config FILE.")
-    return load_settings(config)
+    settings = load_settings(config)
+    if database is None:
+        return settings
+    place = settings.database.model_copy(update={"url": database})
+    return settings.model_copy(update={"database": place})
 
 
 def _key(target: Target, default: str | None = None) -> str:

@@ -14,6 +14,7 @@ import typer
 WORDS: dict[str, tuple[str, str]] = {
     "demo": ("demo.word:demo", "Show the main job end to end, on a small shop, without any key."),
     "serve": ("cli.serving:serve", "Serve the gateway until Ctrl-C."),
+    "worker": ("cli.working:worker", "Drive what is due on a server's database, until Ctrl-C."),
     "plan": ("cli.requests:plan", "Plan a request and show its certificate; nothing runs."),
     "run": ("cli.requests:run", "Plan and run a request, or run a plan, and follow it."),
     "answer": ("cli.requests:answer", "Answer what a request was asked."),

@@ -12,3 +12,6 @@ Config = Annotated[
 Url = Annotated[str | None, typer.Option("--url", help="A gateway's address.")]
 Key = Annotated[str | None, typer.Option("--key", help="An API key; else LAMGATE_KEY.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+Database = Annotated[
+    str | None, typer.Option("--database", help="Its address, instead of the file's.")
+]

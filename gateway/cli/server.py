@@ -11,7 +11,7 @@ import uvicorn
 from gateway.app import create_app
 from gateway.cli.problem import CliError
 from gateway.settings import Settings
-from gateway.wiring import build
+from gateway.wiring import Gateway, build
 
 DRAIN_S = 10
 
@@ -64,10 +64,18 @@ async def run_gateway(
             while not running.server.started and not serving.done():
                 await asyncio.sleep(0.01)
             running.ready.set()
+            outdated = asyncio.create_task(_end_when_outdated(gateway, running))
             await serving
+            outdated.cancel()
     except Exception as error:  # noqa: BLE001 - told by whoever started it, in its own words
         running.error = error
         running.ready.set()
+
+
+async def _end_when_outdated(gateway: Gateway, running: Running) -> None:
+    """Make room for a newer version, which has begun on the same database."""
+    await gateway.dispatcher.outdated.wait()
+    running.stop()
 
 
 def _address(listener: socket.socket) -> str:

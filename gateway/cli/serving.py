@@ -3,18 +3,20 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from gateway.cli.options import AsJson, Config
+from gateway.cli.options import AsJson, Config, Database
 from gateway.cli.show import print_json, say_as_is
 
 
 def serve(
     config: Config = None,
+    database: Database = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Instead of the file's; 0 takes any.")
     ] = None,
@@ -28,7 +30,7 @@ def serve(
     from gateway.cli.server import Running, quiet_logs, run_gateway
 
     quiet_logs()
-    settings = settings_of(config)
+    settings = settings_of(config, database)
     running = Running()
 
     async def main() -> None:
@@ -47,6 +49,15 @@ def serve(
     asyncio.run(main())
     if running.error is not None:
         raise running.error
+    leave()
+
+
+def leave() -> None:
+    """End, even if a thread of the queue still waits for a database that is lost."""
+    if any(each.name.startswith("dbos-executor") for each in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _say_ready(address: str, *, as_json: bool) -> None:

@@ -1,0 +1,269 @@
+"""Drives on a database that many processes share: a queue says who drives what.
+
+    a row that wants to be driven ─▶ a job on the queue, one for each generation of the row
+    a process takes the job ─▶ claims the row, drives it, lets go ─▶ looks whether it is due again
+
+The rows are the truth and the queue is how fast they are seen: a job that is lost is asked for
+again by whoever looks after everything, once a second. A generation is the row's epoch, which
+every claim raises, so a job that comes twice or too late finds nothing to do.
+
+A process that dies stops renewing its lease. Another one then hands back what it drove, lets its
+jobs be taken again, and forgets it; what it had in flight is treated by its effect class.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from executor.dispatch.base import AGAIN_S, MOST_FAILURES, Drive, Halt, Park, no_halt
+from executor.store import drives, workers
+from executor.store.drives import DriveKind, Due
+from executor.store.errors import NewerSchemaError, StoreError
+from executor.store.migrate import require_readable
+from executor.store.store import Store
+
+BEAT_S = 1.0
+LEASE_S = 4.0
+MARGIN_S = 0.5  # before the end of its lease a process begins no effect any more
+SWEEP_S = 60.0
+ASKED_AGAIN_S = 30.0  # for a job that is on the queue already, as far as this process knows
+_PRIORITY: dict[DriveKind, int] = {"request": 1, "run": 2}  # somebody waits for an answer
+_log = logging.getLogger("lamgate.dispatch")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One drive that is wanted: of a row, in one generation."""
+
+    due: Due
+    epoch: int
+
+    @property
+    def name(self) -> str:
+        """The same for whoever asks for the same."""
+        return f"{self.due.kind}:{self.due.tenant}:{self.due.id}:{self.epoch}"
+
+    @classmethod
+    def of(cls, kind: str, tenant: str, name: str, epoch: int) -> "Job":
+        """A job as it comes from the queue; raises `ValueError`."""
+        match kind:
+            case "request" | "run":
+                return cls(Due(kind, tenant, name), epoch)
+            case _:
+                raise ValueError(f"nothing of the kind {kind} is driven")
+
+
+class Queue(Protocol):
+    """Brings each job to one process at a time."""
+
+    async def open(self, run: Callable[[Job], Awaitable[None]]) -> None:
+        """Begin to take jobs."""
+
+    def put(self, c: Connection, job: Job, priority: int) -> None:
+        """Ask for a job inside a transaction; the same job again changes nothing."""
+
+    async def take_over(self, dead: str) -> int:
+        """Let others take what a dead process had taken; returns how much that was."""
+
+    async def sweep(self, now: float) -> None:
+        """Forget what ended some time ago."""
+
+    async def leave(self, within_s: float) -> None:
+        """Take nothing more, and let what is under way be noted as ended."""
+
+
+class DistributedDispatcher:
+    """One of many processes on a database; with `drives_here` false it asks and drives nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        queue_of: Callable[[str], Queue],
+        *,
+        drives_here: bool = True,
+        drain_s: float = 20.0,
+    ) -> None:
+        self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._store = store
+        self._queue = queue_of(self.worker)
+        self._drives_here = drives_here
+        self._drain_s = drain_s
+        self._drives: dict[DriveKind, tuple[Drive, Park]] = {}
+        self._halts: list[Halt] = []
+        self._active: dict[Due, asyncio.Task[None]] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._asked: dict[Job, float] = {}
+        self._lease_ends = 0.0
+        self._swept_at = time.monotonic()
+        self._beating: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self.outdated = asyncio.Event()  # set once a newer version has begun on this database
+
+    def register(self, kind: DriveKind, drive: Drive, park: Park, halt: Halt = no_halt) -> None:
+        """Say who drives what, what becomes of it where driving breaks, and how it is halted."""
+        self._drives[kind] = (drive, park)
+        self._halts.append(halt)
+
+    def lease_ends(self) -> float:
+        """Until when this process may begin effects, as a reading of `time.monotonic()`."""
+        return self._lease_ends
+
+    def submit(self, due: Due) -> None:
+        """Ask for a drive soon, by whichever process comes first."""
+        if not self._stopping.is_set():
+            task = asyncio.get_running_loop().create_task(self._ask([due]))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def start(self) -> None:
+        """Join: say that this process lives, then take jobs; raises `StoreError`."""
+        if self._drives_here:
+            await self._renew()
+        await self._queue.open(self._run)
+        self._beating = asyncio.get_running_loop().create_task(self._beat())
+
+    async def stop(self) -> None:
+        """Take nothing more, let drives come to where they can be taken up, and leave."""
+        self._stopping.set()
+        for halt in self._halts:
+            halt()
+        leaving = asyncio.create_task(self._queue.leave(self._drain_s + 2))
+        if self._active:
+            _, late = await asyncio.wait(list(self._active.values()), timeout=self._drain_s)
+            for drive in late:
+                drive.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        if self._beating is not None:  # until here the lease lasts
+            self._beating.cancel()
+        rest = [*self._asking, *([self._beating] if self._beating else [])]
+        await asyncio.gather(*rest, return_exceptions=True)
+        if self._drives_here:
+            with contextlib.suppress(StoreError):  # then another process finds out
+                now = self._store.clock()
+                await self._store.write(partial(workers.forget, worker=self.worker, now=now))
+        await leaving
+
+    async def _run(self, job: Job) -> None:
+        """Do what a job asks for, and see to it that nothing that came meanwhile is forgotten."""
+        if job.due in self._active:
+            return  # a job that comes twice: the drive under way sees what there is
+        if not self._stopping.is_set():
+            task = asyncio.get_running_loop().create_task(self._see_through(job.due))
+            self._active[job.due] = task
+            try:
+                await asyncio.wait([task])
+            finally:
+                del self._active[job.due]
+        with contextlib.suppress(StoreError):  # then it is found within a second
+            await self._store.write(partial(self._after, job=job))
+
+    def _after(self, c: Connection, job: Job) -> None:
+        if drives.generation(c, job.due, self._store.clock()) is None:
+            return
+        drives.pass_on(c, job.due, job.epoch)  # this job's name is used up
+        self._put(c, job.due)
+
+    async def _see_through(self, what: Due) -> None:
+        """Drive until it comes back; pause after failures, put aside what breaks every time."""
+        drive, park = self._drives[what.kind]
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                await drive(what, self.worker)
+                return
+            except StoreError as error:
+                failures += 1
+                _log.warning("%s %s waits for the store: %s", what.kind, what.id, error)
+            except Exception as error:  # noqa: BLE001 - one broken drive must not end the others
+                failures += 1
+                _log.exception("%s %s broke its drive", what.kind, what.id)
+                if failures >= MOST_FAILURES:
+                    with contextlib.suppress(StoreError):
+                        await park(what, self.worker, error)
+                        return
+            shortest, longest = AGAIN_S
+            pause = min(longest, shortest * 2.0 ** min(failures - 1, 16))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+
+    async def _ask(self, wanted: list[Due]) -> None:
+        """Put jobs on the queue; what fails now is found by whoever looks after everything."""
+
+        def put_all(c: Connection) -> list[Job]:
+            return [job for each in wanted if (job := self._put(c, each)) is not None]
+
+        with contextlib.suppress(StoreError):
+            jobs = await self._store.write(put_all)
+            self._asked.update(dict.fromkeys(jobs, time.monotonic()))
+
+    def _put(self, c: Connection, due: Due) -> Job | None:
+        epoch = drives.generation(c, due, self._store.clock())
+        job = None if epoch is None else Job(due, epoch)
+        if job is None or self._was_asked(job):
+            return None
+        self._queue.put(c, job, _PRIORITY[due.kind])
+        return job
+
+    def _was_asked(self, job: Job) -> bool:
+        return time.monotonic() - self._asked.get(job, -ASKED_AGAIN_S) < ASKED_AGAIN_S
+
+    async def _renew(self) -> None:
+        asked_at = time.monotonic()
+
+        def renew(c: Connection) -> float:
+            now = self._store.database_now(c)
+            workers.renew(c, self.worker, f"{socket.gethostname()}:{os.getpid()}", LEASE_S, now)
+            return now
+
+        told = await self._store.write(renew)
+        # Asked before the database counted: so its lease ends later than ours.
+        self._lease_ends = asked_at + LEASE_S - MARGIN_S
+        self._store.note_time((asked_at + time.monotonic()) / 2, told)
+
+    async def _beat(self) -> None:
+        """Renew the lease and look after everything, again and again."""
+        while True:
+            begun = time.monotonic()
+            try:
+                if self._drives_here:
+                    await self._renew()
+                    await self._watch()
+                else:
+                    await self._store.read(require_readable)
+                    await self._store.set_clock()
+            except NewerSchemaError as error:
+                _log.warning("ending: %s", error)
+                self.outdated.set()
+                return
+            except StoreError as error:
+                _log.warning("the lease is not renewed: %s", error)
+            except Exception:  # noqa: BLE001 - the queue's own; without a beat all would be lost
+                _log.exception("a look at everything failed")
+            await asyncio.sleep(max(0.05, BEAT_S - (time.monotonic() - begun)))
+
+    async def _watch(self) -> None:
+        seen = await self._store.write(partial(workers.watch, now=self._store.clock()))
+        if seen is None:
+            return
+        for dead in seen.dead:
+            count = await self._queue.take_over(dead)
+            await self._store.write(partial(workers.bury, worker=dead, now=self._store.clock()))
+            _log.warning("took over %d drives of %s, which is gone", count, dead)
+        if seen.due:
+            await self._ask([*seen.due])
+        now = time.monotonic()
+        self._asked = {job: at for job, at in self._asked.items() if now - at < ASKED_AGAIN_S}
+        if now - self._swept_at > SWEEP_S:
+            self._swept_at = now
+            await self._queue.sweep(self._store.clock())

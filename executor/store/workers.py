@@ -1,0 +1,66 @@
+"""Who drives on a shared database: a row for each process, with a lease by the database's time.
+
+A process renews its lease every second. One that does not for some seconds counts as dead: what it
+drove is handed back, fenced by a higher epoch. Whether it is dead, cut off or only stopped does
+not matter: it may begin an effect only while its own clock says that its lease lasts, and that
+clock was read before the lease was asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, select
+
+from executor.store import drives
+from executor.store.drives import Due
+from executor.store.migrate import require_readable
+from executor.store.tables import workers
+from executor.store.upsert import insert_into
+
+_WATCH = 0x1A3_6A7F  # the number of our advisory lock
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look at everything found: processes that died, and rows that nobody drives."""
+
+    dead: Sequence[str]
+    due: Sequence[Due]
+
+
+def renew(c: Connection, worker: str, place: str, lease_s: float, now: float) -> None:
+    """Say that this process lives; raises `NewerSchemaError` once a newer version has begun."""
+    require_readable(c)
+    values = {"lease_until": now + lease_s}
+    c.execute(
+        insert_into(c, workers)
+        .values(id=worker, place=place, started_at=now, **values)
+        .on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+
+
+def forget(c: Connection, worker: str, now: float) -> None:
+    """A process ends in good order: what it leaves behind is free at once."""
+    drives.release(c, worker, now)
+    c.execute(delete(workers).where(workers.c.id == worker))
+
+
+def living(c: Connection, now: float) -> list[str]:
+    """The processes whose lease lasts."""
+    found = select(workers.c.id).where(workers.c.lease_until >= now).order_by(workers.c.id)
+    return list(c.execute(found).scalars())
+
+
+def watch(c: Connection, now: float) -> Seen | None:
+    """Look after everything, if no other process is at it: at most one at a time does."""
+    if not c.execute(select(func.pg_try_advisory_xact_lock(_WATCH))).scalar_one():
+        return None
+    dead = list(c.execute(select(workers.c.id).where(workers.c.lease_until < now)).scalars())
+    for worker in dead:
+        drives.hand_back(c, now, driver=worker)
+    return Seen(dead, drives.due(c, now))
+
+
+def bury(c: Connection, worker: str, now: float) -> None:
+    """Nothing of a dead process is left to look after, unless it lives after all."""
+    c.execute(delete(workers).where(workers.c.id == worker, workers.c.lease_until < now))

@@ -1,0 +1,140 @@
+"""A fleet of workers on one database, as a test sees and treats it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from servers import Server
+from shop_world import STEPS, TENANT, accepted, connections, create, effects, registry_of
+
+from executor.dispatch.dbos import DbosQueue
+from executor.dispatch.distributed import DistributedDispatcher
+from executor.store import runs
+from executor.store.runs import RunRow
+from executor.store.store import Store
+
+PATIENCE_S = 60.0
+OVER = ("succeeded", "waiting")
+
+
+@dataclass
+class Fleet:
+    """Workers by pid; whoever is left at the end is killed."""
+
+    zygote: "subprocess.Popen[str]"
+    server: Server
+    url: str
+    shop: str
+    folder: Path
+    pids: list[int] = field(default_factory=list)
+
+    @property
+    def order(self) -> dict[str, Any]:
+        return {
+            "url": self.url,
+            "folder": str(self.folder),
+            "connections": connections(self.shop),
+            "allow_hosts": [self.shop.removeprefix("http://")],
+        }
+
+    def start(self, count: int = 1, **more: Any) -> list[int]:
+        """Start workers and wait until they take jobs."""
+        pids = [int(self._say({**self.order, **more})) for _ in range(count)]
+        self.pids += pids
+        for pid in pids:
+            self.until(lambda pid=pid: (self.folder / f"{pid}.ready").exists() or self.log(pid))
+        return pids
+
+    def launch(self, **more: Any) -> int:
+        """Start one that may end by itself."""
+        pid = int(self._say({**self.order, **more}))
+        self.pids.append(pid)
+        return pid
+
+    def signal(self, pid: int, number: int) -> None:
+        os.kill(pid, number)
+
+    def ended(self, pid: int) -> int:
+        """Wait until it has ended: an exit code, or minus a signal."""
+        self.pids.remove(pid)
+        return int(self._say({"wait": pid}))
+
+    def log(self, pid: int) -> str:
+        file = self.folder / f"{pid}.log"
+        return file.read_text() if file.exists() else ""
+
+    def end(self) -> None:
+        for pid in list(self.pids):
+            os.kill(pid, signal.SIGKILL)
+            self.ended(pid)
+
+    def effects(self, mark: str) -> dict[str, int]:
+        return effects(self.shop, mark)
+
+    def until(self, seen: Callable[[], object], within_s: float = PATIENCE_S) -> None:
+        deadline = time.monotonic() + within_s
+        while not seen():
+            assert time.monotonic() < deadline, self._logs()
+            time.sleep(0.02)
+
+    def _logs(self) -> str:
+        return "\n".join(file.read_text()[-2000:] for file in self.folder.glob("*.log"))
+
+    def _say(self, what: dict[str, Any]) -> str:
+        assert self.zygote.stdin is not None
+        assert self.zygote.stdout is not None
+        self.zygote.stdin.write(json.dumps(what) + "\n")
+        self.zygote.stdin.flush()
+        return self.zygote.stdout.readline()
+
+
+class Office:
+    """What a gateway that drives nothing does: it creates runs and asks for drives."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self.fleet = fleet
+
+    async def __aenter__(self) -> "Office":
+        self.store = await Store.open(self.fleet.url)
+        url = self.fleet.url
+        self.dispatcher = DistributedDispatcher(
+            self.store, lambda worker: DbosQueue(url, worker, 0), drives_here=False
+        )
+        await self.dispatcher.start()
+        order = self.fleet.order
+        self.registry, self.transport = registry_of(order["connections"], order["allow_hosts"])
+        self.catalog = await self.registry.load()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.dispatcher.stop()
+        await self.transport.aclose()
+        await self.store.close()
+
+    async def ask(self, mark: str, count: int, **more: str) -> list[str]:
+        """Create runs whose effects bear the mark and their number, and ask for their drives."""
+        names = [f"run_{mark}{number}" for number in range(count)]
+        for name in names:
+            plan = accepted(self.catalog, f"{name} {mark}", **more)
+            due = await self.store.write(
+                partial(create, run=name, plan=plan, now=self.store.clock())
+            )
+            self.dispatcher.submit(due)
+        return names
+
+    async def rows(self, names: Sequence[str]) -> list[RunRow]:
+        return await self.store.read(
+            lambda c: [row for name in names if (row := runs.get(c, TENANT, name)) is not None]
+        )
+
+
+def expected(names: Sequence[str], mark: str) -> dict[str, int]:
+    """Every effect of these runs, once."""
+    return {f"{step} {name} {mark}": 1 for name in names for step in STEPS}
