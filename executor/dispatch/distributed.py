@@ -37,7 +37,6 @@ LEASE_S = 4.0
 MARGIN_S = 0.5  # before the end of its lease a process begins no effect any more
 SWEEP_S = 60.0
 ASKED_AGAIN_S = 30.0  # for a job that is on the queue already, as far as this process knows
-_PRIORITY: dict[DriveKind, int] = {"request": 1, "run": 2}  # somebody waits for an answer
 _log = logging.getLogger("lamgate.dispatch")
 
 
@@ -208,11 +207,11 @@ class DistributedDispatcher:
             self._asked.update(dict.fromkeys(jobs, time.monotonic()))
 
     def _put(self, c: Connection, due: Due) -> Job | None:
-        epoch = drives.generation(c, due, self._store.clock())
-        job = None if epoch is None else Job(due, epoch)
-        if job is None or self._was_asked(job):
+        found = drives.generation(c, due, self._store.clock())
+        if found is None or self._was_asked(job := Job(due, found[0])):
             return None
-        self._queue.put(c, job, _PRIORITY[due.kind])
+        # By rank; of one rank first what somebody waits for: an answer to a request.
+        self._queue.put(c, job, 2 * found[1] + (1 if due.kind == "request" else 2))
         return job
 
     def _was_asked(self, job: Job) -> bool:

@@ -219,14 +219,15 @@ def next_wake(c: Connection, after: float) -> float | None:
     return min((each for each in times if each is not None), default=None)
 
 
-def generation(c: Connection, due: Due, now: float) -> int | None:
-    """The epoch of a row that wants to be driven now and that nobody drives, or None."""
+def generation(c: Connection, due: Due, now: float) -> tuple[int, int] | None:
+    """Epoch and rank of a row that wants to be driven now and that nobody drives, or None."""
     table = _TABLES[due.kind]
-    return c.execute(
-        select(table.c.epoch)
+    row = c.execute(
+        select(table.c.epoch, table.c.priority)
         .where(table.c.tenant == due.tenant, table.c.id == due.id)
         .where(_is_due(table, due.kind, now))
-    ).scalar_one_or_none()
+    ).one_or_none()
+    return None if row is None else (row.epoch, row.priority)
 
 
 def pass_on(c: Connection, due: Due, epoch: int) -> None:
