@@ -149,7 +149,12 @@ def _step(accepted: Accepted, state: RunState, step_id: str) -> StepTrace:
     attempts = [
         each for place, found in state.attempts.items() if place[0] == step_id for each in found
     ]
-    gates = [each for place, found in state.gates.items() if place[0] == step_id for each in found]
+    gates = [
+        each
+        for place, found in state.gates.items()
+        for each in found
+        if place[0] == step_id or step_id in each.opened.steps
+    ]
     step_state, why = _standing(accepted, state, step_id, attempts, gates)
     effect = effect_of_step(state, step)
     return StepTrace(
@@ -273,6 +278,8 @@ def _gate(gate: Gate) -> GateTrace:
             told = "expired, nobody answered"
     reasons = tuple(gate.opened.reasons)
     shown = f"{told} [{'; '.join(reasons)}]" if reasons else told
+    if gate.opened.kind == "envelope":
+        shown = f"{shown}, for {', '.join(gate.opened.steps)} together"
     return GateTrace(
         approval=gate.opened.approval, role=gate.opened.role, reasons=reasons, told=shown
     )

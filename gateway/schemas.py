@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from connectors.spec import JsonObject
+from executor.check.narrowing import Narrowing
 from executor.store.drives import Priority
 
 Words = Annotated[str, Field(min_length=1, max_length=20_000)]
@@ -75,6 +76,7 @@ class NewDecision(_Closed):
 
     decision: Literal["approve", "refuse"]
     reason: Reason
+    narrow: Narrowing | None = None  # of an envelope: what is approved is less than was shown
 
 
 class NewKey(_Closed):

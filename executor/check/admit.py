@@ -19,9 +19,11 @@ from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.analysis import Analysis, with_today
 from executor.check.certificate import Certificate, StepDecision, UndoDecision
 from executor.check.context import AdmissionContext, Inputs
+from executor.check.envelope import Envelope
 from executor.check.expand import Expansion, expand
 from executor.check.foreseen import Foreseen
 from executor.check.order import Order
+from executor.check.proposal import propose
 from executor.check.rules import structural_violations
 from executor.check.spending import Spending, too_many_steps
 from executor.check.standing import decide, labels_of
@@ -109,7 +111,8 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
     violations += flaws
     if told := expansion.told(violations):
         return Rejected(told)
-    return _accept(expansion, context, tuple(decisions), undos)
+    envelopes = propose(analysis, decisions, context)
+    return _accept(expansion, context, tuple(decisions), undos, envelopes)
 
 
 def tool_changes(accepted: Accepted, catalog: Catalog) -> tuple[Violation, ...]:
@@ -163,6 +166,7 @@ def _accept(
     context: AdmissionContext,
     decisions: tuple[StepDecision, ...],
     undos: tuple[UndoDecision, ...],
+    envelopes: tuple[Envelope, ...],
 ) -> Accepted:
     plan = expansion.plan
     used = {step.action for step in plan.steps if step.action not in FUNCTIONS}
@@ -185,6 +189,7 @@ def _accept(
         playbooks={**expansion.used},
         steps=decisions,
         undo=undos,
+        envelopes=envelopes,
     )
     unsealed = Accepted(
         plan, digest, inputs, actions, context.principal, context.request, certificate, ""

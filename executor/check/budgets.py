@@ -133,14 +133,20 @@ def _currency(value: JsonValue) -> str | None:
 
 
 def _number(value: JsonValue) -> Decimal | None:
+    found = number_of(value)
+    return None if found is None else found.copy_abs()
+
+
+def number_of(value: JsonValue) -> Decimal | None:
+    """An amount's exact value, with its sign; None for what cannot be read as a number."""
     match value:
         case bool():
             return None
         case int():
-            return Decimal(value).copy_abs()
+            return Decimal(value)
         case float():
-            return Decimal(repr(value)).copy_abs()
+            return Decimal(repr(value))
         case str() if _NUMBER.fullmatch(value):
-            return Decimal(value).copy_abs()
+            return Decimal(value)
         case _:
             return None

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 from connectors.canonical import canonical
 from connectors.spec import Effect, Integrity, JsonObject
 from executor.check.budgets import Budgets
+from executor.check.envelope import Envelope
 from executor.plan.model import Arg
 from executor.plan.refs import refs_of_args
 
@@ -69,6 +70,10 @@ class ApprovalNeed(_Frozen):
             expires_s=min(expiries, default=None),
         )
 
+    def told(self, why: str) -> "ApprovalNeed":
+        """The same with one more reason."""
+        return self.model_copy(update={"reasons": (*self.reasons, why)})
+
 
 class ValueLabel(_Frozen):
     """The label of one value, as certified."""
@@ -86,6 +91,7 @@ class StepDecision(_Frozen):
     standing: Standing
     guards: tuple[Guard, ...] = ()
     approval: ApprovalNeed | None = None
+    may_need: ApprovalNeed | None = None  # what policy may ask once it can see the values
     labels: dict[str, ValueLabel] = {}
     result_label: ValueLabel | None = None
     policies: tuple[str, ...] = ()  # the deciding policies, where already known
@@ -126,6 +132,7 @@ class Options(_Frozen):
 
     on_failure: Literal["stop", "undo", "continue"] = "stop"
     on_uncertain: Literal["wait", "continue"] = "wait"
+    envelope: bool = False  # one approval for all that is known to need one, inside bands
 
 
 class Certificate(_Frozen):
@@ -139,6 +146,7 @@ class Certificate(_Frozen):
     playbooks: dict[str, str] = {}  # the digests of those that the plan called, by name
     steps: tuple[StepDecision, ...] = ()
     undo: tuple[UndoDecision, ...] = ()  # of every step that acts
+    envelopes: tuple[Envelope, ...] = ()  # one a role, asked before the first effect
 
     def undo_of(self, step: str) -> UndoDecision | None:
         """How a step is taken back; None for one that does not act."""

@@ -12,22 +12,33 @@ from executor.plan.model import JsonArg, Lit, RefArg, RefPiece, TextArg, ValueAr
 from executor.plan.refs import array_index, parse_ref
 from executor.plan.types import Type, kinds
 
+UNKNOWN_ITEM: JsonValue = Unknown(None)
+
 
 def known_arguments(
-    bindings: Iterable[Binding], inputs: Mapping[str, JsonValue], target: Type
+    bindings: Iterable[Binding],
+    inputs: Mapping[str, JsonValue],
+    target: Type,
+    each: JsonValue = UNKNOWN_ITEM,
 ) -> JsonObject:
-    """The argument object with every value that is not known yet as an `Unknown`."""
-    entries = [(binding.to, _value(binding, inputs)) for binding in bindings]
+    """The argument object with every value that is not known yet as an `Unknown`.
+
+    `each` is the item of a list that is known, for a step that goes through it.
+    """
+    roots: JsonObject = {"input": dict(inputs), "each": each}
+    entries = [(binding.to, _value(binding, roots)) for binding in bindings]
     built = assemble(entries, target)
     return built if isinstance(built, dict) else Unknown(None)
 
 
 def known_input(text: str, inputs: Mapping[str, JsonValue]) -> JsonValue:
     """What a reference to the inputs leads to; `Unknown` for any other, or where nothing is."""
+    return _known(text, {"input": dict(inputs)})
+
+
+def _known(text: str, roots: JsonObject) -> JsonValue:
     ref = parse_ref(text)
-    here: JsonValue = dict(inputs)
-    if ref.root != "input":
-        return Unknown(None)
+    here = roots.get(ref.root, UNKNOWN_ITEM)
     for token in ref.tokens:
         index = array_index(token)
         if isinstance(here, dict) and token in here:
@@ -39,15 +50,15 @@ def known_input(text: str, inputs: Mapping[str, JsonValue]) -> JsonValue:
     return here
 
 
-def _value(binding: Binding, inputs: Mapping[str, JsonValue]) -> JsonValue:
+def _value(binding: Binding, roots: JsonObject) -> JsonValue:
     match binding.arg:
         case ValueArg() | JsonArg():
             return binding.constant[0] if binding.constant else Unknown(None)
         case RefArg(ref=ref):
-            found = known_input(ref, inputs)
+            found = _known(ref, roots)
             return _unknown(binding) if isinstance(found, Unknown) else found
         case TextArg(text=pieces):
-            found_pieces = [_piece(piece, inputs) for piece in pieces]
+            found_pieces = [_piece(piece, roots) for piece in pieces]
             if all(isinstance(each, str) for each in found_pieces):
                 return "".join(str(each) for each in found_pieces)
             return Unknown(frozenset({"string"}))
@@ -63,5 +74,5 @@ def _unknown(binding: Binding) -> Unknown:
     return Unknown(frozenset.intersection(*known) if known else None)
 
 
-def _piece(piece: Lit | RefPiece, inputs: Mapping[str, JsonValue]) -> JsonValue:
-    return piece.lit if isinstance(piece, Lit) else known_input(piece.ref, inputs)
+def _piece(piece: Lit | RefPiece, roots: JsonObject) -> JsonValue:
+    return piece.lit if isinstance(piece, Lit) else _known(piece.ref, roots)

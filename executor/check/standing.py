@@ -95,6 +95,7 @@ def decide(
         standing=standing,
         guards=tuple(guards),
         approval=approval,
+        may_need=_may_need(judgement),
         labels={join_pointer(each.to): _shown(labels.argument(each)) for each in bindings},
         result_label=_shown(result),
         policies=judgement.policies if judgement else (),
@@ -223,6 +224,19 @@ def _approval(
         )
     also = tuple(f"{reason} (and then by {asked.role})" for reason in reasons)
     return ApprovalNeed(role=role, reasons=(*own, *also), policies=asked.policies)
+
+
+def _may_need(judgement: Judgement | None) -> ApprovalNeed | None:
+    """Whom policy may ask once it can see the values."""
+    if judgement is None or judgement.verdict != "unknown" or judgement.role is None:
+        return None
+    return ApprovalNeed(
+        role=judgement.role,
+        quorum=judgement.quorum,
+        reasons=judgement.messages or (f"policy {', '.join(judgement.policies)}",),
+        policies=judgement.policies,
+        expires_s=judgement.expires_s,
+    )
 
 
 def _shown_to_others(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject
+from executor.check.envelope import Envelope
 from executor.check.grant import Grant
 from executor.run.events import Event
 
@@ -30,6 +31,13 @@ class OpenGate:
     reasons: tuple[str, ...]
     policies: tuple[str, ...]
     expires_s: float | None = None  # None: as long as a question stands by default
+
+
+@dataclass(frozen=True)
+class OpenEnvelope:
+    """Ask for one approval of many steps, each inside its bands."""
+
+    envelope: Envelope
 
 
 @dataclass(frozen=True)
@@ -105,4 +113,4 @@ class Poll:
     since: float
 
 
-Command = Record | OpenGate | Perform | LookUp | Poll | Abort | Wait | Finish
+Command = Record | OpenGate | OpenEnvelope | Perform | LookUp | Poll | Abort | Wait | Finish

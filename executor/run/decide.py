@@ -21,12 +21,13 @@ from executor.plan.graph import Graph, data_sources, graph, order, upstream
 from executor.plan.model import Step
 from executor.plan.refs import OWN_ROOTS
 from executor.run import events as e
-from executor.run.commands import Abort, Command, Finish, Record, Wait
+from executor.run.commands import Abort, Command, Finish, OpenEnvelope, Record, Wait
 from executor.run.course import Course, course, matters_to_undo
 from executor.run.course import goes_on as may_go_on
 from executor.run.effects import effects_of
+from executor.run.envelopes import Envelopes
 from executor.run.facts import facts
-from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage, standing
+from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage, said_no, standing
 from executor.run.hold import held
 from executor.run.instance import Instance, compute, prepare
 from executor.run.items import Items, outcome
@@ -140,14 +141,37 @@ class _Round:
         """Judge every step whose turn it is, and ask early about those whose turn will come."""
         waits_for, moves = graph(self.accepted.plan), _Moves()
         steps = {step.id: step for step in self.accepted.plan.steps}
+        refused = {*self._ask_for_the_whole(waits_for, moves)}
         for step_id in order(waits_for):
-            if self.state.has_ended(step_id):
+            if self.state.has_ended(step_id) or step_id in refused:
                 continue
             if self._is_ready(waits_for, step_id):
                 self._judge(steps[step_id], moves)
             elif self._asks_early(waits_for, steps[step_id]):
                 self._ask(steps[step_id], moves)
         return moves
+
+    def _ask_for_the_whole(self, waits_for: Graph, moves: _Moves) -> Iterator[str]:
+        """Ask for envelopes before anything acts; a no ends all that surely needed a yes."""
+        for envelope in self.accepted.certificate.envelopes:
+            gate = Envelopes(self.accepted, self.state, self.tally.so_far).gate(envelope.role)
+            steps = [each for each in envelope.steps if self._still_comes(waits_for, each.step)]
+            if gate is None and steps:
+                moves.commands.append(OpenEnvelope(envelope))
+            elif gate is not None and gate.is_open:
+                waiting = Waiting("approval", gate.opened.expires_at)
+                moves.waits.extend((each.step, waiting) for each in steps)
+            elif gate is not None and (refusal := said_no(gate)) is not None:
+                for each in steps:
+                    if each.is_sure:
+                        moves.end(each.step, refusal)
+                        yield each.step
+
+    def _still_comes(self, waits_for: Graph, step: str) -> bool:
+        """Whether a step's turn may still come."""
+        if self.state.has_ended(step) or self._around(step).is_stopping:
+            return False
+        return not upstream(waits_for, step) & self.state.failed.keys()
 
     def _is_ready(self, waits_for: Graph, step: str) -> bool:
         return all(

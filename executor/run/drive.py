@@ -26,6 +26,7 @@ from executor.run.commands import (
     Command,
     Finish,
     LookUp,
+    OpenEnvelope,
     OpenGate,
     Perform,
     Poll,
@@ -185,7 +186,7 @@ class _Drive:
             return True
         for command in commands:
             match command:
-                case OpenGate():
+                case OpenGate() | OpenEnvelope():
                     await self._open_gate(accepted, command, outside.policy)
                 case Perform():
                     self._call(command, outside.policy.version)
@@ -269,7 +270,9 @@ class _Drive:
             self._changed()
         return ended
 
-    async def _open_gate(self, accepted: Accepted, gate: OpenGate, policy: Policy) -> None:
+    async def _open_gate(
+        self, accepted: Accepted, gate: OpenGate | OpenEnvelope, policy: Policy
+    ) -> None:
         claim, now = self._claim, self._machine.clock()
         row, event = question(accepted, claim, gate, policy, now)
 

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from connectors.spec import Effect, JsonObject
+from executor.check.envelope import Envelope
 
 AttemptState = Literal[
     "not_sent", "refused", "applied", "applied_unreadable", "applied_pending", "uncertain"
@@ -88,8 +89,9 @@ class StepSkipped(_Event):
 
 
 class GateOpened(_Event):
-    """A step waits for an approval of exactly these arguments.
+    """A step waits for an approval of exactly these arguments, or many for one inside bands.
 
+    Of an envelope, `steps` are those that it lists, and `step` is empty.
     `policy_texts` are the digests of the policies that may ask the role for such a call.
     """
 
@@ -105,15 +107,18 @@ class GateOpened(_Event):
     expires_at: float
     policy_version: str | None = None
     policy_texts: list[str] = []
+    kind: Literal["step", "envelope"] = "step"
+    steps: list[str] = []
 
 
 class ApprovalGranted(_Event):
-    """An approver said yes."""
+    """An approver said yes; `envelope` is what was granted of one, bands and all."""
 
     type: Literal["approval.granted"] = "approval.granted"
     approval: str
     by: str
     reason: str
+    envelope: Envelope | None = None
 
 
 class ApprovalRefused(_Event):

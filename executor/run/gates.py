@@ -1,7 +1,8 @@
 """Whether a call may be made: policy on the real values, and every approval that is asked for.
 
 An approval covers exactly the arguments that were shown. For `each` it is one approval of the
-whole list, so that nobody has to say yes a hundred times, or sees the items one by one.
+whole list, so that nobody has to say yes a hundred times, or sees the items one by one. An envelope
+(`envelopes.py`) covers what lies in its bands; what does not is asked for by itself.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from executor.check.certificate import ApprovalNeed
 from executor.check.grant import Grant
 from executor.run import events as e
 from executor.run.commands import OpenGate
+from executor.run.envelopes import Envelopes
 from executor.run.keys import args_hash
 from executor.run.state import Gate, RunState
 from executor.run.tally import Tally
@@ -73,15 +75,45 @@ class Gatekeeper:
         gates = [each for each in known if shown and each.opened.args_hash == shown.args_hash]
         gates = self._standing(gates, calls)
         granted = {gate.opened.role: _grant(gate) for gate in gates if self._is_granted(gate)}
+        enveloped, outside = self._enveloped(calls, frozenset(granted))
+        granted = enveloped | granted
         judgements = [self.judgement(call, frozenset(granted)) for call in calls]
         for judgement in judgements:
             if judgement.verdict in ("deny", "unknown"):
                 return _denied(judgement)
         for need in _needs(certified, judgements):
             if need.role not in granted:
-                return self._ask(need, shown or asked(), gates)
+                why = outside.get(need.role)
+                need = need.told(why) if why else need
+                return self._ask(need, shown or asked(), gates, is_outside=why is not None)
         observed = tuple(dict.fromkeys(each.told for each in judgements if each.observed))
         return Passage(tuple(granted.values()), observed)
+
+    def _enveloped(
+        self, calls: Sequence[JsonObject], granted: frozenset[str]
+    ) -> tuple[dict[str, Grant], dict[str, str]]:
+        """The roles whose yes to the plan covers these calls; of the others why it does not."""
+        grants, outside = dict[str, Grant](), dict[str, str]()
+        if not self.accepted.certificate.envelopes:
+            return grants, outside
+        each_call = self.outside.policy.slice_of(self.action).each_call
+        place = (self.step, self.iteration)
+        for found in self._envelopes.granted():
+            role = found.envelope.role
+            why = self._envelopes.departure(found, place, self.action, calls, self.outside.now)
+            if role in each_call:
+                why = "policy wants each call approved by itself"
+            elif why is None and not self._is_as_asked(found.gate, calls, granted | {role}):
+                why = "a policy that asks has changed since the plan was approved"
+            if why is None:
+                grants[role] = found.grant
+            elif self._envelopes.lists(role, self.step):
+                outside[role] = f"{why} ({found.gate.opened.approval})"
+        return grants, outside
+
+    @property
+    def _envelopes(self) -> Envelopes:
+        return Envelopes(self.accepted, self.state, self.tally.so_far)
 
     def _is_granted(self, gate: Gate) -> bool:
         return gate.is_granted and gate.opened.expires_at > self.outside.now
@@ -106,7 +138,15 @@ class Gatekeeper:
         }
         return asking <= set(opened.policy_texts)
 
-    def _ask(self, need: ApprovalNeed, shown: Asked, gates: list[Gate]) -> Failed | Next | Waiting:
+    def _ask(
+        self, need: ApprovalNeed, shown: Asked, gates: list[Gate], *, is_outside: bool
+    ) -> Failed | Next | Waiting:
+        if not is_outside and self._envelopes.lists(need.role, self.step):
+            whole = self._envelopes.gate(need.role)
+            if whole is None or whole.is_open:  # it is asked for in this very round
+                return Waiting("approval", None if whole is None else whole.opened.expires_at)
+            if (refusal := said_no(whole)) is not None:
+                return refusal
         for gate in gates:
             if gate.opened.role == need.role and gate.is_open:
                 return Waiting("approval", gate.opened.expires_at)

@@ -4,14 +4,16 @@
 2. What cannot be undone waits for every read and every write that can be, so that whatever may
    still fail fails first. A call that was begun before is only settled, and does not wait.
 3. Where it could be more than a budget allows together with what is under way, it waits for that.
-4. Where policy looks at what the run did so far, calls are made one after the other; where it
+4. Where it could be more than an envelope allows together, it waits for what comes before it.
+5. Where policy looks at what the run did so far, calls are made one after the other; where it
    looks at what was read, no write begins beside the call.
 """
 
 from collections.abc import Iterable, Iterator
 
 from connectors.spec import ActionSpec, Effect
-from executor.run.commands import Command, OpenGate, Perform
+from executor.run.commands import Command, OpenEnvelope, OpenGate, Perform
+from executor.run.envelopes import Envelopes
 from executor.run.state import RunState
 from executor.run.tally import Tally
 from executor.run.verdicts import Outside, Waiting
@@ -22,14 +24,14 @@ def held(
 ) -> Iterator[tuple[Perform, Waiting]]:
     """The calls that have to wait, each with what it waits for."""
     commands = [*commands]
-    asks = any(isinstance(each, OpenGate) for each in commands)
+    asks = any(isinstance(each, OpenGate | OpenEnvelope) for each in commands)
     asks = asks or any(each.waiting_for == "approval" for each in waits)
     asks = asks and not _has_acted(tally.state)
     rest = [each for each in commands if isinstance(each, Perform)]
     if asks:
         yield from ((each, Waiting("elsewhere")) for each in rest if each.action.is_write)
         rest = [each for each in rest if not each.action.is_write]
-    for find in (_before_their_turn, _too_much_together, _counted_by_policy):
+    for find in (_before_their_turn, _too_much_together, _out_of_envelopes, _counted_by_policy):
         found = [*find(tally, outside, rest)]
         yield from ((each, Waiting("flight")) for each in found)
         rest = [each for each in rest if not any(each is other for other in found)]
@@ -56,6 +58,14 @@ def _is_final(action: ActionSpec) -> bool:
 
 def _too_much_together(tally: Tally, outside: Outside, calls: list[Perform]) -> Iterator[Perform]:
     fitting = [*tally.together(calls)]
+    yield from (each for each in calls if not any(each is other for other in fitting))
+
+
+def _out_of_envelopes(tally: Tally, outside: Outside, calls: list[Perform]) -> Iterator[Perform]:
+    if not tally.accepted.certificate.envelopes:
+        return
+    envelopes = Envelopes(tally.accepted, tally.state, tally.so_far)
+    fitting = envelopes.together(calls, tally.not_recorded)
     yield from (each for each in calls if not any(each is other for other in fitting))
 
 

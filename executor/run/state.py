@@ -12,6 +12,7 @@ from executor.run import events as e
 
 Place = tuple[str, str]
 """One step, or one item of it: (step id, iteration); its undo is at a place of its own."""
+WHOLE_PLAN: Place = ("", "")  # where envelopes are asked for
 
 _UNDO = "undo/"  # no step is called so
 

@@ -6,12 +6,15 @@ from typing import Literal
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from connectors.spec import JsonObject, Principal
+from executor.check.envelope import Envelope
 from executor.check.grant import Grant
-from executor.store import runs
+from executor.check.narrowing import Narrowing, WideningError, narrowed
+from executor.store import attempts, runs
 from executor.store.drives import Due, hold_row, wake
 from executor.store.tables import approvals, decisions
 from executor.store.text import to_object, to_text, to_texts
 
+Kind = Literal["step", "envelope"]
 Decision = Literal["approve", "refuse"]
 Ruling = Literal[
     "granted", "refused", "counted", "repeated", "conflict", "expired", "void", "own", "role"
@@ -20,12 +23,17 @@ Ruling = Literal[
 
 @dataclass(frozen=True)
 class ApprovalRow:
-    """One question to an approver, with the full arguments that it is about."""
+    """One question to an approver, with the full arguments that it is about.
+
+    Those of an envelope are the envelope, as the approvers so far have narrowed it.
+    """
 
     tenant: str
     id: str
     run: str
-    step: str
+    kind: Kind
+    step: str  # "" of an envelope
+    steps: tuple[str, ...]
     iteration: str
     plan_digest: str
     action: str
@@ -44,6 +52,16 @@ class ApprovalRow:
     expires_at: float
 
 
+@dataclass(frozen=True)
+class Called:
+    """What an approval has to cover."""
+
+    step: str
+    iteration: str
+    action_digest: str
+    arguments: JsonObject
+
+
 def create(c: Connection, row: ApprovalRow) -> None:
     """Ask."""
     c.execute(
@@ -51,7 +69,9 @@ def create(c: Connection, row: ApprovalRow) -> None:
             tenant=row.tenant,
             id=row.id,
             run=row.run,
+            kind=row.kind,
             step=row.step,
+            steps=to_text(row.steps),
             iteration=row.iteration,
             plan_digest=row.plan_digest,
             action=row.action,
@@ -100,11 +120,13 @@ def decide(
     decision: Decision,
     reason: str,
     now: float,
+    narrowing: Narrowing | None = None,
 ) -> Ruling:
     """Count one person's decision, and rule on the approval once that settles it.
 
-    The requester never decides, nor who lacks the role; what the run no longer waits for is
-    void; too late is expired; the same again is a repetition, the opposite a conflict.
+    A yes to an envelope may narrow it, for everybody; raises `WideningError`. The requester never
+    decides, nor who lacks the role; what the run no longer waits for is void; too late is expired;
+    the same again is a repetition, the opposite a conflict.
     """
     row = get(c, tenant, approval)
     if row is None:
@@ -120,17 +142,21 @@ def decide(
     if row.state == "expired" or (row.state == "open" and row.expires_at <= now):
         return "expired"
     earlier = _earlier(c, row, by)
+    said = None if narrowing is None else to_text(narrowing.model_dump(mode="json"))
     if earlier is not None:
-        return "repeated" if earlier == decision else "conflict"
+        return "repeated" if earlier == (decision, said) else "conflict"
     if row.state != "open":
         decided = {"granted": "approve", "refused": "refuse"}[row.state]
-        return "repeated" if decided == decision else "conflict"
+        return "repeated" if decided == decision and said is None else "conflict"
+    if narrowing is not None:
+        _narrow(c, row, narrowing)
     c.execute(
         insert(decisions).values(
             tenant=tenant,
             approval=approval,
             principal=by.id,
             decision=decision,
+            narrowing=said,
             reason=reason,
             at=now,
         )
@@ -140,16 +166,25 @@ def decide(
     return _rule(c, row, "granted", now) if _approvers(c, row) >= row.quorum else "counted"
 
 
-def covers(c: Connection, tenant: str, grant: Grant, action_digest: str, now: float) -> bool:
-    """Whether it is granted for exactly these arguments of exactly this action, and in time."""
+def covers(c: Connection, tenant: str, grant: Grant, call: Called, now: float) -> bool:
+    """Whether it is granted for exactly this call, or with it inside its bands, and in time."""
     row = get(c, tenant, grant.approval)
-    return (
-        row is not None
-        and row.state == "granted"
-        and row.args_hash == grant.approved_hash
-        and row.action_digest == action_digest
-        and now < row.expires_at
-    )
+    if row is None or row.state != "granted" or row.args_hash != grant.approved_hash:
+        return False
+    if row.kind == "envelope":
+        return _is_inside(c, row, call, now)
+    return row.action_digest == call.action_digest and now < row.expires_at
+
+
+def _is_inside(c: Connection, row: ApprovalRow, call: Called, now: float) -> bool:
+    envelope = Envelope.model_validate(row.arguments)
+    step = envelope.of(call.step)
+    if step is None or step.action_digest != call.action_digest:
+        return False
+    if now >= min(row.expires_at, envelope.expires_at or row.expires_at):
+        return False
+    others = attempts.places_under(c, row.tenant, row.run, row.id, call.step) - {call.iteration}
+    return len(others) < step.calls and not [*step.departures(call.arguments)]
 
 
 def close(c: Connection, tenant: str, run: str, state: Literal["void", "expired"]) -> None:
@@ -188,14 +223,31 @@ def _is_over(c: Connection, row: ApprovalRow) -> bool:
     return runs.cancel_mode(c, row.tenant, row.run) is not None
 
 
-def _earlier(c: Connection, row: ApprovalRow, by: Principal) -> str | None:
-    return c.execute(
-        select(decisions.c.decision).where(
+def _narrow(c: Connection, row: ApprovalRow, narrowing: Narrowing) -> None:
+    """Keep what is left of the envelope: whoever decides later is shown that."""
+    if row.kind != "envelope":
+        raise WideningError("/narrow", "this approval is of exactly these arguments")
+    left = narrowed(Envelope.model_validate(row.arguments), narrowing, row.expires_at)
+    c.execute(
+        update(approvals)
+        .where(approvals.c.tenant == row.tenant, approvals.c.id == row.id)
+        .values(
+            arguments=to_text(left.model_dump(mode="json")),
+            args_hash=left.digest,
+            steps=to_text([each.step for each in left.steps]),
+        )
+    )
+
+
+def _earlier(c: Connection, row: ApprovalRow, by: Principal) -> tuple[str, str | None] | None:
+    found = c.execute(
+        select(decisions.c.decision, decisions.c.narrowing).where(
             decisions.c.tenant == row.tenant,
             decisions.c.approval == row.id,
             decisions.c.principal == by.id,
         )
-    ).scalar_one_or_none()
+    ).one_or_none()
+    return None if found is None else (found.decision, found.narrowing)
 
 
 def _rule(
@@ -227,7 +279,9 @@ def _row(row: Row[tuple[object, ...]]) -> ApprovalRow:
         tenant=row.tenant,
         id=row.id,
         run=row.run,
+        kind="envelope" if row.kind == "envelope" else "step",
         step=row.step,
+        steps=to_texts(row.steps),
         iteration=row.iteration,
         plan_digest=row.plan_digest,
         action=row.action,

@@ -62,6 +62,17 @@ def add(c: Connection, claim: Claim, row: AttemptRow, tool_digest: str, policy: 
     )
 
 
+def places_under(c: Connection, tenant: str, run: str, approval: str, step: str) -> frozenset[str]:
+    """The items of a step, or "" for the step, whose calls relied on an approval."""
+    found = c.execute(
+        select(attempts.c.iteration)
+        .where(attempts.c.tenant == tenant, attempts.c.run == run, attempts.c.step == step)
+        .where(attempts.c.approvals.contains(f'"{approval}"', autoescape=True))
+        .distinct()
+    )
+    return frozenset(row.iteration for row in found)
+
+
 def read(c: Connection, tenant: str, run: str) -> list[AttemptRow]:
     """Every attempt of a run, in the order in which they began."""
     rows = c.execute(

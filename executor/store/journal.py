@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 from connectors.spec import JsonObject, Limits
 from executor.check.grant import Grant
 from executor.store import approvals, attempts, permits, runs
+from executor.store.approvals import Called
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Claim, check_fence
 from executor.store.permits import Blocked, Told
@@ -150,8 +151,9 @@ def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Bl
         return Blocked("cancelled")
     if not attempts.may_begin(c, claim, *place, intent.effect):
         return Blocked("open_attempt")
+    call = Called(intent.step, intent.iteration, intent.tool_digest, intent.arguments)
     for grant in intent.grants:
-        if not approvals.covers(c, claim.tenant, grant, intent.tool_digest, now):
+        if not approvals.covers(c, claim.tenant, grant, call, now):
             return Blocked("approval")
     blocked = permits.take(c, claim.tenant, intent.connection, intent.limits, now, intent.timeout_s)
     if blocked is not None:

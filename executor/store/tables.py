@@ -137,7 +137,9 @@ approvals = Table(
     Column("tenant", Text, primary_key=True),
     Column("id", Text, primary_key=True),
     Column("run", Text, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("step", Text, nullable=False),
+    Column("steps", Text, nullable=False),
     Column("iteration", Text, nullable=False),
     Column("plan_digest", Text, nullable=False),
     Column("action", Text, nullable=False),
@@ -165,6 +167,7 @@ decisions = Table(
     Column("approval", Text, primary_key=True),
     Column("principal", Text, primary_key=True),
     Column("decision", Text, nullable=False),
+    Column("narrowing", Text),
     Column("reason", Text, nullable=False),
     Column("at", Double, nullable=False),
 )

@@ -8,12 +8,20 @@ import typer
 from connectors.spec import JsonObject
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
+from gateway.cli.narrowing import narrowing
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.show import given, print_json, say, say_as_is
 from gateway.cli.watch import follow_and_tell
 
 ApprovalId = Annotated[str, typer.Argument(help="The approval's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
+
+_WHAT = "STEP/PLACE=WHAT: a value, a JSON list of them, <=50.00 EUR, or * for anything."
+Bands = Annotated[list[str] | None, typer.Option("--band", help=_WHAT)]
+Calls = Annotated[list[str] | None, typer.Option("--calls", help="STEP=NUMBER at the most.")]
+Without = Annotated[list[str] | None, typer.Option("--without", help="A step to leave out.")]
+Sums = Annotated[list[str] | None, typer.Option("--sum", help="50.00 EUR: of the whole run.")]
+ForSeconds = Annotated[float | None, typer.Option("--for", help="For so many seconds from now.")]
 
 
 def approvals(
@@ -34,13 +42,19 @@ def approvals(
 def approve(
     approval_id: ApprovalId,
     reason: Reason,
+    band: Bands = None,
+    calls: Calls = None,
+    without: Without = None,
+    most: Sums = None,
+    for_s: ForSeconds = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Approve exactly what an approval shows; never one's own."""
-    _decide(Target(config, url, key), approval_id, "approve", reason, as_json=as_json)
+    """Approve exactly what an approval shows, or of a whole plan less of it; never one's own."""
+    narrow = narrowing(band or [], calls or [], without or [], most or [], for_s)
+    _decide(Target(config, url, key), approval_id, "approve", reason, narrow, as_json=as_json)
 
 
 def refuse(
@@ -52,20 +66,37 @@ def refuse(
     as_json: AsJson = False,
 ) -> None:
     """Refuse what an approval asks for."""
-    _decide(Target(config, url, key), approval_id, "refuse", reason, as_json=as_json)
+    _decide(Target(config, url, key), approval_id, "refuse", reason, None, as_json=as_json)
 
 
 def show(row: JsonObject) -> None:
     """Print one approval: who asks for what, exactly, and why it needs somebody."""
     why = "; ".join(map(str, given(row, "reasons")))
+    if row["kind"] == "envelope":
+        steps = ", ".join(map(str, given(row, "steps")))
+        say(f"{row['id']}  {steps} of {row['run']}, all at once")
+        say(f"    {row['requester']} asks; {row['quorum']} of {row['role']} decide: {why}")
+        for line in str(row["rendered"]).splitlines():
+            say_as_is(f"    {line}")
+        return
     say(f"{row['id']}  step {row['step']} of {row['run']}")
     say(f"    {row['requester']} asks; {row['role']} decides: {why}")
     say_as_is(f"    {row['action']} {json.dumps(row['arguments'], ensure_ascii=False)}")
 
 
-def _decide(target: Target, approval_id: str, decision: str, reason: str, *, as_json: bool) -> None:
+def _decide(
+    target: Target,
+    approval_id: str,
+    decision: str,
+    reason: str,
+    narrow: JsonObject | None,
+    *,
+    as_json: bool,
+) -> None:
     with connect(target) as client:
         body: JsonObject = {"decision": decision, "reason": reason}
+        if narrow is not None:
+            body["narrow"] = narrow
         found = client.post(f"/v1/approvals/{named(approval_id)}/decision", body)
         if client.is_own:
             follow_and_tell(client, str(found["run"]), as_json=as_json)

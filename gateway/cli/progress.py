@@ -79,6 +79,9 @@ class Progress:
         match kind:
             case "gate.opened":
                 self._granted[str(data["approval"])] = step
+                if data.get("kind") == "envelope":
+                    steps = ", ".join(map(str, given(data, "steps")))
+                    return [clean(f"… {steps}: need approval by {data['role']}, all at once")]
             case "approval.granted" | "approval.refused" | "approval.expired":
                 return self._ruled(kind, data)
             case "wait.started":

@@ -7,7 +7,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from connectors.spec import JsonObject
+from connectors.spec import JsonObject, Principal
+from executor.check.envelope import Envelope
+from executor.check.envelope_text import render_envelope
+from executor.check.narrowing import WideningError
 from executor.run import events as e
 from executor.run.perform import new_event
 from executor.store import approvals, journal
@@ -53,27 +56,50 @@ async def decide(
 
     def work(c: Connection) -> Reply:
         now = gateway.clock()
-        ruling = approvals.decide(c, caller.tenant, row.id, caller, body.decision, body.reason, now)
+        ruling = _decided(c, row, caller, body, now)
         after = approvals.get(c, caller.tenant, row.id) or row
         if (problem := _problem(ruling, after)) is not None:
             raise problem
         wake: tuple[Due, ...] = ()
         if ruling in ("granted", "refused"):
             kind = e.ApprovalGranted if ruling == "granted" else e.ApprovalRefused
-            event = new_event(kind(approval=row.id, by=caller.id, reason=body.reason))
-            journal.append(c, caller.tenant, row.run, [event], now)
+            event = kind(approval=row.id, by=caller.id, reason=body.reason)
+            if isinstance(event, e.ApprovalGranted) and after.kind == "envelope":
+                granted = Envelope.model_validate(after.arguments)
+                event = event.model_copy(update={"envelope": granted})
+            journal.append(c, caller.tenant, row.run, [new_event(event)], now)
             wake = (Due("run", caller.tenant, row.run),)
         return Reply(200, {"id": row.id, "state": after.state, "run": row.run}, wake)
 
     return await once(request, caller, body, work)
 
 
+def _decided(
+    c: Connection, row: ApprovalRow, caller: Principal, body: NewDecision, now: float
+) -> Ruling:
+    if body.narrow is not None and body.decision == "refuse":
+        raise ProblemError(422, "band-widened", "a no is a no to all of it", "Leave narrow out.")
+    try:
+        return approvals.decide(
+            c, caller.tenant, row.id, caller, body.decision, body.reason, now, body.narrow
+        )
+    except WideningError as error:
+        fix = "Approve what is shown or less of it, or refuse it."
+        raise ProblemError(422, "band-widened", str(error), fix, {"at": error.at}) from error
+
+
 def shown(row: ApprovalRow) -> JsonObject:
     """An approval as the API shows it: never the arguments in part."""
+    rendered = None
+    if row.kind == "envelope":
+        rendered = render_envelope(Envelope.model_validate(row.arguments))
     return {
         "id": row.id,
         "run": row.run,
+        "kind": row.kind,
         "step": row.step,
+        "steps": [*row.steps],
+        "rendered": rendered,
         "iteration": row.iteration,
         "action": row.action,
         "arguments": row.arguments,

@@ -10,9 +10,19 @@ from executor.check.admit import Accepted, AdmissionContext, Inputs, admit
 from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
 from executor.check.certificate import Options
+from executor.check.envelope import Envelope
 from executor.plan.model import Plan
 from executor.run import events as e
-from executor.run.commands import Command, Finish, LookUp, OpenGate, Perform, Record, Wait
+from executor.run.commands import (
+    Command,
+    Finish,
+    LookUp,
+    OpenEnvelope,
+    OpenGate,
+    Perform,
+    Record,
+    Wait,
+)
 from executor.run.decide import decide
 from executor.run.keys import idempotency_key
 from executor.run.state import Place, RunState, fold
@@ -280,12 +290,43 @@ class Play:
         )
         return f"apr_{self.gates}"
 
+    def open_whole(self, found: OpenEnvelope) -> str:
+        """Ask for an envelope, as the drive does; returns the approval's id."""
+        self.gates += 1
+        envelope = found.envelope
+        actions = [self.accepted.actions[each.action] for each in envelope.steps]
+        texts = {
+            text
+            for each in actions
+            for text in self.policy.slice_of(each).texts_asking(envelope.role)
+        }
+        self.write(
+            e.GateOpened(
+                approval=f"apr_{self.gates}",
+                step="",
+                iteration="",
+                role=envelope.role,
+                quorum=envelope.quorum,
+                args_hash=envelope.digest,
+                reasons=list(envelope.reasons),
+                policies=list(envelope.policies),
+                expires_at=self.now + GATE_S,
+                policy_version=self.policy.version,
+                policy_texts=sorted(texts),
+                kind="envelope",
+                steps=[each.step for each in envelope.steps],
+            )
+        )
+        return f"apr_{self.gates}"
+
     def ask(self) -> list[str]:
         """Open every gate that is wanted now."""
         return [self.open(each) for each in self.go() if isinstance(each, OpenGate)]
 
-    def grant(self, approval: str) -> None:
-        self.write(e.ApprovalGranted(approval=approval, by="approver", reason="checked"))
+    def grant(self, approval: str, envelope: Envelope | None = None) -> None:
+        self.write(
+            e.ApprovalGranted(approval=approval, by="approver", reason="checked", envelope=envelope)
+        )
 
     def refuse(self, approval: str) -> None:
         self.write(e.ApprovalRefused(approval=approval, by="approver", reason="too much"))

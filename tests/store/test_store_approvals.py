@@ -1,6 +1,7 @@
 """An approval is decided once, by the right people, in time, for exactly what was shown."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,7 +14,7 @@ from store_cases import APPROVER, NOW, REQUESTER, RUN, TENANT, add_run, new_run,
 from connectors.spec import Principal
 from executor.check.grant import Grant
 from executor.store import approvals, drives, runs
-from executor.store.approvals import Decision
+from executor.store.approvals import Called, Decision
 from executor.store.store import Store
 from executor.store.tables import decisions, metadata
 
@@ -92,7 +93,8 @@ async def test_a_quorum_counts_people_and_one_refusal_ends_it(store: Store) -> N
     assert await store.read(lambda c: approvals.covers(c, TENANT, *_COVERED, NOW))
 
 
-_COVERED = (Grant("apr_a", "sha256:args"), "sha256:tool")
+_CALL = Called("refund", "", "sha256:tool", question().arguments)
+_COVERED = (Grant("apr_a", "sha256:args"), _CALL)
 
 
 @pytest.mark.parametrize("marked", [False, True])
@@ -115,10 +117,10 @@ async def test_what_was_granted_does_not_cover_other_arguments_another_tool_or_l
         await store.read(lambda c, case=case: approvals.covers(c, TENANT, *case))
         for case in (
             (*_COVERED, NOW),
-            (Grant("apr_a", "sha256:other"), "sha256:tool", NOW),
-            (Grant("apr_a", "sha256:args"), "sha256:other", NOW),
+            (Grant("apr_a", "sha256:other"), _CALL, NOW),
+            (Grant("apr_a", "sha256:args"), replace(_CALL, action_digest="sha256:other"), NOW),
             (*_COVERED, NOW + 3600),
-            (Grant("apr_b", "sha256:args"), "sha256:tool", NOW),
+            (Grant("apr_b", "sha256:args"), _CALL, NOW),
         )
     ]
 

@@ -11,7 +11,9 @@ _STATEMENTS = (
         tenant TEXT NOT NULL,
         id TEXT NOT NULL,
         run TEXT NOT NULL,
+        kind TEXT NOT NULL,
         step TEXT NOT NULL,
+        steps TEXT NOT NULL,
         iteration TEXT NOT NULL,
         plan_digest TEXT NOT NULL,
         action TEXT NOT NULL,
@@ -62,6 +64,7 @@ _STATEMENTS = (
         approval TEXT NOT NULL,
         principal TEXT NOT NULL,
         decision TEXT NOT NULL,
+        narrowing TEXT,
         reason TEXT NOT NULL,
         at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, approval, principal)
