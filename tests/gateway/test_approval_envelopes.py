@@ -1,4 +1,4 @@
-"""Envelopes over real HTTP: shown whole, narrowed and never widened, and what leaves one is asked."""
+"""Envelopes over real HTTP: shown whole, narrowed, never widened; what leaves one is asked for."""
 
 import asyncio
 import subprocess
@@ -34,14 +34,20 @@ TWO = plan(
 
 
 @pytest.fixture
-async def desk(config: Path, mended: Any) -> AsyncIterator[Desk]:
+def enveloped(config: Path) -> Path:
+    """An operator's file that asks for whole plans."""
     folder = config.parent / "policies"
     folder.mkdir()
     (folder / "all.cedar").write_text(ALL, encoding="utf-8")
     text = config.read_text(encoding="utf-8").replace(f"{SHOP}/policies", str(folder))
     config.write_text(f"{text}\n[approvals]\nenvelope = true\n", encoding="utf-8")
+    return config
+
+
+@pytest.fixture
+async def desk(enveloped: Path, mended: Any) -> AsyncIterator[Desk]:
     found = Desk()
-    async with serving(config) as found.running:
+    async with serving(enveloped) as found.running:
         yield found
 
 
@@ -168,7 +174,7 @@ async def test_the_command_line_shows_an_envelope_and_narrows_it(desk: Desk, men
     await desk.decide(whole["id"], by=2)
     row = await desk.ended(run)
 
-    assert f"{whole['id']}  known, late of {run}, all at once" in listed
+    assert f"{whole['id']} known, late of {run}, all at once" in listed
     assert "is not of the form STEP=NUMBER" in bad
     assert f"{whole['id']} is open" in said
     assert row["status"] == "succeeded"
@@ -177,7 +183,7 @@ async def test_the_command_line_shows_an_envelope_and_narrows_it(desk: Desk, men
 
 async def _output(process: "subprocess.Popen[str]") -> str:
     text, _ = await asyncio.to_thread(process.communicate)
-    return text
+    return " ".join(text.split())
 
 
 async def _open(desk: Desk, run: str) -> list[Any]:
