@@ -19,6 +19,7 @@ from connectors.connector import Applied, Outcome
 from connectors.spec import ActionSpec, CallContext, Principal
 from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
+from executor.check.certificate import Options
 from executor.dispatch.local import LocalDispatcher
 from executor.run.drive import Machine
 from executor.store import approvals, drives, journal
@@ -162,9 +163,9 @@ class World:
         gateway = Gateway(
             settings=Settings(), store=self.store, catalog=catalog, policy=self.policy,
             admission=Admission(
-                catalog, self.policy, SEAL, "approver", Budgets(), False, lambda: self.now
+                catalog, self.policy, SEAL, "approver", Budgets(), lambda: self.now
             ),
-            planners=frozenset(), dispatcher=self.dispatcher, machine=machine, notices=notices,
+            offered=catalog, planners=frozenset(), dispatcher=self.dispatcher, machine=machine, notices=notices,
             operator_key="", clock=lambda: self.now,
         )  # fmt: skip
         if hasattr(self, "app"):
@@ -195,7 +196,9 @@ class World:
     async def start(self, plan: dict[str, Any], *, envelope: bool) -> str:
         """Have a plan accepted under the rules of now, and run it."""
         gateway = self.app.state.gateway
-        admission = replace(gateway.admission, policy=self.policy, envelope=envelope)
+        admission = replace(
+            gateway.admission, policy=self.policy, options=Options(envelope=envelope)
+        )
         self.app.state.gateway = replace(gateway, admission=admission)
         body = {"plan": plan, "request": "pay a 10 and b and c 30"}
         made = await self.post("requester", "/v1/plans", body)

@@ -40,7 +40,7 @@ def enveloped(config: Path) -> Path:
     folder.mkdir()
     (folder / "all.cedar").write_text(ALL, encoding="utf-8")
     text = config.read_text(encoding="utf-8").replace(f"{SHOP}/policies", str(folder))
-    config.write_text(f"{text}\n[approvals]\nenvelope = true\n", encoding="utf-8")
+    config.write_text(f"{text}\n[runs]\nenvelope = true\n", encoding="utf-8")
     return config
 
 
