@@ -11,6 +11,8 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
+from executor.check.said_times import times, weekdays
+
 # A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send.
 _BEGINS = re.compile(r"(?<!\w)(?<!\w[.@+-])")
 _ENDS = re.compile(r"(?![\w\u0300-\u036f]|[.@+-]\w)")
@@ -36,6 +38,8 @@ _NUMERIC_DATE = re.compile(r"(?<![\d./])(\d{1,2})([./])(\d{1,2})\2(\d{4})(?!\d)"
 _DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th|\.)?\s+({_MONTH})\b\.?,?(?:\s+(\d{{4}}))?")
 _MONTH_DAY = re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?\b,?(?:\s+(\d{{4}}))?")
 _NEAR = {"yesterday": -1, "today": 0, "tomorrow": 1}
+# A day and a time, or a time alone; whole minutes, for nobody says seconds.
+_MOMENT = re.compile(r"(?:([0-9]{4}-[0-9]{2}-[0-9]{2})[t ])?([0-9]{2}:[0-9]{2})(?::00)?(?:\.0+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -45,7 +49,8 @@ class Words:
     def __init__(self, texts: Iterable[str], today: str) -> None:
         self._text = "\n".join(_fold(text) for text in texts)
         self._numbers = set(_numbers(self._text))
-        self._dates = set(_dates(self._text, today))
+        self._dates = {*_dates(self._text, today), *weekdays(self._text, today)}
+        self._times = set(times(self._text))
 
     def hold(self, value: JsonValue) -> bool:
         """Whether every leaf of the value was said; booleans and null need not be."""
@@ -67,10 +72,13 @@ class Words:
             return False  # nobody says nothing, and an empty id may mean all of them
         if _PLAIN_NUMBER.fullmatch(text):
             return Decimal(text) in self._numbers  # by value: `1` is not said by `1,000`
-        if self._has_token(text):
+        if any(self._has_token(each) for each in _spelt(text)):
             return True
         if _DATE.fullmatch(text):
             return text in self._dates
+        if moment := _MOMENT.fullmatch(text):
+            day, time = moment.groups()
+            return time in self._times and (day is None or day in self._dates)
         signs = _CURRENCIES.get(text, ())
         return any(_says(self._text, sign) for sign in signs)
 
@@ -82,6 +90,13 @@ class Words:
                 return True
             at = self._text.find(text, at + 1)
         return False
+
+
+def _spelt(text: str) -> tuple[str, ...]:
+    """A text, also without the sign that only says that a number follows: `W12` says `#W12`."""
+    bare = text.removeprefix("#")
+    has_sign = bare != text and any(each.isdigit() for each in bare) and bare[:1].isalnum()
+    return (text, bare) if has_sign else (text,)
 
 
 def _fold(text: str) -> str:

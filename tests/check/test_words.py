@@ -128,11 +128,52 @@ def test_numbers_are_said_by_their_value(said: str, values: list[Any], others: l
         ("tomorrow", ["2026-03-03"], ["2026-03-02"]),
         ("yesterday", ["2026-03-01"], ["2026-03-02"]),
         ("todays", [], ["2026-03-02"]),
+        ("on Friday", ["2026-03-06", "2026-02-27"], ["2026-03-05", "2026-03-13", "2026-02-20"]),
+        ("next monday", ["2026-03-09", "2026-03-02"], ["2026-03-16"]),
+        ("fridays, sun, sat", [], ["2026-03-06", "2026-03-07", "2026-03-08"]),
     ],
 )
 def test_days_are_said_in_many_ways(said: str, days: list[str], others: list[str]) -> None:
     assert [each for each in days if not hold(said, each)] == []
     assert [each for each in others if hold(said, each)] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "times", "others"),
+    [
+        ("at 10:30", ["10:30", "22:30", "10:30:00"], ["10:31", "10:00", "10:30:15"]),
+        ("at 3", ["03:00", "15:00"], ["03:30", "13:00"]),
+        ("3", [], ["03:00", "15:00"]),
+        ("at 3 o'clock, at 3.50 EUR", ["15:00"], ["15:50"]),
+        ("3pm", ["15:00"], ["03:00"]),
+        ("12 a.m.", ["00:00"], ["12:00"]),
+        ("12:15 PM", ["12:15"], ["00:15"]),
+        ("13pm at 25:00 10:75", [], ["13:00", "01:00", "10:15"]),
+        ("half past 10", ["10:30", "22:30"], ["10:00"]),
+        ("half past ten", ["10:30", "22:30"], ["09:30"]),
+        ("quarter to one", ["00:45", "12:45"], ["13:15"]),
+        ("quarter past 9", ["09:15", "21:15"], ["09:45"]),
+        ("half past many", [], ["00:30"]),
+        ("noon and midnight", ["12:00", "00:00"], ["12:30"]),
+        ("from 9 till 17", ["09:00", "17:00"], ["05:00"]),
+        ("on 2026-03-04 at 4pm", ["2026-03-04T16:00:00", "2026-03-04 16:00"], ["2026-03-05 16:00"]),
+        ("tomorrow at 9", ["2026-03-03T09:00:00"], ["2026-03-03T09:00:00Z", "2026-03-03T10:00:00"]),
+        ("at 2026-03-04, 10:30:15", [], ["20:26"]),
+    ],
+)
+def test_times_of_day_are_said_in_many_ways(said: str, times: list[str], others: list[str]) -> None:
+    assert [each for each in times if not hold(said, each)] == []
+    assert [each for each in others if hold(said, each)] == []
+
+
+def test_the_sign_before_a_number_need_not_be_said() -> None:
+    assert hold("order W123 and 7", "#W123")
+    assert hold("order #W123", "#W123")
+    assert hold("order #W123", "W123")
+    assert hold("number 7", "#7")
+    assert not hold("order W1234", "#W123")
+    assert not hold("the team", "#team")
+    assert not hold("W123", "##W123")
 
 
 def test_every_month_has_its_name_and_its_first_three_letters() -> None:

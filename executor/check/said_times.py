@@ -1,0 +1,66 @@
+"""Which weekdays and times of day a text says; what can be read in two ways is said in both.
+
+A weekday is the one before and the one after the day of the request, whichever is meant. A time
+without `am` or `pm` is one of the morning and one of the afternoon.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+_DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+_WEEKDAY = re.compile(rf"\b({'|'.join(_DAYS)})\b")
+_CLOCK = re.compile(r"(?<![\d.:,])(\d{1,2})(?::(\d\d)(?::\d\d)?)?\s*([ap])\.?m\b")
+_DIGITAL = re.compile(r"(?<![\d.:,+-])(\d{1,2}):(\d\d)(?::\d\d)?(?![\d:]|\s*[ap]\.?m\b)")
+_HOUR = re.compile(r"\b(?:at|from|until|till|by|before|after)\s+(\d{1,2})(?![\w:./-]|[.,]\d)")
+_PARTS = {"quarter past": 15, "half past": 30, "quarter to": -15}
+_PART = re.compile(rf"\b({'|'.join(_PARTS)})\s+(\d{{1,2}}|[a-z]+)\b")
+_WORDS = "one two three four five six seven eight nine ten eleven twelve".split()
+_HOURS = {
+    written: hour
+    for hour, word in enumerate(_WORDS, start=1)
+    for written in (word, str(hour), f"{hour:02}")
+}
+_NAMED = {"noon": "12:00", "midday": "12:00", "midnight": "00:00"}
+
+
+def weekdays(text: str, today: str) -> Iterator[str]:
+    """The days that are said by their names, beside a day of the request."""
+    try:
+        start = date.fromisoformat(today)
+    except ValueError:
+        return
+    for name in set(_WEEKDAY.findall(text)):
+        ahead = (_DAYS.index(name) - start.weekday()) % 7 or 7
+        yield (start + timedelta(days=ahead)).isoformat()
+        yield (start + timedelta(days=ahead - 7)).isoformat()
+
+
+def times(text: str) -> Iterator[str]:
+    """The times of day that are said, as HH:MM."""
+    for hour, minute, half in _CLOCK.findall(text):
+        if 1 <= int(hour) <= 12:
+            yield from _time(int(hour) % 12 + (12 if half == "p" else 0), int(minute or 0))
+    for hour, minute in _DIGITAL.findall(text):
+        yield from _either(int(hour), int(minute))
+    for hour in _HOUR.findall(text):
+        yield from _either(int(hour), 0)
+    for part, hour in _PART.findall(text):
+        number = _HOURS.get(hour, 0)
+        minutes = number * 60 + _PARTS[part]
+        if number:
+            yield from _either(minutes // 60, minutes % 60)
+    for name, value in _NAMED.items():
+        if re.search(rf"\b{name}\b", text):
+            yield value
+
+
+def _either(hour: int, minute: int) -> Iterator[str]:
+    yield from _time(hour, minute)
+    if hour <= 12:
+        yield from _time((hour + 12) % 24, minute)
+
+
+def _time(hour: int, minute: int) -> Iterator[str]:
+    if hour <= 23 and minute <= 59:
+        yield f"{hour:02}:{minute:02}"
