@@ -96,3 +96,7 @@ class Uncertain(ConnectorError):
 
 class ConfigurationError(Exception):
     """A connection cannot be built from what the operator wrote; says where and what to do."""
+
+
+class Unreachable(ConfigurationError):
+    """What a connection offers cannot be asked now; it may be asked again."""

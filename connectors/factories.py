@@ -14,6 +14,7 @@ from connectors.connector import Connector
 from connectors.errors import ConfigurationError
 from connectors.http import Transport
 from connectors.openapi import OpenApiConnector, Overlay, Source, load_overlay
+from connectors.shelf import Shelf
 from connectors.spec import JsonObject
 from connectors.unified.payments import PaymentsConnector, Vendor
 from connectors.unified.payments_decimal import Decimals
@@ -43,6 +44,7 @@ class Given:
 
     transport: Transport
     secret_of: Callable[[str], str]
+    shelf: Shelf | None = None  # where it may keep what takes long to ask for
 
 
 Factory = Callable[[ConnectionSettings, Given], Connector]
@@ -144,6 +146,7 @@ def _openapi(settings: ConnectionSettings, given: Given) -> Connector:
         document=Source(options.document, base_url, settings.base_dir),
         overlay=overlay,
         secret=_secret(settings, given) if settings.credential else None,
+        shelf=given.shelf,
     )
 
 

@@ -1,9 +1,11 @@
 """All connections of a gateway: their connectors, their actions, one way to call any of them."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
@@ -18,46 +20,97 @@ from connectors.errors import (
     Refused,
     Unavailable,
     Uncertain,
+    Unreachable,
 )
 from connectors.factories import ConnectionSettings, Factory, Given, factory_of
 from connectors.http import Transport
 from connectors.manifest import check_manifests
 from connectors.outcome import in_doubt
+from connectors.shelf import Shelf
+from connectors.source import Connection, Sourced
 from connectors.spec import ActionSpec, CallContext
 from connectors.validate import first_flaw
 
 __all__ = ["ConnectionSettings", "Factory", "Given", "Registry", "build", "open_registry"]
 
+_log = logging.getLogger("lamgate.catalog")
 # A connector that keeps the deadline itself knows more about how a call ended than we do.
 _GRACE_S = 0.5
 
 
 class Registry:
-    """Connectors by connection."""
+    """Connectors by connection, and the frozen catalogue of what they offer together."""
 
     def __init__(self, connectors: Mapping[str, Connector], vault: Vault | None = None) -> None:
         self._connectors = dict(connectors)
         self._vault = vault
         self._catalog: Catalog | None = None
+        self._offered: dict[str, tuple[ActionSpec, ...]] = {}
+        self._absent: dict[str, str] = {}
+
+    @property
+    def catalog(self) -> Catalog:
+        """What is on offer now; whoever begins something keeps the one that they began with."""
+        return self._catalog or Catalog(())
 
     async def load(self) -> Catalog:
-        """Ask every connector for its actions; raises `ConfigurationError`."""
-        found: list[ActionSpec] = []
+        """Ask every connector for its actions; raises `ConfigurationError`.
+
+        Those of a connection that cannot be asked now are absent, until `ask_again` has them.
+        """
         for connection, connector in self._connectors.items():
-            for action in await self._actions(connection, connector):
-                if action.connection != connection:
-                    raise ConfigurationError(
-                        f"connections.{connection}: its action {action.name} does not begin with "
-                        f"{connection!r}"
-                    )
-                found.append(action)
-        try:
-            catalog = Catalog(found)
-        except ValueError as error:
-            raise ConfigurationError(str(error)) from error
-        check_manifests(catalog)
-        self._catalog = catalog
-        return catalog
+            try:
+                self._offered[connection] = await self._actions(connection, connector)
+            except Unreachable as error:
+                self._absent[connection] = str(error)
+                _log.warning("connections.%s is absent for now: %s", connection, error)
+            else:
+                _warn_if_stale(connection, connector)
+        self._catalog = _checked(self._offered)
+        return self._catalog
+
+    async def ask_again(self, check: Callable[[Catalog], None]) -> None:
+        """Ask those that did not answer; what they offer now is on offer if `check` lets it.
+
+        `check` raises `ConfigurationError`. The old catalogue is not touched: a new one takes its
+        place for all that begins from then on.
+        """
+        for connection, connector in self._connectors.items():
+            stale = connector.stale if isinstance(connector, Sourced) else None
+            if stale is None and connection not in self._absent:
+                continue
+            try:
+                found = await self._actions(connection, connector, again=True)
+                if self._offered.get(connection) != found:
+                    offered = self._offered | {connection: found}
+                    catalog = await asyncio.to_thread(_checked, offered)
+                    await asyncio.to_thread(check, catalog)
+                    self._offered, self._catalog = offered, catalog
+                self._absent.pop(connection, None)
+            except Unreachable as error:
+                self._absent[connection] = str(error)
+            except ConfigurationError as error:
+                self._withdraw(connection, str(error))
+
+    def _withdraw(self, connection: str, reason: str) -> None:
+        """Offer nothing of a connection whose actions are not fit to be offered."""
+        self._absent[connection] = self._hidden(reason)
+        self._offered = {name: each for name, each in self._offered.items() if name != connection}
+        self._catalog = Catalog(action for each in self._offered.values() for action in each)
+
+    def connections(self) -> tuple[Connection, ...]:
+        """How each of them stands."""
+        return tuple(
+            Connection(
+                name=name,
+                connector=connector.name,
+                actions=len(self._offered.get(name, ())),
+                skipped=connector.skipped if isinstance(connector, Sourced) else (),
+                stale=connector.stale if isinstance(connector, Sourced) else None,
+                absent=self._absent.get(name),
+            )
+            for name, connector in self._connectors.items()
+        )
 
     async def call(
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
@@ -67,6 +120,8 @@ class Registry:
         if connector is None:
             message = f"there is no connection {action.connection!r} any more"
             raise Refused(message, kind=Kind.NOT_FOUND)
+        if action.connection in self._absent:
+            raise Unavailable(f"{action.connection}: {self._absent[action.connection]}")
         if self._catalog is not None:
             now = self._catalog.get(action.name)
             if now is None or now.digest != action.digest:
@@ -79,9 +134,30 @@ class Registry:
             raise self._retold(action, error) from None
         return self._checked(action, outcome)
 
-    async def _actions(self, connection: str, connector: Connector) -> Sequence[ActionSpec]:
+    async def _actions(
+        self, connection: str, connector: Connector, *, again: bool = False
+    ) -> tuple[ActionSpec, ...]:
+        """What a connector offers, all of it under the connection's name."""
+        found = tuple(await self._asked(connection, connector, again=again))
+        for action in found:
+            if action.connection != connection:
+                raise ConfigurationError(
+                    f"connections.{connection}: its action {action.name} does not begin with "
+                    f"{connection!r}"
+                )
+        return found
+
+    async def _asked(
+        self, connection: str, connector: Connector, *, again: bool
+    ) -> Sequence[ActionSpec]:
         try:
+            if again and isinstance(connector, Sourced):
+                await connector.ask_again()
             return await connector.actions()
+        except Unreachable as error:
+            raise Unreachable(self._hidden(str(error))) from None
+        except Unavailable as error:
+            raise Unreachable(self._hidden(error.message)) from None
         except ConfigurationError as error:
             raise ConfigurationError(self._hidden(str(error))) from None
         except Exception as error:  # noqa: BLE001 - a plugin raises what it likes, secrets in it
@@ -144,6 +220,23 @@ class Registry:
         return self._vault.hide(text) if self._vault else text
 
 
+def _checked(offered: Mapping[str, tuple[ActionSpec, ...]]) -> Catalog:
+    """The catalogue of all of them; raises `ConfigurationError`."""
+    try:
+        catalog = Catalog(action for each in offered.values() for action in each)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    check_manifests(catalog)
+    return catalog
+
+
+def _warn_if_stale(connection: str, connector: Connector) -> None:
+    stale = connector.stale if isinstance(connector, Sourced) else None
+    if stale is not None:
+        since = datetime.fromtimestamp(stale.since, UTC).isoformat(timespec="seconds")
+        _log.warning("connections.%s offers what it did at %s: %s", connection, since, stale.reason)
+
+
 async def _call(
     connector: Connector,
     action: ActionSpec,
@@ -171,7 +264,9 @@ async def _call(
 
 @asynccontextmanager
 async def open_registry(
-    settings: Sequence[ConnectionSettings], secret_of: Callable[[str], str]
+    settings: Sequence[ConnectionSettings],
+    secret_of: Callable[[str], str],
+    shelf: Shelf | None = None,
 ) -> AsyncIterator[Registry]:
     """Every connection with a way out of its own, which reaches what it was allowed and no other.
 
@@ -179,7 +274,7 @@ async def open_registry(
     """
     ways = {each.name: Transport(frozenset(each.allow_hosts)) for each in settings}
     try:
-        yield build(settings, secret_of, lambda each: ways[each.name])
+        yield build(settings, secret_of, lambda each: ways[each.name], shelf)
     finally:
         for way in ways.values():
             await way.aclose()
@@ -189,6 +284,7 @@ def build(
     settings: Sequence[ConnectionSettings],
     secret_of: Callable[[str], str],
     transport_of: Callable[[ConnectionSettings], Transport],
+    shelf: Shelf | None = None,
 ) -> Registry:
     """Build every connection; raises `ConfigurationError`."""
     vault = Vault(secret_of)
@@ -198,6 +294,6 @@ def build(
             raise ConfigurationError("connections.fn: `fn` is the plan language's own name")
         if each.name in connectors:
             raise ConfigurationError(f"connections.{each.name} is there twice")
-        given = Given(transport_of(each), vault.secret_of)
+        given = Given(transport_of(each), vault.secret_of, shelf)
         connectors[each.name] = factory_of(each)(each, given)
     return Registry(connectors, vault)

@@ -14,13 +14,12 @@ in between is taken up from the store: a request is planned again, a run goes on
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from connectors.catalog import Catalog
 from executor.check.admit import Accepted, Inputs, Questions, Rejected, Verdict, admit
 from executor.check.certificate import Options
 from executor.plan.model import Plan
 from executor.store.drives import Due
-from gateway.admission import Admission
 from gateway.desk import Desk, Taken
+from gateway.offering import Offering
 from planner.models.base import ModelError
 from planner.request import Planner, PlanRequest, Proposal
 
@@ -30,8 +29,7 @@ class Service:
     """Everything that the story needs; `wiring.py` builds it."""
 
     desk: Desk
-    catalog: Catalog
-    admission: Admission
+    offering_of: Callable[[], Offering]
     planner_of: Callable[[str | None], Planner]
 
     async def handle(self, due: Due, driver: str) -> None:
@@ -54,15 +52,15 @@ class Service:
 
     async def propose(self, taken: Taken) -> Proposal:
         """Have a plan written and admitted; every refused draft goes back with every reason."""
-        request = taken.request
+        request, now = taken.request, self.offering_of()
 
         def check(plan: Plan, inputs: Inputs, options: Options) -> Verdict:
-            return admit(plan, self.admission.context(request, inputs, options))
+            return admit(plan, now.admission.context(request, inputs, options))
 
         words = PlanRequest(
             text=request.text,
-            catalog=self.catalog,
-            today=self.admission.today(),
+            catalog=now.offered,
+            today=now.admission.today(),
             answers=request.answers,
             inputs=request.inputs,
         )

@@ -47,6 +47,13 @@ class Workers(_Closed):
     concurrency: int = Field(default=64, ge=0)  # drives at once of each; 0 drives nothing here
 
 
+class CatalogPlace(_Closed):
+    """Where connections keep what they offer, and how often an absent one is asked again."""
+
+    path: Path | None = None
+    retry_s: float = Field(default=30.0, gt=0)
+
+
 class ModelEntry(_Closed):
     """One `[models.NAME]`."""
 
@@ -113,6 +120,7 @@ class Settings(BaseSettings):
     planner: str = EMBEDDED  # or a name of [models]
     models: dict[str, ModelEntry] = {}
     connections: dict[str, Connection] = {}
+    catalog: CatalogPlace = CatalogPlace()
     policy: PolicyPlace = PolicyPlace()
     playbooks: Place = Place()
     budgets: Budgets = Budgets()

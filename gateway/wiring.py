@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -13,11 +14,11 @@ from connectors.connector import Call, Outcome
 from connectors.credentials import secret_of
 from connectors.errors import ConfigurationError
 from connectors.registry import ConnectionSettings, Registry, open_registry
+from connectors.shelf import Shelf
 from connectors.spec import ActionSpec, CallContext, Limits
 from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_validation import require_valid
 from executor.check.expand import Playbooks
-from executor.check.offered import with_playbooks
 from executor.dispatch.base import Dispatcher
 from executor.plan.model import EXTRACT
 from executor.run.drive import Machine
@@ -29,6 +30,7 @@ from gateway.desk import Desk
 from gateway.dispatching import dispatcher_of, listening
 from gateway.keyring import Secrets, key_file_of, require_same, secrets_of
 from gateway.notices import Notices
+from gateway.offering import Offerings, asking, with_extract
 from gateway.playbooks import load_playbooks, text_of
 from gateway.service import Service
 from gateway.settings import EMBEDDED, ModelEntry, Settings
@@ -46,16 +48,30 @@ class Gateway:
 
     settings: Settings
     store: Store
-    catalog: Catalog
-    offered: Catalog  # with the playbooks, for whoever writes plans
+    registry: Registry
+    offerings: Offerings
     policy: Policy
-    admission: Admission
     planners: frozenset[str]
     dispatcher: Dispatcher
     machine: Machine
     notices: Notices
     operator_key: str = field(repr=False)
     clock: Callable[[], float]
+
+    @property
+    def catalog(self) -> Catalog:
+        """What can be called now."""
+        return self.offerings.now().catalog
+
+    @property
+    def offered(self) -> Catalog:
+        """The same with the playbooks, for whoever writes plans."""
+        return self.offerings.now().offered
+
+    @property
+    def admission(self) -> Admission:
+        """How plans are admitted now."""
+        return self.offerings.now().admission
 
     def wake(self, due: Due) -> None:
         """Have something driven now, and tell a drive that is under way."""
@@ -74,13 +90,15 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
     store = await Store.open(settings.database_url)
     try:
         await require_same(store, keys)
-        async with open_registry(connections(settings), secret_of) as registry:
+        async with open_registry(connections(settings), secret_of, shelf_of(settings)) as registry:
             extractor = extractor_of(settings)
             catalog = with_extract(await registry.load(), extractor)
             await asyncio.to_thread(require_valid, policy, catalog)
-            call = _call_of(registry, extractor)
-            gateway = await _assemble(settings, store, call, catalog, policy, playbooks, keys)
-            async with listening(settings, gateway.machine, gateway.notices, gateway.dispatcher):
+            gateway = await _assemble(settings, store, registry, extractor, policy, playbooks, keys)
+            async with (
+                asking(registry, policy, settings.catalog.retry_s),
+                listening(settings, gateway.machine, gateway.notices, gateway.dispatcher),
+            ):
                 await gateway.dispatcher.start()
                 try:
                     yield gateway
@@ -93,28 +111,23 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
 async def _assemble(
     settings: Settings,
     store: Store,
-    call: Call,
-    catalog: Catalog,
+    registry: Registry,
+    extractor: Extractor | None,
     policy: Policy,
     playbooks: Playbooks,
     keys: Secrets,
 ) -> Gateway:
     clock, notices, dispatcher = store.clock, Notices(), dispatcher_of(settings, store)
     planners = _planners(settings, playbooks)
-    offered = with_playbooks(catalog, playbooks)
-    admission = Admission(
-        catalog,
-        policy,
-        keys.seal,
-        settings.policy.lift_role,
-        settings.budgets,
-        clock,
-        playbooks,
-        settings.runs,
-    )
+
+    def admission_over(catalog: Catalog) -> Admission:
+        lift_role, budgets, runs = settings.policy.lift_role, settings.budgets, settings.runs
+        return Admission(catalog, policy, keys.seal, lift_role, budgets, clock, playbooks, runs)
+
+    offerings = Offerings(lambda: registry.catalog, extractor, playbooks, admission_over)
     machine = Machine(
         store=store,
-        call=call,
+        call=_call_of(registry, extractor),
         policy_of=lambda _: policy,
         seal_key=keys.seal,
         key_secret=keys.idempotency,
@@ -125,8 +138,7 @@ async def _assemble(
     )
     service = Service(
         desk=Desk(store, clock, dispatcher.submit, notices.tell, settings.planner),
-        catalog=offered,
-        admission=admission,
+        offering_of=offerings.now,
         planner_of=lambda name: _planner_of(planners, name or settings.planner),
     )
     # Planning is as durable as running: both are rows that a dispatcher drives.
@@ -135,10 +147,9 @@ async def _assemble(
     return Gateway(
         settings=settings,
         store=store,
-        catalog=catalog,
-        offered=offered,
+        registry=registry,
+        offerings=offerings,
         policy=policy,
-        admission=admission,
         planners=frozenset(planners),
         dispatcher=dispatcher,
         machine=machine,
@@ -170,6 +181,16 @@ def connections(settings: Settings) -> list[ConnectionSettings]:
         )
         for name, each in settings.connections.items()
     ]
+
+
+def shelf_of(settings: Settings) -> Shelf | None:
+    """Where connections keep what they offer: what is said, or else beside the database's file."""
+    if settings.catalog.path is not None:
+        return Shelf(settings.at(settings.catalog.path))
+    prefix = "sqlite:///"
+    if not settings.database_url.startswith(prefix):
+        return None  # a server has no folder beside it
+    return Shelf(Path(settings.database_url.removeprefix(prefix) + ".catalog"))
 
 
 def limits_of(settings: Settings, action: ActionSpec) -> Limits | None:
@@ -227,11 +248,6 @@ def extractor_of(settings: Settings) -> Extractor | None:
         return None
     entry = settings.models[name]
     return Extractor(_model(name, entry), entry.timeout_s, settings.extract.tokens)
-
-
-def with_extract(catalog: Catalog, extractor: Extractor | None) -> Catalog:
-    """The catalogue of all connections, and `fn.extract` while it is on."""
-    return catalog if extractor is None else Catalog([*catalog, extractor.action])
 
 
 def _call_of(registry: Registry, extractor: Extractor | None) -> Call:

@@ -1,25 +1,35 @@
 """One service that its OpenAPI document describes, as a connector."""
 
+import asyncio
+import hashlib
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import JsonValue
 
 from connectors.connector import Outcome
-from connectors.errors import Kind, Refused
+from connectors.errors import ConfigurationError, Kind, Refused
 from connectors.http import Transport, TransportError
-from connectors.openapi.extract import Skipped, extract
-from connectors.openapi.load import Source, load_document
+from connectors.openapi.compiled import Compiled, read, written
+from connectors.openapi.extract import extract
+from connectors.openapi.load import Source, load_text, read_openapi
 from connectors.openapi.names import longest_operation
 from connectors.openapi.offer import Offer, offers
 from connectors.openapi.overlay import Credential, Overlay
 from connectors.openapi.request import Draft, draft
 from connectors.outcome import read_answer, read_failure
+from connectors.shelf import Shelf
+from connectors.source import Skipped, Stale
 from connectors.spec import ActionSpec, CallContext
 from connectors.validate import check_arguments
 
 
 class OpenApiConnector:
-    """One connection; `skipped` lists what the document has and cannot be offered."""
+    """One connection.
+
+    `skipped` lists what the document has and cannot be offered; `stale` says that the document
+    cannot be fetched, and that what was kept of it is offered.
+    """
 
     name = "openapi"
 
@@ -32,6 +42,8 @@ class OpenApiConnector:
         document: Source,
         overlay: Overlay | None = None,
         secret: Callable[[], str] | None = None,
+        shelf: Shelf | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._connection = connection
         self._base_url = base_url.rstrip("/")
@@ -41,18 +53,56 @@ class OpenApiConnector:
         self._dialect = self._overlay.errors.dialect()
         self._credential = self._overlay.credential or Credential()
         self._secret = secret
+        self._shelf = shelf
+        self._clock = clock
         self._offers: dict[str, Offer] = {}
         self.skipped: tuple[Skipped, ...] = ()
+        self.stale: Stale | None = None
 
     async def actions(self) -> Sequence[ActionSpec]:
         """Every operation on offer; the document is read once. Raises `ConfigurationError`."""
         if not self._offers:
-            document = await load_document(self._document, self._transport)
-            found = extract(document, longest_operation(self._connection))
-            hidden = self._credential.header if self._secret else ""
-            self._offers = offers(self._connection, found, self._overlay, hidden)
-            self.skipped = found.skipped
+            await self.ask_again()
         return tuple(offer.spec for offer in self._offers.values())
+
+    async def ask_again(self) -> None:
+        """Read the document, or take what was kept where it cannot be fetched."""
+        kept = await asyncio.to_thread(self._kept)
+        try:
+            found, stale = await self._compiled(kept), None
+        except ConfigurationError as error:
+            if kept is None or self._document.url is None:
+                raise
+            found, stale = kept, Stale(kept.read_at, str(error))
+        hidden = self._credential.header if self._secret else ""
+        self._offers = offers(self._connection, found.found, self._overlay, hidden)
+        self.skipped, self.stale = found.found.skipped, stale
+
+    async def _compiled(self, kept: Compiled | None) -> Compiled:
+        """The document that is there now: read anew only where it is not what was kept."""
+        body = await load_text(self._document, self._transport)
+        digest, now = hashlib.sha256(body).hexdigest(), self._clock()
+        if kept is not None and kept.digest == digest:
+            found = kept.found
+        else:
+            document = await asyncio.to_thread(read_openapi, body, str(self._document))
+            found = await asyncio.to_thread(extract, document, self._longest)
+        compiled = Compiled(str(self._document), digest, now, self._longest, found)
+        if self._shelf is not None:
+            body = await asyncio.to_thread(written, compiled)
+            await asyncio.to_thread(self._shelf.write, self._connection, body)
+        return compiled
+
+    def _kept(self) -> Compiled | None:
+        text = self._shelf.read(self._connection) if self._shelf else None
+        found = read(text) if text is not None else None
+        if found is None or found.document != str(self._document):
+            return None
+        return found if found.longest_name == self._longest else None
+
+    @property
+    def _longest(self) -> int:
+        return longest_operation(self._connection)
 
     async def call(
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
@@ -62,6 +112,9 @@ class OpenApiConnector:
         if offer is None:
             message = f"the document of {self._connection} has no {action.name}"
             raise Refused(message, kind=Kind.NOT_FOUND)
+        if offer.spec.digest != action.digest:
+            message = f"{action.name} is not what it was when the plan was accepted"
+            raise Refused(message, kind=Kind.CONFLICT)
         check_arguments(offer.spec, arguments)
         request = self._draft(offer, arguments, context.idempotency_key).finished(self._base_url)
         try:

@@ -15,6 +15,7 @@ from connectors.openapi.bodies import Body, body_of, output_of
 from connectors.openapi.names import argument_name, operation_names
 from connectors.openapi.parameters import Parameter, Place, parameters_of
 from connectors.openapi.schema import Definitions, UnsupportedError, resolve
+from connectors.source import Skipped
 from connectors.spec import Effect, JsonObject
 from connectors.text import visible
 
@@ -44,14 +45,6 @@ class Operation:
         if self.method in ("get", "head"):
             return Effect.READ
         return Effect.IDEMPOTENT if self.method in ("put", "delete") else Effect.BLIND
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """What cannot be offered, and why: an operation, or one optional argument of it."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -162,7 +155,7 @@ class _Reader:
             input_schema=arguments.schema(),
             output_schema=output.schema,
             places=arguments.places,
-            body=body,
+            body=replace(body, members=()) if body else None,  # they are arguments now
             accept=output.media,
         )
         return _Read(operation, inward, outward)

@@ -13,13 +13,14 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from connectors.body import BodyError, read_json
-from connectors.errors import ConfigurationError
-from connectors.http import HttpRequest, Transport, TransportError
+from connectors.errors import ConfigurationError, Unreachable
+from connectors.http import HttpRequest, NotAllowedError, Transport, TransportError
 from connectors.openapi.yaml_text import YAMLError, read_yaml
 from connectors.spec import JsonObject
 
 LOAD_TIMEOUT_S = 30.0
 MOST_DOCUMENT_BYTES = 32 * 1024 * 1024
+_LATER = (408, 425, 429)  # of those below 500, what tells to ask again
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -54,11 +55,19 @@ class Source:
 
 async def load_document(source: Source, transport: Transport) -> JsonObject:
     """Fetch or read a document; raises `ConfigurationError` that says what to do."""
+    return read_openapi(await load_text(source, transport), str(source))
+
+
+async def load_text(source: Source, transport: Transport) -> bytes:
+    """Fetch or read its text; raises `Unreachable` where its service does not give it now."""
     if source.url is not None:
-        found = read_document(await _fetched(source.url, transport), str(source))
-    else:
-        found = await asyncio.to_thread(_from_file, source)
-    return _checked(found, str(source))
+        return await _fetched(source.url, transport)
+    return await asyncio.to_thread(_from_file, source)
+
+
+def read_openapi(body: bytes, where: str) -> JsonObject:
+    """Read the text of a document; raises `ConfigurationError`."""
+    return _checked(read_document(body, where), where)
 
 
 def read_document(body: bytes, where: str) -> JsonValue:
@@ -81,25 +90,25 @@ async def _fetched(url: str, transport: Transport) -> bytes:
     try:
         answer = await transport.send(request, deadline=deadline, send_before=deadline)
     except TransportError as error:
-        raise ConfigurationError(
+        raise (ConfigurationError if isinstance(error, NotAllowedError) else Unreachable)(
             f"no OpenAPI document at {url}: {error}; is the service running?"
         ) from error
     if answer.status != 200:
-        raise ConfigurationError(
+        may_change = answer.status >= 500 or answer.status in _LATER
+        raise (Unreachable if may_change else ConfigurationError)(
             f"no OpenAPI document at {url}: the service answered with status {answer.status}; "
             f'say where it is with document = "/path" or "file.yaml"'
         )
     return answer.body
 
 
-def _from_file(source: Source) -> JsonValue:
+def _from_file(source: Source) -> bytes:
     try:
         with source.path.open("rb") as file:
-            body = file.read(MOST_DOCUMENT_BYTES + 1)
+            return file.read(MOST_DOCUMENT_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigurationError(f"no OpenAPI document in {source.path}: {reason}") from error
-    return read_document(body, str(source))
 
 
 def _checked(found: JsonValue, where: str) -> JsonObject:

@@ -177,12 +177,16 @@ def _configured(config: Path | None) -> tuple[Catalog, Policy]:
     from connectors.credentials import secret_of
     from connectors.registry import open_registry
     from gateway.cli.connect import settings_of
-    from gateway.wiring import connections, extractor_of, load_policy, with_extract
+    from gateway.cli.operate import warn_of_absent
+    from gateway.offering import with_extract
+    from gateway.wiring import connections, extractor_of, load_policy, shelf_of
 
     settings = settings_of(config)
 
     async def load() -> Catalog:
-        async with open_registry(connections(settings), secret_of) as registry:
-            return with_extract(await registry.load(), extractor_of(settings))
+        async with open_registry(connections(settings), secret_of, shelf_of(settings)) as registry:
+            found = with_extract(await registry.load(), extractor_of(settings))
+            warn_of_absent(registry.connections())
+            return found
 
     return asyncio.run(load()), load_policy(settings)

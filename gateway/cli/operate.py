@@ -1,7 +1,8 @@
 """What operators do with runs and the catalogue: look, explain, cancel, find out."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import JsonValue
@@ -12,8 +13,11 @@ from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.problem import CliError
 from gateway.cli.reading import read_value
-from gateway.cli.show import given, print_json, say
+from gateway.cli.show import complain, given, print_json, say
 from gateway.cli.watch import follow_and_tell
+
+if TYPE_CHECKING:
+    from connectors.source import Connection
 
 RunId = Annotated[str, typer.Argument(help="The run's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
@@ -110,22 +114,46 @@ def reconcile(
 
 
 def connections(
-    config: Config = None, url: Url = None, key: Key = None, as_json: AsJson = False
+    name: Annotated[str | None, typer.Argument(help="One connection, with what it skips.")] = None,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
 ) -> None:
-    """List connections: is a service down, does it want to be left alone, is it stopped."""
+    """List connections: is a service down, stopped or unknown; or show one with what it skips."""
     with connect(Target(config, url, key)) as client:
-        found = client.things("/v1/connections")
+        if name is not None:
+            one = client.get(f"/v1/connections/{named(name)}")
+            found = [one] if isinstance(one, dict) else []
+        else:
+            found = [*client.things("/v1/connections")]
     if as_json:
-        print_json([*found])
+        print_json([*found] if name is None else found[0])
         return
     for row in found:
-        say(f"{row['name']:<16} {row['connector']:<18} {_standing(row)}")
+        skipped = given(row, "skipped")
+        more = f"; {len(skipped)} skipped" if skipped else ""
+        say(f"{row['name']:<16} {row['connector']:<18} {_standing(row)}{more}")
+        for each in skipped if name is not None else ():
+            if isinstance(each, dict):
+                say(f"    {each['name']}: {each['reason']}")
     if not found:
         raise CliError("no-connections", "no connection is configured", fix="See [connections].")
 
 
+def warn_of_absent(found: Iterable["Connection"]) -> None:
+    """Say whose actions are missing, where a word does without a gateway."""
+    for each in found:
+        if each.absent is not None:
+            complain(f"connections.{each.name} is absent: {each.absent}")
+
+
 def _standing(row: JsonObject) -> str:
     breaker, told = row.get("breaker"), []
+    if row.get("standing") == "stale":
+        told.append(f"offers what it did at {row['stale_since']}: {row['reason']}")
+    if row.get("standing") == "absent":
+        told.append(f"absent: {row['reason']}")
     if isinstance(breaker, dict) and breaker["state"] != "closed":
         told.append(f"taken for down until {_clock(breaker['until'])}: {breaker['because']}")
     if row.get("hold_until") is not None:

@@ -226,7 +226,9 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
     from connectors.credentials import secret_of
     from connectors.registry import open_registry
     from gateway.cli.connect import settings_of
-    from gateway.wiring import connections, extractor_of, with_extract
+    from gateway.cli.operate import warn_of_absent
+    from gateway.offering import with_extract
+    from gateway.wiring import connections, extractor_of, shelf_of
 
     settings = settings_of(config)
     place = policy or (settings.policy.path and settings.at(settings.policy.path))
@@ -236,8 +238,10 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
     folder = _checked(place)
 
     async def load() -> Catalog:
-        async with open_registry(connections(settings), secret_of) as registry:
-            return with_extract(await registry.load(), extractor_of(settings))
+        async with open_registry(connections(settings), secret_of, shelf_of(settings)) as registry:
+            found = with_extract(await registry.load(), extractor_of(settings))
+            warn_of_absent(registry.connections())
+            return found
 
     names = {name: each.connector for name, each in settings.connections.items()}
     return _Given(folder, asyncio.run(load()), names)

@@ -1,9 +1,12 @@
 """Whether the gateway works; needs no key and tells nothing of anybody."""
 
+from collections import Counter
+
 from fastapi import APIRouter, Request
 from sqlalchemy import text
 
 from connectors.spec import JsonObject
+from gateway.routes.connections import standing
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1", tags=["health"])
@@ -14,4 +17,6 @@ async def health(request: Request) -> JsonObject:
     """Answer once the store does."""
     gateway: Gateway = request.app.state.gateway
     await gateway.store.read(lambda c: c.execute(text("SELECT 1")).scalar_one())
-    return {"status": "ok", "actions": len(gateway.catalog)}
+    stands = Counter(standing(each) for each in gateway.registry.connections())
+    connections: JsonObject = dict(sorted(stands.items()))
+    return {"status": "ok", "actions": len(gateway.catalog), "connections": connections}

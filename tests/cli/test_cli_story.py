@@ -135,6 +135,22 @@ def test_the_catalogue_is_listed_and_one_action_is_shown_whole(requester: Lamgat
     assert "orders.get_order" in unknown.document["fix"]
 
 
+def test_the_connections_are_listed_with_how_they_stand(requester: Lamgate) -> None:
+    listed = requester("connections")
+    orders = requester("connections", "orders", "--json").document
+    told = requester("connections", "orders").out
+    unknown = requester("connections", "order", "--json")
+
+    assert [line.split()[2].strip(";") for line in listed.out.splitlines()] == ["ready"] * 3
+    assert (orders["standing"], orders["stale_since"], orders["reason"]) == ("ready", None, None)
+    assert orders["actions"] > 5
+    (skipped,) = orders["skipped"]
+    assert "Idempotency-Key" in skipped["name"]
+    assert skipped["reason"] == "the header is not a plan's to set"
+    assert f"{skipped['name']}: {skipped['reason']}" in " ".join(told.split())
+    assert (unknown.code, unknown.document["code"]) == (2, "unknown-connection")
+
+
 def _ledger(shop: Any, service: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = httpx2.get(f"{shop.urls[service]}/ledger", trust_env=False).json()
     return found

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, update
 
 from connectors.catalog import Catalog
 from connectors.connector import Applied, Outcome
+from connectors.registry import Registry
 from connectors.spec import ActionSpec, CallContext, Principal
 from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
@@ -30,6 +31,7 @@ from gateway.admission import Admission
 from gateway.app import create_app
 from gateway.auth import create_key
 from gateway.notices import Notices
+from gateway.offering import Offerings
 from gateway.routes.approvals import shown
 from gateway.settings import Settings
 from gateway.wiring import Gateway
@@ -160,13 +162,16 @@ class World:
         )  # fmt: skip
         self.dispatcher = LocalDispatcher(self.store, clock=lambda: self.now)
         self.dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
-        gateway = Gateway(
-            settings=Settings(), store=self.store, catalog=catalog, policy=self.policy,
-            admission=Admission(
-                catalog, self.policy, SEAL, "approver", Budgets(), lambda: self.now
+        offerings = Offerings(
+            lambda: catalog, None, {},
+            lambda found: Admission(
+                found, self.policy, SEAL, "approver", Budgets(), lambda: self.now
             ),
-            offered=catalog, planners=frozenset(), dispatcher=self.dispatcher, machine=machine, notices=notices,
-            operator_key="", clock=lambda: self.now,
+        )  # fmt: skip
+        gateway = Gateway(
+            settings=Settings(), store=self.store, registry=Registry({}), offerings=offerings,
+            policy=self.policy, planners=frozenset(), dispatcher=self.dispatcher,
+            machine=machine, notices=notices, operator_key="", clock=lambda: self.now,
         )  # fmt: skip
         if hasattr(self, "app"):
             self.app.state.gateway = gateway
