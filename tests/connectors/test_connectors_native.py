@@ -7,6 +7,7 @@ from typing import Annotated
 import pytest
 from pydantic import BaseModel, Field, JsonValue
 
+from connectors.catalog import Catalog
 from connectors.connector import Applied, Connector, Outcome, Pending, Unreadable
 from connectors.errors import (
     ConfigurationError,
@@ -16,6 +17,7 @@ from connectors.errors import (
     Unavailable,
     Uncertain,
 )
+from connectors.manifest import check_manifests
 from connectors.native import NativeAction, NativeConnector, action
 from connectors.spec import ActionSpec, CallContext, Effect, JsonObject
 from connectors.testing import call_context
@@ -122,6 +124,17 @@ async def test_a_functions_name_words_and_annotations_become_the_action() -> Non
     assert spec.input_schema["additionalProperties"] is False
     assert spec.output_schema is not None
     assert await ended("get_thing", {"name": "a"}) == Applied({"name": "a", "size": 3})
+
+
+async def test_the_decorator_says_which_fields_are_trusted() -> None:
+    @action(effect="read", egress=False, fields_read_as={"*/id": "trusted"})
+    async def list_mails() -> list[dict[str, str]]:
+        return [{"id": "1", "subject": "Hello"}]
+
+    spec = await spec_of(NativeConnector("own", "own", [list_mails]), "list_mails")
+
+    assert (spec.reads_as, spec.fields_read_as) == ("untrusted", {"*/id": "trusted"})
+    check_manifests(Catalog([spec]))
 
 
 async def test_what_the_decorator_leaves_out_is_cautious() -> None:

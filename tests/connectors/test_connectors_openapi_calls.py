@@ -322,7 +322,8 @@ async def test_the_overlay_wins_in_everything(tmp_path: Path, outside: Outside) 
         "egress": False,
         "approval": None,
         "reads_as": "trusted",
-        "output_schema": {"type": "string"},
+        "fields_read_as": {"*/note": "untrusted"},
+        "output_schema": {"type": "array", "items": {"type": "object"}},
         "sinks": {"a": "amount"},
         "settle_s": 2,
         "timeout_s": 3,
@@ -342,9 +343,10 @@ async def test_the_overlay_wins_in_everything(tmp_path: Path, outside: Outside) 
     assert action.name == "api.renamed"
     assert (action.description, action.effect) == ("Do it well. [POST /it]", Effect.IDEMPOTENT)
     assert (action.egress, action.approval, action.irreversible) == (False, None, False)
+    assert (action.reads_as, action.fields_read_as) == ("trusted", {"*/note": "untrusted"})
     assert action.undo is not None
     assert action.sinks == {"a": Sink.AMOUNT}
-    assert action.output_schema == {"type": "string"}
+    assert action.output_schema == {"type": "array", "items": {"type": "object"}}
     assert (action.settle_s, action.timeout_s, action.transactional_errors) == (2, 3, (503,))
     assert action.limits is not None
     assert other.limits is not None
