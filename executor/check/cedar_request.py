@@ -57,9 +57,8 @@ def request_of(
     """Map one call, of which policies look at these paths; raises `UnmappableError`."""
     mapper = Mapper(question.action, paths)
     args = mapper.record(question.arguments, ())
-    reader, old = Mapper(None, paths), Mapper(None, paths)
-    read = reader.record(looked_at(question.read, "read", paths), ("context.read",))
-    stale = old.record(looked_at(question.stale, "stale", paths), ("context.stale",))
+    read, read_partly = _read("read", question.read, paths)
+    stale, stale_partly = _read("stale", question.stale, paths)
     so_far = Mapper(None)
     run = so_far.record(question.run, ("context.run",)) if asks_of_run else {}
     request: JsonObject = {
@@ -71,12 +70,12 @@ def request_of(
             "args": unknown("args") if mapper.is_unsure else args,
             "labels": unknown("labels") if _is_open_whole(question) else _labels(question),
             "run": unknown("run") if so_far.is_unsure else run,
-            "read": unknown("read") if reader.is_unsure else read,
-            "stale": unknown("stale") if old.is_unsure else stale,
+            "read": read,
+            "stale": stale,
             "approvals": [*sorted(question.approvals)],
         },
     }
-    is_partial = mapper.is_partial or so_far.is_partial or reader.is_partial or old.is_partial
+    is_partial = mapper.is_partial or so_far.is_partial or read_partly or stale_partly
     return Request(request, entities, is_partial)
 
 
@@ -89,6 +88,15 @@ def entities_around(principal: Principal, action: ActionSpec, connector: str | N
 @lru_cache(MOST_CALLS)
 def _called(action: ActionSpec, connector: str | None) -> Entities:
     return entities_of(operation_entities(action, connector))
+
+
+def _read(root: str, found: JsonObject, paths: frozenset[Path]) -> tuple[JsonValue, bool]:
+    """What policies look at of what was read, and whether some of it is not known yet."""
+    if not found and not isinstance(found, Unknown):
+        return {}, False
+    mapper = Mapper(None, paths)
+    shown = mapper.record(looked_at(found, root, paths), (f"context.{root}",))
+    return unknown(root) if mapper.is_unsure else shown, mapper.is_partial
 
 
 def principal_entity(principal: Principal) -> JsonObject:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from connectors.catalog import Catalog
+from connectors.errors import ConfigurationError
+from connectors.manifest import check_manifests
 from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.cedar import Policy, PolicyQuestion
 from executor.check.cedar_cases import CasesError, read_cases, run_case
@@ -157,3 +159,21 @@ def test_a_case_reads_only_what_could_be_read(read: JsonObject, told: str) -> No
 
     with pytest.raises(CasesError, match=told):
         read_cases({"a.cases.json": text}, CATALOG)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"answers_as": {"action": "shop.ordr", "of": ["status"]}}, "no read shop.ordr"),
+        ({"answers_as": {"action": "shop.cancel", "of": ["status"]}}, "no read shop.cancel"),
+        ({"answers_as": {"action": "shop.order", "of": ["id"]}}, "nothing can be at 'id'"),
+        ({"answer_ids": ["lines/*/skew"]}, "nothing can be at 'lines/"),
+    ],
+)
+def test_a_manifest_names_reads_and_places_that_there_are(more: JsonObject, told: str) -> None:
+    given = {"name": "shop.alter", "input_schema": CANCEL, "output_schema": ORDER}
+    fine = {"answers_as": {"action": "shop.order", "of": ["status"]}, "answer_ids": ["status"]}
+    check_manifests(Catalog([*CATALOG, ActionSpec.model_validate(given | fine)]))
+
+    with pytest.raises(ConfigurationError, match=told):
+        check_manifests(Catalog([*CATALOG, ActionSpec.model_validate(given | more)]))

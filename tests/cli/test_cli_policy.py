@@ -31,7 +31,18 @@ CATALOG: dict[str, Any] = {
                 "required": ["payment", "amount"],
             },
         },
-        {"name": "pay.get", "effect": "read", "input_schema": {"type": "object"}},
+        {
+            "name": "pay.get",
+            "effect": "read",
+            "reads_as": "trusted",
+            "input_schema": {"type": "object"},
+            "output_schema": {
+                "type": "object",
+                "properties": {"state": {"type": "string"}},
+                "required": ["state"],
+                "additionalProperties": False,
+            },
+        },
     ],
 }
 POLICY = """
@@ -149,6 +160,27 @@ def test_an_explanation_says_who_decides_why_and_what_would_lift_it(policy: Any)
     assert (approved.code, "allowed by all" in approved.out) == (0, True)
     assert (document["verdict"], document["role"], document["quorum"]) == ("approval", "boss", 2)
     assert [each["says"] for each in document["considered"]] == ["applies", "applies"]
+
+
+def test_an_explanation_takes_what_was_read(policy: Any) -> None:
+    rules = POLICY + (
+        '@id("paid") forbid (principal, action, resource == Operation::"pay.refund") unless {'
+        ' context.read has "pay.get" && context.read["pay.get"].state == "paid" };'
+        '@id("seen") forbid (principal, action, resource == Operation::"pay.refund") unless {'
+        ' context.read has "pay.get" || context.stale has "pay.get" };'
+    )
+    call = ("pay.refund", "--arguments", json.dumps(REFUND), "--approved", "boss", "--json")
+    read, bad = json.dumps({"pay.get": {"state": "paid"}}), json.dumps({"pay.get": {"state": 1}})
+
+    def deciding(*words: str) -> Any:
+        return policy("explain", *call, *words, a_cedar=rules).document["policies"]
+
+    assert deciding("--read", read) == ["all"]
+    assert deciding("--stale", read) == ["paid"]
+    assert deciding() == ["paid", "seen"]
+    assert "nothing that pay.get gives" in error_of(
+        policy("explain", *call[:-1], "--read", bad, a_cedar=rules), "bad-option"
+    )
 
 
 def test_an_explanation_may_leave_values_open(policy: Any) -> None:

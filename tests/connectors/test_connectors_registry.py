@@ -453,6 +453,9 @@ def test_a_join_is_never_higher_than_its_parts_and_order_does_not_matter(
     [
         ({"effect": "read", "irreversible": True}, "a read has no effect"),
         ({"undo": {"action": "own.b"}, "pivot": True}, "exclude undo"),
+        ({"effect": "read", "answers_as": {"action": "own.b", "of": ["id"]}}, "answers as itself"),
+        ({"answers_as": {"action": "other.b", "of": ["id"]}}, "the same connection"),
+        ({"answers_as": {"action": "own.b", "of": []}}, "of"),
         ({"effect": "keyed"}, "idempotency is missing"),
         ({"effect": "lookup"}, "lookup is missing"),
         ({"surprise": 1}, "surprise"),

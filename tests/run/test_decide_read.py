@@ -195,6 +195,36 @@ def test_no_write_begins_beside_a_call_whose_policy_looks_at_what_was_read() -> 
     assert [each.step for each in run.go() if isinstance(each, Perform)] == ["w"]
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["order", "gossip", "change", "alter"]),
+            st.sampled_from(["W1", "W2"]),
+            st.sampled_from(["applied", "applied", "refused"]),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_of_any_journal_the_last_trusted_answer_that_no_write_has_outdated_is_seen(
+    history: list[tuple[str, str, str]],
+) -> None:
+    steps = [order(f"s{at}", number, what) for at, (what, number, _) in enumerate(history)]
+    run = cancelling(*steps)
+    expected: tuple[Any, Any] = ({}, {})
+    for at, (what, number, end) in enumerate(history):
+        told = {"id": number, "user": "ann", "version": at}
+        run.call(f"s{at}", applied(told) if end == "applied" else refused())
+        if end == "refused":
+            break  # nothing comes after a failure, and what failed tells nothing
+        if number == "W1" and what in ("order", "alter"):
+            expected = ({"shop.order": told}, {})
+        elif number == "W1" and what == "change":
+            expected = ({}, {**expected[0], **expected[1]})
+
+    assert both(run) == expected
+
+
 IDS = st.frozensets(st.sampled_from("abcd"), min_size=1, max_size=2)
 ANSWERS = st.lists(
     st.builds(Answer, st.sampled_from(["r", "s"]), IDS, IDS, st.integers(), st.integers()),
