@@ -94,7 +94,7 @@ def read_answer(
         raise _error(action, answer, dialect, attempt)
     request_id = _clean(answer.headers.get(dialect.request_id_header), 200)
     if answer.status == 202 and action.is_write:
-        return Pending(answer.headers.get("location", ""), request_id)
+        return Pending(_handle(action, answer), request_id)
     try:
         output = mapped(_content(action, answer))
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
@@ -148,6 +148,14 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     if until is None:
         return None
     return min(max(0.0, until - (now if since is None else since)), _LONGEST_WAIT_S)
+
+
+def _handle(action: ActionSpec, answer: HttpAnswer) -> str:
+    """What the service is asked about an accepted call with: its Location, or where it stands."""
+    at = action.status.handle_at if action.status else None
+    if at is None:
+        return answer.headers.get("location", "")
+    return _text_at(_json(answer.body), tuple(at.split("/"))) or ""
 
 
 def _content(action: ActionSpec, answer: HttpAnswer) -> JsonValue:

@@ -12,7 +12,7 @@ from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.http import HttpAnswer
 from connectors.outcome import Dialect, read_answer, retry_after_s
-from connectors.spec import ActionSpec, JsonObject
+from connectors.spec import ActionSpec, JsonObject, Status
 
 OPEN: JsonObject = {"type": "object", "properties": {}, "additionalProperties": False}
 NOW = 1_800_000_000.0
@@ -160,6 +160,14 @@ def test_accepted_is_pending_for_a_write_and_says_where_to_ask() -> None:
 
     assert end(WRITE, 202, headers=headers) == Pending("/jobs/7", "rq_2")
     assert end(READ, 202, b"1", headers) == Applied(1, "rq_2")
+
+
+def test_the_handle_of_an_accepted_call_stands_in_its_body_where_the_manifest_says_so() -> None:
+    status = {"action": "x.job", "by": "id", "state_at": "state", "done": ["ready"]}
+    slow = WRITE.model_copy(update={"status": Status(**status, handle_at="job/id")})
+
+    assert end(slow, 202, b'{"job": {"id": 7}}') == Pending("7")
+    assert end(slow, 202, b"") == Pending("")
 
 
 def test_a_replay_is_marked() -> None:

@@ -39,6 +39,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             *(sum(each[place] for each in made) for place in (1, 2, 3)),
         )
         terminalreporter.write_line(
-            f"crash matrix: {len(made)} trials over {classes} effect classes: {twice} duplicates, "
-            f"{lost} silent losses, {unsure} blind calls shown as uncertain"
+            f"crash matrix: {len(made)} trials over {classes} classes of calls: "
+            f"{twice} duplicates, {lost} silent losses, {unsure} blind calls shown as uncertain"
         )

@@ -5,7 +5,7 @@ of orders on its standard input: the child is the process that lives and dies. I
 executor and the connectors alone, and wraps what the machine is given: its store and its call.
 
     life      begin: admit the plan, create the run, drive it; resume: drive what was left
-    point     where the middle step's process ends, one of `POINTS`, or none
+    point     where the process ends in the watched call, one of `POINTS`, or none
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import httpx2
 from pydantic import JsonValue
@@ -33,6 +33,7 @@ from connectors.registry import ConnectionSettings, Registry, build
 from connectors.spec import ActionSpec, CallContext, JsonObject, Principal
 from executor.check.admit import Accepted, AdmissionContext, Inputs, admit, restore, to_row
 from executor.check.cedar import Policy
+from executor.check.certificate import Options
 from executor.check.parse import plan_of
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import Plan
@@ -55,6 +56,7 @@ POINTS = (
     "after the step",
     "after the run",
 )
+UNDO_POINTS = ("after the beginning", *POINTS)
 PERMIT_ALL = "permit (principal, action, resource);"
 
 
@@ -70,6 +72,8 @@ class Order:
     connections: list[JsonObject]
     allow_hosts: list[str]
     faults_url: str
+    watched: str = "middle"  # the step whose points these are, or `undo/` and a step
+    on_failure: Literal["stop", "undo"] = "stop"
 
 
 class Fate:
@@ -77,6 +81,7 @@ class Fate:
 
     def __init__(self, order: Order) -> None:
         self._order = order
+        self.watched = order.watched
 
     def reach(self, point: str) -> None:
         """Die here, if this is the point."""
@@ -105,7 +110,7 @@ class MortalStore(Store):
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Write as the store does, unless it dies before or after."""
-        before, after = _points(work)
+        before, after = _points(work, self.fate.watched)
         if before:
             self.fate.reach(before)
         result = await super().write(work)
@@ -114,19 +119,23 @@ class MortalStore(Store):
         return result
 
 
-def _points(work: Callable[[Connection], T]) -> tuple[str | None, str | None]:
+def _points(work: Callable[[Connection], T], watched: str) -> tuple[str | None, str | None]:
     """Which points a write of the machine stands between."""
     if not isinstance(work, partial):
         return None, "after the run" if work.__name__ == "end_run" else None
     given = work.keywords
-    if work.func is journal.record_intent and given["intent"].step == "middle":
+    if work.func is journal.record_intent and given["intent"].step == watched:
         return "before the intent", "after the intent"
-    if work.func is journal.record_outcome and given["outcome"].step == "middle":
+    if work.func is journal.record_outcome and given["outcome"].step == watched:
         return "after the answer", "after the outcome"
     if work.func is journal.append:
-        ended = [each for each in given["new"] if each.type == "step.done"]
-        if any(each.data["step"] == "middle" for each in ended):
+        target = watched.removeprefix("undo/")
+        ends = "step.done" if target == watched else "undo.ended"
+        told = {each.type for each in given["new"] if each.data.get("step") == target}
+        if ends in told:
             return None, "after the step"
+        if "undo.started" in told and target != watched:
+            return None, "after the beginning"
     return None, None
 
 
@@ -168,7 +177,7 @@ def _call(registry: Registry, fate: Fate, order: Order) -> Call:
     async def call(
         action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
     ) -> Outcome:
-        if order.point != "after sending" or context.step != "middle":
+        if order.point != "after sending" or context.step != order.watched:
             return await registry.call(action, arguments, context)
         watching = asyncio.create_task(fate.wait_for_the_effect())
         try:
@@ -193,6 +202,7 @@ def _accepted(order: Order, catalog: Catalog, policy: Policy) -> Accepted:
             today="2026-11-25",
             seal_key=KEY,
             lift_role=None,
+            options=Options(on_failure=order.on_failure),
         ),
     )
     assert isinstance(verdict, Accepted), verdict

@@ -49,6 +49,22 @@ MIDDLES: dict[str, tuple[str, dict[str, str], str, str]] = {
     ),
     "blind": ("orders.add_tag", {"order_id": "1044", "tag": "{mark}"}, "POST", "/orders/1044/tags"),
 }
+# What takes the middle step back, by effect class: at places where nothing else happens.
+UNDOS: dict[str, tuple[str, dict[str, str], str, str]] = {
+    "idempotent": (
+        "orders.set_status",
+        {"order_id": "1043", "status": "{mark}"},
+        "PUT",
+        "/orders/1043/status",
+    ),
+    "keyed": MIDDLES["keyed"],
+    "lookup": (
+        "orders.create_note",
+        {"order_id": "1043", "text": "{mark}"},
+        "POST",
+        "/orders/1043/notes",
+    ),
+}
 KINDS = {"idempotent": "status", "keyed": "refund", "lookup": "note", "blind": "tag"}
 
 
@@ -83,6 +99,35 @@ class Verdict:
         return middle["effect"].startswith("uncertain") and self.trace["waiting_for"] == "reconcile"
 
 
+@dataclass(frozen=True)
+class VerdictBack:
+    """What a trial of the way back came to: the effect of the middle step, and of its undo."""
+
+    effects: dict[str, int]
+    trace: dict[str, Any]
+
+    @property
+    def duplicates(self) -> int:
+        """Effects, undos among them, that happened more often than once."""
+        return sum(max(0, count - 1) for count in self.effects.values())
+
+    @property
+    def silent_losses(self) -> int:
+        """An effect that is neither undone nor told to stand, or an undo that was not told."""
+        happened, undone = self.effects["middle"] > 0, self.effects["undo"] > 0
+        return int(not self.is_uncertain and (happened != undone or undone != self.is_undone))
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether the run says that everything is undone."""
+        return bool(self.trace["status"] == "undone")
+
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether the run waits for a person to find out what became of the middle step."""
+        return bool(self.trace["waiting_for"] == "reconcile")
+
+
 @dataclass
 class Crashes:
     """Runs trials against one shop; processes are forked from one that has loaded everything."""
@@ -95,19 +140,43 @@ class Crashes:
         """Kill at the point, resume, judge."""
         self.made += 1
         mark = f"{effect[:4]}-{os.getpid()}-{self.made}"
-        order = self._order(effect, mark, folder)
+        _, _, method, path = MIDDLES[effect]
+        self._kill(self._order(effect, mark, folder), effect, point, (method, path), folder)
+        return Verdict(
+            self._effects(effect, mark), json.loads((folder / "resume.json").read_text())
+        )
+
+    def trial_back(
+        self, effect: str, by: str, watched: str, point: str, folder: Path
+    ) -> "VerdictBack":
+        """The same where the step after the middle one fails, and the middle one is undone."""
+        self.made += 1
+        mark = f"{effect[:4]}-{by[:4]}-{os.getpid()}-{self.made}"
+        order = self._order_back(effect, by, mark, folder) | {"watched": watched}
+        is_undo = watched.startswith("undo/")
+        of = by if is_undo else effect
+        _, _, method, path = (UNDOS if is_undo else MIDDLES)[of]
+        self._kill(order, of, point, (method, path), folder)
+        rows = self._ledgers()
+        effects = {
+            "middle": _count(rows, KINDS[effect], mark),
+            "undo": _count(rows, KINDS[by], f"undo of {mark}"),
+        }
+        return VerdictBack(effects, json.loads((folder / "resume.json").read_text()))
+
+    def _kill(
+        self, order: dict[str, Any], effect: str, point: str, call: tuple[str, str], folder: Path
+    ) -> None:
+        """Have the process die at a point of the watched call, and another one take over."""
+        order = order | {"faults_url": self._service(effect)}
         if point == "after sending":
-            _, _, method, path = MIDDLES[effect]
-            self._spoil(effect, method, path)
+            self._spoil(effect, *call)
         ended = self._live({**order, "life": "begin", "point": point}, folder)
         self._mend(effect)
         assert ended == -signal.SIGKILL, (ended, _log(folder, "begin"))
         assert (folder / "reached").read_text() == point
         ended = self._live({**order, "life": "resume", "point": None}, folder)
         assert ended == 0, _log(folder, "resume")
-        return Verdict(
-            self._effects(effect, mark), json.loads((folder / "resume.json").read_text())
-        )
 
     def uninterrupted(self, effect: str, folder: Path) -> Verdict:
         """The same run when nothing happens to it."""
@@ -160,6 +229,32 @@ class Crashes:
             "faults_url": self._service(effect),
         }
 
+    def _order_back(self, effect: str, by: str, mark: str, folder: Path) -> dict[str, Any]:
+        """A run whose middle step can be undone, and whose last one is refused."""
+        order = self._order(effect, mark, folder)
+        action, arguments, _, _ = MIDDLES[effect]
+        undo, undo_arguments, _, _ = UNDOS[by]
+        said = {to: value.format(mark=f"undo of {mark}") for to, value in undo_arguments.items()}
+        text = OVERLAY.read_text(encoding="utf-8")
+        name = action.partition(".")[2]
+        declared = {
+            "action": undo,
+            "args": [{"value": value, "to": to} for to, value in said.items()],
+        }
+        text = text.replace(f"  {name}:\n", f"  {name}:\n    undo: {json.dumps(declared)}\n")
+        overlay = folder / "overlay.yaml"
+        folder.mkdir(parents=True, exist_ok=True)
+        overlay.write_text(text, encoding="utf-8")
+        order["connections"][0]["overlay"] = str(overlay)
+        middle = {to: value.format(mark=mark) for to, value in arguments.items()}
+        lost = {"order_id": "9999", "text": f"last {mark}"}
+        steps = [
+            _step("middle", action, middle),
+            _step("last", "orders.create_note", lost, after=["middle"]),
+        ]
+        words = f"Set order 1044 to {mark}, tag and note it so, and order 9999: last {mark}."
+        return order | {"plan": {"steps": steps}, "request": words, "on_failure": "undo"}
+
     def _service(self, effect: str) -> str:
         url: str = self.shop.urls["pay_minor" if effect == "keyed" else "orders"]
         return url
@@ -171,11 +266,12 @@ class Crashes:
     def _mend(self, effect: str) -> None:
         _http("DELETE", f"{self._service(effect)}/faults")
 
+    def _ledgers(self) -> list[dict[str, Any]]:
+        urls = [self.shop.urls[name] for name in ("orders", "pay_minor")]
+        return [row for url in urls for row in _http("GET", f"{url}/ledger")]
+
     def _effects(self, effect: str, mark: str) -> dict[str, int]:
-        rows = [
-            *_http("GET", f"{self.shop.urls['orders']}/ledger"),
-            *_http("GET", f"{self.shop.urls['pay_minor']}/ledger"),
-        ]
+        rows = self._ledgers()
         found = {
             "first": _count(rows, "note", f"first {mark}"),
             "last": _count(rows, "note", f"last {mark}"),

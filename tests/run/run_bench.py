@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 from run_cases import SEAL, policy
@@ -161,12 +161,12 @@ class Bench:
         await self.store.write(work)
         self.machine.ring(due.id)
 
-    async def cancel(self, due: Due) -> None:
+    async def cancel(self, due: Due, mode: Literal["stop", "undo"] = "stop") -> None:
         """The requester wants no more."""
 
         def work(c: Connection) -> None:
-            assert runs.request_cancel(c, "main", due.id, "stop", time.time())
-            event = e.CancelRequested(by="requester", mode="stop")
+            assert runs.request_cancel(c, "main", due.id, mode, time.time())
+            event = e.CancelRequested(by="requester", mode=mode)
             journal.append(c, "main", due.id, [new_event(event)], time.time())
 
         await self.store.write(work)

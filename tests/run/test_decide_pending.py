@@ -1,0 +1,58 @@
+"""A call that the service accepted and has not finished is asked about, and never made again."""
+
+from typing import Any
+
+import pytest
+from run_cases import PENDING, Play, action, play, step
+
+from executor.run import events as e
+from executor.run.commands import Perform, Poll
+
+STATUS = {"action": "shop.find", "by": "ref", "state_at": "state", "done": ["ready"]}
+MORE = (action("shop.slow", "blind", status=STATUS),)
+
+
+def _accepted_by_the_service(handle: str | None = "job-7") -> Play:
+    run = play(step("a", "shop.slow"), more=MORE)
+    (command,) = run.go()
+    assert isinstance(command, Perform)
+    run.begin(command)
+    run.flying.clear()
+    run.write(e.AttemptEnded(step="a", iteration="", n=1, state=PENDING.state, handle=handle))
+    return run
+
+
+def test_it_is_asked_about_by_its_handle() -> None:
+    (poll,) = _accepted_by_the_service().go()
+
+    assert isinstance(poll, Poll)
+    assert (poll.handle, poll.n) == ("job-7", 1)
+
+
+def test_between_two_questions_the_run_waits_for_the_service() -> None:
+    run = _accepted_by_the_service()
+    run.look_again["a", ""] = run.now + 30
+    wait = run.wait()
+
+    assert (wait.waiting_for, wait.until) == ("callback", run.now + 30)
+
+
+def test_without_a_handle_a_person_finds_out() -> None:
+    assert _accepted_by_the_service(None).wait().waiting_for == "reconcile"
+
+
+def test_once_the_service_is_done_the_step_has_its_output() -> None:
+    run = _accepted_by_the_service()
+    run.resolve("a", 1, "applied", {"file": "x"}, by="status")
+    end = run.finish()
+
+    assert (end.status, run.state.done) == ("succeeded", {"a": {"file": "x"}})
+
+
+@pytest.mark.parametrize("by", ["status", "evidence:shop"])
+def test_what_the_service_gave_up_has_failed_and_is_not_made_again(by: Any) -> None:
+    run = _accepted_by_the_service()
+    run.resolve("a", 1, "absent", by=by)
+    end = run.finish()
+
+    assert (end.status, end.code, end.standing) == ("failed", "refused", ())
