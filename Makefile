@@ -35,7 +35,7 @@ nightly: .venv/dev.stamp
 	@LAMGATE_CRASH_ROUNDS=10 $(BIN)/pytest -n auto --dist loadscope --hypothesis-profile nightly --timeout 3600
 
 bench: .venv/dev.stamp
-	@$(BIN)/python -m benchmarks.policy && $(BIN)/python -m benchmarks.admission_speed
+	@$(BIN)/python -m benchmarks.policy && $(BIN)/python -m benchmarks.admission_speed && $(BIN)/python -m benchmarks.calls
 	@[ -z "$(DATA)" ] || $(BIN)/python -m benchmarks.admission --data "$(DATA)"
 
 lint: .venv/dev.stamp

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from connectors.spec import JsonObject
 from executor.check.admit import Accepted
 from executor.plan.graph import graph
 from executor.plan.model import CALLED, EXTRACT
@@ -16,6 +17,7 @@ from executor.plan.render import render_step
 from executor.run import events as e
 from executor.run.effects import effect_of_step, effects_of
 from executor.run.state import Attempt, Gate, RunState, fold, undo_place, undoes
+from executor.store.blobs import Blob
 from executor.store.journal import StoredEvent
 from executor.store.runs import RunRow
 
@@ -67,6 +69,7 @@ class StepTrace(_Frozen):
     effect: str
     told: str
     result: JsonValue = None
+    large: JsonObject | None = None  # digest and bytes of a result that stands elsewhere
     attempts: tuple[AttemptTrace, ...] = ()
     gates: tuple[GateTrace, ...] = ()
     undo: tuple[UndoTrace, ...] = ()
@@ -90,7 +93,14 @@ def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Tra
     """Explain a run from its plan and its journal."""
     parsed = [(each.at, e.parse_event(each.type, each.v, each.data)) for each in stored]
     state = fold(parsed)
-    steps = tuple(_step(accepted, state, step.id) for step in accepted.plan.steps)
+    large = {
+        str(each.data["step"]): each.large["result"]
+        for each in stored
+        if each.type == "step.done" and "result" in each.large
+    }
+    steps = tuple(
+        _step(accepted, state, step.id, large.get(step.id)) for step in accepted.plan.steps
+    )
     return Trace(
         run=row.id,
         plan_digest=accepted.digest,
@@ -144,7 +154,7 @@ _SIGN = {
 }
 
 
-def _step(accepted: Accepted, state: RunState, step_id: str) -> StepTrace:
+def _step(accepted: Accepted, state: RunState, step_id: str, large: Blob | None) -> StepTrace:
     step = next(each for each in accepted.plan.steps if each.id == step_id)
     attempts = [
         each for place, found in state.attempts.items() if place[0] == step_id for each in found
@@ -157,6 +167,8 @@ def _step(accepted: Accepted, state: RunState, step_id: str) -> StepTrace:
     ]
     step_state, why = _standing(accepted, state, step_id, attempts, gates)
     effect = effect_of_step(state, step)
+    if large is not None:
+        why += f", a result of {large.bytes:,} bytes"
     return StepTrace(
         step=step_id,
         action=step.action,
@@ -165,6 +177,7 @@ def _step(accepted: Accepted, state: RunState, step_id: str) -> StepTrace:
         effect=effect,
         told=f"{why}; effect: {effect}" if effect else why,
         result=state.done.get(step_id),
+        large=large.as_json() if large else None,
         attempts=tuple(_attempt(each) for each in attempts),
         gates=tuple(_gate(each) for each in gates),
         undo=tuple(_undos(accepted, state, step_id)),

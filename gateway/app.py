@@ -13,6 +13,7 @@ from gateway.problems import MEDIA_TYPE, TABLE, ProblemError, problem_of, render
 from gateway.routes import (
     actions,
     approvals,
+    blobs,
     connections,
     evidence,
     health,
@@ -41,12 +42,13 @@ def create_app(gateway: Gateway) -> FastAPI:
         actions,
         connections,
         stops,
+        blobs,
         keys,
         health,
     ):
         app.include_router(routes.router)
-    ours = (kind for kind, *_ in TABLE)
-    for kind in (Exception, HTTPException, RequestValidationError, ProblemError, *ours):
+    raised = (kind for kind, *_ in TABLE)
+    for kind in (Exception, HTTPException, RequestValidationError, ProblemError, *raised):
         app.add_exception_handler(kind, _answer)
     return app
 

@@ -15,6 +15,7 @@ from connectors.errors import ConfigurationError
 from connectors.spec import Limits
 from executor.check.budgets import Budgets
 from executor.check.certificate import Mode, Options
+from executor.run.perform import RESULT_BYTES
 from planner.models.build import Adapter
 from planner.models.structured import Structured
 
@@ -52,6 +53,12 @@ class CatalogPlace(_Closed):
 
     path: Path | None = None
     retry_s: float = Field(default=30.0, gt=0)
+
+
+class Results(_Closed):
+    """What calls may answer."""
+
+    most_bytes: int = Field(default=RESULT_BYTES, ge=1000)  # of one answer, as JSON
 
 
 class ModelEntry(_Closed):
@@ -117,6 +124,7 @@ class Settings(BaseSettings):
     database: Database = Database()
     server: Server = Server()
     workers: Workers = Workers()
+    results: Results = Results()
     planner: str = EMBEDDED  # or a name of [models]
     models: dict[str, ModelEntry] = {}
     connections: dict[str, Connection] = {}

@@ -7,6 +7,7 @@ from typing import Protocol
 from executor.store.drives import DriveKind, Due
 
 AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
+MOST_CRASHES = 3  # of processes that died while they were driving it, one after the other
 MOST_FAILURES = 3  # of a drive that breaks; a store that fails is tried for ever
 
 Drive = Callable[[Due, str], Awaitable[None]]
@@ -19,6 +20,10 @@ Park = Callable[[Due, str, Exception], Awaitable[None]]
 
 Halt = Callable[[], None]
 """Have every drive begin nothing new and end where it can be taken up again."""
+
+
+class CrashLoopError(Exception):
+    """Processes died one after the other while they were driving the same thing."""
 
 
 def no_halt() -> None:

@@ -2,6 +2,9 @@
 
 What waits to be driven is taken by turns: tenant after tenant, each by its priorities, then in
 order of arrival (`executor/turns.py`).
+
+What was being driven when two processes died in a row is a suspect: the suspects are driven one
+after the other, so that only the one that kills has a third death to its name, and is put aside.
 """
 
 import asyncio
@@ -13,8 +16,17 @@ from collections.abc import Callable
 from functools import partial
 from math import inf
 
-from executor.dispatch.base import AGAIN_S, MOST_FAILURES, Drive, Halt, Park, no_halt
-from executor.store.drives import DriveKind, Due, due, hand_back, next_wake, release
+from executor.dispatch.base import (
+    AGAIN_S,
+    MOST_CRASHES,
+    MOST_FAILURES,
+    CrashLoopError,
+    Drive,
+    Halt,
+    Park,
+    no_halt,
+)
+from executor.store.drives import DriveKind, Due, crashed, due, hand_back, next_wake, release
 from executor.store.errors import StoreError
 from executor.store.store import Store
 from executor.turns import Turns
@@ -43,6 +55,8 @@ class LocalDispatcher:
         self._active: dict[Due, asyncio.Task[None]] = {}
         self._waiting: set[Due] = set()
         self._turns: Turns[Due] = Turns()
+        self._suspects: Turns[Due] = Turns()
+        self._suspected: Due | None = None  # the one that is being driven
         self._again: set[Due] = set()
         self._failures: dict[Due, int] = {}
         self._concurrency = concurrency
@@ -66,12 +80,17 @@ class LocalDispatcher:
             self._again.add(due)
         elif due not in self._waiting:
             self._waiting.add(due)
-            self._turns.add(due.tenant, due, due.rank)
+            turns = self._suspects if due.crashes >= MOST_CRASHES - 1 else self._turns
+            turns.add(due.tenant, due, due.rank)
             self._fill()
 
     async def start(self) -> None:
         """Hand back what a dead process was driving, then drive all that is due."""
         await self._store.write(partial(hand_back, now=self._clock()))
+        for each in await self._store.read(partial(crashed, times=MOST_CRASHES)):
+            message = f"{MOST_CRASHES} processes in a row died while they were driving it"
+            _log.error("%s %s is put aside: %s", each.kind, each.id, message)
+            await self._park(each, CrashLoopError(message))
         self._timer = asyncio.get_running_loop().create_task(self._tick())
 
     async def stop(self) -> None:
@@ -97,6 +116,8 @@ class LocalDispatcher:
         """Begin drives while there is room for them."""
         while not self._stopping and len(self._active) < self._concurrency:
             following = self._turns.next()
+            if following is None and self._suspected is None:
+                following = self._suspected = self._suspects.next()
             if following is None:
                 return
             self._waiting.discard(following)
@@ -120,6 +141,8 @@ class LocalDispatcher:
                 pause = await self._park(what, error)
         finally:
             del self._active[what]
+            if self._suspected == what:
+                self._suspected = None
             if what in self._again:
                 self._again.discard(what)
                 self.submit(what)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 
@@ -20,6 +20,7 @@ from connectors.connector import Call
 from connectors.spec import ActionSpec, Limits
 from executor.check.admit import Accepted, restore
 from executor.check.cedar import Policy
+from executor.dispatch.base import CrashLoopError
 from executor.run import events as e
 from executor.run.commands import (
     Abort,
@@ -35,13 +36,14 @@ from executor.run.commands import (
 )
 from executor.run.decide import decide
 from executor.run.flights import Flights
-from executor.run.perform import Performer, new_event
-from executor.run.quarantine import quarantine
+from executor.run.perform import RESULT_BYTES, Performer, new_event
+from executor.run.quarantine import BROKEN, KILLED, quarantine
 from executor.run.question import question
 from executor.run.slots import Slots
 from executor.run.state import RunState, fold
 from executor.run.verdicts import Outside
 from executor.store import approvals, drives, journal, plans, runs
+from executor.store.blobs import Loaded
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StorePausedError
 from executor.store.journal import NewEvent
@@ -64,6 +66,7 @@ class Machine:
     clock: Callable[[], float] = time.time
     limits_of: Callable[[ActionSpec], Limits | None] = lambda action: action.limits
     lease_ends: Callable[[], float] = lambda: inf  # a reading of `time.monotonic()`
+    result_bytes: int = RESULT_BYTES
     on_change: Callable[[Due], None] = lambda _: None
     _bells: dict[str, asyncio.Event] = field(default_factory=dict)
     slots: Slots = field(default_factory=Slots)
@@ -87,8 +90,9 @@ class Machine:
                 del self._bells[due.id]
 
     async def put_aside(self, due: Due, driver: str, error: Exception) -> None:
-        """Give up a run that breaks its drive, whatever the mistake is."""
-        await quarantine(self.store, due, driver, self.clock())
+        """Give up a run that breaks its drive or kills its process, whatever the mistake is."""
+        code = KILLED if isinstance(error, CrashLoopError) else BROKEN
+        await quarantine(self.store, due, driver, self.clock(), code)
         self.on_change(due)
 
     def halt(self) -> None:
@@ -121,10 +125,12 @@ class _Drive:
             machine.clock,
             machine.limits_of,
             machine.lease_ends,
+            machine.result_bytes,
         )
         self._flights = Flights(machine.slots, claim.tenant, machine.clock)
         self._state = RunState()
         self._seen = 0
+        self._loaded: Loaded = {}  # large values: what is referred to twice is held once
 
     async def run(self) -> None:
         """Go on until there is nothing to do now."""
@@ -332,14 +338,17 @@ class _Drive:
 
         def work(c: Connection) -> tuple[list[journal.StoredEvent], int | None]:
             woken = drives.wake_seq(c, claim)
-            return journal.read(c, claim.tenant, claim.id, after=self._seen, limit=WHOLE), woken
+            found = journal.read(
+                c, claim.tenant, claim.id, after=self._seen, limit=WHOLE, loaded=self._loaded
+            )
+            return found, woken
 
         found, woken = await self._machine.store.read(work)
         if woken is None:
             raise FencedError(f"{claim.id} was taken over")
         if woken != claim.wake_seq:
             self._flights.ask_again()
-        self._claim = Claim(claim.kind, claim.tenant, claim.id, claim.epoch, woken)
+        self._claim = replace(claim, wake_seq=woken)
         if found:
             self._seen = found[-1].seq
             parsed = ((each.at, e.parse_event(each.type, each.v, each.data)) for each in found)

@@ -13,6 +13,7 @@ from math import inf
 
 from pydantic import JsonValue
 
+from connectors.canonical import canonical
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.spec import ActionSpec, CallContext, JsonObject, Limits
@@ -33,6 +34,7 @@ LOOKUP_TIMEOUT_S = 10.0
 LOOK_AGAIN_S, LOOK_AGAIN_MOST_S = 1.0, 1800.0
 LOOK_FOR_S = 24 * 3600.0  # then a person has to find out
 WRITE_AGAIN_S = 0.2
+RESULT_BYTES = 8 * 1024 * 1024  # of one answer, as JSON
 STOPPED_AGAIN_S = 30.0  # when to look whether searches are still stopped
 SPREAD_SHARE, SPREAD_MOST_S = 0.1, 2.0  # those that were told the same time do not come together
 
@@ -52,6 +54,7 @@ class Performer:
     clock: Callable[[], float]
     limits_of: Callable[[ActionSpec], Limits | None] = lambda action: action.limits
     lease_ends: Callable[[], float] = lambda: inf
+    result_bytes: int = RESULT_BYTES
 
     async def perform(
         self, claim: Claim, command: Perform, policy_version: str | None
@@ -154,7 +157,7 @@ class Performer:
             return began + STOPPED_AGAIN_S if blocked.retry_at is None else blocked.retry_at
         context = _context(claim, command, command.key, time.monotonic() + LOOKUP_TIMEOUT_S)
         try:
-            outcome = await self.call(asked, arguments, context)
+            outcome = await self._bounded(asked, arguments, context)
         except ConnectorError as error:
             await self._tell(claim, asked, self._asked(error), error, began)
             if isinstance(error, Refused) and error.kind is Kind.NOT_FOUND:
@@ -210,9 +213,22 @@ class Performer:
         seconds = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
         return self.clock() + (seconds or 0.0)
 
+    async def _bounded(
+        self, action: ActionSpec, arguments: JsonObject, context: CallContext
+    ) -> Outcome:
+        """Call; an answer that is too large to be kept is unusable, whatever it holds."""
+        outcome = await self.call(action, arguments, context)
+        size = len(canonical(outcome.output)) if isinstance(outcome, Applied) else 0
+        if size <= self.result_bytes:
+            return outcome
+        reason = f"the answer has {size:,} bytes; at most {self.result_bytes:,} are kept"
+        if action.is_write:
+            return Unreadable(reason, outcome.request_id)
+        raise Refused(reason, kind=Kind.INTERNAL, request_id=outcome.request_id)
+
     async def _ended(self, command: Perform, context: CallContext) -> e.AttemptEnded:
         try:
-            outcome = await self.call(command.action, command.arguments, context)
+            outcome = await self._bounded(command.action, command.arguments, context)
         except ConnectorError as error:
             state, failure = self._failure(error)
             return e.AttemptEnded(

@@ -13,17 +13,17 @@ from executor.store.attempts import AttemptRow
 from executor.store.drives import Due
 from executor.store.store import Store
 
-CODE = "drive-broken"
+BROKEN, KILLED = "drive-broken", "process-killed"
 _UNKNOWN = ("intent", "uncertain", "applied_pending", "abandoned")
 _HAPPENED = ("applied", "applied_unreadable", "resolved_applied")
 
 
-async def quarantine(store: Store, due: Due, driver: str, now: float) -> None:
+async def quarantine(store: Store, due: Due, driver: str, now: float, code: str = BROKEN) -> None:
     """End a run as quarantined: it sends nothing more, and a person looks at what it had begun."""
-    await store.write(partial(_put_aside, due=due, driver=driver, now=now))
+    await store.write(partial(_put_aside, due=due, driver=driver, now=now, code=code))
 
 
-def _put_aside(c: Connection, due: Due, driver: str, now: float) -> None:
+def _put_aside(c: Connection, due: Due, driver: str, now: float, code: str) -> None:
     claim = drives.claim(c, due, driver, now)
     if claim is None:
         return
@@ -35,14 +35,14 @@ def _put_aside(c: Connection, due: Due, driver: str, now: float) -> None:
     acts = [row for row in writes if undoes(_place(row)) is None and _place(row) not in undone]
     finished = e.RunFinished(
         status="quarantined",
-        code=CODE,
+        code=code,
         standing=sorted({row.step for row in acts if row.state in _HAPPENED}),
         uncertain=sorted({row.step for row in acts if row.state in _UNKNOWN}),
         undone=sorted({place[0] for place in undone if place is not None}),
     )
     journal.append(c, due.tenant, due.id, [new_event(finished)], now, claim=claim)
     approvals.close(c, due.tenant, due.id, "void")
-    drives.end_drive(c, claim, status="quarantined", now=now, code=CODE)
+    drives.end_drive(c, claim, status="quarantined", now=now, code=code)
 
 
 def _place(row: AttemptRow) -> Place:

@@ -2,19 +2,25 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from executor.breaker import Breaker, Evidence, told
 from executor.store import drives
 from executor.store.tables import breakers
 from executor.store.upsert import insert_into
 
+_ONE = select(breakers).where(
+    breakers.c.tenant == bindparam("tenant"), breakers.c.connection == bindparam("connection")
+)
+_LOCKED = _ONE.with_for_update()
+
 
 def read(c: Connection, tenant: str, connection: str) -> Breaker:
     """How it stands; one that may change is locked where the database locks rows."""
-    row = c.execute(_one(tenant, connection)).one_or_none()
+    which = {"tenant": tenant, "connection": connection}
+    row = c.execute(_ONE, which).one_or_none()
     if row is not None and row.state != "closed":
-        row = c.execute(_one(tenant, connection).with_for_update()).one()
+        row = c.execute(_LOCKED, which).one()
     return Breaker() if row is None else _breaker(row)
 
 
@@ -28,7 +34,7 @@ def put(c: Connection, tenant: str, connection: str, now_is: Breaker) -> None:
     """Keep how it stands."""
     values = asdict(now_is)
     c.execute(
-        insert_into(c, breakers)
+        insert_into(c.dialect.name, breakers)
         .values(tenant=tenant, connection=connection, **values)
         .on_conflict_do_update(index_elements=["tenant", "connection"], set_=values)
     )
@@ -44,11 +50,12 @@ def tell(
     because: str,
 ) -> None:
     """Count how a call ended; once the service answers again, what waits for it goes on."""
-    row = c.execute(_one(tenant, connection)).one_or_none()
+    which = {"tenant": tenant, "connection": connection}
+    row = c.execute(_ONE, which).one_or_none()
     if evidence == "answered" and (row is None or _breaker(row).is_clean):
         return
     if row is not None:
-        row = c.execute(_one(tenant, connection).with_for_update()).one()
+        row = c.execute(_LOCKED, which).one()
     before = Breaker() if row is None else _breaker(row)
     after = told(before, evidence, began_at, now, because)
     if after == before:
@@ -56,10 +63,6 @@ def tell(
     put(c, tenant, connection, after)
     if after.state == "closed" and before.state != "closed":
         drives.wake_waiting(c, "service", now, tenant)
-
-
-def _one(tenant: str, connection: str) -> Select[tuple[object, ...]]:
-    return select(breakers).where(breakers.c.tenant == tenant, breakers.c.connection == connection)
 
 
 def _breaker(row: Row[tuple[object, ...]]) -> Breaker:

@@ -33,6 +33,7 @@ class Claim:
     id: str
     epoch: int
     wake_seq: int
+    crashes: int = 0  # processes that died with it, one after the other, without any progress
 
 
 Priority = Literal["high", "normal", "low"]
@@ -47,6 +48,7 @@ class Due:
     tenant: str
     id: str
     rank: int = field(default=tables.NORMAL, compare=False)
+    crashes: int = field(default=0, compare=False)
 
 
 def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
@@ -70,9 +72,11 @@ def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
             waiting_for=None,
             updated_at=now,
         )
-        .returning(table.c.epoch, table.c.wake_seq)
+        .returning(table.c.epoch, table.c.wake_seq, table.c.crashes)
     ).one_or_none()
-    return None if row is None else Claim(due.kind, due.tenant, due.id, row.epoch, row.wake_seq)
+    if row is None:
+        return None
+    return Claim(due.kind, due.tenant, due.id, row.epoch, row.wake_seq, row.crashes)
 
 
 def end_drive(
@@ -98,6 +102,7 @@ def end_drive(
             code=code,
             wake_at=wake_at,
             driver=None,
+            crashes=0,
             updated_at=now,
         )
     )
@@ -193,14 +198,20 @@ def due(c: Connection, now: float) -> list[Due]:
         )
         ready = (
             select(
-                table.c.tenant, table.c.id, table.c.priority, table.c.updated_at, turn.label("turn")
+                table.c.tenant,
+                table.c.id,
+                table.c.priority,
+                table.c.crashes,
+                table.c.updated_at,
+                turn.label("turn"),
             )
             .where(_is_due(table, kind, now))
             .subquery()
         )
         rows = c.execute(select(ready).order_by(ready.c.turn, ready.c.updated_at).limit(MOST_DUE))
         found += [
-            (row.turn, row.updated_at, Due(kind, row.tenant, row.id, row.priority)) for row in rows
+            (row.turn, row.updated_at, Due(kind, row.tenant, row.id, row.priority, row.crashes))
+            for row in rows
         ]
     return [each for _, _, each in sorted(found, key=lambda one: one[:2])]
 
@@ -241,13 +252,38 @@ def pass_on(c: Connection, due: Due, epoch: int) -> None:
     )
 
 
+def note_progress(c: Connection, claim: Claim) -> None:
+    """A call was answered and its answer is kept: whatever killed processes is behind it."""
+    if claim.crashes:
+        table = _TABLES[claim.kind]
+        mine = (table.c.tenant == claim.tenant, table.c.id == claim.id)
+        c.execute(update(table).where(*mine, table.c.epoch == claim.epoch).values(crashes=0))
+
+
+def crashed(c: Connection, times: int) -> list[Due]:
+    """What has killed, or died with, so many processes in a row."""
+    found = []
+    for kind, table in _TABLES.items():
+        rows = c.execute(
+            select(table.c.tenant, table.c.id)
+            .where(table.c.crashes >= times, table.c.driver.is_(None))
+            .where(table.c.status.in_(_CLAIMABLE[kind]))
+        )
+        found += [Due(kind, row.tenant, row.id) for row in rows]
+    return found
+
+
 def hand_back(c: Connection, now: float, driver: str | None = None) -> int:
     """Give back what a dead process was driving, and count it: of a file, all that was driven."""
     return sum(
         c.execute(
             update(table)
             .where(table.c.driver.is_not(None) if driver is None else table.c.driver == driver)
-            .values(**_given_back(table, kind, now), recoveries=table.c.recoveries + 1)
+            .values(
+                **_given_back(table, kind, now),
+                recoveries=table.c.recoveries + 1,
+                crashes=table.c.crashes + 1,
+            )
         ).rowcount
         for kind, table in _TABLES.items()
     )

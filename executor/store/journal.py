@@ -1,20 +1,21 @@
 """The journal: events without gaps, and attempts whose intent is written before the call."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import inf
 
 from sqlalchemy import Connection, func, insert, select
 
 from connectors.spec import JsonObject, Limits
 from executor.check.grant import Grant
-from executor.store import approvals, attempts, permits, runs
+from executor.store import approvals, attempts, blobs, permits, runs
 from executor.store.approvals import Called
 from executor.store.attempts import AttemptRow
-from executor.store.drives import Claim, check_fence
+from executor.store.blobs import Blob, Loaded
+from executor.store.drives import Claim, check_fence, note_progress
 from executor.store.permits import Blocked, Told
 from executor.store.tables import events
-from executor.store.text import to_object, to_text
+from executor.store.text import to_object
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ class StoredEvent:
     type: str
     v: int
     data: JsonObject
+    large: Mapping[str, Blob] = field(default_factory=dict)  # of `data`: what stands elsewhere
 
     def as_json(self) -> JsonObject:
         """The published envelope."""
-        return {
+        told: JsonObject = {
             "run": self.subject,
             "seq": self.seq,
             "at": self.at,
@@ -47,6 +49,9 @@ class StoredEvent:
             "v": self.v,
             "data": self.data,
         }
+        if self.large:
+            told["large"] = {name: each.as_json() for name, each in self.large.items()}
+        return told
 
 
 @dataclass(frozen=True)
@@ -103,39 +108,48 @@ def append(
         for number, each in enumerate(new, start=1)
     ]
     if stored:
-        c.execute(
-            insert(events),
-            [
-                {
-                    "tenant": tenant,
-                    "subject": subject,
-                    "seq": each.seq,
-                    "at": each.at,
-                    "type": each.type,
-                    "v": each.v,
-                    "data": to_text(each.data),
-                }
-                for each in stored
-            ],
-        )
+        c.execute(insert(events), [_row(c, tenant, each) for each in stored])
         _project(c, tenant, subject, new, now)
     return stored
 
 
 def read(
-    c: Connection, tenant: str, subject: str, *, after: int = 0, limit: int = 10_000
+    c: Connection,
+    tenant: str,
+    subject: str,
+    *,
+    after: int = 0,
+    limit: int = 10_000,
+    loaded: Loaded | None = None,
 ) -> list[StoredEvent]:
-    """Events after a place, in order."""
+    """Events after a place, in order; their large values are read only into `loaded`."""
     rows = c.execute(
         select(events)
         .where(events.c.tenant == tenant, events.c.subject == subject, events.c.seq > after)
         .order_by(events.c.seq)
         .limit(limit)
     )
-    return [
-        StoredEvent(row.subject, row.seq, row.at, row.type, row.v, to_object(row.data))
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        data, large = to_object(row.data), blobs.read_refs(row.large)
+        if large and loaded is not None:
+            data = blobs.joined(c, tenant, data, large, loaded)
+        found.append(StoredEvent(row.subject, row.seq, row.at, row.type, row.v, data, large))
+    return found
+
+
+def _row(c: Connection, tenant: str, event: StoredEvent) -> dict[str, object]:
+    text, large = blobs.split(c, tenant, event.data)
+    return {
+        "tenant": tenant,
+        "subject": event.subject,
+        "seq": event.seq,
+        "at": event.at,
+        "type": event.type,
+        "v": event.v,
+        "data": text,
+        "large": blobs.to_refs(large),
+    }
 
 
 def record_intent(c: Connection, claim: Claim, intent: Intent, now: float) -> Blocked | float:
@@ -212,6 +226,7 @@ def record_outcome(
     place = (outcome.step, outcome.iteration, outcome.n)
     if not attempts.is_open(c, claim.tenant, claim.id, *place):
         return []
+    note_progress(c, claim)
     if outcome.told is not None:
         permits.tell(c, claim.tenant, outcome.told, now)
     return append(c, claim.tenant, claim.id, [outcome.event], now)

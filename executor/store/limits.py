@@ -7,7 +7,9 @@ Who gets none is told when to come again. `queue_end` moves on by one interval f
 that a thousand that wait come one after the other, and not all together for the same permit.
 """
 
-from sqlalchemy import Connection, case, select, update
+from functools import cache
+
+from sqlalchemy import Connection, Double, Executable, bindparam, case, select, update
 
 from connectors.spec import Limits
 from executor.store.tables import limits
@@ -23,25 +25,33 @@ def acquire(
         return held_until if held_until > now else None
     interval = allowed.per_s / allowed.rate
     early = (allowed.burst - 1) * interval
-    statement = insert_into(c, limits).values(
-        tenant=tenant, key=key, arrival=now + interval, hold_until=0.0, queue_end=0.0
-    )
-    arrival = limits.c.arrival
+    values = {"tenant": tenant, "key": key, "first": now + interval}
     taken = c.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant", "key"],
-            set_={"arrival": case((arrival > now, arrival), else_=now) + interval},
-            where=(arrival - early <= now) & (limits.c.hold_until <= now),
-        ).returning(limits.c.key)
+        _take(c.dialect.name), values | {"now": now, "interval": interval, "early": early}
     )
     if taken.first() is not None:
         return None
     return _queue(c, tenant, key, interval, early)
 
 
+@cache
+def _take(dialect: str) -> Executable:
+    """Take a permit if there is one: the row comes back only then."""
+    arrival, now = limits.c.arrival, bindparam("now", type_=Double)
+    statement = insert_into(dialect, limits).values(
+        tenant=bindparam("tenant"), key=bindparam("key"), arrival=bindparam("first"),
+        hold_until=0.0, queue_end=0.0,
+    )  # fmt: skip
+    moved = case((arrival > now, arrival), else_=now) + bindparam("interval", type_=Double)
+    is_there = (arrival - bindparam("early", type_=Double) <= now) & (limits.c.hold_until <= now)
+    return statement.on_conflict_do_update(
+        index_elements=["tenant", "key"], set_={"arrival": moved}, where=is_there
+    ).returning(limits.c.key)
+
+
 def hold(c: Connection, tenant: str, key: str, until: float) -> None:
     """Let nothing through before `until`: what Retry-After asked for is never undercut."""
-    statement = insert_into(c, limits).values(
+    statement = insert_into(c.dialect.name, limits).values(
         tenant=tenant, key=key, arrival=0.0, hold_until=until, queue_end=0.0
     )
     c.execute(

@@ -8,11 +8,27 @@ for those that come after it, in whatever run or process.
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_, bindparam, literal, select
 
 from connectors.spec import Limits
-from executor.breaker import Evidence, asked
-from executor.store import breakers, limits, stops
+from executor.breaker import Breaker, Evidence, asked
+from executor.store import breakers, limits, stops, tables
+
+# All that is known of a connection, in one query: most calls need no other one.
+_ONE = select(literal(1).label("one")).subquery()
+_BREAKER = and_(
+    tables.breakers.c.tenant == bindparam("tenant"),
+    tables.breakers.c.connection == bindparam("connection"),
+)
+_LIMIT = and_(
+    tables.limits.c.tenant == bindparam("tenant"),
+    tables.limits.c.key == bindparam("connection"),
+)
+_KNOWN = select(
+    stops.STANDING.scalar_subquery().label("stop"),
+    tables.breakers.c.state,
+    tables.limits.c.hold_until,
+).select_from(_ONE.outerjoin(tables.breakers, _BREAKER).outerjoin(tables.limits, _LIMIT))
 
 
 @dataclass(frozen=True)
@@ -38,15 +54,20 @@ def take(
     c: Connection, tenant: str, connection: str, allowed: Limits | None, now: float, trial_s: float
 ) -> Blocked | None:
     """Take a permit for a call that lasts at most `trial_s`, or say why there is none."""
-    if stops.stands(c, tenant, connection):
+    known = c.execute(_KNOWN, {"tenant": tenant, "connection": connection}).one()
+    if known.stop is not None:
         return Blocked("stop")
-    breaker = breakers.read(c, tenant, connection)
+    is_closed = known.state in (None, "closed")
+    breaker = Breaker() if is_closed else breakers.read(c, tenant, connection)
     allowing = asked(breaker, now, trial_s)
     if allowing is None:
         return Blocked("service", breaker.until)
-    retry_at = limits.acquire(c, tenant, connection, allowed, now)
-    if retry_at is not None:
-        return Blocked("rate_limit", retry_at)
+    if allowed is not None and allowed.rate is not None:
+        retry_at = limits.acquire(c, tenant, connection, allowed, now)
+        if retry_at is not None:
+            return Blocked("rate_limit", retry_at)
+    elif (known.hold_until or 0.0) > now:
+        return Blocked("rate_limit", known.hold_until)
     if allowing != breaker:
         breakers.put(c, tenant, connection, allowing)
     return None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
+from executor.store import blobs
+from executor.store.blobs import Blob
 from executor.store.drives import RANKS, Claim, Due, Priority, wake
 from executor.store.tables import runs
 from executor.store.text import to_text
@@ -32,6 +34,7 @@ class RunRow:
     result: JsonValue
     created_at: float
     updated_at: float
+    large: Blob | None = None  # the result, where it stands elsewhere
 
     @property
     def has_ended(self) -> bool:
@@ -110,11 +113,14 @@ def cancel_mode(c: Connection, tenant: str, run: str) -> str | None:
 
 def set_result(c: Connection, claim: Claim, result: JsonValue) -> None:
     """Keep what the run answers."""
+    text = to_text(result)
+    large = blobs.keep(c, claim.tenant, text) if len(text) > blobs.LARGE else None
+    refs = blobs.to_refs({} if large is None else {"result": large})
     c.execute(
         update(runs)
         .where(runs.c.tenant == claim.tenant, runs.c.id == claim.id)
         .where(runs.c.epoch == claim.epoch)
-        .values(result=to_text(result))
+        .values(result=None if large else text, large=refs)
     )
 
 
@@ -135,4 +141,5 @@ def _row(row: Row[tuple[object, ...]]) -> RunRow:
         None if row.result is None else json.loads(row.result),
         row.created_at,
         row.updated_at,
+        blobs.read_refs(row.large).get("result"),
     )

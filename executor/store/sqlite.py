@@ -6,14 +6,16 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from executor.store.errors import StoreError, StoreFullError, StoreUnavailableError
 from executor.store.lock import FileLock
+from executor.store.tables import events
 
+MOST_BEHIND_S = 48 * 3600.0  # a journal that is farther ahead was written by a wrong clock
 OLDEST = (3, 35)  # the first with RETURNING
 _BUSY_MS = 30_000
 _FULL = (
@@ -111,8 +113,13 @@ class SqliteFile:
         return False
 
     def now(self, connection: Connection) -> float:
-        """The machine's clock: nobody else uses the file."""
-        return time.time()
+        """The machine's clock, but never before what the journal says: a clock was set back."""
+        wall = time.time()
+        newest = connection.execute(
+            select(events.c.at).order_by(text("rowid DESC")).limit(1)
+        ).scalar_one_or_none()
+        is_behind = newest is not None and wall < newest < wall + MOST_BEHIND_S
+        return newest if is_behind and newest is not None else wall
 
     def publish_address(self, address: str) -> None:
         """Write it into the lock file."""

@@ -8,13 +8,21 @@ who stopped what, when and why, and who lifted it, stays.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from executor.store import drives
 from executor.store.drives import Due
 from executor.store.tables import attempts, stops
 
 ALL = ""  # every tenant, or every connection
+STANDING = (
+    select(stops.c.id)
+    .where(stops.c.lifted_at.is_(None))
+    .where(or_(stops.c.tenant == ALL, stops.c.tenant == bindparam("tenant")))
+    .where(or_(stops.c.connection == ALL, stops.c.connection == bindparam("connection")))
+    .limit(1)
+)
+"""A stop in the way of the calls of one tenant's connection."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +71,6 @@ def lift(
     if lifted.rowcount == 0:
         return None
     return drives.wake_waiting(c, "stop", now, None if tenant == ALL else tenant)
-
-
-def stands(c: Connection, tenant: str, connection: str) -> bool:
-    """Whether calls of this connection are stopped."""
-    found = c.execute(
-        select(stops.c.id)
-        .where(stops.c.lifted_at.is_(None))
-        .where(stops.c.tenant.in_((ALL, tenant)), stops.c.connection.in_((ALL, connection)))
-        .limit(1)
-    )
-    return found.first() is not None
 
 
 def listed(c: Connection, tenant: str, *, lifted: bool = False) -> list[StopRow]:

@@ -1,6 +1,7 @@
 """The store: one writer that commits many writes together, and a few readers."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,8 +41,7 @@ class Store:
         """Open `sqlite:///path` or `postgresql://...` and migrate it; raises `StoreError`."""
         backend = backend_of(url)
         opened = await asyncio.to_thread(cls._open, backend)
-        if backend.is_shared:
-            await opened.set_clock()
+        await opened.set_clock()
         return opened
 
     @classmethod
@@ -84,16 +84,19 @@ class Store:
         return await self._answered(done, self._backend.answers_within_s)
 
     def clock(self) -> float:
-        """What time it is for everybody who uses this database, in seconds since the epoch."""
-        return time.monotonic() + self._ahead_s if self.is_shared else time.time()
+        """What time it is for everybody who uses this database, in seconds since the epoch.
+
+        It goes on evenly from what the database said, whatever becomes of the machine's clock.
+        """
+        return time.monotonic() + _slept_s() + self._ahead_s
 
     async def set_clock(self) -> None:
-        """Ask a shared database what time it is."""
+        """Ask the database what time it is."""
         self.note_time(time.monotonic(), await self.read(self._backend.now))
 
     def note_time(self, asked_at: float, told: float) -> None:
         """Set the clock: `told` is the database's time, asked for at a reading of the monotonic."""
-        self._ahead_s = told - asked_at
+        self._ahead_s = told - asked_at - _slept_s()
 
     def database_now(self, c: Connection) -> float:
         """The database's time inside a transaction."""
@@ -136,6 +139,13 @@ class Store:
                 if is_again or not error.connection_invalidated:
                     raise self._backend.error(error) from error
             is_again = True
+
+
+def _slept_s() -> float:
+    """How long the machine was suspended: the monotonic clock stands still meanwhile."""
+    if sys.platform != "linux":
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
 
 
 def backend_of(url: str) -> Backend:

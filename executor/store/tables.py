@@ -31,6 +31,7 @@ def _drive_columns() -> list[Column[object]]:
         Column("epoch", Integer, nullable=False, default=0),
         Column("driver", Text),
         Column("recoveries", Integer, nullable=False, default=0),
+        Column("crashes", Integer, nullable=False, default=0),
         Column("created_at", Double, nullable=False),
         Column("updated_at", Double, nullable=False),
     ]
@@ -90,6 +91,7 @@ runs = Table(
     Column("requester", Text, nullable=False),
     Column("cancel_mode", Text),
     Column("result", Text),
+    Column("large", Text),
     *_drive_columns(),
     Index("runs_due", "status", "wake_at"),
     Index("runs_newest", "tenant", "created_at"),
@@ -106,6 +108,16 @@ events = Table(
     Column("type", Text, nullable=False),
     Column("v", Integer, nullable=False),
     Column("data", Text, nullable=False),
+    Column("large", Text),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("bytes", Integer, nullable=False),
+    Column("content", Text, nullable=False),
 )
 
 attempts = Table(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 Insert = sqlite.Insert | postgresql.Insert
@@ -12,6 +12,6 @@ _INSERT: Mapping[str, Callable[[Table], Insert]] = {
 }
 
 
-def insert_into(c: Connection, table: Table) -> Insert:
+def insert_into(dialect: str, table: Table) -> Insert:
     """An insert that may say what it does where the row is there already."""
-    return _INSERT[c.dialect.name](table)
+    return _INSERT[dialect](table)

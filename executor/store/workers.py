@@ -33,7 +33,7 @@ def renew(c: Connection, worker: str, place: str, lease_s: float, now: float) ->
     require_readable(c)
     values = {"lease_until": now + lease_s}
     c.execute(
-        insert_into(c, workers)
+        insert_into(c.dialect.name, workers)
         .values(id=worker, place=place, started_at=now, **values)
         .on_conflict_do_update(index_elements=["id"], set_=values)
     )

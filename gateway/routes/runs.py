@@ -142,6 +142,7 @@ def shown(row: RunRow) -> JsonObject:
         "code": row.code,
         "wake_at": row.wake_at,
         "result": row.result,
+        "large": row.large.as_json() if row.large else None,
         "recoveries": row.recoveries,
         "created_at": row.created_at,
         "updated_at": row.updated_at,

@@ -16,6 +16,7 @@ from gateway.cli.main import WORDS
 from gateway.routes import (
     actions,
     approvals,
+    blobs,
     connections,
     evidence,
     health,
@@ -39,6 +40,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         actions,
         connections,
         stops,
+        blobs,
         keys,
         health,
     )

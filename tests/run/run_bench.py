@@ -17,7 +17,7 @@ from executor.check.admit import Accepted, to_row
 from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.drive import Machine
-from executor.run.perform import new_event
+from executor.run.perform import RESULT_BYTES, new_event
 from executor.store import approvals, attempts, drives, journal, plans, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.attempts import AttemptRow
@@ -67,6 +67,8 @@ class Bench:
         self.changes: list[Due] = []
         self.on_change: Callable[[Due], None] = self.changes.append
         self.limits: Limits | None = None  # what the operator says of the connection
+        self.result_bytes = RESULT_BYTES
+        self.clock: Callable[[], float] = time.time
         self.machine = self.new_machine()
         self._count = 0
         self._drives: list[asyncio.Task[None]] = []
@@ -81,6 +83,8 @@ class Bench:
             key_secret=b"secret",
             on_change=lambda due: self.on_change(due),
             limits_of=lambda action: self.limits or action.limits,
+            result_bytes=self.result_bytes,
+            clock=self.clock,
         )
 
     async def add(self, accepted: Accepted) -> Due:

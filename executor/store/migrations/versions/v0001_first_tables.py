@@ -71,6 +71,15 @@ _STATEMENTS = (
     )
     """,
     """
+    CREATE TABLE blobs (
+        tenant TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        content TEXT NOT NULL,
+        PRIMARY KEY (tenant, digest)
+    )
+    """,
+    """
     CREATE TABLE events (
         tenant TEXT NOT NULL,
         subject TEXT NOT NULL,
@@ -79,6 +88,7 @@ _STATEMENTS = (
         type TEXT NOT NULL,
         v INTEGER NOT NULL,
         data TEXT NOT NULL,
+        large TEXT,
         PRIMARY KEY (tenant, subject, seq)
     )
     """,
@@ -188,6 +198,7 @@ _STATEMENTS = (
         epoch INTEGER NOT NULL,
         driver TEXT,
         recoveries INTEGER NOT NULL,
+        crashes INTEGER NOT NULL,
         created_at DOUBLE PRECISION NOT NULL,
         updated_at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, id)
@@ -203,6 +214,7 @@ _STATEMENTS = (
         requester TEXT NOT NULL,
         cancel_mode TEXT,
         result TEXT,
+        large TEXT,
         priority INTEGER NOT NULL,
         status TEXT NOT NULL,
         waiting_for TEXT,
@@ -212,6 +224,7 @@ _STATEMENTS = (
         epoch INTEGER NOT NULL,
         driver TEXT,
         recoveries INTEGER NOT NULL,
+        crashes INTEGER NOT NULL,
         created_at DOUBLE PRECISION NOT NULL,
         updated_at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, id),

@@ -1,0 +1,121 @@
+"""What stands around every call, beside the yardstick of one bare intent.
+
+    .venv/bin/python -m benchmarks.calls
+
+The yardstick is an intent that is written without asking for a permit: the fence, the open
+attempt, the row and the event. Everything happens in one transaction of a SQLite file, so no
+figure holds an fsync; the last line says what one is on this disk, for intents that each wait for
+their own commit. Medians of interleaved rounds; ratios hold on other machines, times do not.
+"""
+
+import asyncio
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from connectors.spec import Limits
+from executor.breaker import Breaker
+from executor.store import attempts, breakers, drives, journal, permits, plans, runs, stops
+from executor.store.attempts import AttemptRow
+from executor.store.drives import Claim, Due
+from executor.store.journal import NewEvent
+from executor.store.permits import Told
+from executor.store.stops import StopRow
+from executor.store.store import Store
+
+TENANT, RUN, CONNECTION = "main", "run_a", "payments"
+ROUNDS, CALLS = 9, 400
+WIDE = Limits(rate=1e6, per_s=1, burst=1_000_000)
+_numbers = itertools.count(1)
+
+
+def bare(c: Connection, claim: Claim, now: float) -> None:
+    """An intent as it is written, without its permit."""
+    n = next(_numbers)
+    drives.check_fence(c, claim)
+    attempts.may_begin(c, claim, "pay", str(n), 1, "keyed")
+    row = AttemptRow(
+        "pay", str(n), 1, claim.epoch, f"{CONNECTION}.charge", "keyed", "KEY", "sha256:0", None,
+        "intent", now + 30, now, None,
+    )  # fmt: skip
+    attempts.add(c, claim, row, "sha256:0", "v1")
+    told = {"step": "pay", "iteration": str(n), "n": 1, "arguments": {"amount": "18.50"}}
+    journal.append(c, TENANT, RUN, [NewEvent("intent.recorded", {**told})], now)
+
+
+def permit(allowed: Limits | None) -> Callable[[Connection, Claim, float], None]:
+    """What is asked before each of them."""
+
+    def ask(c: Connection, _: Claim, now: float) -> None:
+        blocked = permits.take(c, TENANT, CONNECTION, allowed, now, 30.0)
+        assert blocked is None
+
+    return ask
+
+
+def told(c: Connection, _: Claim, now: float) -> None:
+    """What is kept after a call that was answered."""
+    permits.tell(c, TENANT, Told(CONNECTION, "answered", now), now)
+
+
+async def main() -> None:
+    """Measure in rounds, one of each kind after the other."""
+    kinds = {
+        "bare intent": bare,
+        "permit, no limits": permit(None),
+        "permit, with a rate": permit(WIDE),
+        "outcome told to the breaker": told,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        store = await Store.open(f"sqlite:///{Path(folder) / 'bench.db'}")
+        claim = await store.write(_fill)
+        found: dict[str, list[float]] = {name: [] for name in kinds}
+        for _ in range(ROUNDS):
+            for name, work in kinds.items():
+                found[name].append(await store.write(lambda c, work=work: _cpu_s(c, claim, work)))
+        synced = await _synced(store, claim)
+        await store.close()
+    yardstick = statistics.median(found["bare intent"])
+    for name, times in found.items():
+        middle = statistics.median(times)
+        print(f"{name:<30} {middle * 1e6:8.1f} us  {middle / yardstick:5.2f} of a bare intent")
+    print(f"{'bare intent with its commit':<30} {synced * 1e6:8.1f} us  wall, one at a time")
+
+
+def _fill(c: Connection) -> Claim:
+    """A run that is being driven, and rows of other tenants that have to be passed by."""
+    now = time.time()
+    plans.add(c, plans.PlanRow(TENANT, "pln_a", "sha256:0", "r", None, {"language": 1}, now))
+    runs.create(c, tenant=TENANT, run=RUN, plan="pln_a", requester="r", now=now)
+    for number in range(100):
+        stops.add(c, StopRow(f"other_{number}", f"stop_{number}", "", "r", "x", now))
+        breakers.put(c, f"other_{number}", CONNECTION, Breaker("open", 5, now + 60))
+    breakers.put(c, TENANT, CONNECTION, Breaker())
+    claim = drives.claim(c, Due("run", TENANT, RUN), "bench", now)
+    assert claim is not None
+    return claim
+
+
+def _cpu_s(c: Connection, claim: Claim, work: Callable[[Connection, Claim, float], None]) -> float:
+    now, began = time.time(), time.thread_time()
+    for _ in range(CALLS):
+        work(c, claim, now)
+    return (time.thread_time() - began) / CALLS
+
+
+async def _synced(store: Store, claim: Claim) -> float:
+    times = []
+    for _ in range(50):
+        began = time.perf_counter()
+        await store.write(lambda c: bare(c, claim, time.time()))
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
