@@ -54,7 +54,8 @@ class Seed:
     @cached_property
     def actions(self) -> dict[str, tuple[Node, Node | None]]:
         """The declared schemas of everything that may be called."""
-        known = [*self.catalog, *(each.action for each in FUNCTIONS.values())]
+        functions = (each.action for each in FUNCTIONS.values() if each.takes is None)
+        known = [*self.catalog, *functions]
         return {each.name: (each.input_schema, each.output_schema) for each in known}
 
     @cached_property
@@ -509,12 +510,16 @@ MUTATIONS: dict[str, tuple[Mutation, frozenset[str]]] = {
 
 
 def seeds_of(data: Path | None) -> list[Seed]:
-    """Every plan to start from, as far as it is accepted."""
+    """Every plan to start from, as far as it is accepted.
+
+    The oracle knows neither playbooks nor `fn.typed`: those plans have properties of their own.
+    """
     found = [*suite_seeds(), *(data_seeds(data) if data else ())]
     return [
         seed
         for seed in found
-        if isinstance(plan := parse_plan(json.dumps(seed.plan)), Plan)
+        if all(each["action"] in seed.actions for each in seed.plan.get("steps", []))
+        and isinstance(plan := parse_plan(json.dumps(seed.plan)), Plan)
         and isinstance(admit(plan, seed.context), Accepted)
     ]
 

@@ -3,7 +3,10 @@
 Nothing of `executor` is used here. A plan is JSON, a type is a JSON Schema without references,
 and whether a value of one type can be one of another is found by making examples of both and
 asking a validator. Wherever a schema leaves something open nothing is said, as in admission.
-What a step on a circle gives, or one after it, is taken for open too.
+What a step on a circle gives is what its action declares; a function there gives anything.
+
+A format that no standard names is a kind: of its values it is said that they bear its name, and
+those that bear another are none of it. A text that bears none may be of any.
 """
 
 import itertools
@@ -35,6 +38,15 @@ _TEXTS += [
     "some words",
     "00:10:00Z",
 ]
+_KIND = "kind:"
+# What JSON Schema and the registry of OpenAPI's formats list.
+_STANDARD_FORMATS = set(
+    """base64url binary byte char commonmark date date-time decimal decimal128 double double-int
+    duration email float hostname html http-date idn-email idn-hostname int16 int32 int64 int8 ipv4
+    ipv6 iri iri-reference json-pointer media-range password regex relative-json-pointer sf-binary
+    sf-boolean sf-decimal sf-integer sf-string sf-token time uint16 uint32 uint64 uint8 unixtime uri
+    uri-reference uri-template uuid""".split()
+)
 _PRINTABLE: Node = {"type": ["string", "number", "boolean"]}
 _ANYTHING = [None, True, 0, 0.5, *_TEXTS[:4], [], {}, ["a"], {"a": 1}]
 
@@ -272,7 +284,22 @@ def _members(node: Node) -> Node:
 
 @lru_cache(maxsize=20_000)
 def _validator(text: str) -> jsonschema_rs.Validator:
-    return jsonschema_rs.Draft202012Validator(text, validate_formats=True)
+    named = {name: _bears(name) for name in _formats(json.loads(text)) - _STANDARD_FORMATS}
+    return jsonschema_rs.Draft202012Validator(text, validate_formats=True, formats=named)
+
+
+def _bears(kind: str) -> Callable[[str], bool]:
+    return lambda text: not text.startswith(_KIND) or text.startswith(f"{_KIND}{kind}:")
+
+
+def _formats(node: Any) -> set[str]:
+    """Every format that a schema names anywhere; one too many does no harm."""
+    if isinstance(node, list):
+        return {name for each in node for name in _formats(each)}
+    if not isinstance(node, dict):
+        return set()
+    own = {node["format"]} if isinstance(node.get("format"), str) else set()
+    return own | {name for each in node.values() for name in _formats(each)}
 
 
 def fits(value: Any, node: Node) -> bool:
@@ -353,7 +380,9 @@ def examples(node: Node, depth: int = 0) -> list[Any]:
 def _examples_of(kind: str, node: Node, depth: int) -> list[Any]:
     match kind:
         case "string":
-            least = node.get("minLength", 0)
+            least, named = node.get("minLength", 0), node.get("format", "date")
+            if named not in _STANDARD_FORMATS:
+                return [f"{_KIND}{named}:" + "x" * size for size in (1, least)]
             return [*_TEXTS, "x" * least, "7" * max(least, 1)]
         case "integer" | "number":
             bounds = [node[key] for key in ("minimum", "maximum") if key in node]
@@ -449,6 +478,23 @@ class _Reading:
             self.found.add("cycle")
         for step_id in placed:
             self.given[step_id] = self._gives(self.first[step_id])
+        self._circles()
+
+    def _circles(self) -> None:
+        """What steps give that never run, where they need nothing for it that is not known."""
+        left = [step for name, step in self.first.items() if name not in self.given]
+        declared = [s for s in left if s.get("each") is None and not s["action"].startswith("fn.")]
+        while declared:
+            self.given |= {step["id"]: self._gives(step) for step in declared}
+            left = [step for step in left if step["id"] not in self.given]
+            declared = [
+                step
+                for step in left
+                if all(
+                    root in self.given or root not in self.first
+                    for root in (_split(ref)[0] if ref else "" for ref, _ in _refs_in(step))
+                )
+            ]
 
     def _look_at(self, step: Any) -> None:
         action = self._action(step)

@@ -18,7 +18,7 @@ from executor.fn import FUNCTIONS
 from executor.fn.extract import EXTRACT, UnboundedError, require_bounds
 from executor.plan.assemble import assemble
 from executor.plan.compose import is_small, object_of, tuple_of
-from executor.plan.graph import Graph, graph, order
+from executor.plan.graph import Graph, data_sources, graph, order
 from executor.plan.model import Arg, JsonArg, Plan, RefArg, Step, TextArg, ValueArg
 from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_plan, split_pointer
 from executor.plan.types import (
@@ -85,6 +85,8 @@ class Analysis:
         self._results: dict[str, Type] = {}
         for step_id in self.order:
             self._results[step_id] = self._result_type(self.by_id[step_id])
+        if len(self.order) < len(self.by_id):
+            self._look_at_circles()
 
     @cached_property
     def graph(self) -> Graph:
@@ -228,6 +230,17 @@ class Analysis:
             return None
         ref = parse_ref(step.each)
         return self.by_id.get(ref.root) if not ref.tokens else None
+
+    def _look_at_circles(self) -> None:
+        """What waits for itself never runs; what its action declares is known all the same."""
+        left = [step for step in self.by_id.values() if step.id not in self._results]
+        ready = [step for step in left if step.each is None and not step.action.startswith("fn.")]
+        while ready:
+            for step in ready:
+                self._results[step.id] = self._result_type(step)
+            left = [step for step in left if step.id not in self._results]
+            known = self._results.keys()
+            ready = [step for step in left if data_sources(step) & self.by_id.keys() <= known]
 
     def _result_type(self, step: Step) -> Type:
         one = self._one_result(step)

@@ -1,7 +1,8 @@
 """Whether every value of one type is valid for another: yes, no, or not known.
 
 *Yes* never lets a value through that is not valid; *no* means that no value ever is; anything
-else is *unknown* and becomes a guard on the real value. So every rule errs to unknown.
+else is *unknown* and becomes a guard on the real value. So every rule errs to unknown. One rule is
+about names: two formats that no standard knows are two kinds, and of no value both.
 
 The algorithm: a source that lists its values is checked value by value; a source that may be
 one of several types must pass with each; a target is a conjunction of its type, its keywords

@@ -174,7 +174,21 @@ NODE = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["n
 @pytest.mark.parametrize(
     ("source", "target", "expected"),
     [
-        # Formats are names: the same one, one that excludes it, or nobody knows.
+        # Formats are names: the same one, one that excludes it, or nobody knows. One that no
+        # standard names is a kind, and what is of another kind is none of it.
+        ({"type": "string", "format": "audio"}, {"type": "string", "format": "image"}, NO),
+        ({"type": "string", "format": "audio"}, {"type": "string", "format": "audio"}, YES),
+        ({"type": "string", "format": "audio"}, TEXT, YES),
+        (TEXT, {"type": "string", "format": "audio"}, UNKNOWN),
+        ({"const": "song"}, {"type": "string", "format": "audio"}, YES),
+        ({"type": "string", "format": "audio"}, {"type": "string", "format": "hostname"}, UNKNOWN),
+        ({"type": "string", "format": "audio"},
+         {"anyOf": [{"type": "string", "format": "image"}, {"type": "null"}]}, NO),
+        ({"type": "string", "format": "decimal"}, {"type": "string", "format": "int64"}, UNKNOWN),
+        (DATE, {"type": "string", "format": "uri"}, NO),
+        ({"type": "string", "format": "uri"}, {"type": "string", "format": "uuid"}, NO),
+        (MAIL, {"type": "string", "format": "uri"}, UNKNOWN),
+        ({"type": "string", "format": "ipv6"}, {"type": "string", "format": "uri"}, UNKNOWN),
         (DATE, DATE, YES),
         (DATE, MAIL, NO),
         (DATE, {"format": "shoe-size"}, UNKNOWN),
@@ -187,7 +201,7 @@ NODE = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["n
         *(
             ({"type": "string", "format": one}, {"type": "string", "format": other}, NO)
             for one, other in combinations(
-                ("date", "date-time", "email", "uuid", "ipv4", "ipv6"), 2
+                ("date", "date-time", "time", "duration", "email", "uuid", "ipv4", "ipv6"), 2
             )
         ),
         # Patterns and names of members: the same one, or nobody knows.

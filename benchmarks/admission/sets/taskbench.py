@@ -5,9 +5,9 @@ link is a reference: into an input of the right kind while one is free, else an 
 A link to nothing that the plan has is referred to from the answer, the one other place that
 names steps. Literal arguments have no declared type and are left out; so no input is required.
 
-A text is a string, a medium an object that says what it is. What is expected is computed here,
-from names, kinds and a naive search for circles. A clash of types has to be told unless there is
-a circle: what steps on one give is not looked at before it is broken.
+Texts, images, audio and video are strings, and what they are is their format. What is expected is
+computed here, from names, kinds and a naive search for circles; a clash of kinds has to be told on
+a circle, too.
 """
 
 import json
@@ -120,7 +120,7 @@ def _defects(nodes: list[str], links: list[Link], tools: dict[str, _Tool]) -> se
     inside = [link for link in links if link[0] in nodes and link[1] in nodes]
     if any(_reaches(target, source, inside) for source, target in inside):
         found.add("cycle")
-    elif any(_clash(source, target, tools) for source, target in inside):
+    if any(_clash(source, target, tools) for source, target in inside):
         found.add("type-mismatch")
     return found
 
@@ -147,9 +147,7 @@ def _inputs(tool: _Tool) -> list[tuple[str, str]]:
 def _kind(kind: str | None) -> JsonObject:
     if kind is None:
         return {"type": "null"}
-    if kind == "text":
-        return {"type": "string"}
-    return {"type": "object", "properties": {"medium": {"const": kind}}, "required": ["medium"]}
+    return {"type": "string", "format": kind}
 
 
 SETS = [DataSet("taskbench", load)]
