@@ -128,7 +128,8 @@ def _is_step(step: Any) -> bool:
         isinstance(step, dict)
         and step.keys() <= _STEP
         and isinstance(step.get("id"), str)
-        and re.fullmatch(r"[a-z][a-z0-9_]{0,39}", step["id"]) is not None
+        and re.fullmatch(r"[a-z][a-z0-9_]{0,39}(\.[a-z][a-z0-9_]{0,39}){0,5}", step["id"])
+        is not None
         and isinstance(step.get("action"), str)
         and isinstance(step.get("why", ""), str)
         and isinstance(step.get("each"), str | None)
@@ -450,7 +451,8 @@ class _Reading:
 
     def codes(self) -> set[str]:
         ids = [step["id"] for step in self.steps]
-        if len(set(ids)) < len(ids) or _RESERVED & set(ids):
+        is_part = any(each.startswith(f"{other}.") for each in ids for other in ids)
+        if len(set(ids)) < len(ids) or _RESERVED & set(ids) or is_part:
             self.found.add("duplicate-id")
         self._order()
         for step in self.steps:
