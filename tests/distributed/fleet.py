@@ -13,10 +13,11 @@ from typing import Any
 
 from servers import Server
 from shop_world import STEPS, TENANT, accepted, connections, create, effects, registry_of
+from sqlalchemy import select
 
 from executor.dispatch.dbos import DbosQueue
 from executor.dispatch.distributed import DistributedDispatcher
-from executor.store import runs
+from executor.store import runs, tables
 from executor.store.runs import RunRow
 from executor.store.store import Store
 
@@ -128,6 +129,11 @@ class Office:
             )
             self.dispatcher.submit(due)
         return names
+
+    async def drivers(self) -> list[str]:
+        """Who drives the runs that are being driven."""
+        driven = select(tables.runs.c.driver).where(tables.runs.c.status == "running")
+        return await self.store.read(lambda c: [str(each) for each in c.execute(driven).scalars()])
 
     async def rows(self, names: Sequence[str]) -> list[RunRow]:
         return await self.store.read(
