@@ -1,15 +1,22 @@
 """One shop and one process to fork from for all trials; the figures are told at the end."""
 
+import asyncio
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trials
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "examples" / "shop"))
-from start import start_shop
+from executor.store.store import Store
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "examples" / "shop"), str(ROOT / "tests" / "store")]
+import servers  # noqa: E402
+from start import start_shop  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +27,34 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def crashes(shop: Any) -> Iterator[trials.Crashes]:
-    with trials.crashes(shop) as found:
-        yield found
+    """Trials in files, or on a server: `LAMGATE_CRASH_DATABASE` is its address, or `own`."""
+    database = os.environ.get("LAMGATE_CRASH_DATABASE")
+    if not database:
+        with trials.crashes(shop, trials.in_a_file) as found:
+            yield found
+        return
+    why = servers.missing() if database == "own" else None
+    if why:
+        pytest.skip(why)
+    where = servers.server() if database == "own" else nullcontext(servers.Server(database))
+    with where as server:
+        template = asyncio.run(_prepared(server))
+        with trials.crashes(shop, lambda _: server.new_database(template)) as found:
+            yield found
+
+
+async def _prepared(server: servers.Server) -> str:
+    """A database with all tables, the queue's too, that others are copied from."""
+    from executor.dispatch.dbos import DbosQueue
+
+    async def nothing(_: object) -> None: ...
+
+    url = server.new_database()
+    await (await Store.open(url)).close()
+    queue = DbosQueue(url, "nobody", 0)
+    await queue.open(nothing)
+    await queue.leave(0)
+    return url.rpartition("/")[2]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,6 +134,7 @@ class Crashes:
 
     shop: Any
     zygote: "subprocess.Popen[str]"
+    new_database: Callable[[Path], str]
     made: int = field(default=0)
 
     def trial(self, effect: str, point: str, folder: Path) -> Verdict:
@@ -203,6 +204,7 @@ class Crashes:
         notes = [{"order_id": "1043", "text": f"{which} {mark}"} for which in ("first", "last")]
         return {
             "folder": str(folder),
+            "database": self.new_database(folder),
             "plan": {
                 "steps": [
                     _step("first", "orders.create_note", notes[0]),
@@ -302,8 +304,13 @@ def _log(folder: Path, life: str) -> str:
     return file.read_text()[-3000:] if file.exists() else "no log"
 
 
+def in_a_file(folder: Path) -> str:
+    """A database of its own for a trial."""
+    return f"sqlite:///{folder / 'lamgate.db'}"
+
+
 @contextmanager
-def crashes(shop: Any) -> Iterator[Crashes]:
+def crashes(shop: Any, new_database: Callable[[Path], str]) -> Iterator[Crashes]:
     """Everything that trials need, loaded once."""
     process = subprocess.Popen(
         [sys.executable, str(HERE / "mortal.py")],
@@ -316,7 +323,7 @@ def crashes(shop: Any) -> Iterator[Crashes]:
     assert process.stdin is not None
     assert process.stdout.readline() == "ready\n"
     try:
-        yield Crashes(shop, process)
+        yield Crashes(shop, process, new_database)
     finally:
         process.stdin.close()
         process.wait(10)
