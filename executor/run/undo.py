@@ -170,7 +170,8 @@ class Saga:
         if decision is None or not decision.parallel:
             return False
         # What policy is told of the run is true only if nothing else changes it meanwhile.
-        return not self.outside.policy.slice_of(self._action(decision)).asks_of_run
+        policies = self.outside.policy.slice_of(self._action(decision))
+        return not (policies.asks_of_run or policies.reads)
 
     def _happened_at(self, place: Place) -> int:
         return max(each.settled for each in self.state.attempts[place])
@@ -284,15 +285,20 @@ class Compensation(Instance):
             at: Label(found.integrity, None if found.readers is None else frozenset(found.readers))
             for at, found in self.decision.labels.items()
         }
-        asks = self.outside.policy.slice_of(self.action).asks_of_run
+        policies = self.outside.policy.slice_of(self.action)
         target = (self.step.id, self.iteration)
         so_far = self.around.tally.so_far
+        read, stale = (
+            so_far.read_of(target, self.action, self.arguments) if policies.reads else ({}, {})
+        )
         return PolicyQuestion(
             principal=self.accepted.principal,
             action=self.action,
             arguments=self.arguments,
             labels=labels,
-            run=so_far.besides(target, self.action, self.arguments) if asks else {},
+            run=so_far.besides(target, self.action, self.arguments) if policies.asks_of_run else {},
+            read=read,
+            stale=stale,
             approvals=approvals,
         )
 
