@@ -2,7 +2,7 @@
 
 The machine keeps a record of its own of what was shown and who said what, and judges by it every
 payment that the bank made. Rules that are broken by hand, one at a time, must be found by it.
-`LAMGATE_APPROVAL_SEQUENCES` says how many sequences are played.
+`LAMGATE_APPROVAL_SEQUENCES` says how many sequences are played; above 1,000 every rule is broken.
 """
 
 import inspect
@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from executor.check import envelope, narrowing
-from executor.run import gates, state
+from executor.run import gates
 from executor.store import approvals
 
-SEQUENCES = int(os.environ.get("LAMGATE_APPROVAL_SEQUENCES", "150"))
+SEQUENCES = int(os.environ.get("LAMGATE_APPROVAL_SEQUENCES", "60"))
 STEPS = 12
 KNOWN, LATE = {"to": "b", "amount": 10}, "price"
 
@@ -260,6 +260,7 @@ class Broken:
     function: str
     old: str
     new: str
+    found: str  # what the machine says of it
 
     def break_(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put the changed function in its place, in memory."""
@@ -273,30 +274,36 @@ class Broken:
 
 
 BROKEN = (
-    Broken("the requester decides", approvals, "decide", "by.id == row.requester", "False"),
-    Broken("anybody decides", approvals, "decide", "row.role not in by.roles", "False"),
-    Broken("a late yes counts", approvals, "decide", "row.expires_at <= now", "False"),
-    Broken("a cancel leaves questions open", approvals, "_is_over", "is not None", "is False"),
-    Broken("one yes is a quorum", approvals, "decide", ">= row.quorum", ">= 1"),
-    Broken("a no is forgotten", gates, "said_no", "match gate.ruling:", "match None:"),
-    Broken("a changed text does not matter", gates.Gatekeeper, "_is_as_asked",
-           "asking <= set(opened.policy_texts)", "True"),
+    Broken("the requester decides", approvals, "decide", "by.id == row.requester", "False", "403"),
+    Broken("anybody decides", approvals, "decide", "row.role not in by.roles", "False", "403"),
+    Broken("one yes is a quorum", approvals, "decide", ">= row.quorum", ">= 1",
+           "without a valid approval"),
     Broken("a yes covers other arguments", gates.Gatekeeper, "judge",
-           "each.opened.args_hash == shown.args_hash", "True"),
+           "each.opened.args_hash == shown.args_hash", "True", "without a valid approval"),
+    Broken("a late yes counts", approvals, "decide", "row.expires_at <= now", "False", "too late"),
+    Broken("a cancel leaves questions open", approvals, "_is_over", "is not None", "is False",
+           "after the run was cancelled"),
+    Broken("a no is forgotten", gates, "said_no", "match gate.ruling:", "match None:",
+           "is_refused"),
+    Broken("a changed text does not matter", gates.Gatekeeper, "_is_as_asked",
+           "asking <= set(opened.policy_texts)", "True", "without a valid approval"),
     Broken("a denial is not looked at", gates.Gatekeeper, "judge",
-           'judgement.verdict in ("deny", "unknown")', "False"),
+           'judgement.verdict in ("deny", "unknown")', "False", "against a policy"),
     Broken("every value is in its band", envelope.Band, "holds", "match self.kind:",
-           "match 'any':"),
+           "match 'any':", "without a valid approval"),
     Broken("what was left out stays in", narrowing, "narrowed",
-           "each.step not in new.without", "True"),
-    Broken("a cancel is not folded", state, "_apply", "replace(state, cancelled=event)", "state"),
+           "each.step not in new.without", "True", "without a valid approval"),
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("broken", BROKEN, ids=lambda each: each.name.replace(" ", "-"))
+# Every night all of them are broken, every day the first few.
+@pytest.mark.parametrize(
+    "broken",
+    BROKEN if SEQUENCES > 1000 else BROKEN[:3],
+    ids=lambda each: each.name.replace(" ", "-"),
+)
 def test_a_broken_rule_is_found(broken: Broken, monkeypatch: pytest.MonkeyPatch) -> None:
     broken.break_(monkeypatch)
 
-    with pytest.raises(BaseException) as found:
-        _play(400, Phase.generate)
-    assert found.type is not KeyboardInterrupt
+    with pytest.raises(AssertionError, match=broken.found):
+        _play(1000, Phase.generate)

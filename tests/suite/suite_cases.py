@@ -12,6 +12,7 @@ from executor.check.admit import AdmissionContext, Inputs, Rejected, Verdict, ad
 from executor.check.budgets import Budgets
 from executor.check.bulk import read_catalog
 from executor.check.cedar import Policy
+from executor.check.certificate import Options
 from executor.check.parse import parse_plan
 from executor.check.playbook import Playbook, read_playbook
 
@@ -93,6 +94,7 @@ def context(given: dict[str, Any]) -> AdmissionContext:
         seal_key=SEAL_KEY,
         lift_role=given.get("lift_role", "approver"),
         budgets=Budgets.model_validate(given.get("budgets", {})),
+        options=Options.model_validate(given.get("options", {})),
         playbooks={each.action: each for each in map(playbook, given.get("playbooks", ()))},
     )
 

@@ -10,6 +10,7 @@ from suite_cases import Case, catalog, suite, verdict_of
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec
 from executor.check.admit import Accepted, Questions, Rejected, tool_changes
+from executor.check.envelope import Band
 from executor.check.violation import CODES, Violation
 from executor.plan.render import render
 
@@ -18,7 +19,7 @@ EXPLAINED = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
 KNOWN = {
     "name", "why", "given", "plan", "text", "accepted", "violations", "questions", "unable",
     "standings", "guards", "approvals", "quorums", "labels", "results",
-    "candidates", "digest", "changed", "policies", "rendered", "steps",
+    "envelopes", "candidates", "digest", "changed", "policies", "rendered", "steps",
 }  # fmt: skip
 
 
@@ -84,8 +85,21 @@ def _check_certificate(verdict: Accepted, expected: dict[str, Any]) -> None:
         assert [each.step for each in certificate.steps] == expected["steps"]
     if "rendered" in expected:
         assert render(verdict.plan).splitlines() == expected["rendered"]
+    for role, steps in expected.get("envelopes", {}).items():
+        (envelope,) = [each for each in certificate.envelopes if each.role == role]
+        found = {
+            each.step: {"calls": each.calls} | {band.at: _shown(band) for band in each.bands}
+            for each in envelope.steps
+        }
+        assert found == steps
+    if "envelopes" in expected:
+        assert {each.role for each in certificate.envelopes} == expected["envelopes"].keys()
     if "changed" in expected:
         _check_changes(verdict, expected["changed"])
+
+
+def _shown(band: Band) -> Any:
+    return [*band.values] if band.kind == "values" else band.kind
 
 
 def _check_changes(verdict: Accepted, changed: dict[str, Any]) -> None:
