@@ -154,7 +154,6 @@ class World:
 
     def _begin_process(self) -> None:
         """What a start builds: nothing of it is kept but the store."""
-        catalog = Catalog(ActionSpec.model_validate(each) for each in (PAY, READ))
         notices = Notices()
         machine = Machine(
             store=self.store, call=self._call, policy_of=lambda _: self.policy,
@@ -162,14 +161,9 @@ class World:
         )  # fmt: skip
         self.dispatcher = LocalDispatcher(self.store, clock=lambda: self.now)
         self.dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
-        offerings = Offerings(
-            lambda: catalog, None, {},
-            lambda found: Admission(
-                found, self.policy, SEAL, "approver", Budgets(), lambda: self.now
-            ),
-        )  # fmt: skip
         gateway = Gateway(
-            settings=Settings(), store=self.store, registry=Registry({}), offerings=offerings,
+            settings=Settings(), store=self.store, registry=Registry({}),
+            offerings=self._offerings(Options()),
             policy=self.policy, planners=frozenset(), dispatcher=self.dispatcher,
             machine=machine, notices=notices, operator_key="", clock=lambda: self.now,
         )  # fmt: skip
@@ -177,6 +171,17 @@ class World:
             self.app.state.gateway = gateway
         else:
             self.app = create_app(gateway)
+
+    def _offerings(self, options: Options) -> Offerings:
+        """What may be planned, under the rules of now."""
+        catalog = Catalog(ActionSpec.model_validate(each) for each in (PAY, READ))
+
+        def admission(found: Catalog) -> Admission:
+            return Admission(
+                found, self.policy, SEAL, "approver", Budgets(), lambda: self.now, options=options
+            )
+
+        return Offerings(lambda: catalog, None, {}, admission)
 
     async def _call(
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
@@ -200,11 +205,8 @@ class World:
 
     async def start(self, plan: dict[str, Any], *, envelope: bool) -> str:
         """Have a plan accepted under the rules of now, and run it."""
-        gateway = self.app.state.gateway
-        admission = replace(
-            gateway.admission, policy=self.policy, options=Options(envelope=envelope)
-        )
-        self.app.state.gateway = replace(gateway, admission=admission)
+        offerings = self._offerings(Options(envelope=envelope))
+        self.app.state.gateway = replace(self.app.state.gateway, offerings=offerings)
         body = {"plan": plan, "request": "pay a 10 and b and c 30"}
         made = await self.post("requester", "/v1/plans", body)
         assert made.status_code == 201, made.text
