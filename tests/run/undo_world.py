@@ -17,7 +17,7 @@ from executor.run.state import Place, undo_place, undoes
 NAMES = (
     *(f"shop.{effect}_by_{by}" for effect in WRITES for by in TAKERS),
     "shop.safe", "shop.safe", "shop.beside", "shop.beside", "shop.beside", "shop.brief",
-    "shop.pivot", "shop.final", "shop.blind", "shop.read", "shop.lookup",
+    "shop.pivot", "shop.pivot", "shop.pivot", "shop.final", "shop.blind", "shop.read", "shop.lookup",
 )  # fmt: skip
 
 
@@ -120,7 +120,9 @@ class WorldBack(World):
 
     def _judge_status(self, finish: Finish, real: set[Place], taken: set[Place]) -> None:
         state = self.run.state
-        assert not taken or not any(self._is_pivot(place) for place in real)
+        if any(self._is_pivot(place) for place in real):
+            assert not taken
+            assert finish.status not in ("undone", "compensation_incomplete")
         match finish.status:
             case "undone":
                 assert finish.undone
