@@ -17,7 +17,8 @@ from executor.run.state import Place, undo_place, undoes
 NAMES = (
     *(f"shop.{effect}_by_{by}" for effect in WRITES for by in TAKERS),
     "shop.safe", "shop.safe", "shop.beside", "shop.beside", "shop.beside", "shop.brief",
-    "shop.pivot", "shop.pivot", "shop.pivot", "shop.final", "shop.blind", "shop.read", "shop.lookup",
+    "shop.pivot", "shop.pivot", "shop.pivot", "shop.final",
+    "shop.blind", "shop.read", "shop.lookup",
 )  # fmt: skip
 
 
