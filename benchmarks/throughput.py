@@ -1,6 +1,6 @@
 """Runs a second with 1, 2 and 4 workers on PostgreSQL, beside one process on a file.
 
-    python -m benchmarks.throughput [--runs N] [--database postgresql://...]
+    python -m benchmarks.throughput [--runs N] [--rounds N] [--database postgresql://...]
 
 Each run is twenty steps one after the other, each a call that waits for a tenth of a second, as
 a service does: what is measured is how many runs are held at once and what the journal costs.
@@ -43,7 +43,7 @@ from executor.store import plans, runs, tables
 from executor.store.drives import Due
 from executor.store.store import Store
 
-STEPS, CALL_S, PLACES, ROUNDS = 20, 0.1, 8, 3
+STEPS, CALL_S, PLACES = 20, 0.1, 8
 KEY = b"k" * 32
 POLICY = "permit (principal, action, resource);"
 
@@ -235,12 +235,13 @@ def main() -> None:
     """Print medians of interleaved rounds, and what each is to one worker."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=32, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="of which medians are shown")
     parser.add_argument("--database", help="a server's address, with the right to make databases")
     said = parser.parse_args()
     plan = accepted()
     found: dict[str, list[float]] = {}
     with a_server(said.database) as server:
-        for _ in range(ROUNDS):
+        for _ in range(said.rounds):
             alone = asyncio.run(on_file(said.runs, plan))
             found.setdefault("one process, a file", []).append(alone)
             for workers in (1, 2, 4):

@@ -22,7 +22,8 @@ except ModuleNotFoundError:
 import executor, pytest
 assert executor.__file__.startswith(os.getcwd()), executor.__file__
 options = ["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-profile", "few"]
-options += ["-k", "not postgresql and not on_a_server"]  # the same code, on a file
+# The same code, on files: what needs a server is tested beside it.
+options += ["-k", "not postgresql and not on_a_server and not test_store_processes"]
 sys.exit(pytest.main([*options, "tests"]))
 """
 
