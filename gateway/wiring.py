@@ -134,6 +134,7 @@ async def _assemble(
         clock=clock,
         limits_of=partial(limits_of, settings),
         lease_ends=dispatcher.lease_ends,
+        is_alone=not store.is_shared,
         result_bytes=settings.results.most_bytes,
         on_change=notices.tell,
     )

@@ -164,7 +164,7 @@ async def live(order: Order) -> JsonObject:
     dispatcher = _dispatcher(store, order)
     machine = Machine(
         store, _call(registry, fate, order), lambda _: policy, KEY, KEY, store.clock,
-        lease_ends=dispatcher.lease_ends,
+        lease_ends=dispatcher.lease_ends, is_alone=not store.is_shared,
     )  # fmt: skip
     dispatcher.register("run", machine.drive, machine.put_aside)
     try:

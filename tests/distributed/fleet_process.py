@@ -38,7 +38,7 @@ async def work(order: dict[str, Any]) -> None:
     )
     machine = Machine(
         store, registry.call, lambda _: policy, KEY, KEY, store.clock,
-        lease_ends=dispatcher.lease_ends,
+        lease_ends=dispatcher.lease_ends, is_alone=False,
     )  # fmt: skip
     dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
     await dispatcher.start()
