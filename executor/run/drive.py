@@ -64,8 +64,9 @@ class Machine:
     seal_key: bytes
     key_secret: bytes
     clock: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
     limits_of: Callable[[ActionSpec], Limits | None] = lambda action: action.limits
-    lease_ends: Callable[[], float] = lambda: inf  # a reading of `time.monotonic()`
+    lease_ends: Callable[[], float] = lambda: inf  # a reading of `monotonic`
     result_bytes: int = RESULT_BYTES
     on_change: Callable[[Due], None] = lambda _: None
     _bells: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -125,6 +126,7 @@ class _Drive:
             machine.clock,
             machine.limits_of,
             machine.lease_ends,
+            machine.monotonic,
             machine.result_bytes,
         )
         self._flights = Flights(machine.slots, claim.tenant, machine.clock)

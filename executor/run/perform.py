@@ -54,6 +54,7 @@ class Performer:
     clock: Callable[[], float]
     limits_of: Callable[[ActionSpec], Limits | None] = lambda action: action.limits
     lease_ends: Callable[[], float] = lambda: inf
+    monotonic: Callable[[], float] = time.monotonic
     result_bytes: int = RESULT_BYTES
 
     async def perform(
@@ -89,7 +90,7 @@ class Performer:
             lease_s=self._lease_left(),
         )
         # The wall's time is stored; what holds is this clock, read before the intent is written.
-        start, now = time.monotonic(), self.clock()
+        start, now = self.monotonic(), self.clock()
         try:
             recorded = await self.store.write(
                 partial(journal.record_intent, claim=claim, intent=intent, now=now)
@@ -107,7 +108,7 @@ class Performer:
 
     def _lease_left(self) -> float:
         """For how long this process may begin effects; raises where it may not any more."""
-        left = self.lease_ends() - time.monotonic()
+        left = self.lease_ends() - self.monotonic()
         if left <= 0:
             raise StoreUnavailableError("the lease of this process is over; nothing is begun")
         return left
@@ -155,7 +156,7 @@ class Performer:
         )
         if blocked is not None:
             return began + STOPPED_AGAIN_S if blocked.retry_at is None else blocked.retry_at
-        context = _context(claim, command, command.key, time.monotonic() + LOOKUP_TIMEOUT_S)
+        context = _context(claim, command, command.key, self.monotonic() + LOOKUP_TIMEOUT_S)
         try:
             outcome = await self._bounded(asked, arguments, context)
         except ConnectorError as error:

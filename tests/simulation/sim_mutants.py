@@ -1,0 +1,289 @@
+"""Faults in the protocol and in the simulated world: each one has to be noticed.
+
+Run as `python sim_mutants.py NUMBER HISTORIES`: it imports the one module with the fault in it,
+plays histories until a promise is broken, and exits with 0 if one was. A fault of the world
+breaks no promise: it is noticed because the histories do not come by everything any more.
+"""
+
+import importlib.abc
+import importlib.util
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One text of one module is another."""
+
+    module: str
+    before: str
+    after: str
+    why: str
+
+
+PROTOCOL = (
+    Mutant(
+        "executor.run.instance",
+        "return effect is Effect.IDEMPOTENT or (",
+        "return effect is not Effect.READ or (",
+        "a blind call in doubt is simply made again",
+    ),
+    Mutant(
+        "executor.run.instance",
+        "absent_from=_since(doubt) + self.action.settle_s",
+        "absent_from=0.0",
+        "a search in vain counts before the effect can be found",
+    ),
+    Mutant(
+        "executor.run.instance",
+        "WINDOW_SHARE = 0.8",
+        "WINDOW_SHARE = 80.0",
+        "a key is trusted after the service has forgotten it",
+    ),
+    Mutant(
+        "executor.run.instance",
+        "key = last.intent.key if last else None",
+        "key = f'{last.intent.key}{n}' if last else None",
+        "every attempt has a key of its own",
+    ),
+    Mutant(
+        "executor.run.perform",
+        'may_retry, state = True, "uncertain"',
+        'may_retry, state = True, "refused"',
+        "no answer counts as a no",
+    ),
+    Mutant(
+        "executor.run.perform",
+        'return "applied_unreadable", None',
+        'return "refused", None',
+        "a yes that cannot be read counts as a no",
+    ),
+    Mutant(
+        "executor.run.perform",
+        'await self._learn(claim, command, found is not None, "lookup", found)',
+        'await self._learn(claim, command, False, "lookup", found)',
+        "what a search found counts as absent",
+    ),
+    Mutant(
+        "executor.store.journal",
+        "if not _may_begin_after_cancel(c, claim, intent):",
+        "if False:",
+        "a call may begin after the cancel",
+    ),
+    Mutant(
+        "executor.store.drives",
+        ".where(table.c.wake_seq == claim.wake_seq)",
+        "",
+        "a drive ends although something arrived",
+    ),
+    Mutant(
+        "executor.store.drives",
+        'wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),\n'
+        "            updated_at=now,",
+        "updated_at=now,",
+        "a wake is forgotten with the process that heard it",
+    ),
+    Mutant(
+        "executor.run.facts",
+        'state="uncertain",',
+        'state="not_sent",',
+        "a call that was under way when its process died counts as never made",
+    ),
+    Mutant(
+        "executor.run.facts",
+        "had_happened = last.ended.replayed or not is_keyed",
+        "had_happened = False",
+        "a replay says that the earlier call had not acted",
+    ),
+    Mutant(
+        "executor.run.facts",
+        "if gate.opened.expires_at <= outside.now:",
+        "if False:",
+        "a question that nobody answers stands for ever",
+    ),
+    Mutant(
+        "executor.run.gates",
+        "return gate.is_granted and gate.opened.expires_at > self.outside.now",
+        "return gate.opened.expires_at > self.outside.now",
+        "an approval that was asked for counts as given",
+    ),
+    Mutant(
+        "executor.store.approvals",
+        'return _rule(c, row, "refused", now)',
+        'return _rule(c, row, "granted", now)',
+        "a no counts as a yes",
+    ),
+    Mutant(
+        "executor.run.effects",
+        "happened = any(each.has_happened for each in writes)",
+        "happened = any(each.is_applied for each in writes)",
+        "an effect whose answer was unusable is not told of",
+    ),
+    Mutant(
+        "executor.run.effects",
+        "each.is_uncertain or each.is_abandoned for each in writes",
+        "each.is_uncertain for each in writes",
+        "an effect that was given up is not told of",
+    ),
+    Mutant(
+        "executor.run.retry",
+        "earliest if asked is None else max(earliest, asked + jitter * 0.05)",
+        "earliest",
+        "Retry-After is not waited for",
+    ),
+    Mutant(
+        "executor.run.instance",
+        'effect: e.EffectHappened = "yes" if self.action.is_write else "no"',
+        'effect: e.EffectHappened = "no"',
+        "a step whose result is not as expected is said to have had no effect",
+    ),
+    Mutant(
+        "executor.store.drives",
+        "epoch=table.c.epoch + 1,\n            wake_at=None,",
+        "epoch=table.c.epoch,\n            wake_at=None,",
+        "whoever takes over does not fence the one before",
+    ),
+    Mutant(
+        "executor.run.drive",
+        'await self._end(status="waiting", waiting_for=wait.waiting_for, wake_at=wait.until)',
+        'await self._end(status="waiting", waiting_for=wait.waiting_for, wake_at=None)',
+        "nobody looks at a run again when its time has come",
+    ),
+)
+PROTOCOL += (
+    Mutant(
+        "executor.run.undo",
+        "            if other in self.targets or self.state.in_doubt(other) is not None:\n"
+        "                return False\n",
+        "",
+        "an effect is undone before what depends on it",
+    ),
+    Mutant(
+        "executor.run.undo",
+        "            and self._stands_in_the_way(place) is None\n",
+        "",
+        "an effect is undone although what depends on it was given up",
+    ),
+    Mutant(
+        "executor.run.course",
+        "wants_back and _pivots(accepted, state) is False",
+        "wants_back",
+        "a cancelled run goes back after a pivot",
+    ),
+    Mutant(
+        "executor.run.effects",
+        "        if state.is_undone(place):",
+        "        if place in state.undos:",
+        "what was begun to be undone counts as undone",
+    ),
+    Mutant(
+        "executor.run.perform",
+        "if word in status.failed:",
+        "if word in status.done:",
+        "a task that is done counts as failed",
+    ),
+)
+WORLD = (
+    Mutant(
+        "sim_services",
+        "self._later(rng.uniform(0.0, patience), action, context)",
+        "pass",
+        "a lost reply means that nothing happened",
+    ),
+    Mutant(
+        "sim_services",
+        "self._later(patience + rng.uniform(0.0, SETTLE_S * 0.8), action, context)",
+        "pass",
+        "nothing happens after a time-out",
+    ),
+    Mutant(
+        "sim_process",
+        "        self.is_dead = True\n",
+        "        return\n",
+        "processes do not die",
+    ),
+    Mutant(
+        "executor.run.perform",
+        "lasts = min(context.send_before, start + intent.lease_s)",
+        "lasts = inf",
+        "a process sends although its lease is over",
+    ),
+    Mutant("sim_process", "self._running.clear()", "pass", "processes do not stand still"),
+    Mutant("sim_history", "self.database.is_lost = True", "pass", "the database is never lost"),
+    Mutant(
+        "sim_history",
+        "            self._drive(name, other)\n",
+        "            pass\n",
+        "no process takes over what another one drives",
+    ),
+    Mutant(
+        "sim_services",
+        'self.reached["replayed by its key"] += 1',
+        "pass",
+        "no service knows a key again",
+    ),
+    Mutant(
+        "sim_services",
+        'raise Refused("no", kind=kind)',
+        'raise Unavailable("no", sent=False)',
+        "no service says no",
+    ),
+)
+MUTANTS = PROTOCOL + WORLD
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Imports one module with the fault in it."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+
+    def find_spec(self, name: str, path: object, target: object = None) -> object:
+        if name != self._mutant.module:
+            return None
+        return importlib.util.spec_from_loader(name, self, origin=str(_file(name)))
+
+    def exec_module(self, module: ModuleType) -> None:
+        file = _file(self._mutant.module)
+        exec(compile(mutated(self._mutant), str(file), "exec"), module.__dict__)
+
+
+def _file(module: str) -> Path:
+    inside = ROOT.joinpath(*module.split(".")).with_suffix(".py")
+    return inside if inside.exists() else Path(__file__).with_name(f"{module}.py")
+
+
+def mutated(mutant: Mutant) -> str:
+    """The module's text with the fault; it must stand at one place."""
+    text = _file(mutant.module).read_text(encoding="utf-8")
+    assert text.count(mutant.before) == 1, f"{mutant.module}: {mutant.before!r} is not there once"
+    return text.replace(mutant.before, mutant.after)
+
+
+def main() -> None:
+    """Look for the fault; 0 if it was found."""
+    number, histories = int(sys.argv[1]), int(sys.argv[2])
+    mutant = MUTANTS[number]
+    sys.meta_path.insert(0, _Finder(mutant))
+    sys.path.insert(0, str(Path(__file__).parent))
+    play = importlib.import_module("sim_play")
+    reached: Counter[str] = Counter()
+    for seed in range(histories):
+        found = play.play(seed, reached)
+        if found is not None:
+            print(f"{mutant.module}: {mutant.why}: found by history {seed}: {found}")
+            return
+    if mutant in WORLD and (missing := play.missing(reached)):
+        print(f"{mutant.module}: {mutant.why}: never came by: {', '.join(missing)}")
+        return
+    print(f"{mutant.module}: {mutant.why}: NOT FOUND in {histories} histories")
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

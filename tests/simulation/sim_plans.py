@@ -1,0 +1,124 @@
+"""Small plans of any shape, accepted by the real admission, once for all histories."""
+
+import json
+import random
+from functools import cache
+from typing import Any
+
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, Principal
+from executor.check.admit import Accepted, AdmissionContext, Inputs, admit
+from executor.check.cedar import Policy
+from executor.check.certificate import Options
+from executor.plan.model import Plan
+
+SEAL = b"seal-key-of-the-simulation"
+REQUESTER = Principal("requester", "main", frozenset({"requester"}))
+APPROVERS = (
+    Principal("first", "main", frozenset({"approver"})),
+    Principal("second", "main", frozenset({"approver"})),
+)
+POLICY = Policy.parse({"all": "permit (principal, action, resource);"})
+TIMEOUT_S, SETTLE_S, WINDOW_S = 10.0, 60.0, 300.0
+UNDO = {"args": [{"ref": "result/id", "to": "id"}], "deadline_s": 7200.0}
+STATUS = {
+    "action": "shop.task", "by": "handle", "state_at": "state",
+    "done": ["done"], "failed": ["failed"], "output_at": "output",
+}  # fmt: skip
+FIND = {"action": "shop.find", "by": "ref"}
+PLANS = 160  # so many shapes are drawn from
+
+
+def _action(name: str, effect: str, **more: Any) -> ActionSpec:
+    manifest: dict[str, Any] = {
+        "name": f"shop.{name}",
+        "input_schema": {"type": "object"},
+        "effect": effect,
+        "irreversible": False,
+        "egress": False,
+        "approval": None,
+        "timeout_s": TIMEOUT_S,
+        "settle_s": SETTLE_S if effect in ("lookup", "keyed", "blind") else 0.0,
+    }
+    if effect == "keyed":
+        manifest["idempotency"] = {"in": "header", "name": "key", "window_s": WINDOW_S}
+    if effect == "lookup":
+        manifest["lookup"] = FIND
+    if effect != "read" and "pivot" not in name and not name.startswith("release"):
+        manifest["undo"] = UNDO | {"action": f"shop.release_{name.removeprefix('asked_')}"}
+    return ActionSpec.model_validate(manifest | more)
+
+
+CATALOG = Catalog(
+    (
+        _action("read", "read"),
+        _action("idempotent", "idempotent"),
+        _action("keyed", "keyed"),
+        _action("found_keyed", "keyed", lookup=FIND),
+        _action("slow_keyed", "keyed", status=STATUS),
+        _action("lookup", "lookup"),
+        _action("slow_lookup", "lookup", status=STATUS),
+        _action("blind", "blind"),
+        _action("asked_keyed", "keyed", approval="approver"),
+        _action("asked_blind", "blind", approval="approver"),
+        _action("pivot_keyed", "keyed", pivot=True),
+        _action("release_idempotent", "idempotent"),
+        _action("release_keyed", "keyed"),
+        _action("release_found_keyed", "keyed", lookup=FIND),
+        _action("release_slow_keyed", "lookup"),
+        _action("release_lookup", "lookup"),
+        _action("release_slow_lookup", "keyed"),
+        _action("release_blind", "keyed"),
+        _action("find", "read"),
+        _action("task", "read"),
+    )
+)
+_NAMES = (
+    "read", "idempotent", "keyed", "found_keyed", "slow_keyed", "lookup", "lookup", "slow_lookup",
+    "blind", "blind", "asked_keyed", "asked_blind", "pivot_keyed",
+)  # fmt: skip
+
+
+@cache
+def plan_of(number: int) -> Accepted:
+    """One of the plans, always the same under the same number."""
+    rng = random.Random(f"plan {number}")
+    steps: list[dict[str, Any]] = []
+    for count in range(rng.choice([1, 1, 2, 2, 3, 4])):
+        steps.append(_step(rng, f"s{count}", steps))
+    answer = [{"ref": each["id"], "to": each["id"]} for each in steps]
+    plan = Plan.model_validate_json(json.dumps({"steps": steps, "answer": answer}))
+    verdict = admit(
+        plan,
+        AdmissionContext(
+            request="do it",
+            inputs=Inputs({"type": "object", "additionalProperties": True}, {"list": [1, 2]}),
+            catalog=CATALOG,
+            policy=POLICY,
+            principal=REQUESTER,
+            today="2026-01-01",
+            seal_key=SEAL,
+            options=Options(
+                on_failure=rng.choice(["stop", "continue", "undo", "undo"]),
+                on_uncertain=rng.choice(["wait", "continue"]),
+            ),
+        ),
+    )
+    assert isinstance(verdict, Accepted), verdict
+    return verdict
+
+
+def _step(rng: random.Random, name: str, before: list[dict[str, Any]]) -> dict[str, Any]:
+    single = [each["id"] for each in before if "each" not in each]
+    args: list[dict[str, Any]] = [{"value": rng.randint(1, 3), "to": "x"}]
+    more: dict[str, Any] = {}
+    if single and rng.random() < 0.5:
+        args.append({"ref": f"{rng.choice(single)}/id", "to": "from"})
+    if rng.random() < 0.2:
+        more["each"] = "input/list"
+        args.append({"ref": "each", "to": "item"})
+    if before and rng.random() < 0.4:
+        more["after"] = [rng.choice(before)["id"]]
+    if rng.random() < 0.2:
+        more["expect"] = [{"left": "result/ok", "op": "==", "value": True}]
+    return {"id": name, "action": f"shop.{rng.choice(_NAMES)}", "args": args, **more}

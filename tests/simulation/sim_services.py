@@ -1,0 +1,186 @@
+"""Services that fail in every way a network can fail, and a ledger of what really happened.
+
+fate            the effect                       what the caller sees
+--------------  -------------------------------  ------------------------------------------
+well            happens                          the answer
+not sent        none                             no byte left
+refused         none                             a clear no
+limited         none                             come again later, with or without a time
+request lost    none                             nothing until its time-out
+reply lost      happens                          nothing until its time-out
+late            happens after the time-out       nothing until its time-out
+reset           happens or not                   the connection breaks at once
+broken          happens or not                   5xx
+unreadable      happens                          a yes that cannot be read
+accepted        happens later, or is given up    a handle to ask with; otherwise like `well`
+"""
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+from sim_plans import SETTLE_S, WINDOW_S
+from sim_process import Process
+
+from connectors.connector import Applied, Outcome, Pending, Unreadable
+from connectors.errors import Kind, Refused, Unavailable, Uncertain
+from connectors.spec import ActionSpec, CallContext, Effect
+from executor.run.state import Place
+
+FATES = (
+    "well", "well", "well", "not sent", "refused", "limited", "request lost", "reply lost",
+    "late", "reset", "broken", "unreadable", "accepted",
+)  # fmt: skip
+
+
+@dataclass
+class Services:
+    """All services together."""
+
+    rng: random.Random
+    is_calm: bool = False
+    effects: dict[Place, list[float]] = field(default_factory=lambda: defaultdict(list))
+    made_by: dict[Place, tuple[float, int]] = field(default_factory=dict)  # when, by which attempt
+    references: dict[str, float] = field(default_factory=dict)  # by key: since when it is found
+    keys: dict[str, float] = field(default_factory=dict)
+    seen: list[tuple[float, CallContext, ActionSpec]] = field(default_factory=list)
+    tasks: dict[str, str] = field(default_factory=dict)  # by handle: how they stand
+    reached: Counter[str] = field(default_factory=Counter)
+
+    async def call(
+        self, process: Process, action: ActionSpec, arguments: Mapping[str, JsonValue],
+        context: CallContext,
+    ) -> Outcome:  # fmt: skip
+        """One call over the network."""
+        await process.point("send")
+        if _now() >= context.send_before:
+            self.reached["too late to send"] += 1
+            raise Unavailable("too late to send", sent=False)
+        match action.name:
+            case "shop.find":
+                return await self._find(process, arguments)
+            case "shop.task":
+                return await self._task(process, arguments)
+        self.seen.append((_now(), context, action))
+        fate = "well" if self.is_calm else self.rng.choice(FATES)
+        self.reached[f"{action.effect.value}: {fate}"] += 1
+        return await self._end(process, action, context, fate)
+
+    async def _end(
+        self, process: Process, action: ActionSpec, context: CallContext, fate: str
+    ) -> Outcome:
+        rng, patience = self.rng, max(0.0, context.deadline - _now())
+        place = (context.step, context.iteration)
+        match fate:
+            case "not sent":
+                raise Unavailable("no connection", sent=False)
+            case "refused":
+                kind = rng.choice([Kind.INVALID, Kind.CONFLICT, Kind.AUTH])
+                raise Refused("no", kind=kind)
+            case "limited":
+                again = rng.choice([None, 20.0])
+                raise Unavailable("later", kind=Kind.RATE_LIMITED, retry_after_s=again, sent=True)
+            case "request lost":
+                await self._silence(process, action, patience)
+            case "late":
+                self._later(patience + rng.uniform(0.0, SETTLE_S * 0.8), action, context)
+                await self._silence(process, action, patience)
+            case "reply lost":
+                self._later(rng.uniform(0.0, patience), action, context)
+                await self._silence(process, action, patience)
+            case "reset" | "broken":
+                if rng.random() < 0.5:
+                    self._later(rng.choice([0.0, 0.5, patience]), action, context)
+                await asyncio.sleep(rng.uniform(0.0, 1.0))
+                raise _doubt(action, "connection reset" if fate == "reset" else "500")
+        await asyncio.sleep(rng.uniform(0.0, 2.0))
+        if fate == "accepted" and action.status is not None:
+            return self._accept(action, context)
+        replayed = self._act(action, context)
+        await asyncio.sleep(rng.uniform(0.0, 0.5))
+        await process.point("answer")
+        if fate == "unreadable" and action.is_write:
+            return Unreadable("cut short")
+        good = self.is_calm or rng.random() < 0.9
+        return Applied({"id": len(place[0]), "ok": good}, replayed=replayed)
+
+    async def _silence(self, process: Process, action: ActionSpec, patience: float) -> None:
+        await asyncio.sleep(patience)
+        await process.point("timeout")
+        raise _doubt(action, "no answer in time")
+
+    def _later(self, seconds: float, action: ActionSpec, context: CallContext) -> None:
+        """It happens whatever becomes of the caller."""
+        asyncio.get_running_loop().call_later(seconds, self._act, action, context)
+        if seconds > max(0.0, context.deadline - _now()):
+            self.reached[f"{action.effect.value}: acts after the time-out"] += 1
+
+    def _accept(self, action: ActionSpec, context: CallContext) -> Outcome:
+        """The same key is the same task, as long as it is known."""
+        handle = f"task of {context.idempotency_key}"
+        if handle not in self.tasks:
+            self.tasks[handle] = "under way"
+            fate = self._finish if self.rng.random() < 0.8 else self._give_up
+            seconds = self.rng.uniform(0.0, 30.0)
+            asyncio.get_running_loop().call_later(seconds, fate, handle, action, context)
+        return Pending(handle)
+
+    def _finish(self, handle: str, action: ActionSpec, context: CallContext) -> None:
+        self._act(action, context)
+        self.tasks[handle] = "done"
+
+    def _give_up(self, handle: str, action: ActionSpec, context: CallContext) -> None:
+        key_is_used = context.idempotency_key in self.keys  # then it had been done before
+        self.tasks[handle] = "done" if key_is_used else "failed"
+
+    async def _task(self, process: Process, arguments: Mapping[str, JsonValue]) -> Outcome:
+        await asyncio.sleep(self.rng.uniform(0.0, 0.5))
+        await process.point("answer")
+        if not self.is_calm and self.rng.random() < 0.2:
+            raise Unavailable("the tasks cannot be seen", sent=True)
+        state = self.tasks[str(arguments["handle"])]
+        self.reached[f"task {state}"] += 1
+        return Applied({"state": state, "output": {"id": 1, "ok": True}})
+
+    def _act(self, action: ActionSpec, context: CallContext) -> bool:
+        """The effect; True if the service had done it before under this key."""
+        now, key = _now(), context.idempotency_key
+        place = (context.step, context.iteration)
+        if action.effect is Effect.READ or (
+            action.effect is Effect.IDEMPOTENT and self.effects[place]
+        ):
+            return False
+        if action.effect is Effect.KEYED:
+            if key in self.keys and now - self.keys[key] < WINDOW_S:
+                self.reached["replayed by its key"] += 1
+                return True
+            self.keys.setdefault(key, now)
+        self.effects[place].append(now)
+        self.made_by.setdefault(place, (now, context.attempt))
+        self.references.setdefault(key, now + self.rng.uniform(0.0, SETTLE_S * 0.15))
+        return False
+
+    async def _find(self, process: Process, arguments: Mapping[str, JsonValue]) -> Outcome:
+        await asyncio.sleep(self.rng.uniform(0.0, 0.5))
+        await process.point("answer")
+        if not self.is_calm and self.rng.random() < 0.2:
+            raise Unavailable("the search is down", sent=True)
+        since = self.references.get(str(arguments["ref"]))
+        if since is None or since > _now():
+            self.reached["searched in vain"] += 1
+            raise Refused("no such thing", kind=Kind.NOT_FOUND)
+        self.reached["found by a search"] += 1
+        return Applied({"id": 1, "ok": True})
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _doubt(action: ActionSpec, message: str) -> Exception:
+    if action.is_write:
+        return Uncertain(message, kind=Kind.TIMEOUT)
+    return Unavailable(message, kind=Kind.TIMEOUT, sent=True)

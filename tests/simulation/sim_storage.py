@@ -1,0 +1,95 @@
+"""The production store's statements on a real SQLite database, at virtual times.
+
+Only the writer thread is replaced: a write is one transaction, made at once, between two points
+at which its process may stand still, die, or lose the database.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from sim_process import Process
+from sqlalchemy import Connection, create_engine, delete, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import StaticPool
+
+from executor.store.errors import FencedError, StoreError
+from executor.store.sqlite import SqliteFile
+from executor.store.store import Store
+from executor.store.tables import metadata
+
+T = TypeVar("T")
+_BACKEND = SqliteFile(Path("in memory"))  # for what its errors mean; no file is opened
+
+
+class Database:
+    """One SQLite database in memory, emptied for each history."""
+
+    def __init__(self) -> None:
+        engine = create_engine("sqlite://", poolclass=StaticPool)
+
+        @event.listens_for(engine, "connect")
+        def _connect(raw: object, _: object) -> None:
+            raw.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3 connection
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+        self.connection = engine.connect()
+        with self.connection.begin():
+            metadata.create_all(self.connection)
+        self.is_lost = False
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self.connection.begin():
+            for table in reversed(metadata.sorted_tables):
+                self.connection.execute(delete(table))
+
+    def do(self, work: Callable[[Connection], T]) -> T:
+        """One transaction."""
+        try:
+            with self.connection.begin():
+                return work(self.connection)
+        except DBAPIError as error:
+            raise _BACKEND.error(error) from error
+
+
+class ProcessStore(Store):
+    """The store as one process sees it."""
+
+    def __init__(self, database: Database, process: Process, reached: Counter[str]) -> None:
+        self._database = database
+        self._process = process
+        self._reached = reached
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """One transaction; where the database is lost, nobody learns whether it was made."""
+        await self._process.point("before the write")
+        self._check()
+        try:
+            result = self._database.do(work)
+        except FencedError:
+            self._reached["fenced"] += 1
+            raise
+        await self._process.point("after the write")
+        if self._is_lost:
+            self._reached["written, and nobody learnt it"] += 1
+        self._check()
+        return result
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """What is committed."""
+        await self._process.point("read")
+        self._check()
+        return self._database.do(work)
+
+    @property
+    def _is_lost(self) -> bool:
+        return self._database.is_lost or self._process.is_cut_off
+
+    def _check(self) -> None:
+        if self._is_lost:
+            raise StoreError("the database cannot be reached")
