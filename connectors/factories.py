@@ -40,10 +40,10 @@ class ConnectionSettings:
 
 @dataclass(frozen=True)
 class Given:
-    """What a connector is handed: the way out, and secrets by reference."""
+    """What a connector is handed: the way out, and what stands for a secret on it."""
 
     transport: Transport
-    secret_of: Callable[[str], str]
+    secret_of: Callable[[str], str]  # its stand-in: for headers and addresses of requests alone
     shelf: Shelf | None = None  # where it may keep what takes long to ask for
 
 
@@ -116,13 +116,14 @@ def _url(settings: ConnectionSettings, member: str, text: str) -> str:
 
 
 def _secret(settings: ConnectionSettings, given: Given) -> Callable[[], str]:
-    """Reads the secret when it is used: only a run that needs a missing one waits for it."""
+    """Stands for the secret until a request leaves: only a run that needs it waits for one."""
     reference = settings.credential
     if reference is None:
         raise ConfigurationError(
             f'connections.{settings.name}: credential is missing; for example "env:NAME"'
         )
-    return lambda: given.secret_of(reference)
+    stand_in = given.secret_of(reference)
+    return lambda: stand_in
 
 
 class _OpenApiOptions(Options):

@@ -8,15 +8,17 @@ TransportError
 """
 
 import asyncio
+import copy
 import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpcore2
 
 from connectors.body import MOST_BYTES, Body, BodyError
+from connectors.credentials import Vault, placed
 from connectors.egress import SENDING, CheckedBackend, EgressRefusedError, Sending, TooLateError
 from connectors.url import Address, AddressError, read_address
 
@@ -99,6 +101,7 @@ class Transport:
         backend = CheckedBackend(allow_hosts)
         context = tls or httpcore2.default_ssl_context()
         self._clock = clock
+        self._vault: Vault | None = None
         self._reads = httpcore2.AsyncConnectionPool(
             ssl_context=context,
             max_connections=100,
@@ -115,10 +118,40 @@ class Transport:
             network_backend=backend,
         )
 
+    def carrying(self, vault: Vault) -> "Transport":
+        """The same way out, which puts secrets where something stands for them."""
+        found = copy.copy(self)
+        found._vault = vault
+        return found
+
     async def send(
         self, request: HttpRequest, *, deadline: float, send_before: float
     ) -> HttpAnswer:
-        """Send once, by monotonic deadlines; raises `TransportError`."""
+        """Send once, by monotonic deadlines; raises `TransportError`.
+
+        For a secret that cannot be had: `ConfigurationError`, or `Unavailable` for now.
+        """
+        if self._vault is None:
+            return await self._send_filled(request, deadline, send_before)
+        try:
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                opened = await self._vault.opened(request.url, *request.headers.values())
+        except TimeoutError as error:
+            raise NotSentError("the credential was not there in time") from error
+        try:
+            answer = await self._send_filled(_filled(request, opened), deadline, send_before)
+        except TransportError as error:
+            raise _retold(error, self._vault) from None
+        if answer.status == 401:
+            await self._vault.rejected(opened)
+        # Before anybody reads, shortens or quotes it: half a secret is not found any more.
+        hide = self._vault.redactor.hide_bytes
+        headers = {name: self._vault.hide(value) for name, value in answer.headers.items()}
+        return replace(answer, headers=headers, body=hide(answer.body))
+
+    async def _send_filled(
+        self, request: HttpRequest, deadline: float, send_before: float
+    ) -> HttpAnswer:
         try:
             address = read_address(request.url)
             headers = _headers(request, address)
@@ -188,6 +221,20 @@ class Transport:
                     str(error), response.status, answered, self._clock()
                 ) from error
             return HttpAnswer(response.status, answered, found, self._clock())
+
+
+def _filled(request: HttpRequest, opened: Mapping[str, str]) -> HttpRequest:
+    headers = {name: placed(value, opened) for name, value in request.headers.items()}
+    return replace(request, url=placed(request.url, opened, in_address=True), headers=headers)
+
+
+def _retold(error: TransportError, vault: Vault) -> TransportError:
+    """The same failure without a secret in it, nor what it was raised from."""
+    found = copy.copy(error)
+    found.args = (vault.hide(str(error)),)
+    if isinstance(found, BadAnswerError):
+        found.headers = {name: vault.hide(value) for name, value in found.headers.items()}
+    return found
 
 
 def _headers(request: HttpRequest, address: Address) -> list[tuple[bytes, bytes]]:

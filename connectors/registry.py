@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from connectors.body import json_flaw
 from connectors.catalog import Catalog
 from connectors.connector import Applied, Connector, Outcome, Pending, Unreadable
-from connectors.credentials import Vault
+from connectors.credentials import TENANT, Vault
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,
@@ -127,11 +127,14 @@ class Registry:
             if now is None or now.digest != action.digest:
                 message = f"{action.name} is not what it was when the plan was accepted"
                 raise Refused(message, kind=Kind.CONFLICT)
+        token = TENANT.set(context.tenant)
         try:
             outcome = await _call(connector, action, arguments, context)
         except ConnectorError as error:
             # What it was raised from may tell anything, also a secret.
             raise self._retold(action, error) from None
+        finally:
+            TENANT.reset(token)
         return self._checked(action, outcome)
 
     async def _actions(
@@ -175,11 +178,12 @@ class Registry:
                 return Unreadable(self._hidden(reason), request_id)
             case Pending(handle=handle):
                 return Pending(self._hidden(handle), request_id)
-        flaw = json_flaw(outcome.output)
+        # Before it is looked at: what is wrong with it is told with some of it.
+        output = self._vault.hide_in(outcome.output) if self._vault else outcome.output
+        flaw = json_flaw(output)
         if flaw is None and action.output_schema is not None:
-            flaw = first_flaw(action.output_schema, outcome.output)
+            flaw = first_flaw(action.output_schema, output)
         if flaw is None:
-            output = self._vault.hide_in(outcome.output) if self._vault else outcome.output
             return Applied(output, request_id, outcome.replayed)
         reason = self._hidden(f"the answer is not what the action promises: {flaw[:500]}")
         if action.is_write:
@@ -264,9 +268,7 @@ async def _call(
 
 @asynccontextmanager
 async def open_registry(
-    settings: Sequence[ConnectionSettings],
-    secret_of: Callable[[str], str],
-    shelf: Shelf | None = None,
+    settings: Sequence[ConnectionSettings], vault: Vault, shelf: Shelf | None = None
 ) -> AsyncIterator[Registry]:
     """Every connection with a way out of its own, which reaches what it was allowed and no other.
 
@@ -274,7 +276,7 @@ async def open_registry(
     """
     ways = {each.name: Transport(frozenset(each.allow_hosts)) for each in settings}
     try:
-        yield build(settings, secret_of, lambda each: ways[each.name], shelf)
+        yield build(settings, vault, lambda each: ways[each.name], shelf)
     finally:
         for way in ways.values():
             await way.aclose()
@@ -282,18 +284,17 @@ async def open_registry(
 
 def build(
     settings: Sequence[ConnectionSettings],
-    secret_of: Callable[[str], str],
+    vault: Vault,
     transport_of: Callable[[ConnectionSettings], Transport],
     shelf: Shelf | None = None,
 ) -> Registry:
     """Build every connection; raises `ConfigurationError`."""
-    vault = Vault(secret_of)
     connectors: dict[str, Connector] = {}
     for each in settings:
         if each.name == "fn":
             raise ConfigurationError("connections.fn: `fn` is the plan language's own name")
         if each.name in connectors:
             raise ConfigurationError(f"connections.{each.name} is there twice")
-        given = Given(transport_of(each), vault.secret_of, shelf)
+        given = Given(transport_of(each).carrying(vault), vault.stand_in, shelf)
         connectors[each.name] = factory_of(each)(each, given)
     return Registry(connectors, vault)

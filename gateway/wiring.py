@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from connectors.catalog import Catalog
 from connectors.connector import Call, Outcome
-from connectors.credentials import secret_of
+from connectors.credentials import Vault, secret_of
 from connectors.errors import ConfigurationError
 from connectors.registry import ConnectionSettings, Registry, open_registry
 from connectors.shelf import Shelf
@@ -90,7 +90,8 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
     store = await Store.open(settings.database_url)
     try:
         await require_same(store, keys)
-        async with open_registry(connections(settings), secret_of, shelf_of(settings)) as registry:
+        vault = Vault()
+        async with open_registry(connections(settings), vault, shelf_of(settings)) as registry:
             extractor = extractor_of(settings)
             catalog = with_extract(await registry.load(), extractor)
             await asyncio.to_thread(require_valid, policy, catalog)

@@ -174,7 +174,7 @@ def _policy(folder: Path) -> Policy:
 
 
 def _configured(config: Path | None) -> tuple[Catalog, Policy]:
-    from connectors.credentials import secret_of
+    from connectors.credentials import Vault
     from connectors.registry import open_registry
     from gateway.cli.connect import settings_of
     from gateway.cli.operate import warn_of_absent
@@ -184,7 +184,7 @@ def _configured(config: Path | None) -> tuple[Catalog, Policy]:
     settings = settings_of(config)
 
     async def load() -> Catalog:
-        async with open_registry(connections(settings), secret_of, shelf_of(settings)) as registry:
+        async with open_registry(connections(settings), Vault(), shelf_of(settings)) as registry:
             found = with_extract(await registry.load(), extractor_of(settings))
             warn_of_absent(registry.connections())
             return found

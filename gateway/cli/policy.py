@@ -223,7 +223,7 @@ def _given(policy: Path | None, catalog: Path | None, config: Path | None) -> _G
 def _configured(policy: Path | None, config: Path | None) -> _Given:
     import asyncio
 
-    from connectors.credentials import secret_of
+    from connectors.credentials import Vault
     from connectors.registry import open_registry
     from gateway.cli.connect import settings_of
     from gateway.cli.operate import warn_of_absent
@@ -238,7 +238,7 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
     folder = _checked(place)
 
     async def load() -> Catalog:
-        async with open_registry(connections(settings), secret_of, shelf_of(settings)) as registry:
+        async with open_registry(connections(settings), Vault(), shelf_of(settings)) as registry:
             found = with_extract(await registry.load(), extractor_of(settings))
             warn_of_absent(registry.connections())
             return found

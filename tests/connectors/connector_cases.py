@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from connectors.connector import Outcome
+from connectors.credentials import Vault
 from connectors.errors import ConnectorError
 from connectors.http import Transport
 from connectors.openapi import OpenApiConnector, Overlay, Source
@@ -179,7 +180,7 @@ def described(
 def registry_of(transport: Transport, *settings: ConnectionSettings, **secrets: str) -> Registry:
     """A registry as the gateway builds one."""
     known = SECRETS | {f"env:{name}": secret for name, secret in secrets.items()}
-    return build(settings, lambda reference: known[reference], lambda _: transport)
+    return build(settings, Vault(lambda reference: known[reference]), lambda _: transport)
 
 
 async def end_of(

@@ -88,7 +88,7 @@ async def test_the_settings_and_the_overlay_offer_what_the_page_says(
         "orders", written["connector"], written["base_url"], None, options, tmp_path
     )
     vault = Vault(lambda reference: reference)
-    registry = build([settings], vault.secret_of, lambda _: outside.to(host_of(url)))
+    registry = build([settings], vault, lambda _: outside.to(host_of(url)))
     catalog = await registry.load()
     get, write_off = catalog.get("orders.get_stock"), catalog.get("orders.create_write_off")
 

@@ -13,6 +13,7 @@ PLUGIN = ROOT / "examples" / "connector-plugin"
 # In a process of its own: what it does, it does as an operator's gateway would.
 LOADED = """
 import asyncio, json
+from connectors.credentials import Vault
 from connectors.errors import ConfigurationError
 from connectors.factories import ConnectionSettings, Given
 from connectors.http import Transport
@@ -22,13 +23,14 @@ from connectors.testing import call_context
 async def main():
     settings = ConnectionSettings("sky", "weather", options={"only_station": "north"})
     outside = Transport()
-    registry = build([settings], str, lambda _: outside)
+    registry = build([settings], Vault(str), lambda _: outside)
     catalog = await registry.load()
     outcome = await registry.call(
         catalog.get("sky.temperature"), {"station": "north"}, call_context()
     )
     try:
-        build([ConnectionSettings("sky", "weather", options={"colour": 1})], str, lambda _: outside)
+        wrong = ConnectionSettings("sky", "weather", options={"colour": 1})
+        build([wrong], Vault(str), lambda _: outside)
     except ConfigurationError as error:
         told = str(error)
     print(json.dumps([[action.name for action in catalog], outcome.output, told]))

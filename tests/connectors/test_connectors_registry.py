@@ -491,8 +491,8 @@ async def test_a_connection_reaches_what_it_was_allowed_and_not_what_another_was
         allowed = ConnectionSettings("one", "openapi", service.url, allow_hosts=(service.host,))
         not_allowed = ConnectionSettings("two", "openapi", service.url)
 
-        async with open_registry([allowed], lambda _: "") as registry:
+        async with open_registry([allowed], Vault(lambda _: "")) as registry:
             await registry.load()
         with pytest.raises(ConfigurationError, match="not a public address"):
-            async with open_registry([allowed, not_allowed], lambda _: "") as registry:
+            async with open_registry([allowed, not_allowed], Vault(lambda _: "")) as registry:
                 await registry.load()

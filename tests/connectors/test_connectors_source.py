@@ -12,6 +12,7 @@ from connector_cases import listening
 from pydantic import JsonValue
 
 from connectors.catalog import Catalog
+from connectors.credentials import Vault
 from connectors.errors import ConfigurationError, Refused, Unavailable
 from connectors.openapi import compiled
 from connectors.openapi.compiled import Compiled, read, written
@@ -88,7 +89,7 @@ async def registry(
     settings = ConnectionSettings(
         "things", "openapi", f"http://{host}", options=options, allow_hosts=(host,)
     )
-    async with open_registry([settings], lambda _: "", shelf) as found:
+    async with open_registry([settings], Vault(lambda _: ""), shelf) as found:
         yield found
 
 
