@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 KEPT = ("executor", "connectors", "tests/run", "tests/store", "tests/conftest.py", "pyproject.toml")
 # The checkout is on the path of this environment: it is taken off, and what is left is checked.
@@ -22,12 +24,15 @@ except ModuleNotFoundError:
 import executor, pytest
 assert executor.__file__.startswith(os.getcwd()), executor.__file__
 options = ["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-profile", "few"]
-# The same code, on files: what needs a server is tested beside it.
-options += ["-k", "not postgresql and not on_a_server and not test_store_processes"]
+# The same code, on files: what needs a server is tested beside it, and so are random histories.
+options += [
+    "-k", "not postgresql and not on_a_server and not test_store_processes and not histories"
+]
 sys.exit(pytest.main([*options, "tests"]))
 """
 
 
+@pytest.mark.timeout(600)
 def test_the_executor_s_tests_pass_with_planner_and_gateway_removed(tmp_path: Path) -> None:
     for name in KEPT:
         source, target = ROOT / name, tmp_path / name
