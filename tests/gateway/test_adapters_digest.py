@@ -99,7 +99,9 @@ async def test_a_provider_that_refuses_the_key_leaves_a_code_no_run_and_no_key_i
             runs = (await person.get("/v1/runs")).json()
     if adapter == "litellm":
         await _close_what_litellm_keeps_open()
-    kept = b"".join(each.read_bytes() for each in (config.parent / "var").glob("lamgate.db*"))
+    kept = b"".join(
+        each.read_bytes() for each in (config.parent / "var").rglob("*") if each.is_file()
+    )
 
     assert row["status"] == "planner_unavailable"
     assert row["code"] == "planner-refused"

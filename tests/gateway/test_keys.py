@@ -73,7 +73,7 @@ async def test_a_secret_is_shown_once_and_kept_nowhere(
     listed = await operator.get("/v1/keys")
     secret = made.json()["secret"]
     database = Path(running.gateway.settings.database_url.removeprefix("sqlite:///"))
-    files = b"".join(file.read_bytes() for file in database.parent.glob("lamgate.db*"))
+    files = b"".join(file.read_bytes() for file in database.parent.rglob("*") if file.is_file())
 
     assert replayed.json() == {**made.json(), "secret": None}
     assert secret not in listed.text
