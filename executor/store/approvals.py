@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from connectors.spec import JsonObject, Principal
 from executor.check.envelope import Envelope
@@ -19,6 +19,17 @@ Decision = Literal["approve", "refuse"]
 Ruling = Literal[
     "granted", "refused", "counted", "repeated", "conflict", "expired", "void", "own", "role"
 ]
+
+_GET = select(approvals).where(
+    approvals.c.tenant == bindparam("tenant"), approvals.c.id == bindparam("id")
+)
+# An update would take the names of columns for what it is to set.
+_CLOSE = (
+    update(approvals)
+    .where(approvals.c.tenant == bindparam("whose"), approvals.c.run == bindparam("of_run"))
+    .where(approvals.c.state == "open")
+    .values(state=bindparam("ends_as"))
+)
 
 
 @dataclass(frozen=True)
@@ -94,9 +105,7 @@ def create(c: Connection, row: ApprovalRow) -> None:
 
 def get(c: Connection, tenant: str, approval: str) -> ApprovalRow | None:
     """One approval of a tenant."""
-    row = c.execute(
-        select(approvals).where(approvals.c.tenant == tenant, approvals.c.id == approval)
-    ).one_or_none()
+    row = c.execute(_GET, {"tenant": tenant, "id": approval}).one_or_none()
     return None if row is None else _row(row)
 
 
@@ -189,11 +198,7 @@ def _is_inside(c: Connection, row: ApprovalRow, call: Called, now: float) -> boo
 
 def close(c: Connection, tenant: str, run: str, state: Literal["void", "expired"]) -> None:
     """End every open approval of a run that no longer waits for it."""
-    c.execute(
-        update(approvals)
-        .where(approvals.c.tenant == tenant, approvals.c.run == run, approvals.c.state == "open")
-        .values(state=state)
-    )
+    c.execute(_CLOSE, {"whose": tenant, "of_run": run, "ends_as": state})
 
 
 def supersede(c: Connection, row: ApprovalRow) -> None:

@@ -7,7 +7,16 @@ goes around `project`, so a row never says less than the events do.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import (
+    Connection,
+    Double,
+    Integer,
+    Select,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 
 from connectors.spec import JsonObject
 from executor.store.drives import Claim
@@ -17,6 +26,33 @@ from executor.store.text import to_text, to_texts
 OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
 # What could be in doubt and cannot be repeated before it is known: others repeat safely.
 _NEVER_TWICE = ("lookup", "blind")
+# Of one step or item, and of one of its attempts. An update would take the names of columns for
+# what it is to set.
+_PLACE = (
+    attempts.c.tenant == bindparam("whose"),
+    attempts.c.run == bindparam("of_run"),
+    attempts.c.step == bindparam("of_step"),
+    attempts.c.iteration == bindparam("of_item"),
+)
+_ONE = (*_PLACE, attempts.c.n == bindparam("number", type_=Integer))
+_ADD = insert(attempts)
+_STATE = select(attempts.c.state).where(*_ONE)
+_END = (
+    update(attempts)
+    .where(*_ONE, attempts.c.state.in_(OPEN))
+    .values(state=bindparam("ends_as"), ended_at=bindparam("now", type_=Double))
+)
+
+
+def _in_the_way(blocking: Sequence[str]) -> Select[int]:
+    """What keeps attempt `number` from beginning."""
+    again = attempts.c.n >= bindparam("number", type_=Integer)
+    blocks = attempts.c.state.in_(blocking) | again
+    return select(attempts.c.n).where(*_PLACE, blocks).limit(1)
+
+
+_BEFORE_A_RISK = _in_the_way(OPEN)
+_BEFORE_A_REPETITION = _in_the_way(("intent",))
 
 
 @dataclass(frozen=True)
@@ -41,24 +77,25 @@ class AttemptRow:
 def add(c: Connection, claim: Claim, row: AttemptRow, tool_digest: str, policy: str | None) -> None:
     """Write an intent."""
     c.execute(
-        insert(attempts).values(
-            tenant=claim.tenant,
-            run=claim.id,
-            step=row.step,
-            iteration=row.iteration,
-            n=row.n,
-            epoch=row.epoch,
-            action=row.action,
-            effect=row.effect,
-            key=row.key,
-            args_hash=row.args_hash,
-            tool_digest=tool_digest,
-            policy_version=policy,
-            approvals=to_text(row.approvals),
-            state=row.state,
-            send_before=row.send_before,
-            started_at=row.started_at,
-        )
+        _ADD,
+        {
+            "tenant": claim.tenant,
+            "run": claim.id,
+            "step": row.step,
+            "iteration": row.iteration,
+            "n": row.n,
+            "epoch": row.epoch,
+            "action": row.action,
+            "effect": row.effect,
+            "key": row.key,
+            "args_hash": row.args_hash,
+            "tool_digest": tool_digest,
+            "policy_version": policy,
+            "approvals": to_text(row.approvals),
+            "state": row.state,
+            "send_before": row.send_before,
+            "started_at": row.started_at,
+        },
     )
 
 
@@ -102,26 +139,15 @@ def read(c: Connection, tenant: str, run: str) -> list[AttemptRow]:
 
 def may_begin(c: Connection, claim: Claim, step: str, iteration: str, n: int, effect: str) -> bool:
     """Whether attempt `n` is new and no earlier one stands in its way."""
-    blocking = OPEN if effect in _NEVER_TWICE else ("intent",)
-    found = c.execute(
-        select(attempts.c.n)
-        .where(
-            attempts.c.tenant == claim.tenant,
-            attempts.c.run == claim.id,
-            attempts.c.step == step,
-            attempts.c.iteration == iteration,
-        )
-        .where(attempts.c.state.in_(blocking) | (attempts.c.n >= n))
-        .limit(1)
-    )
+    statement = _BEFORE_A_RISK if effect in _NEVER_TWICE else _BEFORE_A_REPETITION
+    found = c.execute(statement, _named(claim.tenant, claim.id, step, iteration) | {"number": n})
     return found.first() is None
 
 
 def is_open(c: Connection, tenant: str, run: str, step: str, iteration: str, n: int) -> bool:
     """Whether it is still unknown what became of an attempt."""
-    state = c.execute(
-        select(attempts.c.state).where(*_one(tenant, run, step, iteration, n))
-    ).scalar_one_or_none()
+    one = _named(tenant, run, step, iteration) | {"number": n}
+    state = c.execute(_STATE, one).scalar_one_or_none()
     return state in OPEN
 
 
@@ -160,19 +186,10 @@ def project(
         else:
             continue
         n = data["n"]
-        place = (str(data["step"]), str(data["iteration"]), n if isinstance(n, int) else 0)
-        c.execute(
-            update(attempts)
-            .where(*_one(tenant, run, *place), attempts.c.state.in_(OPEN))
-            .values(state=state, ended_at=now)
-        )
+        one = _named(tenant, run, str(data["step"]), str(data["iteration"]))
+        ended = {"number": n if isinstance(n, int) else 0, "ends_as": state, "now": now}
+        c.execute(_END, one | ended)
 
 
-def _one(tenant: str, run: str, step: str, iteration: str, n: int) -> list[ColumnElement[bool]]:
-    return [
-        attempts.c.tenant == tenant,
-        attempts.c.run == run,
-        attempts.c.step == step,
-        attempts.c.iteration == iteration,
-        attempts.c.n == n,
-    ]
+def _named(tenant: str, run: str, step: str, iteration: str) -> dict[str, object]:
+    return {"whose": tenant, "of_run": run, "of_step": step, "of_item": iteration}

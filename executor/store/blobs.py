@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from connectors.spec import JsonObject
 from executor.store.tables import blobs
@@ -20,6 +20,10 @@ from executor.store.upsert import insert_into
 
 LARGE = 32 * 1024  # characters of JSON; what is shorter stays where it is
 _MEMBERS = ("output", "result", "arguments")  # of events: whose values may be large
+
+_TEXT = select(blobs.c.content).where(
+    blobs.c.tenant == bindparam("tenant"), blobs.c.digest == bindparam("digest")
+)
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,7 @@ def keep(c: Connection, tenant: str, text: str) -> Blob:
 
 def text_of(c: Connection, tenant: str, digest: str) -> str | None:
     """A value's JSON text, or None if there is none of this digest."""
-    return c.execute(
-        select(blobs.c.content).where(blobs.c.tenant == tenant, blobs.c.digest == digest)
-    ).scalar_one_or_none()
+    return c.execute(_TEXT, {"tenant": tenant, "digest": digest}).scalar_one_or_none()
 
 
 def split(c: Connection, tenant: str, data: JsonObject) -> tuple[str, dict[str, Blob]]:

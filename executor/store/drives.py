@@ -10,18 +10,13 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select, update
 
+from executor.store import drive_statements as statements
 from executor.store import tables
+from executor.store.drive_statements import CLAIMABLE, TABLES
+from executor.store.drive_statements import DriveKind as DriveKind
 from executor.store.errors import FencedError
 
 MOST_DUE = 1000  # that are looked at together
-DriveKind = Literal["request", "run"]
-_TABLES: dict[DriveKind, Table] = {"request": tables.requests, "run": tables.runs}
-# Where a drive has something to do; other states wait for somebody or are final.
-_CLAIMABLE: dict[DriveKind, tuple[str, ...]] = {
-    "request": ("received", "planning"),
-    "run": ("queued", "waiting", "cancelling"),
-}
-_DRIVEN: dict[DriveKind, str] = {"request": "planning", "run": "running"}
 
 
 @dataclass(frozen=True)
@@ -53,27 +48,8 @@ class Due:
 
 def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
     """Take the right to drive, or None if there is nothing to do or somebody else drives."""
-    table = _TABLES[due.kind]
-    mine = and_(table.c.status == _DRIVEN[due.kind], table.c.driver == driver)
-    row = c.execute(
-        update(table)
-        .where(table.c.tenant == due.tenant, table.c.id == due.id)
-        .where(
-            or_(
-                and_(table.c.status.in_(_CLAIMABLE[due.kind]), table.c.driver.is_(None)),
-                mine,
-            )
-        )
-        .values(
-            status=_DRIVEN[due.kind],
-            driver=driver,
-            epoch=table.c.epoch + 1,
-            wake_at=None,
-            waiting_for=None,
-            updated_at=now,
-        )
-        .returning(table.c.epoch, table.c.wake_seq, table.c.crashes)
-    ).one_or_none()
+    which = {"whose": due.tenant, "which": due.id, "by": driver, "now": now}
+    row = c.execute(statements.CLAIM[due.kind], which).one_or_none()
     if row is None:
         return None
     return Claim(due.kind, due.tenant, due.id, row.epoch, row.wake_seq, row.crashes)
@@ -90,33 +66,21 @@ def end_drive(
     wake_at: float | None = None,
 ) -> bool:
     """Let go of the row; False if something arrived meanwhile or another drive took over."""
-    table = _TABLES[claim.kind]
-    ended = c.execute(
-        update(table)
-        .where(table.c.tenant == claim.tenant, table.c.id == claim.id)
-        .where(table.c.epoch == claim.epoch, table.c.driver.is_not(None))
-        .where(table.c.wake_seq == claim.wake_seq)
-        .values(
-            status=status,
-            waiting_for=waiting_for,
-            code=code,
-            wake_at=wake_at,
-            driver=None,
-            crashes=0,
-            updated_at=now,
-        )
-    )
+    how = {
+        "ends_as": status,
+        "waits_for": waiting_for,
+        "because": code,
+        "wakes_at": wake_at,
+        "seen": claim.wake_seq,
+        "now": now,
+    }
+    ended = c.execute(statements.END[claim.kind], _of(claim) | how)
     return ended.rowcount == 1
 
 
 def wake_seq(c: Connection, claim: Claim) -> int | None:
     """The row's current wake count, or None if the claim is over."""
-    table = _TABLES[claim.kind]
-    return c.execute(
-        select(table.c.wake_seq)
-        .where(table.c.tenant == claim.tenant, table.c.id == claim.id)
-        .where(table.c.epoch == claim.epoch, table.c.driver.is_not(None))
-    ).scalar_one_or_none()
+    return c.execute(statements.WAKE_SEQ[claim.kind], _of(claim)).scalar_one_or_none()
 
 
 def hold(c: Connection, claim: Claim) -> int | None:
@@ -125,23 +89,12 @@ def hold(c: Connection, claim: Claim) -> int | None:
     Whoever writes about a run or request holds its row first, so that many processes write in
     one order; SQLite's one writer needs no such lock.
     """
-    table = _TABLES[claim.kind]
-    return c.execute(
-        select(table.c.wake_seq)
-        .where(table.c.tenant == claim.tenant, table.c.id == claim.id)
-        .where(table.c.epoch == claim.epoch, table.c.driver.is_not(None))
-        .with_for_update()
-    ).scalar_one_or_none()
+    return c.execute(statements.HOLD[claim.kind], _of(claim)).scalar_one_or_none()
 
 
 def hold_row(c: Connection, due: Due) -> bool:
     """Let nobody else change a row before this transaction has ended; False if there is none."""
-    table = _TABLES[due.kind]
-    found = c.execute(
-        select(table.c.id)
-        .where(table.c.tenant == due.tenant, table.c.id == due.id)
-        .with_for_update()
-    )
+    found = c.execute(statements.HOLD_ROW[due.kind], {"whose": due.tenant, "which": due.id})
     return found.first() is not None
 
 
@@ -156,16 +109,7 @@ def wake(c: Connection, due: Due, now: float) -> None:
 
     A row that waits is due from now on, so that a wake outlives the process that was told.
     """
-    table = _TABLES[due.kind]
-    c.execute(
-        update(table)
-        .where(table.c.tenant == due.tenant, table.c.id == due.id)
-        .values(
-            wake_seq=table.c.wake_seq + 1,
-            wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),
-            updated_at=now,
-        )
-    )
+    c.execute(statements.WAKE[due.kind], {"whose": due.tenant, "which": due.id, "now": now})
 
 
 def wake_waiting(
@@ -192,7 +136,7 @@ def due(c: Connection, now: float) -> list[Due]:
     However many one tenant has, the first of every other one is among those that are found.
     """
     found = []
-    for kind, table in _TABLES.items():
+    for kind, table in TABLES.items():
         turn = func.row_number().over(
             partition_by=table.c.tenant, order_by=(table.c.priority, table.c.updated_at)
         )
@@ -225,14 +169,14 @@ def next_wake(c: Connection, after: float) -> float | None:
             .order_by(table.c.wake_at)
             .limit(1)
         ).scalar_one_or_none()
-        for table in _TABLES.values()
+        for table in TABLES.values()
     ]
     return min((each for each in times if each is not None), default=None)
 
 
 def generation(c: Connection, due: Due, now: float) -> tuple[int, int] | None:
     """Epoch and rank of a row that wants to be driven now and that nobody drives, or None."""
-    table = _TABLES[due.kind]
+    table = TABLES[due.kind]
     row = c.execute(
         select(table.c.epoch, table.c.priority)
         .where(table.c.tenant == due.tenant, table.c.id == due.id)
@@ -243,7 +187,7 @@ def generation(c: Connection, due: Due, now: float) -> tuple[int, int] | None:
 
 def pass_on(c: Connection, due: Due, epoch: int) -> None:
     """Begin another generation of a row that was to be driven under this one, and was not."""
-    table = _TABLES[due.kind]
+    table = TABLES[due.kind]
     c.execute(
         update(table)
         .where(table.c.tenant == due.tenant, table.c.id == due.id)
@@ -255,7 +199,7 @@ def pass_on(c: Connection, due: Due, epoch: int) -> None:
 def note_progress(c: Connection, claim: Claim) -> None:
     """A call was answered and its answer is kept: whatever killed processes is behind it."""
     if claim.crashes:
-        table = _TABLES[claim.kind]
+        table = TABLES[claim.kind]
         mine = (table.c.tenant == claim.tenant, table.c.id == claim.id)
         c.execute(update(table).where(*mine, table.c.epoch == claim.epoch).values(crashes=0))
 
@@ -263,11 +207,11 @@ def note_progress(c: Connection, claim: Claim) -> None:
 def crashed(c: Connection, times: int) -> list[Due]:
     """What has killed, or died with, so many processes in a row."""
     found = []
-    for kind, table in _TABLES.items():
+    for kind, table in TABLES.items():
         rows = c.execute(
             select(table.c.tenant, table.c.id)
             .where(table.c.crashes >= times, table.c.driver.is_(None))
-            .where(table.c.status.in_(_CLAIMABLE[kind]))
+            .where(table.c.status.in_(CLAIMABLE[kind]))
         )
         found += [Due(kind, row.tenant, row.id) for row in rows]
     return found
@@ -285,7 +229,7 @@ def hand_back(c: Connection, now: float, driver: str | None = None) -> int:
                 crashes=table.c.crashes + 1,
             )
         ).rowcount
-        for kind, table in _TABLES.items()
+        for kind, table in TABLES.items()
     )
 
 
@@ -295,8 +239,12 @@ def release(c: Connection, driver: str, now: float) -> int:
         c.execute(
             update(table).where(table.c.driver == driver).values(**_given_back(table, kind, now))
         ).rowcount
-        for kind, table in _TABLES.items()
+        for kind, table in TABLES.items()
     )
+
+
+def _of(claim: Claim) -> dict[str, object]:
+    return {"whose": claim.tenant, "which": claim.id, "under": claim.epoch}
 
 
 def _is_due(table: Table, kind: DriveKind, now: float) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Integer, bindparam, func, insert, select
 
 from connectors.spec import JsonObject, Limits
 from executor.check.grant import Grant
@@ -16,6 +16,16 @@ from executor.store.drives import Claim, check_fence, note_progress
 from executor.store.permits import Blocked, Told
 from executor.store.tables import events
 from executor.store.text import to_object
+
+_OF = (events.c.tenant == bindparam("tenant"), events.c.subject == bindparam("subject"))
+_LAST = select(func.max(events.c.seq)).where(*_OF)
+_ADD = insert(events)
+_READ = (
+    select(events)
+    .where(*_OF, events.c.seq > bindparam("after", type_=Integer))
+    .order_by(events.c.seq)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 @dataclass(frozen=True)
@@ -100,15 +110,13 @@ def append(
     """Write events after the last one; with a claim, raises `FencedError` once it is over."""
     if claim is not None:
         check_fence(c, claim)
-    last = c.execute(
-        select(func.max(events.c.seq)).where(events.c.tenant == tenant, events.c.subject == subject)
-    ).scalar_one()
+    last = c.execute(_LAST, {"tenant": tenant, "subject": subject}).scalar_one()
     stored = [
         StoredEvent(subject, (last or 0) + number, now, each.type, each.v, each.data)
         for number, each in enumerate(new, start=1)
     ]
     if stored:
-        c.execute(insert(events), [_row(c, tenant, each) for each in stored])
+        c.execute(_ADD, [_row(c, tenant, each) for each in stored])
         _project(c, tenant, subject, new, now)
     return stored
 
@@ -123,12 +131,8 @@ def read(
     loaded: Loaded | None = None,
 ) -> list[StoredEvent]:
     """Events after a place, in order; their large values are read only into `loaded`."""
-    rows = c.execute(
-        select(events)
-        .where(events.c.tenant == tenant, events.c.subject == subject, events.c.seq > after)
-        .order_by(events.c.seq)
-        .limit(limit)
-    )
+    which = {"tenant": tenant, "subject": subject, "after": after, "most": limit}
+    rows = c.execute(_READ, which)
     found = []
     for row in rows:
         data, large = to_object(row.data), blobs.read_refs(row.large)

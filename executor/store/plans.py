@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from connectors.spec import JsonObject
 from executor.store.tables import plans
 from executor.store.text import to_object, to_text
+
+_GET = select(plans).where(plans.c.tenant == bindparam("tenant"), plans.c.id == bindparam("id"))
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def add(c: Connection, row: PlanRow) -> None:
 
 def get(c: Connection, tenant: str, plan: str) -> PlanRow | None:
     """One plan of a tenant."""
-    row = c.execute(select(plans).where(plans.c.tenant == tenant, plans.c.id == plan)).one_or_none()
+    row = c.execute(_GET, {"tenant": tenant, "id": plan}).one_or_none()
     return None if row is None else _row(row)
 
 

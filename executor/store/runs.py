@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, or_, select, update
 
 from executor.store import blobs
 from executor.store.blobs import Blob
@@ -13,6 +13,15 @@ from executor.store.tables import runs
 from executor.store.text import to_text
 
 ENDED = ("succeeded", "failed", "cancelled", "undone", "compensation_incomplete", "quarantined")
+# An update would take the names of columns for what it is to set.
+_ONE = (runs.c.tenant == bindparam("whose"), runs.c.id == bindparam("which"))
+_GET = select(runs).where(*_ONE)
+_CANCEL_MODE = select(runs.c.cancel_mode).where(*_ONE)
+_SET_RESULT = (
+    update(runs)
+    .where(*_ONE, runs.c.epoch == bindparam("under"))
+    .values(result=bindparam("answer"), large=bindparam("refs"))
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ def create(
 
 def get(c: Connection, tenant: str, run: str) -> RunRow | None:
     """One run of a tenant."""
-    row = c.execute(select(runs).where(runs.c.tenant == tenant, runs.c.id == run)).one_or_none()
+    row = c.execute(_GET, {"whose": tenant, "which": run}).one_or_none()
     return None if row is None else _row(row)
 
 
@@ -106,9 +115,7 @@ def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) 
 
 def cancel_mode(c: Connection, tenant: str, run: str) -> str | None:
     """How the run is being cancelled, if it is."""
-    return c.execute(
-        select(runs.c.cancel_mode).where(runs.c.tenant == tenant, runs.c.id == run)
-    ).scalar_one_or_none()
+    return c.execute(_CANCEL_MODE, {"whose": tenant, "which": run}).scalar_one_or_none()
 
 
 def set_result(c: Connection, claim: Claim, result: JsonValue) -> None:
@@ -116,12 +123,8 @@ def set_result(c: Connection, claim: Claim, result: JsonValue) -> None:
     text = to_text(result)
     large = blobs.keep(c, claim.tenant, text) if len(text) > blobs.LARGE else None
     refs = blobs.to_refs({} if large is None else {"result": large})
-    c.execute(
-        update(runs)
-        .where(runs.c.tenant == claim.tenant, runs.c.id == claim.id)
-        .where(runs.c.epoch == claim.epoch)
-        .values(result=None if large else text, large=refs)
-    )
+    which = {"whose": claim.tenant, "which": claim.id, "under": claim.epoch}
+    c.execute(_SET_RESULT, which | {"answer": None if large else text, "refs": refs})
 
 
 def _row(row: Row[tuple[object, ...]]) -> RunRow:

@@ -76,16 +76,16 @@ PROTOCOL = (
         "a call may begin after the cancel",
     ),
     Mutant(
-        "executor.store.drives",
-        ".where(table.c.wake_seq == claim.wake_seq)",
+        "executor.store.drive_statements",
+        '.where(table.c.wake_seq == bindparam("seen"))',
         "",
         "a drive ends although something arrived",
     ),
     Mutant(
-        "executor.store.drives",
-        'wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),\n'
-        "            updated_at=now,",
-        "updated_at=now,",
+        "executor.store.drive_statements",
+        'wake_at=case((table.c.status == "waiting", _NOW), else_=table.c.wake_at),\n'
+        "        updated_at=_NOW,",
+        "updated_at=_NOW,",
         "a wake is forgotten with the process that heard it",
     ),
     Mutant(
@@ -143,7 +143,7 @@ PROTOCOL = (
         "a step whose result is not as expected is said to have had no effect",
     ),
     Mutant(
-        "executor.store.drives",
+        "executor.store.drive_statements",
         "epoch=table.c.epoch + 1,\n            wake_at=None,",
         "epoch=table.c.epoch,\n            wake_at=None,",
         "whoever takes over does not fence the one before",
