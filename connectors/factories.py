@@ -1,9 +1,7 @@
-"""From `[connections.NAME]` to a connector: the built-in ones, and those of installed plugins."""
+"""From `[connections.NAME]` to a connector: what a factory is handed, and the built-in ones."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +18,6 @@ from connectors.unified.payments import PaymentsConnector, Vendor
 from connectors.unified.payments_decimal import Decimals
 from connectors.unified.payments_minor import MinorUnits
 from connectors.url import AddressError, read_address
-
-ENTRY_POINTS = "lamgate.connectors"
-_NAME = re.compile(r"[a-z0-9_]{1,30}")
 
 
 @dataclass(frozen=True)
@@ -71,32 +66,6 @@ def options_of(settings: ConnectionSettings, model: type[_Options]) -> _Options:
             f"connections.{settings.name}.{where}: {first['msg']}; "
             f"the options of {settings.connector} are: {known}"
         ) from error
-
-
-def factory_of(settings: ConnectionSettings) -> Factory:
-    """The factory that a connection names; a plugin is loaded only if it is used."""
-    if not _NAME.fullmatch(settings.name):
-        raise ConfigurationError(
-            f"connections.{settings.name}: a name has 1 to 30 of a-z, 0-9 and _"
-        )
-    if settings.connector in BUILT_IN:
-        return BUILT_IN[settings.connector]
-    plugins = entry_points(group=ENTRY_POINTS)
-    found = [each for each in plugins if each.name == settings.connector]
-    if len(found) == 1:
-        try:
-            factory: Factory = found[0].load()
-        except Exception as error:
-            raise ConfigurationError(
-                f"connections.{settings.name}: the plugin {found[0].value} cannot be loaded: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        return factory
-    known = ", ".join(sorted({*BUILT_IN, *plugins.names}))
-    what = "there are two plugins called" if found else "there is no connector"
-    raise ConfigurationError(
-        f"connections.{settings.name}: {what} {settings.connector!r}; known: {known}"
-    )
 
 
 def _base_url(settings: ConnectionSettings) -> str:

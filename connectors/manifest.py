@@ -1,6 +1,6 @@
 """What manifests say of one another must hold before anything relies on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
@@ -8,6 +8,7 @@ from connectors.catalog import Catalog
 from connectors.errors import ConfigurationError
 from connectors.spec import ActionSpec, Effect, JsonObject
 
+_NAMING = ("undo", "lookup", "status", "answers_as")
 _SCALARS = ("string", "number", "integer", "boolean", "null")
 _COMPOSED = frozenset({"$ref", "allOf", "anyOf", "oneOf", "prefixItems", "patternProperties"})
 
@@ -17,6 +18,17 @@ def check_manifests(catalog: Catalog) -> None:
     flaws = [f"{action.name}: {flaw}" for action in catalog for flaw in _flaws(action, catalog)]
     if flaws:
         raise ConfigurationError("; ".join(flaws))
+
+
+def within(connection: str, manifest: Mapping[str, JsonValue]) -> JsonObject:
+    """The manifest with its other actions' whole names: one without a dot is of this connection."""
+    found = dict(manifest)
+    for member in _NAMING:
+        said = found.get(member)
+        name = said.get("action") if isinstance(said, dict) else None
+        if isinstance(said, dict) and isinstance(name, str) and "." not in name:
+            found[member] = {**said, "action": f"{connection}.{name}"}
+    return found
 
 
 def _flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:

@@ -18,8 +18,10 @@ from pydantic import (
     create_model,
 )
 
+from connectors.annotated import output_of, sinks_of
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import ConfigurationError, Kind, Refused, Unavailable
+from connectors.manifest import within
 from connectors.outcome import in_doubt
 from connectors.spec import ActionSpec, CallContext, JsonObject
 
@@ -45,8 +47,10 @@ def action(**manifest: Any) -> Callable[[Function], NativeAction]:
     """Make an async function an action; keywords are members of `ActionSpec`.
 
     The name is the function's, the description its docstring, the schemas come from its
-    annotations. A parameter called `context` gets the `CallContext`. What the manifest leaves
-    out gets the cautious default: a blind, irreversible write that needs an approval.
+    annotations, and so do sinks (`Annotated[str, Sink.RECIPIENT]`). A parameter called `context`
+    gets the `CallContext`, one annotated `ActionSpec` the action itself. Another action that the
+    manifest names is of the same connection where it has no dot. What the manifest leaves out
+    gets the cautious default: a blind, irreversible write that needs an approval.
     """
 
     def decorate(function: Function) -> NativeAction:
@@ -67,6 +71,7 @@ class _Native:
     names: Mapping[str, str]  # the model's field -> the function's parameter
     returned: TypeAdapter[Any] | None
     takes_context: bool
+    takes_spec: tuple[str, ...]
 
 
 class NativeConnector:
@@ -103,29 +108,36 @@ class NativeConnector:
         }
         if native.takes_context:
             values[_CONTEXT] = context
+        values |= dict.fromkeys(native.takes_spec, action)
         if time.monotonic() >= context.send_before:
             raise Unavailable("the call could not begin in time", kind=Kind.TIMEOUT)
         try:
             async with asyncio.timeout(max(0.0, context.deadline - time.monotonic())):
                 result = await native.function(**values)
         except TimeoutError as error:
-            raise in_doubt(native.spec, "no result before the deadline", Kind.TIMEOUT) from error
-        if isinstance(result, Applied | Unreadable | Pending):
-            return result
-        return _outcome(native, result)
+            raise in_doubt(action, "no result before the deadline", Kind.TIMEOUT) from error
+        return _outcome(native, action, result)
 
 
-def _outcome(native: _Native, result: object) -> Outcome:
+def _outcome(native: _Native, action: ActionSpec, result: object) -> Outcome:
     """The function's result as its annotation says; it has acted already, whatever comes."""
+    if isinstance(result, Unreadable | Pending):
+        return result
+    done = result if isinstance(result, Applied) else None
+    if done is not None and native.returned is None:
+        return done
     adapter = native.returned or TypeAdapter[Any](JsonValue)
+    found = result if done is None else done.output
+    request_id = done.request_id if done else None
     try:
-        return Applied(adapter.dump_python(adapter.validate_python(result), mode="json"))
+        output = adapter.dump_python(adapter.validate_python(found), mode="json")
+        return Applied(output, request_id, done.replayed if done else False)
     except (ValueError, PydanticUserError) as error:
         told = _told(error) if isinstance(error, ValidationError) else type(error).__name__
-        reason = f"{native.spec.name} did not return what its annotation says: {told}"
-    if native.spec.is_write:
-        return Unreadable(reason)
-    raise Refused(reason, kind=Kind.INTERNAL)
+        reason = f"{action.name} did not return what its annotation says: {told}"
+    if action.is_write:
+        return Unreadable(reason, request_id)
+    raise Refused(reason, kind=Kind.INTERNAL, request_id=request_id)
 
 
 def _native(connection: str, native: NativeAction) -> _Native:
@@ -136,13 +148,16 @@ def _native(connection: str, native: NativeAction) -> _Native:
         model, names = _model(function, hints)
         returned = _returned(hints)
         schema = returned.json_schema(mode="serialization") if returned else None
+        takes_spec = tuple(each for each, kind in hints.items() if kind is ActionSpec)
+        sinks = sinks_of({each: hints[each] for each in names.values()})
         spec = ActionSpec.model_validate(
             {
                 "name": name,
                 "description": inspect.getdoc(function) or "",
                 "input_schema": model.model_json_schema(by_alias=True),
                 "output_schema": schema,
-                **native.manifest,
+                **({"sinks": sinks} if sinks else {}),
+                **within(connection, native.manifest),
             }
         )
     except ValidationError as error:
@@ -150,7 +165,7 @@ def _native(connection: str, native: NativeAction) -> _Native:
     except (TypeError, NameError, PydanticUserError) as error:
         raise ConfigurationError(f"{name}: {error}") from error
     takes_context = _CONTEXT in inspect.signature(function).parameters
-    return _Native(spec, function, model, names, returned, takes_context)
+    return _Native(spec, function, model, names, returned, takes_context, takes_spec)
 
 
 def _model(function: Function, hints: Mapping[str, Any]) -> tuple[type[BaseModel], dict[str, str]]:
@@ -158,7 +173,7 @@ def _model(function: Function, hints: Mapping[str, Any]) -> tuple[type[BaseModel
     fields: dict[str, Any] = {}
     names: dict[str, str] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if name == _CONTEXT:
+        if name == _CONTEXT or hints.get(name) is ActionSpec:
             continue
         if parameter.kind not in _NAMED:
             raise TypeError(f"the parameter {name} has no fixed name, so no plan can give it")
@@ -176,10 +191,8 @@ def _model(function: Function, hints: Mapping[str, Any]) -> tuple[type[BaseModel
 
 def _returned(hints: Mapping[str, Any]) -> TypeAdapter[Any] | None:
     """What reads the result, or None where the function returns outcomes or says nothing."""
-    found = hints.get("return")
-    if found is None or found in (Outcome, Applied, Unreadable, Pending):
-        return None
-    return TypeAdapter(found)
+    found = output_of(hints.get("return"))
+    return None if found is None else TypeAdapter(found)
 
 
 def _told(error: ValidationError) -> str:

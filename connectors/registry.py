@@ -22,10 +22,12 @@ from connectors.errors import (
     Uncertain,
     Unreachable,
 )
-from connectors.factories import ConnectionSettings, Factory, Given, factory_of
+from connectors.factories import ConnectionSettings, Factory, Given
 from connectors.http import Transport
 from connectors.manifest import check_manifests
 from connectors.outcome import in_doubt
+from connectors.overlay import PluginOverlay, overlaid
+from connectors.plugin import factory_of, overlay_of
 from connectors.shelf import Shelf
 from connectors.source import Connection, Sourced
 from connectors.spec import ActionSpec, CallContext
@@ -41,9 +43,15 @@ _GRACE_S = 0.5
 class Registry:
     """Connectors by connection, and the frozen catalogue of what they offer together."""
 
-    def __init__(self, connectors: Mapping[str, Connector], vault: Vault | None = None) -> None:
+    def __init__(
+        self,
+        connectors: Mapping[str, Connector],
+        vault: Vault | None = None,
+        overlays: Mapping[str, PluginOverlay] | None = None,
+    ) -> None:
         self._connectors = dict(connectors)
         self._vault = vault
+        self._overlays = dict(overlays or {})
         self._catalog: Catalog | None = None
         self._offered: dict[str, tuple[ActionSpec, ...]] = {}
         self._absent: dict[str, str] = {}
@@ -148,7 +156,8 @@ class Registry:
                     f"connections.{connection}: its action {action.name} does not begin with "
                     f"{connection!r}"
                 )
-        return found
+        overlay = self._overlays.get(connection)
+        return found if overlay is None else overlaid(connection, found, overlay)
 
     async def _asked(
         self, connection: str, connector: Connector, *, again: bool
@@ -290,6 +299,7 @@ def build(
 ) -> Registry:
     """Build every connection; raises `ConfigurationError`."""
     connectors: dict[str, Connector] = {}
+    overlays: dict[str, PluginOverlay] = {}
     for each in settings:
         if each.name == "fn":
             raise ConfigurationError("connections.fn: `fn` is the plan language's own name")
@@ -297,4 +307,6 @@ def build(
             raise ConfigurationError(f"connections.{each.name} is there twice")
         given = Given(transport_of(each).carrying(vault), vault.stand_in, shelf)
         connectors[each.name] = factory_of(each)(each, given)
-    return Registry(connectors, vault)
+        if (overlay := overlay_of(each)) is not None:
+            overlays[each.name] = overlay
+    return Registry(connectors, vault, overlays)

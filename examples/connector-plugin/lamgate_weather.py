@@ -1,6 +1,7 @@
 """A complete connector: two actions of a weather office, and the factory that builds it."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from pydantic import BaseModel
 
@@ -8,7 +9,8 @@ from connectors.connector import Connector
 from connectors.errors import Kind, Refused
 from connectors.factories import ConnectionSettings, Given, Options, options_of
 from connectors.native import NativeAction, NativeConnector, action
-from connectors.spec import CallContext
+from connectors.plugin import Plugin
+from connectors.spec import CallContext, Sink
 
 
 @dataclass
@@ -51,9 +53,8 @@ def actions_of(office: Office) -> list[NativeAction]:
     @action(
         effect="keyed",
         idempotency={"in": "connector", "name": "key", "window_s": 86400},
-        sinks={"text": "content"},
     )
-    async def file_report(text: str, context: CallContext) -> Report:
+    async def file_report(text: Annotated[str, Sink.CONTENT], context: CallContext) -> Report:
         """File a report; under one key it is filed once."""
         office.reports.setdefault(context.idempotency_key, text)
         return Report(report_id=context.idempotency_key[:8])
@@ -68,3 +69,6 @@ def connect(settings: ConnectionSettings, given: Given) -> Connector:
     if options.only_station is not None:
         office.celsius = {options.only_station: office.celsius[options.only_station]}
     return NativeConnector("weather", settings.name, actions_of(office))
+
+
+plugin = Plugin(connect, protocol=1)

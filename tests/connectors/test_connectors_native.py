@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, Field, JsonValue
@@ -19,7 +20,7 @@ from connectors.errors import (
 )
 from connectors.manifest import check_manifests
 from connectors.native import NativeAction, NativeConnector, action
-from connectors.spec import ActionSpec, CallContext, Effect, JsonObject
+from connectors.spec import ActionSpec, CallContext, Effect, JsonObject, Sink
 from connectors.testing import call_context
 
 
@@ -230,3 +231,74 @@ def test_two_functions_of_one_name_are_refused() -> None:
 def test_a_function_that_blocks_is_no_action() -> None:
     with pytest.raises(TypeError, match="to_thread"):
         action()(time.sleep)  # type: ignore[arg-type]  # what an author may try
+
+
+class Line(BaseModel):
+    """One line of an order."""
+
+    sku: Annotated[str, Sink.RESOURCE_ID]
+    note: Annotated[str | None, Sink.CONTENT] = None
+
+
+@dataclass
+class Person:
+    """Whom to write to."""
+
+    mail: Annotated[str, Sink.RECIPIENT]
+
+
+async def test_annotations_say_sinks_choices_and_what_an_outcome_holds() -> None:
+    @action(effect="lookup", lookup={"action": "find", "by": "key", "reference": "kind"})
+    async def order(
+        kind: Annotated[Literal["new", "again"], Field(description="Which one.")],
+        to: Person,
+        lines: list[Line],
+        spec: ActionSpec,
+        extra: Annotated[str, Sink.URL] | None = None,
+    ) -> Annotated[Outcome, Thing]:
+        """Order things."""
+        return Applied({"name": f"{spec.name} {kind} {to.mail} {lines[0].sku}"}, "rq-1", True)
+
+    @action(effect="read")
+    async def find(key: str) -> list[Thing]:
+        """Find an order."""
+        return []
+
+    connector = NativeConnector("own", "own", [order, find])
+    spec = await spec_of(connector, "order")
+    given: JsonObject = {"kind": "new", "to": {"mail": "a@b"}, "lines": [{"sku": "S"}]}
+    properties = spec.input_schema["properties"]
+
+    assert spec.sinks == {
+        "to/mail": Sink.RECIPIENT,
+        "lines/*/sku": Sink.RESOURCE_ID,
+        "lines/*/note": Sink.CONTENT,
+        "extra": Sink.URL,
+    }
+    assert isinstance(properties, dict)
+    assert properties["kind"] == {
+        "description": "Which one.",
+        "enum": ["new", "again"],
+        "title": "kind",
+        "type": "string",
+    }
+    assert set(properties) == {"kind", "to", "lines", "extra"}
+    assert spec.output_schema == (await spec_of(native(), "get_thing")).output_schema
+    check_manifests(Catalog(await connector.actions()))
+    assert await connector.call(spec, given, call_context()) == Applied(
+        {"name": "own.order new a@b S", "size": 1}, "rq-1", True
+    )
+
+
+async def test_an_outcome_whose_output_is_not_what_its_annotation_says_is_unreadable() -> None:
+    @action()
+    async def act() -> Annotated[Outcome, Thing]:
+        """Act."""
+        return Applied({"size": 1}, "rq-1")
+
+    connector = NativeConnector("own", "own", [act])
+    (spec,) = await connector.actions()
+    end = await connector.call(spec, {}, call_context())
+
+    assert isinstance(end, Unreadable)
+    assert end.request_id == "rq-1"

@@ -73,7 +73,7 @@ def test_it_installs_one_module_and_an_entry_point(installed: Path) -> None:
     (info,) = installed.glob("lamgate_weather-*.dist-info")
 
     assert sorted(path.name for path in installed.glob("*.py")) == ["lamgate_weather.py"]
-    assert "weather = lamgate_weather:connect" in (info / "entry_points.txt").read_text()
+    assert "weather = lamgate_weather:plugin" in (info / "entry_points.txt").read_text()
 
 
 def test_its_own_tests_pass_where_it_is_installed(installed: Path, tmp_path: Path) -> None:
@@ -98,6 +98,45 @@ def test_the_registry_loads_it_by_its_entry_point(installed: Path, tmp_path: Pat
     assert told.endswith("the options of weather are: only_station")
 
 
+SPOKEN = """
+import sys
+from connectors.errors import ConfigurationError
+from connectors.factories import ConnectionSettings
+from connectors.plugin import factory_of
+for speaks in (1, 2, 3):
+    for name in ("one", "two", "three", "bare"):
+        try:
+            print(name, speaks, callable(factory_of(ConnectionSettings("own", name), speaks)))
+        except ConfigurationError as error:
+            print(name, speaks, error)
+"""
+
+
+def test_a_plugin_for_this_protocol_or_the_one_before_is_loaded_and_no_other(
+    tmp_path: Path,
+) -> None:
+    info = tmp_path / "spoken-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: spoken\nVersion: 1\n")
+    names = ("one", "two", "three", "bare")
+    entries = "\n".join(f"{name} = spoken:{name}" for name in names)
+    (info / "entry_points.txt").write_text(f"[lamgate.connectors]\n{entries}\n")
+    (tmp_path / "spoken.py").write_text(
+        "from connectors.plugin import Plugin\n"
+        "def bare(settings, given): ...\n"
+        "one, two, three = (Plugin(bare, protocol=each) for each in (1, 2, 3))\n"
+    )
+    said = run(tmp_path, "-c", SPOKEN, cwd=tmp_path).splitlines()
+    loaded = {tuple(line.split()[:2]) for line in said if line.endswith(" True")}
+
+    assert loaded == {("one", "1"), ("one", "2"), ("two", "2"), ("two", "3"), ("three", "3")}
+    assert "written for version 3 of the connector protocol, known: 1 and 2; upgrade lamgate" in (
+        "\n".join(said)
+    )
+    assert "known: 2 and 3; upgrade the plugin" in "\n".join(said)
+    assert "spoken:bare is no plugin; write plugin = Plugin(connect, protocol=1)" in "\n".join(said)
+
+
 def test_a_plugin_that_cannot_be_loaded_is_named_only_where_it_is_used(tmp_path: Path) -> None:
     info = tmp_path / "broken-1.dist-info"
     info.mkdir()
@@ -105,7 +144,8 @@ def test_a_plugin_that_cannot_be_loaded_is_named_only_where_it_is_used(tmp_path:
     (info / "entry_points.txt").write_text("[lamgate.connectors]\nbroken = nobody:connect\n")
     code = """
 from connectors.errors import ConfigurationError
-from connectors.factories import ConnectionSettings, factory_of
+from connectors.factories import ConnectionSettings
+from connectors.plugin import factory_of
 factory_of(ConnectionSettings("own", "openapi"))
 for name in ("broken", "nothing"):
     try:

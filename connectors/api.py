@@ -1,0 +1,96 @@
+"""One HTTP service, for functions that are actions: a line a call, the outcome table behind it.
+
+    api = api_of(settings, given)
+    return await api.ask(spec, context, "POST", "notes", body={"text": text})
+
+Our key goes where the manifest's `idempotency` says. What comes back is read by the one table in
+`connectors.outcome`; nothing is sent twice.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from connectors.connector import Outcome
+from connectors.errors import ConfigurationError, Kind, Refused
+from connectors.factories import ConnectionSettings, Given
+from connectors.http import HttpRequest, Transport, TransportError
+from connectors.outcome import Dialect, read_answer, read_failure
+from connectors.spec import ActionSpec, CallContext, Idempotency, JsonObject
+from connectors.url import AddressError, read_address, segment
+
+
+@dataclass(frozen=True)
+class Api:
+    """Where a service is, what each request carries, and how its answers are read."""
+
+    base_url: str
+    transport: Transport
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    dialect: Dialect = field(default_factory=Dialect)
+
+    async def ask(
+        self,
+        spec: ActionSpec,
+        context: CallContext,
+        method: str,
+        *path: str,
+        query: Mapping[str, str] | None = None,
+        body: JsonObject | None = None,
+    ) -> Outcome:
+        """Send one request; each of `path` is one segment, whatever is in it."""
+        headers, params, content = dict(self.headers), dict(query or {}), body
+        match spec.idempotency:
+            case Idempotency(place="header", name=name):
+                headers[name] = context.idempotency_key
+            case Idempotency(place="query", name=name):
+                params[name] = context.idempotency_key
+            case Idempotency(place="body", name=name):
+                content = {**(body or {}), name: context.idempotency_key}
+        if content is not None:
+            headers["content-type"] = "application/json"
+        request = HttpRequest(method, self._url(path, params), headers, _written(content))
+        try:
+            answer = await self.transport.send(
+                request, deadline=context.deadline, send_before=context.send_before
+            )
+        except TransportError as error:
+            return read_failure(spec, error, self.dialect, attempt=context.attempt)
+        return read_answer(spec, answer, self.dialect, attempt=context.attempt)
+
+    def _url(self, path: tuple[str, ...], params: Mapping[str, str]) -> str:
+        try:
+            below = "".join(f"/{segment(each)}" for each in path)
+        except AddressError as error:
+            raise Refused(str(error), kind=Kind.INVALID) from error
+        return f"{self.base_url}{below}" + (f"?{urlencode(params)}" if params else "")
+
+
+def api_of(
+    settings: ConnectionSettings,
+    given: Given,
+    *,
+    header: str = "Authorization",
+    form: str = "Bearer {secret}",
+    dialect: Dialect = Dialect(),  # noqa: B008 - frozen
+) -> Api:
+    """The service at the connection's `base_url`, with its credential where there is one.
+
+    Raises `ConfigurationError`.
+    """
+    where = f"connections.{settings.name}.base_url"
+    try:
+        address = read_address(settings.base_url)
+    except AddressError as error:
+        raise ConfigurationError(f"{where}: {settings.base_url!r}: {error}") from error
+    if "?" in address.target or "#" in settings.base_url:
+        raise ConfigurationError(f"{where}: {settings.base_url!r} has more than a path")
+    headers = {}
+    if settings.credential is not None:
+        headers[header] = form.replace("{secret}", given.secret_of(settings.credential))
+    return Api(settings.base_url.rstrip("/"), given.transport, headers, dialect)
+
+
+def _written(content: JsonObject | None) -> bytes | None:
+    return None if content is None else json.dumps(content, ensure_ascii=False).encode()
