@@ -87,11 +87,11 @@ def _row(file: Path, rounds: int) -> Row:
 
     def cold() -> tuple[Extracted, dict[str, Offer]]:
         found = extract(read_openapi(body, file.name), longest)
-        return found, offers(NAME, found, Overlay(), "")
+        return found, offers(NAME, found, Overlay(), None)
 
     def cached() -> dict[str, Offer]:
         again = read(kept)
-        return {} if again is None else offers(NAME, again.found, Overlay(), "")
+        return {} if again is None else offers(NAME, again.found, Overlay(), None)
 
     (found, offered), cold_s = _least(cold, rounds)
     kept = written(Compiled(file.name, "", 0.0, longest, found))

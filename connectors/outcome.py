@@ -87,16 +87,17 @@ def read_answer(
     dialect: Dialect,
     *,
     mapped: Callable[[JsonValue], JsonValue] = lambda body: body,
+    content: Callable[[HttpAnswer], JsonValue] | None = None,
     attempt: int = 1,
 ) -> Outcome:
-    """Turn an answer into an outcome, or raise what it means."""
+    """Turn an answer into an outcome, or raise what it means; `content` reads what is no JSON."""
     if not 200 <= answer.status < 300:
         raise _error(action, answer, dialect, attempt)
     request_id = _clean(answer.headers.get(dialect.request_id_header), 200)
     if answer.status == 202 and action.is_write:
         return Pending(_handle(action, answer), request_id)
     try:
-        output = mapped(_content(action, answer))
+        output = mapped(content(answer) if content else _content(action, answer))
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
         reason = f"the answer of status {answer.status} cannot be read: {_clean(str(error))}"
         return _unreadable(action, reason, request_id, answer.status)

@@ -1,4 +1,4 @@
-"""Any OpenAPI document (3.0, 3.1; JSON bodies) as a source of actions."""
+"""Any OpenAPI document (2.0, 3.0, 3.1) as a source of actions."""
 
 from connectors.openapi.call import OpenApiConnector
 from connectors.openapi.load import Source

@@ -1,16 +1,29 @@
-"""What an operation sends and answers as JSON: bodies become arguments, answers one schema."""
+"""What an operation sends: the one media type that is chosen, and the arguments in it.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+JSON is chosen before a form, a form before one of parts, text before bytes. The members of an
+object are arguments of their own; a body that is more than its members is one argument, `body`.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import JsonValue
 
-from connectors.openapi.parameters import Place
-from connectors.openapi.schema import Definitions, UnsupportedError, resolve
+from connectors.openapi.files import BYTES, file_schema, is_bytes
+from connectors.openapi.gaps import Gap, UnsupportedError
+from connectors.openapi.media import is_json, is_text, is_xml, kind_of
+from connectors.openapi.parameters import Place, Style, style_of
+from connectors.openapi.schema import Definitions, resolve, resolved_schema
 from connectors.spec import JsonObject
 
+Form = Literal["json", "form", "parts", "text", "bytes"]
+
+FORM = "application/x-www-form-urlencoded"
+PARTS = "multipart/form-data"
 _JSON = "application/json"
 _ANY = ("*/*", "application/*")
+_RANK: tuple[Form, ...] = ("json", "form", "parts", "text", "bytes")
 # With one of these a body is more than its members, so it stays one argument.
 _WHOLE = frozenset(
     "$ref allOf anyOf oneOf not if patternProperties propertyNames minProperties maxProperties "
@@ -29,19 +42,26 @@ class Member:
 
 @dataclass(frozen=True)
 class Body:
-    """A body's media type, and the arguments that it is made of."""
+    """A body's media types, its form, and the arguments that it is made of.
 
-    media: str
+    `places` says how the members of a whole body travel in a form where they do not as usual.
+    """
+
+    form: Form
+    media: tuple[str, ...]
     is_required: bool
-    members: tuple[Member, ...]
+    members: tuple[Member, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Output:
-    """What comes back: its schema, or None where nobody can say, and the media type to ask for."""
+class _Said:
+    """One entry of `content`, as far as it can be written."""
 
-    schema: JsonObject | None
+    form: Form
     media: str
+    schema: JsonValue
+    encoding: JsonObject
 
 
 def body_of(
@@ -49,39 +69,123 @@ def body_of(
 ) -> Body | None:
     """The body that an operation takes; raises `UnsupportedError`."""
     found = resolve(document, node.get("requestBody"))
-    if not isinstance(found, dict):
+    content = found.get("content") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(content, dict) or not content:
         return None
-    content = found.get("content")
-    media, schema = _json_of(content if isinstance(content, dict) else {})
-    if media is None:
-        if found.get("required") is not True and method in ("get", "head", "delete"):
+    is_needed = found.get("required") is True
+    is_rare = method in ("get", "head", "delete")
+    said = sorted(_said(document, content), key=_rank)
+    if not said:
+        if is_rare and not is_needed:
             return None
-        named = ", ".join(content)[:200] if isinstance(content, dict) else "nothing"
-        raise UnsupportedError(f"it takes {named}; only JSON is supported")
+        gap = Gap.XML_BODY if all(is_xml(each) for each in content) else Gap.OTHER_BODY
+        raise UnsupportedError(gap, ", ".join(content)[:200])
+    first = said[0]
+    if is_rare and not is_needed and _is_empty(document, first.schema):
+        return None
     # Who leaves `required` out means an optional body by the letter, and hardly ever in fact.
-    is_required = found.get("required", True) is True
-    return Body(media, is_required, _members(document, schema, is_required, definitions, refs))
+    is_required = is_needed if is_rare else found.get("required", True) is True
+    media = tuple(each.media for each in said if each.form == first.form)
+    members = tuple(_members(document, first, is_required, definitions, refs))
+    return Body(first.form, media, is_required, members, _places(document, first))
+
+
+def _said(document: JsonObject, content: JsonObject) -> Iterator[_Said]:
+    for media, value in content.items():
+        each = value if isinstance(value, dict) else {}
+        schema, encoding = each.get("schema", {}), each.get("encoding")
+        kind = kind_of(media)
+        form = _form(document, kind, schema)
+        if form is not None:
+            name = _JSON if form == "json" and kind in _ANY else kind
+            yield _Said(form, name, schema, encoding if isinstance(encoding, dict) else {})
+
+
+def _rank(said: _Said) -> tuple[int, bool]:
+    return _RANK.index(said.form), said.media != _JSON
+
+
+def _form(document: JsonObject, kind: str, schema: JsonValue) -> Form | None:
+    if is_json(kind):
+        return "json"
+    if kind in (FORM, PARTS):
+        return "form" if kind == FORM else "parts"
+    if is_xml(kind) or kind.startswith("multipart/"):
+        return None
+    bare = resolved_schema(document, schema)
+    declared = bare.get("type") if isinstance(bare, dict) else None
+    if kind in _ANY and not is_bytes(document, schema):
+        return "json"
+    if is_text(kind) or (declared == "string" and not is_bytes(document, schema)):
+        return "text"
+    # An object in a type that nobody here writes is not to be guessed.
+    return "bytes" if declared in (None, "string", "file") else None
 
 
 def _members(
     document: JsonObject,
-    schema: JsonValue,
+    said: _Said,
     is_required: bool,
     definitions: Definitions,
     refs: set[str],
-) -> tuple[Member, ...]:
-    target = resolve(document, schema)
+) -> Iterator[Member]:
+    whole = Place("whole_body", "body")
+    if said.form == "bytes":
+        yield Member(whole, BYTES, is_required)
+        return
+    target = resolved_schema(document, said.schema)
+    if said.form == "text":
+        schema = definitions.convert(said.schema, refs)
+        plain = isinstance(target, dict) and target.get("type") == "string"
+        yield Member(whole, schema if plain else {"type": "string"}, is_required)
+        return
     if not isinstance(target, dict) or _is_whole(target):
-        converted = definitions.convert(schema, refs)
-        return (Member(Place("whole_body", "body"), converted, is_required),)
+        if said.form == "json" or not _is_empty(document, said.schema):
+            yield Member(whole, definitions.convert(said.schema, refs), is_required)
+        return
     converted = definitions.convert(target, refs)
     properties = converted.get("properties") if isinstance(converted, dict) else None
     required = converted.get("required") if isinstance(converted, dict) else None
     needed = required if is_required and isinstance(required, list) else []
-    return tuple(
-        Member(Place("body", wire), each, wire in needed)
-        for wire, each in (properties.items() if isinstance(properties, dict) else ())
-    )
+    raw = target.get("properties")
+    for wire, each in properties.items() if isinstance(properties, dict) else ():
+        own = raw.get(wire) if isinstance(raw, dict) else None
+        place, schema = _member(document, said, wire, own, each)
+        yield Member(place, schema, wire in needed)
+
+
+def _member(
+    document: JsonObject, said: _Said, wire: str, raw: JsonValue, schema: JsonValue
+) -> tuple[Place, JsonValue]:
+    """How one member travels, and its schema: a file's is what we say."""
+    if said.form == "json":
+        return Place("body", wire), schema
+    encoding = said.encoding.get(wire)
+    place = _encoded(document, wire, encoding if isinstance(encoding, dict) else {}, raw)
+    file = file_schema(document, raw, schema) if said.form == "parts" else None
+    if file is None:
+        return place, schema
+    return Place("body", wire, "file", media=place.media), file
+
+
+def _places(document: JsonObject, said: _Said) -> dict[str, Place]:
+    if said.form not in ("form", "parts"):
+        return {}
+    return {
+        wire: _encoded(document, wire, encoding, {})
+        for wire, encoding in said.encoding.items()
+        if isinstance(encoding, dict)
+    }
+
+
+def _encoded(document: JsonObject, wire: str, encoding: JsonObject, raw: JsonValue) -> Place:
+    media = encoding.get("contentType")
+    media = media if isinstance(media, str) else ""
+    if "style" not in encoding and "explode" not in encoding:
+        style: Style = "json" if is_json(kind_of(media)) else "usual"
+        return Place("body", wire, style, media=media)
+    style, explode = style_of(document, encoding, "body", raw)
+    return Place("body", wire, style, explode)
 
 
 def _is_whole(target: Mapping[str, JsonValue]) -> bool:
@@ -95,55 +199,11 @@ def _is_whole(target: Mapping[str, JsonValue]) -> bool:
     )
 
 
-def output_of(
-    document: JsonObject, node: JsonObject, method: str, definitions: Definitions, refs: set[str]
-) -> Output:
-    """What an operation answers where it succeeds; raises `UnsupportedError`."""
-    schemas: list[JsonValue] = []
-    accepted, is_known = _JSON, True
-    responses = node.get("responses")
-    for status, response in sorted(responses.items()) if isinstance(responses, dict) else []:
-        if not status.startswith("2"):
-            continue
-        found = resolve(document, response)
-        content = found.get("content") if isinstance(found, dict) else None
-        if method == "head" or status in ("204", "205"):
-            schema: JsonValue = {"type": "null"}
-        elif not isinstance(content, dict) or not content:
-            is_known = False  # many leave out what they answer
-            continue
-        else:
-            media, schema = _json_of(content)
-            if media is None:
-                _check_plain(content)
-                accepted, is_known = "text/plain, application/json", False
-                continue
-            accepted, schema = media, definitions.convert(schema, refs)
-        if schema not in schemas:
-            schemas.append(schema)
-    if not is_known or not schemas or {} in schemas or True in schemas:
-        return Output(None, accepted)
-    alone = schemas[0]
-    if len(schemas) == 1 and isinstance(alone, dict):
-        return Output(alone, accepted)
-    return Output({"anyOf": schemas}, accepted)
-
-
-def _check_plain(content: JsonObject) -> None:
-    kinds = {each.partition(";")[0].strip().lower() for each in content}
-    if "text/plain" not in kinds:
-        raise UnsupportedError(f"it answers with {', '.join(sorted(kinds))[:200]}, not JSON")
-
-
-def _json_of(content: JsonObject) -> tuple[str | None, JsonValue]:
-    """The media type that is JSON, and its schema."""
-    found: dict[str, JsonValue] = {}
-    for media, value in content.items():
-        kind = media.partition(";")[0].strip().lower()
-        if kind == _JSON or kind in _ANY or kind.endswith(("/json", "+json")):
-            schema = value.get("schema", {}) if isinstance(value, dict) else {}
-            found[_JSON if kind in _ANY else kind] = schema
-    if not found:
-        return None, None
-    media = _JSON if _JSON in found else next(iter(found))
-    return media, found[media]
+def _is_empty(document: JsonObject, schema: JsonValue) -> bool:
+    """Whether a schema says that there is nothing to send, as generators write it."""
+    found = resolved_schema(document, schema)
+    return (
+        isinstance(found, dict)
+        and found.get("properties") == {}
+        and not found.get("additionalProperties")
+    )

@@ -4,17 +4,19 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from pydantic import JsonValue
 
 from connectors.connector import Outcome
 from connectors.errors import ConfigurationError, Kind, Refused
 from connectors.http import Transport, TransportError
+from connectors.openapi.answers import read_content
 from connectors.openapi.compiled import Compiled, read, written
 from connectors.openapi.extract import extract
 from connectors.openapi.load import Source, load_text, read_openapi
 from connectors.openapi.names import longest_operation
-from connectors.openapi.offer import Offer, offers
+from connectors.openapi.offer import Offer, offers, unserved
 from connectors.openapi.overlay import Credential, Overlay
 from connectors.openapi.request import Draft, draft
 from connectors.outcome import read_answer, read_failure
@@ -74,9 +76,10 @@ class OpenApiConnector:
             if kept is None or self._document.url is None:
                 raise
             found, stale = kept, Stale(kept.read_at, str(error))
-        hidden = self._credential.header if self._secret else ""
-        self._offers = offers(self._connection, found.found, self._overlay, hidden)
-        self.skipped, self.stale = found.found.skipped, stale
+        credential = self._credential if self._secret else None
+        self._offers = offers(self._connection, found.found, self._overlay, credential)
+        self.skipped = (*found.found.skipped, *unserved(found.found, self._overlay))
+        self.stale = stale
 
     async def _compiled(self, kept: Compiled | None) -> Compiled:
         """The document that is there now: read anew only where it is not what was kept."""
@@ -116,14 +119,17 @@ class OpenApiConnector:
             message = f"{action.name} is not what it was when the plan was accepted"
             raise Refused(message, kind=Kind.CONFLICT)
         check_arguments(offer.spec, arguments)
-        request = self._draft(offer, arguments, context.idempotency_key).finished(self._base_url)
+        found = self._draft(offer, arguments, context.idempotency_key)
+        base_url = self._overlay.servers.get(offer.operation.server) or self._base_url
+        request = found.finished(base_url)
         try:
             answer = await self._transport.send(
                 request, deadline=context.deadline, send_before=context.send_before
             )
         except TransportError as error:
             return read_failure(action, error, self._dialect, attempt=context.attempt)
-        return read_answer(action, answer, self._dialect, attempt=context.attempt)
+        content = partial(read_content, offer.operation.output)
+        return read_answer(action, answer, self._dialect, content=content, attempt=context.attempt)
 
     def _draft(self, offer: Offer, arguments: Mapping[str, JsonValue], key: str) -> Draft:
         """The plan's arguments, our key, and the connection's credential: in this order."""
@@ -131,5 +137,5 @@ class OpenApiConnector:
         for place in offer.key_places:
             found.put(place, key)
         if self._secret is not None:
-            found.headers[self._credential.header] = self._credential.filled(self._secret())
+            found.put(self._credential.place, self._credential.filled(self._secret()))
         return found

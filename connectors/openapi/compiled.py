@@ -16,7 +16,7 @@ from connectors.openapi.extract import Extracted, Operation
 from connectors.source import Skipped
 from connectors.spec import JsonObject
 
-FORMAT = 1  # goes up with every change of what is extracted, or of how it is kept
+FORMAT = 2  # goes up with every change of what is extracted, or of how it is kept
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def written(compiled: Compiled) -> bytes:
         tuple(lines),
         compiled.found.skipped,
     )
-    body = _FILE.dump_json(file)
+    body = _FILE.dump_json(file, exclude_defaults=True)
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
@@ -112,21 +112,22 @@ def read(text: bytes) -> Compiled | None:
 
 
 def _line(operation: Operation, inward: _Pool, outward: _Pool) -> _Line:
-    taken, given = operation.input_schema, operation.output_schema
+    taken, given = operation.input_schema, operation.output.schema
     bare = replace(
         operation,
         input_schema=_bare(taken),
-        output_schema=None if given is None else _bare(given),
+        output=replace(operation.output, schema=None if given is None else _bare(given)),
     )
     return _Line(bare, inward.number(_reached(taken)), outward.number(_reached(given or {})))
 
 
 def _whole(line: _Line, inward: Sequence[JsonObject], outward: Sequence[JsonObject]) -> Operation:
-    given = line.operation.output_schema
+    output = line.operation.output
+    schema = None if output.schema is None else _with(output.schema, outward[line.outward])
     return replace(
         line.operation,
         input_schema=_with(line.operation.input_schema, inward[line.inward]),
-        output_schema=None if given is None else _with(given, outward[line.outward]),
+        output=replace(output, schema=schema),
     )
 
 

@@ -4,40 +4,46 @@ What cannot be offered is listed with its reason, never dropped silently. Nothin
 the document: what it says of effects is a proposal, and its servers are not called.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from connectors.openapi.bodies import Body, body_of, output_of
+from connectors.openapi.answers import Output, output_of
+from connectors.openapi.bodies import Body, body_of
+from connectors.openapi.gaps import Gap, UnsupportedError
 from connectors.openapi.names import argument_name, operation_names
 from connectors.openapi.parameters import Parameter, Place, parameters_of
-from connectors.openapi.schema import Definitions, UnsupportedError, resolve
+from connectors.openapi.paths import Target, home_of, names_in, target_of
+from connectors.openapi.schema import Definitions, resolve
+from connectors.openapi.swagger import is_swagger, upgraded
 from connectors.source import Skipped
 from connectors.spec import Effect, JsonObject
 from connectors.text import visible
 
 _CALLED = ("get", "put", "post", "delete", "patch", "head")
 _NOT_CALLED = ("options", "trace", "query")
-_IN_TEMPLATE = re.compile(r"\{([^{}]*)\}")
 _MOST_WORDS = 1000
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One callable operation: `places` says where each argument travels."""
+    """One callable operation: `places` says where each argument travels.
+
+    `query` stands in the address whatever the arguments are. `server` is empty where the document
+    says that it is the one of all.
+    """
 
     name: str
     method: str
     path: str
+    query: str
+    server: str
     description: str
     input_schema: JsonObject
-    output_schema: JsonObject | None
+    output: Output
     places: Mapping[str, Place]
     body: Body | None
-    accept: str
 
     @property
     def proposed_effect(self) -> Effect:
@@ -45,6 +51,12 @@ class Operation:
         if self.method in ("get", "head"):
             return Effect.READ
         return Effect.IDEMPOTENT if self.method in ("put", "delete") else Effect.BLIND
+
+    @property
+    def called(self) -> str:
+        """What is called, as people read it."""
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.method.upper()} {self.server}{self.path}{query}"
 
 
 @dataclass(frozen=True)
@@ -75,12 +87,18 @@ def extract(document: JsonObject, longest_name: int = 48) -> Extracted:
         reader.read(name, each)
         for name, each in zip(operation_names(named, longest_name), nodes, strict=True)
     ]
-    return Extracted(tuple(reader.finished(read)), tuple(skipped))
+    operations = tuple(reader.finished(read))
+    webhooks = document.get("webhooks")
+    for name in webhooks if isinstance(webhooks, dict) else ():
+        skipped.append(Skipped(f"webhooks.{visible(name, 100)}", Gap.WEBHOOK.value))
+    return Extracted(operations, tuple(skipped))
 
 
 def _nodes(document: JsonObject, skipped: list[Skipped]) -> Iterator[_Node]:
     paths = document.get("paths")
     for path, item in paths.items() if isinstance(paths, dict) else []:
+        if path.startswith("x-"):
+            continue
         try:
             found = resolve(document, item)
         except UnsupportedError as error:
@@ -108,7 +126,8 @@ class _Reader:
         self._skipped = skipped
         self._in = Definitions(document, "in")
         self._out = Definitions(document, "out")
-        self._home = _home(document)
+        self._home = home_of(document)
+        self._credentials = _credentials(document)
 
     def read(self, name: str, each: _Node) -> _Read | None:
         """One operation, or None where it is noted as skipped."""
@@ -122,6 +141,8 @@ class _Reader:
         """The operations with the definitions that they reach, if all of these can be used."""
         self._in.check()
         self._out.check()
+        for reference in dict.fromkeys([*self._in.nowhere, *self._out.nowhere]):
+            self._skipped.append(Skipped(visible(reference, 200), Gap.NOWHERE.value))
         for each in read:
             if each is None:
                 continue
@@ -131,59 +152,87 @@ class _Reader:
                 self._skipped.append(Skipped(each.operation.name, str(error)))
 
     def _read(self, name: str, each: _Node) -> _Read:
-        _check_callable(each, self._home)
+        if each.method in _NOT_CALLED:
+            raise UnsupportedError(Gap.METHOD, each.method)
+        target = target_of(each.path, each.node, each.item, self._home)
+        item, node = each.item, each.node
+        if is_swagger(self._document):
+            item, node = {}, upgraded(self._document, item, node)
         inward: set[str] = set()
         outward: set[str] = set()
         arguments = _Arguments()
-        for parameter in parameters_of(self._document, each.item, each.node):
-            if self._is_sendable(name, parameter, each.path):
-                schema = self._in.convert(parameter.schema, inward)
-                arguments.add(parameter.place, schema, parameter.is_required)
-        sent = {place.wire for place in arguments.places.values() if place.where == "path"}
-        for wire in _IN_TEMPLATE.findall(each.path):
-            if wire not in sent:
-                raise UnsupportedError(f"no parameter says what {{{wire}}} in its path is")
-        body = body_of(self._document, each.node, each.method, self._in, inward)
+        self._add_parameters(name, item, node, target, arguments, inward)
+        body = body_of(self._document, node, each.method, self._in, inward)
         for member in body.members if body else ():
             arguments.add(member.place, member.schema, member.is_required)
-        output = output_of(self._document, each.node, each.method, self._out, outward)
+        output = output_of(self._document, node, each.method, self._out, outward)
+        for callback in _object(node.get("callbacks")):
+            of = f"{name}.callbacks.{visible(callback, 60)}"
+            self._skipped.append(Skipped(of, Gap.CALLBACK.value))
         operation = Operation(
             name=name,
             method=each.method,
-            path=quote(each.path, safe="/{}-._~!$&'()*+,;=:@%"),
-            description=_description(each.node),
+            path=target.path,
+            query=target.query,
+            server=target.server,
+            description=_description(node),
             input_schema=arguments.schema(),
-            output_schema=output.schema,
+            output=output,
             places=arguments.places,
             body=replace(body, members=()) if body else None,  # they are arguments now
-            accept=output.media,
         )
         return _Read(operation, inward, outward)
 
-    def _is_sendable(self, name: str, parameter: Parameter, path: str) -> bool:
-        """Whether a plan can give it; an optional one that it cannot give is noted."""
+    def _add_parameters(
+        self,
+        name: str,
+        item: JsonObject,
+        node: JsonObject,
+        target: Target,
+        arguments: "_Arguments",
+        inward: set[str],
+    ) -> None:
+        wanted = names_in(target.template)
+        for parameter in parameters_of(self._document, item, node, self._credentials):
+            if self._is_sendable(name, parameter, wanted):
+                schema = self._in.convert(parameter.schema, inward)
+                arguments.add(parameter.place, schema, parameter.is_required)
+        sent = {place.wire for place in arguments.places.values() if place.where == "path"}
+        for wire in dict.fromkeys(wanted):
+            if wire not in sent:
+                self._note(name, wire, Gap.NOT_DECLARED.value)
+                arguments.add(Place("path", wire, "simple"), {"type": "string"}, True)
+
+    def _is_sendable(self, name: str, parameter: Parameter, wanted: list[str]) -> bool:
+        """Whether a plan can give it; one that it need not or must not give is noted."""
         place, flaw = parameter.place, parameter.flaw
-        if flaw is None and place.where == "path" and f"{{{place.wire}}}" not in path:
-            flaw = "it is not in the path"
-        elif flaw is not None and parameter.is_required:
-            raise UnsupportedError(f"the parameter {place.wire} is needed, but {flaw}")
+        if flaw is None and place.where == "path" and place.wire not in wanted:
+            flaw = UnsupportedError(Gap.NOT_IN_PATH)
+        elif flaw is not None and parameter.is_fatal:
+            about = f": {flaw.what}" if flaw.what else ""
+            told = f"the parameter {visible(place.wire, 60)} is needed{about}"
+            raise UnsupportedError(flaw.gap, told)
         if flaw is not None:
-            self._skipped.append(Skipped(f"{name}({visible(place.wire, 60)})", flaw))
+            self._note(name, place.wire, str(flaw))
         return flaw is None
+
+    def _note(self, name: str, wire: str, reason: str) -> None:
+        self._skipped.append(Skipped(f"{name}({visible(wire, 60)})", reason))
 
     def _finished(self, each: _Read) -> Operation:
         operation = each.operation
         flaw = self._in.flaw(operation.input_schema, each.inward)
         if flaw is not None:
-            raise UnsupportedError(f"the schema of its arguments cannot be read: {flaw}")
-        output = operation.output_schema
-        if output is not None:
-            flaw = self._out.flaw(output, each.outward)
+            raise UnsupportedError(Gap.SCHEMA, f"of its arguments: {flaw}")
+        output = operation.output
+        if output.schema is not None:
+            flaw = self._out.flaw(output.schema, each.outward)
             if flaw is not None:
-                raise UnsupportedError(f"the schema of its answer cannot be read: {flaw}")
-            output = _with(output, self._out.reached(each.outward))
+                raise UnsupportedError(Gap.SCHEMA, f"of its answer: {flaw}")
+            schema = _with(output.schema, self._out.reached(each.outward))
+            output = replace(output, schema=schema)
         inputs = _with(operation.input_schema, self._in.reached(each.inward))
-        return replace(operation, input_schema=inputs, output_schema=output)
+        return replace(operation, input_schema=inputs, output=output)
 
 
 class _Arguments:
@@ -216,34 +265,29 @@ class _Arguments:
         }
 
 
-def _check_callable(each: _Node, home: JsonValue) -> None:
-    if each.method in _NOT_CALLED:
-        raise UnsupportedError(f"the method {each.method} is not supported")
-    if not each.path.startswith("/") or re.search(
-        r"[?#\\\s\ud800-\udfff]|//|/\.\.?(/|$)", each.path
-    ):
-        raise UnsupportedError(f"its path is not a plain one: {visible(each.path, 100)!r}")
-    for servers in (each.node.get("servers"), each.item.get("servers")):
-        if servers and servers != home:
-            raise UnsupportedError("it has a server of its own; make that a connection of its own")
-
-
-def _home(document: JsonObject) -> JsonValue:
-    """The document's servers, or those that all of its paths name where it names none."""
-    if document.get("servers"):
-        return document["servers"]
-    paths = document.get("paths")
-    items = paths.values() if isinstance(paths, dict) else ()
-    named = [each["servers"] for each in items if isinstance(each, dict) and each.get("servers")]
-    return named[0] if named and all(each == named[0] for each in named) else None
+def _credentials(document: JsonObject) -> frozenset[tuple[str, str]]:
+    """Where the service's keys travel: an argument there would be a secret in a plan."""
+    shared = _object(_object(document.get("components")).get("securitySchemes"))
+    schemes = shared or _object(document.get("securityDefinitions"))
+    return frozenset(
+        (str(each.get("in")), str(each.get("name")).lower())
+        for each in map(_object, schemes.values())
+        if each.get("type") == "apiKey"
+    )
 
 
 def _description(node: JsonObject) -> str:
-    return visible(_text(node.get("description")) or _text(node.get("summary")), _MOST_WORDS)
+    words = _text(node.get("description")) or _text(node.get("summary"))
+    told = f"Deprecated. {words}".strip() if node.get("deprecated") is True else words
+    return visible(told, _MOST_WORDS)
 
 
 def _with(schema: JsonObject, definitions: JsonObject) -> JsonObject:
     return {**schema, "$defs": definitions} if definitions else schema
+
+
+def _object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, dict) else {}
 
 
 def _text(value: JsonValue) -> str:

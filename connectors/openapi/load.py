@@ -114,10 +114,9 @@ def _from_file(source: Source) -> bytes:
 def _checked(found: JsonValue, where: str) -> JsonObject:
     if not isinstance(found, dict):
         raise ConfigurationError(f"{where} is no OpenAPI document: it is not an object")
-    version = str(found.get("openapi", ""))
-    if not re.fullmatch(r"3\.[01](\..*)?", version):
-        said = f"OpenAPI {version}" if version else f"Swagger {found.get('swagger', 'nothing')}"
-        raise ConfigurationError(f"{where} is {said}; 3.0 and 3.1 can be read")
+    version = str(found.get("openapi", found.get("swagger", "of no version")))
+    if not re.fullmatch(r"2\.0" if "swagger" in found else r"3\.[01](\..*)?", version):
+        raise ConfigurationError(f"{where} is OpenAPI {version[:40]}; 2.0, 3.0 and 3.1 can be read")
     if not isinstance(found.get("paths", {}), dict):
         raise ConfigurationError(f"{where} is no OpenAPI document: its paths are not an object")
     return found

@@ -1,7 +1,10 @@
 """Names for what a document calls as it likes: ASCII, short, and the same in any order.
 
 A name depends on the operation and on those that would have the same, never on their order: a
-document that is written anew must not let a plan's action mean another operation.
+document that is written anew must not let a plan's action mean another operation. Of those that
+would have the same, the one that is spelled just so keeps it, and the others are marked; where none
+is, or two are, all are marked. So whoever adds an operation takes away a name at most, and never
+lets one mean something else: an overlay that says something of it does not fit any more.
 """
 
 import hashlib
@@ -23,11 +26,12 @@ def operation_names(operations: Sequence[tuple[str, str, str]], longest: int) ->
     """Name operations, given as (operationId or "", method, path), in the same order."""
     plain = [_snake(own or f"{method}_{path}") for own, method, path in operations]
     same = Counter(plain)
+    exact = Counter(own for own, _, _ in operations)
     return [
         name
-        if same[name] == 1 and 0 < len(name) <= longest
+        if (same[name] == 1 or (own == name and exact[own] == 1)) and 0 < len(name) <= longest
         else _marked(name, f"{method.upper()} {path}", longest)
-        for name, (_, method, path) in zip(plain, operations, strict=True)
+        for name, (own, method, path) in zip(plain, operations, strict=True)
     ]
 
 

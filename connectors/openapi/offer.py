@@ -12,8 +12,10 @@ from pydantic import JsonValue, ValidationError
 
 from connectors.errors import ConfigurationError
 from connectors.openapi.extract import Extracted, Operation
-from connectors.openapi.overlay import Overlay
+from connectors.openapi.gaps import Gap
+from connectors.openapi.overlay import Credential, Overlay
 from connectors.openapi.parameters import Place
+from connectors.source import Skipped
 from connectors.spec import ActionSpec, JsonObject
 
 
@@ -26,22 +28,32 @@ class Offer:
     key_places: tuple[Place, ...]
 
 
+def unserved(found: Extracted, overlay: Overlay) -> tuple[Skipped, ...]:
+    """The operations with a server of their own of which the overlay does not say where it is."""
+    return tuple(
+        Skipped(each.name, Gap.SERVER.about(each.server))
+        for each in found.operations
+        if each.server and each.server not in overlay.servers
+    )
+
+
 def offers(
-    connection: str, found: Extracted, overlay: Overlay, credential_header: str
+    connection: str, found: Extracted, overlay: Overlay, credential: Credential | None
 ) -> dict[str, Offer]:
     """The actions by name; raises `ConfigurationError` with what the overlay has wrong."""
-    by_name = {operation.name: operation for operation in found.operations}
-    _check_names(connection, found, overlay, by_name)
+    skipped = {each.name: each.reason for each in (*found.skipped, *unserved(found, overlay))}
+    by_name = {each.name: each for each in found.operations if each.name not in skipped}
+    _check_names(connection, skipped, overlay, by_name)
     offered: dict[str, Offer] = {}
     for name, operation in by_name.items():
         if name in overlay.hidden or (overlay.only is not None and name not in overlay.only):
             continue
-        offer = _offer(connection, operation, overlay, credential_header)
+        offer = _offer(connection, operation, overlay, credential)
         if offer.spec.name in offered:
             raise ConfigurationError(f"connections.{connection}: two are called {offer.spec.name}")
         offered[offer.spec.name] = offer
     if not offered:
-        reasons = "; ".join(f"{each.name}: {each.reason}" for each in found.skipped[:3])
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in list(skipped.items())[:3])
         raise ConfigurationError(
             f"connections.{connection}: the document offers no operation"
             + (f" ({reasons})" if reasons else "")
@@ -50,7 +62,7 @@ def offers(
 
 
 def _offer(
-    connection: str, operation: Operation, overlay: Overlay, credential_header: str
+    connection: str, operation: Operation, overlay: Overlay, credential: Credential | None
 ) -> Offer:
     said = dict(overlay.actions.get(operation.name, {}))
     where = f"connections.{connection}: overlay: actions.{operation.name}"
@@ -66,23 +78,16 @@ def _offer(
     }
     # What is called is a part of the definition, and so of its digest: a document that moves an
     # operation under its old name must not keep what was reviewed.
-    called = f"[{operation.method.upper()} {operation.path}]"
-    manifest["description"] = f"{manifest['description']} {called}".strip()
+    manifest["description"] = f"{manifest['description']} [{operation.called}]".strip()
     if overlay.limits is not None:
         manifest.setdefault("limits", overlay.limits.model_dump(mode="json"))
     keys = tuple(_key_places(operation, said, where))
-    taken = {(place.where, place.wire.lower()) for place in keys}
-    taken.add(("header", credential_header.lower()))
-    ours = {
-        argument
-        for argument, place in operation.places.items()
-        if (place.where, place.wire.lower()) in taken
-    }
+    ours = _ours(operation, keys, credential)
     # The document's schemas have been looked at: to look again takes seconds where each operation
     # reaches hundreds of definitions.
     schemas: dict[str, object] = {"input_schema": _without(operation.input_schema, ours)}
     if "output_schema" not in said:
-        schemas["output_schema"] = operation.output_schema
+        schemas["output_schema"] = operation.output.schema
     try:
         spec = ActionSpec.model_validate(manifest).model_copy(update=schemas)
         return Offer(spec, operation, keys)
@@ -90,6 +95,20 @@ def _offer(
         first = error.errors(include_url=False)[0]
         at = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{where}{'.' if at else ''}{at}: {first['msg']}") from error
+
+
+def _ours(operation: Operation, keys: Collection[Place], credential: Credential | None) -> set[str]:
+    """The arguments that are not a plan's: our key is there, or the secret, or it replaces them."""
+    taken = {(place.where, place.wire.lower()) for place in keys}
+    replaced: set[str] = set()
+    if credential is not None:
+        taken.add((credential.place.where, credential.place.wire.lower()))
+        replaced = {each.lower() for each in credential.replaces}
+    return {
+        argument
+        for argument, place in operation.places.items()
+        if (place.where, place.wire.lower()) in taken or place.wire.lower() in replaced
+    }
 
 
 def _key_places(operation: Operation, said: JsonObject, where: str) -> Iterator[Place]:
@@ -116,9 +135,8 @@ def _key_places(operation: Operation, said: JsonObject, where: str) -> Iterator[
 
 
 def _check_names(
-    connection: str, found: Extracted, overlay: Overlay, known: Collection[str]
+    connection: str, skipped: Mapping[str, str], overlay: Overlay, known: Collection[str]
 ) -> None:
-    skipped = {each.name: each.reason for each in found.skipped}
     for member, names in (
         ("only", overlay.only or ()),
         ("hidden", overlay.hidden),

@@ -4,17 +4,37 @@ A document only proposes; what stands in an overlay holds. Manifest members are 
 `ActionSpec`, by operation name.
 """
 
+import base64
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from connectors.errors import ConfigurationError, Kind
 from connectors.openapi.load import read_document
+from connectors.openapi.parameters import Place
 from connectors.outcome import Dialect
 from connectors.spec import JsonObject, Limits
+from connectors.url import read_address
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
+
+
+def _address(text: str) -> str:
+    """An address below which paths are called, or "" for the connection's own."""
+    if text and ("?" in read_address(text).target or "#" in text):
+        raise ValueError(f"{text!r} has more than a path")
+    return text.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class _Closed(BaseModel):
@@ -22,14 +42,38 @@ class _Closed(BaseModel):
 
 
 class Credential(_Closed):
-    """How the connection's secret travels: a header and its form."""
+    """How the connection's secret travels: in a header, in the query or as a cookie, in a form.
 
-    header: HeaderName = "Authorization"
-    form: str = Field(default="Bearer {secret}", pattern=r"\{secret\}")
+    `{basic}` is the secret, `user:password`, as basic authentication writes it. `replaces` names
+    parameters, as the service calls them, that no plan gives because the secret takes their place.
+    """
+
+    header: HeaderName | None = None
+    query: Annotated[str, Field(min_length=1)] | None = None
+    cookie: HeaderName | None = None
+    form: str = Field(default="", pattern=r"^$|\{secret\}|\{basic\}")
+    replaces: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _is_in_one_place(self) -> Self:
+        if sum(each is not None for each in (self.header, self.query, self.cookie)) > 1:
+            raise ValueError("say one of header, query and cookie")
+        return self
+
+    @property
+    def place(self) -> Place:
+        """Where it travels."""
+        if self.query is not None:
+            return Place("query", self.query)
+        if self.cookie is not None:
+            return Place("cookie", self.cookie)
+        return Place("header", self.header or "Authorization", "simple")
 
     def filled(self, secret: str) -> str:
-        """The header's value."""
-        return self.form.replace("{secret}", secret)
+        """What travels."""
+        usual = "Bearer {secret}" if self.place.where == "header" else "{secret}"
+        basic = base64.b64encode(secret.encode()).decode()
+        return (self.form or usual).replace("{basic}", basic).replace("{secret}", secret)
 
 
 class Errors(_Closed):
@@ -55,12 +99,16 @@ class Errors(_Closed):
 
 
 class Overlay(_Closed):
-    """Everything an operator may say of a document."""
+    """Everything an operator may say of a document.
+
+    `servers` gives the address of a server that an operation names for itself; "" is base_url.
+    """
 
     version: Literal[1] = 1
     credential: Credential | None = None
     errors: Errors = Errors()
     limits: Limits | None = None
+    servers: dict[str, Address] = {}
     only: tuple[str, ...] | None = None
     hidden: tuple[str, ...] = ()
     actions: dict[str, JsonObject] = {}

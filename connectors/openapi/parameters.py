@@ -1,27 +1,54 @@
-"""How arguments travel: where in the request, under which name, and how a list is written."""
+"""Where arguments travel, under which name and in which style, as the document's parameters say."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import JsonValue
 
-from connectors.openapi.schema import UnsupportedError, resolve
+from connectors.openapi.gaps import Gap, UnsupportedError
+from connectors.openapi.schema import resolve, resolved_schema
 from connectors.spec import JsonObject
 
-Where = Literal["path", "query", "header", "body", "whole_body"]
-Form = Literal["plain", "repeated", "comma", "space", "pipe", "deep", "json"]
+Where = Literal["path", "query", "header", "cookie", "body", "whole_body"]
+Style = Literal[
+    "simple",
+    "label",
+    "matrix",
+    "form",
+    "spaceDelimited",
+    "pipeDelimited",
+    "tabDelimited",
+    "deepObject",
+    "json",  # as its JSON text
+    "usual",  # in a form: lists repeat, what is nested is JSON
+    "file",  # in a form of parts: bytes with a name and a type
+]
 
-_WHERE: dict[JsonValue, Where] = {"path": "path", "query": "query", "header": "header"}
-_USUAL = {"path": "simple", "query": "form", "header": "simple"}
-_LISTS: dict[tuple[str, bool], Form] = {
-    ("simple", False): "comma",
-    ("simple", True): "comma",
-    ("form", True): "repeated",
-    ("form", False): "comma",
-    ("spaceDelimited", False): "space",
-    ("pipeDelimited", False): "pipe",
+_WHERE: dict[JsonValue, Where] = {
+    "path": "path",
+    "query": "query",
+    "header": "header",
+    "cookie": "cookie",
 }
+_ORDER: dict[Where, int] = {"path": 0, "query": 1, "header": 2, "cookie": 3}
+_USUAL: dict[Where, Style] = {
+    "path": "simple",
+    "query": "form",
+    "header": "simple",
+    "cookie": "form",
+}
+_STYLES: dict[str, Style] = {
+    each: each for each in get_args(Style) if each not in ("usual", "file")
+}
+_DEFINED: dict[Where, frozenset[Style]] = {
+    "path": frozenset({"simple", "label", "matrix"}),
+    "query": frozenset({"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"}),
+    "header": frozenset({"simple"}),
+    "cookie": frozenset({"form"}),
+    "body": frozenset({"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"}),
+}
+_DELIMITED = ("spaceDelimited", "pipeDelimited", "tabDelimited")
 # OpenAPI says to ignore the first three; with the others a plan would change how we talk, to whom,
 # or as whom. Our own key is placed by the operator's overlay alone.
 _OURS = frozenset(
@@ -33,88 +60,134 @@ _OURS = frozenset(
 
 @dataclass(frozen=True)
 class Place:
-    """Where an argument travels, under which name, and in which form."""
+    """Where an argument travels, under which name, and in which style.
+
+    `is_open` leaves the characters unescaped that an address may have (`allowReserved`). `media`
+    is the content type of a part of a form.
+    """
 
     where: Where
     wire: str
-    form: Form = "plain"
+    style: Style = "form"
+    explode: bool = False
+    is_open: bool = False
+    media: str = ""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of an operation, as far as it can be offered."""
+    """One parameter of an operation, as far as it can be offered.
+
+    `flaw` says why a plan cannot give it; without a gap of ours that is the operation's end where
+    the parameter is required.
+    """
 
     place: Place
     schema: JsonValue
     is_required: bool
-    flaw: str | None = None  # why it cannot be sent by a plan
+    flaw: UnsupportedError | None = None
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether the operation cannot be called without it."""
+        theirs = self.flaw is not None and self.flaw.gap not in (Gap.OURS, Gap.CREDENTIAL)
+        return theirs and self.is_required
 
 
-def parameters_of(document: JsonObject, item: JsonObject, node: JsonObject) -> Iterator[Parameter]:
-    """The operation's parameters; its own take the place of the path's of the same name."""
+def parameters_of(
+    document: JsonObject,
+    item: JsonObject,
+    node: JsonObject,
+    credentials: Collection[tuple[str, str]] = (),
+) -> Iterator[Parameter]:
+    """The operation's parameters; its own take the place of the path's of the same name.
+
+    They come in the order in which names are given: it does not depend on the document's.
+    """
+    found = [
+        _parameter(document, raw, credentials)
+        for raw in merged(document, item.get("parameters"), node.get("parameters")).values()
+    ]
+    yield from sorted(found, key=lambda each: (_ORDER[each.place.where], each.place.wire))
+
+
+def merged(document: JsonObject, *lists: JsonValue) -> dict[tuple[str, str], JsonObject]:
+    """Parameters by place and name, the later lists over the earlier; raises `UnsupportedError`."""
     found: dict[tuple[str, str], JsonObject] = {}
-    for source in (item.get("parameters"), node.get("parameters")):
-        for each in source if isinstance(source, list) else []:
-            raw = resolve(document, each)
+    for each in lists:
+        for one in each if isinstance(each, list) else []:
+            raw = resolve(document, one)
             if not isinstance(raw, dict) or not isinstance(raw.get("name"), str):
-                raise UnsupportedError("a parameter has no name")
+                raise UnsupportedError(Gap.NO_NAME)
             found[str(raw.get("in")), str(raw["name"])] = raw
-    for raw in found.values():
-        yield _parameter(document, raw)
+    return found
 
 
-def _parameter(document: JsonObject, raw: JsonObject) -> Parameter:
+def _parameter(
+    document: JsonObject, raw: JsonObject, credentials: Collection[tuple[str, str]]
+) -> Parameter:
     wire = str(raw["name"])
     where = _WHERE.get(raw.get("in"))
     is_required = raw.get("required") is True or where == "path"
     schema = raw.get("schema", {})
     try:
         if where is None:
-            raise UnsupportedError(f"{raw.get('in')} parameters are not supported")
+            raise UnsupportedError(Gap.LOCATION, str(raw.get("in"))[:40])
+        if (where, wire.lower()) in credentials:
+            raise UnsupportedError(Gap.CREDENTIAL)
         if where == "header" and wire.lower() in _OURS:
-            raise UnsupportedError("the header is not a plan's to set")
-        content = raw.get("content")
-        if isinstance(content, dict):
-            return Parameter(Place(where, wire, "json"), _json(content), is_required)
-        form = _form(document, raw, where, schema)
+            raise UnsupportedError(Gap.OURS)
+        place, schema = _placed(document, raw, where, schema)
     except UnsupportedError as error:
-        return Parameter(Place("query", wire), schema, is_required, str(error))
-    if isinstance(schema, dict) and "description" not in schema and "$ref" not in schema:
-        schema = {**schema, "description": raw.get("description")}
-    return Parameter(Place(where, wire, form), schema, is_required)
+        return Parameter(Place(where or "query", wire), schema, is_required, error)
+    if isinstance(schema, dict) and "$ref" not in schema:
+        told: JsonObject = {
+            name: raw[name] for name in ("description", "deprecated") if name in raw
+        }
+        schema = {**told, **schema}
+    return Parameter(place, schema, is_required)
 
 
-def _json(content: JsonObject) -> JsonValue:
-    media = content.get("application/json")
-    if not isinstance(media, dict) or len(content) != 1:
-        raise UnsupportedError(f"it is written as {', '.join(content)}")
-    return media.get("schema", {})
+def _placed(
+    document: JsonObject, raw: JsonObject, where: Where, schema: JsonValue
+) -> tuple[Place, JsonValue]:
+    wire = str(raw["name"])
+    content = raw.get("content")
+    if isinstance(content, dict):
+        media = next(iter(content), "")
+        said = content.get(media)
+        schema = said.get("schema", {}) if isinstance(said, dict) else {}
+        if len(content) == 1 and media.partition(";")[0].strip().endswith(("/json", "+json")):
+            return Place(where, wire, "json"), schema
+        if len(content) == 1 and media.startswith("text/plain"):
+            return Place(where, wire, _USUAL[where]), {"type": "string"}
+        raise UnsupportedError(Gap.CONTENT, ", ".join(content)[:200])
+    is_open = raw.get("allowReserved") is True and where == "query"
+    style, explode = style_of(document, raw, where, schema)
+    return Place(where, wire, style, explode, is_open), schema
 
 
-def _form(document: JsonObject, raw: JsonObject, where: Where, schema: JsonValue) -> Form:
-    """How a list or an object is written, where the schema allows one."""
-    style = str(raw.get("style", _USUAL[where]))
+def style_of(
+    document: JsonObject, raw: JsonObject, where: Where, schema: JsonValue
+) -> tuple[Style, bool]:
+    """How lists and objects are written, and whether in pieces; raises `UnsupportedError`."""
+    usual = _USUAL.get(where, "form")
+    named = str(raw.get("style", usual))
+    style = _STYLES.get(named)
+    if style is None or style not in _DEFINED[where]:
+        raise UnsupportedError(Gap.STYLE, f"{named[:40]} in a {where}")
     explode = raw.get("explode", style == "form") is True
-    kinds = set(_kinds(document, schema, 0))
-    if style == "deepObject":
-        if "array" in kinds or where != "query":
-            raise UnsupportedError("it is a list in the style deepObject")
-        return "deep"
-    if "object" in kinds:
-        raise UnsupportedError(f"it is an object in the style {style}")
-    if "array" not in kinds:
-        if style != _USUAL[where]:
-            raise UnsupportedError(f"the style {style} is not supported")
-        return "plain"
-    form = _LISTS.get((style, explode))
-    if form is None:
-        raise UnsupportedError(f"it is a list in the style {style}")
-    return form
+    kinds = set(_kinds(document, schema, 0)) & {"array", "object"}
+    if style in _DELIMITED and explode and kinds:
+        raise UnsupportedError(Gap.STYLE, f"{style} in pieces")
+    if where == "cookie" and explode and kinds:
+        raise UnsupportedError(Gap.STYLE, "a list or an object in several cookies")
+    return style, explode
 
 
 def _kinds(document: JsonObject, schema: JsonValue, depth: int) -> Iterator[JsonValue]:
     """The types of which a value may be, as far as the schema says."""
-    found = resolve(document, schema)
+    found = resolved_schema(document, schema)
     if not isinstance(found, dict) or depth > 5:
         return
     kind = found.get("type")

@@ -1,8 +1,9 @@
 """Writes the request of one operation from its arguments."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from pydantic import JsonValue
 
@@ -10,12 +11,17 @@ from connectors.body import json_flaw
 from connectors.canonical import canonical
 from connectors.errors import Kind, Refused
 from connectors.http import HttpRequest
+from connectors.openapi.bodies import FORM, Body
 from connectors.openapi.extract import Operation
-from connectors.openapi.parameters import Form, Place
+from connectors.openapi.files import content_of
+from connectors.openapi.parameters import Place
+from connectors.openapi.parts import parts_of, written
+from connectors.openapi.paths import KEPT
+from connectors.openapi.styles import Pair, in_cookie, in_form, in_header, in_path, in_query
 from connectors.spec import JsonObject
-from connectors.url import AddressError, segment
 
-_BETWEEN: dict[Form, str] = {"comma": ",", "space": " ", "pipe": "|"}
+_MEMBER = Place("body", "body", "usual")
+_PLAIN = Body("json", ("application/json",), is_required=False)
 
 
 @dataclass
@@ -24,9 +30,11 @@ class Draft:
 
     operation: Operation
     path: str
-    query: list[tuple[str, str]] = field(default_factory=list)
+    query: list[Pair] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
-    members: JsonObject = field(default_factory=dict)
+    cookies: list[Pair] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list)  # of objects that are written in pieces
+    members: list[tuple[Place, JsonValue]] = field(default_factory=list)
     whole: JsonValue = None
     has_whole: bool = False
 
@@ -34,13 +42,20 @@ class Draft:
         """Put one argument where it travels; raises `Refused`."""
         match place.where:
             case "path":
-                self.path = self.path.replace(f"{{{place.wire}}}", _in_path(place, value))
+                self.path = self.path.replace(
+                    f"{{{quote(place.wire, safe=KEPT)}}}", in_path(place, value)
+                )
             case "query":
-                self.query += _in_query(place, value)
+                found = in_query(place, value)
+                if place.style == "form" and place.explode and isinstance(value, dict):
+                    self.pieces += [name for name, _ in found]
+                self.query += found
             case "header":
-                self.headers[place.wire] = _joined(place, value)
+                self.headers[place.wire] = in_header(place, value)
+            case "cookie":
+                self.cookies += in_cookie(place, value)
             case "body":
-                self.members[place.wire] = value
+                self.members.append((place, value))
             case "whole_body":
                 self.whole, self.has_whole = value, True
 
@@ -48,31 +63,68 @@ class Draft:
         """The request as it is sent; raises `Refused`."""
         if "{" in self.path:
             raise _refused(f"{self.path} has a part that no argument gave")
+        self._check_pieces()
         content = self._content()
-        if content is not None and self.operation.body is not None:
-            self.headers["content-type"] = self.operation.body.media
-        elif content is not None:
-            self.headers["content-type"] = "application/json"
-        self.headers.setdefault("accept", self.operation.accept)
-        query = f"?{urlencode(self.query, quote_via=quote, safe='')}" if self.query else ""
-        url = base_url + self.path + query
+        if self.cookies:
+            self.headers["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies)
+        self.headers.setdefault("accept", self.operation.output.accept)
+        pairs = [f"{name}={value}" for name, value in self.query]
+        query = "&".join([self.operation.query, *pairs] if self.operation.query else pairs)
+        url = base_url + self.path + (f"?{query}" if query else "")
         return HttpRequest(self.operation.method.upper(), url, self.headers, content)
 
+    def _check_pieces(self) -> None:
+        """A member of an object in pieces must not pass for another argument, a key or a secret."""
+        known = {quote(each.wire, safe="") for each in self.operation.places.values()}
+        count = Counter(name for name, _ in self.query)
+        for name in self.pieces:
+            if name in known or count[name] > 1:
+                raise _refused(f"a member {name[:60]} would pass for another argument")
+
     def _content(self) -> bytes | None:
-        value: JsonValue = self.members
-        is_required = self.operation.body is not None and self.operation.body.is_required
+        body = self.operation.body or _PLAIN
+        if not self.has_whole and not self.members and not body.is_required:
+            return None
+        match body.form:
+            case "json":
+                self.headers["content-type"] = body.media[0]
+                return self._json()
+            case "text":
+                self.headers["content-type"] = body.media[0] + "; charset=utf-8"
+                return _text(self.whole)
+            case "bytes":
+                found = content_of(_MEMBER, self.whole, body.media)
+                self.headers["content-type"] = found.media
+                return found.data
+            case "form":
+                self.headers["content-type"] = FORM
+                pairs = [pair for place, value in self._all(body) for pair in in_form(place, value)]
+                return "&".join(f"{name}={value}" for name, value in pairs).encode()
+            case "parts":
+                parts = [part for each in self._all(body) for part in parts_of(*each)]
+                self.headers["content-type"], content = written(parts)
+                return content
+
+    def _json(self) -> bytes:
+        value: JsonValue = {place.wire: each for place, each in self.members}
         if self.has_whole:
             value = self.whole
             if self.members:
-                if not isinstance(value, dict):
-                    raise _refused("the body is no object, so our key has no place in it")
-                value = {**value, **self.members}
-        elif not self.members and not is_required:
-            return None
+                value = {**_object(value), **{place.wire: each for place, each in self.members}}
         flaw = json_flaw(value)
         if flaw is not None:
             raise _refused(f"the body cannot be written: {flaw}")
         return canonical(value)
+
+    def _all(self, body: Body) -> list[tuple[Place, JsonValue]]:
+        """The members of a form, those of a whole body among them."""
+        if not self.has_whole:
+            return self.members
+        whole = [
+            (body.places.get(wire, Place("body", wire, "usual")), value)
+            for wire, value in _object(self.whole).items()
+        ]
+        return whole + self.members
 
 
 def draft(operation: Operation, arguments: Mapping[str, JsonValue]) -> Draft:
@@ -86,52 +138,19 @@ def draft(operation: Operation, arguments: Mapping[str, JsonValue]) -> Draft:
     return found
 
 
-def _in_path(place: Place, value: JsonValue) -> str:
-    parts = value if isinstance(value, list) and place.form == "comma" else [value]
+def _text(value: JsonValue) -> bytes:
+    if not isinstance(value, str):
+        raise _refused("the body is a text, so our key has no place in it")
     try:
-        return ",".join(segment(_text(place, each)) for each in parts)
-    except AddressError as error:
-        raise _refused(f"{place.wire}: {error}") from error
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise _refused("the body cannot be written: half of a surrogate pair") from error
 
 
-def _in_query(place: Place, value: JsonValue) -> list[tuple[str, str]]:
-    match place.form, value:
-        case "repeated", list():
-            return [(place.wire, _text(place, each)) for each in _some(place, value)]
-        case "deep", dict():
-            return [(f"{place.wire}[{key}]", _text(place, each)) for key, each in value.items()]
-        case _:
-            return [(place.wire, _joined(place, value))]
-
-
-def _joined(place: Place, value: JsonValue) -> str:
-    if place.form == "json":
-        return canonical(value).decode()
-    if isinstance(value, list) and place.form in _BETWEEN:
-        between = _BETWEEN[place.form]
-        texts = [_text(place, each) for each in _some(place, value)]
-        if any(between in text for text in texts):
-            raise _refused(f"{place.wire}: {between!r} in a value would make two of it")
-        return between.join(texts)
-    return _text(place, value)
-
-
-def _some(place: Place, values: list[JsonValue]) -> list[JsonValue]:
-    """An empty list would be left out, and without a filter a call means something else."""
-    if not values:
-        raise _refused(f"{place.wire}: an empty list cannot be written; leave the argument out")
-    return values
-
-
-def _text(place: Place, value: JsonValue) -> str:
-    match value:
-        case str():
-            return value
-        case bool() | int() | float():
-            return canonical(value).decode()
-        case _:
-            what = "null" if value is None else "a list or an object"
-            raise _refused(f"{place.wire}: {what} cannot be written there")
+def _object(value: JsonValue) -> JsonObject:
+    if not isinstance(value, dict):
+        raise _refused("the body is no object, so our key has no place in it")
+    return value
 
 
 def _refused(message: str) -> Refused:

@@ -13,13 +13,14 @@ from urllib.parse import unquote
 from pydantic import JsonValue
 
 from connectors.body import json_flaw
+from connectors.openapi.gaps import Gap, UnsupportedError, gap_of
 from connectors.spec import JsonObject
 from connectors.text import hides_something, visible
 from connectors.validate import schema_flaw
 
 Direction = Literal["in", "out"]
 
-_SHARED = "#/components/schemas/"
+_SHARED = re.compile(r"#/(components/schemas|definitions)/")
 _ONE = frozenset(
     "items additionalProperties not contains propertyNames if then else unevaluatedItems "
     "unevaluatedProperties additionalItems".split()
@@ -38,21 +39,18 @@ _MOST_DEPTH = 60
 _MOST_HOPS = 16
 
 
-class UnsupportedError(Exception):
-    """A part of a document that cannot be offered; says why."""
-
-
 class Definitions:
     """The schemas of a document that may be referred to, for one direction."""
 
     def __init__(self, document: JsonObject, direction: Direction) -> None:
         self._document = document
         self._direction = direction
-        self._old = str(document.get("openapi", "")).startswith("3.0")
+        self._old = "swagger" in document or str(document.get("openapi", "")).startswith("3.0")
         self._found: dict[str, JsonValue] = {}
         self._needs: dict[str, set[str]] = {}
         self._flaws: dict[str, str] = {}
         self._closures: dict[frozenset[str], JsonObject] = {}
+        self.nowhere: list[str] = []  # references that lead nowhere, each once
 
     def convert(self, schema: JsonValue, refs: set[str]) -> JsonValue:
         """The schema as JSON Schema; the definitions that it names are added to `refs`."""
@@ -68,7 +66,7 @@ class Definitions:
         while waiting:
             key = waiting.pop()
             if key in self._flaws:
-                raise UnsupportedError(self._flaws[key])
+                raise self._flawed(key)
             names.add(key)
             waiting |= self._needs[key] - names
         closure = frozenset(names)
@@ -93,7 +91,7 @@ class Definitions:
             alone: JsonObject = dict.fromkeys(self._needs[key], True)
             flaw = _flaw({"allOf": [definition], "$defs": alone})
             if flaw is not None:
-                self._flaws[key] = f"the schema {key} cannot be read: {flaw}"
+                self._flaws[key] = Gap.SCHEMA.about(f"{key}: {flaw}")
 
     def _schema(self, node: JsonValue, refs: set[str], depth: int) -> JsonValue:
         if isinstance(node, bool):
@@ -101,7 +99,7 @@ class Definitions:
         if not isinstance(node, dict):
             return {}
         if depth > _MOST_DEPTH:
-            raise UnsupportedError("a schema is nested too deeply")
+            raise UnsupportedError(Gap.DEPTH)
         found: JsonObject = {}
         reference = node.get("$ref")
         if isinstance(reference, str):
@@ -115,14 +113,16 @@ class Definitions:
             if isinstance(node.get("properties"), dict):
                 self._keep_direction(node, found)
             _say_bounds(node, found)
-        return _or_null(found) if node.get("nullable") is True else found
+            _open_to_kinds(node, found)
+        may_be_null = node.get("nullable") is True or node.get("x-nullable") is True
+        return _or_null(found) if may_be_null else found
 
     def _add(
         self, found: JsonObject, keyword: str, value: JsonValue, refs: set[str], depth: int
     ) -> None:
         if keyword in _NAMED and isinstance(value, dict):
             for name in filter(hides_something, value):
-                raise UnsupportedError(f"the name {visible(name, 60)!r} has hidden characters")
+                raise UnsupportedError(Gap.HIDDEN, repr(visible(name, 60)))
             found[keyword] = {name: self._schema(each, refs, depth) for name, each in value.items()}
         elif keyword in _MANY and isinstance(value, list) and value:
             found[keyword] = [self._schema(each, refs, depth) for each in value]
@@ -147,7 +147,7 @@ class Definitions:
         """The definition's name; it is converted when it is first asked for."""
         key = _definition_name(reference)
         if key in self._flaws:
-            raise UnsupportedError(self._flaws[key])
+            raise self._flawed(key)
         if key not in self._found:
             self._found[key] = {}  # a schema may refer to itself
             needs = self._needs[key] = set()
@@ -155,9 +155,15 @@ class Definitions:
                 target = resolve(self._document, {"$ref": reference}, most_hops=1)
                 self._found[key] = self._schema(target, needs, 0)
             except UnsupportedError as error:
-                self._flaws[key] = str(error)
-                raise
+                if error.gap is not Gap.NO_PART:
+                    self._flaws[key] = str(error)
+                    raise
+                self.nowhere.append(reference)
         return key
+
+    def _flawed(self, key: str) -> UnsupportedError:
+        gap = gap_of(self._flaws[key])
+        return UnsupportedError(gap, self._flaws[key].removeprefix(gap).removeprefix(": "))
 
 
 def resolve(document: JsonObject, node: JsonValue, most_hops: int = _MOST_HOPS) -> JsonValue:
@@ -167,11 +173,21 @@ def resolve(document: JsonObject, node: JsonValue, most_hops: int = _MOST_HOPS) 
         if not isinstance(reference, str):
             return node
         if not reference.startswith("#"):
-            raise UnsupportedError(f"$ref {reference[:100]!r} is outside the document")
+            raise UnsupportedError(Gap.OUTSIDE, repr(reference[:100]))
         node = _target(document, reference)
     if most_hops > 1 and isinstance(node, dict) and "$ref" in node:
-        raise UnsupportedError("a $ref leads to a $ref again and again")
+        raise UnsupportedError(Gap.CIRCLE)
     return node
+
+
+def resolved_schema(document: JsonObject, node: JsonValue) -> JsonValue:
+    """The same for a schema: one that is not there says nothing; raises `UnsupportedError`."""
+    try:
+        return resolve(document, node)
+    except UnsupportedError as error:
+        if error.gap is not Gap.NO_PART:
+            raise
+        return {}
 
 
 def _target(document: JsonObject, reference: str) -> JsonValue:
@@ -183,15 +199,15 @@ def _target(document: JsonObject, reference: str) -> JsonValue:
         elif isinstance(here, list) and name.isdecimal() and int(name) < len(here):
             here = here[int(name)]
         else:
-            raise UnsupportedError(f"$ref {reference[:100]!r} leads nowhere")
+            raise UnsupportedError(Gap.NO_PART, repr(reference[:100]))
     return here
 
 
 def _definition_name(reference: str) -> str:
     """A name that needs no escaping in a `$ref`."""
-    tail = reference.removeprefix(_SHARED)
+    tail = _SHARED.sub("", reference, count=1)
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", tail)
-    if plain == reference.removeprefix(_SHARED) and reference.startswith(_SHARED):
+    if plain == tail and _SHARED.match(reference):
         return plain
     return (
         f"{plain[:60]}_{hashlib.sha256(reference.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
@@ -235,6 +251,13 @@ def _say_bounds(node: JsonObject, found: JsonObject) -> None:
     ):
         if node.get(exclusive) is True and bound in found:
             found[exclusive] = found.pop(bound)
+
+
+def _open_to_kinds(node: JsonObject, found: JsonObject) -> None:
+    """Whoever names a discriminator alone has kinds with members of their own."""
+    is_alone = not any(each in node for each in ("oneOf", "anyOf", "additionalProperties"))
+    if "discriminator" in node and "properties" in found and is_alone:
+        found["additionalProperties"] = True
 
 
 def _flaw(schema: JsonObject) -> str | None:

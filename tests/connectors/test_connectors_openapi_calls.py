@@ -90,7 +90,7 @@ def sent(raw: Raw, tmp_path: Path, outside: Outside) -> Sent:
         ({"type": "number"}, {}, 0.1, "a=0.1"),
         ({"type": "boolean"}, {}, True, "a=true"),
         (TEXTS, {}, ["x", "y,z"], "a=x&a=y%2Cz"),
-        (TEXTS, {"explode": False}, ["x", "y"], "a=x%2Cy"),
+        (TEXTS, {"explode": False}, ["x", "y"], "a=x,y"),
         (TEXTS, {"style": "pipeDelimited", "explode": False}, ["x", "y"], "a=x%7Cy"),
         (TEXTS, {"style": "spaceDelimited", "explode": False}, ["x", "y"], "a=x%20y"),
         ({"type": ["array", "null"]}, {}, ["x", 1, False], "a=x&a=1&a=false"),
@@ -139,7 +139,7 @@ async def test_a_value_that_would_be_another_path_is_refused(
         (node(parameter("query", "a", {})), {"a": None}),
         (node(parameter("query", "a", TEXTS)), {"a": []}),
         (node(parameter("query", "a", TEXTS, explode=False)), {"a": ["x,y"]}),
-        (node(parameter("query", "a", {})), {"a": {"b": 1}}),
+        (node(parameter("query", "a", {})), {"a": {"b": {}}}),
         (node(parameter("query", "a", {"type": "object"}, style="deepObject")), {"a": {"b": []}}),
         (node(parameter("header", "a")), {"a": "one\r\nx-two: 2"}),
         (node(parameter("header", "a")), {"a": " padded "}),
@@ -399,7 +399,7 @@ async def test_only_and_hidden_choose_what_is_offered(tmp_path: Path, outside: O
     [
         ({"only": ["do_ti"]}, r"only\.do_ti: no such one; did you mean do_it"),
         ({"hidden": ["nobody"]}, r"hidden\.nobody: no such one"),
-        ({"actions": {"form": {}}}, r"actions\.form: it cannot be offered: .*only JSON"),
+        ({"actions": {"form": {}}}, r"actions\.form: it cannot be offered: it takes XML"),
         ({"only": []}, "offers no operation"),
         ({"actions": {"do_it": {"efect": "read"}}}, r"actions\.do_it\.efect: "),
         ({"actions": {"do_it": {"effect": "keyed"}}}, "idempotency is missing"),
@@ -434,7 +434,7 @@ async def test_only_and_hidden_choose_what_is_offered(tmp_path: Path, outside: O
 async def test_an_overlay_that_does_not_fit_says_where(
     overlay: JsonObject, told: str, tmp_path: Path, outside: Outside
 ) -> None:
-    form: JsonObject = {"required": True, "content": {"multipart/form-data": {}}}
+    form: JsonObject = {"required": True, "content": {"application/xml": {}}}
     paths: JsonObject = {
         "/it": {"post": node(body={"type": "object", "properties": {"a": TEXT}})},
         "/other": {"get": operation("other")},

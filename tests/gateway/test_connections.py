@@ -18,7 +18,7 @@ STOCK = {
         "/photo": {
             "post": {
                 "operationId": "add_photo",
-                "requestBody": {"required": True, "content": {"image/png": {}}},
+                "requestBody": {"required": True, "content": {"application/xml": {}}},
                 "responses": {},
             }
         },
@@ -117,7 +117,7 @@ async def test_a_gateway_starts_without_a_connection_that_does_not_answer_and_of
     assert made.status_code == 201, made.text
     assert before.get("stock.get_stock") is None, "the old catalogue is not touched"
     assert ready["skipped"] == [
-        {"name": "add_photo", "reason": "it takes image/png; only JSON is supported"}
+        {"name": "add_photo", "reason": "it takes XML: application/xml"}
     ]
     assert {each["name"]: each["standing"] for each in listed} == dict.fromkeys(
         ("orders", "payments", "mail", "stock"), "ready"
