@@ -48,8 +48,8 @@ class Stored(Protocol):
     async def secret(self, tenant: str, name: str) -> str:
         """The secret that is good now; raises `ConfigurationError`, or `Unavailable`."""
 
-    async def rejected(self, tenant: str, name: str, secret: str) -> None:
-        """Hear that a service did not take it."""
+    async def rejected(self, tenant: str, name: str, secret: str) -> bool:
+        """Hear that a service did not take it; True if the next call gets another one."""
 
 
 class Vault:
@@ -94,12 +94,14 @@ class Vault:
             found[mark] = await self._resolved(self._marks[mark])
         return found
 
-    async def rejected(self, opened: Mapping[str, str]) -> None:
-        """Hear that a service did not take a request with these."""
+    async def rejected(self, opened: Mapping[str, str]) -> bool:
+        """Hear that a service did not take a request with these; True if one will be renewed."""
+        renewed = False
         for mark, secret in opened.items():
             kind, _, name = self._marks[mark].partition(":")
             if kind == "store" and self._stored is not None:
-                await self._stored.rejected(TENANT.get(), name, secret)
+                renewed |= await self._stored.rejected(TENANT.get(), name, secret)
+        return renewed
 
     def hide(self, text: str) -> str:
         """The text without any secret that was resolved, however it is encoded."""

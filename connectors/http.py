@@ -20,6 +20,7 @@ import httpcore2
 from connectors.body import MOST_BYTES, Body, BodyError
 from connectors.credentials import Vault, placed
 from connectors.egress import SENDING, CheckedBackend, EgressRefusedError, Sending, TooLateError
+from connectors.errors import Kind, Unavailable
 from connectors.url import Address, AddressError, read_address
 
 _READS = ("GET", "HEAD")
@@ -101,6 +102,7 @@ class Transport:
         backend = CheckedBackend(allow_hosts)
         context = tls or httpcore2.default_ssl_context()
         self._clock = clock
+        self._allowed = frozenset(host.lower() for host in allow_hosts)
         self._vault: Vault | None = None
         self._reads = httpcore2.AsyncConnectionPool(
             ssl_context=context,
@@ -117,6 +119,10 @@ class Transport:
             max_keepalive_connections=0,
             network_backend=backend,
         )
+
+    def allows(self, origin: str) -> bool:
+        """Whether the operator's file names this `host:port`."""
+        return origin in self._allowed
 
     def carrying(self, vault: Vault) -> "Transport":
         """The same way out, which puts secrets where something stands for them."""
@@ -142,8 +148,8 @@ class Transport:
             answer = await self._send_filled(_filled(request, opened), deadline, send_before)
         except TransportError as error:
             raise _retold(error, self._vault) from None
-        if answer.status == 401:
-            await self._vault.rejected(opened)
+        if answer.status == 401 and await self._vault.rejected(opened):
+            raise Unavailable("the token was not taken; it is renewed", kind=Kind.AUTH, sent=True)
         # Before anybody reads, shortens or quotes it: half a secret is not found any more.
         hide = self._vault.redactor.hide_bytes
         headers = {name: self._vault.hide(value) for name, value in answer.headers.items()}

@@ -17,10 +17,12 @@ from connectors.credentials import secret_of
 from connectors.errors import ConfigurationError
 from executor.store import facts
 from executor.store.store import Store, database_path
+from gateway.cipher import KeyRing
 from gateway.private import operator_key_file, read_private, write_private
 from gateway.settings import Settings
 
 SERVED = Path("var/lamgate")  # what a machine keeps of a database on a server begins so
+OWN_KEY = "database"
 _FORM = "128 hexadecimal digits"
 _MAKE = "python -c 'import secrets; print(secrets.token_hex(64))'"
 
@@ -42,6 +44,23 @@ def secrets_of(settings: Settings) -> Secrets:
     """Find the keys of the database that is set; raises `ConfigurationError`."""
     file = database_path(settings.database_url)
     return load_secrets(file) if file is not None else _of_reference(settings.database.secret)
+
+
+def ring_of(settings: Settings, keys: Secrets) -> KeyRing:
+    """The master keys of stored credentials: one made from the database's keys, and those set.
+
+    The last one that is set seals; without any, the database's own does.
+    """
+    found = {OWN_KEY: hmac.new(keys.seal, b"lamgate credentials", hashlib.sha256).digest()}
+    for name, reference in settings.credentials.keys.items():
+        if name == OWN_KEY:
+            raise ConfigurationError(f"credentials.keys.{OWN_KEY}: the name of the database's own")
+        try:
+            found[name] = bytes.fromhex(secret_of(reference))
+        except (ConfigurationError, ValueError) as error:
+            why = error if isinstance(error, ConfigurationError) else "not hexadecimal"
+            raise ConfigurationError(f"credentials.keys.{name}: {why}") from None
+    return KeyRing(found, list(found)[-1])
 
 
 async def require_same(store: Store, keys: Secrets) -> None:

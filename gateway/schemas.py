@@ -86,6 +86,15 @@ class NewKey(_Closed):
     roles: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]] = Field(min_length=1)
 
 
+class SetCredential(_Closed):
+    """`PUT /v1/credentials/{id}`: what a connection's `store:ID` stands for."""
+
+    kind: CredentialKind
+    secret: str | None = Field(default=None, max_length=20_000)
+    user: str | None = Field(default=None, pattern=r"^[!-9;-~]{1,200}$")  # of basic
+    oauth: OAuthClient | None = None
+
+
 class NewStop(_Closed):
     """`POST /v1/stops`: no call begins any more, of one connection or, with none, of all."""
 

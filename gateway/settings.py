@@ -40,12 +40,20 @@ class Server(_Closed):
     host: str = "127.0.0.1"
     port: int = Field(default=8700, ge=0, le=65535)
     heartbeat_s: float = Field(default=10.0, gt=0)  # of a stream of events that is silent
+    public_url: str | None = None  # where browsers reach it; services send them back there
 
 
 class Workers(_Closed):
     """What the processes on a server's database drive; a file has one process."""
 
     concurrency: int = Field(default=64, ge=0)  # drives at once of each; 0 drives nothing here
+
+
+class CredentialStore(_Closed):
+    """What seals stored credentials, and where their authorisation servers may be."""
+
+    keys: dict[str, str] = {}  # id of a master key: env:NAME; the last one seals, all open
+    allow_hosts: tuple[str, ...] = ()  # exact host:port pairs, as a connection has them
 
 
 class CatalogPlace(_Closed):
@@ -128,6 +136,7 @@ class Settings(BaseSettings):
     planner: str = EMBEDDED  # or a name of [models]
     models: dict[str, ModelEntry] = {}
     connections: dict[str, Connection] = {}
+    credentials: CredentialStore = CredentialStore()
     catalog: CatalogPlace = CatalogPlace()
     policy: PolicyPlace = PolicyPlace()
     playbooks: Place = Place()

@@ -250,3 +250,47 @@ idempotency = Table(
     Column("answer", Text, nullable=False),
     Column("created_at", Double, nullable=False),
 )
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("settings", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("reason", Text),
+    Column("expires_at", Double),
+    Column("generation", Integer, nullable=False),
+    Column("leased_until", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("ticket_hash", Text, primary_key=True),
+    Column("credential", Text, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("state_hash", Text, unique=True),
+    Column("browser_hash", Text),
+    Column("sealed", Text, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+audits = Table(
+    "audits",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index("audits_subject", "tenant", "subject"),
+)

@@ -59,6 +59,51 @@ _STATEMENTS = (
     """,
     """CREATE INDEX attempts_key ON attempts (tenant, "key")""",
     """
+    CREATE TABLE audits (
+        tenant TEXT NOT NULL,
+        id TEXT NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
+        principal TEXT NOT NULL,
+        act TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        detail TEXT NOT NULL,
+        PRIMARY KEY (tenant, id)
+    )
+    """,
+    """CREATE INDEX audits_subject ON audits (tenant, subject)""",
+    """
+    CREATE TABLE consents (
+        tenant TEXT NOT NULL,
+        ticket_hash TEXT NOT NULL,
+        credential TEXT NOT NULL,
+        principal TEXT NOT NULL,
+        state_hash TEXT,
+        browser_hash TEXT,
+        sealed TEXT NOT NULL,
+        redirect_uri TEXT NOT NULL,
+        expires_at DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (tenant, ticket_hash),
+        UNIQUE (state_hash)
+    )
+    """,
+    """
+    CREATE TABLE credentials (
+        tenant TEXT NOT NULL,
+        id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        sealed TEXT NOT NULL,
+        standing TEXT NOT NULL,
+        reason TEXT,
+        expires_at DOUBLE PRECISION,
+        generation INTEGER NOT NULL,
+        leased_until DOUBLE PRECISION NOT NULL,
+        created_at DOUBLE PRECISION NOT NULL,
+        updated_at DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (tenant, id)
+    )
+    """,
+    """
     CREATE TABLE decisions (
         tenant TEXT NOT NULL,
         approval TEXT NOT NULL,
