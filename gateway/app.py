@@ -9,15 +9,18 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from gateway.body import BodyCap, pointer
+from gateway.hiding import HiddenInAnswers
 from gateway.problems import MEDIA_TYPE, TABLE, ProblemError, problem_of, render
 from gateway.routes import (
     actions,
     approvals,
     blobs,
     connections,
+    credentials,
     evidence,
     health,
     keys,
+    oauth,
     plans,
     requests,
     runs,
@@ -33,6 +36,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app = FastAPI(title="Lamgate", version="1", redoc_url=None, responses={"default": _PROBLEM})
     app.state.gateway = gateway
     app.add_middleware(BodyCap)
+    app.add_middleware(HiddenInAnswers, redactor=gateway.redactor)
     for routes in (
         requests,
         plans,
@@ -44,6 +48,8 @@ def create_app(gateway: Gateway) -> FastAPI:
         stops,
         blobs,
         keys,
+        credentials,
+        oauth,
         health,
     ):
         app.include_router(routes.router)

@@ -11,6 +11,7 @@ from connectors.spec import JsonObject
 from executor.check.strict_json import read_json
 from executor.plan.refs import join_pointer
 from gateway.problems import ProblemError, render
+from gateway.wiring import Gateway
 
 MOST_BYTES = 1_000_000
 M = TypeVar("M", bound=BaseModel)
@@ -49,13 +50,19 @@ def _too_large() -> ProblemError:
     return ProblemError(413, "too-large", detail, "Send less.", headers={"connection": "close"})
 
 
-def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
-    """A dependency that reads the body as `model`, strictly; no body where none is needed."""
+def body_of(model: type[M], *, brings_secrets: bool = False) -> Callable[[Request], Awaitable[M]]:
+    """A dependency that reads the body as `model`, strictly; no body where none is needed.
+
+    A known secret that somebody pasted into it goes no further, but where secrets are set.
+    """
     needs_body = any(field.is_required() for field in model.model_fields.values())
 
     async def read(request: Request) -> M:
         content = await request.body()
         value = {} if not content and not needs_body else read_json(content, max_bytes=MOST_BYTES)
+        if not brings_secrets:
+            gateway: Gateway = request.app.state.gateway
+            value = gateway.redactor.hide_in(value)
         try:
             return model.model_validate(value)
         except ValidationError as error:

@@ -190,5 +190,3 @@ def _refused(consent: ConsentRow, why: str) -> ProblemError:
 
 def _unavailable(error: Exception) -> ProblemError:
     return ProblemError(502, "authorization-server-unavailable", str(error), "Try again.")
-
-

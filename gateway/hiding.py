@@ -9,7 +9,7 @@ import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -80,12 +80,13 @@ class HiddenInAnswers:
 
     def _begun(self, start: Message, length: int | None) -> Message:
         """The head of an answer, with the length that it has now."""
-        headers = []
-        for name, value in start.get("headers", ()):
-            if name.lower() == _LENGTH and length is not None:
-                value = str(length).encode()  # noqa: PLW2901 - of what is sent
-            headers.append((name, self._redactor.hide_bytes(value)))
-        return {**start, "headers": headers}
+        given = [
+            (name.lower(), self._redactor.hide_bytes(value)) for name, value in start["headers"]
+        ]
+        told = [pair for pair in given if length is None or pair[0] != _LENGTH]
+        if length is not None and len(told) < len(given):
+            told.append((_LENGTH, str(length).encode()))
+        return {**start, "headers": told}
 
 
 @dataclass(frozen=True)
@@ -108,4 +109,5 @@ class HiddenFromModel:
             ModelMessage(role=each.role, content=self.redactor.told(each.content))
             for each in messages
         ]
-        return await self.model.complete(asked, schema=schema, deadline_s=deadline_s)
+        answer = await self.model.complete(asked, schema=schema, deadline_s=deadline_s)
+        return replace(answer, text=self.redactor.hide(answer.text))

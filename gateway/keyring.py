@@ -9,11 +9,13 @@ carry another idempotency key than the first time: so they are never made anew.
 import hashlib
 import hmac
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from connectors.credentials import secret_of
+from connectors.credentials import Vault, secret_of
 from connectors.errors import ConfigurationError
 from executor.store import facts
 from executor.store.store import Store, database_path
@@ -61,6 +63,18 @@ def ring_of(settings: Settings, keys: Secrets) -> KeyRing:
             why = error if isinstance(error, ConfigurationError) else "not hexadecimal"
             raise ConfigurationError(f"credentials.keys.{name}: {why}") from None
     return KeyRing(found, list(found)[-1])
+
+
+def learn_known(settings: Settings, keys: Secrets, vault: Vault) -> None:
+    """Hide from now on what is known without anybody's using it."""
+    vault.redactor.learn((keys.seal + keys.idempotency).hex())
+    vault.redactor.learn(urlsplit(settings.database_url).password or "")
+    named = [each.credential for each in settings.connections.values()]
+    named += [each.api_key for each in settings.models.values()]
+    for reference in (*named, *settings.credentials.keys.values()):
+        if reference is not None and reference.startswith("env:"):
+            with suppress(ConfigurationError):  # whoever needs it is told
+                vault.secret_of(reference)
 
 
 async def require_same(store: Store, keys: Secrets) -> None:

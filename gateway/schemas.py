@@ -1,14 +1,18 @@
 """What clients send; every member is checked and an unknown one is an error."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from connectors.oauth import OAuthClient
 from connectors.spec import JsonObject
 from executor.check.narrowing import Narrowing
 from executor.store.drives import Priority
+from gateway.credentials import CredentialKind
 
 Words = Annotated[str, Field(min_length=1, max_length=20_000)]
+CREDENTIAL_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
 Reason = Annotated[str, Field(min_length=1, max_length=2_000)]
 
 

@@ -11,8 +11,10 @@ from pydantic import JsonValue
 
 from connectors.catalog import Catalog
 from connectors.connector import Call, Outcome
-from connectors.credentials import Vault, secret_of
+from connectors.credentials import Vault
 from connectors.errors import ConfigurationError
+from connectors.http import Transport
+from connectors.redact import Redactor
 from connectors.registry import ConnectionSettings, Registry, open_registry
 from connectors.shelf import Shelf
 from connectors.spec import ActionSpec, CallContext, Limits
@@ -26,20 +28,18 @@ from executor.store.drives import Due
 from executor.store.store import Store
 from gateway.admission import Admission
 from gateway.auth import operator_key
+from gateway.credentials import Credentials
 from gateway.desk import Desk
 from gateway.dispatching import dispatcher_of, listening
-from gateway.keyring import Secrets, key_file_of, require_same, secrets_of
+from gateway.hiding import hidden_in_logs
+from gateway.keyring import Secrets, key_file_of, learn_known, require_same, ring_of, secrets_of
 from gateway.notices import Notices
 from gateway.offering import Offerings, asking, with_extract
+from gateway.planners import extractor_of, planner_of, planners_of
 from gateway.playbooks import load_playbooks, text_of
 from gateway.service import Service
-from gateway.settings import EMBEDDED, ModelEntry, Settings
-from planner.embedded import EmbeddedPlanner
+from gateway.settings import Settings
 from planner.extract import Extractor
-from planner.models.base import Model, ModelUnavailable
-from planner.models.build import ModelSettings, build_model
-from planner.propose import ModelPlanner
-from planner.request import Planner
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Gateway:
     dispatcher: Dispatcher
     machine: Machine
     notices: Notices
+    credentials: Credentials
+    redactor: Redactor
     operator_key: str = field(repr=False)
     clock: Callable[[], float]
 
@@ -81,45 +83,73 @@ class Gateway:
         self.notices.tell(due)
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """What everything else stands on."""
+
+    store: Store
+    keys: Secrets
+    vault: Vault
+    credentials: Credentials
+
+
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Gateway]:
     """Start everything; what cannot start raises and leaves nothing behind."""
     policy = await asyncio.to_thread(load_policy, settings)
     playbooks = await asyncio.to_thread(load_playbooks, settings)
+    async with (
+        _opened(settings) as opened,
+        open_registry(connections(settings), opened.vault, shelf_of(settings)) as registry,
+    ):
+        extractor = extractor_of(settings, opened.vault)
+        catalog = with_extract(await registry.load(), extractor)
+        await asyncio.to_thread(require_valid, policy, catalog)
+        gateway = await _assemble(settings, opened, registry, extractor, policy, playbooks)
+        async with (
+            asking(registry, policy, settings.catalog.retry_s),
+            listening(settings, gateway.machine, gateway.notices, gateway.dispatcher),
+        ):
+            await gateway.dispatcher.start()
+            try:
+                yield gateway
+            finally:
+                await gateway.dispatcher.stop()
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
+    """The database and the secrets; whatever is said or written from here on is without them."""
     keys = await asyncio.to_thread(secrets_of, settings)
-    store = await Store.open(settings.database_url)
-    try:
-        await require_same(store, keys)
-        vault = Vault()
-        async with open_registry(connections(settings), vault, shelf_of(settings)) as registry:
-            extractor = extractor_of(settings)
-            catalog = with_extract(await registry.load(), extractor)
-            await asyncio.to_thread(require_valid, policy, catalog)
-            gateway = await _assemble(settings, store, registry, extractor, policy, playbooks, keys)
-            async with (
-                asking(registry, policy, settings.catalog.retry_s),
-                listening(settings, gateway.machine, gateway.notices, gateway.dispatcher),
-            ):
-                await gateway.dispatcher.start()
-                try:
-                    yield gateway
-                finally:
-                    await gateway.dispatcher.stop()
-    finally:
-        await store.close()
+    redactor = Redactor()
+    vault_of = partial(Vault, redactor=redactor)
+    learn_known(settings, keys, vault_of())
+    with hidden_in_logs(redactor):
+        store = await Store.open(settings.database_url, redactor.hide)
+        way = Transport(frozenset(settings.credentials.allow_hosts))
+        try:
+            await require_same(store, keys)
+            ring = ring_of(settings, keys)
+            credentials = Credentials(store, ring, way, redactor, store.clock)
+            await credentials.learn_all()
+            yield _Opened(store, keys, vault_of(stored=credentials), credentials)
+            await credentials.aclose()
+        finally:
+            await way.aclose()
+            await store.close()
 
 
 async def _assemble(
     settings: Settings,
-    store: Store,
+    opened: _Opened,
     registry: Registry,
     extractor: Extractor | None,
     policy: Policy,
     playbooks: Playbooks,
-    keys: Secrets,
 ) -> Gateway:
+    store, keys = opened.store, opened.keys
     clock, notices, dispatcher = store.clock, Notices(), dispatcher_of(settings, store)
-    planners = _planners(settings, playbooks)
+    planners = planners_of(settings, playbooks, opened.vault)
 
     def admission_over(catalog: Catalog) -> Admission:
         lift_role, budgets, runs = settings.policy.lift_role, settings.budgets, settings.runs
@@ -142,7 +172,7 @@ async def _assemble(
     service = Service(
         desk=Desk(store, clock, dispatcher.submit, notices.tell, settings.planner),
         offering_of=offerings.now,
-        planner_of=lambda name: _planner_of(planners, name or settings.planner),
+        planner_of=lambda name: planner_of(planners, name or settings.planner),
     )
     # Planning is as durable as running: both are rows that a dispatcher drives.
     dispatcher.register("request", service.handle, service.desk.planning_broke)
@@ -157,17 +187,11 @@ async def _assemble(
         dispatcher=dispatcher,
         machine=machine,
         notices=notices,
+        credentials=opened.credentials,
+        redactor=opened.vault.redactor,
         operator_key=await operator_key(store, key_file_of(settings), clock()),
         clock=clock,
     )
-
-
-def _planner_of(planners: dict[str, Planner], name: str) -> Planner:
-    """The planner of a name; one that was taken out of the settings is unavailable, not a crash."""
-    if name not in planners:
-        known = ", ".join(sorted(planners))
-        raise ModelUnavailable(f"there is no model {name} any more; there are: {known}")
-    return planners[name]
 
 
 def connections(settings: Settings) -> list[ConnectionSettings]:
@@ -215,42 +239,6 @@ def load_policy(settings: Settings) -> Policy:
     if not texts:
         raise PolicyError(f"{folder} holds no *.cedar file")
     return Policy.parse(texts, settings.policy.mode, connectors)
-
-
-def _planners(settings: Settings, playbooks: Playbooks) -> dict[str, Planner]:
-    planners: dict[str, Planner] = {EMBEDDED: EmbeddedPlanner(tuple(playbooks.values()))}
-    for name, each in settings.models.items():
-        planners[name] = ModelPlanner(
-            _model(name, each),
-            deadline_s=each.timeout_s,
-            most_tokens=settings.budgets.planning_tokens,
-        )
-    return planners
-
-
-def _model(name: str, entry: ModelEntry) -> Model:
-    return build_model(
-        ModelSettings(
-            name=name,
-            adapter=entry.adapter,
-            model=entry.model,
-            base_url=entry.base_url,
-            api_key=secret_of(entry.api_key) if entry.api_key else None,
-            structured=entry.structured,
-            timeout_s=entry.timeout_s,
-            chat_model=entry.chat_model,
-            options=entry.options,
-        )
-    )
-
-
-def extractor_of(settings: Settings) -> Extractor | None:
-    """What reads texts in a run, if the operator has turned it on."""
-    name = settings.extract.model
-    if name is None:
-        return None
-    entry = settings.models[name]
-    return Extractor(_model(name, entry), entry.timeout_s, settings.extract.tokens)
 
 
 def _call_of(registry: Registry, extractor: Extractor | None) -> Call:

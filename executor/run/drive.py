@@ -131,6 +131,7 @@ class _Drive:
         )
         self._flights = Flights(machine.slots, claim.tenant, machine.clock)
         self._state = RunState()
+        self._began_at = machine.clock()
         self._seen = 0
         self._loaded: Loaded = {}  # large values: what is referred to twice is held once
 
@@ -168,6 +169,7 @@ class _Drive:
             in_flight=self._flights.places,
             not_before=self._flights.not_before,
             look_again=self._flights.look_again,
+            began_at=self._began_at,
             is_alone=self._machine.is_alone,
         )
         commands = decide(accepted, self._state, outside)

@@ -192,9 +192,10 @@ class Instance:
         return self._call(last)
 
     def _renewed(self, last: Attempt, doubt: Attempt | None = None) -> Verdict:
-        """Wait for new credentials, and try now and then whether they are there."""
-        again = (last.ended_at or last.at) + CREDENTIALS_AGAIN_S
-        if self.outside.now < again:
+        """Wait for new credentials; try when the run is woken, and now and then."""
+        ended = last.ended_at or last.at
+        again = ended + CREDENTIALS_AGAIN_S
+        if self.outside.now < again and ended >= self.outside.began_at:
             return Waiting("credentials", again)
         return self._call(last, doubt)
 

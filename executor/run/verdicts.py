@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 from pydantic import JsonValue
 
@@ -32,6 +33,7 @@ class Outside:
     # and when searches that found nothing are repeated.
     not_before: Mapping[Place | str, Held] = field(default_factory=dict)
     look_again: Mapping[Place, float] = field(default_factory=dict)
+    began_at: float = -inf  # this drive; what was refused before may have been put right
     is_alone: bool = True  # no other process can be about to make a call of this run
 
     def held(self, place: Place, connection: str) -> Held | None:

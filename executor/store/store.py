@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from executor.store.backend import Backend
 from executor.store.errors import StoreClosedError, StoreError, StoreUnavailableError
+from executor.store.hiding import hide_in_writes
 from executor.store.migrate import migrate
 from executor.store.postgres import PostgresDatabase
 from executor.store.sqlite import SqliteFile, sqlite_path
@@ -27,9 +28,11 @@ WRITES_WITHIN_S = 20.0
 class Store:
     """Opened with `Store.open(url)`; `write` and `read` take functions of a connection."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, hide: Callable[[str], str] | None = None) -> None:
         self._backend = backend
         self._engine = backend.engine(writer=True)
+        if hide is not None:
+            hide_in_writes(self._engine, hide)
         self._read_engine = backend.engine(writer=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._writer = Writer(self._engine, backend)
@@ -37,22 +40,25 @@ class Store:
         self._closed = False
 
     @classmethod
-    async def open(cls, url: str) -> "Store":
-        """Open `sqlite:///path` or `postgresql://...` and migrate it; raises `StoreError`."""
+    async def open(cls, url: str, hide: Callable[[str], str] | None = None) -> "Store":
+        """Open `sqlite:///path` or `postgresql://...` and migrate it; raises `StoreError`.
+
+        Every text goes through `hide` before it is written.
+        """
         backend = backend_of(url)
-        opened = await asyncio.to_thread(cls._open, backend)
+        opened = await asyncio.to_thread(cls._open, backend, hide)
         await opened.set_clock()
         return opened
 
     @classmethod
-    def _open(cls, backend: Backend) -> "Store":
+    def _open(cls, backend: Backend, hide: Callable[[str], str] | None) -> "Store":
         backend.take()
         try:
             engine = backend.engine(writer=True)
             with engine.connect() as connection, backend.migrating(connection):
                 migrate(connection)
             engine.dispose()
-            return cls(backend)
+            return cls(backend, hide)
         except BaseException as error:
             backend.release()
             if isinstance(error, DBAPIError):

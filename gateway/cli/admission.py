@@ -179,13 +179,14 @@ def _configured(config: Path | None) -> tuple[Catalog, Policy]:
     from gateway.cli.connect import settings_of
     from gateway.cli.operate import warn_of_absent
     from gateway.offering import with_extract
-    from gateway.wiring import connections, extractor_of, load_policy, shelf_of
+    from gateway.planners import extractor_of
+    from gateway.wiring import connections, load_policy, shelf_of
 
-    settings = settings_of(config)
+    settings, vault = settings_of(config), Vault()
 
     async def load() -> Catalog:
-        async with open_registry(connections(settings), Vault(), shelf_of(settings)) as registry:
-            found = with_extract(await registry.load(), extractor_of(settings))
+        async with open_registry(connections(settings), vault, shelf_of(settings)) as registry:
+            found = with_extract(await registry.load(), extractor_of(settings, vault))
             warn_of_absent(registry.connections())
             return found
 

@@ -77,6 +77,11 @@ class Client:
         found = self._read(self._send("POST", path, body, headers))
         return found if isinstance(found, dict) else {}
 
+    def put(self, path: str, body: JsonObject) -> JsonObject:
+        """Set something; raises `CliError`."""
+        found = self._read(self._send("PUT", path, body))
+        return found if isinstance(found, dict) else {}
+
     def delete(self, path: str) -> JsonObject:
         """End something; raises `CliError`."""
         found = self._read(self._send("DELETE", path))

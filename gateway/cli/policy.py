@@ -228,9 +228,10 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
     from gateway.cli.connect import settings_of
     from gateway.cli.operate import warn_of_absent
     from gateway.offering import with_extract
-    from gateway.wiring import connections, extractor_of, shelf_of
+    from gateway.planners import extractor_of
+    from gateway.wiring import connections, shelf_of
 
-    settings = settings_of(config)
+    settings, vault = settings_of(config), Vault()
     place = policy or (settings.policy.path and settings.at(settings.policy.path))
     if place is None:
         fix = "Set [policy] path, or say --policy DIR."
@@ -238,8 +239,8 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
     folder = _checked(place)
 
     async def load() -> Catalog:
-        async with open_registry(connections(settings), Vault(), shelf_of(settings)) as registry:
-            found = with_extract(await registry.load(), extractor_of(settings))
+        async with open_registry(connections(settings), vault, shelf_of(settings)) as registry:
+            found = with_extract(await registry.load(), extractor_of(settings, vault))
             warn_of_absent(registry.connections())
             return found
 

@@ -25,7 +25,7 @@ async def put(
     request: Request,
     caller: Caller,
     name: str,
-    body: Annotated[SetCredential, Depends(body_of(SetCredential))],
+    body: Annotated[SetCredential, Depends(body_of(SetCredential, brings_secrets=True))],
 ) -> JsonObject:
     """Set a credential, new or instead of another; its secret is never told again."""
     need_role(caller, "operator")

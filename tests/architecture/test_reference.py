@@ -18,9 +18,11 @@ from gateway.routes import (
     approvals,
     blobs,
     connections,
+    credentials,
     evidence,
     health,
     keys,
+    oauth,
     plans,
     requests,
     runs,
@@ -42,6 +44,8 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         stops,
         blobs,
         keys,
+        credentials,
+        oauth,
         health,
     )
 )

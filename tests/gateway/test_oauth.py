@@ -1,0 +1,265 @@
+"""Stored OAuth credentials: consent, one refresh for many calls, and what a server may do wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+from authorization_server import SECRET
+from vault_world import (
+    Things,
+    authorization_server,
+    secret_now,
+    things_over,
+    together,
+    write_things,
+)
+
+from executor.store import credentials
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    with authorization_server() as url:
+        yield url
+
+
+@pytest.fixture
+async def things(server: str, tmp_path: Path) -> AsyncIterator[Things]:
+    async with things_over(write_things(tmp_path, server), server) as found:
+        yield found
+
+
+async def test_a_person_connects_it_and_the_run_that_waited_goes_on(things: Things) -> None:
+    resource = f"{things.url}/things"
+    assert (await things.set("oauth-code", resource=resource)).json()["standing"] == "unconnected"
+    run = await things.run()
+    waiting = await things.until(run, "credentials")
+    trace = (await things.requester.get(f"/v1/runs/{run}/trace")).text
+    connected = await things.connect()
+    done = await things.until(run, "succeeded", "failed")
+    seen = await things.control()
+
+    assert waiting["status"] == "waiting"
+    assert "lamgate credentials connect things" in trace
+    assert connected.text == "things is connected. You may close this window.\n"
+    assert done["result"] == {"things": [1, 2]}
+    authorize = next(each for each in seen if each["at"] == "authorize")
+    assert authorize["code_challenge_method"] == "S256"
+    assert authorize["resource"] == resource
+    assert [each["resource"] for each in seen if each["at"] == "token"] == [resource]
+
+
+async def test_many_calls_at_once_refresh_it_once(things: Things) -> None:
+    await things.control(expires_in=1)
+    await things.set("oauth-code")
+    await things.connect()
+    await things.control(expires_in=3600, slow_s=0.2)
+    found = await together(things, 50)
+    seen = await things.control()
+
+    assert len(set(found)) == 1
+    assert [each["grant"] for each in seen if each["at"] == "token"] == [
+        "authorization_code",
+        "refresh_token",
+    ]
+
+
+async def test_a_caller_whose_time_is_over_does_not_end_the_refresh(things: Things) -> None:
+    await things.control(expires_in=1)
+    await things.set("oauth-code")
+    await things.connect()
+    await things.control(expires_in=3600, slow_s=0.5)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await secret_now(things)
+
+    assert await secret_now(things)
+    grants = [each["grant"] for each in await things.control() if each["at"] == "token"]
+    assert grants == ["authorization_code", "refresh_token"]
+
+
+async def test_client_credentials_are_renewed_when_the_service_does_not_take_the_token(
+    things: Things,
+) -> None:
+    await things.set("oauth-client")
+    first = await secret_now(things)
+    await things.control(forget_access=True)
+    store = things.running.gateway.store
+    row = await store.read(partial(credentials.get, tenant="main", name="things"))
+    assert row is not None
+    await store.write(  # made a while ago
+        partial(credentials.renew, row=row, now=0.0, sealed=row.sealed, expires_at=row.expires_at)
+    )
+    done = await things.until(await things.run(), "succeeded", "failed")
+
+    assert done["status"] == "succeeded"
+    assert await secret_now(things) != first
+
+
+async def test_a_token_that_is_not_taken_although_it_is_new_is_not_asked_for_again(
+    things: Things,
+) -> None:
+    await things.set("oauth-client", resource="somebody-else")
+    await things.control(audience="this-api")
+    run = await things.run()
+    await things.until(run, "credentials", "failed", "succeeded")
+    seen = await things.control()
+
+    assert (await things.requester.get(f"/v1/runs/{run}")).json()["waiting_for"] == "credentials"
+    assert len([each for each in seen if each["at"] == "token"]) == 1
+
+
+async def test_a_refresh_that_is_refused_waits_for_an_operator_and_tells_only_the_code(
+    things: Things,
+) -> None:
+    await things.control(expires_in=1)
+    await things.set("oauth-code")
+    await things.connect()
+    await things.control(forget_refresh=True)
+    run = await things.run()
+    await things.until(run, "credentials")
+    shown = (await things.operator.get("/v1/credentials/things")).json()
+    trace = (await things.requester.get(f"/v1/runs/{run}/trace")).text
+    await things.control(expires_in=3600)
+    await things.connect()
+
+    assert shown["standing"] == "refused"
+    assert shown["reason"] == "invalid_grant"
+    assert shown["connect"] == "/v1/credentials/things/connect"
+    assert "no such grant" not in trace
+    assert (await things.until(run, "succeeded", "failed"))["status"] == "succeeded"
+    acts = [
+        each["act"]
+        for each in (await things.operator.get("/v1/credentials/things")).json()["history"]
+    ]
+    assert sorted(acts) == [
+        "credential.connected", "credential.connected", "credential.refused", "credential.set",
+    ]  # fmt: skip
+
+
+async def test_a_server_that_is_down_keeps_the_credential_and_is_asked_again(
+    things: Things,
+) -> None:
+    await things.set("oauth-client")
+    await things.control(status=503)
+    run = await things.run()
+    await asyncio.sleep(0.3)
+    standing = await things.standing()
+    await things.control(status=0)
+
+    assert standing == "ready"
+    assert (await things.until(run, "succeeded", "failed"))["status"] == "succeeded"
+
+
+async def test_a_browser_that_did_not_begin_connects_nothing(things: Things) -> None:
+    await things.set("oauth-code")
+    link = await things.begin()
+    async with httpx2.AsyncClient(trust_env=False) as own:
+        asked = (await own.get(link)).headers["location"]
+        back = (await own.get(asked)).headers["location"]
+        async with httpx2.AsyncClient(trust_env=False) as lured:
+            answer = await lured.get(back)
+        after = await own.get(back)
+
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "consent-unknown"
+    assert after.json()["code"] == "consent-unknown"  # an answer counts once, also a stranger's
+    assert await things.standing() == "unconnected"
+
+
+async def test_an_answer_counts_once_and_a_made_up_one_never(things: Things) -> None:
+    await things.set("oauth-code")
+    link = await things.begin()
+    async with httpx2.AsyncClient(trust_env=False) as own:
+        back = (await own.get((await own.get(link)).headers["location"])).headers["location"]
+        made_up = await own.get(f"{things.running.url}/v1/oauth/callback?state=x&code=y")
+        first, second = await own.get(back), await own.get(back)
+
+    assert made_up.json()["code"] == "consent-unknown"
+    assert first.status_code == 200
+    assert second.json()["code"] == "consent-unknown"
+
+
+@pytest.mark.parametrize(
+    ("knobs", "why"),
+    [
+        ({"iss": "https://evil.example"}, "another server answered"),
+        ({"iss": None}, "another server answered"),
+        ({"denies": True}, "said no"),
+        ({"id_token_nonce": "of-somebody-else"}, "of another consent"),
+    ],
+)
+async def test_an_answer_that_is_not_of_this_consent_connects_nothing(
+    things: Things, knobs: dict[str, object], why: str
+) -> None:
+    await things.set("oauth-code")
+    await things.control(**knobs)
+    answer = await things.connect()
+
+    assert answer.json()["code"] == "consent-refused"
+    assert why in answer.json()["detail"]
+    assert await things.standing() == "unconnected"
+
+
+async def test_metadata_of_another_issuer_or_without_s256_is_not_used(things: Things) -> None:
+    await things.set("oauth-code")
+    await things.control(issuer="https://evil.example")
+    other = await things.connect()
+    await things.control(issuer=things.url, pkce=["plain"])
+    plain = await things.connect()
+
+    assert "another issuer" in other.text
+    assert "S256" in plain.text
+
+
+async def test_the_state_the_verifier_and_the_nonce_are_new_each_time(things: Things) -> None:
+    await things.set("oauth-code")
+    link = await things.begin()
+    async with httpx2.AsyncClient(trust_env=False) as own:
+        asked = [parse_qs(urlsplit((await own.get(link)).headers["location"]).query) for _ in "ab"]
+
+    for name in ("state", "nonce", "code_challenge"):
+        assert asked[0][name] != asked[1][name]
+
+
+async def test_no_inbound_key_ever_leaves(things: Things) -> None:
+    await things.set("oauth-client")
+    await things.until(await things.run(), "succeeded")
+    keys = [
+        client.headers["authorization"].removeprefix("Bearer ")
+        for client in (things.operator, things.requester)
+    ]
+    calls = [each for each in await things.control() if each["at"] == "things"]
+
+    assert calls
+    assert not [key for key in keys if key in str(calls)]
+    assert all(SECRET not in str(each) for each in calls)
+
+
+async def test_two_gateways_on_one_database_refresh_once(
+    things: Things, server: str, tmp_path: Path
+) -> None:
+    """Two processes are played by two sets of everything but the rows; the rows keep them apart."""
+    from connectors.http import Transport
+    from connectors.redact import Redactor
+    from gateway.credentials import Credentials
+
+    await things.control(expires_in=1)
+    await things.set("oauth-code")
+    await things.connect()
+    await things.control(expires_in=3600, slow_s=0.3)
+    first = things.running.gateway.credentials
+    way = Transport(frozenset([urlsplit(server).netloc]))
+    second = Credentials(first.store, first.ring, way, Redactor(), first.clock)
+    found = await asyncio.gather(
+        *(each.secret("main", "things") for each in (first, second) for _ in range(5))
+    )
+    await way.aclose()
+
+    assert len(set(found)) == 1
+    grants = [each["grant"] for each in await things.control() if each["at"] == "token"]
+    assert grants == ["authorization_code", "refresh_token"]
