@@ -1,0 +1,127 @@
+"""Whatever form a secret comes back in, it is found; what is no secret is left alone."""
+
+import base64
+import html
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.redact import HIDDEN, SHORTEST, Redactor, without_known_keys
+
+SECRETS = st.text(st.characters(codec="utf-8", min_codepoint=32), min_size=SHORTEST, max_size=60)
+AROUND = st.text(st.characters(codec="ascii"), max_size=12)
+
+
+def every_form(secret: str, before: str) -> dict[str, str]:
+    """How services, libraries and terminals write it; `before` shifts what is encoded together."""
+    plain = secret.encode()
+    together = base64.b64encode(before.encode() + plain).decode()
+    start = -(-len(before.encode()) * 8 // 6)
+    inside = together[start : (len(before.encode()) + len(plain)) * 8 // 6]
+    return {
+        "plain": secret,
+        "json": json.dumps(secret)[1:-1],
+        "json, not ascii": json.dumps(secret, ensure_ascii=False)[1:-1],
+        "json, slashes escaped": json.dumps(secret)[1:-1].replace("/", "\\/"),
+        "percent": quote(secret, safe=""),
+        "percent, small": "".join(f"%{each:02x}" for each in plain),
+        "form": quote_plus(secret),
+        "html": html.escape(secret),
+        "hex": plain.hex(),
+        "HEX": plain.hex().upper(),
+        "python": repr(secret)[1:-1],
+        "base64": base64.b64encode(plain).decode(),
+        "base64url": base64.urlsafe_b64encode(plain).decode().rstrip("="),
+        "base64 with what is before": inside,
+    }
+
+
+@given(SECRETS, AROUND, AROUND)
+def test_every_form_of_a_secret_is_found(secret: str, before: str, after: str) -> None:
+    redactor = Redactor()
+    redactor.learn(secret)
+    if len(secret.encode()) < SHORTEST:
+        return
+    for name, form in every_form(secret, before).items():
+        hidden = redactor.hide(f"{before}{form}{after}")
+
+        assert form not in hidden.replace(HIDDEN, "") or form in HIDDEN, name
+        assert HIDDEN in hidden, name
+
+
+@given(SECRETS, st.integers(min_value=1, max_value=20))
+def test_one_secret_inside_another_leaves_nothing_of_either(secret: str, more: int) -> None:
+    longer = secret + "-" + "x" * more
+    redactor = Redactor()
+    for each in (secret, longer):
+        redactor.learn(each)
+
+    assert redactor.hide(f"a {longer} b {secret} c") == f"a {HIDDEN} b {HIDDEN} c"
+
+
+def test_each_line_of_a_key_is_found_alone() -> None:
+    lines = [base64.b64encode(bytes([at]) * 48).decode() for at in range(1, 4)]
+    redactor = Redactor()
+    redactor.learn(
+        "-----BEGIN PRIVATE KEY-----\n" + "\n".join(lines) + "\n-----END PRIVATE KEY-----"
+    )
+
+    assert redactor.hide(f"line 2: {lines[1]}") == f"line 2: {HIDDEN}"
+
+
+def test_half_of_a_surrogate_pair_and_bytes_that_are_no_text_are_no_way_around() -> None:
+    redactor = Redactor()
+    redactor.learn("the-secret-value")
+
+    assert redactor.hide("\ud800 the-secret-value") == f"\ud800 {HIDDEN}"
+    assert redactor.hide_bytes(b"\xff\x00the-secret-value\xfe") == b"\xff\x00[secret]\xfe"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer abcDEF123456789012",
+        "authorization: basic dXNlcjpwYXNzd29yZA==",
+        "sk-proj-abcdefghijklmnopqrstuv",
+        "sk_live_abcdefghijklmnop1234",
+        "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "xoxb-123456789012-abcdefghijkl",
+        "AKIAABCDEFGHIJKLMNOP",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0abc.c2lnbmF0dXJl",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+        "postgresql://user:hunter2@db/x",
+        "lam_" + "a" * 43,
+    ],
+)
+def test_what_looks_like_a_well_known_key_is_not_told(text: str) -> None:
+    told = without_known_keys(f"it said {text} twice")
+
+    assert HIDDEN in told
+    assert told.startswith("it said ")
+    assert told.endswith(" twice")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the bearer of this letter",
+        "basic training for everybody",
+        "task-force and risk-free-returns",
+        "https://example.com/a:b@c",
+        "order 1042 of ann@example.com",
+        "sk-short",
+    ],
+)
+def test_words_are_not_taken_for_keys(text: str) -> None:
+    assert without_known_keys(text) == text
+
+
+def test_what_is_no_secret_is_the_very_same_text() -> None:
+    redactor = Redactor()
+    redactor.learn("the-secret-value")
+    text = "the secret value, the-secret and -secret-value"
+
+    assert redactor.hide(text) is text
