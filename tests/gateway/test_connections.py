@@ -116,9 +116,7 @@ async def test_a_gateway_starts_without_a_connection_that_does_not_answer_and_of
     assert health["connections"] == {"absent": 1, "ready": 3}
     assert made.status_code == 201, made.text
     assert before.get("stock.get_stock") is None, "the old catalogue is not touched"
-    assert ready["skipped"] == [
-        {"name": "add_photo", "reason": "it takes XML: application/xml"}
-    ]
+    assert ready["skipped"] == [{"name": "add_photo", "reason": "it takes XML: application/xml"}]
     assert {each["name"]: each["standing"] for each in listed} == dict.fromkeys(
         ("orders", "payments", "mail", "stock"), "ready"
     )
