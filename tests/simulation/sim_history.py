@@ -78,6 +78,7 @@ class History:
         self.drives: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         self.is_calm = False
         self.happenings = self.rng.choice([0, 1, 3, 6])
+        self.are_people_eager = self.rng.random() < 0.15
         self.refused: set[str] = set()
         self.wants_back = False
         self.are_approvers_there = self.rng.random() < 0.9
@@ -212,10 +213,12 @@ class History:
 
     def _happen_there(self, process: Process, where: str) -> None:
         """Just here, between two steps of the protocol, which is where it hurts most."""
-        if self.is_calm or self.happenings <= 0 or process.is_dead or self.rng.random() > 0.1:
+        if self.are_people_eager and where == "before the write" and self.rng.random() < 0.3:
+            self._answer_people(willing=False)  # just when the run is about to wait for them
+        if self.is_calm or self.happenings <= 0 or process.is_dead or self.rng.random() > 0.05:
             return
         self.happenings -= 1
-        match self.rng.randrange(8):
+        match self.rng.randrange(9):
             case 0 | 1:
                 self._say(f"{process.name} is killed at {where}")
                 process.kill()
@@ -227,6 +230,8 @@ class History:
                 self._cancel()
             case 6:
                 self._decide()
+            case 7:
+                self._find_out()
             case _:
                 self._wake()
 
