@@ -21,7 +21,7 @@ from sim_plans import APPROVERS, PLANS, POLICY, SEAL, SETTLE_S, TIMEOUT_S, plan_
 from sim_process import LEASE_S, WALL, Process, task_factory
 from sim_services import Services
 from sim_storage import Database, ProcessStore
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from connectors.spec import Effect
 from executor.check.admit import Accepted, to_row
@@ -30,7 +30,7 @@ from executor.run import events as e
 from executor.run.drive import Machine
 from executor.run.perform import new_event
 from executor.run.state import Place, RunState, fold, undo_place, undoes
-from executor.store import approvals, attempts, drives, journal, plans, runs, tables
+from executor.store import approvals, attempts, drives, journal, plans, runs
 from executor.store.drives import Due
 from executor.store.errors import StoreError
 from executor.store.runs import RunRow
@@ -102,7 +102,7 @@ class History:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 pause_s = 1.0
-                while not self.row().has_ended:
+                while not self._has_ended():
                     await asyncio.sleep(pause_s)
                     pause_s = min(2 * pause_s, 12 * 3600.0)
                     self._answer_people(willing=True)
@@ -153,17 +153,19 @@ class History:
         if error is not None and not isinstance(error, StoreError):
             self.broken = self.broken or error
 
+    def _has_ended(self) -> bool:
+        return self.database.ask("SELECT status FROM runs")[0][0] in runs.ENDED
+
     def _due_at(self) -> float:
         """When the run wants to be driven, if nobody drives it."""
-        row = self.row()
-        if row.status in ("queued", "cancelling"):
+        ((status, wake_at),) = self.database.ask("SELECT status, wake_at FROM runs")
+        if status in ("queued", "cancelling"):
             return 0.0
-        return row.wake_at if row.status == "waiting" and row.wake_at is not None else inf
+        return wake_at if status == "waiting" and wake_at is not None else inf
 
     def _is_held(self, name: str) -> bool:
         """Whether the run is still claimed under the name of a drive that has ended."""
-        query = select(tables.runs.c.driver).where(tables.runs.c.id == RUN)
-        return self.database.do(lambda c: c.execute(query).scalar_one()) == name
+        return self.database.ask("SELECT driver FROM runs") == [(name,)]
 
     def _drive(self, name: str, worker: Worker) -> None:
         self._say(f"{worker.process.name} drives {name}")
@@ -333,11 +335,14 @@ class History:
                 journal.append(c, TENANT, RUN, [new_event(event)], self._wall())
                 drives.wake(c, DUE, self._wall())
 
-        self.database.do(work)
-        self._ring()
+        if self.database.ask("SELECT id FROM approvals WHERE state = 'open'"):
+            self.database.do(work)
+            self._ring()
 
     def _find_out(self) -> None:
         """Somebody looks at the service, once all must have come through, and says what is so."""
+        if not self.database.ask(f"SELECT n FROM attempts WHERE state IN {attempts.OPEN[1:]}"):
+            return
         state = self.state()
         now = asyncio.get_running_loop().time()
         for place in sorted(state.doubts):
