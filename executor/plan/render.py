@@ -48,9 +48,9 @@ def render_step(step: Step) -> str:
     if step.each is not None:
         text += f" for each in {_ref(step.each)}"
     if step.when:
-        text += f" when {' and '.join(_cond(cond) for cond in step.when)}"
+        text += f" when {' and '.join(render_cond(cond) for cond in step.when)}"
     if step.expect:
-        text += f" expect {' and '.join(_cond(cond) for cond in step.expect)}"
+        text += f" expect {' and '.join(render_cond(cond) for cond in step.expect)}"
     if step.after:
         text += f" after {', '.join(step.after)}"
     if step.action == EXTRACT:
@@ -113,7 +113,8 @@ def _value(arg: Arg) -> str:
             return json.dumps(pieces, ensure_ascii=False)
 
 
-def _cond(cond: Cond) -> str:
+def render_cond(cond: Cond) -> str:
+    """One condition."""
     match cond:
         case RefCond(lhs=lhs, op=op, rhs=rhs):
             return f"{_ref(lhs)} {op} {_ref(rhs)}"

@@ -1,0 +1,125 @@
+"""Where a value that a plan refers to was first said: a place in the answer of some step's call.
+
+A reference leads to an answer straight, through the items of lists, or through functions. What a
+function computes has the origins of what it was given. The first element stands for all of them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from executor.fn import FUNCTIONS
+from executor.plan.model import Arg, Lit, RefArg, Step, TextArg, ValueArg
+from executor.plan.refs import Ref, array_index, parse_ref, split_pointer
+
+MOST_STEPS = 60  # from a reference to its origin
+ELEMENT = "0"
+_ONE_OF = ("fn.select", "fn.min_by", "fn.max_by")
+_SAME = ("fn.filter", "fn.sort")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A place in the answer of a step's call."""
+
+    step: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Origins:
+    """The origins of references in one plan."""
+
+    steps: Mapping[str, Step]
+
+    def of(self, text: str, at: Step | None, depth: int = 0) -> Iterator[Origin]:
+        """The origins of a reference that stands in a step, or in the plan's answer."""
+        yield from self._of(parse_ref(text), at, depth)
+
+    def _of(self, ref: Ref, at: Step | None, depth: int) -> Iterator[Origin]:
+        if depth > MOST_STEPS:
+            return
+        if ref.root == "result" and at is not None:
+            yield from self._below(at, ref.tokens, depth + 1)
+        elif ref.root == "each" and at is not None and at.each is not None:
+            yield from self._item(parse_ref(at.each), ref.tokens, at, depth + 1)
+        elif ref.root == "each_item" and at is not None and at.each is not None:
+            maker = self.steps.get(parse_ref(at.each).root)
+            if maker is not None:
+                yield from self._of(Ref("each", ref.tokens), maker, depth + 1)
+        elif ref.root in self.steps:
+            step = self.steps[ref.root]
+            tokens = ref.tokens[1:] if step.each is not None else ref.tokens
+            yield from self._below(step, tokens, depth + 1)
+
+    def _item(self, listed: Ref, tokens: tuple[str, ...], at: Step, depth: int) -> Iterator[Origin]:
+        source = self.steps.get(listed.root)
+        if source is not None and source.each is not None and not listed.tokens:
+            yield from self._below(source, tokens, depth)
+        else:
+            yield from self._of(Ref(listed.root, (*listed.tokens, ELEMENT, *tokens)), at, depth)
+
+    def _below(self, step: Step, tokens: tuple[str, ...], depth: int) -> Iterator[Origin]:
+        if step.action not in FUNCTIONS:
+            yield Origin(step.id, tokens)
+            return
+        for text, below in self._given(step, tokens):
+            yield from self._of(_with(text, below), step, depth)
+
+    def _given(self, step: Step, tokens: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """What a function made a part of its result from: references, and paths below them."""
+        args = {arg.to: arg for arg in step.args}
+        whole = args.get("list", args.get("map"))
+        if not isinstance(whole, RefArg):
+            yield from ((text, ()) for arg in step.args for text in refs_in(arg))
+            return
+        match step.action:
+            case name if name in _ONE_OF:
+                yield whole.ref, (ELEMENT, *tokens)
+            case name if name in _SAME:
+                yield whole.ref, tokens
+            case "fn.lookup":
+                key = args.get("key")
+                if isinstance(key, ValueArg) and isinstance(key.value, str):
+                    yield whole.ref, (key.value, *tokens)
+                else:
+                    yield whole.ref, ()
+            case "fn.pick":
+                yield from self._picked(step, whole.ref, tokens)
+            case "fn.sum":
+                field = args.get("field")
+                inside = str(field.value) if isinstance(field, ValueArg) else ""
+                yield whole.ref, (ELEMENT, *split_pointer(inside))
+            case _:
+                yield whole.ref, ()
+
+    def _picked(
+        self, step: Step, ref: str, tokens: tuple[str, ...]
+    ) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for arg in step.args:
+            if arg.to.startswith("fields") and isinstance(arg, ValueArg) and len(tokens) > 1:
+                path = split_pointer(str(arg.value))
+                if path and path[-1] == tokens[1]:
+                    yield ref, (tokens[0], *path, *tokens[2:])
+                    return
+        yield ref, tokens[:1]
+
+
+def refs_in(arg: Arg) -> tuple[str, ...]:
+    """The references that an argument is made from."""
+    match arg:
+        case RefArg(ref=ref):
+            return (ref,)
+        case TextArg(text=pieces):
+            return tuple(piece.ref for piece in pieces if not isinstance(piece, Lit))
+        case _:
+            return ()
+
+
+def starred(path: tuple[str, ...]) -> tuple[str, ...]:
+    """A path with `*` for every place in a list."""
+    return tuple("*" if array_index(token) is not None else token for token in path)
+
+
+def _with(text: str, tokens: tuple[str, ...]) -> Ref:
+    ref = parse_ref(text)
+    return Ref(ref.root, (*ref.tokens, *tokens))
