@@ -50,6 +50,18 @@ class NewRun(_Closed):
     priority: Priority = "normal"
 
 
+class NewRehearsal(_Closed):
+    """`POST /v1/plans/{id}/rehearse`: tell what a run would do.
+
+    `size` is how many elements made-up lists have, `scenarios` how many are shown at the most;
+    with `recorded`, a call that was made before is answered as it was then.
+    """
+
+    size: int = Field(default=2, ge=1, le=10)
+    scenarios: int = Field(default=12, ge=1, le=50)
+    recorded: bool = True
+
+
 class Cancel(_Closed):
     """`POST /v1/runs/{id}/cancel`: no new effects; `undo` takes back what happened."""
 

@@ -8,7 +8,15 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject, Principal
-from executor.check.admit import Accepted, AdmissionContext, Inputs, Questions, Rejected, admit
+from executor.check.admit import (
+    Accepted,
+    AdmissionContext,
+    Inputs,
+    Questions,
+    Rejected,
+    Verdict,
+    admit,
+)
 from executor.check.cedar import Policy
 from executor.check.expand import Playbooks
 from executor.check.parse import plan_of
@@ -55,17 +63,8 @@ class Bulk:
 
     def verdict(self, text: str, number: int) -> JsonObject:
         """Judge one line; raises `UnusableInputError` if it is no plan line."""
-        try:
-            line = _Line.model_validate(read_json(text, max_bytes=MOST_LINE_BYTES))
-        except Flaw as flaw:
-            return self._unread(text, number, flaw)
-        except ValidationError as error:
-            raise UnusableInputError(f"line {number} is no plan line: {_first(error)}") from error
-        told = self._told(line.id)
-        plan = plan_of(line.plan)
-        if not isinstance(plan, Plan):
-            return told | {"violations": _shown(plan)}
-        match admit(plan, self._context(line)):
+        told, verdict = self.judged(text, number)
+        match verdict:
             case Accepted(certificate=certificate):
                 shown = certificate.model_dump(mode="json")
                 return told | {"accepted": True, "certificate": shown}
@@ -75,6 +74,19 @@ class Bulk:
                 asked: list[JsonValue] = [each.model_dump(mode="json") for each in questions]
                 return told | {"questions": asked, "unable": unable}
 
+    def judged(self, text: str, number: int) -> tuple[JsonObject, Verdict]:
+        """What every verdict line says of one line, and the verdict itself; raises the same."""
+        try:
+            line = _Line.model_validate(read_json(text, max_bytes=MOST_LINE_BYTES))
+        except Flaw as flaw:
+            return self._unread(text, number, flaw)
+        except ValidationError as error:
+            raise UnusableInputError(f"line {number} is no plan line: {_first(error)}") from error
+        plan = plan_of(line.plan)
+        if not isinstance(plan, Plan):
+            return self._told(line.id), Rejected(tuple(plan))
+        return self._told(line.id), admit(plan, self._context(line))
+
     def _told(self, line_id: JsonValue) -> JsonObject:
         return {
             "id": line_id,
@@ -83,7 +95,7 @@ class Bulk:
             "violations": [],
         }
 
-    def _unread(self, text: str, number: int, flaw: Flaw) -> JsonObject:
+    def _unread(self, text: str, number: int, flaw: Flaw) -> tuple[JsonObject, Verdict]:
         """A line that says which plan it is, whose plan is no strict JSON: that is a verdict."""
         try:
             found = json.loads(text) if len(text) <= MOST_LINE_BYTES else None
@@ -94,7 +106,7 @@ class Bulk:
             raise UnusableInputError(message) from flaw
         at = flaw.at.removeprefix("/plan") if flaw.at.startswith("/plan") else ""
         violation = Violation(flaw.code, at, flaw.message)
-        return self._told(found.get("id")) | {"violations": _shown([violation])}
+        return self._told(found.get("id")), Rejected((violation,))
 
     def _context(self, line: _Line) -> AdmissionContext:
         properties: JsonObject = {name: {"const": value} for name, value in line.inputs.items()}

@@ -3,6 +3,7 @@
 when, expect   a condition, true or false
 each           a list to go through, filled or empty
 found          a function that looks for something: it found it (one of it, where one is needed)
+asks           a call that policy may want approved, hanging on its values: it does
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from executor.plan.refs import parse_ref
 from executor.run.resolve import ResolveError, Scope, holds, value_at
 from executor.run.state import RunState
 
-Kind = Literal["when", "expect", "each", "found"]
+Kind = Literal["when", "expect", "each", "found", "asks"]
 LOOKING = ("fn.select", "fn.filter", "fn.min_by", "fn.max_by", "fn.lookup")
 _NOTHING = ("no-match", "several-matches")
 
@@ -50,7 +51,17 @@ def branches_of(accepted: Accepted) -> Iterator[Branch]:
         yield from (Branch(step.id, "when", index) for index in range(len(step.when)))
         if step.action in LOOKING and step.each is None:
             yield Branch(step.id, "found")
+        if _may_ask(accepted, step):
+            yield Branch(step.id, "asks")
         yield from (Branch(step.id, "expect", index) for index in range(len(step.expect)))
+
+
+def _may_ask(accepted: Accepted, step: Step) -> bool:
+    """Whether it hangs on values if somebody is asked."""
+    if step.action in FUNCTIONS:
+        return False
+    decision = accepted.certificate.of(step.id)
+    return decision.approval is None and decision.may_need is not None
 
 
 def outcomes(accepted: Accepted, state: RunState) -> Iterator[Outcome]:
@@ -58,6 +69,8 @@ def outcomes(accepted: Accepted, state: RunState) -> Iterator[Outcome]:
     for step in accepted.plan.steps:
         if state.has_ended(step.id) and not _was_passed_over(step, state):
             scope = Scope(accepted.inputs.values, state.done)
+            if _may_ask(accepted, step) and step.id not in state.skipped:
+                yield Outcome(Branch(step.id, "asks"), (step.id, "") in state.gates, scope)
             if step.each is None:
                 yield from _of_one(step, state, scope, "")
             else:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 
 from executor.rehearse.answers import Script
 from executor.rehearse.branches import Branch, Outcome, outcomes
@@ -24,12 +25,16 @@ Play = Callable[[Script], Performance]
 
 @dataclass(frozen=True)
 class Bounds:
-    """How much is tried: elements of a list, scenarios that are shown, plays on the way there."""
+    """How much is tried: elements of a list, scenarios and setbacks that are shown, work for it.
+
+    The work is plays, and decisions in all of them.
+    """
 
     size: int = 2
     scenarios: int = 12
-    tries: int = 200
     setbacks: int = 24
+    tries: int = 200
+    decisions: int = 4_000
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,8 @@ class Scene:
     def merit(self) -> tuple[int, int, int]:
         """How far the plan got: no failures, most steps done, most branches gone well."""
         state = self.performance.state
-        gone_well = sum(each.value for each in self.outcomes) - sum(
-            not each.value for each in self.outcomes
-        )
-        return -len(state.failed), len(state.done), gone_well
+        well = sum(1 if each.value else -1 for each in self.outcomes if is_good_or_bad(each))
+        return -len(state.failed), len(state.done), well
 
 
 @dataclass
@@ -62,12 +65,16 @@ class Exploration:
     turns: Turns
     bounds: Bounds
     tried: int = 0
+    decided: int = 0
     shown: set[Way] = field(default_factory=set)
-    _seen: set[tuple[tuple[str, bytes], ...]] = field(default_factory=set)
+    _played: dict[tuple[tuple[str, bytes], ...], Scene] = field(default_factory=dict)
 
     def scenes(self) -> list[Scene]:
         """The scenarios, the one that goes best first."""
-        found = [self._best(self._scene(Script(self.bounds.size)))]
+        first = self._scene(Script(self.bounds.size))
+        if first is None:
+            return []
+        found = [self._best(first)]
         self.shown |= found[0].ways
         queue = deque(found)
         while queue and len(found) < self.bounds.scenarios:
@@ -82,7 +89,7 @@ class Exploration:
     def _best(self, scene: Scene) -> Scene:
         """Turn what went badly, as long as the plan gets further by it."""
         while True:
-            badly = [each for each in scene.outcomes if not each.value]
+            badly = [each for each in scene.outcomes if is_good_or_bad(each) and not each.value]
             better = next(
                 (new for new in self._turned(scene, badly) if new.merit > scene.merit), None
             )
@@ -96,25 +103,40 @@ class Exploration:
             missing = (outcome.branch, not outcome.value)
             if missing in self.shown:
                 continue
-            for new in self._turned(scene, [outcome]):
-                if missing in new.ways:
-                    yield new
-                    break
+            # What was played on the way is plainer than what is played for this.
+            known = (each for each in [*self._played.values()] if _is_usable(each))
+            tries = chain(known, self._turned(scene, [outcome]))
+            new = next((each for each in tries if missing in each.ways), None)
+            if new is not None:
+                yield new
 
     def _turned(self, scene: Scene, which: list[Outcome]) -> Iterator[Scene]:
         for outcome in which:
             for script in self.turns.of(outcome, scene.performance.script):
-                if self.tried >= self.bounds.tries:
+                new = self._played.get(script.key) or self._scene(script)
+                if new is None:
                     return
-                if script.key in self._seen:
-                    continue
-                self._seen.add(script.key)
-                new = self._scene(script)
-                if not any(place[0] in script.variations for place in new.performance.unfakeable):
+                if _is_usable(new):
                     yield new
 
-    def _scene(self, script: Script) -> Scene:
+    def _scene(self, script: Script) -> Scene | None:
+        """Play a script, unless enough has been done."""
+        if self.tried >= self.bounds.tries or self.decided >= self.bounds.decisions:
+            return None
         self.tried += 1
         performance = self.play(script)
-        accepted = self.turns.accepted
-        return Scene(performance, tuple(outcomes(accepted, performance.state)))
+        self.decided += performance.decisions
+        found = outcomes(self.turns.accepted, performance.state)
+        scene = self._played[script.key] = Scene(performance, tuple(found))
+        return scene
+
+
+def _is_usable(scene: Scene) -> bool:
+    """Whether the answers that were wished for could be made up."""
+    performance = scene.performance
+    return not any(place[0] in performance.script.variations for place in performance.unfakeable)
+
+
+def is_good_or_bad(outcome: Outcome) -> bool:
+    """Whether one way of a branch gets a plan further than the other."""
+    return outcome.branch.kind != "asks"

@@ -20,9 +20,9 @@ def mirrored(op: str) -> str:
 def fitting(
     op: str, value: JsonValue, wanted: bool, others: Sequence[JsonValue]
 ) -> Iterator[JsonValue]:
-    """Values `x` for which `x op value` is `wanted`, those first that are near to `value`."""
+    """Values `x` for which `x op value` is `wanted`: of `others` if there are any, or near it."""
     tried: list[JsonValue] = []
-    for each in (*_candidates(op, value), *others):
+    for each in others or _candidates(op, value):
         if any(equal(each, other) for other in tried):
             continue
         tried.append(each)
@@ -38,7 +38,9 @@ def _candidates(op: str, value: JsonValue) -> Iterator[JsonValue]:
         yield from value
         yield from (near for each in value for near in _near(each))
     elif op == "matches" and isinstance(value, str):
-        yield from (found for stretch in (0, 1, 4) if (found := text_for(value, 0, stretch)))
+        found = text_for(value) or ""
+        yield from (found, f"{found}@example.com", f"https://example.com/{found}")
+        yield from (text for stretch in (1, 4) if (text := text_for(value, 0, stretch)))
         yield from ("", "-", "other", "0")
     else:
         yield value

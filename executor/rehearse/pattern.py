@@ -133,24 +133,22 @@ class _Reader:
         return _without(chosen) if is_negated else chosen
 
     def _repeats(self) -> int:
-        """How often what stands before is repeated."""
-        least, is_open = 1, False
+        """How often what stands before is repeated: as little as may be, but for `stretch`."""
+        low, high = 1, 1
         if self._is("*") or self._is("+") or self._is("?"):
             char = self._next()
-            least, is_open = int(char == "+"), char != "?"
+            low, high = int(char == "+"), 1 if char == "?" else MOST_REPEATS
         elif self._is("{"):
             end = self.pattern.index("}", self.at)
-            low, comma, high = self.pattern[self.at + 1 : end].partition(",")
-            least = int(low or "0")
-            is_open = bool(comma)
-            most = int(high) if high else MOST_REPEATS
+            least, comma, most = self.pattern[self.at + 1 : end].partition(",")
+            low = int(least or "0")
+            high = low if not comma else int(most) if most else MOST_REPEATS
             self.at = end + 1
-            least = min(max(least, self.stretch), most) if is_open else least
         else:
             return 1
         if self._is("?") or self._is("+"):
             self.at += 1  # lazy or possessive: the same texts
-        repeats = max(least, self.stretch) if is_open else least
+        repeats = low if high == 1 else min(max(low, self.stretch), high)
         if repeats > MOST_REPEATS:
             raise _BeyondError
         return repeats

@@ -71,13 +71,19 @@ def _expectations(accepted: Accepted) -> Iterator[tuple[str, Step | None, Type]]
         if step.action in FUNCTIONS:
             yield from ((text, step, expected) for text, expected in _of_function(step))
         elif (action := accepted.actions.get(step.action)) is not None:
-            yield from ((text, step, expected) for text, expected in _of_call(step, action))
+            yield from ((text, step, expected) for text, expected in _of_call(step.args, action))
+    for decision in accepted.certificate.undo:
+        undo = accepted.actions.get(decision.action or "")
+        step = next(each for each in accepted.plan.steps if each.id == decision.step)
+        if undo is not None:
+            needed = _of_call(read_args(decision.args), undo)
+            yield from ((ref, step, kind) for ref, kind in needed if ref.startswith("result"))
     for use in refs_of_args(accepted.plan.answer, ""):
         yield str(use.ref), None, Type.of({})
 
 
-def _of_call(step: Step, action: ActionSpec) -> Iterator[tuple[str, Type]]:
-    for arg in step.args:
+def _of_call(args: tuple[Arg, ...], action: ActionSpec) -> Iterator[tuple[str, Type]]:
+    for arg in args:
         if isinstance(arg, RefArg):
             here: Type | None = Type.of(action.input_schema)
             for token in split_pointer(arg.to):

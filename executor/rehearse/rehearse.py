@@ -25,7 +25,9 @@ from executor.run.commands import OpenGate
 from executor.run.state import WHOLE_PLAN, Place, undoes
 
 # Ends of steps that are no answer to the plan's own conditions: what was made up did not fit.
-UNFIT = ("type-mismatch", "missing-value", "not-comparable", "policy-value-unmappable")
+UNFIT = (
+    "type-mismatch", "missing-value", "not-comparable", "policy-value-unmappable", "policy-denied",
+)  # fmt: skip
 
 N = TypeVar("N", int, float)
 Why = Literal["fixed", "not_found", "not_reached"] | None
@@ -158,7 +160,7 @@ class _Rehearsing:
             match branch.kind:
                 case "each":
                     text = step.each or ""
-                case "found":
+                case "found" | "asks":
                     text = step.action
                 case _:
                     text = render_cond(conds[branch.index])
@@ -183,7 +185,7 @@ class _Rehearsing:
         refs: Sequence[str] = (step.each,) if step.each else ()
         if branch.kind in ("when", "expect"):
             refs = refs_of_cond(conds[branch.index])
-        elif branch.kind == "found":
+        elif branch.kind in ("found", "asks"):
             refs = [ref for arg in step.args for ref in refs_in(arg)]
         hangs_on_answers = any(True for ref in refs for _ in origins.of(ref, step))
         return "not_found" if hangs_on_answers else "fixed"

@@ -34,8 +34,9 @@ def _lines(rehearsal: Rehearsal) -> Iterator[str]:
     if rehearsal.budgets.money:
         allowed = ", ".join(f"{value} {name}" for name, value in rehearsal.budgets.money.items())
         yield f"  the budget of a run: {allowed}"
+    told: dict[str, int] = {}
     for each in rehearsal.scenarios:
-        yield from _scenario(each)
+        yield from _scenario(each, told)
     if rehearsal.setbacks:
         yield f"if something goes wrong (on failure: {rehearsal.on_failure})"
         yield from (f"  {_setback(each)}" for each in rehearsal.setbacks)
@@ -44,7 +45,8 @@ def _lines(rehearsal: Rehearsal) -> Iterator[str]:
     yield from _not_shown(rehearsal)
 
 
-def _scenario(scenario: Scenario) -> Iterator[str]:
+def _scenario(scenario: Scenario, told: dict[str, int]) -> Iterator[str]:
+    """One scenario; `told` are the effects that were told before, with the scenario's number."""
     ended = scenario.status + (f", {scenario.code}" if scenario.code else "")
     if scenario.waiting_for:
         ended += f" for {scenario.waiting_for}"
@@ -56,12 +58,19 @@ def _scenario(scenario: Scenario) -> Iterator[str]:
         yield f"  asks {who} for {', '.join(asked.steps)}: {'; '.join(asked.reasons)}"
     messages = {(each.step, each.iteration): each for each in scenario.messages}
     for act in scenario.effects:
-        yield f"  {_act(act)}"
-        if (message := messages.get((act.step, act.iteration))) is not None:
+        text = _act(act)
+        if text in told:
+            yield f"  {_place(act.step, act.iteration)} acts as in scenario {told[text]}"
+            continue
+        told[text] = scenario.number
+        yield f"  {text}"
+        if (message := messages.get((act.step, act.iteration))) is not None and message.to:
             yield f"    {_message(message)}"
     for step in scenario.steps:
-        if step.ended != "done":
-            yield f"  {step.step} {step.ended}{f': {step.why}' if step.why else ''}"
+        if step.ended in ("failed", "skipped") or step.why:
+            yield f"  {step.step} {step.ended}: {step.why}"
+    if unreached := [each.step for each in scenario.steps if each.ended == "open"]:
+        yield f"  not come to, or open: {', '.join(unreached)}"
 
 
 def _act(act: Act) -> str:
@@ -74,7 +83,7 @@ def _act(act: Act) -> str:
 
 
 def _message(message: Message) -> str:
-    to = ", ".join(_short(each) for each in message.to) or "nobody named"
+    to = ", ".join(_short(each) for each in message.to)
     return f"says to {to}: {' / '.join(_short(each) for each in message.content)}"
 
 

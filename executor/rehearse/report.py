@@ -32,7 +32,7 @@ class Act(_Frozen):
 
 
 class Message(_Frozen):
-    """What somebody would get to read: to whom, and every text."""
+    """What others would get to read: to whom, if it is sent to somebody, and every text."""
 
     step: str
     iteration: str
@@ -74,6 +74,8 @@ class StepEnd(_Frozen):
 
 class Figures(_Frozen):
     """Counts and sums; money is exact, by currency. Repeated calls and searches count as calls.
+
+    `messages` are those with a recipient.
 
     `rate_limit_s` is how long calls would wait for their turn, by connection. `at_most_s` is how
     long it lasts if every call takes all of its time-out, `expected_s` if each takes as long as

@@ -12,7 +12,7 @@ from executor.rehearse.pattern import text_for
 _FIRST_DAY = date(2030, 1, 1)
 # What patterns often ask for: tried before a text is put together from the pattern itself.
 _USUAL = (
-    "1.00", "1", "EUR", "DE", "2030-01-01", "2030-01-01T00:00:00Z", "made-up@example.com",
+    "1.00", "1", "DE", "2030-01-01", "2030-01-01T00:00:00Z", "made-up@example.com",
     "https://example.com/1", "+4930123456", "00000000-0000-4000-8000-000000000001",
 )  # fmt: skip
 
@@ -68,16 +68,14 @@ def _texts(node: JsonObject, name: str, index: int, known: tuple[str, ...]) -> I
     pattern, kind = node.get("pattern"), node.get("format")
     if isinstance(kind, str) and kind in FORMATS:
         yield FORMATS[kind](index)
+    codes = tuple(each for each in (*known, "EUR") if _is_code(each))
+    if name == "currency":
+        yield from codes  # one for all: amounts of several are not comparable
     if isinstance(pattern, str):
-        if index == 0:
-            yield from (each for each in (*known, *_USUAL) if _is_code(each) or each in _USUAL)
+        yield from (*codes, *_USUAL) if index == 0 else ()
         for stretch in dict.fromkeys((0, 1, least or 0, *(range(2, 9)))):
             if (found := text_for(pattern, index, stretch)) is not None:
                 yield found
-    if index == 0:
-        yield from (each for each in known if name == "currency" and _is_code(each))
-        if name == "currency":
-            yield "EUR"
     yield _fitted(f"{name or 'text'}-{index + 1}", least or 0, most, index)
 
 

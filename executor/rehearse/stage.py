@@ -65,6 +65,7 @@ class Performance:
     waited_s: Mapping[str, float]  # for the rate, by connection
     waiting_for: str | None  # what would have to come from outside for it to go on
     lasted_s: float
+    decisions: int
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Stage:
     unfakeable: dict[Place, str] = field(default_factory=dict)
     asked: list[OpenGate | OpenEnvelope] = field(default_factory=list)
     searches: dict[str, int] = field(default_factory=dict)
+    decisions: int = 0
 
     def __post_init__(self) -> None:
         self.now = self.terms.now
@@ -101,6 +103,7 @@ class Stage:
         """Play until nothing more happens by itself."""
         waiting: str | None = None
         for _ in range(MOST_ROUNDS):
+            self.decisions += 1
             commands = decide(self._accepted, self.state, self._outside())
             if not commands:
                 break
@@ -119,6 +122,7 @@ class Stage:
             waited_s=self._lanes.waited_s,
             waiting_for=waiting,
             lasted_s=self.now - self.terms.now,
+            decisions=self.decisions,
         )
 
     @property

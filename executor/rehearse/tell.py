@@ -13,7 +13,6 @@ from executor.check.admit import Accepted
 from executor.check.budgets import at_sinks, by_currency
 from executor.plan.model import RefArg, Step, TextArg
 from executor.plan.refs import join_pointer
-from executor.rehearse.answers import Script
 from executor.rehearse.fake import Mark
 from executor.rehearse.origins import Origins, refs_in
 from executor.rehearse.report import Act, Asked, Figures, Given, Message, Scenario, StepEnd
@@ -36,7 +35,7 @@ class Telling:
         finished = self.performance.state.finished
         return Scenario(
             number=number,
-            because=[*because(self.performance.script)],
+            because=[*because(self.performance)],
             status=self.status,
             code=finished.code if finished else self.performance.state.first_failure,
             waiting_for=self.performance.waiting_for,
@@ -68,7 +67,7 @@ class Telling:
                 calls[connection] = calls.get(connection, 0) + 1
         return Figures(
             writes=len(self.effects),
-            messages=len(self.messages),
+            messages=sum(bool(each.to) for each in self.messages),
             approvals=len(performance.asked),
             money={name: format(sums[name], "f") for name in sorted(sums)},
             calls={name: calls[name] for name in sorted(calls)},
@@ -192,9 +191,12 @@ class Telling:
             )
 
 
-def because(script: Script) -> Iterator[str]:
-    """What was chosen of the answers, in words."""
+def because(performance: Performance) -> Iterator[str]:
+    """What was chosen of the answers that were given, in words."""
+    script, answered = performance.script, {place[0] for place in performance.answers}
     for step, variation in script.variations.items():
+        if step not in answered:
+            continue
         if variation.size != script.size:
             yield f"{step}: lists of {variation.size}"
         for path, wish in variation.wishes.items():

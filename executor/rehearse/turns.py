@@ -15,7 +15,7 @@ from executor.check.admit import Accepted
 from executor.check.strict_json import read_json
 from executor.plan.model import Arg, Cond, JsonArg, ListCond, RefArg, RefCond, Step, ValueArg
 from executor.plan.refs import split_pointer
-from executor.plan.types import Type, constants_of
+from executor.plan.types import Type, constants_of, likely_kinds
 from executor.rehearse.answers import Script
 from executor.rehearse.branches import Outcome
 from executor.rehearse.fake import Mark, Wish, type_at
@@ -25,6 +25,7 @@ from executor.run.resolve import Absent, Scope, value_at
 
 MOST_WISHES = 6  # values to try at one place
 MOST_ITEMS = 20  # elements that a count may ask for
+SIZES = (20, 200, 2_000, 20_000, 1_000_000, 0)  # numbers and amounts that policy may think much of
 Wished = tuple[tuple[Origin, Wish], ...]
 
 
@@ -43,6 +44,8 @@ class Turns:
                 yield from self._of_list(step.each or "", step, wanted, script)
             case "found":
                 yield from self._of_search(step, wanted, outcome.scope, script)
+            case "asks":
+                yield from self._by_size(step, script)
             case kind:
                 conds = step.when if kind == "when" else step.expect
                 cond = conds[outcome.branch.index]
@@ -147,6 +150,34 @@ class Turns:
             if number >= MOST_WISHES:
                 return
             yield each
+
+    def _by_size(self, step: Step, script: Script) -> Iterator[Script]:
+        """Other amounts and numbers in what a call takes from answers."""
+        places = [
+            place
+            for arg in step.args
+            if isinstance(arg, RefArg)
+            for origin in self._origins.of(arg.ref, step)
+            for place in self._numbers_at(origin)
+        ]
+        for size in SIZES:
+            for place, is_text in places:
+                yield script.wishing((place, f"{size}.00" if is_text else size))
+
+    def _numbers_at(self, origin: Origin) -> Iterator[tuple[Origin, bool]]:
+        """Where a number stands, or an amount as a text."""
+        action = self.accepted.actions.get(self._steps[origin.step].action)
+        if action is None or action.output_schema is None:
+            return
+        found = type_at(action.output_schema, origin.path)
+        known = likely_kinds(found) or frozenset() if found is not None else frozenset()
+        inside = Origin(origin.step, (*origin.path, "amount"))
+        if "object" in known and type_at(action.output_schema, inside.path) is not None:
+            yield inside, True
+        elif known & {"number", "integer"}:
+            yield origin, False
+        elif "string" in known and origin.path[-1:] == ("amount",):
+            yield origin, True
 
     def _by_counting(self, cond: Cond, at: Step, script: Script) -> Iterator[Script]:
         """Other lengths of the lists that a number in a condition may have been counted from."""

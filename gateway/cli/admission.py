@@ -61,8 +61,8 @@ def admit(
     if (plan is None) == (plans is None):
         raise CliError("bad-option", "say one of: PLAN, --plans PLANS.jsonl")
     try:
-        bulk = _bulk(catalog, policy, config, extract)
-        bulk = replace(bulk, playbooks=_playbooks(playbooks, catalog, config))
+        bulk = bulk_of(catalog, policy, config, extract)
+        bulk = replace(bulk, playbooks=playbooks_of(playbooks, catalog, config))
     except UnusableInputError as error:
         fix, in_stream = "Repair what is named.", plans is not None
         where = str(catalog)
@@ -84,7 +84,7 @@ def _judge_one(bulk: Bulk, plan: Path, request: str | None, *, as_json: bool) ->
     if as_json:
         print_json(verdict)
     else:
-        _say(verdict)
+        say_verdict(verdict)
     return verdict["accepted"] is True
 
 
@@ -96,7 +96,7 @@ def _judge_many(bulk: Bulk, plans: Path, *, as_json: bool) -> bool:
             if as_json:
                 print_json_line(verdict)
             else:
-                _say(verdict)
+                say_verdict(verdict)
     except UnusableInputError as error:
         fix = "Repair the line; the verdicts before it stand."
         raise CliError("unusable-input", str(error), str(plans), fix, in_stream=as_json) from error
@@ -111,7 +111,8 @@ def _lines(plans: Path) -> Iterator[str]:
         raise UnusableInputError(f"this is no UTF-8 text: {error}") from error
 
 
-def _say(verdict: JsonObject) -> None:
+def say_verdict(verdict: JsonObject) -> None:
+    """Print one verdict for people."""
     if verdict["accepted"]:
         say(f"{verdict['id']}: accepted, policy {str(verdict['policy']).replace('-', ' ')}")
         certificate = verdict.get("certificate")
@@ -129,7 +130,7 @@ def _say(verdict: JsonObject) -> None:
         say("\n".join([f"  {each.get('code')}", *violation_lines(each, "    ")]))
 
 
-def _bulk(
+def bulk_of(
     catalog: Path | None, policy: Path | None, config: Path | None, extract: str | None
 ) -> Bulk:
     """Files alone where a catalogue is named; else what the operator configured."""
@@ -152,7 +153,7 @@ def _bulk(
     )
 
 
-def _playbooks(folder: Path | None, catalog: Path | None, config: Path | None) -> Playbooks:
+def playbooks_of(folder: Path | None, catalog: Path | None, config: Path | None) -> Playbooks:
     """Those of a folder; else those that the operator configured, beside their catalogue."""
     from gateway.cli.connect import settings_of
     from gateway.playbooks import load_playbooks, playbooks_in

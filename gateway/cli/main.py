@@ -17,6 +17,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "worker": ("cli.working:worker", "Drive what is due on a server's database, until Ctrl-C."),
     "plan": ("cli.requests:plan", "Plan a request and show its certificate; nothing runs."),
     "run": ("cli.requests:run", "Plan and run a request, or run a plan, and follow it."),
+    "rehearse": ("cli.rehearsing:rehearse", "Tell what a plan would do; nothing is called."),
     "answer": ("cli.requests:answer", "Answer what a request was asked."),
     "runs": ("cli.operate:runs", "List the newest runs."),
     "trace": ("cli.operate:trace", "Explain a run: what happened, why, did each effect happen."),

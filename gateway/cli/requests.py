@@ -42,7 +42,8 @@ def plan(
             print_json({"request": row, "plan": shown})
             return
         say(plan_text(shown))
-        say_as_is(f"\nRun it: {client.command('run', '--plan', str(row['plan']))}")
+        say_as_is(f"\nRehearse it: {client.command('rehearse', str(row['plan']))}")
+        say_as_is(f"Run it: {client.command('run', '--plan', str(row['plan']))}")
 
 
 def run(

@@ -13,7 +13,7 @@ from executor.check.envelope_text import render_envelope
 from executor.check.narrowing import WideningError
 from executor.run import events as e
 from executor.run.perform import new_event
-from executor.store import approvals, journal
+from executor.store import approvals, journal, runs
 from executor.store.approvals import ApprovalRow, Ruling
 from executor.store.drives import Due
 from gateway.auth import Caller
@@ -38,9 +38,11 @@ async def listed(
 
 @router.get("/{approval_id}")
 async def show(request: Request, caller: Caller, approval_id: str) -> JsonObject:
-    """Show one approval; looking never approves."""
+    """Show one approval; looking never approves. `rehearse` is where its plan is rehearsed."""
     gateway: Gateway = request.app.state.gateway
-    return shown(await _found(gateway, caller.tenant, approval_id))
+    row = await _found(gateway, caller.tenant, approval_id)
+    run = await gateway.store.read(partial(runs.get, tenant=caller.tenant, run=row.run))
+    return shown(row) | ({} if run is None else {"rehearse": f"/v1/plans/{run.plan}/rehearse"})
 
 
 @router.post("/{approval_id}/decision", openapi_extra=takes(NewDecision))

@@ -22,6 +22,7 @@ from executor.check.parse import plan_of
 from executor.check.violation import Violation
 from executor.plan.model import Plan
 from executor.plan.render import render
+from executor.rehearse.explore import Bounds
 from executor.store import ids, plans, requests, runs
 from executor.store.drives import RANKS, Due
 from executor.store.plans import PlanRow
@@ -29,7 +30,9 @@ from gateway.auth import Caller, need_role, need_self
 from gateway.body import body_of, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
-from gateway.schemas import NewPlan, NewRun
+from gateway.rehearsing import rehearsal_of, roles_of
+from gateway.rehearsing import shown as shown_rehearsal
+from gateway.schemas import NewPlan, NewRehearsal, NewRun
 from gateway.wiring import Gateway
 from planner.propose import schema_of_inputs
 
@@ -78,9 +81,7 @@ async def start(
     row = await _found(gateway, caller.tenant, plan_id)
     need_self(caller, row.principal, "this plan")
     accepted = restore(row.accepted, gateway.admission.seal_key)
-    changes = tool_changes(accepted, gateway.catalog)
-    if changes:
-        raise _refused(409, "tool-changed", changes, "Submit the plan anew.")
+    _need_unchanged(gateway, accepted)
 
     def work(c: Connection) -> Reply:
         run = ids.new("run")
@@ -93,6 +94,25 @@ async def start(
         return Reply(202, {"id": run}, (Due("run", caller.tenant, run, RANKS[body.priority]),))
 
     return await once(request, caller, body, work)
+
+
+@router.post("/{plan_id}/rehearse", openapi_extra=takes(NewRehearsal))
+async def rehearse(
+    request: Request,
+    caller: Caller,
+    plan_id: str,
+    body: Annotated[NewRehearsal, Depends(body_of(NewRehearsal))],
+) -> Response:
+    """Tell what a run would do, calling nothing: for who may start it, or may have to approve."""
+    gateway: Gateway = request.app.state.gateway
+    row = await _found(gateway, caller.tenant, plan_id)
+    accepted = restore(row.accepted, gateway.admission.seal_key)
+    need_role(caller, "requester", *sorted(roles_of(accepted)))
+    _need_unchanged(gateway, accepted)
+    bounds = Bounds(size=body.size, scenarios=body.scenarios)
+    found = await rehearsal_of(gateway, caller.tenant, accepted, bounds, by_records=body.recorded)
+    told: JsonObject = {"plan": row.id, **shown_rehearsal(found)}
+    return await once(request, caller, body, lambda c: Reply(200, told))
 
 
 def shown(accepted: Accepted) -> JsonObject:
@@ -125,6 +145,12 @@ def _admitted(gateway: Gateway, caller: Caller, body: NewPlan) -> Accepted:
             raise ProblemError(422, "plan-not-runnable", detail, "Answer them in the plan.", more)
         case _:
             raise _rejected(verdict.violations)
+
+
+def _need_unchanged(gateway: Gateway, accepted: Accepted) -> None:
+    """Raise a problem if an action is not what it was when the plan was accepted."""
+    if changes := tool_changes(accepted, gateway.catalog):
+        raise _refused(409, "tool-changed", changes, "Submit the plan anew.")
 
 
 def _rejected(violations: tuple[Violation, ...]) -> ProblemError:
