@@ -43,6 +43,8 @@ CAUGHT: dict[str, str] = {
     "executor.fn.compare.NotComparableError": "becomes a violation or a failed step",
     "executor.fn.extract.UnboundedError": "becomes a violation, or a refused call",
     "executor.fn.function.FnError": "becomes a failed step",
+    "executor.rehearse.fake.Unfakeable": "is told in the rehearsal",
+    "executor.rehearse.pattern._BeyondError": "the pattern gives no text",
     "executor.store.writer._Undone": "the write is made again, alone",
     "executor.run.resolve.ResolveError": "becomes a failed step",
 }
