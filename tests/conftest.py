@@ -5,6 +5,7 @@ ones are new each time, and what they find becomes an example of its test.
 """
 
 import signal
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 
@@ -23,3 +24,19 @@ settings.register_profile(
 )
 settings.register_profile("few", settings.get_profile("default"), max_examples=5)
 settings.load_profile("default")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what trials of faults came to, wherever they ran."""
+    from benchmarks import faults
+
+    told = [
+        faults.Told.model_validate_json(value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, value in report.user_properties
+        if name == faults.PROPERTY
+    ]
+    for line in faults.table(told):
+        terminalreporter.write_line(line)

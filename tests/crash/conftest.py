@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def crashes(shop: Any) -> Iterator[trials.Crashes]:
     where = servers.server() if database == "own" else nullcontext(servers.Server(database))
     with where as server:
         template = asyncio.run(_prepared(server))
-        with trials.crashes(shop, lambda _: server.new_database(template)) as found:
+        new = partial(server.new_database, template)
+        with trials.crashes(shop, lambda _: new(), is_shared=True) as found:
             yield found
 
 
@@ -55,23 +57,3 @@ async def _prepared(server: servers.Server) -> str:
     await queue.open(nothing)
     await queue.leave(0)
     return url.rpartition("/")[2]
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print what the trials came to, wherever they ran."""
-    made = [
-        value
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        for name, value in getattr(report, "user_properties", ())
-        if name == "crash" and report.when == "call"
-    ]
-    if made:
-        classes, twice, lost, unsure = (
-            len({each[0] for each in made}),
-            *(sum(each[place] for each in made) for place in (1, 2, 3)),
-        )
-        terminalreporter.write_line(
-            f"crash matrix: {len(made)} trials over {classes} classes of calls: "
-            f"{twice} duplicates, {lost} silent losses, {unsure} blind calls shown as uncertain"
-        )

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NoReturn, TypeVar
 
 import httpx2
 from pydantic import JsonValue
@@ -172,7 +172,10 @@ async def live(order: Order) -> JsonObject:
             accepted = _accepted(order, catalog, policy)
             await store.write(lambda c: _create(c, accepted))
         await dispatcher.start()
-        return await _told(store)
+        found = await _told(store)
+        if store.is_shared:
+            leave(order, found)  # a queue takes a second to end in good order
+        return found
     finally:
         await dispatcher.stop()
         await transport.aclose()
@@ -183,7 +186,7 @@ def _dispatcher(store: Store, order: Order) -> Dispatcher:
     """As the gateway chooses it; on a server with a lease that nobody has to wait for long."""
     if not store.is_shared:
         return LocalDispatcher(store)
-    distributed.LEASE_S, distributed.BEAT_S, distributed.MARGIN_S = 2.0, 0.2, 0.5
+    distributed.LEASE_S, distributed.BEAT_S, distributed.MARGIN_S = 1.2, 0.15, 0.4
     from executor.dispatch.dbos import DbosQueue
 
     return distributed.DistributedDispatcher(
@@ -260,17 +263,23 @@ def child(line: str) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     try:
-        found = asyncio.run(live(order))
-        (order.folder / f"{order.life}.json").write_text(json.dumps(found))
+        leave(order, asyncio.run(live(order)))
     except BaseException:  # noqa: BLE001 - whatever it was, the trial reads it in the log
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
+
+
+def leave(order: Order, found: JsonObject) -> NoReturn:
+    """End the life, and leave what it came to."""
+    (order.folder / f"{order.life}.json").write_text(json.dumps(found))
     os._exit(0)
 
 
 def main() -> None:
     """Fork one child for each line, and say how it ended: an exit code, or minus a signal."""
+    if "shared" in sys.argv:  # dear to import, so it is done once and before any fork
+        import executor.dispatch.dbos  # noqa: F401
     print("ready", flush=True)
     for line in sys.stdin:
         pid = os.fork()

@@ -6,11 +6,30 @@ from pathlib import Path
 
 import pytest
 from mortal import POINTS, UNDO_POINTS
-from trials import MIDDLES, UNDOS, Crashes, Verdict
+from trials import MIDDLES, UNDOS, Crashes, Verdict, VerdictBack
+
+from benchmarks.faults import PROPERTY, Told
 
 ROUNDS = int(os.environ.get("LAMGATE_CRASH_ROUNDS", "1"))
 # Where nobody can know any more whether a call of nobody's key took effect.
 IN_DOUBT = ("after the intent", "after sending", "after the answer")
+# What is undone afterwards: each round another class. What is in doubt then is settled at each
+# point as on the way forward, so more than one point is for the night.
+BACK_EFFECTS = ("idempotent", "lookup", "blind")
+BACK_POINTS = ("after sending",) if ROUNDS == 1 else IN_DOUBT
+Note = Callable[[str, object], None]
+
+
+def note(record_property: Note, way: str, verdict: Verdict | VerdictBack) -> None:
+    """Write down what became of a trial, before it is judged."""
+    told = Told(
+        fault=f"killed {way}",
+        database="PostgreSQL" if os.environ.get("LAMGATE_CRASH_DATABASE") else "file",
+        twice=verdict.duplicates,
+        lost=verdict.silent_losses,
+        in_doubt=verdict.is_uncertain,
+    )
+    record_property(PROPERTY, told.model_dump_json())
 
 
 @pytest.mark.parametrize("effect", MIDDLES)
@@ -32,12 +51,10 @@ def test_a_run_whose_process_is_killed_repeats_nothing_and_loses_nothing(
     again: int,
     crashes: Crashes,
     tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    record_property: Note,
 ) -> None:
     verdict: Verdict = crashes.trial(effect, point, tmp_path)
-    record_property(
-        "crash", [effect, verdict.duplicates, verdict.silent_losses, verdict.is_uncertain]
-    )
+    note(record_property, f"on its way: {effect}", verdict)
 
     assert verdict.duplicates == 0, verdict
     assert verdict.silent_losses == 0, verdict
@@ -56,20 +73,16 @@ def test_a_run_killed_on_its_way_back_undoes_everything_once(
     again: int,
     crashes: Crashes,
     tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    record_property: Note,
 ) -> None:
-    verdict = crashes.trial_back("idempotent", by, "undo/middle", point, tmp_path)
-    record_property("crash", [f"undo by {by}", verdict.duplicates, verdict.silent_losses, False])
+    effect = BACK_EFFECTS[again % len(BACK_EFFECTS)]
+    verdict = crashes.trial_back(effect, by, "undo/middle", point, tmp_path)
+    note(record_property, f"undoing: by {by}", verdict)
 
     assert verdict.duplicates == 0, verdict
     assert verdict.silent_losses == 0, verdict
     assert verdict.effects == {"middle": 1, "undo": 1}, verdict
     assert verdict.is_undone, verdict.trace
-
-
-# At each point what is in doubt is settled as on the way forward; more than one is for the night.
-BACK_POINTS = ("after sending",) if ROUNDS == 1 else IN_DOUBT
-BACK_EFFECTS = ("idempotent", "lookup", "blind")
 
 
 @pytest.mark.parametrize("again", range(ROUNDS))
@@ -81,11 +94,10 @@ def test_an_effect_in_doubt_is_found_out_and_then_undone(
     again: int,
     crashes: Crashes,
     tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    record_property: Note,
 ) -> None:
     verdict = crashes.trial_back(effect, "lookup", "middle", point, tmp_path)
-    figures = [verdict.duplicates, verdict.silent_losses, verdict.is_uncertain]
-    record_property("crash", [f"{effect}, then undone", *figures])
+    note(record_property, f"and then undone: {effect}", verdict)
 
     assert verdict.duplicates == 0, verdict
     assert verdict.silent_losses == 0, verdict

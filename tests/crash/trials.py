@@ -310,10 +310,12 @@ def in_a_file(folder: Path) -> str:
 
 
 @contextmanager
-def crashes(shop: Any, new_database: Callable[[Path], str]) -> Iterator[Crashes]:
+def crashes(
+    shop: Any, new_database: Callable[[Path], str], *, is_shared: bool = False
+) -> Iterator[Crashes]:
     """Everything that trials need, loaded once."""
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "mortal.py")],
+        [sys.executable, str(HERE / "mortal.py"), *(["shared"] if is_shared else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -60,12 +60,3 @@ def fleet(
     found = Fleet(zygote, postgres, postgres.new_database(), shop.urls["orders"], tmp_path)
     yield found
     found.end()
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print what the fleets came to, wherever they ran."""
-    for reports in terminalreporter.stats.values():
-        for report in reports:
-            for name, value in getattr(report, "user_properties", ()):
-                if name == "fleet" and report.when == "call":
-                    terminalreporter.write_line(str(value))
