@@ -7,7 +7,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from executor.store.patience import impatient
 from gateway.body import BodyCap, pointer
 from gateway.hiding import HiddenInAnswers
 from gateway.problems import MEDIA_TYPE, TABLE, ProblemError, problem_of, render
@@ -37,6 +39,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.state.gateway = gateway
     app.add_middleware(BodyCap)
     app.add_middleware(HiddenInAnswers, redactor=gateway.redactor)
+    app.add_middleware(Impatience)
     for routes in (
         requests,
         plans,
@@ -57,6 +60,18 @@ def create_app(gateway: Gateway) -> FastAPI:
     for kind in (Exception, HTTPException, RequestValidationError, ProblemError, *raised):
         app.add_exception_handler(kind, _answer)
     return app
+
+
+class Impatience:
+    """Whoever asks over HTTP learns within a second that the database is silent."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+        with impatient():
+            await self._app(scope, receive, send)
 
 
 _PROBLEM: dict[str, object] = {

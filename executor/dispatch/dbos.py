@@ -17,12 +17,12 @@ from datetime import UTC, datetime
 
 from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, WorkflowSerializationFormat
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from executor.dispatch.distributed import Job
 from executor.store.errors import StoreUnavailableError
 from executor.store.migrate import JOURNAL
+from executor.store.postgres import address_of
 
 QUEUE, WORKFLOW, APPLICATION, SCHEMA = "lamgate", "drive", "lamgate", "lamgate_dbos"
 POLL_S = 0.1
@@ -44,7 +44,7 @@ class DbosQueue:
     """One process's end of the queue; with `concurrency` 0 it asks, and runs nothing."""
 
     def __init__(self, url: str, worker: str, concurrency: int) -> None:
-        self._url = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._url = address_of(url)
         self._worker = worker
         self._concurrency = concurrency
         self._client: DBOSClient | None = None

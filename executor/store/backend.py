@@ -42,6 +42,9 @@ class Backend(Protocol):
     def has_collided(self, error: BaseException) -> bool:
         """Whether another process was first, so that the write has to look again."""
 
+    def break_off(self, connection: Connection) -> None:
+        """Have whoever waits for an answer on it, in another thread, learn that none will come."""
+
     def now(self, connection: Connection) -> float:
         """What time it is for everybody who uses this database."""
 

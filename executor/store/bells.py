@@ -14,10 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import psycopg
-from sqlalchemy.engine import make_url
 
 from executor.store.drives import Due
-from executor.store.postgres import CONNECT_S
+from executor.store.postgres import address_of
 
 CHANNEL = "lamgate"
 TOGETHER_S = 0.02
@@ -93,9 +92,8 @@ class Bells:
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator["psycopg.AsyncConnection[tuple[object, ...]]"]:
-    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await psycopg.AsyncConnection.connect(
-        address, autocommit=True, connect_timeout=CONNECT_S, application_name="lamgate-bells"
+        address_of(url), autocommit=True, application_name="lamgate-bells"
     )
     async with connection:
         yield connection

@@ -8,17 +8,27 @@ A process that is stopped in the middle of a transaction would hold its rows for
 server ends such a session after a while; what it had written is gone then, as after a crash.
 """
 
+import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from executor.store.errors import StoreError, StoreFullError, StoreUnavailableError
 
 CONNECT_S = 2  # the least that libpq knows
+# A connection whose other end is gone without a word is known to be lost after some seconds.
+LOSSES = {
+    "connect_timeout": CONNECT_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
 STATEMENT_S, LOCK_S, IDLE_S = 20, 2, 3
 ANSWERS_S = 5.0
 _MIGRATION = 0x1A3_6A7E  # the number of our advisory lock
@@ -69,12 +79,8 @@ class PostgresDatabase:
             isolation_level="READ COMMITTED" if writer else "REPEATABLE READ",
             connect_args={
                 "options": said,
-                "connect_timeout": CONNECT_S,
                 "application_name": "lamgate",
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 2,
-                "tcp_user_timeout": 10_000,
+                **LOSSES,
             },
         )
 
@@ -118,6 +124,17 @@ class PostgresDatabase:
         """Whether another process has written what this one was about to."""
         return _state(error) in _TAKEN
 
+    def break_off(self, connection: Connection) -> None:
+        """Close the socket under it: a half that is lost sends no word of its own."""
+        import psycopg
+
+        # It may be answered, or closed, at this very moment.
+        with suppress(OSError, SQLAlchemyError, psycopg.Error):
+            raw = connection.connection.dbapi_connection
+            if isinstance(raw, psycopg.Connection):
+                with socket.socket(fileno=os.dup(raw.fileno())) as half:
+                    half.shutdown(socket.SHUT_RDWR)
+
     def now(self, connection: Connection) -> float:
         """The server's clock."""
         found = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
@@ -128,6 +145,13 @@ class PostgresDatabase:
 
     def release(self) -> None:
         """Nothing is held."""
+
+
+def address_of(url: str) -> str:
+    """The address for whoever opens connections without this store: losses are seen there too."""
+    losses = {name: str(value) for name, value in LOSSES.items()}
+    address = make_url(url).set(drivername="postgresql").update_query_dict(losses)
+    return address.render_as_string(hide_password=False)
 
 
 def _is_gone(error: BaseException) -> bool:

@@ -112,6 +112,9 @@ class SqliteFile:
         """Never: one process a file, and one writer in it."""
         return False
 
+    def break_off(self, connection: Connection) -> None:
+        """Never: a file always answers."""
+
     def now(self, connection: Connection) -> float:
         """The machine's clock, but never before what the journal says: a clock was set back."""
         wall = time.time()

@@ -16,6 +16,7 @@ from executor.store.backend import Backend
 from executor.store.errors import StoreClosedError, StoreError, StoreUnavailableError
 from executor.store.hiding import hide_in_writes
 from executor.store.migrate import migrate
+from executor.store.patience import give_up_at
 from executor.store.postgres import PostgresDatabase
 from executor.store.sqlite import SqliteFile, sqlite_path
 from executor.store.writer import Writer
@@ -23,6 +24,7 @@ from executor.store.writer import Writer
 T = TypeVar("T")
 READERS = 3
 WRITES_WITHIN_S = 20.0
+OVERDUE_S = 10.0  # of a read or a batch: then its connection is taken for lost
 
 
 class Store:
@@ -36,6 +38,8 @@ class Store:
         self._read_engine = backend.engine(writer=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._writer = Writer(self._engine, backend)
+        self._reading: dict[Connection, float] = {}  # since when, for those under way
+        self._answered_at = 0.0  # a reading of the monotonic clock
         self._ahead_s = 0.0  # of the database's clock before this process's monotonic one
         self._closed = False
 
@@ -123,28 +127,53 @@ class Store:
             self._backend.release()
 
     async def _answered(self, done: "asyncio.Future[T]", within_s: float | None) -> T:
+        if within_s is None:
+            return await done
+        asked_at, looked_until = time.monotonic(), 0.0
         try:
-            async with asyncio.timeout(within_s):
-                return await done
-        except TimeoutError as error:
-            if not done.cancelled():
-                raise  # of the work itself
-            raise StoreUnavailableError(
-                f"the database has not answered within {within_s:g} s; "
-                "work goes on by itself once it does"
-            ) from error
+            while not done.done():
+                answered_at = max(self._answered_at, self._writer.answered_at)
+                until = give_up_at(asked_at, answered_at, within_s)
+                if until == looked_until:
+                    raise self._silent(until - asked_at)
+                looked_until = until
+                await asyncio.wait((done,), timeout=max(0.0, until - time.monotonic()))
+        finally:
+            done.cancel()  # no more than a word to a write that is not begun
+        return done.result()
+
+    def _silent(self, seconds: float) -> StoreUnavailableError:
+        """Let go of connections that nobody is at the other end of, and say that it is silent."""
+        overdue = time.monotonic() - OVERDUE_S
+        self._writer.break_off(overdue)
+        for connection, since in [*self._reading.items()]:
+            if since < overdue:
+                self._backend.break_off(connection)
+        return StoreUnavailableError(
+            f"the database has not answered within {seconds:.1f} s; "
+            "work goes on by itself once it does"
+        )
 
     def _read_now(self, work: Callable[[Connection], T]) -> T:
         is_again = False
         while True:
             try:
                 with self._read_engine.connect() as connection:
-                    return work(connection)
+                    return self._read_on(connection, work)
             except DBAPIError as error:
                 # A connection that was kept for later may be gone without anybody being down.
                 if is_again or not error.connection_invalidated:
                     raise self._backend.error(error) from error
             is_again = True
+
+    def _read_on(self, connection: Connection, work: Callable[[Connection], T]) -> T:
+        self._reading[connection] = time.monotonic()
+        try:
+            found = work(connection)
+        finally:
+            del self._reading[connection]
+        self._answered_at = time.monotonic()
+        return found
 
 
 def _slept_s() -> float:

@@ -17,6 +17,7 @@ the caller is cancelled later              the write ends as if nobody had left
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class Writer:
         self._backend = backend
         self._tries = TRIES if backend.is_shared else 1  # alone, a full disk stays full
         self._connection: Connection | None = None
+        self._since: float | None = None  # the batch under way was begun
+        self.answered_at = 0.0  # a reading of the monotonic clock
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
@@ -71,6 +74,12 @@ class Writer:
         """Write what is queued, then end."""
         self._queue.put(None)
         self._thread.join()
+
+    def break_off(self, begun_before: float) -> None:
+        """Give up the connection of a batch that was begun so long ago, from another thread."""
+        since, connection = self._since, self._connection
+        if since is not None and since < begun_before and connection is not None:
+            self._backend.break_off(connection)
 
     def _run(self) -> None:
         goes_on = True
@@ -115,8 +124,14 @@ class Writer:
     def _commit(self, batch: list[_Write]) -> list[object]:
         if self._connection is None:
             self._connection = self._engine.connect()
-        with self._connection.begin():
-            return [self._in_savepoint(self._connection, write.work) for write in batch]
+        self._since = time.monotonic()
+        try:
+            with self._connection.begin():
+                results = [self._in_savepoint(self._connection, each.work) for each in batch]
+        finally:
+            self._since = None
+        self.answered_at = time.monotonic()
+        return results
 
     def _hang_up(self) -> None:
         """Drop the connection with whatever is still open on it; the next write opens another."""

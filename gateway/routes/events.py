@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import Connection
 
 from executor.store import journal
-from executor.store.errors import StoreClosedError
+from executor.store.errors import StoreClosedError, StorePausedError
 from executor.store.journal import StoredEvent
 from gateway.problems import ProblemError
 from gateway.wiring import Gateway
@@ -63,7 +63,9 @@ async def _stream(
     ):
         while not await request.is_disconnected():
             bell.clear()
-            look = await gateway.store.read(partial(_look, watched=watched, after=after))
+            look = _Look([], is_last=False)
+            with contextlib.suppress(StorePausedError):  # whoever watches goes on watching
+                look = await gateway.store.read(partial(_look, watched=watched, after=after))
             for event in look.events:
                 after, spoke_at = event.seq, clock()
                 data = json.dumps(event.as_json())
