@@ -104,32 +104,34 @@ class Part:
 def parts(said: argparse.Namespace) -> Iterator[Part]:
     """Everything that is tried; what needs a server only where one is said."""
     rounds = {"LAMGATE_CRASH_ROUNDS": str(said.rounds)}
-    yield Part("killed, file", ["tests/crash"], rounds)
+    yield Part("killed, file", ["tests/crash/test_crash_matrix.py"], rounds)
     yield Part(
         "second process",
-        ["tests/store/test_store_second_process.py"],
+        ["tests/crash/test_second_process.py"],
         {"LAMGATE_SECOND_PROCESSES": str(said.seconds)},
     )
     yield Part(
         "full disk",
-        ["tests/dispatch/test_full_disk_resumes.py"],
-        {"LAMGATE_FULL_DISKS": str(said.outages)},
+        ["tests/crash/test_full_disk_resumes.py"],
+        {"LAMGATE_FULL_DISKS": str(said.outages), "LAMGATE_FULL_DISK_S": "10"},
     )
     if said.database is None:
         return
     server = {} if said.database == "own" else {"LAMGATE_TEST_POSTGRES": said.database}
     yield Part(
-        "killed, server", ["tests/crash"], {**rounds, "LAMGATE_CRASH_DATABASE": said.database}
+        "killed, server",
+        ["tests/crash/test_crash_matrix.py"],
+        {**rounds, "LAMGATE_CRASH_DATABASE": said.database},
     )
     yield Part(
         "fleet",
-        ["tests/distributed/test_fleet.py", "-k", "not zombie and not past_its_lease"],
+        ["tests/distributed/test_fleet.py", "-k", "not past_their_lease"],
         {**server, "LAMGATE_FLEET_RUNS": str(said.runs), "LAMGATE_FLEET_OUTAGE_S": "6",
          "LAMGATE_FLEET_ROUNDS": str(said.outages)},
     )  # fmt: skip
     yield Part(
         "zombies",
-        ["tests/distributed/test_fleet.py", "-k", "past_its_lease"],
+        ["tests/distributed/test_fleet.py", "-k", "past_their_lease"],
         {**server, "LAMGATE_FLEET_ZOMBIES": str(said.zombies)},
     )
     yield Part(

@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from executor.store.drives import DriveKind, Due
+from executor.store.errors import StorePausedError
 
 AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
+PAUSED_S = (0.5, 2.0)  # the same while the store takes nothing: it may be back at any moment
 MOST_CRASHES = 3  # of processes that died while they were driving it, one after the other
 MOST_FAILURES = 3  # of a drive that breaks; a store that fails is tried for ever
 
@@ -24,6 +26,12 @@ Halt = Callable[[], None]
 
 class CrashLoopError(Exception):
     """Processes died one after the other while they were driving the same thing."""
+
+
+def pause_after(failures: int, error: Exception) -> float:
+    """For how long a drive is left alone that has failed so often, this time with `error`."""
+    shortest, longest = PAUSED_S if isinstance(error, StorePausedError) else AGAIN_S
+    return min(longest, shortest * 2.0 ** min(failures - 1, 16))
 
 
 def no_halt() -> None:

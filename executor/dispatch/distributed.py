@@ -25,7 +25,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from executor.dispatch.base import AGAIN_S, MOST_FAILURES, Drive, Halt, Park, no_halt
+from executor.dispatch.base import MOST_FAILURES, Drive, Halt, Park, no_halt, pause_after
 from executor.store import drives, workers
 from executor.store.drives import DriveKind, Due
 from executor.store.errors import NewerSchemaError, StoreError
@@ -175,23 +175,23 @@ class DistributedDispatcher:
     async def _see_through(self, what: Due) -> None:
         """Drive until it comes back; pause after failures, put aside what breaks every time."""
         drive, park = self._drives[what.kind]
-        failures = 0
+        failures = broken = 0
         while not self._stopping.is_set():
             try:
                 await drive(what, self.worker)
                 return
             except StoreError as error:
                 failures += 1
+                pause = pause_after(failures, error)
                 _log.warning("%s %s waits for the store: %s", what.kind, what.id, error)
             except Exception as error:  # noqa: BLE001 - one broken drive must not end the others
-                failures += 1
+                failures, broken = failures + 1, broken + 1
+                pause = pause_after(failures, error)
                 _log.exception("%s %s broke its drive", what.kind, what.id)
-                if failures >= MOST_FAILURES:
+                if broken >= MOST_FAILURES:
                     with contextlib.suppress(StoreError):
                         await park(what, self.worker, error)
                         return
-            shortest, longest = AGAIN_S
-            pause = min(longest, shortest * 2.0 ** min(failures - 1, 16))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()

@@ -17,7 +17,6 @@ from functools import partial
 from math import inf
 
 from executor.dispatch.base import (
-    AGAIN_S,
     MOST_CRASHES,
     MOST_FAILURES,
     CrashLoopError,
@@ -25,6 +24,7 @@ from executor.dispatch.base import (
     Halt,
     Park,
     no_halt,
+    pause_after,
 )
 from executor.store.drives import DriveKind, Due, crashed, due, hand_back, next_wake, release
 from executor.store.errors import StoreError
@@ -59,6 +59,7 @@ class LocalDispatcher:
         self._suspected: Due | None = None  # the one that is being driven
         self._again: set[Due] = set()
         self._failures: dict[Due, int] = {}
+        self._broken: dict[Due, int] = {}  # of these, those that are no fault of the store
         self._concurrency = concurrency
         self._bell = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
@@ -129,15 +130,16 @@ class LocalDispatcher:
         try:
             drive, _ = self._drives[what.kind]
             await drive(what, self._driver)
-            self._failures.pop(what, None)
+            self._forgive(what)
             self._bell.set()  # it may have made something else due
         except StoreError as error:
-            pause = self._pause(what)
+            pause = self._pause(what, error)
             _log.warning("%s %s goes on in %.1f s: %s", what.kind, what.id, pause, error)
         except Exception as error:  # noqa: BLE001 - one broken drive must not end the others
-            pause = self._pause(what)
+            pause = self._pause(what, error)
             _log.exception("%s %s broke its drive", what.kind, what.id)
-            if self._failures[what] >= MOST_FAILURES:
+            self._broken[what] = self._broken.get(what, 0) + 1
+            if self._broken[what] >= MOST_FAILURES:
                 pause = await self._park(what, error)
         finally:
             del self._active[what]
@@ -157,14 +159,17 @@ class LocalDispatcher:
             await park(what, self._driver, error)
         except StoreError as trouble:
             _log.warning("%s %s cannot be put aside now: %s", what.kind, what.id, trouble)
-            return self._pause(what)
-        self._failures.pop(what, None)
+            return self._pause(what, trouble)
+        self._forgive(what)
         return None
 
-    def _pause(self, what: Due) -> float:
+    def _forgive(self, what: Due) -> None:
+        self._failures.pop(what, None)
+        self._broken.pop(what, None)
+
+    def _pause(self, what: Due, error: Exception) -> float:
         failures = self._failures[what] = self._failures.get(what, 0) + 1
-        shortest, longest = AGAIN_S
-        return min(longest, shortest * 2.0 ** min(failures - 1, 16))
+        return pause_after(failures, error)
 
     async def _tick(self) -> None:
         while True:

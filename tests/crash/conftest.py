@@ -15,7 +15,11 @@ import trials
 from executor.store.store import Store
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "examples" / "shop"), str(ROOT / "tests" / "store")]
+sys.path[:0] = [
+    str(ROOT / "examples" / "shop"),
+    str(ROOT / "tests" / "store"),
+    str(ROOT / "tests" / "run"),
+]
 import servers  # noqa: E402
 from start import start_shop  # noqa: E402
 

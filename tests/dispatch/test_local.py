@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import Connection
 
 from connectors.spec import Principal
-from executor.dispatch import local
+from executor.dispatch import base
+from executor.dispatch.base import pause_after
 from executor.dispatch.local import LocalDispatcher
 from executor.run.quarantine import quarantine
 from executor.store import drives, journal, plans, requests, runs
 from executor.store.drives import Due
+from executor.store.errors import StoreFullError
 from executor.store.journal import AttemptOutcome, Intent, NewEvent
 from executor.store.store import Store
 from gateway.desk import Desk
@@ -27,7 +29,8 @@ ASKER = Principal("requester-1", TENANT, frozenset({"requester"}))
 
 @pytest.fixture
 async def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
-    monkeypatch.setattr(local, "AGAIN_S", (0.01, 0.02))
+    monkeypatch.setattr(base, "AGAIN_S", (0.01, 0.02))
+    monkeypatch.setattr(base, "PAUSED_S", (0.01, 0.02))
     opened = await Store.open(f"sqlite:///{tmp_path / 'lamgate.db'}")
     yield opened
     await opened.close()
@@ -97,7 +100,7 @@ async def test_a_run_that_breaks_its_drive_is_quarantined_with_what_it_had_begun
     await dispatcher.stop()
     last = (await store.read(lambda c: journal.read(c, TENANT, "run_a")))[-1]
 
-    assert tries == local.MOST_FAILURES
+    assert tries == base.MOST_FAILURES
     assert last.type == "run.finished"
     assert last.data["standing"] == ["refund"]
     assert last.data["uncertain"] == ["mail", "tag"]
@@ -167,3 +170,42 @@ async def test_a_request_whose_planning_breaks_says_so_and_can_be_tried_again(
     assert "secret detail" not in str(row.detail)
     assert "ZeroDivisionError" in str(row.detail["message"])
     assert await store.write(lambda c: requests.retry(c, TENANT, "req_a", time.time()))
+
+
+async def test_a_store_that_was_away_is_not_held_against_a_drive(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors = [StoreFullError("full")] * 5 + [ZeroDivisionError()] * 2
+    parked: list[Due] = []
+
+    async def drive(due: Due, driver: str) -> None:
+        if errors:
+            raise errors.pop(0)
+        claim = await store.write(partial(drives.claim, due=due, driver=driver, now=time.time()))
+        assert claim is not None
+        await store.write(
+            partial(drives.end_drive, claim=claim, status="succeeded", now=time.time())
+        )
+
+    async def park(due: Due, driver: str, error: Exception) -> None:
+        parked.append(due)
+
+    dispatcher = LocalDispatcher(store)
+    dispatcher.register("run", drive, park)
+    await store.write(partial(add_run, run="run_a"))
+    with caplog.at_level(logging.CRITICAL):
+        await dispatcher.start()
+        await until(store, status_is("run_a", "succeeded"))
+    await dispatcher.stop()
+
+    assert parked == []
+
+
+def test_a_store_that_takes_nothing_is_asked_again_every_two_seconds_however_long_it_takes() -> (
+    None
+):
+    full, broken = StoreFullError("full"), ZeroDivisionError()
+    pauses = [pause_after(failures, full) for failures in (1, 2, 3, 1000)]
+
+    assert pauses == [0.5, 1.0, 2.0, 2.0]
+    assert [pause_after(failures, broken) for failures in (3, 1000)] == [2.0, 30.0]

@@ -13,7 +13,7 @@ from typing import Any
 
 from servers import Server
 from shop_world import STEPS, TENANT, accepted, connections, create, effects, registry_of
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from executor.dispatch.dbos import DbosQueue
 from executor.dispatch.distributed import DistributedDispatcher
@@ -82,10 +82,10 @@ class Fleet:
     def until(self, seen: Callable[[], object], within_s: float = PATIENCE_S) -> None:
         deadline = time.monotonic() + within_s
         while not seen():
-            assert time.monotonic() < deadline, self._logs()
+            assert time.monotonic() < deadline, self.logs()
             time.sleep(0.02)
 
-    def _logs(self) -> str:
+    def logs(self) -> str:
         return "\n".join(file.read_text()[-2000:] for file in self.folder.glob("*.log"))
 
     def _say(self, what: dict[str, Any]) -> str:
@@ -119,9 +119,9 @@ class Office:
         await self.transport.aclose()
         await self.store.close()
 
-    async def ask(self, mark: str, count: int, **more: str) -> list[str]:
+    async def ask(self, mark: str, count: int, first: int = 0, **more: str) -> list[str]:
         """Create runs whose effects bear the mark and their number, and ask for their drives."""
-        names = [f"run_{mark}{number}" for number in range(count)]
+        names = [f"run_{mark}{number}" for number in range(first, first + count)]
         for name in names:
             plan = accepted(self.catalog, f"{name} {mark}", **more)
             due = await self.store.write(
@@ -134,6 +134,17 @@ class Office:
         """Who drives the runs that are being driven."""
         driven = select(tables.runs.c.driver).where(tables.runs.c.status == "running")
         return await self.store.read(lambda c: [str(each) for each in c.execute(driven).scalars()])
+
+    async def driven_by(self, pid: int) -> list[str]:
+        """The runs that a process drives, or did when it died."""
+        of = tables.runs.c.driver.contains(f"-{pid}-")
+        driven = select(tables.runs.c.id).where(of)
+        return await self.store.read(lambda c: [str(each) for each in c.execute(driven).scalars()])
+
+    async def under_way(self) -> int:
+        """How many calls are under way by the journal."""
+        begun = select(func.count()).where(tables.attempts.c.state == "intent")
+        return await self.store.read(lambda c: int(c.execute(begun).scalar_one()))
 
     async def rows(self, names: Sequence[str]) -> list[RunRow]:
         return await self.store.read(

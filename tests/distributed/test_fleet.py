@@ -4,19 +4,22 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import pytest
 from fleet import PATIENCE_S, Fleet, Office, expected
 from shop_world import http
 
+from benchmarks.faults import PROPERTY, Told
 from executor.store import workers
 from executor.store.errors import StoreUnavailableError
 from executor.store.migrate import JOURNAL
 
 RUNS = int(os.environ.get("LAMGATE_FLEET_RUNS", "24"))
-ZOMBIES = int(os.environ.get("LAMGATE_FLEET_ZOMBIES", "1"))
+ZOMBIES = int(os.environ.get("LAMGATE_FLEET_ZOMBIES", "2"))
+TOGETHER = 8  # zombies at once, beside two workers that take over
+ROUNDS = int(os.environ.get("LAMGATE_FLEET_ROUNDS", "1"))
 OUTAGE_S = float(os.environ.get("LAMGATE_FLEET_OUTAGE_S", "3"))
 Note = Callable[[str, object], None]
 
@@ -28,14 +31,14 @@ async def finished(office: Office, names: Sequence[str], within_s: float = PATIE
         left = [row for row in rows if row.status != "succeeded"]
         if not left and len(rows) == len(names):
             return
-        assert time.monotonic() < deadline, (left[:3], office.fleet._logs())
+        assert time.monotonic() < deadline, (left[:3], office.fleet.logs())
         await asyncio.sleep(0.05)
 
 
 async def some(office: Office, names: Sequence[str], status: str, count: int) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while len([row for row in await office.rows(names) if row.status == status]) < count:
-        assert time.monotonic() < deadline, office.fleet._logs()
+        assert time.monotonic() < deadline, office.fleet.logs()
         await asyncio.sleep(0.01)
 
 
@@ -47,34 +50,68 @@ async def busiest(office: Office, workers: Sequence[int], at_least: int) -> int:
         for pid in workers:
             if sum(f"-{pid}-" in each for each in drivers) >= at_least:
                 return pid
-        assert time.monotonic() < deadline, office.fleet._logs()
+        assert time.monotonic() < deadline, office.fleet.logs()
         await asyncio.sleep(0.005)
 
 
-async def test_when_one_of_three_workers_is_killed_all_runs_finish_and_nothing_happens_twice(
-    fleet: Fleet, record_property: Note
+def note(
+    record_property: Note,
+    fault: str,
+    names: Sequence[str],
+    done: Mapping[str, int],
+    mark: str,
+    trials: int = 1,
+    **more: Mapping[str, float],
 ) -> None:
+    """Write down what became of a trial, before it is judged."""
+    wanted = expected(names, mark)
+    told = Told(
+        fault=fault,
+        database="PostgreSQL",
+        trials=trials,
+        twice=sum(count - 1 for count in done.values()),
+        lost=len(wanted.keys() - done.keys()),
+        seconds=more.get("seconds", {}),
+        notes={name: int(count) for name, count in more.get("notes", {}).items()},
+    )
+    record_property(PROPERTY, told.model_dump_json())
+
+
+@pytest.mark.parametrize("again", range(ROUNDS))
+async def test_when_one_of_three_workers_is_killed_all_runs_finish_and_nothing_happens_twice(
+    again: int, fleet: Fleet, record_property: Note
+) -> None:
+    mark = f"kill{again}"
     async with Office(fleet) as office:
         workers = await asyncio.to_thread(fleet.start, 3)
-        names = await office.ask("kill", RUNS)
+        names = await office.ask(mark, RUNS)
         victim = await busiest(office, workers, 3)
         fleet.signal(victim, signal.SIGKILL)
         killed_at = time.monotonic()
         ended = await asyncio.to_thread(fleet.ended, victim)
+        left = await office.driven_by(victim)
+        while await office.driven_by(victim):
+            await asyncio.sleep(0.02)
+        handed_back = time.monotonic() - killed_at
+        while any(row.epoch < 3 and not row.has_ended for row in await office.rows(left)):
+            await asyncio.sleep(0.02)
+        taken_over = time.monotonic() - killed_at
         await finished(office, names)
+        seconds = time.monotonic() - killed_at
         rows = await office.rows(names)
-        done = fleet.effects("kill")
+        done = fleet.effects(mark)
+    found = {
+        "what it drove was handed back after": handed_back,
+        "and taken over after": taken_over,
+        "all finished after the kill within": seconds,
+    }
+    notes = {"runs that the dead worker had under way": len(left)}
+    fault = f"one of 3 workers killed amid {RUNS} runs"
+    note(record_property, fault, names, done, mark, seconds=found, notes=notes)
 
     assert ended == -signal.SIGKILL
-    assert done == expected(names, "kill")
-    taken_over = [row for row in rows if row.recoveries]
-    assert taken_over
-    seconds = time.monotonic() - killed_at
-    record_property(
-        "fleet",
-        f"fleet: {RUNS} runs on 3 workers, 1 killed with {len(taken_over)} under way: "
-        f"all finished {seconds:.1f} s after the kill, 0 effects twice",
-    )
+    assert done == expected(names, mark)
+    assert [row for row in rows if row.recoveries]
 
 
 async def test_a_worker_that_is_told_to_end_finishes_what_it_has_and_leaves_the_rest(
@@ -99,29 +136,44 @@ async def test_a_worker_that_is_told_to_end_finishes_what_it_has_and_leaves_the_
     assert [f"-{second}-" in each for each in living] == [True]
 
 
-@pytest.mark.parametrize("again", range(ZOMBIES))
-async def test_a_worker_that_is_stopped_past_its_lease_sends_nothing_when_it_goes_on(
-    fleet: Fleet, again: int
+@pytest.mark.parametrize("first", range(0, ZOMBIES, TOGETHER))
+async def test_workers_that_are_stopped_past_their_lease_send_nothing_when_they_go_on(
+    first: int, fleet: Fleet, record_property: Note
 ) -> None:
-    mark = f"zombie{again}"
+    count, mark = min(TOGETHER, ZOMBIES - first), f"zombie{first}"
     async with Office(fleet) as office:
-        (zombie,) = await asyncio.to_thread(fleet.start, 1)
-        names = await office.ask(mark, 6)
-        await some(office, names, "running", 2)
-        fleet.signal(zombie, signal.SIGSTOP)
-        (heir,) = await asyncio.to_thread(fleet.start, 1)
+        zombies = await asyncio.to_thread(fleet.start, count, concurrency=2)
+        names = await office.ask(mark, 3 * count)
+        stopped: set[int] = set()
+        deadline = time.monotonic() + PATIENCE_S
+        while len(stopped) < count:  # each while it drives something
+            assert time.monotonic() < deadline, fleet.logs()
+            if (await office.rows(names))[-1].has_ended:
+                names += await office.ask(f"{mark}", count, first=len(names))
+            for driver in await office.drivers():
+                pid = int(driver.split("-")[-2])
+                if pid not in stopped:
+                    fleet.signal(pid, signal.SIGSTOP)
+                    stopped.add(pid)
+        under_way = await office.under_way()
+        heirs = await asyncio.to_thread(fleet.start, 2)
         await finished(office, names)
-        fleet.signal(zombie, signal.SIGCONT)
-        later = await office.ask(f"{mark}later", 4)
+        for pid in zombies:
+            fleet.signal(pid, signal.SIGCONT)
+        later = await office.ask(f"{mark}later", 2 * count)
         await finished(office, later)
-        for pid in (zombie, heir):
+        for pid in (*zombies, *heirs):
             fleet.signal(pid, signal.SIGTERM)
-        ended = [await asyncio.to_thread(fleet.ended, pid) for pid in (zombie, heir)]
+        ended = [await asyncio.to_thread(fleet.ended, pid) for pid in (*zombies, *heirs)]
         rows = await office.rows(names)
+        done = fleet.effects(mark)
+    notes = {"of them amid a call": under_way}
+    fault = "worker stopped past its lease (SIGSTOP)"
+    note(record_property, fault, names, done, mark, trials=count, notes=notes)
 
-    assert sum(row.recoveries for row in rows) > 0
-    assert ended == [0, 0]
-    assert fleet.effects(mark) == expected(names, mark)
+    assert sum(row.recoveries for row in rows) >= count
+    assert set(ended) == {0}
+    assert done == expected(names, mark)
     assert fleet.effects(f"{mark}later") == expected(later, f"{mark}later")
 
 
@@ -145,12 +197,14 @@ async def test_a_blind_call_whose_worker_died_is_not_repeated_but_shown_to_a_per
     assert fleet.effects("blind") == {f"first {names[0]} blind": 1}
 
 
+@pytest.mark.parametrize("again", range(ROUNDS))
 async def test_while_the_server_is_stopped_nothing_begins_and_then_all_goes_on(
-    fleet: Fleet, record_property: Note
+    again: int, fleet: Fleet, record_property: Note
 ) -> None:
+    mark = f"outage{again}"
     async with Office(fleet) as office:
         await asyncio.to_thread(fleet.start, 2)
-        names = await office.ask("outage", 16)
+        names = await office.ask(mark, 16)
         await some(office, names, "succeeded", 3)
         await asyncio.to_thread(fleet.server.stop)
         answers = []
@@ -162,18 +216,25 @@ async def test_while_the_server_is_stopped_nothing_begins_and_then_all_goes_on(
             answers.append(time.monotonic() - asked_at)
             await asyncio.sleep(0.2)
         await asyncio.to_thread(fleet.server.start)
-        back_at = time.monotonic()
+        back_at, before = time.monotonic(), len(fleet.effects(mark))
+        while len(fleet.effects(mark)) == before:
+            assert time.monotonic() < back_at + PATIENCE_S, fleet.logs()
+            await asyncio.sleep(0.05)
+        going_on = time.monotonic() - back_at
         await finished(office, names)
         seconds = time.monotonic() - back_at
-        done = fleet.effects("outage")
+        done = fleet.effects(mark)
 
-    assert done == expected(names, "outage")
+    found = {
+        "refused within": max(answers),
+        "effects again after it was back": going_on,
+        "all finished after it was back": seconds,
+    }
+    fault = f"server stopped for {OUTAGE_S:g} s amid 16 runs"
+    note(record_property, fault, names, done, mark, seconds=found)
+
+    assert done == expected(names, mark)
     assert max(answers) < 1
-    record_property(
-        "fleet",
-        f"fleet: server stopped for {OUTAGE_S:g} s amid 16 runs: refused within "
-        f"{max(answers):.2f} s meanwhile, all finished {seconds:.1f} s after it was back",
-    )
 
 
 async def test_a_newer_version_takes_runs_on_and_the_older_one_ends(fleet: Fleet) -> None:

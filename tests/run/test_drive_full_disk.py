@@ -1,22 +1,18 @@
 """On a full disk nothing is sent that is not in the journal, and no answer is lost."""
 
 import asyncio
-import contextlib
-import os
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from run_bench import Bench, until
-from run_cases import accept, policy, step, value
+from run_bench import until
+from run_cases import accept, step, value
+from small_disk import SmallBench, mounted, opened
 from sqlalchemy import Connection, insert
 
 from connectors.connector import Applied, Outcome
 from connectors.spec import CallContext
-from executor.check.cedar import Policy
 from executor.store.errors import StoreFullError
-from executor.store.store import Store
 from executor.store.tables import events
 
 pytestmark = pytest.mark.timeout(60)
@@ -24,56 +20,13 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("mounting a small file system needs root")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-class SmallBench(Bench):
-    """Runs on a disk that can be filled; the policy is asked for once in each round."""
-
-    disk: Path
-    rounds = 0
-    fill_in_round = 0
-    free_in_round = 0
-
-    def counted(self) -> Policy:
-        self.rounds += 1
-        if self.rounds == self.fill_in_round:
-            self.fill()
-        if self.rounds == self.free_in_round:
-            self.free()
-        return _POLICY
-
-    def fill(self) -> None:
-        """Leave no room at all."""
-        ballast = self.disk / "ballast"
-        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(b"x" * 4096)
-
-    def free(self) -> None:
-        (self.disk / "ballast").unlink()
-
-
-_POLICY = policy()
+    yield from mounted(tmp_path / "disk")
 
 
 @pytest.fixture
 async def bench(small_disk: Path) -> AsyncIterator[SmallBench]:
-    store = await Store.open(f"sqlite:///{small_disk / 'lamgate.db'}")
-    found = SmallBench(store)
-    found.disk, found.policy = small_disk, found.counted
-    yield found
-    with contextlib.suppress(OSError):
-        found.free()
-    await found.close()
-    await store.close()
+    async for found in opened(small_disk):
+        yield found
 
 
 LARGE = value("x" * 30_000, "x")  # so that no page has room for it
