@@ -236,7 +236,8 @@ def _filled(request: HttpRequest, opened: Mapping[str, str]) -> HttpRequest:
 
 def _retold(error: TransportError, vault: Vault) -> TransportError:
     """The same failure without a secret in it, nor what it was raised from."""
-    found = copy.copy(error)
+    found = type(error).__new__(type(error))
+    found.__dict__.update(error.__dict__)
     found.args = (vault.hide(str(error)),)
     if isinstance(found, BadAnswerError):
         found.headers = {name: vault.hide(value) for name, value in found.headers.items()}

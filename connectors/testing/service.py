@@ -1,0 +1,208 @@
+"""A real HTTP service on loopback for tests of connectors: it does as told, or fails as told.
+
+What it does is one function from a request to an answer. A fault stands between them: whether the
+service still acts, and how its answer then goes wrong. Every request that came is kept.
+"""
+
+import gzip
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pydantic import JsonValue
+
+_CHUNK = bytes(64 * 1024)
+_ENOUGH_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request; header names are in lower case, `body` is its JSON or None."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: JsonValue
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The parts of the path, decoded."""
+        return tuple(unquote(each) for each in self.path.strip("/").split("/"))
+
+
+@dataclass(frozen=True)
+class Said:
+    """One answer; bytes go as they are, anything else as JSON."""
+
+    status: int = 200
+    body: JsonValue | bytes = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """How a request goes wrong.
+
+    `acts` is whether the service does what it was asked all the same. Then it answers with `said`
+    instead, or what it would have said `short` (half of it), or `endless`ly, or hangs up (`cut`),
+    or says nothing until the fault is over (`hang`); `echo` tells everything back that it was sent.
+    """
+
+    acts: bool = False
+    said: Said | None = None
+    ending: Literal["answer", "short", "endless", "cut", "hang", "echo"] = "answer"
+
+
+class Service:
+    """Serves `handle` from a thread of its own between `start` and `stop`."""
+
+    def __init__(self, handle: Callable[[Asked], Said]) -> None:
+        self.handle = handle
+        self.asked: list[Asked] = []
+        self.sent_bytes = 0
+        self.fault: Fault | None = None
+        self._is_over = threading.Event()
+        self._port = 0
+        self._server: ThreadingHTTPServer | None = None
+        self._thread = threading.Thread()
+
+    @property
+    def host(self) -> str:
+        """Its `host:port`, as `allow_hosts` has it."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://{self.host}"
+
+    def start(self, port: int = 0) -> None:
+        """Listen, on any free port or on this one."""
+        self._server = _Server(("127.0.0.1", port or self._port), _handler_of(self))
+        self._port = self._server.server_address[1]
+        serve = self._server.serve_forever
+        self._thread = threading.Thread(target=serve, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Hang up; what hangs is let go."""
+        self._is_over.set()
+        if self._server is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.server_close()
+            self._server = None
+
+    @contextmanager
+    def spoiled(self, fault: Fault) -> Iterator[None]:
+        """Have each request go wrong like this meanwhile."""
+        self._is_over.clear()
+        self.fault = fault
+        try:
+            yield
+        finally:
+            self.fault = None
+            self._is_over.set()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Accept no connection meanwhile."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    def wait_until_over(self) -> None:
+        """Wait until the fault is over."""
+        self._is_over.wait(60)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection, which carries one request."""
+
+    service: Service
+
+    def answer(self) -> None:
+        """Read the request, act unless a fault forbids it, and answer as the fault lets it."""
+        asked = self._asked()
+        self.service.asked.append(asked)
+        fault = self.service.fault or Fault(acts=True)
+        said = self.service.handle(asked) if fault.acts else Said()
+        said = fault.said or said
+        match fault.ending:
+            case "hang":
+                self.service.wait_until_over()
+            case "cut":
+                pass
+            case "endless":
+                self._stream()
+            case "echo":
+                told = f"{asked.method} {asked.path} {dict(asked.headers)} {asked.body}"
+                body: JsonValue = {"code": told, "message": told, "detail": told, "error": told}
+                self._say(Said(400, body, {"x-request-id": " ".join(asked.headers.values())}))
+            case "short":
+                self._say(said, is_short=True)
+            case _:
+                self._say(said)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the interface's
+        """Say nothing on standard error."""
+
+    def _asked(self) -> Asked:
+        parts = urlsplit(self.path)
+        content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        try:
+            body: JsonValue = json.loads(content or b"null")
+        except ValueError:
+            body = content.decode("latin-1")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+
+    def _say(self, said: Said, *, is_short: bool = False) -> None:
+        raw = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
+        self.send_response(said.status)
+        for name, value in {"content-type": "application/json", **said.headers}.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(raw)))
+        self.end_headers()
+        self._write(raw[: len(raw) // 2] if is_short else raw)
+
+    def _stream(self) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        before = self.service.sent_bytes
+        while self.service.sent_bytes - before < _ENOUGH_BYTES and self._write(_CHUNK):
+            pass
+
+    def _write(self, content: bytes) -> bool:
+        try:
+            self.wfile.write(content)
+        except OSError:
+            return False
+        self.service.sent_bytes += len(content)
+        return True
+
+
+@cache
+def bomb() -> Said:
+    """An answer of a few kilobytes that unpacks to very much."""
+    return Said(200, gzip.compress(bytes(_ENOUGH_BYTES), 9), {"content-encoding": "gzip"})
+
+
+def _handler_of(service: Service) -> type[BaseHTTPRequestHandler]:
+    answers = {f"do_{each}": _Handler.answer for each in ("GET", "POST", "PUT", "PATCH", "DELETE")}
+    return type("Handler", (_Handler,), {"service": service, **answers})

@@ -1,0 +1,224 @@
+"""Tries a connector out: one call, what came of it, and what it did to the service."""
+
+import asyncio
+import base64
+import logging
+import secrets
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from connectors.connector import Applied, Connector, Outcome
+from connectors.errors import ConnectorError
+from connectors.plugin import Plugin
+from connectors.spec import ActionSpec, JsonObject
+from connectors.testing.fake import call_context
+from connectors.testing.service import Fault, Service
+
+NamedCall = tuple[str, JsonObject]
+"""An action's name and its arguments."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """What the suite needs to try a connector out against its real service or a stand-in.
+
+    Every call is one that succeeds, but `refused`, to which the service says no, and `silent`,
+    to which no answer comes while `silence` is entered. `undone` is a write whose undo takes it
+    back. `effects` counts what the service has really done, `state` is what stands there now;
+    `secrets` must appear nowhere. With `service` the suite brings about every failure itself.
+    """
+
+    connection: str = "own"
+    read: NamedCall | None = None
+    keyed: NamedCall | None = None
+    found: NamedCall | None = None  # a write whose look-up finds it
+    undone: NamedCall | None = None
+    refused: NamedCall | None = None
+    silent: NamedCall | None = None
+    silence: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
+    effects: Callable[[], Awaitable[int]] | None = None
+    state: Callable[[], Awaitable[JsonValue]] | None = None
+    secrets: tuple[str, ...] = ()
+    service: Service | None = None
+
+    @property
+    def write(self) -> NamedCall | None:
+        """Any write."""
+        return self.keyed or self.found or self.undone
+
+    @property
+    def good(self) -> tuple[NamedCall, ...]:
+        """Every call that succeeds, once."""
+        said = (self.read, self.keyed, self.found, self.undone)
+        return tuple({each[0]: each for each in said if each is not None}.values())
+
+    @property
+    def either(self) -> tuple[NamedCall, ...]:
+        """A read and a write, as far as there are any."""
+        return tuple(each for each in (self.read, self.write) if each is not None)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """How one call ended, what it did to the service, and how long it took."""
+
+    action: ActionSpec
+    ended: Outcome | ConnectorError
+    effects: int
+    requests: int
+    seconds: float
+
+    @property
+    def output(self) -> JsonValue:
+        """What it gave, or null."""
+        return self.ended.output if isinstance(self.ended, Applied) else None
+
+    @property
+    def was(self) -> str:
+        """How it ended, in a few words."""
+        if isinstance(self.ended, ConnectorError):
+            told = f"{type(self.ended).__name__} ({self.ended.kind})"
+        else:
+            told = type(self.ended).__name__
+        return f"{self.action.name} ended in {told}"
+
+    def words(self) -> str:
+        """Everything that it tells."""
+        if isinstance(self.ended, ConnectorError):
+            said = "".join(traceback.format_exception(self.ended))
+            return f"{said} {vars(self.ended)!r}"
+        return repr(self.ended)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One connector and its example; each call has a fresh connector and a loop of its own."""
+
+    connector: Callable[[], Connector]
+    close: Callable[[], Awaitable[None]]
+    example: Example
+    plugin: Plugin | None = None
+
+    def actions(self) -> Sequence[ActionSpec]:
+        """What is on offer."""
+        return self.actions_twice()[0]
+
+    def actions_twice(self) -> tuple[Sequence[ActionSpec], Sequence[ActionSpec]]:
+        """What one connector says is on offer, asked twice."""
+
+        async def asked() -> tuple[Sequence[ActionSpec], Sequence[ActionSpec]]:
+            connector = self.connector()
+            try:
+                return tuple(await connector.actions()), tuple(await connector.actions())
+            finally:
+                await self.close()
+
+        return asyncio.run(asked())
+
+    def call(
+        self,
+        call: NamedCall,
+        *,
+        key: str = "",
+        attempt: int = 1,
+        seconds: float = 10.0,
+        fault: Fault | None = None,
+        is_away: bool = False,
+        is_silent: bool = False,
+    ) -> Tried:
+        """Make one call, while the service fails like this."""
+        service = self.example.service
+        spoiled: AbstractContextManager[None] = nullcontext()
+        if service is not None and fault is not None:
+            spoiled = service.spoiled(fault)
+        if service is not None and is_away:
+            spoiled = service.away()
+        with spoiled:
+            return asyncio.run(self._called(call, key, attempt, seconds, is_silent=is_silent))
+
+    def state(self) -> JsonValue:
+        """What stands at the service now."""
+
+        async def asked() -> JsonValue:
+            return await self.example.state() if self.example.state is not None else None
+
+        return asyncio.run(asked())
+
+    async def _called(
+        self, call: NamedCall, key: str, attempt: int, seconds: float, *, is_silent: bool
+    ) -> Tried:
+        connector, service = self.connector(), self.example.service
+        name, arguments = call
+        try:
+            actions = {action.name: action for action in await connector.actions()}
+            before, asked = await self._effects(), len(service.asked) if service else 0
+            async with self.example.silence() if is_silent else nullcontext():
+                context = call_context(key=key or new_key(), attempt=attempt, seconds=seconds)
+                began = time.monotonic()
+                ended: Outcome | ConnectorError
+                try:
+                    ended = await connector.call(actions[name], arguments, context)
+                except ConnectorError as error:
+                    ended = error
+                took = time.monotonic() - began
+            requests = (len(service.asked) if service else 0) - asked
+            return Tried(actions[name], ended, await self._effects() - before, requests, took)
+        finally:
+            await self.close()
+
+    async def _effects(self) -> int:
+        return await self.example.effects() if self.example.effects is not None else 0
+
+
+class Overheard(logging.Handler):
+    """Keeps what is logged while it is entered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one line."""
+        self.said.append(self.format(record))
+
+    def __enter__(self) -> "Overheard":
+        logging.getLogger().addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger().removeHandler(self)
+
+
+def new_key() -> str:
+    """A key as the executor makes them, that no service has seen."""
+    return base64.b32encode(secrets.token_bytes(20)).decode()
+
+
+def first_at(output: JsonValue, at: str) -> JsonValue:
+    """What a look-up found, as the executor reads it."""
+    here = value_at(output, at.split("/") if at else ())
+    if isinstance(here, list):
+        return here[0] if here else None
+    return here
+
+
+def value_at(value: JsonValue, tokens: Sequence[str]) -> JsonValue:
+    """What stands at a place, or null."""
+    here = value
+    for token in tokens:
+        if isinstance(here, list):
+            here = here[int(token)] if token.isdecimal() and int(token) < len(here) else None
+        else:
+            here = here.get(token) if isinstance(here, dict) else None
+    return here
+
+
+def members_of(schema: JsonObject) -> Iterator[tuple[str, JsonValue]]:
+    """The arguments that a schema names."""
+    found = schema.get("properties")
+    yield from found.items() if isinstance(found, dict) else ()
