@@ -5,13 +5,15 @@
     python -m benchmarks.mutation --sample 20 --seed 3                # so many of each module
     python -m benchmarks.mutation --policies                          # the Cedar texts alone
 
-A fault counts as found if a case of the suite says something else, a test of `tests/check`,
-`tests/plan`, `tests/fn` or `tests/suite` fails, or nothing comes to an end. `equivalent.txt`
-lists faults that change nothing, each with its reason; they are run as well, and counted apart.
+A fault counts as found if a case of the suite says something else, if a test of `tests/check`,
+`tests/plan`, `tests/fn`, `tests/suite` or of a run's decisions (`tests/run/test_decide_*.py`)
+fails, or if nothing comes to an end. `equivalent.txt` lists faults that change nothing, each with
+its reason; they are run as well, and counted apart.
 Exits with 1 below 95 %.
 """
 
 import argparse
+import ast
 import importlib
 import random
 import sys
@@ -19,15 +21,19 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.mutation import runner
-from benchmarks.mutation.changes import changes
+from benchmarks.mutation import runner, warm
+from benchmarks.mutation.changes import Change, changes
+from benchmarks.mutation.coverage import Coverage
 from benchmarks.mutation.equivalent import equivalent
 from benchmarks.mutation.measure import measured
 from benchmarks.mutation.runner import ROOT
 from benchmarks.mutation.score import HEAD, Score, total
 
 GOAL = 0.95
-FOLDERS = ["tests/check", "tests/plan", "tests/fn", "tests/suite"]
+DECISIONS = sorted(
+    str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "run").glob("test_decide_*.py")
+)
+FOLDERS = ["tests/check", "tests/plan", "tests/fn", "tests/suite", *DECISIONS]
 # Imported before the fork: everything large that no changed module is part of.
 READY = [
     "cedarpy", "hypothesis", "jsonschema_rs", "pydantic", "pytest", "re2", "rfc8785",
@@ -75,12 +81,28 @@ def of_modules(paths: list[Path], options: argparse.Namespace) -> Iterator[Score
             found = random.Random(options.seed).sample(found, options.sample)
         score = Score(str(path.relative_to(ROOT)))
         start = time.monotonic()
-        for result in runner.run(found, tree, coverage, options.jobs):
+        for result in _results(found, tree, path, coverage, options.jobs):
             change = result.change
             shown = f"{change.line}: {change.text}\n    {change.what}"
-            score.count_one(shown, result.is_killed, change.key in equivalent(), result.by)
+            score.count_one(shown, result.is_killed, change.key in equivalent(), result.by or "")
         score.seconds = time.monotonic() - start
         yield score
+
+
+def _results(
+    found: list[Change], tree: ast.Module, path: Path, coverage: Coverage, jobs: int
+) -> Iterator[runner.Result]:
+    """Warm first; then, in a new import, what cannot be judged there."""
+    inner = [change for change in found if change.is_in_function]
+    cold = [change for change in found if not change.is_in_function]
+    told = runner.in_child(lambda: warm.run(inner, tree, path, coverage, jobs)) if inner else []
+    for place, by in told:
+        change = inner[place]
+        if by is None or (not by and coverage.is_imported(change)):
+            cold.append(change)
+        else:
+            yield runner.Result(change, by)
+    yield from runner.run(cold, tree, coverage, jobs)
 
 
 def _told(score: Score, options: argparse.Namespace) -> Score:

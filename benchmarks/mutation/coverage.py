@@ -2,6 +2,8 @@
 
 A change is held only against what ran its line without it; what fails without any change is no
 judge of one. A line that runs at import is held against everything that runs the module at all.
+What functions run while modules are imported is noted apart (`imported`): it is over before any
+test begins.
 """
 
 from collections import defaultdict
@@ -28,6 +30,7 @@ class Coverage:
     tests: list[Test] = field(default_factory=list)
     lines: dict[Line, set[int]] = field(default_factory=lambda: defaultdict(set))
     modules: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    imported: set[Line] = field(default_factory=set)
     failing: list[str] = field(default_factory=list)
 
     def add(self, test: Test, lines: set[Line]) -> None:
@@ -37,6 +40,11 @@ class Coverage:
         for line in lines:
             self.lines[line].add(place)
             self.modules[line[0]].add(place)
+
+    def is_imported(self, change: Change) -> bool:
+        """Whether an import already runs what is changed."""
+        at = {(change.module, line) for line in change.lines}
+        return not change.is_in_function or not at.isdisjoint(self.imported)
 
     def tests_of(self, change: Change) -> list[Test]:
         """Everything that runs the changed line, the quickest first."""

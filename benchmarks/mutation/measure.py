@@ -64,7 +64,9 @@ def measured(
 
 
 def _suite(coverage: Coverage, tracer: Tracer) -> None:
-    suite = suite_module()
+    with tracer.on():
+        suite = suite_module()
+    coverage.imported |= tracer.lines
     import suite_cases
 
     for case in suite.CASES:
@@ -96,6 +98,7 @@ class _Watch:
         with self._tracer.on():
             found = yield
         self._of_file.setdefault(collector.nodeid, set()).update(self._tracer.lines)
+        self._coverage.imported |= self._tracer.lines
         return found
 
     @pytest.hookimpl(wrapper=True)

@@ -1,8 +1,10 @@
 """Runs each change in a process of its own: the suite first, then the tests that see its line.
 
-The parent has imported everything that the changed module is not part of, and forks. The child
-compiles the changed tree in place of the module's source, imports the rest, and runs what ran
-the changed line before (`coverage.py`) until something fails. Nothing is written anywhere.
+A change inside of a function is tried where everything is imported and collected already
+(`warm.py`). For any other one, and for what an import runs, the parent has imported everything
+that the changed module is not part of, and forks; the child compiles the changed tree in place of
+the module's source, imports the rest, and runs what ran the changed line before (`coverage.py`)
+until something fails. Nothing is written anywhere.
 """
 
 import ast
@@ -13,9 +15,9 @@ import importlib.util
 import os
 import pickle
 import resource
+import select
 import signal
 import sys
-import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -34,9 +36,9 @@ ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "tests" / "suite"
 FEW = 25
 MOST_BYTES = 3 * 2**30  # of memory: what grows without end is found
-_SURVIVED, _KILLED, _BROKEN = 0, 1, 9
-_SLACK_S = 8.0
-_LONGEST_S = 20  # of the suite, or of one test
+SURVIVED, KILLED, UNDECIDED, _BROKEN = 0, 1, 2, 9
+_SLACK_S = 3.0  # of the processor, like every limit: a busy machine finds nothing
+_LONGEST_S = 60  # of one test, by the clock: what waits for something that never comes
 _Value = TypeVar("_Value")
 
 
@@ -45,9 +47,14 @@ class Result:
     """What became of one change."""
 
     change: Change
-    is_killed: bool
-    by: str  # the suite, a test, the time limit
-    seconds: float
+    by: str | None  # a case, a test, the time limit; empty if it survives, None if undecided
+
+    @property
+    def is_killed(self) -> bool:
+        return bool(self.by)
+
+
+Attempt = Callable[[Change, list[Test]], tuple[int, str]]
 
 
 def run(
@@ -57,10 +64,17 @@ def run(
     jobs: int = 1,
     root: Path = ROOT,
 ) -> Iterator[Result]:
+    """What becomes of each change, in a process that has imported nothing that is changed."""
+    return tried(changes, lambda change, tests: _try(change, tree, tests, root), coverage, jobs)
+
+
+def tried(
+    changes: list[Change], attempt: Attempt, coverage: Coverage, jobs: int
+) -> Iterator[Result]:
     """The results in the order in which they come; what found the most faults is asked first."""
     finds: Counter[str] = Counter()
     waiting = list(reversed(changes))
-    running: dict[int, tuple[Change, float, float, int]] = {}
+    running: dict[int, tuple[Change, int]] = {}  # by the pipe that its end closes
     while waiting or running:
         while waiting and len(running) < jobs:
             change = waiting.pop()
@@ -68,25 +82,21 @@ def run(
                 coverage.tests_of(change), key=lambda it: (not it.is_case, -finds[it.name])
             )
             limit = _SLACK_S + 3 * sum(test.seconds for test in tests)
-            pid, pipe = _fork(lambda: _try(change, tree, tests, root))  # noqa: B023 - called at once
-            running[pid] = (change, time.monotonic(), limit, pipe)
-        for pid, (change, start, limit, pipe) in list(running.items()):
-            seconds = time.monotonic() - start
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if not ended and seconds <= limit:
-                continue
-            if not ended:
-                os.killpg(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-            del running[pid]
-            with os.fdopen(pipe, "rb") as told:
-                by = told.read().decode() if ended else ""
-            code = os.waitstatus_to_exitcode(status) if ended else _KILLED
-            if code == _BROKEN:
-                raise RuntimeError(f"{change.key}: {by}")
-            finds[by] += 1
-            yield Result(change, code != _SURVIVED, by or "the time limit", seconds)
-        time.sleep(0.005)
+            pid, pipe = _fork(lambda: attempt(change, tests), limit)  # noqa: B023 - called at once
+            running[pipe] = (change, pid)
+        pipe = select.select([*running], [], [])[0][0]
+        change, pid = running.pop(pipe)
+        with os.fdopen(pipe, "rb") as told:
+            by = told.read().decode()
+        _, status = os.waitpid(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code == _BROKEN:
+            raise RuntimeError(f"{change.key}: {by}")
+        finds[by] += 1
+        if code == UNDECIDED:
+            yield Result(change, None)
+        else:
+            yield Result(change, by or ("" if code == SURVIVED else "the time limit"))
 
 
 def in_child(work: Callable[[], _Value]) -> _Value:
@@ -112,7 +122,7 @@ def in_child(work: Callable[[], _Value]) -> _Value:
     return result
 
 
-def _fork(work: Callable[[], tuple[int, str]]) -> tuple[int, int]:
+def _fork(work: Callable[[], tuple[int, str]], limit: float) -> tuple[int, int]:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
@@ -124,9 +134,10 @@ def _fork(work: Callable[[], tuple[int, str]]) -> tuple[int, int]:
     try:
         silence()
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+        signal.setitimer(signal.ITIMER_PROF, limit)  # ends what comes to no end
         code, by = work()
     except BaseException as error:  # noqa: BLE001 - whatever a fault does, it is told
-        code, by = _KILLED, f"{type(error).__name__} at import"
+        code, by = KILLED, f"{type(error).__name__} at import"
     finally:
         os.write(writing, by.encode()[:4000])
         os._exit(code)
@@ -144,12 +155,10 @@ def _try(change: Change, tree: ast.Module, tests: list[Test], root: Path) -> tup
     install(change.module, tree)
     importlib.import_module(change.module)
     cases = [test.name for test in tests if test.is_case]
-    signal.alarm(_LONGEST_S)  # ends the process: whatever comes to no end is found
     if cases and (by := by_suite(cases)):
-        return _KILLED, by
-    signal.alarm(0)
+        return KILLED, by
     names = [test.name for test in tests if not test.is_case]
-    code, by = by_tests(names, root) if names else (_SURVIVED, "")
+    code, by = by_tests(names, root) if names else (SURVIVED, "")
     if code == _BROKEN:  # a test is called otherwise now: all of the files, then
         return by_tests(list(dict.fromkeys(name.partition("::")[0] for name in names)), root)
     return code, by
@@ -200,22 +209,36 @@ def suite_module() -> Any:
     return importlib.import_module("test_suite")
 
 
-def by_tests(names: list[str], root: Path, plugin: object = None) -> tuple[int, str]:
-    """Whether one of these tests, as named below a folder, fails, and which."""
-    watch = _FirstFailure()
+def by_tests(
+    names: list[str], root: Path, plugin: object = None, work: "Work | None" = None
+) -> tuple[int, str]:
+    """Whether one of these tests, as named below a folder, fails, and which.
+
+    If some work is given, they are only collected for it.
+    """
+    watch = FirstFailure(work)
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--timeout={_LONGEST_S}"]
-    options += ["--hypothesis-seed=0", "--assert=plain"]
+    options += ["--hypothesis-seed=0", "--assert=plain", "--capture=sys"]
     with contextlib.chdir(root):
         code = pytest.main([*options, *names], plugins=[watch, *([plugin] if plugin else [])])
     if code not in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
-        return (_KILLED if code else _SURVIVED), watch.name
+        return (KILLED if code else SURVIVED), watch.name
     return _BROKEN, f"pytest ended with {code}: {watch.name}"
 
 
-class _FirstFailure:
+class FirstFailure:
     """Names the first test that fails; hypothesis tries few examples and keeps none."""
 
-    name = ""
+    def __init__(self, work: "Work | None" = None) -> None:
+        self.name = ""
+        self._work = work
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        if self._work is None:
+            return None
+        self._work(session.items, self)
+        return True
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self) -> None:
@@ -231,3 +254,6 @@ class _FirstFailure:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed and not self.name:
             self.name = report.nodeid
+
+
+Work = Callable[[list[pytest.Item], FirstFailure], None]

@@ -1,0 +1,109 @@
+"""Tries changes inside of functions where everything is imported and every test collected.
+
+Each change is tried in a fork, in which the functions of the changed module get their changed
+code; nothing is imported again. What cannot be tried in this way is told to be undecided.
+"""
+
+import ast
+import gc
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FunctionType
+
+import pytest
+
+from benchmarks.mutation import runner
+from benchmarks.mutation.changes import Change
+from benchmarks.mutation.coverage import Coverage, Test
+from benchmarks.mutation.runner import KILLED, SURVIVED, UNDECIDED
+
+_Key = tuple[str, int]
+
+
+def run(
+    changes: list[Change],
+    tree: ast.Module,
+    path: Path,
+    coverage: Coverage,
+    jobs: int = 1,
+    root: Path = runner.ROOT,
+) -> list[tuple[int, str | None]]:
+    """By what each is found, by its place; to be called in a process of its own."""
+    places = {change.key: place for place, change in enumerate(changes)}
+    found: list[tuple[int, str | None]] = []
+
+    def work(collected: list[pytest.Item], watch: runner.FirstFailure) -> None:
+        items = {item.nodeid: item for item in collected}
+        functions = [
+            each
+            for each in gc.get_objects()
+            if isinstance(each, FunctionType) and each.__code__.co_filename == str(path)
+        ]
+        gc.collect()
+        gc.freeze()
+
+        def attempt(change: Change, tests: list[Test]) -> tuple[int, str]:
+            change.apply()
+            if not _exchange(functions, compile(tree, str(path), "exec")):
+                return UNDECIDED, ""
+            cases = [test.name for test in tests if test.is_case]
+            if cases and (by := runner.by_suite(cases)):
+                return KILLED, by
+            names = [test.name for test in tests if not test.is_case]
+            if any(name not in items for name in names):
+                return UNDECIDED, ""
+            by = _first_to_fail([items[name] for name in names], watch)
+            return (KILLED if by else SURVIVED), by
+
+        for result in runner.tried(changes, attempt, coverage, jobs):
+            found.append((places[result.change.key], result.by))
+
+    needed = [test for change in changes for test in coverage.tests_of(change)]
+    files = dict.fromkeys(test.name.partition("::")[0] for test in needed if not test.is_case)
+    if any(test.is_case for test in needed):
+        runner.suite_module()
+    if not files:
+        work([], runner.FirstFailure())
+        return found
+    code, why = runner.by_tests([*files], root, work=work)
+    if code != SURVIVED:
+        raise RuntimeError(why)
+    return found
+
+
+def _first_to_fail(items: list[pytest.Item], watch: runner.FirstFailure) -> str:
+    for item, after in zip(items, [*items[1:], None], strict=True):
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        if watch.name:
+            return watch.name
+    return ""
+
+
+def _exchange(functions: list[FunctionType], module: CodeType) -> bool:
+    """Give functions the code that the module has for them now; whether anything is changed."""
+    found = list(_codes(module))
+    times = Counter(_key(code) for code in found)
+    news = {_key(code): code for code in found}
+    is_changed = False
+    for function in functions:
+        code = function.__code__
+        new = news.get(_key(code))
+        if new is None or new == code:
+            continue
+        if times[_key(code)] > 1 or new.co_freevars != code.co_freevars:
+            return False
+        function.__code__ = new
+        is_changed = True
+    return is_changed
+
+
+def _key(code: CodeType) -> _Key:
+    return code.co_qualname, code.co_firstlineno
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield each
+            yield from _codes(each)
