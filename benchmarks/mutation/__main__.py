@@ -3,7 +3,7 @@
     python -m benchmarks.mutation                                     # everything
     python -m benchmarks.mutation --only executor/check/labels.py --survivors
     python -m benchmarks.mutation --sample 20 --seed 3                # so many of each module
-    python -m benchmarks.mutation --policies                          # the Cedar texts alone
+    python -m benchmarks.mutation --policies --data DIR               # the Cedar texts alone
 
 A fault counts as found if a case of the suite says something else, if a test of `tests/check`,
 `tests/plan`, `tests/fn`, `tests/suite` or of a run's decisions (`tests/run/test_decide_*.py`)
@@ -13,12 +13,12 @@ Exits with 1 below 95 %.
 """
 
 import argparse
-import ast
 import importlib
 import random
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.mutation import runner, warm
@@ -28,6 +28,7 @@ from benchmarks.mutation.equivalent import equivalent
 from benchmarks.mutation.measure import measured
 from benchmarks.mutation.runner import ROOT
 from benchmarks.mutation.score import HEAD, Score, total
+from benchmarks.mutation.warm import Part
 
 GOAL = 0.95
 DECISIONS = sorted(
@@ -47,6 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation")
     parser.add_argument("--only", action="append", help="a module or a folder of modules")
     parser.add_argument("--policies", action="store_true", help="the Cedar texts alone")
+    parser.add_argument("--data", type=Path, help="the folder with tau2, for its policies")
     parser.add_argument("--sample", type=int, help="so many changes of each module, not all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--survivors", action="store_true", help="show every fault not found")
@@ -59,7 +61,7 @@ def main() -> None:
         parts.append([_told(score, options) for score in found])
     if not options.only:
         policies = importlib.import_module("benchmarks.mutation.policies")
-        parts.append([_told(score, options) for score in policies.scores()])
+        parts.append([_told(score, options) for score in policies.scores(options.data)])
     for part in parts:
         if len(part) > 1:
             print(total(part).row())
@@ -75,34 +77,52 @@ def of_modules(paths: list[Path], options: argparse.Namespace) -> Iterator[Score
     coverage = runner.in_child(lambda: measured(files, FOLDERS))
     print(f"... {len(coverage.tests)} cases and tests in {time.monotonic() - start:.0f} s; "
           f"fail without a change: {coverage.failing or 'none'}", file=sys.stderr)  # fmt: skip
-    for path, module in files.items():
-        tree, found = changes(module, path.read_text(encoding="utf-8"))
-        if options.sample is not None and options.sample < len(found):
-            found = random.Random(options.seed).sample(found, options.sample)
-        score = Score(str(path.relative_to(ROOT)))
-        start = time.monotonic()
-        for result in _results(found, tree, path, coverage, options.jobs):
+    whole = {path: changes(module, path.read_text("utf-8")) for path, module in files.items()}
+    parts = [Part(path, *each) for path, each in whole.items()]
+    if options.sample is not None:
+        parts = [replace(part, changes=_sample(part.changes, options)) for part in parts]
+    start = time.monotonic()
+    for part, results in _results(parts, coverage, options.jobs):
+        score = Score(str(part.path.relative_to(ROOT)))
+        for result in results:
             change = result.change
             shown = f"{change.line}: {change.text}\n    {change.what}"
-            score.count_one(shown, result.is_killed, change.key in equivalent(), result.by or "")
+            listed = change.key in equivalent()
+            score.count_one(shown, result.is_killed, listed, result.by or "")
         score.seconds = time.monotonic() - start
+        start = time.monotonic()
         yield score
 
 
+def _sample(found: list[Change], options: argparse.Namespace) -> list[Change]:
+    return random.Random(options.seed).sample(found, min(options.sample, len(found)))
+
+
 def _results(
-    found: list[Change], tree: ast.Module, path: Path, coverage: Coverage, jobs: int
-) -> Iterator[runner.Result]:
+    parts: list[Part], coverage: Coverage, jobs: int
+) -> Iterator[tuple[Part, list[runner.Result]]]:
     """Warm first; then, in a new import, what cannot be judged there."""
-    inner = [change for change in found if change.is_in_function]
-    cold = [change for change in found if not change.is_in_function]
-    told = runner.in_child(lambda: warm.run(inner, tree, path, coverage, jobs)) if inner else []
-    for place, by in told:
-        change = inner[place]
-        if by is None or (not by and coverage.is_imported(change)):
-            cold.append(change)
+    inner = [
+        replace(part, changes=[change for change in part.changes if change.is_in_function])
+        for part in parts
+    ]
+    results: list[runner.Result] = []
+    cold: list[Change] = []
+    for number, place, by in runner.told_by_child(
+        lambda tell: warm.run(inner, coverage, tell, jobs)
+    ):
+        if place is not None:
+            change = inner[number].changes[place]
+            if by is None or (not by and coverage.is_imported(change)):
+                cold.append(change)
+            else:
+                results.append(runner.Result(change, by))
         else:
-            yield runner.Result(change, by)
-    yield from runner.run(cold, tree, coverage, jobs)
+            part = parts[number]
+            cold += [change for change in part.changes if not change.is_in_function]
+            results += runner.run(cold, part.tree, coverage, jobs)
+            yield part, results
+            results, cold = [], []
 
 
 def _told(score: Score, options: argparse.Namespace) -> Score:

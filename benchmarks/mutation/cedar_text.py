@@ -40,10 +40,11 @@ _KEPT = frozenset({"id", "message"})  # annotations that are for people
 
 @dataclass(frozen=True)
 class CedarChange:
-    """One fault: the text with it, and what it is."""
+    """One fault: the text with it, what it is, and the policy with it alone."""
 
     text: str
     what: str
+    policy: str = ""  # none where it is dropped
 
 
 def cedar_changes(text: str) -> Iterator[CedarChange]:
@@ -58,7 +59,8 @@ def cedar_changes(text: str) -> Iterator[CedarChange]:
             for new in news:
                 changed = "".join([*tokens[:first], new, *tokens[last:]])
                 what = f"{_shown(tokens[first:last])} => {new or 'nothing'} in {shown}"
-                yield CedarChange(changed, what)
+                alone = "".join([*tokens[start:first], new, *tokens[last:end]])
+                yield CedarChange(changed, what, alone)
 
 
 def _policies(tokens: list[str]) -> Iterator[tuple[int, int]]:

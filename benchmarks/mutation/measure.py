@@ -73,14 +73,14 @@ def _suite(coverage: Coverage, tracer: Tracer) -> None:
         # What was read for another case would not be read again, and not be seen.
         suite_cases._policy.cache_clear()
         suite_cases.catalog.cache_clear()
-        start = time.perf_counter()
+        start = time.process_time()
         with tracer.on():
             try:
                 suite.test_admission_says_what_the_case_says(case)
             except Exception:  # noqa: BLE001 - a case that fails is no judge
                 coverage.failing.append(case.name)
                 continue
-        test = Test(case.name, is_case=True, seconds=time.perf_counter() - start)
+        test = Test(case.name, is_case=True, seconds=time.process_time() - start)
         coverage.add(test, tracer.lines)
 
 
@@ -104,7 +104,7 @@ class _Watch:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Any:
         self._failed = False
-        start = time.perf_counter()
+        start = time.process_time()
         with self._tracer.on():
             found = yield
         lines = self._tracer.lines | self._of_file.get(item.nodeid.partition("::")[0], set())
@@ -112,7 +112,7 @@ class _Watch:
         if self._failed:
             self._coverage.failing.append(item.nodeid)
         elif lines and not is_case:
-            seconds = time.perf_counter() - start
+            seconds = time.process_time() - start
             self._coverage.add(Test(item.nodeid, is_case=False, seconds=seconds), lines)
         return found
 

@@ -1,20 +1,22 @@
-"""Faults in the Cedar texts of the suite and of the shop, held against their cases.
+"""Faults in the Cedar texts of the suite, the shop and tau2, held against their cases.
 
 The shop's operations are those of the suite's catalogue, which has the same ones, and the one
-that only its document declares.
+that only its document declares; those of tau2 come with its data, and are left out without it.
 
 Found: a case that the text belongs to says something else. A fault that Cedar or `lamgate` cannot
-read is no fault of a policy, for no gateway starts with it, and is not counted.
+read, or that does not fit the catalogue where the whole of it is known (shop, tau2), is no fault
+of a policy, for no gateway starts with it; it is not counted.
 """
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.admission.sets import tau2
 from benchmarks.mutation import runner
-from benchmarks.mutation.cedar_text import cedar_changes
+from benchmarks.mutation.cedar_text import CedarChange, cedar_changes
 from benchmarks.mutation.equivalent import equivalent
 from benchmarks.mutation.score import Score
 from connectors.catalog import Catalog
@@ -22,8 +24,11 @@ from connectors.spec import ActionSpec
 from executor.check.bulk import read_catalog
 from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_cases import read_cases, run_case
+from executor.check.cedar_validation import require_valid
 
 SHOP = runner.ROOT / "examples" / "shop" / "policies"
+WRITTEN = runner.ROOT / "benchmarks" / "admission" / "policies"
+DOMAINS = ("retail", "airline")
 WRITE_OFF = {
     "name": "orders.create_write_off",
     "effect": "blind",
@@ -42,9 +47,13 @@ WRITE_OFF = {
 CATALOG = runner.ROOT / "tests" / "suite" / "catalogs" / "shop.json"
 
 
-def scores() -> list[Score]:
-    """A row for the suite and one for the shop."""
-    return [_suite(), _shop(SHOP / "shop.cedar", SHOP / "shop.cases.json")]
+def scores(data: Path | None = None) -> Iterator[Score]:
+    """A row for the suite, one for the shop, and, with the data, two for tau2."""
+    yield _suite()
+    known = read_catalog(CATALOG.read_text(encoding="utf-8"))
+    yield _file(SHOP / "shop.cedar", Catalog([*known, ActionSpec.model_validate(WRITE_OFF)]))
+    for domain in DOMAINS if data else ():
+        yield _file(WRITTEN / f"tau2_{domain}.cedar", tau2.shop_of(domain, data).catalog)
 
 
 def _suite() -> Score:
@@ -57,7 +66,10 @@ def _suite() -> Score:
     def differs(text: str, changed: str) -> bool:
         return any(_differs(suite, case, changed) for case in by_text[text])
 
-    return _scored("tests/suite, policies", by_text, differs)
+    def read(change: CedarChange) -> None:
+        Policy.parse({"changed.cedar": change.text})
+
+    return _scored("tests/suite, policies", by_text, read, differs)
 
 
 def _differs(suite: object, case: object, policy: str) -> bool:
@@ -70,26 +82,34 @@ def _differs(suite: object, case: object, policy: str) -> bool:
     return False
 
 
-def _shop(policy: Path, cases: Path) -> Score:
-    known = read_catalog(CATALOG.read_text(encoding="utf-8"))
-    catalog = Catalog([*known, ActionSpec.model_validate(WRITE_OFF)])
+def _file(policy: Path, catalog: Catalog) -> Score:
+    cases = policy.with_suffix(".cases.json")
     found = read_cases({cases.name: cases.read_text(encoding="utf-8")}, catalog)
+
+    def read(change: CedarChange) -> None:
+        Policy.parse({policy.name: change.text})
+        require_valid(Policy.parse({policy.name: change.policy}), catalog)
 
     def differs(_text: str, changed: str) -> bool:
         now = Policy.parse({policy.name: changed})
         return any(run_case(case, now).wrong for case in found)
 
     text = policy.read_text(encoding="utf-8")
-    return _scored(str(policy.relative_to(runner.ROOT)), [text], differs)
+    return _scored(str(policy.relative_to(runner.ROOT)), [text], read, differs)
 
 
-def _scored(name: str, texts: Iterator[str], differs: Callable[[str, str], bool]) -> Score:
+def _scored(
+    name: str,
+    texts: Iterable[str],
+    read: Callable[[CedarChange], object],
+    differs: Callable[[str, str], bool],
+) -> Score:
     score = Score(name)
     start = time.monotonic()
     for text in texts:
         for change in cedar_changes(text):
             try:
-                Policy.parse({"changed.cedar": change.text})
+                read(change)
             except PolicyError:
                 continue
             key = (name, " ".join(text.split()), change.what)

@@ -101,25 +101,35 @@ def tried(
 
 def in_child(work: Callable[[], _Value]) -> _Value:
     """What the work gives in a process of its own; it leaves no trace here."""
+    (value,) = told_by_child(lambda tell: tell(work()))
+    return value
+
+
+def told_by_child(work: Callable[[Callable[[_Value], None]], None]) -> Iterator[_Value]:
+    """What work in a process of its own tells, as soon as it is told."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(reading)
         with os.fdopen(writing, "wb") as out:
+
+            def tell(value: _Value) -> None:
+                pickle.dump((value, ""), out)
+                out.flush()
+
             try:
-                pickle.dump((work(), ""), out)
+                work(tell)
             except BaseException:  # noqa: BLE001 - told to the parent, which raises
                 pickle.dump((None, traceback.format_exc()), out)
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as told:
-        found = told.read()
+        while told.peek(1):
+            value, error = pickle.load(told)
+            if error:
+                raise RuntimeError(error)
+            yield value
     os.waitpid(pid, 0)
-    value, error = pickle.loads(found)
-    if error:
-        raise RuntimeError(error)
-    result: _Value = value
-    return result
 
 
 def _fork(work: Callable[[], tuple[int, str]], limit: float) -> tuple[int, int]:

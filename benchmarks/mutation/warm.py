@@ -7,7 +7,8 @@ code; nothing is imported again. What cannot be tried in this way is told to be 
 import ast
 import gc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -18,58 +19,71 @@ from benchmarks.mutation.changes import Change
 from benchmarks.mutation.coverage import Coverage, Test
 from benchmarks.mutation.runner import KILLED, SURVIVED, UNDECIDED
 
+Tell = Callable[[tuple[int, int | None, str | None]], None]
 _Key = tuple[str, int]
 
 
+@dataclass(frozen=True)
+class Part:
+    """The changes of one module."""
+
+    path: Path
+    tree: ast.Module
+    changes: list[Change]
+
+
 def run(
-    changes: list[Change],
-    tree: ast.Module,
-    path: Path,
-    coverage: Coverage,
-    jobs: int = 1,
-    root: Path = runner.ROOT,
-) -> list[tuple[int, str | None]]:
-    """By what each is found, by its place; to be called in a process of its own."""
-    places = {change.key: place for place, change in enumerate(changes)}
-    found: list[tuple[int, str | None]] = []
+    parts: list[Part], coverage: Coverage, tell: Tell, jobs: int = 1, root: Path = runner.ROOT
+) -> None:
+    """Tell by what each change is found, then that a part is done; in a process of its own."""
 
     def work(collected: list[pytest.Item], watch: runner.FirstFailure) -> None:
         items = {item.nodeid: item for item in collected}
-        functions = [
-            each
-            for each in gc.get_objects()
-            if isinstance(each, FunctionType) and each.__code__.co_filename == str(path)
-        ]
+        functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
         gc.collect()
         gc.freeze()
+        for number, part in enumerate(parts):
+            own = [each for each in functions if each.__code__.co_filename == str(part.path)]
+            places = {change.key: place for place, change in enumerate(part.changes)}
+            attempt = _attempt(part, own, items, watch)
+            for result in runner.tried(part.changes, attempt, coverage, jobs):
+                tell((number, places[result.change.key], result.by))
+            tell((number, None, None))
 
-        def attempt(change: Change, tests: list[Test]) -> tuple[int, str]:
-            change.apply()
-            if not _exchange(functions, compile(tree, str(path), "exec")):
-                return UNDECIDED, ""
-            cases = [test.name for test in tests if test.is_case]
-            if cases and (by := runner.by_suite(cases)):
-                return KILLED, by
-            names = [test.name for test in tests if not test.is_case]
-            if any(name not in items for name in names):
-                return UNDECIDED, ""
-            by = _first_to_fail([items[name] for name in names], watch)
-            return (KILLED if by else SURVIVED), by
-
-        for result in runner.tried(changes, attempt, coverage, jobs):
-            found.append((places[result.change.key], result.by))
-
-    needed = [test for change in changes for test in coverage.tests_of(change)]
-    files = dict.fromkeys(test.name.partition("::")[0] for test in needed if not test.is_case)
+    needed = {
+        test for part in parts for change in part.changes for test in coverage.tests_of(change)
+    }
+    files = sorted({test.name.partition("::")[0] for test in needed if not test.is_case})
     if any(test.is_case for test in needed):
         runner.suite_module()
     if not files:
         work([], runner.FirstFailure())
-        return found
-    code, why = runner.by_tests([*files], root, work=work)
+        return
+    code, why = runner.by_tests(files, root, work=work)
     if code != SURVIVED:
         raise RuntimeError(why)
-    return found
+
+
+def _attempt(
+    part: Part,
+    functions: list[FunctionType],
+    items: dict[str, pytest.Item],
+    watch: runner.FirstFailure,
+) -> runner.Attempt:
+    def attempt(change: Change, tests: list[Test]) -> tuple[int, str]:
+        change.apply()
+        if not _exchange(functions, compile(part.tree, str(part.path), "exec")):
+            return UNDECIDED, ""
+        cases = [test.name for test in tests if test.is_case]
+        if cases and (by := runner.by_suite(cases)):
+            return KILLED, by
+        names = [test.name for test in tests if not test.is_case]
+        if any(name not in items for name in names):
+            return UNDECIDED, ""
+        by = _first_to_fail([items[name] for name in names], watch)
+        return (KILLED if by else SURVIVED), by
+
+    return attempt
 
 
 def _first_to_fail(items: list[pytest.Item], watch: runner.FirstFailure) -> str:
