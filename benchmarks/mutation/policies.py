@@ -52,8 +52,10 @@ def scores(data: Path | None = None) -> Iterator[Score]:
     yield _suite()
     known = read_catalog(CATALOG.read_text(encoding="utf-8"))
     yield _file(SHOP / "shop.cedar", Catalog([*known, ActionSpec.model_validate(WRITE_OFF)]))
-    for domain in DOMAINS if data else ():
-        yield _file(WRITTEN / f"tau2_{domain}.cedar", tau2.shop_of(domain, data).catalog)
+    if data is not None:
+        both = Catalog(action for each in DOMAINS for action in tau2.shop_of(each, data).catalog)
+        for domain in DOMAINS:
+            yield _file(WRITTEN / f"tau2_{domain}.cedar", both)
 
 
 def _suite() -> Score:
