@@ -10,12 +10,10 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from connectors.spec import JsonObject
 from executor.check.admit import Accepted
 from executor.rehearse.answers import Recorded
 from executor.rehearse.explore import Bounds
 from executor.rehearse.rehearse import rehearse
-from executor.rehearse.render import render
 from executor.rehearse.report import Rehearsal
 from executor.rehearse.stage import Terms
 from executor.store import recorded
@@ -52,8 +50,3 @@ def roles_of(accepted: Accepted) -> frozenset[str]:
     steps, envelopes = accepted.certificate.steps, accepted.certificate.envelopes
     needs = [need.role for step in steps for need in (step.approval, step.may_need) if need]
     return frozenset((*needs, *(each.role for each in envelopes)))
-
-
-def shown(rehearsal: Rehearsal) -> JsonObject:
-    """A rehearsal as the API shows it."""
-    return {**rehearsal.model_dump(mode="json"), "rendered": render(rehearsal)}

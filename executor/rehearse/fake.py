@@ -145,8 +145,12 @@ class _Maker:
         self, found: Type, node: JsonObject, path: Path, index: int, depth: int
     ) -> JsonValue:
         built: JsonObject = {}
-        for name in self._names(node, path, depth):
+        names = self._names(node, path, depth)
+        read_by_path = [each for each in self._read_below(path) if each not in names]
+        for name in (*names, *read_by_path):
             below = child(found, name)
+            if not isinstance(below, Type) and name in read_by_path:
+                continue
             if not isinstance(below, Type):
                 raise Unfakeable(f"nothing may be at {_shown((*path, name))}")
             built[name] = self.value(below, (*path, name), index, depth + 1)
@@ -236,9 +240,7 @@ class _Maker:
 
     def _with_reads(self, value: JsonValue, path: Path, index: int, depth: int) -> JsonValue:
         """Of a place without a schema: what the plan reads below it, or a text."""
-        at = tuple("*" if array_index(token) is not None else token for token in path)
-        inner = [each[len(at)] for each in self._reads.types if each[: len(at)] == at < each]
-        names = dict.fromkeys((*inner, *self._wished(path)))
+        names = dict.fromkeys((*self._read_below(path), *self._wished(path)))
         if not names:
             return value if value is not None else f"{path[-1] if path else 'text'}-{index + 1}"
         if all(each == "*" or array_index(each) is not None for each in names):
@@ -248,13 +250,19 @@ class _Maker:
                 self.value(Type.of({}), (*path, str(number)), index + number, depth + 1)
                 for number in range(count)
             ]
-        absent = {each for each in names
-                  if self._variation.wishes.get((*path, each)) is Mark.ABSENT}  # fmt: skip
         return {
             name: self.value(Type.of({}), (*path, name), index, depth + 1)
             for name in names
-            if name != "*" and name not in absent
+            if name != "*" and self._variation.wishes.get((*path, name)) is not Mark.ABSENT
         }
+
+    def _read_below(self, path: Path) -> list[str]:
+        """The tokens below a path that the plan reads, as far as they are known by path."""
+        at = tuple("*" if array_index(token) is not None else token for token in path)
+        inner = dict.fromkeys(each[len(at)] for each in self._reads.types
+                              if len(each) > len(at) and each[: len(at)] == at)  # fmt: skip
+        wishes = self._variation.wishes
+        return [each for each in inner if wishes.get((*path, each)) is not Mark.ABSENT]
 
     def _wished(self, path: Path) -> list[str]:
         """The tokens below a path that wishes go on with."""

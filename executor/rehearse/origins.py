@@ -35,6 +35,15 @@ class Origins:
         """The origins of a reference that stands in a step, or in the plan's answer."""
         yield from self._of(parse_ref(text), at, depth)
 
+    def of_length(self, text: str, at: Step) -> tuple[Origin, ...]:
+        """Where it is said how long a list is: of results of an each-step, where its list is."""
+        for _ in self.steps:
+            source = self.steps.get(text)
+            if source is None or source.each is None:
+                break
+            text, at = source.each, source
+        return tuple(self.of(text, at))
+
     def _of(self, ref: Ref, at: Step | None, depth: int) -> Iterator[Origin]:
         if depth > MOST_STEPS:
             return

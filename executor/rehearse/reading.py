@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
-from connectors.spec import ActionSpec, JsonObject
+from connectors.spec import ActionSpec, JsonObject, Sink
 from executor.check.admit import Accepted
 from executor.check.certificate import read_args
+from executor.check.strict_json import read_json
 from executor.fn import FUNCTIONS
 from executor.plan.model import Arg, Cond, JsonArg, ListCond, Lit, RefArg, RefCond, Step, ValueArg
 from executor.plan.refs import join_pointer, parse_ref, refs_of_args, refs_of_plan, split_pointer
-from executor.plan.types import Type, child, kind_of
+from executor.plan.types import Type, child, kind_of, likely_kinds
 from executor.rehearse.fake import Path, Reads
 from executor.rehearse.origins import Origins, starred
 
@@ -89,10 +90,20 @@ def _of_call(args: tuple[Arg, ...], action: ActionSpec) -> Iterator[tuple[str, T
             for token in split_pointer(arg.to):
                 below = child(here, token) if here is not None else None
                 here = below if isinstance(below, Type) else None
-            yield arg.ref, here or Type.of({})
+            yield arg.ref, _as_amount(action, arg.to, here or Type.of({}))
         elif not isinstance(arg, ValueArg | JsonArg):
             pieces = (piece for piece in arg.text if not isinstance(piece, Lit))
             yield from ((piece.ref, Type.of({"type": "string"})) for piece in pieces)
+
+
+def _as_amount(action: ActionSpec, to: str, found: Type) -> Type:
+    """The same, but of an amount that may be any text one that can be counted."""
+    node = found.resolved() or {}
+    is_text = "string" in (likely_kinds(found) or ()) and "pattern" not in node
+    places = {to, to.removesuffix("/amount")}
+    if is_text and any(action.sinks.get(each) is Sink.AMOUNT for each in places):
+        return Type.of({"type": "string", "pattern": "^[0-9]+\\.[0-9]{2}$"})
+    return found
 
 
 def _of_cond(cond: Cond) -> Iterator[tuple[str, Type]]:
@@ -109,8 +120,12 @@ def _of_cond(cond: Cond) -> Iterator[tuple[str, Type]]:
 def _of_function(step: Step) -> Iterator[tuple[str, Type]]:
     """A list with the members that its clauses name, a map, or whatever it is."""
     args = {arg.to: arg for arg in step.args}
+    schema = args.get("schema")
     for arg in step.args:
         if not isinstance(arg, RefArg):
+            continue
+        if step.action == "fn.typed" and isinstance(schema, JsonArg):
+            yield arg.ref, Type.of(read_json(schema.json_text))
             continue
         if arg.to not in ("list", "map"):
             number = arg.to in ("left", "right") and step.action != "fn.zip"

@@ -182,12 +182,12 @@ class _Rehearsing:
         steps = {step.id: step for step in self.answers.accepted.plan.steps}
         step, origins = steps[branch.step], Origins(steps)
         conds = step.when if branch.kind == "when" else step.expect
-        refs: Sequence[str] = (step.each,) if step.each else ()
+        refs: Sequence[str] = [ref for arg in step.args for ref in refs_in(arg)]
         if branch.kind in ("when", "expect"):
             refs = refs_of_cond(conds[branch.index])
-        elif branch.kind in ("found", "asks"):
-            refs = [ref for arg in step.args for ref in refs_in(arg)]
         hangs_on_answers = any(True for ref in refs for _ in origins.of(ref, step))
+        if branch.kind == "each":
+            hangs_on_answers = bool(origins.of_length(step.each or "", step))
         return "not_found" if hangs_on_answers else "fixed"
 
     def _unmet(self) -> Iterator[Unmet]:

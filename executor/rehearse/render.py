@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
+from connectors.spec import JsonObject
 from executor.plan.render import one_line
 from executor.rehearse.report import Act, Figures, Message, Rehearsal, Scenario, SetbackEnd, Way
 
@@ -26,6 +27,11 @@ def render(rehearsal: Rehearsal) -> str:
     return "\n".join(one_line(line) for line in _lines(rehearsal))
 
 
+def told(rehearsal: Rehearsal) -> JsonObject:
+    """As data and as text, in one."""
+    return {**rehearsal.model_dump(mode="json"), "rendered": render(rehearsal)}
+
+
 def _lines(rehearsal: Rehearsal) -> Iterator[str]:
     count = len(rehearsal.scenarios)
     policy = rehearsal.policy.replace("-", " ")
@@ -34,9 +40,9 @@ def _lines(rehearsal: Rehearsal) -> Iterator[str]:
     if rehearsal.budgets.money:
         allowed = ", ".join(f"{value} {name}" for name, value in rehearsal.budgets.money.items())
         yield f"  the budget of a run: {allowed}"
-    told: dict[str, int] = {}
+    before: dict[str, int] = {}
     for each in rehearsal.scenarios:
-        yield from _scenario(each, told)
+        yield from _scenario(each, before)
     if rehearsal.setbacks:
         yield f"if something goes wrong (on failure: {rehearsal.on_failure})"
         yield from (f"  {_setback(each)}" for each in rehearsal.setbacks)
@@ -45,8 +51,8 @@ def _lines(rehearsal: Rehearsal) -> Iterator[str]:
     yield from _not_shown(rehearsal)
 
 
-def _scenario(scenario: Scenario, told: dict[str, int]) -> Iterator[str]:
-    """One scenario; `told` are the effects that were told before, with the scenario's number."""
+def _scenario(scenario: Scenario, before: dict[str, int]) -> Iterator[str]:
+    """One scenario; `before` are the effects that were told already, with the scenario's number."""
     ended = scenario.status + (f", {scenario.code}" if scenario.code else "")
     if scenario.waiting_for:
         ended += f" for {scenario.waiting_for}"
@@ -59,10 +65,10 @@ def _scenario(scenario: Scenario, told: dict[str, int]) -> Iterator[str]:
     messages = {(each.step, each.iteration): each for each in scenario.messages}
     for act in scenario.effects:
         text = _act(act)
-        if text in told:
-            yield f"  {_place(act.step, act.iteration)} acts as in scenario {told[text]}"
+        if text in before:
+            yield f"  {_place(act.step, act.iteration)} acts as in scenario {before[text]}"
             continue
-        told[text] = scenario.number
+        before[text] = scenario.number
         yield f"  {text}"
         if (message := messages.get((act.step, act.iteration))) is not None and message.to:
             yield f"    {_message(message)}"

@@ -63,20 +63,16 @@ class Turns:
 
     def _of_list(self, ref: str, at: Step, wanted: bool, script: Script) -> Iterator[Script]:
         """A list is filled or empty as the answers are that it comes from."""
-        origins = [*self._origins.of(ref, at)]
+        origins = self._origins.of_length(ref, at)
         for step in dict.fromkeys(each.step for each in origins):
             for size in (max(1, self.size), 1) if wanted else (0,):
                 yield script.sized(step, size)
         for origin in origins:
             yield script.wishing((origin, Mark.PRESENT if wanted else []))
-        for source in self._searches_behind(ref):
+        source = self._steps.get(ref)
+        if source is not None and source.action == "fn.filter":
             scope = Scope(self.accepted.inputs.values, {})
             yield from self._of_search(source, wanted, scope, script)
-
-    def _searches_behind(self, ref: str) -> Iterator[Step]:
-        source = self._steps.get(ref.partition("/")[0])
-        if source is not None and source.action == "fn.filter":
-            yield source
 
     def _of_search(
         self, step: Step, wanted: bool, scope: Scope, script: Script

@@ -94,9 +94,9 @@ def _here(
     from executor.check.cedar import Policy
     from executor.rehearse.explore import Bounds
     from executor.rehearse.rehearse import rehearse as rehearsed
+    from executor.rehearse.render import told
     from executor.rehearse.stage import Terms
     from gateway.cli.admission import bulk_of, playbooks_of
-    from gateway.rehearsing import shown
 
     try:
         bulk = bulk_of(catalog, policy, config, None)
@@ -114,4 +114,4 @@ def _here(
     rules = bulk.policy or Policy.parse({"not-evaluated": "permit (principal, action, resource);"})
     terms = Terms(rules, lambda action: action.limits, time.time())
     bounds = Bounds(size=size, scenarios=scenarios)
-    return shown(rehearsed(verdict, terms, bounds=bounds))
+    return told(rehearsed(verdict, terms, bounds=bounds))

@@ -23,6 +23,7 @@ from executor.check.violation import Violation
 from executor.plan.model import Plan
 from executor.plan.render import render
 from executor.rehearse.explore import Bounds
+from executor.rehearse.render import told as told_of
 from executor.store import ids, plans, requests, runs
 from executor.store.drives import RANKS, Due
 from executor.store.plans import PlanRow
@@ -31,7 +32,6 @@ from gateway.body import body_of, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.rehearsing import rehearsal_of, roles_of
-from gateway.rehearsing import shown as shown_rehearsal
 from gateway.schemas import NewPlan, NewRehearsal, NewRun
 from gateway.wiring import Gateway
 from planner.propose import schema_of_inputs
@@ -111,7 +111,7 @@ async def rehearse(
     _need_unchanged(gateway, accepted)
     bounds = Bounds(size=body.size, scenarios=body.scenarios)
     found = await rehearsal_of(gateway, caller.tenant, accepted, bounds, by_records=body.recorded)
-    told: JsonObject = {"plan": row.id, **shown_rehearsal(found)}
+    told: JsonObject = {"plan": row.id, **told_of(found)}
     return await once(request, caller, body, lambda c: Reply(200, told))
 
 
