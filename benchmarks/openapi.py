@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{'document':<34}   ops  skip  cold s  kept s  json s      x")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for file in _documents(given.data, Path(folder)):
+        for file in documents(given.data, Path(folder)):
             try:
                 rows.append(_row(file, given.rounds))
             except ConfigurationError as error:
@@ -71,7 +71,8 @@ def _numbers(row: Row) -> tuple[int, int, float, float, float]:
     return row.operations, row.skipped, row.cold, row.cached, row.yard
 
 
-def _documents(data: Path, folder: Path) -> list[Path]:
+def documents(data: Path, folder: Path) -> list[Path]:
+    """The documents of a folder, or of the archive in it."""
     archive = data / "openapi" / "specs.tar.xz"
     if archive.is_file():
         with tarfile.open(archive) as opened:

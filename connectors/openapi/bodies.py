@@ -180,7 +180,7 @@ def _places(document: JsonObject, said: _Said) -> dict[str, Place]:
 
 def _encoded(document: JsonObject, wire: str, encoding: JsonObject, raw: JsonValue) -> Place:
     media = encoding.get("contentType")
-    media = media if isinstance(media, str) else ""
+    media = media if isinstance(media, str) and media.isascii() else ""
     if "style" not in encoding and "explode" not in encoding:
         style: Style = "json" if is_json(kind_of(media)) else "usual"
         return Place("body", wire, style, media=media)

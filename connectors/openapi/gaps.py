@@ -6,6 +6,8 @@ lists them all; a test keeps it so.
 
 from enum import StrEnum
 
+from connectors.text import visible
+
 
 class Gap(StrEnum):
     """What is not supported, or not a plan's."""
@@ -48,6 +50,7 @@ class UnsupportedError(Exception):
     """A part of a document that cannot be offered; says why."""
 
     def __init__(self, gap: Gap, what: str = "") -> None:
+        what = visible(what, 300)
         super().__init__(gap.about(what) if what else gap.value)
         self.gap = gap
         self.what = what

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from connectors.openapi.gaps import Gap, UnsupportedError
 from connectors.openapi.schema import resolve, resolved_schema
 from connectors.spec import JsonObject
+from connectors.text import hides_something, visible
 
 Where = Literal["path", "query", "header", "cookie", "body", "whole_body"]
 Style = Literal[
@@ -25,7 +26,7 @@ Style = Literal[
     "file",  # in a form of parts: bytes with a name and a type
 ]
 
-_WHERE: dict[JsonValue, Where] = {
+_WHERE: dict[str, Where] = {
     "path": "path",
     "query": "query",
     "header": "header",
@@ -127,10 +128,12 @@ def _parameter(
     document: JsonObject, raw: JsonObject, credentials: Collection[tuple[str, str]]
 ) -> Parameter:
     wire = str(raw["name"])
-    where = _WHERE.get(raw.get("in"))
+    where = _WHERE.get(str(raw.get("in")))
     is_required = raw.get("required") is True or where == "path"
     schema = raw.get("schema", {})
     try:
+        if hides_something(wire):
+            raise UnsupportedError(Gap.HIDDEN, repr(visible(wire, 60)))
         if where is None:
             raise UnsupportedError(Gap.LOCATION, str(raw.get("in"))[:40])
         if (where, wire.lower()) in credentials:
@@ -185,13 +188,15 @@ def style_of(
     return style, explode
 
 
-def _kinds(document: JsonObject, schema: JsonValue, depth: int) -> Iterator[JsonValue]:
+def _kinds(document: JsonObject, schema: JsonValue, depth: int) -> Iterator[str]:
     """The types of which a value may be, as far as the schema says."""
     found = resolved_schema(document, schema)
     if not isinstance(found, dict) or depth > 5:
         return
     kind = found.get("type")
-    yield from kind if isinstance(kind, list) else [kind]
+    yield from (
+        each for each in (kind if isinstance(kind, list) else [kind]) if isinstance(each, str)
+    )
     if kind is None and "properties" in found:
         yield "object"
     for keyword in ("anyOf", "oneOf", "allOf"):

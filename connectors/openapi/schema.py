@@ -125,7 +125,7 @@ class Definitions:
                 raise UnsupportedError(Gap.HIDDEN, repr(visible(name, 60)))
             found[keyword] = {name: self._schema(each, refs, depth) for name, each in value.items()}
         elif keyword in _MANY and isinstance(value, list) and value:
-            found[keyword] = [self._schema(each, refs, depth) for each in value]
+            _add_many(found, keyword, [self._schema(each, refs, depth) for each in value])
         elif keyword in _ONE and isinstance(value, dict | bool):
             found[keyword] = self._schema(value, refs, depth)
         else:
@@ -212,6 +212,24 @@ def _definition_name(reference: str) -> str:
     return (
         f"{plain[:60]}_{hashlib.sha256(reference.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     )
+
+
+def _add_many(found: JsonObject, keyword: str, schemas: list[JsonValue]) -> None:
+    """Keep alternatives, and what must hold together.
+
+    `oneOf` is kept as `anyOf`: in many documents the alternatives overlap, and no service refuses
+    a value because two of them describe it.
+    """
+    said = found.get("allOf")
+    whole = said if isinstance(said, list) else []
+    if keyword == "allOf":
+        found["allOf"] = [*whole, *schemas]
+    elif keyword == "oneOf" and "anyOf" not in found:
+        found["anyOf"] = schemas
+    elif keyword in ("anyOf", "oneOf") and "anyOf" in found:
+        found["allOf"] = [*whole, {"anyOf": schemas}]
+    else:
+        found[keyword] = schemas
 
 
 def _add_plain(found: JsonObject, keyword: str, value: JsonValue) -> None:
