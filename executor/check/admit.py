@@ -9,6 +9,7 @@ the certificate and is checked on the real value before the call. Only this file
 import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import JsonValue, TypeAdapter
 from rfc8785 import CanonicalizationError
@@ -32,7 +33,8 @@ from executor.check.undoing import undo_decisions
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.plan.digest import plan_digest
-from executor.plan.model import Plan, Question
+from executor.plan.graph import Graph, graph, order, upstream
+from executor.plan.model import Plan, Question, Step
 from executor.plan.types import Type, child
 
 __all__ = [
@@ -54,6 +56,22 @@ class Accepted:
     request: str
     certificate: Certificate
     seal: str
+
+    @cached_property
+    def steps(self) -> Mapping[str, Step]:
+        """The plan's steps by id, in an order in which each comes after what it waits for."""
+        steps = {step.id: step for step in self.plan.steps}
+        return {name: steps[name] for name in order(self.waits_for)}
+
+    @cached_property
+    def waits_for(self) -> Graph:
+        """What each step waits for."""
+        return graph(self.plan)
+
+    @cached_property
+    def upstream(self) -> Graph:
+        """Every step that must have ended before each one, near or far."""
+        return {name: upstream(self.waits_for, name) for name in self.waits_for}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """What admission decided of each step, and what is left to be checked on real values."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
@@ -154,7 +156,8 @@ class Certificate(_Frozen):
 
     def of(self, step: str) -> StepDecision:
         """The decision on one step; `KeyError` if the plan has no such step."""
-        for decision in self.steps:
-            if decision.step == step:
-                return decision
-        raise KeyError(step)
+        return self._decisions[step]
+
+    @cached_property
+    def _decisions(self) -> Mapping[str, StepDecision]:
+        return {each.step: each for each in self.steps}

@@ -13,11 +13,12 @@ A run that goes back (`course.py`) asks between the first and the second what is
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from connectors.spec import JsonObject
 from executor.check.admit import Accepted
 from executor.fn import FUNCTIONS
-from executor.plan.graph import Graph, data_sources, graph, order, upstream
+from executor.plan.graph import data_sources
 from executor.plan.model import Step
 from executor.plan.refs import OWN_ROOTS
 from executor.run import events as e
@@ -32,7 +33,7 @@ from executor.run.hold import held
 from executor.run.instance import Instance, compute, prepare
 from executor.run.items import Items, outcome
 from executor.run.resolve import Scope, build_answer
-from executor.run.state import RunState
+from executor.run.state import Place, RunState
 from executor.run.tally import Tally
 from executor.run.undo import Saga
 from executor.run.verdicts import (
@@ -139,23 +140,22 @@ class _Round:
 
     def moves(self) -> _Moves:
         """Judge every step whose turn it is, and ask early about those whose turn will come."""
-        waits_for, moves = graph(self.accepted.plan), _Moves()
-        steps = {step.id: step for step in self.accepted.plan.steps}
-        refused = {*self._ask_for_the_whole(waits_for, moves)}
-        for step_id in order(waits_for):
+        moves = _Moves()
+        refused = {*self._ask_for_the_whole(moves)}
+        for step_id, step in self.accepted.steps.items():
             if self.state.has_ended(step_id) or step_id in refused:
                 continue
-            if self._is_ready(waits_for, step_id):
-                self._judge(steps[step_id], moves)
-            elif self._asks_early(waits_for, steps[step_id]):
-                self._ask(steps[step_id], moves)
+            if self._is_ready(step_id):
+                self._judge(step, moves)
+            elif self._asks_early(step):
+                self._ask(step, moves)
         return moves
 
-    def _ask_for_the_whole(self, waits_for: Graph, moves: _Moves) -> Iterator[str]:
+    def _ask_for_the_whole(self, moves: _Moves) -> Iterator[str]:
         """Ask for envelopes before anything acts; a no ends all that surely needed a yes."""
         for envelope in self.accepted.certificate.envelopes:
             gate = Envelopes(self.accepted, self.state, self.tally.so_far).gate(envelope.role)
-            steps = [each for each in envelope.steps if self._still_comes(waits_for, each.step)]
+            steps = [each for each in envelope.steps if self._still_comes(each.step)]
             if gate is None and steps:
                 moves.commands.append(OpenEnvelope(envelope))
             elif gate is not None and gate.is_open:
@@ -167,25 +167,25 @@ class _Round:
                         moves.end(each.step, refusal)
                         yield each.step
 
-    def _still_comes(self, waits_for: Graph, step: str) -> bool:
+    def _still_comes(self, step: str) -> bool:
         """Whether a step's turn may still come."""
-        if self.state.has_ended(step) or self._around(step).is_stopping:
+        if self.state.has_ended(step) or self._is_stopping:
             return False
-        return not upstream(waits_for, step) & self.state.failed.keys()
+        return not self.accepted.upstream[step] & self.state.failed.keys()
 
-    def _is_ready(self, waits_for: Graph, step: str) -> bool:
-        return all(
-            need in self.state.done or need in self.state.skipped for need in waits_for[step]
-        )
+    def _is_ready(self, step: str) -> bool:
+        needs = self.accepted.waits_for[step]
+        return all(need in self.state.done or need in self.state.skipped for need in needs)
 
-    def _asks_early(self, waits_for: Graph, step: Step) -> bool:
+    def _asks_early(self, step: Step) -> bool:
         """Whether an approval is needed for arguments that are known from the start."""
-        if step.action in FUNCTIONS or self._around(step.id).is_stopping:
+        if step.action in FUNCTIONS:
             return False
-        if upstream(waits_for, step.id) & self.state.failed.keys():
+        if self.accepted.certificate.of(step.id).approval is None or self._is_stopping:
+            return False
+        if self.accepted.upstream[step.id] & self.state.failed.keys():
             return False  # its turn never comes
-        is_known = data_sources(step) <= OWN_ROOTS | {"input"}
-        return is_known and self.accepted.certificate.of(step.id).approval is not None
+        return data_sources(step) <= OWN_ROOTS | {"input"}
 
     def _ask(self, step: Step, moves: _Moves) -> None:
         """Ask for the approval before anything else acts; a no ends the step at once."""
@@ -274,13 +274,21 @@ class _Round:
     def _around(self, step: str) -> Surroundings:
         options = self.accepted.certificate.options
         is_cancelled = self.state.cancelled is not None
-        doubtful = any(place[0] != step for place in self.state.doubts)
+        doubtful = any(place[0] != step for place in self._doubts)
         return Surroundings(
             tally=self.tally,
-            is_stopping=course(self.accepted, self.state) is not Course.FORWARD,
+            is_stopping=self._is_stopping,
             is_cancelled=is_cancelled and not matters_to_undo(self.accepted, self.state, step),
             uncertain_elsewhere=doubtful and options.on_uncertain != "continue",
         )
+
+    @cached_property
+    def _is_stopping(self) -> bool:
+        return course(self.accepted, self.state) is not Course.FORWARD
+
+    @cached_property
+    def _doubts(self) -> tuple[Place, ...]:
+        return self.state.doubts
 
 
 def _wait_or_finish(

@@ -11,8 +11,9 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from math import inf
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -46,12 +47,14 @@ from executor.store import approvals, drives, journal, plans, runs
 from executor.store.blobs import Loaded
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StorePausedError
-from executor.store.journal import NewEvent
+from executor.store.journal import Look, NewEvent
 from executor.store.store import Store
+from executor.store.text import to_object
 
 SHORT_WAIT_S = 2.0  # a wait shorter than this does not end the drive
 PAUSE_S = 0.5  # while the store takes nothing
-WHOLE = 1_000_000_000  # events: a decision needs all that happened
+MOST_RESTORED = 64  # accepted plans that are kept, by the text that was sealed
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,11 @@ class Machine:
     slots: Slots = field(default_factory=Slots)
     is_alone: bool = True  # no other process can still be at a run that this one takes over
     halted: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @cached_property
+    def restored(self) -> Callable[[str], Accepted]:
+        """An accepted plan from the text that was sealed: the same text is checked once."""
+        return lru_cache(MOST_RESTORED)(lambda text: restore(to_object(text), self.seal_key))
 
     async def drive(self, due: Due, driver: str) -> None:
         """Drive one run; returns without a word if somebody else does."""
@@ -120,7 +128,7 @@ class _Drive:
         self._claim = claim
         self._bell = bell
         self._performer = Performer(
-            machine.store,
+            self._write,
             machine.call,
             machine.key_secret,
             machine.clock,
@@ -133,6 +141,7 @@ class _Drive:
         self._state = RunState()
         self._began_at = machine.clock()
         self._seen = 0
+        self._must_look = False
         self._loaded: Loaded = {}  # large values: what is referred to twice is held once
 
     async def run(self) -> None:
@@ -156,12 +165,15 @@ class _Drive:
         except StorePausedError:
             if not self._flights.places:
                 raise  # the dispatcher asks for another drive
-            await self._flights.land(self._machine.clock() + PAUSE_S, self._bell)
+            await self._land(self._machine.clock() + PAUSE_S)
+            self._must_look = True
             return True
 
     async def _advance(self, plan: str, accepted: Accepted) -> bool:
         """One round; False once the drive has let go of the run."""
-        await self._catch_up()
+        if self._must_look:
+            self._must_look = False
+            self._see(await self._machine.store.read(self._look))
         outside = Outside(
             policy=self._machine.policy_of(self._claim.tenant),
             now=self._machine.clock(),
@@ -176,14 +188,14 @@ class _Drive:
         if self._machine.halted.is_set() and not _is_written_only(commands):
             if not self._flights.places:
                 return False
-            await self._flights.land(None, self._bell)
+            await self._land(None)
             return True
         match commands:
             case ():
                 return False
             case (Wait() as wait,) if self._flights.places:
                 self._flights.leave_reserved()
-                await self._flights.land(wait.until, self._bell)
+                await self._land(wait.until)
                 return True
             case (Wait() as wait,):
                 self._flights.leave_reserved()
@@ -242,7 +254,9 @@ class _Drive:
                 async with asyncio.timeout(max(0.005, wait.until - now)):
                     await self._bell.wait()
             self._bell.clear()
+            self._must_look = True
             return True
+        claim = self._claim  # as it was decided under: whatever is seen from now on is news
         begun = e.WaitStarted(
             waiting_for=wait.waiting_for, until=wait.until, steps=list(wait.steps)
         )
@@ -252,8 +266,7 @@ class _Drive:
             if waiting is not None:
                 told = [e.WaitEnded(waiting_for=waiting.waiting_for), begun]
             await self._append([new_event(event) for event in told])
-        let_go = await self._end(status="waiting", waiting_for=wait.waiting_for, wake_at=wait.until)
-        return not let_go
+        return not await self._let_go(claim, wait)
 
     async def _finish(self, finish: Finish) -> bool:
         """Write the end, in one transaction with the run's last status."""
@@ -278,6 +291,7 @@ class _Drive:
         ended = await self._machine.store.write(end_run)
         if ended:
             self._changed()
+        self._must_look = True
         return ended
 
     async def _open_gate(
@@ -291,40 +305,40 @@ class _Drive:
             approvals.create(c, row)
             journal.append(c, claim.tenant, claim.id, [new_event(event)], now, claim=claim)
 
-        await self._machine.store.write(open_gate)
-        self._changed()
+        await self._write(open_gate)
 
-    async def _end(self, *, status: str, waiting_for: str, wake_at: float | None) -> bool:
-        let_go = await self._machine.store.write(
-            lambda c: drives.end_drive(
-                c,
-                self._claim,
-                status=status,
-                now=self._machine.clock(),
-                waiting_for=waiting_for,
-                wake_at=wake_at,
-            )
+    async def _let_go(self, claim: Claim, wait: Wait) -> bool:
+        end = partial(
+            drives.end_drive,
+            claim=claim,
+            status="waiting",
+            now=self._machine.clock(),
+            waiting_for=wait.waiting_for,
+            wake_at=wait.until,
         )
+        let_go = await self._machine.store.write(end)
         if let_go:
             self._changed()
+        self._must_look = True
         return let_go
 
     async def _accepted(self) -> tuple[str, Accepted]:
         claim = self._claim
 
-        def work(c: Connection) -> plans.PlanRow:
+        def work(c: Connection) -> tuple[str, str, Look]:
             run = runs.get(c, claim.tenant, claim.id)
-            row = plans.get(c, claim.tenant, run.plan) if run else None
-            if row is None:
+            sealed = plans.sealed(c, claim.tenant, run.plan) if run else None
+            if run is None or sealed is None:
                 raise FencedError(f"{claim.id} has no plan")
-            return row
+            return run.plan, sealed, self._look(c)
 
-        row = await self._machine.store.read(work)
-        return row.id, restore(row.accepted, self._machine.seal_key)
+        plan, sealed, found = await self._machine.store.read(work)
+        self._see(found)
+        return plan, self._machine.restored(sealed)
 
     async def _append(self, events: list[NewEvent]) -> None:
         claim, now = self._claim, self._machine.clock()
-        await self._machine.store.write(
+        await self._write(
             partial(
                 journal.append,
                 tenant=claim.tenant,
@@ -334,30 +348,46 @@ class _Drive:
                 claim=claim,
             )
         )
-        self._changed()
 
-    async def _catch_up(self) -> None:
-        """Fold what the journal holds by now, and note how often the run was woken."""
-        claim = self._claim
-
-        def work(c: Connection) -> tuple[list[journal.StoredEvent], int | None]:
-            woken = drives.wake_seq(c, claim)
-            found = journal.read(
-                c, claim.tenant, claim.id, after=self._seen, limit=WHOLE, loaded=self._loaded
+    async def _write(self, work: Callable[[Connection], T], /) -> T:
+        """Write, and see what the journal holds by then: what was written, and what others did."""
+        result, found = await self._machine.store.write(
+            partial(
+                journal.followed,
+                work=work,
+                claim=self._claim,
+                seen=lambda: self._seen,
+                loaded=self._loaded,
             )
-            return found, woken
+        )
+        self._see(found)
+        return result
 
-        found, woken = await self._machine.store.read(work)
-        if woken is None:
-            raise FencedError(f"{claim.id} was taken over")
-        if woken != claim.wake_seq:
+    async def _land(self, until: float | None) -> None:
+        """Wait for the end of a call; whatever else ends the wait, there may be news."""
+        if not await self._flights.land(until, self._bell):
+            self._must_look = True
+
+    def _look(self, c: Connection) -> Look:
+        return journal.look(c, self._claim, self._seen, self._loaded)
+
+    def _see(self, found: Look) -> None:
+        """Fold what is new, and note how often the run was woken; looks may overtake another."""
+        if found.woken is None:
+            raise FencedError(f"{self._claim.id} was taken over")
+        if found.woken > self._claim.wake_seq:
             self._flights.ask_again()
-        self._claim = replace(claim, wake_seq=woken)
-        if found:
-            self._seen = found[-1].seq
-            parsed = ((each.at, e.parse_event(each.type, each.v, each.data)) for each in found)
-            self._state = fold(parsed, self._state)
-            self._changed()
+            self._claim = replace(self._claim, wake_seq=found.woken)
+        new = [each for each in found.events if each.seq > self._seen]
+        if not new:
+            return
+        if new[0].seq != self._seen + 1:
+            self._must_look = True
+            return
+        self._seen = new[-1].seq
+        parsed = ((each.at, e.parse_event(each.type, each.v, each.data)) for each in new)
+        self._state = fold(parsed, self._state)
+        self._changed()
 
     def _changed(self) -> None:
         self._machine.on_change(Due("run", self._claim.tenant, self._claim.id))

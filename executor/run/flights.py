@@ -67,8 +67,11 @@ class Flights:
                 self.look_again.pop(place, None)  # another attempt, another search
         self._flights[place] = _Flight(task, connection, is_search)
 
-    async def land(self, until: float | None, bell: asyncio.Event) -> None:
-        """Wait until one has ended, the bell rings, or a time has come."""
+    async def land(self, until: float | None, bell: asyncio.Event) -> bool:
+        """Wait until one has ended, the bell rings, or a time has come; False if none has ended.
+
+        Also where one has, but the bell has rung: then there is something to read.
+        """
         left = None if until is None else max(0.005, until - self._clock())
         ringing = asyncio.ensure_future(bell.wait())
         try:
@@ -80,11 +83,13 @@ class Flights:
         finally:
             ringing.cancel()
             await asyncio.gather(ringing, return_exceptions=True)
+        has_rung = bell.is_set()
         bell.clear()
         for place, flight in list(self._flights.items()):
             if flight.task in done:
                 del self._flights[place]
                 self._landed(place, flight)
+        return not has_rung and any(each is not ringing for each in done)
 
     def _landed(self, place: Place, flight: _Flight) -> None:
         """Note when what did not come about may be tried again."""

@@ -28,6 +28,8 @@ def held(
     asks = asks or any(each.waiting_for == "approval" for each in waits)
     asks = asks and not _has_acted(tally.state)
     rest = [each for each in commands if isinstance(each, Perform)]
+    if not rest:
+        return
     if asks:
         yield from ((each, Waiting("elsewhere")) for each in rest if each.action.is_write)
         rest = [each for each in rest if not each.action.is_write]

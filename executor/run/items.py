@@ -12,7 +12,6 @@ from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from executor.fn import FUNCTIONS
-from executor.plan.graph import graph, order
 from executor.plan.model import Step
 from executor.plan.refs import parse_ref
 from executor.run.course import goes_on
@@ -94,12 +93,11 @@ class Items:
 
     def _too_many(self, items: list[JsonValue]) -> str | None:
         """Why the list is too long beside those of the steps before it, and of what has begun."""
-        plan, state = self.whole.accepted.plan, self.whole.state
-        steps, before, found = {each.id: each for each in plan.steps}, True, len(items)
+        state, before, found = self.whole.state, True, len(items)
         begun = {*state.done, *(place[0] for place in state.attempts)}
-        for name in order(graph(plan)):
+        for name, step in self.whole.accepted.steps.items():
             before = before and name != self._step.id
-            each = steps[name].each
+            each = step.each
             if each is None or name == self._step.id or not (before or name in begun):
                 continue
             other = value_at(self.whole.scope, each)

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
+from typing import Protocol, TypeVar
 
 from pydantic import JsonValue
+from sqlalchemy import Connection
 
 from connectors.canonical import canonical
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
@@ -28,7 +30,6 @@ from executor.store.drives import Claim
 from executor.store.errors import StorePausedError, StoreUnavailableError
 from executor.store.journal import AttemptOutcome, Intent, NewEvent
 from executor.store.permits import Blocked, Told
-from executor.store.store import Store
 
 LOOKUP_TIMEOUT_S = 10.0
 LOOK_AGAIN_S, LOOK_AGAIN_MOST_S = 1.0, 1800.0
@@ -37,6 +38,15 @@ WRITE_AGAIN_S = 0.2
 RESULT_BYTES = 8 * 1024 * 1024  # of one answer, as JSON
 STOPPED_AGAIN_S = 30.0  # when to look whether searches are still stopped
 SPREAD_SHARE, SPREAD_MOST_S = 0.1, 2.0  # those that were told the same time do not come together
+
+T = TypeVar("T")
+
+
+class Write(Protocol):
+    """Do it in the next commit, as `Store.write` does."""
+
+    async def __call__(self, work: Callable[[Connection], T], /) -> T:
+        """Return what it returns, once that is durable."""
 
 
 def new_event(event: e.Event) -> NewEvent:
@@ -48,7 +58,7 @@ def new_event(event: e.Event) -> NewEvent:
 class Performer:
     """Calls for one run, under one claim."""
 
-    store: Store
+    write: Write
     call: Call
     key_secret: bytes
     clock: Callable[[], float]
@@ -92,7 +102,7 @@ class Performer:
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = self.monotonic(), self.clock()
         try:
-            recorded = await self.store.write(
+            recorded = await self.write(
                 partial(journal.record_intent, claim=claim, intent=intent, now=now)
             )
         except StoreUnavailableError:
@@ -151,9 +161,7 @@ class Performer:
         began = self.clock()
         permit = partial(permits.take, tenant=claim.tenant, connection=asked.connection)
         allowed, most_s = self.limits_of(asked), LOOKUP_TIMEOUT_S
-        blocked = await self.store.write(
-            partial(permit, allowed=allowed, now=began, trial_s=most_s)
-        )
+        blocked = await self.write(partial(permit, allowed=allowed, now=began, trial_s=most_s))
         if blocked is not None:
             return began + STOPPED_AGAIN_S if blocked.retry_at is None else blocked.retry_at
         context = _context(claim, command, command.key, self.monotonic() + LOOKUP_TIMEOUT_S)
@@ -207,7 +215,7 @@ class Performer:
             found = evidence_of(error.kind.value, error.status)
         told = Told(lookup.connection, found, began, str(error or ""), hold_until)
         work = partial(permits.tell, tenant=claim.tenant, what=told, now=self.clock())
-        await self.store.write(work)
+        await self.write(work)
 
     def _asked(self, error: ConnectorError) -> float:
         """Before when the service does not want to be asked again."""
@@ -285,7 +293,7 @@ class Performer:
         while True:
             now = self.clock()
             try:
-                await self.store.write(
+                await self.write(
                     partial(journal.record_outcome, claim=claim, outcome=outcome, now=now)
                 )
                 return

@@ -52,7 +52,8 @@ class Tally:
     def together(self, commands: Iterable[Perform]) -> Iterator[Perform]:
         """Those calls that are not too much even if all that is under way happens."""
         calls = self._calls + self._unrecorded
-        money = {place: by_currency(found) for place, found in self.so_far.amounts.items()}
+        amounts = self.so_far.amounts if self.budgets.money else {}
+        money = {place: by_currency(found) for place, found in amounts.items()}
         for command in commands:
             place, connection = (command.step, command.iteration), command.action.connection
             mine = by_currency(amounts_of(command.action, command.arguments))

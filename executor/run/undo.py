@@ -15,7 +15,7 @@ about is sealed with the plan, and the values are those of the journal, recorded
 5. It is tried until its deadline. What could not be undone is listed as standing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -23,7 +23,6 @@ from connectors.spec import ActionSpec, Effect, JsonObject, Label
 from executor.check.admit import Accepted
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import UndoDecision
-from executor.plan.graph import graph, upstream
 from executor.run import events as e
 from executor.run.commands import Record
 from executor.run.course import has_happened
@@ -118,15 +117,9 @@ class Saga:
                 return True
         return False
 
-    @cached_property
-    def _behind(self) -> Mapping[str, frozenset[str]]:
-        """For each step what it depends on, near or far."""
-        waits_for = graph(self.accepted.plan)
-        return {step: upstream(waits_for, step) for step in waits_for}
-
     def _dependants(self, place: Place) -> Iterator[Place]:
         for other in self.state.attempts:
-            if undoes(other) is None and place[0] in self._behind.get(other[0], ()):
+            if undoes(other) is None and place[0] in self.accepted.upstream.get(other[0], ()):
                 yield other
 
     def _stands_in_the_way(self, place: Place) -> str | None:

@@ -1,8 +1,9 @@
 """The journal: events without gaps, and attempts whose intent is written before the call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
+from typing import TypeVar
 
 from sqlalchemy import Connection, Integer, bindparam, func, insert, select
 
@@ -12,7 +13,7 @@ from executor.store import approvals, attempts, blobs, permits, runs
 from executor.store.approvals import Called
 from executor.store.attempts import AttemptRow
 from executor.store.blobs import Blob, Loaded
-from executor.store.drives import Claim, check_fence, note_progress
+from executor.store.drives import Claim, check_fence, note_progress, wake_seq
 from executor.store.permits import Blocked, Told
 from executor.store.tables import events
 from executor.store.text import to_object
@@ -26,6 +27,8 @@ _READ = (
     .order_by(events.c.seq)
     .limit(bindparam("most", type_=Integer))
 )
+T = TypeVar("T")
+WHOLE = 1_000_000_000  # events: a decision needs all that happened
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,14 @@ class AttemptOutcome:
     told: Told | None = None  # what it says of the service, for the calls that come after it
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a drive finds: the events after a place, and how often its row was woken by then."""
+
+    events: tuple[StoredEvent, ...]
+    woken: int | None  # None: its claim is over
+
+
 def append(
     c: Connection,
     tenant: str,
@@ -140,6 +151,25 @@ def read(
             data = blobs.joined(c, tenant, data, large, loaded)
         found.append(StoredEvent(row.subject, row.seq, row.at, row.type, row.v, data, large))
     return found
+
+
+def look(c: Connection, claim: Claim, after: int, loaded: Loaded) -> Look:
+    """What a drive that has seen the events up to a place has to know."""
+    woken = wake_seq(c, claim)
+    found = read(c, claim.tenant, claim.id, after=after, limit=WHOLE, loaded=loaded)
+    return Look(tuple(found), woken)
+
+
+def followed(
+    c: Connection,
+    work: Callable[[Connection], T],
+    claim: Claim,
+    seen: Callable[[], int],
+    loaded: Loaded,
+) -> tuple[T, Look]:
+    """Do a write and look, in its transaction: whoever wrote needs not read again."""
+    result = work(c)
+    return result, look(c, claim, seen(), loaded)
 
 
 def _row(c: Connection, tenant: str, event: StoredEvent) -> dict[str, object]:

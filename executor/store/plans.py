@@ -8,6 +8,9 @@ from connectors.spec import JsonObject
 from executor.store.tables import plans
 from executor.store.text import to_object, to_text
 
+_SEALED = select(plans.c.accepted).where(
+    plans.c.tenant == bindparam("tenant"), plans.c.id == bindparam("id")
+)
 _GET = select(plans).where(plans.c.tenant == bindparam("tenant"), plans.c.id == bindparam("id"))
 
 
@@ -43,6 +46,11 @@ def get(c: Connection, tenant: str, plan: str) -> PlanRow | None:
     """One plan of a tenant."""
     row = c.execute(_GET, {"tenant": tenant, "id": plan}).one_or_none()
     return None if row is None else _row(row)
+
+
+def sealed(c: Connection, tenant: str, plan: str) -> str | None:
+    """The text of one plan as it was sealed."""
+    return c.execute(_SEALED, {"tenant": tenant, "id": plan}).scalar_one_or_none()
 
 
 def _row(row: Row[tuple[object, ...]]) -> PlanRow:

@@ -126,6 +126,8 @@ def _points(work: Callable[[Connection], T], watched: str) -> tuple[str | None, 
     """Which points a write of the machine stands between."""
     if not isinstance(work, partial):
         return None, "after the run" if work.__name__ == "end_run" else None
+    if work.func is journal.followed:
+        return _points(work.keywords["work"], watched)
     given = work.keywords
     if work.func is journal.record_intent and given["intent"].step == watched:
         return "before the intent", "after the intent"

@@ -150,8 +150,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.drive",
-        'await self._end(status="waiting", waiting_for=wait.waiting_for, wake_at=wait.until)',
-        'await self._end(status="waiting", waiting_for=wait.waiting_for, wake_at=None)',
+        "wake_at=wait.until,",
+        "wake_at=None,",
         "nobody looks at a run again when its time has come",
     ),
 )
