@@ -33,6 +33,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "resume": ("cli.stops:resume", "Lift a stop; what waits for it goes on by itself."),
     "stops": ("cli.stops:list_stops", "List what is stopped, by whom and why."),
     "connections": ("cli.operate:connections", "List connections, and what holds their calls."),
+    "connectors": (
+        "cli.connectors:app",
+        "Begin a connector of one's own; see which rules of the kit one keeps.",
+    ),
     "actions": ("cli.operate:actions", "List what can be done, or show one action whole."),
     "admit": ("cli.admission:admit", "Judge plans against a catalogue and a policy; nothing runs."),
     "policy": ("cli.policy:app", "Check policies, test them by cases, explain what they decide."),

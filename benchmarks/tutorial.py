@@ -1,0 +1,142 @@
+"""The connector tutorial, followed to the letter in an empty folder: minutes of each block.
+
+python -m benchmarks.tutorial            a fresh machine: everything is downloaded and installed
+python -m benchmarks.tutorial --linked   what Lamgate needs is taken from this environment instead
+
+Every `sh` block of the page runs in order in one shell, which ends at the first failure; every line
+of a `text` block has to have been said by the block before it.
+"""
+
+import argparse
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "connectors" / "tutorial.md"
+PORT = "8765"
+WORDS_A_MINUTE = 200
+_BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_DONE = "--- block done"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block that was run: what it says first, what it took, what it said."""
+
+    first: str
+    seconds: float
+    said: str
+
+
+def follow(folder: Path, *, is_linked: bool) -> Iterator[Block]:
+    """Run the page in an empty folder; raises `AssertionError` with what was said."""
+    (folder / "lamgate").symlink_to(ROOT, target_is_directory=True)
+    page = PAGE.read_text(encoding="utf-8").replace(PORT, _free_port())
+    shell = subprocess.Popen(
+        ["bash", "-e"],
+        cwd=folder,
+        env=_environment(folder, is_linked=is_linked),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    said = ""
+    try:
+        for kind, text in _BLOCK.findall(page):
+            if kind == "text":
+                for line in text.splitlines():
+                    assert line in said, f"not said: {line}\n{said}"
+                continue
+            began = time.monotonic()
+            if is_linked and "bin/activate" in text:
+                text = text.replace(". .venv/bin/activate\n", f". .venv/bin/activate\n{_LINK}\n")
+            said = _said(shell, text)
+            yield Block(text.splitlines()[0], time.monotonic() - began, said)
+    finally:
+        os.killpg(shell.pid, signal.SIGKILL)
+        shell.communicate()
+
+
+def _said(shell: "subprocess.Popen[str]", text: str) -> str:
+    assert shell.stdin is not None
+    assert shell.stdout is not None
+    shell.stdin.write(f"{text}\necho '{_DONE}'\n")
+    shell.stdin.flush()
+    said = []
+    for line in shell.stdout:
+        if line.rstrip("\n") == _DONE:
+            return "".join(said)
+        said.append(line)
+    raise AssertionError(f"this failed:\n{text}\n{''.join(said)}")
+
+
+# A path file, so that what is installed here comes after what the page installs.
+_LINK = (
+    'echo "$LAMGATE_LINKED" > "$(python -c "import sysconfig; '
+    "print(sysconfig.get_path('purelib'))\")/linked.pth\""
+)
+
+
+def _environment(folder: Path, *, is_linked: bool) -> dict[str, str]:
+    kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PIP_INDEX_URL", "PIP_CONFIG_FILE", "HTTPS_PROXY")
+    own = {name: os.environ[name] for name in kept if name in os.environ}
+    own |= {"HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    # The page says python3: the one that runs this.
+    own["PATH"] = f"{Path(sys.executable).resolve().parent}{os.pathsep}{own['PATH']}"
+    if is_linked:
+        own |= {
+            "LAMGATE_LINKED": str(_linked(folder)),
+            "PIP_NO_INDEX": "1",
+            "PIP_NO_DEPS": "1",
+            "PIP_NO_BUILD_ISOLATION": "0",  # as pip reads it: no isolation
+            "PIP_NO_COMPILE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        }
+    return own
+
+
+def _linked(folder: Path) -> Path:
+    """What is installed here, but Lamgate itself: that is what the page installs."""
+    found = folder / ".linked"
+    found.mkdir()
+    for each in Path(sysconfig.get_path("purelib")).iterdir():
+        if "lamgate" not in each.name:
+            (found / each.name).symlink_to(each, target_is_directory=each.is_dir())
+    return found
+
+
+def _free_port() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+def main() -> None:
+    """Follow the page and print the minutes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--linked", action="store_true")
+    is_linked = parser.parse_args().linked
+    total = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for block in follow(Path(folder), is_linked=is_linked):
+            total += block.seconds
+            print(f"{block.seconds / 60:6.2f} min  {block.first}", flush=True)
+    words = len(PAGE.read_text(encoding="utf-8").split())
+    print(f"{total / 60:6.2f} min  the machine's part")
+    print(f"{words / WORDS_A_MINUTE:6.2f} min  to read {words} words, at {WORDS_A_MINUTE} a minute")
+
+
+if __name__ == "__main__":
+    main()
