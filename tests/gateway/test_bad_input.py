@@ -33,7 +33,7 @@ CAUGHT: dict[str, str] = {
     "connectors.body.BodyError": "becomes a BadAnswerError, or an unreadable answer",
     "connectors.builtin.smtp_wire._SilentError": "becomes an Uncertain",
     "connectors.openapi.gaps.UnsupportedError": "the operation is listed as skipped",
-    "connectors.oauth.GrantRefusedError": "the credential is refused, or the problem `consent-refused`",
+    "connectors.oauth.GrantRefusedError": "the credential is refused, or the consent is",
     "connectors.testing.tiers.Broken": "of the kit: a rule is not kept",
     "connectors.testing.tiers.NotTried": "of the kit: a rule is not tried",
     "connectors.testing.tiers.Spared": "of the kit: a rule has nothing to look at",
