@@ -32,7 +32,7 @@ check: .venv/dev.stamp lint types layers
 	@$(BIN)/pytest -n auto tests/architecture tests/check tests/fn tests/plan tests/run tests/suite
 
 nightly: .venv/dev.stamp
-	@LAMGATE_HISTORIES=1000000 LAMGATE_MUTANTS=1 LAMGATE_KIT_WHOLE=1 LAMGATE_CRASH_ROUNDS=10 \
+	@LAMGATE_HISTORIES=1000000 LAMGATE_MUTANTS=1 LAMGATE_KIT_WHOLE=1 LAMGATE_CANARIES=200 LAMGATE_CRASH_ROUNDS=10 \
 	LAMGATE_APPROVAL_SEQUENCES=10000 LAMGATE_FLEET_RUNS=64 LAMGATE_FLEET_ZOMBIES=20 LAMGATE_FLEET_OUTAGE_S=6 \
 	$(BIN)/pytest -n auto --dist loadscope --hypothesis-profile nightly --timeout 3600
 

@@ -84,6 +84,8 @@ class HttpAnswer:
     headers: Mapping[str, str]
     body: bytes
     received_at: float = 0.0
+    # Takes secrets out of what is read from the body: one may be quoted inside a quotation.
+    hide: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
 
 class Transport:
@@ -151,9 +153,10 @@ class Transport:
         if answer.status == 401 and await self._vault.rejected(opened):
             raise Unavailable("the token was not taken; it is renewed", kind=Kind.AUTH, sent=True)
         # Before anybody reads, shortens or quotes it: half a secret is not found any more.
-        hide = self._vault.redactor.hide_bytes
-        headers = {name: self._vault.hide(value) for name, value in answer.headers.items()}
-        return replace(answer, headers=headers, body=hide(answer.body))
+        hide = self._vault.redactor.hide
+        headers = {name: hide(value) for name, value in answer.headers.items()}
+        body = self._vault.redactor.hide_bytes(answer.body)
+        return replace(answer, headers=headers, body=body, hide=hide)
 
     async def _send_filled(
         self, request: HttpRequest, deadline: float, send_before: float

@@ -99,7 +99,8 @@ def read_answer(
     try:
         output = mapped(content(answer) if content else _content(action, answer))
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
-        reason = f"the answer of status {answer.status} cannot be read: {_clean(str(error))}"
+        said = _clean(str(error), hide=answer.hide)
+        reason = f"the answer of status {answer.status} cannot be read: {said}"
         return _unreadable(action, reason, request_id, answer.status)
     replayed = answer.headers.get(dialect.replayed_header, "").lower() in ("true", "1")
     return Applied(output, request_id, replayed)
@@ -179,10 +180,10 @@ def _error(
 ) -> ConnectorError:
     body = _json(answer.body)
     status = answer.status
-    code = _clean(_text_at(body, dialect.code_at), 100)
-    said = _clean(_text_at(body, dialect.message_at))
+    code = _clean(_text_at(body, dialect.code_at), 100, answer.hide)
+    said = _clean(_text_at(body, dialect.message_at), hide=answer.hide)
     told = _text_at(body, dialect.request_id_at) or answer.headers.get(dialect.request_id_header)
-    request_id = _clean(told, 200)
+    request_id = _clean(told, 200, answer.hide)
     message = f"{status}: {said}" if said else f"the service answered with status {status}"
     usual = _KINDS.get(status, Kind.UNAVAILABLE if status >= 500 else Kind.INVALID)
     kind = dialect.kinds.get(code or "", usual)
@@ -250,6 +251,9 @@ def _text_at(body: JsonValue, path: tuple[str, ...]) -> str | None:
     return str(here) if path and isinstance(here, str | int) else None
 
 
-def _clean(text: str | None, most: int = _MOST_SAID) -> str | None:
+def _clean(
+    text: str | None, most: int = _MOST_SAID, hide: Callable[[str], str] = str
+) -> str | None:
     """A stranger's words as they may be shown, or None where there are none."""
-    return None if text is None else visible(text, most)
+    # Before they are cut: half a secret is not found any more.
+    return None if text is None else visible(hide(text), most)

@@ -46,7 +46,7 @@ class Redactor:
 
     def learn(self, secret: str) -> None:
         """Hide a secret from now on; one that is too short to be told from other words is not."""
-        if secret in self._known or len(secret.encode("utf-8", "surrogatepass")) < SHORTEST:
+        if secret in self._known or len(_bytes(secret)) < SHORTEST:
             return
         with self._learning:
             forms = self._forms | set(forms_of(secret))
@@ -71,7 +71,7 @@ class Redactor:
         """The same for a text."""
         if self._finder is None:
             return text
-        content = text.encode("utf-8", "surrogatepass")
+        content = _bytes(text)
         hidden = self.hide_bytes(content)
         return text if hidden is content else hidden.decode("utf-8", "surrogatepass")
 
@@ -104,9 +104,11 @@ def forms_of(secret: str) -> Iterator[bytes]:
     lines = [each.strip() for each in secret.splitlines()]
     long = [each for each in lines if len(each) >= _LONG_LINE]
     for part in {secret, *(long if len(lines) > 1 else ())}:
-        plain = part.encode("utf-8", "surrogatepass")
-        yield plain
-        yield from (each.encode("utf-8", "surrogatepass") for each in _escaped(part))
+        plain = _bytes(part)
+        once = {part, *_escaped(part)}
+        # A message quotes an answer, and a log quotes the message.
+        twice = {again for each in once for again in (*_in_json(each), *_in_python(each))}
+        yield from (_bytes(each) for each in once | twice)
         yield from _percent(part, plain)
         yield plain.hex().encode()
         yield plain.hex().upper().encode()
@@ -114,17 +116,33 @@ def forms_of(secret: str) -> Iterator[bytes]:
 
 
 def _escaped(part: str) -> Iterator[str]:
-    """As JSON, HTML and programs quote it."""
-    for written in (json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1]):
-        yield written
-        yield written.replace("/", "\\/")
+    """As JSON, programs and HTML quote it, and with nothing but escapes."""
+    yield from _in_json(part)
+    yield from _in_python(part)
     yield html.escape(part)
     yield html.escape(part, quote=False)
-    yield repr(part)[1:-1]
     units = part.encode("utf-16-be", "surrogatepass").hex()
     escapes = "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
     yield escapes
     yield "\\u".join(each.upper() for each in escapes.split("\\u"))
+
+
+def _in_json(text: str) -> Iterator[str]:
+    for written in (json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        yield written
+        yield written.replace("/", "\\/")
+
+
+def _in_python(text: str) -> Iterator[str]:
+    """What is around it decides which quotes are escaped."""
+    for written in (text.replace("\\", "\\\\"), repr(text)[1:-1], repr(_bytes(text))[2:-1]):
+        bare = written.replace("\\'", "'")
+        yield bare
+        yield bare.replace("'", "\\'")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _percent(part: str, plain: bytes) -> Iterator[bytes]:
