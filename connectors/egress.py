@@ -31,6 +31,7 @@ _SPECIAL_4 = tuple(
     map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"))
 )
 _NEXT_ADDRESS_AFTER_S = 4.0
+_MOST_BEFORE_ANSWER = 256 * 1024  # bytes of heads, and of answers that only announce one
 
 
 class EgressRefusedError(Exception):
@@ -47,6 +48,7 @@ class Sending:
 
     send_before: float
     has_begun: bool = False
+    received: int = 0  # before there was a status
     status: int | None = None
     headers: Mapping[str, str] | None = None
 
@@ -127,7 +129,14 @@ class _NotedStream(httpcore2.AsyncNetworkStream):
         self._inner = inner
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        return await self._inner.read(max_bytes, timeout)
+        found = await self._inner.read(max_bytes, timeout)
+        sending = SENDING.get(None)
+        if sending is not None and sending.status is None:
+            sending.received += len(found)
+            if sending.received > _MOST_BEFORE_ANSWER:
+                told = f"more than {_MOST_BEFORE_ANSWER:,} bytes and no answer among them"
+                raise httpcore2.RemoteProtocolError(told)
+        return found
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         sending = SENDING.get()

@@ -149,7 +149,8 @@ class Transport:
         try:
             answer = await self._send_filled(_filled(request, opened), deadline, send_before)
         except TransportError as error:
-            raise _retold(error, self._vault) from None
+            _hide_in(error, self._vault)
+            raise error from None  # what it was raised from may tell anything
         if answer.status == 401 and await self._vault.rejected(opened):
             raise Unavailable("the token was not taken; it is renewed", kind=Kind.AUTH, sent=True)
         # Before anybody reads, shortens or quotes it: half a secret is not found any more.
@@ -237,14 +238,11 @@ def _filled(request: HttpRequest, opened: Mapping[str, str]) -> HttpRequest:
     return replace(request, url=placed(request.url, opened, in_address=True), headers=headers)
 
 
-def _retold(error: TransportError, vault: Vault) -> TransportError:
-    """The same failure without a secret in it, nor what it was raised from."""
-    found = type(error).__new__(type(error))
-    found.__dict__.update(error.__dict__)
-    found.args = (vault.hide(str(error)),)
-    if isinstance(found, BadAnswerError):
-        found.headers = {name: vault.hide(value) for name, value in found.headers.items()}
-    return found
+def _hide_in(error: TransportError, vault: Vault) -> None:
+    """Take every secret out of a failure."""
+    error.args = (vault.hide(str(error)),)
+    if isinstance(error, BadAnswerError):
+        error.headers = {name: vault.hide(value) for name, value in error.headers.items()}
 
 
 def _headers(request: HttpRequest, address: Address) -> list[tuple[bytes, bytes]]:

@@ -19,7 +19,7 @@ from connectors.body import BodyError, read_json
 from connectors.errors import ConfigurationError, Unavailable
 from connectors.http import HttpAnswer, HttpRequest, NotAllowedError, Transport, TransportError
 from connectors.spec import JsonObject
-from connectors.url import AddressError, read_address
+from connectors.url import Address, AddressError, read_address
 
 WITHIN_S = 15.0  # one exchange with an authorisation server
 _MOST_BYTES = 256 * 1024
@@ -224,8 +224,8 @@ async def _tokens(
 
 async def _metadata(way: Transport, issuer: str) -> JsonObject:
     """RFC 8414's place first, then OpenID's; what answers has to be who was asked."""
-    parts = urlsplit(issuer)
-    origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+    address = _require_private(way, issuer)
+    origin, path = f"{address.scheme}://{address.authority}", urlsplit(issuer).path.rstrip("/")
     places = (
         f"{origin}/.well-known/oauth-authorization-server{path}",
         f"{origin}{path}/.well-known/openid-configuration",
@@ -255,7 +255,7 @@ async def _send(way: Transport, request: HttpRequest) -> HttpAnswer:
         raise Unavailable(told) from error
 
 
-def _require_private(way: Transport, url: str) -> None:
+def _require_private(way: Transport, url: str) -> Address:
     """Codes and tokens travel over TLS, or to where the operator's file says by name."""
     try:
         address = read_address(url)
@@ -265,6 +265,7 @@ def _require_private(way: Transport, url: str) -> None:
         raise ConfigurationError(
             f"{url} is no https address; only credentials.allow_hosts can allow {address.origin}"
         )
+    return address
 
 
 def _object(body: bytes) -> JsonObject:

@@ -20,6 +20,7 @@ from connectors.spec import JsonObject
 
 LOAD_TIMEOUT_S = 30.0
 MOST_DOCUMENT_BYTES = 32 * 1024 * 1024
+_MOST_MEMBERS = 1_000_000  # of what an operator names; the largest in use have a quarter
 _LATER = (408, 425, 429)  # of those below 500, what tells to ask again
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
@@ -76,7 +77,7 @@ def read_document(body: bytes, where: str) -> JsonValue:
         raise ConfigurationError(f"{where}: larger than {MOST_DOCUMENT_BYTES} bytes")
     try:
         if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-            return read_json(body)
+            return read_json(body, _MOST_MEMBERS)
         return read_yaml(body)
     except (BodyError, YAMLError, ValueError, RecursionError) as error:
         told = " ".join(str(error).split())[:300] or "it is nested too deeply"

@@ -1,0 +1,1 @@
+"""Addresses that should not be reached and answers that should not be read: figures for both."""
