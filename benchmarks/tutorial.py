@@ -133,9 +133,11 @@ def main() -> None:
         for block in follow(Path(folder), is_linked=is_linked):
             total += block.seconds
             print(f"{block.seconds / 60:6.2f} min  {block.first}", flush=True)
-    words = len(PAGE.read_text(encoding="utf-8").split())
-    print(f"{total / 60:6.2f} min  the machine's part")
-    print(f"{words / WORDS_A_MINUTE:6.2f} min  to read {words} words, at {WORDS_A_MINUTE} a minute")
+        words = len(PAGE.read_text(encoding="utf-8").split())
+        print(f"{total / 60:6.2f} min  the machine's part")
+        print(
+            f"{words / WORDS_A_MINUTE:6.2f} min  to read {words} words, at {WORDS_A_MINUTE} a minute"
+        )
 
 
 if __name__ == "__main__":
