@@ -27,14 +27,15 @@ Play = Callable[[Script], Performance]
 class Bounds:
     """How much is tried: elements of a list, scenarios and setbacks that are shown, work for it.
 
-    The work is plays, and decisions in all of them.
+    The work is plays, and what all decisions look back on; it is counted, so that the same is tried
+    however busy the machine is.
     """
 
     size: int = 2
     scenarios: int = 12
     setbacks: int = 24
     tries: int = 200
-    decisions: int = 4_000
+    work: int = 60_000
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Exploration:
     turns: Turns
     bounds: Bounds
     tried: int = 0
-    decided: int = 0
+    worked: int = 0
     shown: set[Way] = field(default_factory=set)
     _played: dict[tuple[tuple[str, bytes], ...], Scene] = field(default_factory=dict)
 
@@ -121,11 +122,11 @@ class Exploration:
 
     def _scene(self, script: Script) -> Scene | None:
         """Play a script, unless enough has been done."""
-        if self.tried >= self.bounds.tries or self.decided >= self.bounds.decisions:
+        if self.tried >= self.bounds.tries or self.worked >= self.bounds.work:
             return None
         self.tried += 1
         performance = self.play(script)
-        self.decided += performance.decisions
+        self.worked += performance.work
         found = outcomes(self.turns.accepted, performance.state)
         scene = self._played[script.key] = Scene(performance, tuple(found))
         return scene

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from typing import Literal, TypeVar
 
 from connectors.spec import ActionSpec
@@ -50,7 +51,7 @@ class _Rehearsing:
     def told(self) -> Rehearsal:
         accepted, certificate = self.answers.accepted, self.answers.accepted.certificate
         scenarios = [each.scenario(at) for at, each in enumerate(self._tellings, start=1)]
-        setbacks = [*self._setbacks()]
+        setbacks, ends = [*self._setbacks()], [*self._setback_ends()]
         return Rehearsal(
             digest=accepted.digest,
             policy=certificate.policy,
@@ -59,8 +60,8 @@ class _Rehearsing:
             size=self.bounds.size,
             tried=self._exploration.tried,
             scenarios=scenarios,
-            setbacks=[self._setback(*each) for each in setbacks[: self.bounds.setbacks]],
-            setbacks_left_out=max(0, len(setbacks) - self.bounds.setbacks),
+            setbacks=ends,
+            setbacks_left_out=len(setbacks) - len(ends),
             ways=[*self._ways()],
             unmet=[*self._unmet()],
             most=_most([each.figures for each in self._tellings]),
@@ -131,8 +132,17 @@ class _Rehearsing:
                     known.add((at, "not_approved"))
                     yield number, scene, Setback(at, "not_approved")
 
-    def _setback(self, number: int, scene: Scene, setback: Setback) -> SetbackEnd:
-        went = self._play(replace(scene.performance.script, setback=setback))
+    def _setback_ends(self) -> Iterator[SetbackEnd]:
+        """How setbacks end, as many as the bounds allow."""
+        work = self._exploration.worked
+        for number, scene, setback in islice(self._setbacks(), self.bounds.setbacks):
+            if work >= self.bounds.work:
+                return
+            went = self._play(replace(scene.performance.script, setback=setback))
+            work += went.work
+            yield self._told(number, setback, went)
+
+    def _told(self, number: int, setback: Setback, went: Performance) -> SetbackEnd:
         finished = went.state.finished
         return SetbackEnd(
             scenario=number,

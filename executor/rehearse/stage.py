@@ -34,7 +34,7 @@ from executor.run.decide import decide
 from executor.run.state import WHOLE_PLAN, Place, RunState, fold
 from executor.run.verdicts import Held, Outside
 
-MOST_ROUNDS = 20_000
+MOST_WORK = 50_000  # of one scenario: decisions, each with the calls that it looks back on
 NOBODY = "rehearsal"  # who approves, and whose keys calls carry
 GATE_S = 24 * 3600.0
 LOOKUP_S = 10.0  # a look-up takes no longer
@@ -65,7 +65,7 @@ class Performance:
     waited_s: Mapping[str, float]  # for the rate, by connection
     waiting_for: str | None  # what would have to come from outside for it to go on
     lasted_s: float
-    decisions: int
+    work: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Stage:
     unfakeable: dict[Place, str] = field(default_factory=dict)
     asked: list[OpenGate | OpenEnvelope] = field(default_factory=list)
     searches: dict[str, int] = field(default_factory=dict)
-    decisions: int = 0
+    work: int = 0
 
     def __post_init__(self) -> None:
         self.now = self.terms.now
@@ -102,8 +102,8 @@ class Stage:
     def play(self) -> Performance:
         """Play until nothing more happens by itself."""
         waiting: str | None = None
-        for _ in range(MOST_ROUNDS):
-            self.decisions += 1
+        while self.work < MOST_WORK:
+            self.work += 1 + len(self.state.attempts)
             commands = decide(self._accepted, self.state, self._outside())
             if not commands:
                 break
@@ -122,7 +122,7 @@ class Stage:
             waited_s=self._lanes.waited_s,
             waiting_for=waiting,
             lasted_s=self.now - self.terms.now,
-            decisions=self.decisions,
+            work=self.work,
         )
 
     @property

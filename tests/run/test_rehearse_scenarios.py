@@ -367,6 +367,7 @@ def test_the_same_plan_is_rehearsed_alike_and_within_its_bounds() -> None:
     assert rehearsed(plan, tries=3).tried <= 4
     assert len(rehearsed(plan, setbacks=2).setbacks) == 2
     assert rehearsed(plan, setbacks=2).setbacks_left_out > 0
+    assert (rehearsed(plan, work=1).tried, rehearsed(plan, work=1).setbacks) == (1, [])
 
 
 def test_it_reads_as_what_would_happen_and_no_value_can_forge_a_line() -> None:
