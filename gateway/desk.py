@@ -64,10 +64,13 @@ class Desk:
         return None if claim is None or request is None else Taken(request, claim, self)
 
     async def note(self, taken: Taken, events: list[e.Event]) -> None:
-        """Add to the request's journal."""
+        """Add to the request's journal; raises `FencedError` once somebody else plans it."""
         claim, now = taken.claim, self.clock()
         new = [new_event(event) for event in events]
-        await self._keep(lambda c: journal.append(c, claim.tenant, claim.id, new, now))
+        work = partial(
+            journal.append, tenant=claim.tenant, subject=claim.id, new=new, now=now, claim=claim
+        )
+        await self._keep(work)
         self._tell(taken)
 
     async def accept(self, taken: Taken, accepted: Accepted, proposal: Proposal) -> None:

@@ -18,6 +18,7 @@ from executor.check.admit import Accepted, Inputs, Questions, Rejected, Verdict,
 from executor.check.certificate import Options
 from executor.plan.model import Plan
 from executor.store.drives import Due
+from executor.store.errors import FencedError
 from gateway.desk import Desk, Taken
 from gateway.offering import Offering
 from planner.models.base import ModelError
@@ -42,6 +43,8 @@ class Service:
         except ModelError as error:
             await self.desk.planner_failed(taken, error)
             return
+        except FencedError:
+            return  # whoever took over plans it
         match proposal.verdict:
             case Accepted() as accepted:
                 await self.desk.accept(taken, accepted, proposal)

@@ -9,6 +9,10 @@ every claim raises, so a job that comes twice or too late finds nothing to do.
 
 A process that dies stops renewing its lease. Another one then hands back what it drove, lets its
 jobs be taken again, and forgets it; what it had in flight is treated by its effect class.
+
+What was being driven when two processes died in a row is a suspect. Of the suspects a process
+drives one at a time, so that only the one that kills has a third death to its name, and is put
+aside. A process that was only cut off takes the death back once it is heard again.
 """
 
 import asyncio
@@ -25,7 +29,16 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from executor.dispatch.base import MOST_FAILURES, Drive, Halt, Park, no_halt, pause_after
+from executor.dispatch.base import (
+    MOST_CRASHES,
+    MOST_FAILURES,
+    CrashLoopError,
+    Drive,
+    Halt,
+    Park,
+    no_halt,
+    pause_after,
+)
 from executor.store import drives, workers
 from executor.store.drives import DriveKind, Due
 from executor.store.errors import NewerSchemaError, StoreError
@@ -100,6 +113,8 @@ class DistributedDispatcher:
         self._drives: dict[DriveKind, tuple[Drive, Park]] = {}
         self._halts: list[Halt] = []
         self._active: dict[Due, asyncio.Task[None]] = {}
+        self._held: set[Due] = set()  # what was driven at any time of this lease
+        self._suspects = asyncio.Lock()
         self._asking: set[asyncio.Task[None]] = set()
         self._asked: dict[Job, float] = {}
         self._lease_ends = 0.0
@@ -157,8 +172,9 @@ class DistributedDispatcher:
         if job.due in self._active:
             return  # a job that comes twice: the drive under way sees what there is
         if not self._stopping.is_set():
-            task = asyncio.get_running_loop().create_task(self._see_through(job.due))
+            task = asyncio.get_running_loop().create_task(self._take(job.due))
             self._active[job.due] = task
+            self._held.add(job.due)
             try:
                 await asyncio.wait([task])
             finally:
@@ -171,6 +187,25 @@ class DistributedDispatcher:
             return
         drives.pass_on(c, job.due, job.epoch)  # this job's name is used up
         self._put(c, job.due)
+
+    async def _take(self, what: Due) -> None:
+        """Drive it; a suspect not beside another one, and not at all once it has killed three."""
+        try:
+            crashes = await self._store.read(partial(drives.crashes_of, due=what))
+        except StoreError:
+            return  # it is asked for again once the store answers
+        if crashes < MOST_CRASHES - 1:
+            await self._see_through(what)
+            return
+        async with self._suspects:
+            if crashes < MOST_CRASHES:
+                await self._see_through(what)
+                return
+            message = f"{MOST_CRASHES} processes in a row died while they were driving it"
+            _log.error("%s %s is put aside: %s", what.kind, what.id, message)
+            _, park = self._drives[what.kind]
+            with contextlib.suppress(StoreError):  # then it is tried again
+                await park(what, self.worker, CrashLoopError(message))
 
     async def _see_through(self, what: Due) -> None:
         """Drive until it comes back; pause after failures, put aside what breaks every time."""
@@ -218,14 +253,16 @@ class DistributedDispatcher:
         return time.monotonic() - self._asked.get(job, -ASKED_AGAIN_S) < ASKED_AGAIN_S
 
     async def _renew(self) -> None:
-        asked_at = time.monotonic()
+        asked_at, held, place = time.monotonic(), {*self._held}, socket.gethostname()
 
         def renew(c: Connection) -> float:
             now = self._store.database_now(c)
-            workers.renew(c, self.worker, f"{socket.gethostname()}:{os.getpid()}", LEASE_S, now)
+            if not workers.renew(c, self.worker, f"{place}:{os.getpid()}", LEASE_S, now):
+                drives.forgive(c, held)
             return now
 
         told = await self._store.write(renew)
+        self._held = self._held - held | {*self._active}
         # Asked before the database counted: so its lease ends later than ours.
         self._lease_ends = asked_at + LEASE_S - MARGIN_S
         self._store.note_time((asked_at + time.monotonic()) / 2, told)

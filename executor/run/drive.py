@@ -301,6 +301,7 @@ class _Drive:
         row, event = question(accepted, claim, gate, policy, now)
 
         def open_gate(c: Connection) -> None:
+            drives.check_fence(c, claim)  # before all, as whoever decides an approval does
             approvals.supersede(c, row)
             approvals.create(c, row)
             journal.append(c, claim.tenant, claim.id, [new_event(event)], now, claim=claim)

@@ -54,15 +54,19 @@ def tell(
     row = c.execute(_ONE, which).one_or_none()
     if evidence == "answered" and (row is None or _breaker(row).is_clean):
         return
-    if row is not None:
-        row = c.execute(_LOCKED, which).one()
-    before = Breaker() if row is None else _breaker(row)
+    if row is None:  # or of two processes that tell the first failure at once, one is not counted
+        c.execute(
+            insert_into(c.dialect.name, breakers)
+            .values(**which, **asdict(Breaker()))
+            .on_conflict_do_nothing()
+        )
+    before = _breaker(c.execute(_LOCKED, which).one())
     after = told(before, evidence, began_at, now, because)
     if after == before:
         return
     put(c, tenant, connection, after)
     if after.state == "closed" and before.state != "closed":
-        drives.wake_waiting(c, "service", now, tenant)
+        drives.wake_waiting_free(c, "service", now, tenant)
 
 
 def _breaker(row: Row[tuple[object, ...]]) -> Breaker:

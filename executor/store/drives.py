@@ -5,6 +5,7 @@ was taken over can write nothing more. A drive ends by comparing `wake_seq`: if 
 arrived since it looked, it has to look again.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -116,11 +117,32 @@ def wake_waiting(
     c: Connection, waiting_for: str, now: float, tenant: str | None = None
 ) -> list[Due]:
     """Wake every run that waits for this, and have those look again that are being driven."""
+    return _wake_runs(c, _waits_for(waiting_for, tenant), now)
+
+
+def wake_waiting_free(c: Connection, waiting_for: str, now: float, tenant: str) -> list[Due]:
+    """The same, but for those that another process is writing about: it holds their rows.
+
+    For whoever holds a run's row already, and would wait for others crosswise. So it is for waits
+    that end by themselves, too.
+    """
+    table, meant = tables.runs, _waits_for(waiting_for, tenant)
+    free = c.execute(select(table.c.id).where(*meant).with_for_update(skip_locked=True))
+    names = [*free.scalars()]
+    return _wake_runs(c, [*meant, table.c.id.in_(names)], now) if names else []
+
+
+def _waits_for(waiting_for: str, tenant: str | None) -> list[ColumnElement[bool]]:
     table = tables.runs
     is_meant = or_(table.c.waiting_for == waiting_for, table.c.driver.is_not(None))
+    return [is_meant, *([] if tenant is None else [table.c.tenant == tenant])]
+
+
+def _wake_runs(c: Connection, meant: list[ColumnElement[bool]], now: float) -> list[Due]:
+    table = tables.runs
     woken = c.execute(
         update(table)
-        .where(is_meant, *([] if tenant is None else [table.c.tenant == tenant]))
+        .where(*meant)
         .values(
             wake_seq=table.c.wake_seq + 1,
             wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),
@@ -215,6 +237,30 @@ def crashed(c: Connection, times: int) -> list[Due]:
         )
         found += [Due(kind, row.tenant, row.id) for row in rows]
     return found
+
+
+def crashes_of(c: Connection, due: Due) -> int:
+    """How many processes died in a row while they were driving it."""
+    table = TABLES[due.kind]
+    found = select(table.c.crashes).where(table.c.tenant == due.tenant, table.c.id == due.id)
+    return c.execute(found).scalar_one_or_none() or 0
+
+
+def forgive(c: Connection, driven: Iterable[Due]) -> None:
+    """Take back one death of each: the process that drove it was only cut off, and lives."""
+    for each in driven:
+        table = TABLES[each.kind]
+        c.execute(
+            update(table)
+            .where(table.c.tenant == each.tenant, table.c.id == each.id, table.c.crashes > 0)
+            .values(crashes=table.c.crashes - 1)
+        )
+
+
+def drivers(c: Connection) -> set[str]:
+    """Who drives anything."""
+    found = (select(t.c.driver).where(t.c.driver.is_not(None)) for t in TABLES.values())
+    return {str(name) for each in found for name in c.execute(each.distinct()).scalars()}
 
 
 def hand_back(c: Connection, now: float, driver: str | None = None) -> int:

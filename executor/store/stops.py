@@ -8,7 +8,7 @@ who stopped what, when and why, and who lifted it, stays.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text, update
 
 from executor.store import drives
 from executor.store.drives import Due
@@ -42,6 +42,7 @@ class StopRow:
 
 def add(c: Connection, row: StopRow) -> int:
     """Stop it from this commit on; returns how many calls are under way by then."""
+    _after_all_intents(c)
     c.execute(
         insert(stops).values(
             tenant=row.tenant,
@@ -63,6 +64,7 @@ def lift(
     c: Connection, tenant: str, stop: str, by: str, reason: str, now: float
 ) -> list[Due] | None:
     """End a stop and wake what waits for it; None if there is none that stands."""
+    _after_all_intents(c)  # or one that still saw the stop would wait for what is over
     lifted = c.execute(
         update(stops)
         .where(stops.c.tenant == tenant, stops.c.id == stop, stops.c.lifted_at.is_(None))
@@ -71,6 +73,16 @@ def lift(
     if lifted.rowcount == 0:
         return None
     return drives.wake_waiting(c, "stop", now, None if tenant == ALL else tenant)
+
+
+def _after_all_intents(c: Connection) -> None:
+    """Wait for every intent that is being written, and let new ones wait for this commit.
+
+    An intent reads the stops, and so holds its share of their table until it is committed. A
+    file has one writer, and needs no such lock.
+    """
+    if c.dialect.name == "postgresql":
+        c.execute(text("LOCK TABLE stops IN ACCESS EXCLUSIVE MODE"))
 
 
 def listed(c: Connection, tenant: str, *, lifted: bool = False) -> list[StopRow]:

@@ -28,15 +28,21 @@ class Seen:
     due: Sequence[Due]
 
 
-def renew(c: Connection, worker: str, place: str, lease_s: float, now: float) -> None:
-    """Say that this process lives; raises `NewerSchemaError` once a newer version has begun."""
+def renew(c: Connection, worker: str, place: str, lease_s: float, now: float) -> bool:
+    """Say that this process lives; False if it was not taken for alive any more, or not yet.
+
+    Raises `NewerSchemaError` once a newer version has begun.
+    """
     require_readable(c)
+    known = select(workers.c.lease_until).where(workers.c.id == worker).with_for_update()
+    lasted = c.execute(known).scalar_one_or_none()
     values = {"lease_until": now + lease_s}
     c.execute(
         insert_into(c.dialect.name, workers)
         .values(id=worker, place=place, started_at=now, **values)
         .on_conflict_do_update(index_elements=["id"], set_=values)
     )
+    return lasted is not None and lasted >= now
 
 
 def forget(c: Connection, worker: str, now: float) -> None:
@@ -56,6 +62,8 @@ def watch(c: Connection, now: float) -> Seen | None:
     if not c.execute(select(func.pg_try_advisory_xact_lock(_WATCH))).scalar_one():
         return None
     dead = list(c.execute(select(workers.c.id).where(workers.c.lease_until < now)).scalars())
+    # One that went on after it was buried, claimed something, and then died for good.
+    dead += sorted(drives.drivers(c) - set(c.execute(select(workers.c.id)).scalars()))
     for worker in dead:
         drives.hand_back(c, now, driver=worker)
     return Seen(dead, drives.due(c, now))

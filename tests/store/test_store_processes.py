@@ -1,18 +1,33 @@
 """Two processes' stores on one server: what one writer of a file gives for nothing holds too."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
+from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection, text
-from store_cases import APPROVER, NOW, RUN, TENANT, add_run, new_run, question
+from store_cases import APPROVER, NOW, RUN, TENANT, add_run, claimed, intent, new_run, question
 
 from connectors.spec import Principal
-from executor.store import approvals, drives, idempotency, journal, requests, workers
+from executor.store import (
+    approvals,
+    breakers,
+    drives,
+    idempotency,
+    journal,
+    permits,
+    requests,
+    stops,
+    workers,
+)
 from executor.store.errors import NewerSchemaError, StoreUnavailableError
 from executor.store.idempotency import Kept
 from executor.store.journal import NewEvent
+from executor.store.permits import Blocked, Told
+from executor.store.stops import StopRow
 from executor.store.store import Store
 
 SECOND = Principal("second", TENANT, frozenset({"approver"}))
@@ -222,3 +237,150 @@ async def test_two_approvers_at_two_processes_make_a_quorum(
     )  # fmt: skip
 
     assert sorted(rulings) == ["counted", "granted"]
+
+
+T = TypeVar("T")
+STOP = StopRow(TENANT, "stp_a", stops.ALL, "operator", "something is wrong", NOW)
+RUN_C = drives.Due("run", TENANT, "run_c")
+FAILED = Told("payments", "failed", NOW, "down")
+
+
+@asynccontextmanager
+async def in_mid_write(
+    store: Store, work: Callable[[Connection], T]
+) -> AsyncIterator["asyncio.Task[T]"]:
+    """Inside, the work is done and not committed; its result is there afterwards."""
+    is_done, may_end = threading.Event(), threading.Event()
+
+    def held(c: Connection) -> T:
+        found = work(c)
+        is_done.set()
+        may_end.wait(2.5)
+        return found
+
+    writing = asyncio.create_task(store.write(held))
+    await asyncio.to_thread(is_done.wait, 10)
+    try:
+        yield writing
+    finally:
+        may_end.set()
+        await writing
+
+
+async def soon(task: "asyncio.Task[T]") -> bool:
+    """Whether it ends while others are still in the middle of a write."""
+    await asyncio.wait([task], timeout=0.5)
+    return task.done()
+
+
+async def test_a_stop_waits_for_the_intents_that_other_processes_are_just_writing(
+    server_store: Store, other: Store
+) -> None:
+    claim = await server_store.write(new_run)
+    begun = partial(journal.record_intent, claim=claim, intent=intent(), now=NOW)
+    async with in_mid_write(other, begun):
+        stopping = asyncio.create_task(server_store.write(partial(stops.add, row=STOP)))
+        went_ahead = await soon(stopping)
+
+    assert not went_ahead
+    assert await stopping == 1  # the call that is under way is counted
+    again = partial(journal.record_intent, claim=claim, intent=intent(step="other"), now=NOW)
+    assert await other.write(again) == Blocked("stop")
+
+
+async def test_no_run_goes_to_wait_for_a_stop_that_is_just_being_lifted(
+    server_store: Store, other: Store
+) -> None:
+    await server_store.write(add_run)
+    await server_store.write(partial(stops.add, row=STOP))
+
+    def claim_and_begin(c: Connection) -> Blocked | float:
+        return journal.record_intent(c, claimed(c), intent(), NOW)
+
+    lift = partial(
+        stops.lift, tenant=TENANT, stop=STOP.id, by="operator", reason="all is well", now=NOW
+    )
+    async with in_mid_write(server_store, lift):
+        beginning = asyncio.create_task(other.write(claim_and_begin))
+        await soon(beginning)
+
+    assert isinstance(await beginning, float)
+
+
+async def test_the_first_failures_that_two_processes_tell_at_once_are_both_counted(
+    server_store: Store, other: Store
+) -> None:
+    tell = partial(permits.tell, tenant=TENANT, what=FAILED, now=NOW)
+    async with in_mid_write(other, tell):
+        telling = asyncio.create_task(server_store.write(tell))
+        await soon(telling)
+    await telling
+    found = await server_store.read(lambda c: breakers.listed(c, TENANT))
+
+    assert found["payments"].failures == 2
+
+
+async def test_who_finds_a_service_well_again_waits_for_no_other_run(
+    server_store: Store, other: Store
+) -> None:
+    await server_store.write(new_run)
+    held = await server_store.write(lambda c: new_run(c, "run_b"))
+    waits = await server_store.write(lambda c: new_run(c, "run_c"))
+    for number in range(20):
+        what = Told("payments", "failed", NOW + number / 100, "down")
+        await server_store.write(partial(permits.tell, tenant=TENANT, what=what, now=NOW))
+    await server_store.write(
+        partial(
+            drives.end_drive, claim=waits, status="waiting", now=NOW, waiting_for="service",
+            wake_at=NOW + 60,
+        )
+    )  # fmt: skip
+    opened = (await server_store.read(lambda c: breakers.listed(c, TENANT)))["payments"]
+    async with in_mid_write(other, partial(drives.check_fence, claim=held)):
+        at = opened.until + 2
+        well = Told("payments", "answered", at)
+        take = partial(
+            permits.take, tenant=TENANT, connection="payments", allowed=None, now=at, trial_s=1
+        )
+        assert await server_store.write(take) is None
+        telling = asyncio.create_task(
+            server_store.write(partial(permits.tell, tenant=TENANT, what=well, now=at))
+        )
+        went_ahead = await soon(telling)
+    await telling
+    after = (await server_store.read(lambda c: breakers.listed(c, TENANT)))["payments"]
+
+    assert (opened.state, after.state) == ("open", "closed")
+    assert went_ahead
+    assert RUN_C in await server_store.read(partial(drives.due, now=at))
+
+
+async def test_what_nobody_known_drives_is_handed_back_too(
+    server_store: Store, other: Store
+) -> None:
+    await server_store.write(add_run)
+    await server_store.write(lambda c: drives.claim(c, RUN, "buried", NOW))
+    seen = await other.write(lambda c: workers.watch(c, NOW))
+
+    assert seen is not None
+    assert (list(seen.dead), list(seen.due)) == (["buried"], [RUN])
+
+
+async def test_a_process_that_was_only_cut_off_takes_the_deaths_of_its_drives_back(
+    server_store: Store, other: Store
+) -> None:
+    def crashes(c: Connection) -> int:
+        return drives.crashes_of(c, RUN)
+
+    await server_store.write(add_run)
+    known = [await server_store.write(lambda c: workers.renew(c, "me", "here:1", 4.0, NOW))]
+    await server_store.write(lambda c: drives.claim(c, RUN, "me", NOW))
+    known += [await server_store.write(lambda c: workers.renew(c, "me", "here:1", 4.0, NOW + 1))]
+    await other.write(lambda c: workers.watch(c, NOW + 9))
+    counted = await other.read(crashes)
+    known += [await server_store.write(lambda c: workers.renew(c, "me", "here:1", 4.0, NOW + 9))]
+    await server_store.write(lambda c: drives.forgive(c, [RUN]))
+    await server_store.write(lambda c: drives.forgive(c, [RUN]))
+
+    assert known == [False, True, False]
+    assert (counted, await other.read(crashes)) == (1, 0)
