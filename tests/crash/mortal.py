@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 
 from connectors.catalog import Catalog
 from connectors.connector import Call, Outcome
-from connectors.credentials import secret_of
+from connectors.credentials import Vault
 from connectors.http import Transport
 from connectors.registry import ConnectionSettings, Registry, build
 from connectors.spec import ActionSpec, CallContext, JsonObject, Principal
@@ -158,7 +158,7 @@ async def live(order: Order) -> JsonObject:
         )
         for each in order.connections
     ]
-    registry = build(connections, secret_of, lambda _: transport)
+    registry = build(connections, Vault(), lambda _: transport)
     catalog = await registry.load()
     policy = Policy.parse({"all.cedar": PERMIT_ALL})
     store = await MortalStore.open(order.database)

@@ -9,7 +9,7 @@ import httpx2
 from sqlalchemy import Connection
 
 from connectors.catalog import Catalog
-from connectors.credentials import secret_of
+from connectors.credentials import Vault
 from connectors.http import Transport
 from connectors.registry import ConnectionSettings, Registry, build
 from connectors.spec import JsonObject, Principal
@@ -49,7 +49,7 @@ def registry_of(
         )
         for each in connections
     ]
-    return build(settings, secret_of, lambda _: transport), transport
+    return build(settings, Vault(), lambda _: transport), transport
 
 
 def accepted(
