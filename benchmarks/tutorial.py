@@ -135,9 +135,8 @@ def main() -> None:
             print(f"{block.seconds / 60:6.2f} min  {block.first}", flush=True)
         words = len(PAGE.read_text(encoding="utf-8").split())
         print(f"{total / 60:6.2f} min  the machine's part")
-        print(
-            f"{words / WORDS_A_MINUTE:6.2f} min  to read {words} words, at {WORDS_A_MINUTE} a minute"
-        )
+        minutes = words / WORDS_A_MINUTE
+        print(f"{minutes:6.2f} min  to read {words} words, at {WORDS_A_MINUTE} a minute")
 
 
 if __name__ == "__main__":
