@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
@@ -51,6 +51,14 @@ class Connector(Protocol):
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
     ) -> Outcome:
         """Do it once; raises `Refused`, `Unavailable` or `Uncertain` and nothing else."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A connector that holds something open: a process, a session."""
+
+    async def aclose(self) -> None:
+        """Let go of it; nothing is called afterwards."""
 
 
 Call = Callable[[ActionSpec, Mapping[str, JsonValue], CallContext], Awaitable[Outcome]]

@@ -24,7 +24,8 @@ from connectors.redact import HIDDEN, Redactor
 
 __all__ = ["HIDDEN", "TENANT", "Stored", "Vault", "secret_of"]
 
-TENANT: ContextVar[str] = ContextVar("tenant", default="main")
+OWN = "main"  # the gateway's own tenant
+TENANT: ContextVar[str] = ContextVar("tenant", default=OWN)
 """Whose call is under way; what the gateway asks for itself is its own tenant's."""
 
 
@@ -93,6 +94,17 @@ class Vault:
         for mark in found:
             found[mark] = await self._resolved(self._marks[mark])
         return found
+
+    async def reveal(self, reference: str) -> str:
+        """The secret itself, for a program that is started and has no other way to be told.
+
+        It is the gateway's own, whoever's call it is for. Raises `ConfigurationError`.
+        """
+        token = TENANT.set(OWN)
+        try:
+            return await self._resolved(reference)
+        finally:
+            TENANT.reset(token)
 
     async def rejected(self, opened: Mapping[str, str]) -> bool:
         """Hear that a service did not take a request with these; True if one will be renewed."""

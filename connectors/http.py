@@ -12,8 +12,10 @@ import copy
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import httpcore2
 
@@ -27,6 +29,8 @@ _READS = ("GET", "HEAD")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _LOST = (httpcore2.NetworkError, httpcore2.ProtocolError, OSError)
+FAILURES = (*_LOST, httpcore2.TimeoutException)
+"""What may end an answer while it is read."""
 
 
 class TransportError(Exception):
@@ -185,6 +189,54 @@ class Transport:
         finally:
             SENDING.reset(token)
 
+    @asynccontextmanager
+    async def stream(
+        self, request: HttpRequest, sending: Sending
+    ) -> AsyncIterator[httpcore2.Response]:
+        """Send once and hand out the answer while it comes, undecoded, unbounded and not redacted.
+
+        It is for protocols that stream. Whoever reads has set `SENDING`, counts what comes, hides
+        what must not be seen, and knows when to stop. Until the head of the answer is there it
+        raises what `send` does.
+        """
+        vault = self._vault
+        opened: Mapping[str, str] = {}
+        if vault is not None:
+            opened = await vault.opened(request.url, *request.headers.values())
+        try:
+            response, close = await self._streamed(_filled(request, opened), sending)
+        except TransportError as error:
+            if vault is not None:
+                _hide_in(error, vault)
+            raise error from None  # what it was raised from may tell anything
+        sending.status = response.status
+        try:
+            if response.status == 401 and vault is not None and await vault.rejected(opened):
+                told = "the token was not taken; it is renewed"
+                raise Unavailable(told, kind=Kind.AUTH, sent=True)
+            yield response
+        finally:
+            await close()
+
+    async def _streamed(
+        self, request: HttpRequest, sending: Sending
+    ) -> tuple[httpcore2.Response, Callable[[], Awaitable[object]]]:
+        try:
+            address = read_address(request.url)
+            headers = _headers(request, address, encoding="identity")
+        except ValueError as error:
+            raise NotAllowedError(str(error)) from error
+        pool = self._reads if request.method in _READS else self._writes
+        opened = pool.stream(request.method, _url(address), headers=headers, content=request.body)
+        try:
+            return await opened.__aenter__(), partial(opened.__aexit__, None, None, None)
+        except (EgressRefusedError, httpcore2.LocalProtocolError) as error:
+            raise NotAllowedError(str(error)) from error
+        except TooLateError as error:
+            raise NotSentError(str(error), is_late=True) from error
+        except FAILURES as error:
+            raise self._failure(sending, f"{error}" or type(error).__name__) from error
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self._reads.aclose()
@@ -210,11 +262,8 @@ class Transport:
         sending: Sending,
     ) -> HttpAnswer:
         pool = self._reads if request.method in _READS else self._writes
-        url = httpcore2.URL(
-            scheme=address.scheme, host=address.host, port=address.port, target=address.target
-        )
         async with pool.stream(
-            request.method, url, headers=headers, content=request.body
+            request.method, _url(address), headers=headers, content=request.body
         ) as response:
             answered = {
                 name.decode("latin-1").lower(): value.decode("latin-1")
@@ -245,14 +294,23 @@ def _hide_in(error: TransportError, vault: Vault) -> None:
         error.headers = {name: vault.hide(value) for name, value in error.headers.items()}
 
 
-def _headers(request: HttpRequest, address: Address) -> list[tuple[bytes, bytes]]:
+def _url(address: Address) -> httpcore2.URL:
+    """The parts that were checked, which nobody reads again."""
+    return httpcore2.URL(
+        scheme=address.scheme, host=address.host, port=address.port, target=address.target
+    )
+
+
+def _headers(
+    request: HttpRequest, address: Address, encoding: str = "gzip"
+) -> list[tuple[bytes, bytes]]:
     """The request's headers and ours; a value is never repeated in a message, it may be secret."""
     headers = {
         "user-agent": "lamgate",
         "accept": "application/json",
         **{name.lower(): value for name, value in request.headers.items()},
         "host": address.authority,
-        "accept-encoding": "gzip",
+        "accept-encoding": encoding,
     }
     if request.body is not None:
         headers["content-length"] = str(len(request.body))

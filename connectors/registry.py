@@ -4,14 +4,14 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
 from connectors.body import json_flaw
 from connectors.catalog import Catalog
-from connectors.connector import Applied, Connector, Outcome, Pending, Unreadable
+from connectors.connector import Applied, Closing, Connector, Outcome, Pending, Unreadable
 from connectors.credentials import TENANT, Vault
 from connectors.errors import (
     ConfigurationError,
@@ -29,7 +29,7 @@ from connectors.outcome import in_doubt
 from connectors.overlay import PluginOverlay, overlaid
 from connectors.plugin import factory_of, overlay_of
 from connectors.shelf import Shelf
-from connectors.source import Connection, Sourced
+from connectors.source import Connection, Pins, Review, Reviewed, Sourced
 from connectors.spec import ActionSpec, CallContext
 from connectors.validate import first_flaw
 
@@ -48,9 +48,12 @@ class Registry:
         connectors: Mapping[str, Connector],
         vault: Vault | None = None,
         overlays: Mapping[str, PluginOverlay] | None = None,
+        changed: asyncio.Event | None = None,
     ) -> None:
         self._connectors = dict(connectors)
         self._vault = vault
+        self._changed = changed or asyncio.Event()
+        self._asking = asyncio.Lock()
         self._overlays = dict(overlays or {})
         self._catalog: Catalog | None = None
         self._offered: dict[str, tuple[ActionSpec, ...]] = {}
@@ -77,15 +80,30 @@ class Registry:
         self._catalog = _checked(self._offered)
         return self._catalog
 
-    async def ask_again(self, check: Callable[[Catalog], None]) -> None:
-        """Ask those that did not answer; what they offer now is on offer if `check` lets it.
+    async def changed(self, within_s: float) -> None:
+        """Wait until a connector says that its source has changed, or so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._changed.wait()
+        self._changed.clear()
 
-        `check` raises `ConfigurationError`. The old catalogue is not touched: a new one takes its
-        place for all that begins from then on.
+    async def ask_again(self, check: Callable[[Catalog], None], only: str | None = None) -> None:
+        """Ask those that did not answer, and servers that may have changed what they offer.
+
+        With `only` it is this connection alone. What they offer now is on offer if `check` lets
+        it, which raises `ConfigurationError`. The old catalogue is not touched: a new one takes
+        its place for all that begins from then on.
         """
+        async with self._asking:
+            await self._ask_again(check, only)
+
+    async def _ask_again(self, check: Callable[[Catalog], None], only: str | None) -> None:
         for connection, connector in self._connectors.items():
+            if only not in (None, connection):
+                continue
             stale = connector.stale if isinstance(connector, Sourced) else None
-            if stale is None and connection not in self._absent:
+            is_due = stale is not None or isinstance(connector, Reviewed)
+            if not is_due and connection not in self._absent:
                 continue
             try:
                 found = await self._actions(connection, connector, again=True)
@@ -116,9 +134,20 @@ class Registry:
                 skipped=connector.skipped if isinstance(connector, Sourced) else (),
                 stale=connector.stale if isinstance(connector, Sourced) else None,
                 absent=self._absent.get(name),
+                held=len(review.changes) if (review := _review(connector)) else 0,
             )
             for name, connector in self._connectors.items()
         )
+
+    def review(self, connection: str) -> Review | None:
+        """What there is to accept of a connection's server; None where there is nothing such."""
+        return _review(self._connectors[connection]) if connection in self._connectors else None
+
+    async def aclose(self) -> None:
+        """Have every connector let go of what it holds open."""
+        for connector in self._connectors.values():
+            if isinstance(connector, Closing):
+                await connector.aclose()
 
     async def call(
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
@@ -243,6 +272,10 @@ def _checked(offered: Mapping[str, tuple[ActionSpec, ...]]) -> Catalog:
     return catalog
 
 
+def _review(connector: Connector) -> Review | None:
+    return connector.review if isinstance(connector, Reviewed) else None
+
+
 def _warn_if_stale(connection: str, connector: Connector) -> None:
     stale = connector.stale if isinstance(connector, Sourced) else None
     if stale is not None:
@@ -277,15 +310,22 @@ async def _call(
 
 @asynccontextmanager
 async def open_registry(
-    settings: Sequence[ConnectionSettings], vault: Vault, shelf: Shelf | None = None
+    settings: Sequence[ConnectionSettings],
+    vault: Vault,
+    shelf: Shelf | None = None,
+    pins: Pins | None = None,
 ) -> AsyncIterator[Registry]:
     """Every connection with a way out of its own, which reaches what it was allowed and no other.
 
-    Raises `ConfigurationError`; the ways out are closed at the end.
+    Raises `ConfigurationError`; the connectors and the ways out are closed at the end.
     """
     ways = {each.name: Transport(frozenset(each.allow_hosts)) for each in settings}
     try:
-        yield build(settings, vault, lambda each: ways[each.name], shelf)
+        registry = build(settings, vault, lambda each: ways[each.name], shelf, pins)
+        try:
+            yield registry
+        finally:
+            await registry.aclose()
     finally:
         for way in ways.values():
             await way.aclose()
@@ -296,8 +336,10 @@ def build(
     vault: Vault,
     transport_of: Callable[[ConnectionSettings], Transport],
     shelf: Shelf | None = None,
+    pins: Pins | None = None,
 ) -> Registry:
     """Build every connection; raises `ConfigurationError`."""
+    changed = asyncio.Event()
     connectors: dict[str, Connector] = {}
     overlays: dict[str, PluginOverlay] = {}
     for each in settings:
@@ -305,8 +347,16 @@ def build(
             raise ConfigurationError("connections.fn: `fn` is the plan language's own name")
         if each.name in connectors:
             raise ConfigurationError(f"connections.{each.name} is there twice")
-        given = Given(transport_of(each).carrying(vault), vault.stand_in, shelf)
+        given = Given(
+            transport_of(each).carrying(vault),
+            vault.stand_in,
+            shelf,
+            reveal=vault.reveal,
+            hide=vault.redactor.hide_bytes,
+            pins=pins,
+            changed=changed.set,
+        )
         connectors[each.name] = factory_of(each)(each, given)
         if (overlay := overlay_of(each)) is not None:
             overlays[each.name] = overlay
-    return Registry(connectors, vault, overlays)
+    return Registry(connectors, vault, overlays, changed)

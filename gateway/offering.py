@@ -62,9 +62,8 @@ def with_extract(catalog: Catalog, extractor: Extractor | None) -> Catalog:
     return catalog if extractor is None else Catalog([*catalog, extractor.action])
 
 
-@asynccontextmanager
-async def asking(registry: Registry, policy: Policy, every_s: float) -> AsyncIterator[None]:
-    """Meanwhile ask connections that did not answer; policies have to fit what they offer."""
+def fits(policy: Policy) -> Callable[[Catalog], None]:
+    """Whether policies fit a catalogue; it raises `ConfigurationError` where they do not."""
 
     def check(catalog: Catalog) -> None:
         try:
@@ -72,10 +71,17 @@ async def asking(registry: Registry, policy: Policy, every_s: float) -> AsyncIte
         except PolicyError as error:
             raise ConfigurationError(f"the policies do not fit what it offers: {error}") from error
 
+    return check
+
+
+@asynccontextmanager
+async def asking(registry: Registry, policy: Policy, every_s: float) -> AsyncIterator[None]:
+    """Meanwhile ask connections that did not answer or changed; policies have to fit them."""
+
     async def ask() -> None:
         while True:
-            await asyncio.sleep(every_s)
-            await registry.ask_again(check)
+            await registry.changed(every_s)
+            await registry.ask_again(fits(policy))
 
     task = asyncio.create_task(ask())
     try:

@@ -125,5 +125,11 @@ class Lift(_Closed):
     reason: Reason
 
 
+class Acceptance(_Closed):
+    """`POST /v1/connections/{name}/review`: the digest of exactly what was looked at."""
+
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+
 class Nothing(_Closed):
     """A POST that needs no body."""

@@ -35,6 +35,7 @@ from gateway.hiding import hidden_in_logs
 from gateway.keyring import Secrets, key_file_of, learn_known, require_same, ring_of, secrets_of
 from gateway.notices import Notices
 from gateway.offering import Offerings, asking, with_extract
+from gateway.pins import pins_of
 from gateway.planners import extractor_of, planner_of, planners_of
 from gateway.playbooks import load_playbooks, text_of
 from gateway.service import Service
@@ -100,7 +101,9 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
     playbooks = await asyncio.to_thread(load_playbooks, settings)
     async with (
         _opened(settings) as opened,
-        open_registry(connections(settings), opened.vault, shelf_of(settings)) as registry,
+        open_registry(
+            connections(settings), opened.vault, shelf_of(settings), pins_of(opened.store)
+        ) as registry,
     ):
         extractor = extractor_of(settings, opened.vault)
         catalog = with_extract(await registry.load(), extractor)

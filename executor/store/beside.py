@@ -1,6 +1,6 @@
-"""One short write beside a gateway that may be running, wedged, or not there at all.
+"""One short write, or a look, beside a gateway that may be running, wedged, or not there at all.
 
-It is for what must not depend on anybody's answer: the kill switch. Its rules:
+The write is for what must not depend on anybody's answer: the kill switch. Its rules:
 
 - the database is there, and its schema is the one that this version knows; it is never migrated;
 - one transaction, which waits for its turn like every other writer of the database;
@@ -36,6 +36,23 @@ def write_beside(url: str, work: Callable[[Connection, float], T]) -> T:
             require_newest(connection)
             with connection.begin():
                 return work(connection, backend.now(connection))
+    except DBAPIError as error:
+        raise backend.error(error) from error
+    finally:
+        engine.dispose()
+
+
+def read_beside(url: str, work: Callable[[Connection], T]) -> T | None:
+    """Do `work`, which only looks; None where there is no database yet; raises `StoreError`."""
+    database = database_path(url)
+    if database is not None and not database.is_file():
+        return None
+    backend = backend_of(url)
+    engine = backend.engine(writer=False)
+    try:
+        with engine.connect() as connection:
+            require_newest(connection)
+            return work(connection)
     except DBAPIError as error:
         raise backend.error(error) from error
     finally:

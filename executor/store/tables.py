@@ -1,7 +1,7 @@
 """All tables. Times are seconds since the epoch; JSON is text in canonical form.
 
 Everything that belongs to a tenant has the tenant first in its key. `facts` and `workers` are
-about the database and the processes that use it.
+about the database and the processes that use it, `pins` about connections, which tenants share.
 """
 
 from sqlalchemy import (
@@ -293,4 +293,15 @@ audits = Table(
     Column("subject", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Index("audits_subject", "tenant", "subject"),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("connection", Text, primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("definitions", Text, nullable=False),
+    Column("accepted_by", Text, nullable=False),
+    Column("at", Double, nullable=False),
 )

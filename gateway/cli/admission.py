@@ -178,15 +178,19 @@ def _configured(config: Path | None) -> tuple[Catalog, Policy]:
     from connectors.credentials import Vault
     from connectors.registry import open_registry
     from gateway.cli.connect import settings_of
-    from gateway.cli.operate import warn_of_absent
+    from gateway.cli.connections import warn_of_absent
     from gateway.offering import with_extract
+    from gateway.pins import pins_beside
     from gateway.planners import extractor_of
     from gateway.wiring import connections, load_policy, shelf_of
 
     settings, vault = settings_of(config), Vault()
 
     async def load() -> Catalog:
-        async with open_registry(connections(settings), vault, shelf_of(settings)) as registry:
+        pins = pins_beside(settings)
+        async with open_registry(
+            connections(settings), vault, shelf_of(settings), pins
+        ) as registry:
             found = with_extract(await registry.load(), extractor_of(settings, vault))
             warn_of_absent(registry.connections())
             return found

@@ -32,7 +32,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "stop": ("cli.stops:stop", "Let no call begin any more, at once; writes the database itself."),
     "resume": ("cli.stops:resume", "Lift a stop; what waits for it goes on by itself."),
     "stops": ("cli.stops:list_stops", "List what is stopped, by whom and why."),
-    "connections": ("cli.operate:connections", "List connections, and what holds their calls."),
+    "connections": (
+        "cli.connections:app",
+        "List connections, and review what servers say.",
+    ),
     "connectors": (
         "cli.connectors:app",
         "Begin a connector of one's own; see which rules of the kit one keeps.",

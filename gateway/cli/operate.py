@@ -1,11 +1,8 @@
 """What operators do with runs and the catalogue: look, explain, cancel, find out."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from gateway.cli.client import named
@@ -13,11 +10,8 @@ from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.problem import CliError
 from gateway.cli.reading import read_value
-from gateway.cli.show import complain, given, print_json, say
+from gateway.cli.show import print_json, say
 from gateway.cli.watch import follow_and_tell
-
-if TYPE_CHECKING:
-    from connectors.source import Connection
 
 RunId = Annotated[str, typer.Argument(help="The run's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
@@ -111,61 +105,6 @@ def reconcile(
         print_json(found)
     else:
         say(f"{step}: {resolution}; the run goes on")
-
-
-def connections(
-    name: Annotated[str | None, typer.Argument(help="One connection, with what it skips.")] = None,
-    config: Config = None,
-    url: Url = None,
-    key: Key = None,
-    as_json: AsJson = False,
-) -> None:
-    """List connections: is a service down, stopped or unknown; or show one with what it skips."""
-    with connect(Target(config, url, key)) as client:
-        if name is not None:
-            one = client.get(f"/v1/connections/{named(name)}")
-            found = [one] if isinstance(one, dict) else []
-        else:
-            found = [*client.things("/v1/connections")]
-    if as_json:
-        print_json([*found] if name is None else found[0])
-        return
-    for row in found:
-        skipped = given(row, "skipped")
-        more = f"; {len(skipped)} skipped" if skipped else ""
-        say(f"{row['name']:<16} {row['connector']:<18} {_standing(row)}{more}")
-        for each in skipped if name is not None else ():
-            if isinstance(each, dict):
-                say(f"    {each['name']}: {each['reason']}")
-    if not found:
-        raise CliError("no-connections", "no connection is configured", fix="See [connections].")
-
-
-def warn_of_absent(found: Iterable["Connection"]) -> None:
-    """Say whose actions are missing, where a word does without a gateway."""
-    for each in found:
-        if each.absent is not None:
-            complain(f"connections.{each.name} is absent: {each.absent}")
-
-
-def _standing(row: JsonObject) -> str:
-    breaker, told = row.get("breaker"), []
-    if row.get("standing") == "stale":
-        told.append(f"offers what it did at {row['stale_since']}: {row['reason']}")
-    if row.get("standing") == "absent":
-        told.append(f"absent: {row['reason']}")
-    if isinstance(breaker, dict) and breaker["state"] != "closed":
-        told.append(f"taken for down until {_clock(breaker['until'])}: {breaker['because']}")
-    if row.get("hold_until") is not None:
-        told.append(f"asks to be left alone until {_clock(row['hold_until'])}")
-    if stopped := given(row, "stops"):
-        told.append(f"stopped: {', '.join(map(str, stopped))}")
-    return "; ".join(told) or "ready"
-
-
-def _clock(at: JsonValue) -> str:
-    seconds = at if isinstance(at, int | float) else 0.0
-    return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%SZ")
 
 
 def actions(

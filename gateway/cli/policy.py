@@ -226,8 +226,9 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
     from connectors.credentials import Vault
     from connectors.registry import open_registry
     from gateway.cli.connect import settings_of
-    from gateway.cli.operate import warn_of_absent
+    from gateway.cli.connections import warn_of_absent
     from gateway.offering import with_extract
+    from gateway.pins import pins_beside
     from gateway.planners import extractor_of
     from gateway.wiring import connections, shelf_of
 
@@ -239,7 +240,10 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
     folder = _checked(place)
 
     async def load() -> Catalog:
-        async with open_registry(connections(settings), vault, shelf_of(settings)) as registry:
+        pins = pins_beside(settings)
+        async with open_registry(
+            connections(settings), vault, shelf_of(settings), pins
+        ) as registry:
             found = with_extract(await registry.load(), extractor_of(settings, vault))
             warn_of_absent(registry.connections())
             return found

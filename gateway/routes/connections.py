@@ -1,19 +1,26 @@
 """Connections: what is known of each service now, and what keeps its calls from beginning."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
 from pydantic import JsonValue
 from sqlalchemy import Connection
 
 from connectors import source
+from connectors.source import Review
 from connectors.spec import JsonObject
 from executor.breaker import Breaker
-from executor.store import breakers, limits, stops
+from executor.store import breakers, limits, pins, stops
+from executor.store.pins import PinRow
 from executor.store.stops import ALL
-from gateway.auth import Caller
+from gateway.auth import Caller, need_role
+from gateway.body import body_of, takes
+from gateway.offering import fits
+from gateway.once import Reply, once
 from gateway.problems import ProblemError
+from gateway.schemas import Acceptance
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/connections", tags=["connections"])
@@ -31,8 +38,42 @@ async def show(request: Request, caller: Caller, name: str) -> JsonObject:
     for each in await _rows(request.app.state.gateway, caller.tenant):
         if each["name"] == name:
             return each
-    fix = "See GET /v1/connections."
-    raise ProblemError(404, "unknown-connection", f"there is no connection {name}", fix)
+    raise _unknown(name)
+
+
+@router.get("/{name}/review")
+async def review(request: Request, caller: Caller, name: str) -> JsonObject:
+    """Show what a server says of itself beside what was accepted, and exactly how it is reached."""
+    need_role(caller, "operator")
+    return _shown(name, _review_of(request.app.state.gateway, name))
+
+
+@router.post("/{name}/review", openapi_extra=takes(Acceptance))
+async def accept(
+    request: Request,
+    caller: Caller,
+    name: str,
+    body: Annotated[Acceptance, Depends(body_of(Acceptance))],
+) -> Response:
+    """Accept exactly the definitions that were looked at: they are on offer from then on."""
+    need_role(caller, "operator")
+    gateway: Gateway = request.app.state.gateway
+    found = _review_of(gateway, name)
+    if found.digest != body.digest:
+        raise ProblemError(
+            409, "review-changed", "the server says something else by now",
+            f"Look again: GET /v1/connections/{name}/review.", {"digest": found.digest},
+        )  # fmt: skip
+
+    def work(c: Connection) -> Reply:
+        row = PinRow(name, found.digest, {**found.definitions}, caller.id, gateway.clock())
+        pins.add(c, row)
+        tools: list[JsonValue] = [*sorted(found.definitions)]
+        return Reply(200, {"connection": name, "digest": found.digest, "accepted": tools})
+
+    answer = await once(request, caller, body, work)
+    await gateway.registry.ask_again(fits(gateway.policy), only=name)
+    return answer
 
 
 def standing(connection: source.Connection) -> Literal["ready", "stale", "absent"]:
@@ -40,6 +81,37 @@ def standing(connection: source.Connection) -> Literal["ready", "stale", "absent
     if connection.absent is not None:
         return "absent"
     return "ready" if connection.stale is None else "stale"
+
+
+def _unknown(name: str) -> ProblemError:
+    fix = "See GET /v1/connections."
+    return ProblemError(404, "unknown-connection", f"there is no connection {name}", fix)
+
+
+def _review_of(gateway: Gateway, name: str) -> Review:
+    if name not in gateway.settings.connections:
+        raise _unknown(name)
+    found = gateway.registry.review(name)
+    if found is None:
+        raise ProblemError(
+            409, "nothing-to-review", f"{name} has said nothing of itself that could be reviewed",
+            f"See GET /v1/connections/{name}.",
+        )  # fmt: skip
+    return found
+
+
+def _shown(name: str, found: Review) -> JsonObject:
+    changes: list[JsonValue] = [
+        {"tool": each.tool, "kind": each.kind, "notes": [*each.notes], "diff": [*each.diff]}
+        for each in found.changes
+    ]
+    return {
+        "connection": name,
+        "digest": found.digest,
+        "reached_by": [*found.reached_by],
+        "changes": changes,
+        "notes": [*found.notes],
+    }
 
 
 async def _rows(gateway: Gateway, tenant: str) -> list[JsonObject]:
@@ -72,6 +144,7 @@ def _offered(found: source.Connection) -> JsonObject:
     return {
         "standing": standing(found),
         "actions": found.actions,
+        "held": found.held,
         "skipped": skipped,
         "stale_since": None if stale is None else _written(stale.since),
         "reason": found.absent or (stale.reason if stale else None),

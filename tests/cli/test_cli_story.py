@@ -137,9 +137,9 @@ def test_the_catalogue_is_listed_and_one_action_is_shown_whole(requester: Lamgat
 
 def test_the_connections_are_listed_with_how_they_stand(requester: Lamgate) -> None:
     listed = requester("connections")
-    orders = requester("connections", "orders", "--json").document
-    told = requester("connections", "orders").out
-    unknown = requester("connections", "order", "--json")
+    orders = requester("connections", "show", "orders", "--json").document
+    told = requester("connections", "show", "orders").out
+    unknown = requester("connections", "show", "order", "--json")
 
     assert [line.split()[2].strip(";") for line in listed.out.splitlines()] == ["ready"] * 3
     assert (orders["standing"], orders["stale_since"], orders["reason"]) == ("ready", None, None)

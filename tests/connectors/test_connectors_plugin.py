@@ -156,4 +156,4 @@ for name in ("broken", "nothing"):
     broken, unknown = run(tmp_path, "-c", code, cwd=tmp_path).splitlines()
 
     assert "the plugin nobody:connect cannot be loaded: ModuleNotFoundError" in broken
-    assert "no connector 'nothing'; known: broken, openapi" in unknown
+    assert "no connector 'nothing'; known: broken, mcp, openapi" in unknown

@@ -243,7 +243,10 @@ async def test_two_connections_of_one_connector_are_no_problem(outside: Outside)
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (ConnectionSettings("own", "nothing"), r"no connector 'nothing'; known: openapi, payments"),
+        (
+            ConnectionSettings("own", "nothing"),
+            r"no connector 'nothing'; known: mcp, openapi, payments",
+        ),
         (ConnectionSettings("Own", "openapi"), r"connections\.Own: a name has"),
         (ConnectionSettings("a.b", "openapi"), "a name has"),
         (ConnectionSettings("", "openapi"), "a name has"),

@@ -71,7 +71,7 @@ def test_every_table_of_a_tenant_has_the_tenant_first_in_its_key() -> None:
     first = {table.name: next(iter(table.primary_key)).name for table in metadata.sorted_tables}
     of_no_tenant = {name for name, column in first.items() if column != "tenant"}
 
-    assert of_no_tenant == {"facts", "workers"}
+    assert of_no_tenant == {"facts", "pins", "workers"}
 
 
 async def test_opening_again_changes_nothing(store: Store, url: str) -> None:

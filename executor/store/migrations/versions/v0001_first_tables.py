@@ -209,6 +209,17 @@ _STATEMENTS = (
     """,
     """CREATE INDEX stops_standing ON stops (lifted_at)""",
     """
+    CREATE TABLE pins (
+        connection TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        definitions TEXT NOT NULL,
+        accepted_by TEXT NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (connection, n)
+    )
+    """,
+    """
     CREATE TABLE plans (
         tenant TEXT NOT NULL,
         id TEXT NOT NULL,

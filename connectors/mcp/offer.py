@@ -1,0 +1,178 @@
+"""Accepted definitions and the operator's overlay as actions.
+
+A server's hints are proposals: they make a manifest looser only where the operator said that they
+may (`trust_annotations`), and an overlay wins over them. Without either an action is what nobody
+described: a blind, irreversible write that leaves the building and needs an approval.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from connectors.canonical import digest
+from connectors.errors import ConfigurationError
+from connectors.mcp.overlay import McpOverlay
+from connectors.mcp.review import LONGEST_DESCRIPTION, Definitions, shown
+from connectors.mcp.schema import UnfitError, input_of, output_of
+from connectors.source import Skipped
+from connectors.spec import ActionSpec, JsonObject
+from connectors.text import visible
+
+_LONGEST_ACTION = 64
+_DIGITS = 6
+PLAIN_OUTPUT: JsonObject = {
+    "type": "object",
+    "properties": {
+        "text": {"type": "string"},
+        "parts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "type": {"type": "string"},
+                    "mime_type": {"type": "string"},
+                    "uri": {"type": "string"},
+                    "text": {"type": "string"},
+                    "data": {"type": "string"},
+                },
+                "required": ["type"],
+                "additionalProperties": False,
+            },
+        },
+        "structured": {},
+    },
+    "required": ["text"],
+    "additionalProperties": False,
+}
+"""What a tool answers that declares no output: its texts, and what else there was."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """An action and the tool behind it."""
+
+    spec: ActionSpec
+    tool: str
+    is_typed: bool  # whether the server declares what comes out
+
+
+@dataclass(frozen=True)
+class Offers:
+    """The actions by name, and which tools cannot be any."""
+
+    by_name: dict[str, Offer]
+    skipped: tuple[Skipped, ...]
+
+
+def offers(
+    connection: str, definitions: Definitions, overlay: McpOverlay, *, trusts: bool
+) -> Offers:
+    """Make the actions; raises `ConfigurationError` with what the overlay has wrong."""
+    names = operation_names(definitions, longest_operation(connection))
+    found: dict[str, Offer] = {}
+    skipped: list[Skipped] = []
+    for tool, operation in names.items():
+        if operation in overlay.hidden or (overlay.only and operation not in overlay.only):
+            continue
+        said = overlay.actions.get(operation, {})
+        where = f"connections.{connection}: overlay: actions.{operation}"
+        try:
+            offer = _offer(f"{connection}.{operation}", definitions[tool], said, where, trusts)
+        except UnfitError as error:
+            skipped.append(Skipped(shown(tool), str(error)))
+        else:
+            if overlay.limits is not None and offer.spec.limits is None:
+                spec = offer.spec.model_copy(update={"limits": overlay.limits})
+                offer = Offer(spec, offer.tool, offer.is_typed)
+            found[offer.spec.name] = offer
+    return Offers(found, tuple(skipped))
+
+
+def unknown_operations(names: Collection[str], overlay: McpOverlay) -> tuple[str, ...]:
+    """What an overlay speaks of and the server does not have."""
+    said = (*overlay.actions, *overlay.hidden, *(overlay.only or ()))
+    return tuple(dict.fromkeys(each for each in said if each not in names))
+
+
+def longest_operation(connection: str) -> int:
+    """How long the part after `<connection>.` may be."""
+    return _LONGEST_ACTION - len(connection) - 1
+
+
+def operation_names(tools: Iterable[str], longest: int) -> dict[str, str]:
+    """Names for tools: never by their order, and no two the same.
+
+    Of tools that would have one name, that which is called exactly so keeps it; each other one,
+    and what is too long, is marked by its own name's digest.
+    """
+    plain = {tool: _snake(tool) for tool in tools}
+    same = Counter(plain.values())
+    return {
+        tool: name
+        if 0 < len(name) <= longest and (same[name] == 1 or name == tool)
+        else _marked(name, tool, longest)
+        for tool, name in plain.items()
+    }
+
+
+def collisions(tools: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Tools that differ only in what a name of ours cannot say."""
+    groups: dict[str, list[str]] = {}
+    for tool in tools:
+        groups.setdefault(_snake(tool), []).append(tool)
+    return (tuple(sorted(each)) for each in groups.values() if len(each) > 1)
+
+
+def proposal(definition: JsonObject) -> JsonObject:
+    """The manifest that a server's hints propose, in our words."""
+    hints = definition.get("annotations")
+    said: JsonObject = hints if isinstance(hints, dict) else {}
+    found: JsonObject = {}
+    if said.get("readOnlyHint") is True:
+        found["effect"] = "read"
+    elif said.get("idempotentHint") is True:
+        found["effect"] = "idempotent"
+    if said.get("destructiveHint") is False and found.get("effect") != "read":
+        found["irreversible"] = False
+    if said.get("openWorldHint") is False:
+        found["egress"] = False
+    return found
+
+
+def _offer(name: str, definition: JsonObject, said: JsonObject, where: str, trusts: bool) -> Offer:
+    tool = str(definition["name"])
+    for member in ("name", "input_schema", "output_schema"):
+        if member in said:
+            raise ConfigurationError(f"{where}.{member}: the server says this")
+    typed = definition.get("outputSchema")
+    told = definition.get("description", definition.get("title", ""))
+    about = visible(told, LONGEST_DESCRIPTION) if isinstance(told, str) else ""
+    manifest: JsonObject = {
+        **(proposal(definition) if trusts else {}),
+        **said,
+        "name": name,
+        # The definition is a part of the action's own, and so of its digest: a plan is bound to it.
+        "description": f"{about} [{tool} {digest(definition)[7:19]}]".strip(),
+        "input_schema": input_of(definition.get("inputSchema", {})),
+        "output_schema": PLAIN_OUTPUT if typed is None else output_of(typed),
+    }
+    try:
+        return Offer(ActionSpec.model_validate(manifest), tool, typed is not None)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{where}{'.' if at else ''}{at}: {first['msg']}") from error
+
+
+def _snake(text: str) -> str:
+    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", text)
+    return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
+
+
+def _marked(name: str, tool: str, longest: int) -> str:
+    mark = hashlib.sha256(tool.encode()).hexdigest()[:_DIGITS]
+    return f"{name[: longest - _DIGITS - 1].rstrip('_') or 'tool'}_{mark}"

@@ -1,0 +1,192 @@
+"""What tests of MCP stand on: real servers in processes of their own, and who reviews them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from connectors.catalog import Catalog
+from connectors.connector import Outcome
+from connectors.credentials import Vault
+from connectors.errors import ConnectorError
+from connectors.registry import ConnectionSettings, Registry, open_registry
+from connectors.source import Pin, Review
+from connectors.spec import ActionSpec, JsonObject
+from connectors.testing import call_context
+
+HERE = Path(__file__).parent
+PYTHON = sys.executable
+
+
+def tool(name: str, *arguments: str, **more: Any) -> JsonObject:
+    """A plain definition with texts for arguments."""
+    properties: JsonObject = {each: {"type": "string"} for each in arguments}
+    schema: JsonObject = {"type": "object", "properties": properties, "required": [*arguments]}
+    return {"name": name, "description": f"It does {name}.", "inputSchema": schema, **more}
+
+
+NOTED: JsonObject = {
+    "type": "object",
+    "properties": {"noted": {"type": "string"}},
+    "required": ["noted"],
+}
+
+
+@dataclass
+class Tools:
+    """What a server has: a file that it reads at each listing, and the log of what it did."""
+
+    folder: Path
+
+    @property
+    def definitions(self) -> Path:
+        """The file."""
+        return self.folder / "definitions.json"
+
+    @property
+    def log(self) -> Path:
+        """The log."""
+        return self.folder / "calls.log"
+
+    def has(self, *definitions: JsonObject) -> None:
+        """From now on it has these."""
+        self.definitions.write_text(json.dumps(definitions), "utf-8")
+
+    def calls(self) -> list[Any]:
+        """What it did."""
+        return _lines(self.log)
+
+    def headers(self) -> list[Any]:
+        """What came with each HTTP request."""
+        return _lines(self.log.with_suffix(".headers"))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The command of the server of the standard library."""
+        return (PYTHON, "-I", str(HERE / "mcp_lines.py"), str(self.definitions), str(self.log))
+
+    @property
+    def sdk(self) -> tuple[str, ...]:
+        """The command of the SDK's server, over lines."""
+        return (
+            PYTHON,
+            str(HERE / "mcp_process.py"),
+            str(self.definitions),
+            str(self.log),
+            "stdio",
+        )
+
+    @contextmanager
+    def over_http(self, key: str = "") -> Iterator[str]:
+        """The SDK's server at an address, which is given."""
+        command = [*self.sdk[:-1], "http"]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TOOLS_KEY": key}
+        ) as process:
+            assert process.stdout is not None
+            try:
+                yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
+            finally:
+                process.kill()
+
+
+def _lines(file: Path) -> list[Any]:
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+
+
+@dataclass
+class Pins:
+    """An operator's memory, of one connection."""
+
+    pinned: Pin | None = None
+
+    async def __call__(self, _: str) -> Pin | None:
+        return self.pinned
+
+
+@dataclass
+class Server:
+    """One connection `tools`, as an operator and as a plan see it."""
+
+    registry: Registry
+    pins: Pins
+    catalog: Catalog = field(default_factory=lambda: Catalog(()))
+
+    def review(self) -> Review:
+        found = self.registry.review("tools")
+        assert found is not None
+        return found
+
+    def held(self) -> dict[str, str]:
+        """What waits for a review, and why."""
+        return {each.tool: each.kind for each in self.review().changes}
+
+    async def accept(self) -> None:
+        """Accept what there is."""
+        self.pins.pinned = Pin(self.review().definitions, 1000.0)
+        await self.look()
+
+    async def look(self) -> None:
+        """Ask again, as the gateway does now and then."""
+        await self.registry.ask_again(lambda _: None)
+        self.catalog = self.registry.catalog
+
+    def action(self, name: str) -> ActionSpec:
+        found = self.catalog.get(f"tools.{name}")
+        assert found is not None, sorted(each.name for each in self.catalog)
+        return found
+
+    async def call(
+        self, name: str, arguments: Mapping[str, JsonValue] | None = None, seconds: float = 10.0
+    ) -> Outcome | ConnectorError:
+        """Call once; an error is given, not raised."""
+        action = self.action(name)
+        try:
+            return await self.registry.call(
+                action, dict(arguments or {}), call_context(seconds=seconds)
+            )
+        except ConnectorError as error:
+            return error
+
+
+@asynccontextmanager
+async def server(
+    command: tuple[str, ...] = (),
+    url: str = "",
+    *,
+    options: JsonObject | None = None,
+    secrets: Mapping[str, str] | None = None,
+    accepts: bool = True,
+    pins: Pins | None = None,
+    **more: Any,
+) -> AsyncIterator[Server]:
+    """A connection to a server; with `accepts` everything that it has is accepted at once."""
+    given: JsonObject = {**({"command": [*command]} if command else {}), **(options or {})}
+    hosts = (url.split("/")[2],) if url else ()
+    settings = ConnectionSettings(
+        "tools", "mcp", url, options=given, **{"allow_hosts": hosts, **more}
+    )
+    memory = pins or Pins()
+    known = secrets or {}
+    async with open_registry([settings], Vault(known.__getitem__), None, memory) as registry:
+        found = Server(registry, memory)
+        found.catalog = await registry.load()
+        if accepts:
+            await found.accept()
+        yield found
+
+
+def overlay(folder: Path, text: str) -> JsonObject:
+    """Options that name an overlay of this text."""
+    file = folder / "overlay.yaml"
+    file.write_text(text, "utf-8")
+    return {"overlay": str(file)}
