@@ -139,12 +139,12 @@ class _Maker:
             [each for each in needed if isinstance(each, str)] if isinstance(needed, list) else []
         )
         least = node.get("minProperties")
-        wanted = max(1, len(required), least if isinstance(least, int) else 0)
+        wanted = max(int(depth < 4), len(required), least if isinstance(least, int) else 0)
         names = [*required, *(each for each in properties if each not in required)][:wanted]
         found: JsonObject = {}
         for name in names:
             found[name] = self._first(properties.get(name, {}), depth)
-        if not found:
+        if not found and depth < 4:
             found["a"] = self._first(node.get("additionalProperties"), depth)
         yield found
         yield {name: found[name] for name in required}
@@ -167,8 +167,8 @@ class _Maker:
         """The likeliest value; whether it is right is seen here only where it is a plain one."""
         values = itertools.islice(self._values(schema, depth + 1), 40)
         first = next(values, "a")
-        node = schema if isinstance(schema, dict) else {}
-        if "$ref" in node or not {"format", "pattern", "minLength", "minimum"} & node.keys():
+        node = self._merged(schema, depth) if isinstance(schema, dict) else {}
+        if not {"format", "pattern", "minLength", "minimum"} & node.keys():
             return first
         fitting = (each for each in (first, *values) if first_flaw(node, each) is None)
         return next(fitting, first)

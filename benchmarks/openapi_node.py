@@ -15,7 +15,7 @@ PACKAGES = {
     "@hono/node-server": "1.19.19",
     "stripe-stateful-mock": "0.0.16",
 }
-_START_S = 120.0
+_START_S = 300.0
 
 
 class NoNodeError(Exception):
