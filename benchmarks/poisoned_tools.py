@@ -1,4 +1,4 @@
-"""Change and poison definitions of tools by rules, have a server give them, and see if each is held.
+"""Poison definitions of tools by rules, have a server give them, and see if each is held.
 
 `python -m benchmarks.poisoned_tools` prints how many there were and how many were held.
 """

@@ -1,7 +1,10 @@
 """Public servers, as they are published: discovered, reviewed, and used.
 
-They are installed once into a cache folder (`LAMGATE_SERVERS`, or one beside the user's caches)
-where `make stories` or somebody else has put them; without one these tests are skipped.
+They are looked for in `LAMGATE_SERVERS`, or else in a folder of the user's caches, and skipped where
+they are not. To put them there, in that folder:
+
+    npm install @modelcontextprotocol/server-{everything,filesystem,memory}
+    python3 -m venv python && python/bin/pip install mcp-server-time mcp-server-git
 """
 
 import json
