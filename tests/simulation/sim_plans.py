@@ -92,7 +92,7 @@ def plan_of(number: int) -> Accepted:
         plan,
         AdmissionContext(
             request="do it",
-            inputs=Inputs({"type": "object", "additionalProperties": True}, {"list": [1, 2]}),
+            inputs=Inputs({"type": "object", "additionalProperties": True}, {"list": [1, 2], "n": 3}),
             catalog=CATALOG,
             policy=POLICY,
             principal=REQUESTER,
@@ -119,6 +119,8 @@ def _step(rng: random.Random, name: str, before: list[dict[str, Any]]) -> dict[s
         args.append({"ref": "each", "to": "item"})
     if before and rng.random() < 0.4:
         more["after"] = [rng.choice(before)["id"]]
+    if rng.random() < 0.15:
+        more["when"] = [{"left": "input/n", "op": ">", "value": rng.choice([0, 5])}]
     if rng.random() < 0.2:
         more["expect"] = [{"left": "result/ok", "op": "==", "value": True}]
     return {"id": name, "action": f"shop.{rng.choice(_NAMES)}", "args": args, **more}
