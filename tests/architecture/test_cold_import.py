@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("litellm", "langchain_core", "composio", "openai", "boto3")
+HEAVY = ("litellm", "langchain_core", "composio", "openai", "boto3", "mcp")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Public servers, as they are published: discovered, reviewed, and used.
 
-They are looked for in `LAMGATE_SERVERS`, or else in a folder of the user's caches, and skipped where
-they are not. To put them there, in that folder:
+They are looked for in `LAMGATE_SERVERS`, or else in a folder of the user's caches, and skipped
+where they are not. To put them there, in that folder:
 
     npm install @modelcontextprotocol/server-{everything,filesystem,memory}
     python3 -m venv python && python/bin/pip install mcp-server-time mcp-server-git
