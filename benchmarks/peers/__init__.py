@@ -1,0 +1,1 @@
+"""The same run here, on LangGraph and on DBOS."""

@@ -1,0 +1,91 @@
+"""CPU and wall time of a 20-step run here, on LangGraph and on DBOS, on a file and a server.
+
+    python -m benchmarks.peers [--rounds N] [--runs N] [--database postgresql://...] [--home DIR]
+
+LangGraph with its own checkpointers and durability=sync, DBOS with each step a step; here with
+policy, limits and trace. The peers are installed from `requirements.txt` into an environment of
+their own in `--home`, which is kept. Every measurement is a process of its own with an empty
+database; rounds are interleaved, and medians and their ratios are shown. CPU is the process's:
+the server's own is not in it.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+from benchmarks.throughput import a_server, new_database
+
+HERE = Path(__file__).parent
+KINDS = ("lamgate", "langgraph", "dbos")
+# What the peers may cost at most: ours is to be this share of theirs, at a hundred runs at once.
+GOALS = {
+    ("sqlite", "langgraph"): 1 / 3,
+    ("sqlite", "dbos"): 1 / 5,
+    ("postgresql", "langgraph"): 1 / 2.5,
+    ("postgresql", "dbos"): 1 / 6,
+}
+
+
+def peers_python(home: Path) -> Path:
+    """The interpreter of the peers' environment, made where it is not there."""
+    python = home / "bin" / "python"
+    if not (home / "installed").exists():
+        venv.create(home, with_pip=True, clear=True)
+        wanted = ["-r", str(HERE / "requirements.txt")]
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *wanted], check=True)
+        (home / "installed").touch()
+    return python
+
+
+def measured(kind: str, python: Path, url: str, count: int) -> dict[str, float]:
+    """One measurement, in a process of its own."""
+    if kind == "lamgate":
+        command = [sys.executable, "-m", "benchmarks.peers.ours", url, str(count)]
+    else:
+        command = [str(python), str(HERE / f"{kind}_peer.py"), url, str(count)]
+    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode != 0:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Print medians of interleaved rounds, with the goals beside them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="of which medians are shown")
+    parser.add_argument("--runs", type=int, default=100, help="at once, beside one alone")
+    parser.add_argument("--database", help="a server's address, with the right to make databases")
+    home = Path(tempfile.gettempdir()) / "lamgate-peers"
+    parser.add_argument("--home", type=Path, default=home, help="of the peers' environment")
+    said = parser.parse_args()
+    python = peers_python(said.home)
+    found: dict[tuple[str, int, str], list[dict[str, float]]] = {}
+    with a_server(said.database) as server:
+        for _ in range(said.rounds):
+            for count in (1, said.runs):
+                for kind in KINDS:
+                    with tempfile.TemporaryDirectory() as folder:
+                        one = measured(kind, python, f"sqlite:///{folder}/bench.db", count)
+                    found.setdefault(("sqlite", count, kind), []).append(one)
+                    one = measured(kind, python, new_database(server), count)
+                    found.setdefault(("postgresql", count, kind), []).append(one)
+    print(f"{'':<12}{'runs':>5} {'':<10}{'cpu ms':>9}{'wall ms':>9}{'ours is':>9}{'goal':>7}")
+    for (database, count, kind), rounds in sorted(found.items()):
+        cpu, wall = (statistics.median(each[name] for each in rounds)
+                     for name in ("cpu_ms", "wall_ms"))  # fmt: skip
+        mine = [each["cpu_ms"] for each in found[(database, count, "lamgate")]]
+        goal = GOALS.get((database, kind)) if count > 1 else None
+        told = "" if goal is None else f"{goal:7.2f}"
+        ratio = statistics.median(mine) / cpu
+        print(f"{database:<12}{count:>5} {kind:<10}{cpu:>9.1f}{wall:>9.1f}{ratio:>9.2f}{told}")
+
+
+if __name__ == "__main__":
+    main()

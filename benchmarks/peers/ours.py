@@ -1,0 +1,96 @@
+"""One measurement of the executor: `ours.py URL RUNS` prints CPU and wall milliseconds a run.
+
+Policy, limits, breaker, attempts, events and projections are all as in a gateway: what is left
+out is the service that is called.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from pydantic import JsonValue
+
+from benchmarks.peers.shape import LAYERS, WIDTH
+from benchmarks.throughput import KEY, POLICY, create, left
+from connectors.catalog import Catalog
+from connectors.connector import Applied, Outcome
+from connectors.spec import ActionSpec, CallContext, Limits, Principal
+from executor.check.admit import Accepted, AdmissionContext, Inputs, admit
+from executor.check.cedar import Policy
+from executor.check.parse import plan_of
+from executor.dispatch.local import LocalDispatcher
+from executor.plan.model import Plan
+from executor.run.drive import Machine
+from executor.store.store import Store
+
+WIDE = Limits(rate=1e6, per_s=1, burst=1_000_000, concurrency=1000)
+ACTION = {
+    "name": "service.note",
+    "input_schema": {"type": "object", "properties": {"n": {"type": "string"}}},
+    "effect": "idempotent",
+    "irreversible": False,
+    "egress": False,
+    "approval": None,
+}
+
+
+async def call(_: ActionSpec, __: Mapping[str, JsonValue], context: CallContext) -> Outcome:
+    """A service that answers at once."""
+    return Applied({"step": context.step})
+
+
+def accepted() -> Accepted:
+    """Layers of steps, each after every one of the layer before."""
+    steps = []
+    for layer in range(LAYERS):
+        before = [f"s{layer - 1}_{each}" for each in range(WIDTH)] if layer else []
+        for each in range(WIDTH):
+            name = f"s{layer}_{each}"
+            args = [{"value": name, "to": "n"}]
+            steps.append({"id": name, "action": "service.note", "args": args, "after": before})
+    plan = plan_of({"steps": steps})
+    assert isinstance(plan, Plan), plan
+    context = AdmissionContext(
+        request="note",
+        inputs=Inputs(),
+        catalog=Catalog((ActionSpec.model_validate(ACTION),)),
+        policy=Policy.parse({"all.cedar": POLICY}),
+        principal=Principal("requester-1", "main", frozenset({"requester"})),
+        today="2026-11-25",
+        seal_key=KEY,
+    )
+    verdict = admit(plan, context)
+    assert isinstance(verdict, Accepted), verdict
+    return verdict
+
+
+async def main(url: str, count: int) -> None:
+    """Warm up with one run, then measure so many at once."""
+    plan, policy = accepted(), Policy.parse({"all.cedar": POLICY})
+    store = await Store.open(url)
+    dispatcher = LocalDispatcher(store, concurrency=100)
+    machine = Machine(store, call, lambda _: policy, KEY, KEY, limits_of=lambda _: WIDE)
+    dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
+    await dispatcher.start()
+    await _driven(store, dispatcher, plan, 1)
+    begun, cpu = time.perf_counter(), time.process_time()
+    await _driven(store, dispatcher, plan, count)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
+    print(json.dumps({"cpu_ms": cpu / count * 1e3, "wall_ms": wall / count * 1e3}))
+    await dispatcher.stop()
+    await store.close()
+
+
+async def _driven(store: Store, dispatcher: LocalDispatcher, plan: Accepted, count: int) -> None:
+    made = await store.write(partial(create, plan=plan, count=count, now=store.clock()))
+    for due in made:
+        dispatcher.submit(due)
+    while await left(store):
+        await asyncio.sleep(0.02)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
