@@ -258,11 +258,11 @@ def _overlay(document: Node) -> Overlay:
     shared = document.get("components", {}).get("securitySchemes", {})
     schemes = shared or document.get("securityDefinitions", {})
     credential: JsonObject = {}
-    for each in schemes.values():
-        if each.get("type") == "apiKey":
-            credential = {each["in"]: each["name"], "form": "{secret}"}
-        if each.get("type") == "basic" or each.get("scheme") == "basic":
-            credential = {"form": "Basic {basic}"}
+    first = next(iter(schemes.values()), {})
+    if first.get("type") == "apiKey":
+        credential = {first["in"]: first["name"], "form": "{secret}"}
+    if first.get("type") == "basic" or first.get("scheme") == "basic":
+        credential = {"form": "Basic {basic}"}
     return Overlay.model_validate(
         {
             "credential": credential,
