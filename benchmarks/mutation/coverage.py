@@ -41,6 +41,12 @@ class Coverage:
             self.lines[line].add(place)
             self.modules[line[0]].add(place)
 
+    def leave_out(self, seconds: float) -> None:
+        """Ask no test that takes longer; what only such a test finds survives, then."""
+        slow = {place for place, test in enumerate(self.tests) if test.seconds > seconds}
+        for places in (*self.lines.values(), *self.modules.values()):
+            places -= slow
+
     def is_imported(self, change: Change) -> bool:
         """Whether an import already runs what is changed."""
         at = {(change.module, line) for line in change.lines}

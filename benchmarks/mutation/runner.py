@@ -34,7 +34,7 @@ from benchmarks.mutation.coverage import Coverage, Test
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "tests" / "suite"
-FEW = 25
+FEW = 10
 MOST_BYTES = 3 * 2**30  # of memory: what grows without end is found
 SURVIVED, KILLED, UNDECIDED, _BROKEN = 0, 1, 2, 9
 _SLACK_S = 3.0  # of the processor, like every limit: a busy machine finds nothing
