@@ -1,13 +1,16 @@
 """Which lines of the checks each case of the suite and each test runs, and how long it takes.
 
 A change is held only against what ran its line without it; what fails without any change is no
-judge of one. A line that runs at import is held against everything that runs the module at all.
+judge of one. A line that runs at import is held against everything that runs the module at all,
+and against the tests of each file that names it.
 What functions run while modules are imported is noted apart (`imported`): it is over before any
 test begins.
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from benchmarks.mutation.changes import Change
 
@@ -32,20 +35,16 @@ class Coverage:
     modules: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     imported: set[Line] = field(default_factory=set)
     failing: list[str] = field(default_factory=list)
+    most_s: float | None = None  # of tests for one change; what only the rest finds survives, then
 
-    def add(self, test: Test, lines: set[Line]) -> None:
-        """Note what a test ran."""
+    def add(self, test: Test, lines: set[Line], modules: Iterable[str] = ()) -> None:
+        """Note what a test ran, and the modules that its file names."""
         place = len(self.tests)
         self.tests.append(test)
         for line in lines:
             self.lines[line].add(place)
-            self.modules[line[0]].add(place)
-
-    def leave_out(self, seconds: float) -> None:
-        """Ask no test that takes longer; what only such a test finds survives, then."""
-        slow = {place for place, test in enumerate(self.tests) if test.seconds > seconds}
-        for places in (*self.lines.values(), *self.modules.values()):
-            places -= slow
+        for module in {*(module for module, _ in lines), *modules}:
+            self.modules[module].add(place)
 
     def is_imported(self, change: Change) -> bool:
         """Whether an import already runs what is changed."""
@@ -61,4 +60,8 @@ class Coverage:
         else:
             places = self.modules.get(change.module, set())
         found = [self.tests[place] for place in places]
-        return sorted(found, key=lambda test: (not test.is_case, test.seconds))
+        found.sort(key=lambda test: (not test.is_case, test.seconds))
+        if self.most_s is None:
+            return found
+        spent = accumulate(test.seconds for test in found)
+        return [test for test, so_far in zip(found, spent, strict=True) if so_far <= self.most_s]

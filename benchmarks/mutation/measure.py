@@ -1,9 +1,11 @@
 """Measures what the suite and the tests run of some files, once and without any change."""
 
+import ast
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +22,7 @@ class Tracer:
     def __init__(self, files: dict[str, str]) -> None:
         self._files = files
         self.lines: set[Line] = set()
+        self.modules = frozenset(files.values())
 
     @contextmanager
     def on(self) -> Iterator[None]:
@@ -84,6 +87,18 @@ def _suite(coverage: Coverage, tracer: Tracer) -> None:
         coverage.add(test, tracer.lines)
 
 
+@cache
+def named_in(path: Path) -> frozenset[str]:
+    """The modules that a file imports by name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+    return frozenset(found)
+
+
 class _Watch:
     """Traces each test; what a file runs at its import counts for each of its tests."""
 
@@ -111,9 +126,12 @@ class _Watch:
         is_case = "test_admission_says_what_the_case_says" in item.nodeid
         if self._failed:
             self._coverage.failing.append(item.nodeid)
-        elif lines and not is_case:
+        elif not is_case:
             seconds = time.process_time() - start
-            self._coverage.add(Test(item.nodeid, is_case=False, seconds=seconds), lines)
+            modules = self._tracer.modules & named_in(item.path)
+            if lines or modules:
+                test = Test(item.nodeid, is_case=False, seconds=seconds)
+                self._coverage.add(test, lines, modules)
         return found
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
