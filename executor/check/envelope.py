@@ -169,7 +169,7 @@ def _unseen(here: JsonValue, place: tuple[str, ...], bands: set[tuple[str, ...]]
         for index, each in enumerate(here):
             yield from _unseen(each, (*place, str(index)), bands)
     else:
-        yield join_pointer(place) or "an argument"
+        yield join_pointer(place)
 
 
 def _shown(value: JsonValue) -> str:

@@ -99,9 +99,9 @@ def _band(old: Band, new: NewBand, at: str) -> Band:
     if new.values is not None:
         change = {"kind": "values", "values": tuple(new.values), "most": None, "currency": None}
     elif new.most is not None:
-        change = {"kind": "amount", "values": (), "most": new.most, "currency": new.currency}
+        change = {"kind": "amount", "most": new.most, "currency": new.currency}
     else:
-        change = {"kind": "any", "values": ()}
+        change = {"kind": "any"}
     return Band.model_validate(old.model_dump() | change)
 
 

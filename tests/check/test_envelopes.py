@@ -83,7 +83,7 @@ def test_a_value_is_one_of_those_listed_whatever_the_order_of_its_members() -> N
     assert not band.holds({"name": "ann"})
     assert not band.holds("2")
     assert ANY_NOTE.holds(None)
-    assert not OPEN_NOTE.holds("x")
+    assert OPEN_NOTE.holds("x") is False
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,39 @@ def test_places_inside_of_lists_and_objects_are_shown_one_by_one() -> None:
         'the arguments is {"a":1}, for which no band was approved'
     ]
     assert list(covered().departures({"a": {"b": 1}})) == ["a was not shown"]
+    assert list(covered().departures({"a": ["b"]})) == ["a was not shown"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "unseen"),
+    [
+        ("to/a", "abc", "to"),
+        ("to/0", "abc", "to"),
+        ("to/a", ["a"], "to/0"),
+        ("to/1", ["a"], "to/0"),
+    ],
+)
+def test_a_place_inside_of_what_has_no_such_place_is_missing(
+    place: str, value: Any, unseen: str
+) -> None:
+    assert list(covered(Band(at=place, kind="any")).departures({"to": value})) == [
+        f"{place} is missing",
+        f"{unseen} was not shown",
+    ]
+
+
+def test_an_envelope_says_nothing_that_is_not_of_its_form_and_does_not_change() -> None:
+    kept = envelope(covered(EXACTLY_ANN, calls=0))
+    first = kept.steps[0].model_dump()
+    for wrong in ({"more": 1}, {"quorum": 0}, {"steps": [first | {"calls": -1}]}):
+        with pytest.raises(ValueError, match="validation error"):
+            Envelope.model_validate(kept.model_dump() | wrong)
+    with pytest.raises(ValueError, match="frozen"):
+        kept.role = "somebody else"
+    with pytest.raises(ValueError, match="frozen"):
+        Narrowing().expires_at = 1.0
+
+    assert kept.quorum == 1
 
 
 def test_a_long_value_is_told_by_its_beginning() -> None:
@@ -147,6 +180,7 @@ def test_what_is_not_named_stays_as_it_was_shown() -> None:
         EXACTLY_ANN,
         Band(at="sum", kind="amount", most="7", currency="EUR", sinks=(Sink.AMOUNT,)),
     )
+    assert new.steps[0].calls == old.steps[0].calls
     assert (new.steps[1:], new.sums, new.expires_at) == (old.steps[1:], old.sums, 50.0)
     assert new.digest != old.digest
 
@@ -188,6 +222,7 @@ def test_an_envelope_is_never_made_wider_and_the_place_is_told(new: Any, at: str
         narrow(old, **new)
 
     assert told.value.at == at
+    assert (str(told.value),) == told.value.args
 
 
 def test_an_end_is_no_later_than_the_questions_own_where_the_envelope_has_none() -> None:
@@ -217,6 +252,8 @@ def test_an_end_is_no_later_than_the_questions_own_where_the_envelope_has_none()
         (EXACTLY_ANN, {"values": ["bob"]}, None),
         (EXACTLY_ANN, {"any": True}, None),
         (EXACTLY_ANN, {}, None),
+        (EXACTLY_ANN.model_copy(update={"sinks": (Sink.PLAIN,)}), {"any": True}, None),
+        (UP_TO_TEN.model_copy(update={"currency": None}), {"values": ["9"]}, "values"),
         (OPEN_NOTE, {"any": True, "values": ["x"]}, None),
         (OPEN_SUM, {"any": True}, None),
         (OPEN_SUM, {"most": "5", "values": ["5"]}, None),
