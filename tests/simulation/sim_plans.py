@@ -26,6 +26,7 @@ STATUS = {
     "done": ["done"], "failed": ["failed"], "output_at": "output",
 }  # fmt: skip
 FIND = {"action": "shop.find", "by": "ref"}
+INPUTS: dict[str, Any] = {"list": [1, 2], "n": 3}
 PLANS = 160  # so many shapes are drawn from
 
 
@@ -92,7 +93,7 @@ def plan_of(number: int) -> Accepted:
         plan,
         AdmissionContext(
             request="do it",
-            inputs=Inputs({"type": "object", "additionalProperties": True}, {"list": [1, 2], "n": 3}),
+            inputs=Inputs({"type": "object", "additionalProperties": True}, INPUTS),
             catalog=CATALOG,
             policy=POLICY,
             principal=REQUESTER,
