@@ -146,7 +146,8 @@ def tried(part: Part, lanes: int, folder: Path) -> tuple[list[Told], bool]:
     report = folder / f"{part.name.replace(' ', '-')}.xml"
     command = [
         sys.executable, "-m", "pytest", *part.tests, "-n", str(lanes if lanes > 1 else 0),
-        "--dist", "load", "--timeout", "3600", "-q", f"--junitxml={report}",
+        "--dist", "load", "--timeout", "3600", "-q",
+        "-o", "junit_family=xunit1", f"--junitxml={report}",
     ]  # fmt: skip
     print(f"... {part.name}", file=sys.stderr, flush=True)
     done = subprocess.run(

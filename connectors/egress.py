@@ -123,7 +123,7 @@ async def _resolve(host: str, port: int) -> Sequence[IpAddress]:
 
 
 class _NotedStream(httpcore2.AsyncNetworkStream):
-    """A stream that checks the time before the first byte of a request and notes that it left."""
+    """A stream that checks the time before each piece of a request and notes that one has left."""
 
     def __init__(self, inner: httpcore2.AsyncNetworkStream) -> None:
         self._inner = inner
@@ -140,10 +140,12 @@ class _NotedStream(httpcore2.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         sending = SENDING.get()
-        if not sending.has_begun:
-            if time.monotonic() >= sending.send_before:
-                raise TooLateError("the first byte could not be sent in time")
-            sending.has_begun = True
+        if buffer and time.monotonic() >= sending.send_before:
+            if sending.has_begun:
+                # The process was stopped between head and body: somebody else is at it by now.
+                raise httpcore2.NetworkError("the time to send was over amid the request")
+            raise TooLateError("the first byte could not be sent in time")
+        sending.has_begun = True
         await self._inner.write(buffer, timeout)
 
     async def aclose(self) -> None:

@@ -25,7 +25,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
@@ -50,6 +50,7 @@ LEASE_S = 4.0
 MARGIN_S = 0.5  # before the end of its lease a process begins no effect any more
 SWEEP_S = 60.0
 ASKED_AGAIN_S = 30.0  # for a job that is on the queue already, as far as this process knows
+T = TypeVar("T")
 _log = logging.getLogger("lamgate.dispatch")
 
 
@@ -179,8 +180,7 @@ class DistributedDispatcher:
                 await asyncio.wait([task])
             finally:
                 del self._active[job.due]
-        with contextlib.suppress(StoreError):  # then it is found within a second
-            await self._store.write(partial(self._after, job=job))
+        await self._until_answered(lambda: self._store.write(partial(self._after, job=job)))
 
     def _after(self, c: Connection, job: Job) -> None:
         if drives.generation(c, job.due, self._store.clock()) is None:
@@ -190,10 +190,10 @@ class DistributedDispatcher:
 
     async def _take(self, what: Due) -> None:
         """Drive it; a suspect not beside another one, and not at all once it has killed three."""
-        try:
-            crashes = await self._store.read(partial(drives.crashes_of, due=what))
-        except StoreError:
-            return  # it is asked for again once the store answers
+        known = partial(drives.crashes_of, due=what)
+        crashes = await self._until_answered(lambda: self._store.read(known))
+        if crashes is None:
+            return
         if crashes < MOST_CRASHES - 1:
             await self._see_through(what)
             return
@@ -227,9 +227,24 @@ class DistributedDispatcher:
                     with contextlib.suppress(StoreError):
                         await park(what, self.worker, error)
                         return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._stopping.wait()
+            await self._pause(pause)
+
+    async def _until_answered(self, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """Ask the store until it answers; None once this process is stopping."""
+        failures = 0
+        while True:
+            try:
+                return await ask()
+            except StoreError as error:
+                failures += 1
+                if self._stopping.is_set():
+                    return None
+                await self._pause(pause_after(failures, error))
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _ask(self, wanted: list[Due]) -> None:
         """Put jobs on the queue; what fails now is found by whoever looks after everything."""

@@ -219,7 +219,7 @@ def pass_on(c: Connection, due: Due, epoch: int) -> None:
 
 
 def note_progress(c: Connection, claim: Claim) -> None:
-    """A call was answered and its answer is kept: whatever killed processes is behind it."""
+    """A call was made and its end is kept: whatever killed processes is behind it."""
     if claim.crashes:
         table = TABLES[claim.kind]
         mine = (table.c.tenant == claim.tenant, table.c.id == claim.id)

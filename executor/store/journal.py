@@ -260,7 +260,8 @@ def record_outcome(
     place = (outcome.step, outcome.iteration, outcome.n)
     if not attempts.is_open(c, claim.tenant, claim.id, *place):
         return []
-    note_progress(c, claim)
+    if outcome.event.type == "attempt.ended":  # what a look-up finds out does not kill
+        note_progress(c, claim)
     if outcome.told is not None:
         permits.tell(c, claim.tenant, outcome.told, now)
     return append(c, claim.tenant, claim.id, [outcome.event], now)

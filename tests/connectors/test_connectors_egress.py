@@ -2,17 +2,21 @@
 
 import asyncio
 import ipaddress
+import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 from connector_cases import Outside, answer, listening, raw_server
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors import egress
 from connectors.egress import is_public
 from connectors.http import (
     HttpAnswer,
     HttpRequest,
+    NoAnswerError,
     NotAllowedError,
     NotSentError,
     Transport,
@@ -27,6 +31,30 @@ async def sent(transport: Transport, url: str, method: str = "GET") -> HttpAnswe
     return await transport.send(
         HttpRequest(method, url), deadline=context.deadline, send_before=context.send_before
     )
+
+
+async def test_a_process_that_was_stopped_between_head_and_body_sends_no_body(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[bytes] = []
+    readings = iter([0.0])  # in time for the head; whoever goes on does so much later
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read())
+        writer.close()
+
+    async with listening(hear) as port:
+        transport = Transport(frozenset({f"127.0.0.1:{port}"}))
+        request = HttpRequest("POST", f"http://127.0.0.1:{port}/refunds", body=b"all of it")
+        clock = SimpleNamespace(monotonic=lambda: next(readings, 1e9))
+        monkeypatch.setattr(egress, "time", clock)
+        deadline = time.monotonic() + 5
+        with pytest.raises(NoAnswerError):
+            await transport.send(request, deadline=deadline, send_before=deadline)
+        await transport.aclose()
+
+    assert heard[0].startswith(b"POST /refunds")
+    assert b"all of it" not in heard[0]
 
 
 class Canary:

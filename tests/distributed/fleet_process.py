@@ -10,11 +10,15 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shop_world import KEY, PERMIT_ALL, registry_of
+from pydantic import JsonValue
+from shop_world import KEY, PERMIT_ALL, POISON, registry_of
 
+from connectors.connector import Call, Outcome
+from connectors.spec import ActionSpec, CallContext
 from executor.check.cedar import Policy
 from executor.dispatch import dbos as engine
 from executor.dispatch.dbos import DbosQueue
@@ -22,6 +26,19 @@ from executor.dispatch.distributed import DistributedDispatcher
 from executor.run.drive import Machine
 from executor.store import migrate
 from executor.store.store import Store
+
+
+def poisoned(called: Call) -> Call:
+    """A call with `POISON` in its arguments ends the process, at the second step of its run."""
+
+    async def call(
+        action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
+    ) -> Outcome:
+        if context.step == "second" and any(POISON in str(each) for each in arguments.values()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await called(action, arguments, context)
+
+    return call
 
 
 async def work(order: dict[str, Any]) -> None:
@@ -37,7 +54,7 @@ async def work(order: dict[str, Any]) -> None:
         store, lambda worker: DbosQueue(url, worker, concurrency), drain_s=order.get("drain_s", 20)
     )
     machine = Machine(
-        store, registry.call, lambda _: policy, KEY, KEY, store.clock,
+        store, poisoned(registry.call), lambda _: policy, KEY, KEY, store.clock,
         lease_ends=dispatcher.lease_ends, is_alone=False,
     )  # fmt: skip
     dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)

@@ -21,6 +21,7 @@ class Network:
     is_cut: bool = False
     is_over: bool = False
     ends: list[socket.socket] = field(default_factory=list)
+    lost: set[socket.socket] = field(default_factory=set)
 
     @property
     def port(self) -> int:
@@ -34,6 +35,13 @@ class Network:
         for each in self.ends:
             _reset(each)
         self.ends.clear()
+
+    def swallow(self) -> None:
+        """Take what comes on the connections there are, and pass nothing of it on; new ones work.
+
+        As after a machine in between has lost what it knew of them.
+        """
+        self.lost.update(self.ends)
 
     def heal(self) -> None:
         self.is_cut = False
@@ -61,7 +69,8 @@ class Network:
         with contextlib.suppress(OSError):
             while piece := source.recv(PIECE):
                 self.flows.wait()
-                sink.sendall(piece)
+                if source not in self.lost:
+                    sink.sendall(piece)
         for each in (source, sink):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 OVERLAY = ROOT / "examples" / "shop" / "overlays" / "orders.yaml"
 TENANT, KEY = "main", b"k" * 32
 PERMIT_ALL = "permit (principal, action, resource);"
+POISON = "poison"
 STEPS = ("first", "second", "third")
 
 

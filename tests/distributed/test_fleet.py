@@ -6,13 +6,14 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import pytest
 from fleet import PATIENCE_S, Fleet, Office, expected
-from shop_world import http
+from shop_world import POISON, TENANT, http
 
 from benchmarks.faults import PROPERTY, Told
-from executor.store import workers
+from executor.store import journal, workers
 from executor.store.errors import StoreUnavailableError
 from executor.store.migrate import JOURNAL
 
@@ -175,6 +176,30 @@ async def test_workers_that_are_stopped_past_their_lease_send_nothing_when_they_
     assert set(ended) == {0}
     assert done == expected(names, mark)
     assert fleet.effects(f"{mark}later") == expected(later, f"{mark}later")
+
+
+@pytest.mark.skipif(ZOMBIES <= TOGETHER, reason="it takes three leases: LAMGATE_FLEET_ZOMBIES")
+async def test_a_run_that_kills_three_workers_is_put_aside_and_it_alone(fleet: Fleet) -> None:
+    async with Office(fleet) as office:
+        workers = await asyncio.to_thread(fleet.start, 4, concurrency=4)
+        poison = await office.ask(POISON, 1)
+        names = await office.ask("near", 8)
+        await some(office, poison, "quarantined", 1)
+        await finished(office, names)
+        (row,) = await office.rows(poison)
+        told = await office.store.read(lambda c: journal.read(c, TENANT, poison[0]))
+        killed = [pid for pid in workers if is_dead(pid)]
+
+    assert (row.code, row.recoveries) == ("process-killed", 3)
+    assert told[-1].data["standing"] == ["first"]
+    assert len(killed) == 3
+    assert fleet.effects(POISON) == {f"first {poison[0]} {POISON}": 1}
+    assert fleet.effects("near") == expected(names, "near")
+
+
+def is_dead(pid: int) -> bool:
+    """Ended, and not waited for yet."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 async def test_a_blind_call_whose_worker_died_is_not_repeated_but_shown_to_a_person(

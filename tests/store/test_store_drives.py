@@ -4,12 +4,13 @@ import asyncio
 from functools import partial
 
 import pytest
-from store_cases import NOW, RUN, TENANT, add_run, claimed, new_run
+from store_cases import NOW, RUN, TENANT, add_run, claimed, intent, new_run, outcome, resolved
 
 from connectors.spec import Principal
-from executor.store import drives, requests, runs
+from executor.store import drives, journal, requests, runs
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StoreError
+from executor.store.journal import AttemptOutcome
 from executor.store.store import Store
 
 
@@ -199,3 +200,22 @@ async def test_a_result_is_kept_as_it_was(store: Store) -> None:
     assert row is not None
     assert row.result == result
     assert not row.has_ended
+
+
+async def test_a_call_that_ended_is_progress_and_what_was_found_out_of_an_old_one_is_not(
+    store: Store,
+) -> None:
+    async def crashes() -> int:
+        return await store.read(lambda c: drives.crashes_of(c, RUN))
+
+    first = await store.write(new_run)
+    await store.write(lambda c: journal.record_intent(c, first, intent(), NOW))
+    await store.write(lambda c: drives.hand_back(c, NOW + 1))
+    second = await store.write(claimed)
+    found = AttemptOutcome("refund", "", 1, resolved("absent"))
+    await store.write(lambda c: journal.record_outcome(c, second, found, NOW + 2))
+    still = await crashes()
+    await store.write(lambda c: journal.record_intent(c, second, intent(n=2), NOW + 3))
+    await store.write(lambda c: journal.record_outcome(c, second, outcome("applied", n=2), NOW + 4))
+
+    assert (still, await crashes()) == (1, 0)
