@@ -33,8 +33,9 @@ check: .venv/dev.stamp lint types layers
 
 nightly: .venv/dev.stamp
 	@LAMGATE_HISTORIES=1000000 LAMGATE_MUTANTS=1 LAMGATE_KIT_WHOLE=1 LAMGATE_CANARIES=200 LAMGATE_CRASH_ROUNDS=10 \
-	LAMGATE_APPROVAL_SEQUENCES=10000 LAMGATE_FLEET_RUNS=64 LAMGATE_FLEET_ZOMBIES=20 LAMGATE_FLEET_OUTAGE_S=6 \
+	LAMGATE_APPROVAL_SEQUENCES=10000 LAMGATE_FLEET_RUNS=64 LAMGATE_FLEET_ZOMBIES=200 LAMGATE_SECOND_PROCESSES=200 LAMGATE_FLEET_OUTAGE_S=6 \
 	$(BIN)/pytest -n auto --dist loadscope --hypothesis-profile nightly --timeout 3600
+	@$(BIN)/python -m benchmarks.faults --only server --rounds 4 --lanes 2 --database own
 
 bench: .venv/dev.stamp
 	@$(BIN)/python -m benchmarks.policy && $(BIN)/python -m benchmarks.admission_speed && $(BIN)/python -m benchmarks.calls

@@ -37,10 +37,12 @@ async def test_a_process_that_was_stopped_between_head_and_body_sends_no_body(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     heard: list[bytes] = []
+    is_over = asyncio.Event()
     readings = iter([0.0])  # in time for the head; whoever goes on does so much later
 
     async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.append(await reader.read())
+        is_over.set()
         writer.close()
 
     async with listening(hear) as port:
@@ -51,6 +53,7 @@ async def test_a_process_that_was_stopped_between_head_and_body_sends_no_body(
         deadline = time.monotonic() + 5
         with pytest.raises(NoAnswerError):
             await transport.send(request, deadline=deadline, send_before=deadline)
+        await asyncio.wait_for(is_over.wait(), 5)
         await transport.aclose()
 
     assert heard[0].startswith(b"POST /refunds")
