@@ -3,7 +3,7 @@
     python -m benchmarks.mutation                                     # everything
     python -m benchmarks.mutation --only executor/check/labels.py --survivors
     python -m benchmarks.mutation --sample 20 --seed 3                # so many of each module
-    python -m benchmarks.mutation --quick                             # a lower bound, sooner
+    python -m benchmarks.mutation --quick                             # the quickest tests alone
     python -m benchmarks.mutation --policies --data DIR               # the Cedar texts alone
 
 A fault counts as found if a case of the suite says something else, if a test of `tests/check`,
@@ -55,7 +55,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--survivors", action="store_true", help="show every fault not found")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--quick", action="store_true", help="the quickest tests alone")
+    parser.add_argument(
+        "--quick", action="store_true", help="beside the cases the quickest tests alone"
+    )
     options = parser.parse_args()
     print(HEAD)
     parts: list[list[Score]] = []

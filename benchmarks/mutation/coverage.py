@@ -35,7 +35,7 @@ class Coverage:
     modules: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     imported: set[Line] = field(default_factory=set)
     failing: list[str] = field(default_factory=list)
-    most_s: float | None = None  # of tests for one change; what only the rest finds survives, then
+    most_s: float | None = None  # of tests, beside the cases; what only the rest finds survives
 
     def add(self, test: Test, lines: set[Line], modules: Iterable[str] = ()) -> None:
         """Note what a test ran, and the modules that its file names."""
@@ -63,5 +63,5 @@ class Coverage:
         found.sort(key=lambda test: (not test.is_case, test.seconds))
         if self.most_s is None:
             return found
-        spent = accumulate(test.seconds for test in found)
+        spent = accumulate(0.0 if test.is_case else test.seconds for test in found)
         return [test for test, so_far in zip(found, spent, strict=True) if so_far <= self.most_s]
