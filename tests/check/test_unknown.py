@@ -9,9 +9,9 @@ from executor.check.unknown import Unknown, is_open
 
 PLAIN: st.SearchStrategy[JsonValue] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    lambda it: st.lists(it, max_size=3) | st.dictionaries(st.text(max_size=3), it, max_size=3),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 @given(PLAIN)
