@@ -178,7 +178,7 @@ class History:
         return self.rng.choice(alive) if alive else self._new_worker()
 
     def _new_worker(self) -> Worker:
-        process = Process(f"w{len(self.workers)}", self.rng)
+        process = Process(f"w{len(self.workers)}", self.rng, self.services.reached)
         process.happen = partial(self._happen_there, process)
         worker = Worker(
             process,

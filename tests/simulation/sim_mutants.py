@@ -191,7 +191,8 @@ PROTOCOL += (
 WORLD = (
     Mutant(
         "sim_services",
-        "self._later(rng.uniform(0.0, patience), action, context)",
+        "self._later(rng.uniform(0.0, patience), action, context)\n"
+        '                self.reached["a reply is lost"] += 1',
         "pass",
         "a lost reply means that nothing happened",
     ),

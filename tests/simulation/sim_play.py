@@ -21,6 +21,8 @@ MUST_REACH = (
     "reconcile.resolved applied by operator", "reconcile.resolved applied by repetition",
     "replayed by its key", "run.finished cancelled", "run.finished failed",
     "run.finished succeeded", "searched in vain", "step.failed", "step.skipped",
+    "a reply is lost", "cut off", "died at a point", "lost", "run.finished compensation_incomplete",
+    "run.finished undone", "task done", "task failed",
     "too late to send", "wait.started approval", "wait.started credentials",
     "wait.started rate_limit", "wait.started reconcile", "written, and nobody learnt it",
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any
@@ -15,11 +16,12 @@ _here: ContextVar["Process | None"] = ContextVar("process", default=None)
 class Process:
     """What runs in it is cancelled when it is killed, and can do nothing more that is seen."""
 
-    def __init__(self, name: str, rng: random.Random, skew_s: float = 0.0) -> None:
+    def __init__(self, name: str, rng: random.Random, reached: Counter[str]) -> None:
         self.name = name
+        self.reached = reached
         self.is_dead = False
         self.is_cut_off = False  # from the database
-        self.skew_s = skew_s
+        self.skew_s = 0.0
         self._rng = rng
         self._running = asyncio.Event()
         self._running.set()
@@ -58,6 +60,7 @@ class Process:
             await asyncio.sleep(self._rng.choice([0.0, 0.001, 0.05]))
         await self._running.wait()
         if self.is_dead:
+            self.reached["died at a point"] += 1
             raise asyncio.CancelledError
 
     def stop(self) -> None:

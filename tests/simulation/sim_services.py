@@ -90,6 +90,7 @@ class Services:
                 await self._silence(process, action, patience)
             case "reply lost":
                 self._later(rng.uniform(0.0, patience), action, context)
+                self.reached["a reply is lost"] += 1
                 await self._silence(process, action, patience)
             case "reset" | "broken":
                 if rng.random() < 0.5:
@@ -114,6 +115,7 @@ class Services:
 
     def _later(self, seconds: float, action: ActionSpec, context: CallContext) -> None:
         """It happens whatever becomes of the caller."""
+        self.reached["acts, and nobody is told"] += 1
         asyncio.get_running_loop().call_later(seconds, self._act, action, context)
         if seconds > max(0.0, context.deadline - _now()):
             self.reached[f"{action.effect.value}: acts after the time-out"] += 1

@@ -98,4 +98,5 @@ class ProcessStore(Store):
 
     def _check(self) -> None:
         if self._is_lost:
+            self._reached["lost" if self._database.is_lost else "cut off"] += 1
             raise StoreError("the database cannot be reached")
