@@ -16,6 +16,8 @@ from sqlalchemy import Connection, update
 
 from connectors.catalog import Catalog
 from connectors.connector import Applied, Outcome
+from connectors.http import Transport
+from connectors.redact import Redactor
 from connectors.registry import Registry
 from connectors.spec import ActionSpec, CallContext, Principal
 from executor.check.budgets import Budgets
@@ -30,6 +32,8 @@ from executor.store.tables import events
 from gateway.admission import Admission
 from gateway.app import create_app
 from gateway.auth import create_key
+from gateway.cipher import KeyRing
+from gateway.credentials import Credentials
 from gateway.notices import Notices
 from gateway.offering import Offerings
 from gateway.routes.approvals import shown
@@ -161,11 +165,15 @@ class World:
         )  # fmt: skip
         self.dispatcher = LocalDispatcher(self.store, clock=lambda: self.now)
         self.dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
+        redactor, ring = Redactor(), KeyRing({"own": b"k" * 32}, "own")
+        way = Transport(frozenset())
+        credentials = Credentials(self.store, ring, way, redactor, lambda: self.now)
         gateway = Gateway(
             settings=Settings(), store=self.store, registry=Registry({}),
             offerings=self._offerings(Options()),
             policy=self.policy, planners=frozenset(), dispatcher=self.dispatcher,
-            machine=machine, notices=notices, operator_key="", clock=lambda: self.now,
+            machine=machine, notices=notices, credentials=credentials, redactor=redactor,
+            operator_key="", clock=lambda: self.now,
         )  # fmt: skip
         if hasattr(self, "app"):
             self.app.state.gateway = gateway
