@@ -23,7 +23,7 @@ REFUND = plan(
     {
         "id": "order",
         "action": "orders.get_order",
-        "args": [{"value": "1042", "to": "order_id"}],
+        "args": [{"value": "1045", "to": "order_id"}],
     },
     {
         "id": "refund",
@@ -54,12 +54,12 @@ async def test_what_a_playbook_does_is_approved_run_and_traced_step_by_step(
     requester: httpx2.AsyncClient, approver: httpx2.AsyncClient, mended: Any
 ) -> None:
     made = await requester.post(
-        "/v1/plans", json={"plan": REFUND, "request": "refund the broken mug of order 1042"}
+        "/v1/plans", json={"plan": REFUND, "request": "refund the broken mug of order 1045"}
     )
     assert made.status_code == 201, made.text
     again = await requester.post(
         "/v1/plans",
-        json={"plan": made.json()["plan"], "request": "refund the broken mug of order 1042"},
+        json={"plan": made.json()["plan"], "request": "refund the broken mug of order 1045"},
     )
     steps = {each["step"]: each for each in made.json()["certificate"]["steps"]}
     started = await requester.post(f"/v1/plans/{made.json()['id']}/runs")
@@ -74,7 +74,7 @@ async def test_what_a_playbook_does_is_approved_run_and_traced_step_by_step(
     assert made.json()["certificate"]["playbooks"].keys() == {"damaged_item"}
     assert {each["step"] for each in asked} <= steps.keys()
     assert done["status"] == "succeeded", done
-    assert done["result"]["order"] == "1042"
+    assert done["result"]["order"] == "1045"
     assert done["result"]["done"]["refund"].keys() == {"id", "amount"}
     assert all(name in trace.text for name in INNER)
     assert "refund.replace" in trace.text  # skipped, and said so
