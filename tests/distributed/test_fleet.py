@@ -243,7 +243,7 @@ async def test_while_the_server_is_stopped_nothing_begins_and_then_all_goes_on(
             await asyncio.sleep(0.2)
         await asyncio.to_thread(fleet.server.start)
         back_at, before = time.monotonic(), len(fleet.effects(mark))
-        statuses: set[str] = set()  # where all had acted before, only the outcomes are left to write
+        statuses: set[str] = set()  # where all had acted, only the outcomes are left to write
         while len(fleet.effects(mark)) == before and statuses != {"succeeded"}:
             with contextlib.suppress(StoreUnavailableError):
                 statuses = {row.status for row in await office.rows(names)}
