@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from connectors.document import read_document
 from connectors.errors import ConfigurationError
 from connectors.openapi.compiled import Compiled, read, written
 from connectors.openapi.extract import Extracted, extract
-from connectors.openapi.load import read_document, read_openapi
+from connectors.openapi.load import read_openapi
 from connectors.openapi.names import longest_operation
 from connectors.openapi.offer import Offer, offers
 from connectors.openapi.overlay import Overlay

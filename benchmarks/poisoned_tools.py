@@ -15,7 +15,8 @@ from typing import Any
 
 from connectors.credentials import Vault
 from connectors.errors import ConnectorError
-from connectors.registry import ConnectionSettings, open_registry
+from connectors.factories import ConnectionSettings
+from connectors.opening import open_registry
 from connectors.source import Pin
 from connectors.testing import call_context
 

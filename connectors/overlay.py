@@ -7,14 +7,13 @@ that the operator calls a write gets the cautious default of a write, not what w
 
 import difflib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from connectors.document import first_told
 from connectors.errors import ConfigurationError
 from connectors.manifest import within
-from connectors.openapi.load import read_document
 from connectors.spec import ActionSpec, Effect, JsonObject, Limits
 
 _CODE = ("name", "input_schema", "output_schema", "idempotency", "lookup", "status")
@@ -30,17 +29,6 @@ class PluginOverlay(BaseModel):
     only: tuple[str, ...] | None = None
     hidden: tuple[str, ...] = ()
     actions: dict[str, JsonObject] = {}
-
-
-def load_plugin_overlay(path: Path) -> PluginOverlay:
-    """Read an overlay file, YAML or JSON; raises `ConfigurationError`."""
-    try:
-        found = read_document(path.read_bytes(), f"overlay {path}")
-        return PluginOverlay.model_validate({} if found is None else found)
-    except OSError as error:
-        raise ConfigurationError(f"overlay {path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise ConfigurationError(f"overlay {path}: {_told(error)}") from error
 
 
 def overlaid(
@@ -72,7 +60,7 @@ def _with(connection: str, name: str, action: ActionSpec, overlay: PluginOverlay
     try:
         return ActionSpec.model_validate({**proposed, **said})
     except ValidationError as error:
-        raise ConfigurationError(f"{where}: {_told(error)}") from error
+        raise ConfigurationError(f"{where}: {first_told(error)}") from error
 
 
 def _undone_by(action: ActionSpec, said: JsonObject) -> set[str]:
@@ -100,9 +88,3 @@ def _check_names(connection: str, overlay: PluginOverlay, known: Mapping[str, Ac
                 raise ConfigurationError(
                     f"connections.{connection}: overlay: {member}.{name}: no such action{hint}"
                 )
-
-
-def _told(error: ValidationError) -> str:
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 
+from connectors.built_in import BUILT_IN
 from connectors.connector import Connector
+from connectors.document import read_overlay
 from connectors.errors import ConfigurationError
-from connectors.factories import BUILT_IN, ConnectionSettings, Factory, Given
-from connectors.overlay import PluginOverlay, load_plugin_overlay
+from connectors.factories import ConnectionSettings, Factory, Given
+from connectors.overlay import PluginOverlay
 
 PROTOCOL = 1
 ENTRY_POINTS = "lamgate.connectors"
@@ -65,7 +67,7 @@ def overlay_of(settings: ConnectionSettings) -> PluginOverlay | None:
         return None
     if not isinstance(said, str):
         raise ConfigurationError(f"connections.{settings.name}.overlay: this is no file's name")
-    return load_plugin_overlay(settings.base_dir / said)
+    return read_overlay(settings.base_dir / said, PluginOverlay)
 
 
 def _loaded(entry: EntryPoint, where: str, speaks: int) -> Plugin:

@@ -1,43 +1,24 @@
-"""All connections of a gateway: their connectors, their actions, one way to call any of them."""
+"""All connections of a gateway: what they offer together, and one way to call any of it."""
 
 import asyncio
 import logging
-import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
-from connectors.body import json_flaw
+from connectors.calling import Calling
 from connectors.catalog import Catalog
-from connectors.connector import Applied, Closing, Connector, Outcome, Pending, Unreadable
-from connectors.credentials import TENANT, Vault
-from connectors.errors import (
-    ConfigurationError,
-    ConnectorError,
-    Kind,
-    Refused,
-    Unavailable,
-    Uncertain,
-    Unreachable,
-)
-from connectors.factories import ConnectionSettings, Factory, Given
-from connectors.http import Transport
+from connectors.connector import Closing, Connector, Outcome
+from connectors.credentials import Vault
+from connectors.errors import ConfigurationError, Kind, Refused, Unavailable, Unreachable
 from connectors.manifest import check_manifests
-from connectors.outcome import in_doubt
 from connectors.overlay import PluginOverlay, overlaid
-from connectors.plugin import factory_of, overlay_of
-from connectors.shelf import Shelf
-from connectors.source import Connection, Pins, Review, Reviewed, Sourced
+from connectors.source import Connection, Review, Reviewed, Sourced
 from connectors.spec import ActionSpec, CallContext
-from connectors.validate import first_flaw
-
-__all__ = ["ConnectionSettings", "Factory", "Given", "Registry", "build", "open_registry"]
 
 _log = logging.getLogger("lamgate.catalog")
-# A connector that keeps the deadline itself knows more about how a call ended than we do.
-_GRACE_S = 0.5
 
 
 class Registry:
@@ -51,7 +32,7 @@ class Registry:
         changed: asyncio.Event | None = None,
     ) -> None:
         self._connectors = dict(connectors)
-        self._vault = vault
+        self._calling = Calling(vault)
         self._changed = changed or asyncio.Event()
         self._asking = asyncio.Lock()
         self._overlays = dict(overlays or {})
@@ -120,7 +101,7 @@ class Registry:
 
     def _withdraw(self, connection: str, reason: str) -> None:
         """Offer nothing of a connection whose actions are not fit to be offered."""
-        self._absent[connection] = self._hidden(reason)
+        self._absent[connection] = self._calling.hidden(reason)
         self._offered = {name: each for name, each in self._offered.items() if name != connection}
         self._catalog = Catalog(action for each in self._offered.values() for action in each)
 
@@ -152,7 +133,7 @@ class Registry:
     async def call(
         self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
     ) -> Outcome:
-        """Call once; raises `Refused`, `Unavailable` or `Uncertain`, whatever the plugin raises."""
+        """Call what the plan was admitted with, or nothing; raises what `Calling.call` raises."""
         connector = self._connectors.get(action.connection)
         if connector is None:
             message = f"there is no connection {action.connection!r} any more"
@@ -164,15 +145,7 @@ class Registry:
             if now is None or now.digest != action.digest:
                 message = f"{action.name} is not what it was when the plan was accepted"
                 raise Refused(message, kind=Kind.CONFLICT)
-        token = TENANT.set(context.tenant)
-        try:
-            outcome = await _call(connector, action, arguments, context)
-        except ConnectorError as error:
-            # What it was raised from may tell anything, also a secret.
-            raise self._retold(action, error) from None
-        finally:
-            TENANT.reset(token)
-        return self._checked(action, outcome)
+        return await self._calling.call(connector, action, arguments, context)
 
     async def _actions(
         self, connection: str, connector: Connector, *, again: bool = False
@@ -196,70 +169,17 @@ class Registry:
                 await connector.ask_again()
             return await connector.actions()
         except Unreachable as error:
-            raise Unreachable(self._hidden(str(error))) from None
+            raise Unreachable(self._calling.hidden(str(error))) from None
         except Unavailable as error:
-            raise Unreachable(self._hidden(error.message)) from None
+            raise Unreachable(self._calling.hidden(error.message)) from None
         except ConfigurationError as error:
-            raise ConfigurationError(self._hidden(str(error))) from None
+            raise ConfigurationError(self._calling.hidden(str(error))) from None
         except Exception as error:  # noqa: BLE001 - a plugin raises what it likes, secrets in it
-            told = self._hidden(f"{type(error).__name__}: {error}")
+            told = self._calling.hidden(f"{type(error).__name__}: {error}")
             raise ConfigurationError(
                 f"connections.{connection}: the connector {connector.name!r} cannot say what it "
                 f"offers: {told}"
             ) from None
-
-    def _checked(self, action: ActionSpec, outcome: Outcome) -> Outcome:
-        """An output that is not what the action promises is unusable: never passed on."""
-        request_id = outcome.request_id and self._hidden(outcome.request_id)
-        match outcome:
-            case Unreadable(reason=reason):
-                return Unreadable(self._hidden(reason), request_id)
-            case Pending(handle=handle):
-                return Pending(self._hidden(handle), request_id)
-        # Before it is looked at: what is wrong with it is told with some of it.
-        output = self._vault.hide_in(outcome.output) if self._vault else outcome.output
-        flaw = json_flaw(output)
-        if flaw is None and action.output_schema is not None:
-            flaw = first_flaw(action.output_schema, output)
-        if flaw is None:
-            return Applied(output, request_id, outcome.replayed)
-        reason = self._hidden(f"the answer is not what the action promises: {flaw[:500]}")
-        if action.is_write:
-            return Unreadable(reason, request_id)
-        raise Refused(reason, kind=Kind.INTERNAL, request_id=request_id)
-
-    def _retold(self, action: ActionSpec, error: ConnectorError) -> ConnectorError:
-        """The same failure without secrets; a read is never in doubt, for it has no effect."""
-        message = self._hidden(error.message)
-        code = error.vendor_code and self._hidden(error.vendor_code)
-        request_id = error.request_id and self._hidden(error.request_id)
-        kind, status = error.kind, error.status
-        after = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
-        if isinstance(error, Refused):
-            return Refused(
-                message, kind=kind, vendor_code=code, request_id=request_id, status=status
-            )
-        if isinstance(error, Unavailable) or not action.is_write:
-            return Unavailable(
-                message,
-                kind=kind,
-                retry_after_s=after,
-                sent=error.sent if isinstance(error, Unavailable) else True,
-                vendor_code=code,
-                request_id=request_id,
-                status=status,
-            )
-        return Uncertain(
-            message,
-            kind=kind,
-            retry_after_s=after,
-            vendor_code=code,
-            request_id=request_id,
-            status=status,
-        )
-
-    def _hidden(self, text: str) -> str:
-        return self._vault.hide(text) if self._vault else text
 
 
 def _checked(offered: Mapping[str, tuple[ActionSpec, ...]]) -> Catalog:
@@ -281,82 +201,3 @@ def _warn_if_stale(connection: str, connector: Connector) -> None:
     if stale is not None:
         since = datetime.fromtimestamp(stale.since, UTC).isoformat(timespec="seconds")
         _log.warning("connections.%s offers what it did at %s: %s", connection, since, stale.reason)
-
-
-async def _call(
-    connector: Connector,
-    action: ActionSpec,
-    arguments: Mapping[str, JsonValue],
-    context: CallContext,
-) -> Outcome:
-    """Call with a limit of time, and turn what no connector should raise into what it means."""
-    left = context.deadline - time.monotonic()
-    if left <= 0:
-        raise Unavailable("the deadline had passed before the call", kind=Kind.CANCELLED)
-    try:
-        async with asyncio.timeout(left + _GRACE_S):
-            return await connector.call(action, arguments, context)
-    except ConnectorError:
-        raise
-    except ConfigurationError as error:
-        raise Refused(str(error), kind=Kind.AUTH) from error
-    except TimeoutError as error:
-        raise in_doubt(action, "no answer before the deadline", Kind.TIMEOUT) from error
-    except Exception as error:
-        # Its words may be anything, also arguments or secrets: only its kind is passed on.
-        message = f"the connector {connector.name!r} failed with {type(error).__name__}"
-        raise in_doubt(action, message, Kind.INTERNAL) from error
-
-
-@asynccontextmanager
-async def open_registry(
-    settings: Sequence[ConnectionSettings],
-    vault: Vault,
-    shelf: Shelf | None = None,
-    pins: Pins | None = None,
-) -> AsyncIterator[Registry]:
-    """Every connection with a way out of its own, which reaches what it was allowed and no other.
-
-    Raises `ConfigurationError`; the connectors and the ways out are closed at the end.
-    """
-    ways = {each.name: Transport(frozenset(each.allow_hosts)) for each in settings}
-    try:
-        registry = build(settings, vault, lambda each: ways[each.name], shelf, pins)
-        try:
-            yield registry
-        finally:
-            await registry.aclose()
-    finally:
-        for way in ways.values():
-            await way.aclose()
-
-
-def build(
-    settings: Sequence[ConnectionSettings],
-    vault: Vault,
-    transport_of: Callable[[ConnectionSettings], Transport],
-    shelf: Shelf | None = None,
-    pins: Pins | None = None,
-) -> Registry:
-    """Build every connection; raises `ConfigurationError`."""
-    changed = asyncio.Event()
-    connectors: dict[str, Connector] = {}
-    overlays: dict[str, PluginOverlay] = {}
-    for each in settings:
-        if each.name == "fn":
-            raise ConfigurationError("connections.fn: `fn` is the plan language's own name")
-        if each.name in connectors:
-            raise ConfigurationError(f"connections.{each.name} is there twice")
-        given = Given(
-            transport_of(each).carrying(vault),
-            vault.stand_in,
-            shelf,
-            reveal=vault.reveal,
-            hide=vault.redactor.hide_bytes,
-            pins=pins,
-            changed=changed.set,
-        )
-        connectors[each.name] = factory_of(each)(each, given)
-        if (overlay := overlay_of(each)) is not None:
-            overlays[each.name] = overlay
-    return Registry(connectors, vault, overlays, changed)

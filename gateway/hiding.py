@@ -1,6 +1,6 @@
 """The last net before anything is said or kept: logs, HTTP answers, prompts, and the database.
 
-What services say is hidden where it comes in (`connectors.http`, `connectors.registry`). Here it
+What services say is hidden where it comes in (`connectors.http`, `connectors.calling`). Here it
 is looked for once more, because people paste keys into requests, models repeat them, and
 libraries log what they were given.
 """

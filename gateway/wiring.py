@@ -13,9 +13,11 @@ from connectors.catalog import Catalog
 from connectors.connector import Call, Outcome
 from connectors.credentials import Vault
 from connectors.errors import ConfigurationError
+from connectors.factories import ConnectionSettings
 from connectors.http import Transport
+from connectors.opening import open_registry
 from connectors.redact import Redactor
-from connectors.registry import ConnectionSettings, Registry, open_registry
+from connectors.registry import Registry
 from connectors.shelf import Shelf
 from connectors.spec import ActionSpec, CallContext, Limits
 from executor.check.cedar import Policy, PolicyError

@@ -20,7 +20,8 @@ from connectors.credentials import Vault
 from connectors.errors import ConfigurationError, ConnectorError
 from connectors.factories import ConnectionSettings
 from connectors.http import Transport
-from connectors.registry import Registry, build
+from connectors.opening import build
+from connectors.registry import Registry
 from connectors.testing import call_context
 
 MEGABYTE = 1024 * 1024

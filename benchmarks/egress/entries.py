@@ -17,7 +17,7 @@ from connectors.errors import ConfigurationError, ConnectorError
 from connectors.factories import ConnectionSettings
 from connectors.http import Transport
 from connectors.oauth import GrantRefusedError, OAuthClient
-from connectors.registry import build
+from connectors.opening import build
 from connectors.testing import call_context
 
 Entry = Callable[[str], Awaitable[bool]]

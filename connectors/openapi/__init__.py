@@ -2,6 +2,6 @@
 
 from connectors.openapi.call import OpenApiConnector
 from connectors.openapi.load import Source
-from connectors.openapi.overlay import Overlay, load_overlay
+from connectors.openapi.overlay import Overlay
 
-__all__ = ["OpenApiConnector", "Overlay", "Source", "load_overlay"]
+__all__ = ["OpenApiConnector", "Overlay", "Source"]

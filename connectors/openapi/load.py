@@ -1,7 +1,6 @@
 """Where a connection's OpenAPI document comes from: its service, or a file of the operator's.
 
-The text is a stranger's in both cases, so sizes, depth and YAML's aliases have bounds. Nothing
-that the document names is fetched: neither a `$ref` nor a server.
+Nothing that the document names is fetched: neither a `$ref` nor a server.
 """
 
 import asyncio
@@ -12,15 +11,12 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from connectors.body import BodyError, read_json
+from connectors.document import MOST_DOCUMENT_BYTES, read_document
 from connectors.errors import ConfigurationError, Unreachable
 from connectors.http import HttpRequest, NotAllowedError, Transport, TransportError
-from connectors.openapi.yaml_text import YAMLError, read_yaml
 from connectors.spec import JsonObject
 
 LOAD_TIMEOUT_S = 30.0
-MOST_DOCUMENT_BYTES = 32 * 1024 * 1024
-_MOST_MEMBERS = 1_000_000  # of what an operator names; the largest in use have a quarter
 _LATER = (408, 425, 429)  # of those below 500, what tells to ask again
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
@@ -69,19 +65,6 @@ async def load_text(source: Source, transport: Transport) -> bytes:
 def read_openapi(body: bytes, where: str) -> JsonObject:
     """Read the text of a document; raises `ConfigurationError`."""
     return _checked(read_document(body, where), where)
-
-
-def read_document(body: bytes, where: str) -> JsonValue:
-    """Read JSON or YAML as plain data; raises `ConfigurationError`."""
-    if len(body) > MOST_DOCUMENT_BYTES:
-        raise ConfigurationError(f"{where}: larger than {MOST_DOCUMENT_BYTES} bytes")
-    try:
-        if body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-            return read_json(body, _MOST_MEMBERS)
-        return read_yaml(body)
-    except (BodyError, YAMLError, ValueError, RecursionError) as error:
-        told = " ".join(str(error).split())[:300] or "it is nested too deeply"
-        raise ConfigurationError(f"{where} is neither JSON nor YAML: {told}") from error
 
 
 async def _fetched(url: str, transport: Transport) -> bytes:

@@ -5,7 +5,6 @@ A document only proposes; what stands in an overlay holds. Manifest members are 
 """
 
 import base64
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -13,12 +12,10 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
-from connectors.errors import ConfigurationError, Kind
-from connectors.openapi.load import read_document
+from connectors.errors import Kind
 from connectors.openapi.parameters import Place
 from connectors.outcome import Dialect
 from connectors.spec import JsonObject, Limits
@@ -112,16 +109,3 @@ class Overlay(_Closed):
     only: tuple[str, ...] | None = None
     hidden: tuple[str, ...] = ()
     actions: dict[str, JsonObject] = {}
-
-
-def load_overlay(path: Path) -> Overlay:
-    """Read an overlay file, YAML or JSON; raises `ConfigurationError`."""
-    try:
-        found = read_document(path.read_bytes(), f"overlay {path}")
-        return Overlay.model_validate({} if found is None else found)
-    except OSError as error:
-        raise ConfigurationError(f"overlay {path}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"overlay {path}: {where}: {first['msg']}") from error

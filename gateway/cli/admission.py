@@ -176,7 +176,7 @@ def _policy(folder: Path) -> Policy:
 
 def _configured(config: Path | None) -> tuple[Catalog, Policy]:
     from connectors.credentials import Vault
-    from connectors.registry import open_registry
+    from connectors.opening import open_registry
     from gateway.cli.connect import settings_of
     from gateway.cli.connections import warn_of_absent
     from gateway.offering import with_extract

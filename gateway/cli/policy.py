@@ -224,7 +224,7 @@ def _configured(policy: Path | None, config: Path | None) -> _Given:
     import asyncio
 
     from connectors.credentials import Vault
-    from connectors.registry import open_registry
+    from connectors.opening import open_registry
     from gateway.cli.connect import settings_of
     from gateway.cli.connections import warn_of_absent
     from gateway.offering import with_extract

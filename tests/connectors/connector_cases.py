@@ -14,9 +14,11 @@ from pydantic import JsonValue
 from connectors.connector import Outcome
 from connectors.credentials import Vault
 from connectors.errors import ConnectorError
+from connectors.factories import ConnectionSettings
 from connectors.http import Transport
 from connectors.openapi import OpenApiConnector, Overlay, Source
-from connectors.registry import ConnectionSettings, Registry, build
+from connectors.opening import build
+from connectors.registry import Registry
 from connectors.spec import ActionSpec, JsonObject
 from connectors.testing import call_context
 

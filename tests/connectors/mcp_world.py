@@ -16,7 +16,9 @@ from connectors.catalog import Catalog
 from connectors.connector import Outcome
 from connectors.credentials import Vault
 from connectors.errors import ConnectorError
-from connectors.registry import ConnectionSettings, Registry, open_registry
+from connectors.factories import ConnectionSettings
+from connectors.opening import open_registry
+from connectors.registry import Registry
 from connectors.source import Pin, Review
 from connectors.spec import ActionSpec, JsonObject
 from connectors.testing import call_context

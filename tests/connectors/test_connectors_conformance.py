@@ -11,9 +11,10 @@ from the_shop import Service
 
 from connectors.builtin.smtp import SmtpConnector
 from connectors.connector import Connector
+from connectors.document import read_overlay
 from connectors.errors import Kind, Refused
 from connectors.native import NativeConnector, action
-from connectors.openapi import OpenApiConnector, Source, load_overlay
+from connectors.openapi import OpenApiConnector, Overlay, Source
 from connectors.spec import CallContext, JsonObject
 from connectors.testing import ConnectorConformance, Example
 from connectors.unified.payments import PaymentsConnector, Vendor
@@ -61,7 +62,7 @@ class TestOrders(OverTheShop):
             url,
             self.outside.to(host_of(url)),
             document=Source("/openapi.json", url),
-            overlay=load_overlay(SHOP / "overlays" / "orders.yaml"),
+            overlay=read_overlay(SHOP / "overlays" / "orders.yaml", Overlay),
         )
 
     def example(self) -> Example:

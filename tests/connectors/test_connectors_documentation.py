@@ -13,9 +13,10 @@ from the_shop import Service
 
 from connectors.connector import Applied, Connector
 from connectors.credentials import Vault
+from connectors.document import read_overlay
 from connectors.factories import ConnectionSettings, Given
-from connectors.openapi import load_overlay
-from connectors.registry import build
+from connectors.openapi import Overlay
+from connectors.opening import build
 from connectors.spec import ActionSpec, Effect
 from connectors.testing import ConnectorConformance, Example
 
@@ -92,7 +93,7 @@ async def test_the_settings_and_the_overlay_offer_what_the_page_says(
     catalog = await registry.load()
     get, write_off = catalog.get("orders.get_stock"), catalog.get("orders.create_write_off")
 
-    assert load_overlay(tmp_path / "orders.yaml").only == ("get_stock", "create_write_off")
+    assert read_overlay(tmp_path / "orders.yaml", Overlay).only == ("get_stock", "create_write_off")
     assert len(catalog) == 2
     assert get is not None
     assert write_off is not None

@@ -19,8 +19,9 @@ from connector_cases import (
 from pydantic import JsonValue
 
 from connectors.connector import Applied
+from connectors.document import read_overlay
 from connectors.errors import ConfigurationError, Kind, Refused
-from connectors.openapi import Overlay, load_overlay
+from connectors.openapi import Overlay
 from connectors.spec import Effect, JsonObject, Sink
 
 TEXT: JsonObject = {"type": "string"}
@@ -467,15 +468,15 @@ def test_an_overlay_file_that_cannot_be_read_says_where(
     file.write_text(text, encoding="utf-8")
 
     with pytest.raises(ConfigurationError, match=told):
-        load_overlay(file)
+        read_overlay(file, Overlay)
 
 
 def test_an_overlay_file_may_be_empty_but_not_missing(tmp_path: Path) -> None:
     (tmp_path / "empty.yaml").write_text("", encoding="utf-8")
 
-    assert load_overlay(tmp_path / "empty.yaml") == Overlay()
+    assert read_overlay(tmp_path / "empty.yaml", Overlay) == Overlay()
     with pytest.raises(ConfigurationError, match=r"none\.yaml"):
-        load_overlay(tmp_path / "none.yaml")
+        read_overlay(tmp_path / "none.yaml", Overlay)
 
 
 async def test_where_the_overlay_says_errors_are_they_are_found(

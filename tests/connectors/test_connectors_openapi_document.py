@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from connectors.document import read_document
 from connectors.errors import ConfigurationError
 from connectors.openapi import OpenApiConnector, Source
 from connectors.openapi.extract import Extracted, Operation, extract
-from connectors.openapi.load import read_document
 from connectors.openapi.names import operation_names
 from connectors.spec import Effect, JsonObject
 from connectors.validate import first_flaw

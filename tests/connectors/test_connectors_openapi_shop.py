@@ -10,7 +10,8 @@ from the_shop import Service
 from connectors.catalog import Catalog
 from connectors.connector import Applied, Outcome, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.registry import ConnectionSettings, Registry
+from connectors.factories import ConnectionSettings
+from connectors.registry import Registry
 from connectors.spec import Effect, JsonObject
 
 WRITE_OFF: JsonObject = {"sku": "TEAPOT", "quantity": 1, "reason": "broken", "order_id": "1043"}

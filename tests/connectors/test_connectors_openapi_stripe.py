@@ -14,9 +14,10 @@ from connector_cases import NO_TLS, end_of
 
 from benchmarks.openapi_node import NoNodeError, installed, serving
 from connectors.connector import Applied
+from connectors.document import read_overlay
 from connectors.errors import Kind, Refused, Unavailable
 from connectors.http import Transport
-from connectors.openapi import OpenApiConnector, Source, load_overlay
+from connectors.openapi import OpenApiConnector, Overlay, Source
 from connectors.shelf import Shelf
 from connectors.spec import JsonObject
 
@@ -67,7 +68,7 @@ async def stripe(folder: Path) -> AsyncIterator[Stripe]:
             f"http://127.0.0.1:{port}",
             way,
             document=Source("stripe-2023-09.yaml", "", folder),
-            overlay=load_overlay(OVERLAY),
+            overlay=read_overlay(OVERLAY, Overlay),
             secret=lambda: "sk_test_of_nobody",
             shelf=Shelf(folder / "kept"),
         )

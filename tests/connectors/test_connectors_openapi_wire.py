@@ -640,10 +640,11 @@ def test_where_the_document_puts_its_keys_there_is_no_argument() -> None:
     ],
 )
 def test_an_overlay_says_one_place_and_plain_addresses(overlay: JsonObject, tmp_path: Path) -> None:
-    from connectors.openapi import load_overlay
+    from connectors.document import read_overlay
+    from connectors.openapi import Overlay
 
     file = tmp_path / "overlay.json"
     file.write_text(json.dumps(overlay), encoding="utf-8")
 
     with pytest.raises(ConfigurationError):
-        load_overlay(file)
+        read_overlay(file, Overlay)

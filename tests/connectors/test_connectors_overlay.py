@@ -6,9 +6,10 @@ import pytest
 from pydantic import JsonValue
 
 from connectors.connector import Applied, Outcome
+from connectors.document import read_overlay
 from connectors.errors import ConfigurationError, ConnectorError, Uncertain
 from connectors.native import NativeConnector, action
-from connectors.overlay import PluginOverlay, load_plugin_overlay, overlaid
+from connectors.overlay import PluginOverlay, overlaid
 from connectors.registry import Registry
 from connectors.spec import ActionSpec, CallContext, Effect, JsonObject, Sink
 from connectors.testing import call_context
@@ -113,9 +114,11 @@ async def test_an_empty_overlay_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "o.yaml").write_text("")
     actions = await NativeConnector("own", "own", [get, put, drop]).actions()
 
-    assert overlaid("own", actions, load_plugin_overlay(tmp_path / "o.yaml")) == tuple(actions)
+    assert overlaid("own", actions, read_overlay(tmp_path / "o.yaml", PluginOverlay)) == tuple(
+        actions
+    )
     (tmp_path / "o.yaml").write_text("version: 2")
     with pytest.raises(ConfigurationError, match="version"):
-        load_plugin_overlay(tmp_path / "o.yaml")
+        read_overlay(tmp_path / "o.yaml", PluginOverlay)
     with pytest.raises(ConfigurationError, match="No such file"):
-        load_plugin_overlay(tmp_path / "none.yaml")
+        read_overlay(tmp_path / "none.yaml", PluginOverlay)

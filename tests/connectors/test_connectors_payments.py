@@ -16,7 +16,8 @@ from connectors.catalog import Catalog
 from connectors.connector import Applied, Outcome, Unreadable
 from connectors.currency import exponent_of
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.registry import ConnectionSettings, Registry
+from connectors.factories import ConnectionSettings
+from connectors.registry import Registry
 from connectors.spec import Effect, JsonObject
 from connectors.unified.money import from_minor, read_money, to_minor, told_money
 from connectors.validate import first_flaw

@@ -17,7 +17,7 @@ from connectors.credentials import Vault
 from connectors.errors import ConfigurationError
 from connectors.factories import ConnectionSettings, Given
 from connectors.http import Transport
-from connectors.registry import build
+from connectors.opening import build
 from connectors.testing import call_context
 
 async def main():

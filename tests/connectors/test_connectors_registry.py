@@ -34,8 +34,10 @@ from connectors.errors import (
     Unavailable,
     Uncertain,
 )
+from connectors.factories import ConnectionSettings
 from connectors.http import Transport
-from connectors.registry import ConnectionSettings, Registry, open_registry
+from connectors.opening import open_registry
+from connectors.registry import Registry
 from connectors.spec import ActionSpec, CallContext, Integrity, JsonObject, Label
 from connectors.testing import FakeConnector
 

@@ -28,8 +28,9 @@ from connectors.errors import (
     Unavailable,
     Uncertain,
 )
+from connectors.factories import ConnectionSettings
 from connectors.http import Transport
-from connectors.registry import ConnectionSettings, Registry
+from connectors.registry import Registry
 from connectors.spec import Effect, JsonObject
 from connectors.testing import call_context
 

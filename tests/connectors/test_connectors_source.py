@@ -14,10 +14,12 @@ from pydantic import JsonValue
 from connectors.catalog import Catalog
 from connectors.credentials import Vault
 from connectors.errors import ConfigurationError, Refused, Unavailable
+from connectors.factories import ConnectionSettings
 from connectors.openapi import compiled
 from connectors.openapi.compiled import Compiled, read, written
 from connectors.openapi.extract import extract
-from connectors.registry import ConnectionSettings, Registry, open_registry
+from connectors.opening import open_registry
+from connectors.registry import Registry
 from connectors.shelf import Shelf
 from connectors.source import Connection, Skipped
 from connectors.spec import ActionSpec, JsonObject

@@ -28,8 +28,10 @@ from sqlalchemy import Connection
 from connectors.catalog import Catalog
 from connectors.connector import Call, Outcome
 from connectors.credentials import Vault
+from connectors.factories import ConnectionSettings
 from connectors.http import Transport
-from connectors.registry import ConnectionSettings, Registry, build
+from connectors.opening import build
+from connectors.registry import Registry
 from connectors.spec import ActionSpec, CallContext, JsonObject, Principal
 from executor.check.admit import Accepted, AdmissionContext, Inputs, admit, restore, to_row
 from executor.check.cedar import Policy

@@ -10,8 +10,10 @@ from sqlalchemy import Connection
 
 from connectors.catalog import Catalog
 from connectors.credentials import Vault
+from connectors.factories import ConnectionSettings
 from connectors.http import Transport
-from connectors.registry import ConnectionSettings, Registry, build
+from connectors.opening import build
+from connectors.registry import Registry
 from connectors.spec import JsonObject, Principal
 from executor.check.admit import Accepted, AdmissionContext, Inputs, admit, to_row
 from executor.check.cedar import Policy

@@ -1,0 +1,19 @@
+"""The connectors that ship with the gateway, by the name that `[connections.NAME]` calls them."""
+
+from typing import Final
+
+from connectors.builtin import smtp_factory
+from connectors.factories import Factory
+from connectors.mcp import factory as mcp
+from connectors.openapi import factory as openapi
+from connectors.unified.payments_decimal import Decimals
+from connectors.unified.payments_factory import payments
+from connectors.unified.payments_minor import MinorUnits
+
+BUILT_IN: Final[dict[str, Factory]] = {
+    "openapi": openapi.connect,
+    "payments-minor": payments("payments-minor", MinorUnits),
+    "payments-decimal": payments("payments-decimal", Decimals),
+    "smtp": smtp_factory.connect,
+    "mcp": mcp.connect,
+}

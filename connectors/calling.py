@@ -1,0 +1,130 @@
+"""One call of any connector: in time, one set of errors, the answer checked, no secret in it."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from connectors.body import json_flaw
+from connectors.connector import Applied, Connector, Outcome, Pending, Unreadable
+from connectors.credentials import TENANT, Vault
+from connectors.errors import (
+    ConfigurationError,
+    ConnectorError,
+    Kind,
+    Refused,
+    Unavailable,
+    Uncertain,
+)
+from connectors.outcome import in_doubt
+from connectors.spec import ActionSpec, CallContext
+from connectors.validate import first_flaw
+
+# A connector that keeps the deadline itself knows more about how a call ended than we do.
+_GRACE_S = 0.5
+
+
+@dataclass(frozen=True)
+class Calling:
+    """How every connector is called; with a vault, no secret comes back out of it."""
+
+    vault: Vault | None
+
+    async def call(
+        self,
+        connector: Connector,
+        action: ActionSpec,
+        arguments: Mapping[str, JsonValue],
+        context: CallContext,
+    ) -> Outcome:
+        """Call once; raises `Refused`, `Unavailable` or `Uncertain`, whatever the plugin raises."""
+        token = TENANT.set(context.tenant)
+        try:
+            outcome = await _called(connector, action, arguments, context)
+        except ConnectorError as error:
+            # What it was raised from may tell anything, also a secret.
+            raise self._retold(action, error) from None
+        finally:
+            TENANT.reset(token)
+        return self._checked(action, outcome)
+
+    def hidden(self, text: str) -> str:
+        """The text without secrets."""
+        return self.vault.hide(text) if self.vault else text
+
+    def _checked(self, action: ActionSpec, outcome: Outcome) -> Outcome:
+        """An output that is not what the action promises is unusable: never passed on."""
+        request_id = outcome.request_id and self.hidden(outcome.request_id)
+        match outcome:
+            case Unreadable(reason=reason):
+                return Unreadable(self.hidden(reason), request_id)
+            case Pending(handle=handle):
+                return Pending(self.hidden(handle), request_id)
+        # Before it is looked at: what is wrong with it is told with some of it.
+        output = self.vault.hide_in(outcome.output) if self.vault else outcome.output
+        flaw = json_flaw(output)
+        if flaw is None and action.output_schema is not None:
+            flaw = first_flaw(action.output_schema, output)
+        if flaw is None:
+            return Applied(output, request_id, outcome.replayed)
+        reason = self.hidden(f"the answer is not what the action promises: {flaw[:500]}")
+        if action.is_write:
+            return Unreadable(reason, request_id)
+        raise Refused(reason, kind=Kind.INTERNAL, request_id=request_id)
+
+    def _retold(self, action: ActionSpec, error: ConnectorError) -> ConnectorError:
+        """The same failure without secrets; a read is never in doubt, for it has no effect."""
+        message = self.hidden(error.message)
+        code = error.vendor_code and self.hidden(error.vendor_code)
+        request_id = error.request_id and self.hidden(error.request_id)
+        kind, status = error.kind, error.status
+        after = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
+        if isinstance(error, Refused):
+            return Refused(
+                message, kind=kind, vendor_code=code, request_id=request_id, status=status
+            )
+        if isinstance(error, Unavailable) or not action.is_write:
+            return Unavailable(
+                message,
+                kind=kind,
+                retry_after_s=after,
+                sent=error.sent if isinstance(error, Unavailable) else True,
+                vendor_code=code,
+                request_id=request_id,
+                status=status,
+            )
+        return Uncertain(
+            message,
+            kind=kind,
+            retry_after_s=after,
+            vendor_code=code,
+            request_id=request_id,
+            status=status,
+        )
+
+
+async def _called(
+    connector: Connector,
+    action: ActionSpec,
+    arguments: Mapping[str, JsonValue],
+    context: CallContext,
+) -> Outcome:
+    """Call with a limit of time, and turn what no connector should raise into what it means."""
+    left = context.deadline - time.monotonic()
+    if left <= 0:
+        raise Unavailable("the deadline had passed before the call", kind=Kind.CANCELLED)
+    try:
+        async with asyncio.timeout(left + _GRACE_S):
+            return await connector.call(action, arguments, context)
+    except ConnectorError:
+        raise
+    except ConfigurationError as error:
+        raise Refused(str(error), kind=Kind.AUTH) from error
+    except TimeoutError as error:
+        raise in_doubt(action, "no answer before the deadline", Kind.TIMEOUT) from error
+    except Exception as error:
+        # Its words may be anything, also arguments or secrets: only its kind is passed on.
+        message = f"the connector {connector.name!r} failed with {type(error).__name__}"
+        raise in_doubt(action, message, Kind.INTERNAL) from error
