@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from connectors.connector import Outcome
+from connectors.connector import Connector, Outcome
 from connectors.credentials import Vault
 from connectors.errors import ConnectorError
 from connectors.factories import ConnectionSettings
@@ -186,7 +186,7 @@ def registry_of(transport: Transport, *settings: ConnectionSettings, **secrets: 
 
 
 async def end_of(
-    connector: Registry | OpenApiConnector,
+    connector: Registry | Connector,
     action: ActionSpec,
     arguments: JsonObject,
     *,
