@@ -33,7 +33,6 @@ from connectors.errors import (
 )
 from connectors.http import HttpAnswer, NotSentError
 from connectors.mcp.carried import Carried
-from connectors.mcp.offer import Offer
 from connectors.mcp.wire import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
@@ -47,6 +46,33 @@ from connectors.mcp.wire import (
 from connectors.outcome import Dialect, in_doubt, read_answer, read_failure
 from connectors.spec import ActionSpec, JsonObject
 from connectors.text import visible
+from connectors.tools.offer import Offer
+
+PLAIN_OUTPUT: JsonObject = {
+    "type": "object",
+    "properties": {
+        "text": {"type": "string"},
+        "parts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "type": {"type": "string"},
+                    "mime_type": {"type": "string"},
+                    "uri": {"type": "string"},
+                    "text": {"type": "string"},
+                    "data": {"type": "string"},
+                },
+                "required": ["type"],
+                "additionalProperties": False,
+            },
+        },
+        "structured": {},
+    },
+    "required": ["text"],
+    "additionalProperties": False,
+}
+"""What a tool answers that declares no output: its texts, and what else there was."""
 
 IS_ERROR = 200
 _MOST_SAID = 500

@@ -1,10 +1,8 @@
 """The operator's words on a server: which tools, what each does to the world, how to sign in."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.spec import JsonObject, Limits
+from connectors.tools.overlay import ToolsOverlay
 
 
 class HeaderCredential(BaseModel):
@@ -16,14 +14,7 @@ class HeaderCredential(BaseModel):
     form: str = Field(default="Bearer {secret}", pattern=r"\{secret\}")
 
 
-class McpOverlay(BaseModel):
-    """Manifest members by operation, which is the action's name after the first dot."""
+class McpOverlay(ToolsOverlay):
+    """The same as for any tools, and how the connection signs in."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: Literal[1] = 1
     credential: HeaderCredential | None = None
-    limits: Limits | None = None
-    only: tuple[str, ...] | None = None
-    hidden: tuple[str, ...] = ()
-    actions: dict[str, JsonObject] = {}

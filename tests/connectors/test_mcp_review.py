@@ -13,11 +13,11 @@ from mcp_world import Pins, Tools, server, tool
 from benchmarks.poisoned_tools import RULES, cases, held
 from connectors.connector import Applied
 from connectors.errors import Refused
-from connectors.mcp.offer import operation_names
-from connectors.mcp.review import compare
-from connectors.mcp.schema import UnfitError, input_of
 from connectors.source import Pin
 from connectors.spec import JsonObject
+from connectors.tools.offer import operation_names
+from connectors.tools.review import compare
+from connectors.tools.schema import UnfitError, input_of
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),

@@ -33,7 +33,7 @@ CAUGHT: dict[str, str] = {
     "connectors.body.BodyError": "becomes a BadAnswerError, or an unreadable answer",
     "connectors.builtin.smtp_wire._SilentError": "becomes an Uncertain",
     "connectors.openapi.gaps.UnsupportedError": "the operation is listed as skipped",
-    "connectors.mcp.schema.UnfitError": "the tool is listed as skipped",
+    "connectors.tools.schema.UnfitError": "the tool is listed as skipped",
     "connectors.mcp.wire.WireError": "becomes a ConnectorError, or the connection is absent",
     "connectors.oauth.GrantRefusedError": "the credential is refused, or the consent is",
     "connectors.testing.tiers.Broken": "of the kit: a rule is not kept",

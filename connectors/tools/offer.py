@@ -15,40 +15,29 @@ from pydantic import ValidationError
 
 from connectors.canonical import digest
 from connectors.errors import ConfigurationError
-from connectors.mcp.overlay import McpOverlay
-from connectors.mcp.review import LONGEST_DESCRIPTION, Definitions, shown
-from connectors.mcp.schema import UnfitError, input_of, output_of
 from connectors.source import Skipped
 from connectors.spec import ActionSpec, JsonObject
 from connectors.text import visible
+from connectors.tools.overlay import ToolsOverlay
+from connectors.tools.review import LONGEST_DESCRIPTION, Definitions, shown
+from connectors.tools.schema import UnfitError, input_of, output_of
 
 _LONGEST_ACTION = 64
 _DIGITS = 6
-PLAIN_OUTPUT: JsonObject = {
-    "type": "object",
-    "properties": {
-        "text": {"type": "string"},
-        "parts": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "type": {"type": "string"},
-                    "mime_type": {"type": "string"},
-                    "uri": {"type": "string"},
-                    "text": {"type": "string"},
-                    "data": {"type": "string"},
-                },
-                "required": ["type"],
-                "additionalProperties": False,
-            },
-        },
-        "structured": {},
-    },
-    "required": ["text"],
-    "additionalProperties": False,
-}
-"""What a tool answers that declares no output: its texts, and what else there was."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a connection's tools become actions.
+
+    `trusts` is whether the source's hints count; `untyped` is what a tool answers that declares no
+    output.
+    """
+
+    connection: str
+    overlay: ToolsOverlay
+    untyped: JsonObject
+    trusts: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,8 +45,13 @@ class Offer:
     """An action and the tool behind it."""
 
     spec: ActionSpec
-    tool: str
-    is_typed: bool  # whether the server declares what comes out
+    definition: JsonObject
+    is_typed: bool  # whether the source declares what comes out
+
+    @property
+    def tool(self) -> str:
+        """The source's own name of it."""
+        return str(self.definition["name"])
 
 
 @dataclass(frozen=True)
@@ -68,10 +62,9 @@ class Offers:
     skipped: tuple[Skipped, ...]
 
 
-def offers(
-    connection: str, definitions: Definitions, overlay: McpOverlay, *, trusts: bool
-) -> Offers:
+def offers(definitions: Definitions, terms: Terms) -> Offers:
     """Make the actions; raises `ConfigurationError` with what the overlay has wrong."""
+    connection, overlay = terms.connection, terms.overlay
     names = operation_names(definitions, longest_operation(connection))
     found: dict[str, Offer] = {}
     skipped: list[Skipped] = []
@@ -81,18 +74,18 @@ def offers(
         said = overlay.actions.get(operation, {})
         where = f"connections.{connection}: overlay: actions.{operation}"
         try:
-            offer = _offer(f"{connection}.{operation}", definitions[tool], said, where, trusts)
+            offer = _offer(f"{connection}.{operation}", definitions[tool], said, where, terms)
         except UnfitError as error:
             skipped.append(Skipped(shown(tool), str(error)))
         else:
             if overlay.limits is not None and offer.spec.limits is None:
                 spec = offer.spec.model_copy(update={"limits": overlay.limits})
-                offer = Offer(spec, offer.tool, offer.is_typed)
+                offer = Offer(spec, offer.definition, offer.is_typed)
             found[offer.spec.name] = offer
     return Offers(found, tuple(skipped))
 
 
-def unknown_operations(names: Collection[str], overlay: McpOverlay) -> tuple[str, ...]:
+def unknown_operations(names: Collection[str], overlay: ToolsOverlay) -> tuple[str, ...]:
     """What an overlay speaks of and the server does not have."""
     said = (*overlay.actions, *overlay.hidden, *(overlay.only or ()))
     return tuple(dict.fromkeys(each for each in said if each not in names))
@@ -143,7 +136,7 @@ def proposal(definition: JsonObject) -> JsonObject:
     return found
 
 
-def _offer(name: str, definition: JsonObject, said: JsonObject, where: str, trusts: bool) -> Offer:
+def _offer(name: str, definition: JsonObject, said: JsonObject, where: str, terms: Terms) -> Offer:
     tool = str(definition["name"])
     for member in ("name", "input_schema", "output_schema"):
         if member in said:
@@ -152,16 +145,16 @@ def _offer(name: str, definition: JsonObject, said: JsonObject, where: str, trus
     told = definition.get("description", definition.get("title", ""))
     about = visible(told, LONGEST_DESCRIPTION) if isinstance(told, str) else ""
     manifest: JsonObject = {
-        **(proposal(definition) if trusts else {}),
+        **(proposal(definition) if terms.trusts else {}),
         **said,
         "name": name,
         # The definition is a part of the action's own, and so of its digest: a plan is bound to it.
         "description": f"{about} [{tool} {digest(definition)[7:19]}]".strip(),
         "input_schema": input_of(definition.get("inputSchema", {})),
-        "output_schema": PLAIN_OUTPUT if typed is None else output_of(typed),
+        "output_schema": terms.untyped if typed is None else output_of(typed),
     }
     try:
-        return Offer(ActionSpec.model_validate(manifest), tool, typed is not None)
+        return Offer(ActionSpec.model_validate(manifest), definition, typed is not None)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         at = ".".join(str(part) for part in first["loc"])
