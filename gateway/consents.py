@@ -23,8 +23,9 @@ from connectors.oauth import GrantRefusedError
 from executor.store import credentials
 from executor.store.credentials import ConsentRow, CredentialRow
 from executor.store.drives import Due
-from gateway.credentials import Credentials, client_of
+from gateway.credentials import Credentials
 from gateway.problems import ProblemError, not_found
+from gateway.renewals import client_of
 
 LASTS_S = 600.0
 
@@ -72,7 +73,7 @@ class Consents:
             )  # fmt: skip
         ticket, now = secrets.token_urlsafe(32), self._kept.clock()
         hashed, ends = _hash(ticket), now + LASTS_S
-        sealed = self._kept.ring.seal("{}", tenant, hashed)
+        sealed = self._kept.seals.ring.seal("{}", tenant, hashed)
         consent = ConsentRow(
             tenant, hashed, name, by, None, None, sealed, redirect_uri, ends
         )  # fmt: skip
@@ -111,7 +112,7 @@ class Consents:
                 now=now,
                 state_hash=_hash(state),
                 browser_hash=_hash(browser),
-                sealed=self._kept.ring.seal(held, consent.tenant, hashed),
+                sealed=self._kept.seals.ring.seal(held, consent.tenant, hashed),
             )
         )
         if not bound:
@@ -131,7 +132,9 @@ class Consents:
             raise _over()
         row = await self._row(consent.tenant, consent.credential)
         client = client_of(row)
-        held = json.loads(self._kept.ring.open(consent.sealed, consent.tenant, consent.ticket_hash))
+        held = json.loads(
+            self._kept.seals.ring.open(consent.sealed, consent.tenant, consent.ticket_hash)
+        )
         try:
             server = await oauth.find_server(self._kept.way, client)
             if oauth.wrong_issuer(server, answer.issuer):
@@ -142,7 +145,7 @@ class Consents:
                 self._kept.way,
                 server,
                 client,
-                self._kept.material(row).secret,
+                self._kept.seals.open(row).secret,
                 code=answer.code,
                 verifier=held["verifier"],
                 redirect_uri=consent.redirect_uri,

@@ -35,6 +35,7 @@ from gateway.desk import Desk
 from gateway.dispatching import dispatcher_of, listening
 from gateway.hiding import hidden_in_logs
 from gateway.keyring import Secrets, key_file_of, learn_known, require_same, ring_of, secrets_of
+from gateway.material import Seals
 from gateway.notices import Notices
 from gateway.offering import Offerings, asking, with_extract
 from gateway.pins import pins_of
@@ -134,8 +135,8 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
         way = Transport(frozenset(settings.credentials.allow_hosts))
         try:
             await require_same(store, keys)
-            ring = ring_of(settings, keys)
-            credentials = Credentials(store, ring, way, redactor, store.clock)
+            seals = Seals(ring_of(settings, keys), redactor)
+            credentials = Credentials(store, seals, way, store.clock)
             await credentials.learn_all()
             yield _Opened(store, keys, vault_of(stored=credentials), credentials)
             await credentials.aclose()

@@ -105,7 +105,7 @@ async def rotate(
             "Master keys are the gateway's.",
         )  # fmt: skip
     changed = await gateway.credentials.rotate(caller.tenant, caller.id)
-    return {"key": gateway.credentials.ring.newest, "resealed": changed}
+    return {"key": gateway.credentials.seals.ring.newest, "resealed": changed}
 
 
 async def _shown(gateway: Gateway, caller: Principal, name: str) -> JsonObject:
@@ -132,7 +132,7 @@ def _as_json(gateway: Gateway, row: CredentialRow) -> JsonObject:
         "connect": f"/v1/credentials/{row.id}/connect" if needs else None,
         "expires_at": row.expires_at,
         "key": row.sealed.split(":")[1],
-        "is_current": gateway.credentials.ring.is_current(row.sealed),
+        "is_current": gateway.credentials.seals.ring.is_current(row.sealed),
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }

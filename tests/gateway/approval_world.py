@@ -34,6 +34,7 @@ from gateway.app import create_app
 from gateway.auth import create_key
 from gateway.cipher import KeyRing
 from gateway.credentials import Credentials
+from gateway.material import Seals
 from gateway.notices import Notices
 from gateway.offering import Offerings
 from gateway.routes.approvals import shown
@@ -167,7 +168,7 @@ class World:
         self.dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
         redactor, ring = Redactor(), KeyRing({"own": b"k" * 32}, "own")
         way = Transport(frozenset())
-        credentials = Credentials(self.store, ring, way, redactor, lambda: self.now)
+        credentials = Credentials(self.store, Seals(ring, redactor), way, lambda: self.now)
         gateway = Gateway(
             settings=Settings(), store=self.store, registry=Registry({}),
             offerings=self._offerings(Options()),

@@ -247,6 +247,7 @@ async def test_two_gateways_on_one_database_refresh_once(
     from connectors.http import Transport
     from connectors.redact import Redactor
     from gateway.credentials import Credentials
+    from gateway.material import Seals
 
     await things.control(expires_in=1)
     await things.set("oauth-code")
@@ -254,7 +255,7 @@ async def test_two_gateways_on_one_database_refresh_once(
     await things.control(expires_in=3600, slow_s=0.3)
     first = things.running.gateway.credentials
     way = Transport(frozenset([urlsplit(server).netloc]))
-    second = Credentials(first.store, first.ring, way, Redactor(), first.clock)
+    second = Credentials(first.store, Seals(first.seals.ring, Redactor()), way, first.clock)
     found = await asyncio.gather(
         *(each.secret("main", "things") for each in (first, second) for _ in range(5))
     )

@@ -1,0 +1,101 @@
+"""A run explained as a whole: how it stands, what comes next, and what is worth a note."""
+
+from collections.abc import Sequence
+
+from executor.check.admit import Accepted
+from executor.run import events as e
+from executor.run.effects import effects_of
+from executor.run.state import RunState, fold, undoes
+from executor.store.journal import StoredEvent
+from executor.store.runs import RunRow
+from executor.trace.model import Trace
+from executor.trace.steps import explain_step
+
+_WAITS = {
+    "approval": "somebody with the role must approve or refuse: lamgate approvals",
+    "credentials": "renew the credentials of the connection; it is tried again by itself",
+    "rate_limit": "it goes on by itself when the service allows it",
+    "service": "the service is taken for down; it goes on by itself once it answers again",
+    "stop": "an operator has stopped these calls; it goes on by itself once that is lifted",
+    "retry": "it goes on by itself",
+    "callback": "the service is still at it and is asked how it stands, by itself",
+}
+_FIND_OUT = (
+    "find out at the service whether it happened, then say so: "
+    "lamgate reconcile; do not send it again by hand before that"
+)
+
+
+def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Trace:
+    """Explain a run from its plan and its journal."""
+    parsed = [(each.at, e.parse_event(each.type, each.v, each.data)) for each in stored]
+    state = fold(parsed)
+    large = {
+        str(each.data["step"]): each.large["result"]
+        for each in stored
+        if each.type == "step.done" and "result" in each.large
+    }
+    steps = tuple(
+        explain_step(accepted, state, step.id, large.get(step.id)) for step in accepted.plan.steps
+    )
+    return Trace(
+        run=row.id,
+        plan_digest=accepted.digest,
+        status=row.status,
+        waiting_for=row.waiting_for,
+        code=row.code,
+        next=_next(accepted, row, state),
+        result=row.result,
+        steps=steps,
+        notes=tuple(_notes(accepted, row, state)),
+    )
+
+
+def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
+    """Say what comes next and who must act."""
+    if row.status == "waiting" and row.waiting_for == "reconcile":
+        return _how_to_reconcile(accepted, row, state)
+    if row.status == "waiting":
+        return _WAITS.get(row.waiting_for or "", f"waits for {row.waiting_for}")
+    if not row.has_ended:
+        return "it is under way"
+    if state.finished and state.finished.uncertain:
+        return f"check at the service: {', '.join(state.finished.uncertain)} may have happened"
+    if row.status == "undone":
+        return "nothing; everything that had been done is undone"
+    if row.status != "succeeded" and state.finished and state.finished.standing:
+        return f"nothing more; these effects stand: {', '.join(state.finished.standing)}"
+    return "nothing; it is finished"
+
+
+def _how_to_reconcile(accepted: Accepted, row: RunRow, state: RunState) -> str:
+    doubts = [found for place in state.doubts if (found := state.in_doubt(place)) is not None]
+    searched = all(accepted.actions[each.intent.action].lookup for each in doubts)
+    if row.wake_at is not None and searched:
+        return "it is looked up at the service by itself; do not send it again by hand"
+    return _FIND_OUT
+
+
+def _notes(accepted: Accepted, row: RunRow, state: RunState) -> list[str]:
+    notes = []
+    options, undos = accepted.certificate.options, accepted.certificate.undo
+    standing = {name.partition("[")[0] for name in effects_of(state).standing}
+    if row.recoveries:
+        times = "once" if row.recoveries == 1 else f"{row.recoveries} times"
+        notes.append(f"the process ended in the middle {times} and another one went on")
+        calls = {place: each for place, each in state.attempts.items() if undoes(place) is None}
+        again = {place[0] for place, found in calls.items() if len(found) > 1}
+        done = {place[0] for place, found in calls.items() if found[-1].is_applied}
+        if once := sorted(done - again):
+            notes.append(f"each called once, not repeated: {', '.join(once)}")
+    for place, found in state.attempts.items():
+        for told in found[-1].intent.observed:
+            notes.append(f"{place[0]}: policy only observes; it would have said: {told}")
+    if state.cancelled is not None:
+        notes.append(f"cancelled by {state.cancelled.by}: no new effects were begun")
+    wanted = state.cancelled is not None and state.cancelled.mode == "undo"
+    wanted = wanted or (bool(state.failed) and options.on_failure == "undo")
+    pivots = sorted(each.step for each in undos if each.kind == "pivot" and each.step in standing)
+    if wanted and pivots:
+        notes.append(f"nothing is undone: after {pivots[0]}, a pivot, there is no way back")
+    return notes

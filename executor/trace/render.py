@@ -1,0 +1,49 @@
+"""A trace as text, one block a step."""
+
+from datetime import UTC, datetime
+
+from executor.plan.model import CALLED, EXTRACT
+from executor.trace.model import AttemptTrace, Trace
+
+_SIGN = {
+    "done": "✓",
+    "undone": "↺",
+    "failed": "✗",
+    "skipped": "-",
+    "waiting": "…",
+    "running": "▶",
+    "blocked": "■",
+    "pending": "·",
+}
+
+
+def render_trace(found: Trace) -> str:
+    """Write a trace as text for a terminal."""
+    lines = [f"{found.run}  {found.status}" + (f" ({found.code})" if found.code else "")]
+    lines += [f"next: {found.next}", ""]
+    for step in found.steps:
+        asks = f" [{CALLED}]" if step.action == EXTRACT else ""
+        lines.append(f"{_SIGN.get(step.state, ' ')} {step.step:<14} {step.action}{asks}")
+        lines.append(f"    {step.told}")
+        lines += [f"    approval by {each.role}: {each.told}" for each in step.gates]
+        if len(step.attempts) > 1 or any(each.state != "applied" for each in step.attempts):
+            lines += [_line(each) for each in step.attempts]
+        for undo in step.undo:
+            lines.append(f"    undo{_item(undo.iteration)} by {undo.action}: {undo.told}")
+            if len(undo.attempts) > 1 or not undo.undone:
+                lines += [f"  {_line(each)}" for each in undo.attempts]
+    lines += [""] + [f"note: {note}" for note in found.notes] if found.notes else []
+    return "\n".join(lines)
+
+
+def _line(attempt: AttemptTrace) -> str:
+    item = _item(attempt.iteration)
+    return f"    call {attempt.n}{item} at {_clock(attempt.at)}: {attempt.told}"
+
+
+def _item(iteration: str) -> str:
+    return f"[{iteration}]" if iteration else ""
+
+
+def _clock(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,159 @@
+"""One step explained: its state, its calls, its approvals, and what became of its effect."""
+
+from collections.abc import Iterator
+
+from executor.check.admit import Accepted
+from executor.plan.graph import graph
+from executor.plan.render import render_step
+from executor.run import events as e
+from executor.run.effects import effect_of_step
+from executor.run.state import Attempt, Gate, RunState, undo_place
+from executor.store.blobs import Blob
+from executor.trace.model import AttemptTrace, GateTrace, StepTrace, UndoTrace
+
+
+def explain_step(
+    accepted: Accepted, state: RunState, step_id: str, large: Blob | None
+) -> StepTrace:
+    """Explain one step from what the journal says of it; `large` is where its result stands."""
+    step = next(each for each in accepted.plan.steps if each.id == step_id)
+    attempts = [
+        each for place, found in state.attempts.items() if place[0] == step_id for each in found
+    ]
+    gates = [
+        each
+        for place, found in state.gates.items()
+        for each in found
+        if place[0] == step_id or step_id in each.opened.steps
+    ]
+    step_state, why = _standing(accepted, state, step_id, attempts, gates)
+    effect = effect_of_step(state, step)
+    if large is not None:
+        why += f", a result of {large.bytes:,} bytes"
+    return StepTrace(
+        step=step_id,
+        action=step.action,
+        call=render_step(step),
+        state=step_state,
+        effect=effect,
+        told=f"{why}; effect: {effect}" if effect else why,
+        result=state.done.get(step_id),
+        large=large.as_json() if large else None,
+        attempts=tuple(_attempt(each) for each in attempts),
+        gates=tuple(_gate(each) for each in gates),
+        undo=tuple(_undos(accepted, state, step_id)),
+    )
+
+
+def _undos(accepted: Accepted, state: RunState, step_id: str) -> Iterator[UndoTrace]:
+    decision = accepted.certificate.undo_of(step_id)
+    for place, undoing in state.undos.items():
+        if place[0] != step_id:
+            continue
+        told, ended = "under way", undoing.ended
+        if ended is not None:
+            told = "undone" if ended.undone else f"not undone ({ended.code}): {ended.message}"
+            if not ended.undone and ended.effect == "unknown":
+                told += "; it is not known whether it took effect"
+        yield UndoTrace(
+            iteration=place[1],
+            action=(decision.action if decision else None) or "",
+            undone=ended is not None and ended.undone,
+            told=told,
+            attempts=tuple(_attempt(each) for each in state.attempts.get(undo_place(place), ())),
+        )
+
+
+def _standing(
+    accepted: Accepted,
+    state: RunState,
+    step_id: str,
+    attempts: list[Attempt],
+    gates: list[Gate],
+) -> tuple[str, str]:
+    own = [place for place in state.undos if place[0] == step_id]
+    if own and all(state.is_undone(place) for place in own):
+        return "undone", "undone: " + _before_undo(state, step_id)
+    if step_id in state.done:
+        return "done", "done"
+    if step_id in state.skipped:
+        return "skipped", f"skipped: {state.skipped[step_id]}"
+    if failed := state.failed.get(step_id):
+        return "failed", f"failed ({failed.code}): {failed.message}"
+    if state.finished is not None:
+        return "blocked", _why_blocked(accepted, state, step_id, attempts)
+    if any(each.ended is None for each in attempts):
+        return "running", "the call is under way, or its process has ended"
+    if any(each.is_uncertain for each in attempts):
+        return "waiting", "it is not known whether the call took effect"
+    if any(gate.is_open for gate in gates):
+        return "waiting", "waits for an approval"
+    return "pending", "not done yet" if attempts else "not begun yet"
+
+
+def _before_undo(state: RunState, step_id: str) -> str:
+    if failed := state.failed.get(step_id):
+        return f"it had failed ({failed.code}): {failed.message}"
+    return "it had been done" if step_id in state.done else "it had not ended"
+
+
+def _why_blocked(accepted: Accepted, state: RunState, step_id: str, attempts: list[Attempt]) -> str:
+    if attempts:
+        return "not done: the run ended first"
+    broken = sorted(graph(accepted.plan)[step_id] & set(state.failed))
+    return f"not begun: {broken[0]} failed" if broken else "not begun: the run ended"
+
+
+def _attempt(attempt: Attempt) -> AttemptTrace:
+    intent, ended, failure = attempt.intent, attempt.ended, None
+    state, told = "intent", "began; no answer is recorded yet"
+    if ended is not None:
+        failure = ended.failure
+        state = ended.state
+        told = {
+            "not_sent": "nothing was sent",
+            "refused": "the service said no; no effect",
+            "applied": "applied" + (", the service had done it before" if ended.replayed else ""),
+            "applied_unreadable": "applied, but the answer cannot be read",
+            "applied_pending": "accepted by the service, not finished yet",
+            "uncertain": "no clear answer; it may have happened",
+        }[ended.state]
+        if failure is not None:
+            told += f" ({failure.kind}: {failure.message})"
+    if attempt.resolved is not None:
+        state = f"resolved_{attempt.resolved.resolution}"
+        known = {
+            "applied": "it had happened",
+            "absent": "it had not happened",
+            "abandoned": "given up",
+        }
+        told += f"; then known by {attempt.resolved.by}: {known[attempt.resolved.resolution]}"
+    return AttemptTrace(
+        n=intent.n,
+        iteration=intent.iteration,
+        at=attempt.at,
+        ended_at=attempt.ended_at,
+        state=state,
+        told=told,
+        key=intent.key,
+        vendor_code=failure.vendor_code if failure else None,
+        request_id=ended.request_id if ended else None,
+    )
+
+
+def _gate(gate: Gate) -> GateTrace:
+    told = "asked anew" if gate.is_void else f"open ({gate.opened.approval})"
+    match gate.ruling:
+        case e.ApprovalGranted(by=by, reason=reason):
+            told = f"granted by {by}: {reason}"
+        case e.ApprovalRefused(by=by, reason=reason):
+            told = f"refused by {by}: {reason}"
+        case e.ApprovalExpired():
+            told = "expired, nobody answered"
+    reasons = tuple(gate.opened.reasons)
+    shown = f"{told} [{'; '.join(reasons)}]" if reasons else told
+    if gate.opened.kind == "envelope":
+        shown = f"{shown}, for {', '.join(gate.opened.steps)} together"
+    return GateTrace(
+        approval=gate.opened.approval, role=gate.opened.role, reasons=reasons, told=shown
+    )
