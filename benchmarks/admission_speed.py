@@ -31,6 +31,7 @@ from executor.plan.model import Plan
 
 PER_CONNECTION = 10
 POLICIES, GENERAL = 100, 6
+WARM = 3  # so many times before it is measured
 WORDS = "Pay invoice A-17 of 12.50 EUR to ann@example.com, note: as agreed"
 GOAL_MS = {"known": 5.0, "partial": 15.0}
 
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     told = [yard]
     for actions in (100, 10_000):
         for kind in ("known", "partial"):
-            work = _admission(catalog_of(actions), kind)
+            work = _admission(catalog_of(actions), kind, given.rounds)
             told.append(measured(f"20 steps, {actions} actions, {kind}", work, given.rounds))
     for each in told:
         share = each.median / yard.median
@@ -75,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def measured(name: str, work: Callable[[], object], rounds: int) -> Figure:
     """Run warm, one time after the other."""
-    for _ in range(3):
+    for _ in range(WARM):
         work()
     times = []
     for _ in range(rounds):
@@ -176,8 +177,8 @@ def plan_of(kind: str) -> Plan:
     return Plan.model_validate({"understanding": "Pay.", "steps": steps}, strict=False)
 
 
-def _admission(catalog: Catalog, kind: str) -> Callable[[], object]:
-    plan = plan_of(kind)
+def _admission(catalog: Catalog, kind: str, rounds: int) -> Callable[[], object]:
+    """Admission of a plan that was never seen before, so many times."""
     context = AdmissionContext(
         request=WORDS,
         inputs=Inputs(),
@@ -187,10 +188,11 @@ def _admission(catalog: Catalog, kind: str) -> Callable[[], object]:
         today="2026-01-01",
         seal_key=b"bench",
     )
-    verdict = admit(plan, context)
+    verdict = admit(plan_of(kind), context)
     if not isinstance(verdict, Accepted):
         raise SystemExit(f"the plan of the benchmark is not accepted: {verdict}")
-    return lambda: admit(plan, context)
+    plans = iter([plan_of(kind) for _ in range(WARM + rounds)])
+    return lambda: admit(next(plans), context)
 
 
 def _yardstick() -> Callable[[], object]:

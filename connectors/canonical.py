@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import rfc8785
 from pydantic import JsonValue
 
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_WHOLE = re.compile(r"\.0(?=[,\]}]|\Z)")
 _LONG = re.compile(r"[0-9]{16}")
 
 
@@ -23,17 +23,34 @@ def canonical(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) 
     """Write JSON as RFC 8785 says; raises `rfc8785.CanonicalizationError` for what it cannot."""
     try:
         text = _written(value)
-        if ".0" in text and not _is_written_alike(text):
-            text = _written(_with_integers(value))
+        rest = _besides_texts(text)
+        if ".0" in rest:
+            rest, wholes = _WHOLE.subn("", rest)
+            shorter, found = _WHOLE.subn("", text)
+            # Where a text says the same, the text is not what is to be changed.
+            text = shorter if found == wholes else _written(_with_integers(value))
     except (ValueError, TypeError, RecursionError):
         return rfc8785.dumps(value)
-    return text.encode() if _is_written_alike(text) else rfc8785.dumps(value)
+    return text.encode() if _is_written_alike(text, rest) else rfc8785.dumps(value)
+
+
+def canonical_object(members: Mapping[str, bytes]) -> bytes:
+    """The canonical form of an object from those of its members; their names are ASCII."""
+    written = (canonical(name) + b":" + text for name, text in sorted(members.items()))
+    return b"{" + b",".join(written) + b"}"
 
 
 def _written(value: object) -> str:
     return json.dumps(
         value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
     )
+
+
+def _besides_texts(text: str) -> str:
+    """JSON without its texts and names: signs, numbers and what is neither."""
+    if "\\" in text:
+        text = text.replace("\\\\", "").replace('\\"', "")
+    return "".join(text.split('"')[::2])
 
 
 def _with_integers(value: object) -> object:
@@ -49,11 +66,10 @@ def _with_integers(value: object) -> object:
             return value
 
 
-def _is_written_alike(text: str) -> bool:
+def _is_written_alike(text: str, rest: str) -> bool:
     if not text.isascii() and max(text) > "\ud7ff":
         return False
-    rest = _STRING.sub("", text)
-    is_whole = not any(mark in rest for mark in (".", "e+", "e-"))
+    is_whole = not any(mark in rest for mark in (".", "e+", "e-", "-0"))
     return is_whole and _LONG.search(rest) is None
 
 

@@ -4,8 +4,24 @@ import difflib
 import gc
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from connectors.spec import ActionSpec
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While a catalogue is read nobody looks for garbage.
+
+    Nothing of it is any, and with ten thousand actions looking takes longer than reading them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class Catalog:
@@ -21,16 +37,9 @@ class Catalog:
     @classmethod
     def restore(cls, text: bytes) -> "Catalog":
         """Read what `stored` wrote; raises `ValueError` for anything else."""
-        # Nothing of it is garbage, and with ten thousand actions looking for some takes longer
-        # than reading them.
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
+        with loading():
             # One by one, so that the text is never held as values besides the actions.
             return cls(ActionSpec.model_validate_json(line) for line in io.BytesIO(text))
-        finally:
-            if was_enabled:
-                gc.enable()
 
     def stored(self) -> bytes:
         """One action a line as JSON, to be kept for a quicker start."""

@@ -14,7 +14,7 @@ from functools import cached_property
 from pydantic import JsonValue, TypeAdapter
 from rfc8785 import CanonicalizationError
 
-from connectors.canonical import canonical
+from connectors.canonical import canonical, canonical_object
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.analysis import Analysis, with_today
@@ -190,7 +190,8 @@ def _accept(
     used = {step.action for step in plan.steps if step.action not in FUNCTIONS}
     used |= {each.action for each in undos if each.action}
     actions = {name: found for name in sorted(used) if (found := context.catalog.get(name))}
-    digest = plan_digest(plan, context.inputs.schema, actions, expansion.used.values())
+    text = plan.canonical()
+    digest = plan_digest(text, context.inputs.schema, actions, expansion.used.values())
     for action in list(actions.values()):
         # The machine may have to look a lost call up; what that takes is fixed now.
         for asked in (action.lookup, action.status):
@@ -212,7 +213,7 @@ def _accept(
     unsealed = Accepted(
         plan, digest, inputs, actions, context.principal, context.request, certificate, ""
     )
-    seal = _seal_of(_sealed_text(unsealed), context.seal_key)
+    seal = _seal_of(_sealed_text(unsealed, text), context.seal_key)
     return Accepted(
         plan, digest, inputs, actions, context.principal, context.request, certificate, seal
     )
@@ -223,22 +224,19 @@ def _content(accepted: Accepted) -> JsonObject:
         name: action.model_dump(mode="json", by_alias=True)
         for name, action in accepted.actions.items()
     }
-    return {"actions": actions} | _besides_actions(accepted)
+    return {"actions": actions, "plan": accepted.plan.stored()["plan"]} | _rest(accepted)
 
 
-def _sealed_text(accepted: Accepted) -> bytes:
-    """The canonical form of the content, from that of the actions, which each of them keeps."""
-    actions = b",".join(
-        canonical(name) + b":" + action.canonical
-        for name, action in sorted(accepted.actions.items())
-    )
-    rest = canonical(_besides_actions(accepted))  # `actions` comes before all other names
-    return b'{"actions":{' + actions + b"}," + rest[1:]
+def _sealed_text(accepted: Accepted, plan: bytes) -> bytes:
+    """The canonical form of the content, from those of the plan and, kept by each, the actions."""
+    actions = {name: action.canonical for name, action in accepted.actions.items()}
+    rest = {name: canonical(value) for name, value in _rest(accepted).items()}
+    known = {"actions": canonical_object(actions), "plan": plan}
+    return canonical_object(rest | known)
 
 
-def _besides_actions(accepted: Accepted) -> JsonObject:
+def _rest(accepted: Accepted) -> JsonObject:
     return {
-        "plan": accepted.plan.stored()["plan"],
         "digest": accepted.digest,
         "inputs": _sorted_readers(accepted.inputs),
         "principal": _sorted_roles(accepted.principal),

@@ -52,7 +52,7 @@ class Binding:
     target: Found
     source: Found
 
-    @property
+    @cached_property
     def constant(self) -> list[JsonValue]:
         """What a constant argument brings, alone in a list; nothing where it cannot be read."""
         match self:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from connectors.catalog import Catalog
+from connectors.catalog import Catalog, loading
 from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.admit import (
     Accepted,
@@ -133,6 +133,11 @@ class Bulk:
 
 def read_catalog(text: str) -> Catalog:
     """Read `{"lamgate_catalog": 1, "actions": [...]}`; raises `UnusableInputError`."""
+    with loading():
+        return _read_catalog(text)
+
+
+def _read_catalog(text: str) -> Catalog:
     try:
         found = read_json(text, max_bytes=MOST_CATALOG_BYTES, max_depth=MOST_LEVELS, wide=True)
     except Flaw as flaw:

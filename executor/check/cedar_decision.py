@@ -69,13 +69,16 @@ class Slice:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules: Mapping[str, Rule] = {rule.key: rule for rule in rules}
         self._set = PolicySet({key: rule.body for key, rule in self.rules.items()})
-        # Whether any policy may look at what the run did so far.
-        self.asks_of_run = any(rule.asks_of_run for rule in self.rules.values())
 
     @cached_property
     def paths(self) -> frozenset[Path]:
         """Every path into the context that they look at."""
         return frozenset(path for rule in self.rules.values() for path in uses(rule.body))
+
+    @property
+    def asks_of_run(self) -> bool:
+        """Whether any of them may look at what the run did so far."""
+        return bool(self.run_members)
 
     @cached_property
     def run_members(self) -> frozenset[str]:
@@ -119,7 +122,7 @@ class Slice:
 
     def request(self, question: PolicyQuestion, entities: Entities) -> Request:
         """What Cedar is asked of one call; raises `UnmappableError`."""
-        return request_of(question, entities, self.paths, asks_of_run=self.asks_of_run)
+        return request_of(question, entities, self.paths)
 
     def _decide(self, request: Request, approvals: frozenset[str]) -> Judgement:
         found = self._set.full(request.request, request.entities)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -9,12 +11,20 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.check.unknown import Unknown
 
 Path = tuple[str, ...]
+MOST_SLICES: Final = 1_024
+ROOTS: Final = frozenset({"args", "labels", "run", "read", "stale", "approvals"})
 DERIVED = ("_count", "_inexact", "_each", "_keys")  # what stands beside a value, by its name
 
 
 def uses(body: JsonObject) -> frozenset[Path]:
     """Every path into the context that the conditions read or ask about, as far as it goes."""
     return frozenset(_uses(body["conditions"]))
+
+
+@lru_cache(MOST_SLICES)
+def roots(paths: frozenset[Path]) -> frozenset[str]:
+    """The members of the context that policies look at."""
+    return ROOTS if () in paths else frozenset(path[0] for path in paths)
 
 
 def looked_at(value: JsonObject, root: str, paths: frozenset[Path]) -> JsonObject:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject, Label, Principal
 from executor.check.cedar_engine import Entities, entities_of, with_entity
-from executor.check.cedar_paths import Path, looked_at
+from executor.check.cedar_paths import Path, looked_at, roots
 from executor.check.cedar_values import Mapper, unknown
 from executor.check.unknown import Unknown
 from executor.plan.refs import split_pointer
@@ -51,29 +51,31 @@ class Request:
         return self.request | {"context": context | {"approvals": given}}
 
 
-def request_of(
-    question: PolicyQuestion, entities: Entities, paths: frozenset[Path], *, asks_of_run: bool
-) -> Request:
-    """Map one call, of which policies look at these paths; raises `UnmappableError`."""
+def request_of(question: PolicyQuestion, entities: Entities, paths: frozenset[Path]) -> Request:
+    """Map one call, of which policies look at these paths; raises `UnmappableError`.
+
+    Every argument is mapped, looked at or not; of the rest, what nobody looks at is left out.
+    """
     mapper = Mapper(question.action, paths)
     args = mapper.record(question.arguments, ())
     read, read_partly = _read("read", question.read, paths)
     stale, stale_partly = _read("stale", question.stale, paths)
-    so_far = Mapper(None)
-    run = so_far.record(question.run, ("context.run",)) if asks_of_run else {}
+    looked, so_far = roots(paths), Mapper(None)
+    run = so_far.record(question.run, ("context.run",)) if "run" in looked else {}
+    context: JsonObject = {
+        # Where a derived member may or may not be there, nothing of them all is certain.
+        "args": unknown("args") if mapper.is_unsure else args,
+        "labels": unknown("labels") if _is_open_whole(question) else _labels(question),
+        "run": unknown("run") if so_far.is_unsure else run,
+        "read": read,
+        "stale": stale,
+        "approvals": [*sorted(question.approvals)],
+    }
     request: JsonObject = {
         "principal": {"type": "Tenant::User", "id": question.principal.id},
         "action": {"type": "Action", "id": question.action.effect.value},
         "resource": {"type": "Operation", "id": question.action.name},
-        "context": {
-            # Where a derived member may or may not be there, nothing of them all is certain.
-            "args": unknown("args") if mapper.is_unsure else args,
-            "labels": unknown("labels") if _is_open_whole(question) else _labels(question),
-            "run": unknown("run") if so_far.is_unsure else run,
-            "read": read,
-            "stale": stale,
-            "approvals": [*sorted(question.approvals)],
-        },
+        "context": {name: value for name, value in context.items() if name in looked},
     }
     is_partial = mapper.is_partial or so_far.is_partial or read_partly or stale_partly
     return Request(request, entities, is_partial)

@@ -5,7 +5,6 @@ any condition: a rule whose scope does not match a call can neither decide it no
 """
 
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -69,11 +68,6 @@ class Rule:
     def scope(self) -> Scope:
         """What its head restricts."""
         return _scope(self.body)
-
-    @cached_property
-    def asks_of_run(self) -> bool:
-        """Whether it may look at what the run did so far, which admission cannot know."""
-        return '"run"' in json.dumps(self.body)
 
     @property
     def where(self) -> str:

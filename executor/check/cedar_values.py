@@ -13,15 +13,16 @@ and an object the names of its members (`payment_methods_keys`, a set).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 from pydantic import JsonValue
 
 from connectors.currency import exponent_of
-from connectors.spec import ActionSpec, JsonObject, Sink
-from executor.check.cedar_paths import Path
-from executor.check.entry import declared_input, places_of
+from connectors.spec import ActionSpec, JsonObject
+from executor.check.cedar_paths import MOST_SLICES, Path
+from executor.check.entry import declared_input, is_amount
 from executor.check.unknown import Unknown
 from executor.plan.types import UNKNOWN, Type, descend, kinds
 
@@ -52,20 +53,18 @@ class Mapper:
     paths into the context that policies look at.
     """
 
-    def __init__(self, action: ActionSpec | None, used: Iterable[Path] = ()) -> None:
-        self._amounts = places_of(action, Sink.AMOUNT) if action else ()
+    def __init__(self, action: ActionSpec | None, used: frozenset[Path] = frozenset()) -> None:
+        self._action = action
         self._above = ("args",) if action else ()
         self._target = declared_input(action) if action else UNKNOWN
-        self._used = frozenset(
-            path for path in used if any(name.endswith((EACH, KEYS)) for name in path)
-        )
+        self._used = _projections(used)
         self.is_partial = False
         self.is_unsure = False
 
     def record(self, members: Mapping[str, JsonValue], path: tuple[str, ...]) -> JsonObject:
         """Map an object's members, and add the derived ones."""
         found: JsonObject = {}
-        used = self._used_below(path)
+        used = self._used_below(path) if self._used else {}
         if isinstance(members, Unknown):
             self.is_partial = self.is_unsure = True
         for name, value in members.items():
@@ -187,10 +186,13 @@ class Mapper:
         return {"minor": _minor(amount, currency, path), "currency": currency}
 
     def _is_amount(self, path: tuple[str, ...]) -> bool:
-        return any(
-            len(at) == len(path) and all(a in ("*", b) for a, b in zip(at, path, strict=True))
-            for at in self._amounts
-        )
+        return self._action is not None and is_amount(self._action, path)
+
+
+@lru_cache(MOST_SLICES)
+def _projections(used: frozenset[Path]) -> frozenset[Path]:
+    """The paths that go through what stands beside a list of objects, or beside an object."""
+    return frozenset(path for path in used if any(name.endswith((EACH, KEYS)) for name in path))
 
 
 def _plain(value: int | float) -> str:

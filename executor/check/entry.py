@@ -67,9 +67,13 @@ def sinks_at(action: ActionSpec, to: Place) -> frozenset[Sink]:
 
 
 @lru_cache(MOST_PLACES)
-def places_of(action: ActionSpec, sink: Sink) -> tuple[Place, ...]:
-    """Where its arguments have this sink class."""
-    return tuple(split_pointer(at) for at, each in action.sinks.items() if each is sink)
+def is_amount(action: ActionSpec, place: Place) -> bool:
+    """Whether an amount stands at exactly this place; `*` is any member of a list."""
+    amounts = [split_pointer(at) for at, sink in action.sinks.items() if sink is Sink.AMOUNT]
+    return any(
+        len(at) == len(place) and all(a in ("*", b) for a, b in zip(at, place, strict=True))
+        for at in amounts
+    )
 
 
 @lru_cache(MOST_PLACES)

@@ -68,6 +68,7 @@ class Labels:
         self._results: dict[str, Shade] = {}
         self._own: dict[str, dict[int, Shade]] = {}  # of arguments, by what is bound to them
         self._control: dict[str, Label] = {}  # of what decides whether and how often a step acts
+        self._arguments: dict[tuple[int, int], Label] = {}
         for step_id in order:
             step = analysis.by_id[step_id]
             bindings = list(analysis.bindings(step))
@@ -79,7 +80,12 @@ class Labels:
 
     def argument(self, binding: Binding) -> Label:
         """The label of one argument: of what is bound to it, and of what decides on the step."""
-        return self._own_of(binding).join(self._control.get(binding.step.id, MODEL))
+        key = (binding.place, binding.index)
+        found = self._arguments.get(key)
+        if found is None:
+            found = self._own_of(binding).join(self._control.get(binding.step.id, MODEL))
+            self._arguments[key] = found
+        return found
 
     def result(self, step: Step) -> Label:
         """The label of the step's result, with all that is inside it."""

@@ -1,6 +1,6 @@
 """How each step stands: its guards, its approval, its labels, and what no approval may lift."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
@@ -71,12 +71,13 @@ def decide(
     context: AdmissionContext,
 ) -> tuple[StepDecision, list[Violation]]:
     """Say how one step stands, and what of it no approval may lift."""
-    bindings = list(analysis.bindings(step))
+    bindings = analysis.bindings(step)
     guards = _type_guards(step, action, analysis)
     concerns = list(labels.concerns(step, action))
     violations = [] if context.lift_role else [_not_liftable(each) for each in concerns]
     violations += _shown_to_others(action, bindings, labels)
-    judgement = _judge(step, action, analysis, labels, foreseen, context)
+    bound = {join_pointer(each.to): labels.argument(each) for each in bindings}
+    judgement = _judge(step, action, bindings, bound, foreseen, context)
     if judgement and judgement.verdict == "deny":
         violations.append(_denied(step, analysis.place[step.id], judgement))
     if judgement and judgement.verdict == "unknown":
@@ -96,7 +97,7 @@ def decide(
         guards=tuple(guards),
         approval=approval,
         may_need=_may_need(judgement),
-        labels={join_pointer(each.to): _shown(labels.argument(each)) for each in bindings},
+        labels={at: _shown(label) for at, label in bound.items()},
         result_label=_shown(result),
         policies=judgement.policies if judgement else (),
         note=CALLED if step.action == EXTRACT else None,
@@ -161,25 +162,25 @@ def _open_type(binding: Binding) -> str:
 def _judge(
     step: Step,
     action: ActionSpec,
-    analysis: Analysis,
-    labels: Labels,
+    bindings: Iterable[Binding],
+    bound: Mapping[str, Label],
     foreseen: Foreseen,
     context: AdmissionContext,
 ) -> Judgement | None:
     if context.policy is None or step.action in FUNCTIONS:
         return None
-    bindings = list(analysis.bindings(step))
     question = PolicyQuestion(
         principal=context.principal,
         action=action,
         arguments=known_arguments(
             bindings, context.inputs.values | {"today": context.today}, declared_input(action)
         ),
-        labels={join_pointer(each.to): labels.argument(each) for each in bindings},
+        labels=bound,
     )
-    first, *others = _moments(question, context.policy.slice_of(action), step, foreseen)
-    found = context.policy.judge(first)
-    if found.verdict != "unknown" or not 1 < len(others) <= MOST_ASKED:
+    moments = _moments(question, context.policy.slice_of(action), step, foreseen)
+    found = context.policy.judge(next(moments))
+    others = [*moments] if found.verdict == "unknown" else []
+    if not 1 < len(others) <= MOST_ASKED:
         return found
     # What the run will have done and read is one of a few: sure is what policy says of each.
     told = [context.policy.judge(each) for each in others]
@@ -190,6 +191,9 @@ def _moments(
     question: PolicyQuestion, rules: Slice, step: Step, foreseen: Foreseen
 ) -> Iterator[PolicyQuestion]:
     """The call after what the run may have done and read: all that is open unknown, then each."""
+    if not rules.run_members and not rules.reads:
+        yield question
+        return
     runs: list[JsonObject] = [{}]
     reads: list[tuple[JsonObject, JsonObject]] = [({}, {})]
     if rules.run_members:

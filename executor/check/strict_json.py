@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,11 +62,10 @@ def read_json(
 
 
 def _object(pairs: Sequence[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    found: dict[str, JsonValue] = {}
-    for key, value in pairs:
-        if key in found:
-            raise Flaw("duplicate-key", f"the member {key!r} stands twice in one object")
-        found[key] = value
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        (again, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise Flaw("duplicate-key", f"the member {again!r} stands twice in one object")
     return found
 
 

@@ -51,6 +51,7 @@ class Words:
         self._numbers = set(_numbers(self._text))
         self._dates = {*_dates(self._text, today), *weekdays(self._text, today)}
         self._times = set(times(self._text))
+        self._known: dict[str, bool] = {}
 
     def hold(self, value: JsonValue) -> bool:
         """Whether every leaf of the value was said; booleans and null need not be."""
@@ -60,7 +61,9 @@ class Words:
             case int() | float():
                 return Decimal(repr(value)) in self._numbers
             case str():
-                return self._hold_text(value)
+                if value not in self._known:
+                    self._known[value] = self._hold_text(value)
+                return self._known[value]
             case list():
                 return all(self.hold(each) for each in value)
             case _:

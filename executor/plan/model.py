@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from connectors.canonical import canonical
+
 LANGUAGE = 1
 
 Scalar = str | int | float | bool | None
@@ -134,6 +136,10 @@ class Plan(_Closed):
     unable: str | None = None
     steps: tuple[Step, ...] = ()
     answer: tuple[Arg, ...] = ()
+
+    def canonical(self) -> bytes:
+        """The plan as canonical JSON, every member written out."""
+        return canonical(self.stored()["plan"])
 
     def stored(self) -> dict[str, JsonValue]:
         """The stored form: `{"language": 1, "plan": ...}`, every member written out."""

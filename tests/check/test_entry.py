@@ -6,8 +6,8 @@ from executor.check.entry import (
     chosen_names,
     declared_input,
     input_type,
+    is_amount,
     output_type,
-    places_of,
     sinks_at,
     target_at,
 )
@@ -47,7 +47,7 @@ def test_two_definitions_of_one_name_are_told_apart() -> None:
     assert (sinks_at(one, ("to",)), sinks_at(other, ("to",))) == (
         frozenset({Sink.RECIPIENT}), frozenset({Sink.URL}),
     )  # fmt: skip
-    assert (places_of(one, Sink.AMOUNT), places_of(other, Sink.AMOUNT)) == ((), (("x",),))
+    assert (is_amount(one, ("x",)), is_amount(other, ("x",))) == (False, True)
 
 
 def test_an_action_takes_an_object_even_where_its_schema_does_not_say_so() -> None:

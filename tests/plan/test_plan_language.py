@@ -102,14 +102,15 @@ ACTION = changed()
 
 def test_whatever_a_person_approved_counts_in_the_digest() -> None:
     plan = Plan(steps=(Step(id="a", action="x.y"),))
-    base = plan_digest(plan, {}, {"x.y": ACTION})
+    other_words = plan.model_copy(update={"understanding": "x"})
+    base = plan_digest(plan.canonical(), {}, {"x.y": ACTION})
     others = [
-        plan_digest(plan.model_copy(update={"understanding": "x"}), {}, {"x.y": ACTION}),
-        plan_digest(plan, {"type": "object"}, {"x.y": ACTION}),
-        plan_digest(plan, {}, {}),
-        plan_digest(plan, {}, {"x.y": ACTION}, ["sha256:0"]),
+        plan_digest(other_words.canonical(), {}, {"x.y": ACTION}),
+        plan_digest(plan.canonical(), {"type": "object"}, {"x.y": ACTION}),
+        plan_digest(plan.canonical(), {}, {}),
+        plan_digest(plan.canonical(), {}, {"x.y": ACTION}, ["sha256:0"]),
         *(
-            plan_digest(plan, {}, {"x.y": changed(**change)})
+            plan_digest(plan.canonical(), {}, {"x.y": changed(**change)})
             for change in (
                 {"description": "other"}, {"input_schema": {}}, {"output_schema": {}},
                 {"approval": "boss"}, {"sinks": {"a": "url"}}, {"reads_as": "trusted"},
