@@ -87,13 +87,7 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         """Connect to the first address of the host that answers, if all of them are allowed."""
-        origin = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        addresses = await _resolve(host, port)
-        if origin not in self._allowed and not all(map(is_public, addresses)):
-            raise EgressRefusedError(
-                f"{origin} is not a public address; only the operator's file can allow it, "
-                f'with allow_hosts = ["{origin}"]'
-            )
+        addresses = await checked(host, port, self._allowed)
         failure: Exception = httpcore2.ConnectError(f"{host} has no address")
         for address in addresses:
             wait = timeout if address is addresses[-1] else _NEXT_ADDRESS_AFTER_S
@@ -110,6 +104,18 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
     async def sleep(self, seconds: float) -> None:
         """Wait between attempts to connect."""
         await asyncio.sleep(seconds)
+
+
+async def checked(host: str, port: int, allowed: frozenset[str]) -> Sequence[IpAddress]:
+    """The addresses of a host, resolved once; raises `EgressRefusedError` or `ConnectError`."""
+    origin = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    addresses = await _resolve(host, port)
+    if origin not in allowed and not all(map(is_public, addresses)):
+        raise EgressRefusedError(
+            f"{origin} is not a public address; only the operator's file can allow it, "
+            f'with allow_hosts = ["{origin}"]'
+        )
+    return addresses
 
 
 async def _resolve(host: str, port: int) -> Sequence[IpAddress]:

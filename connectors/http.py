@@ -12,7 +12,7 @@ import copy
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,7 +21,15 @@ import httpcore2
 
 from connectors.body import MOST_BYTES, Body, BodyError
 from connectors.credentials import Vault, placed
-from connectors.egress import SENDING, CheckedBackend, EgressRefusedError, Sending, TooLateError
+from connectors.egress import (
+    SENDING,
+    CheckedBackend,
+    EgressRefusedError,
+    IpAddress,
+    Sending,
+    TooLateError,
+    checked,
+)
 from connectors.errors import Kind, Unavailable
 from connectors.url import Address, AddressError, read_address
 
@@ -129,6 +137,18 @@ class Transport:
     def allows(self, origin: str) -> bool:
         """Whether the operator's file names this `host:port`."""
         return origin in self._allowed
+
+    async def addresses(self, host: str, port: int) -> Sequence[IpAddress]:
+        """Where a host is, resolved once and checked, for what speaks another protocol than HTTP.
+
+        Raises `NotAllowedError`, or `NotSentError` where it cannot be found.
+        """
+        try:
+            return await checked(host.lower(), port, self._allowed)
+        except EgressRefusedError as error:
+            raise NotAllowedError(str(error)) from error
+        except httpcore2.ConnectError as error:
+            raise NotSentError(str(error)) from error
 
     def carrying(self, vault: Vault) -> "Transport":
         """The same way out, which puts secrets where something stands for them."""

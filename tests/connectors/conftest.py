@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "shop"))
+for room in ("shop", "store"):
+    sys.path.insert(0, str(Path(__file__).parents[1] / room))
 
-from connector_cases import Outside
-from the_shop import SERVICES, Service, load_start
+from connector_cases import Outside  # noqa: E402
+from servers import missing, server  # noqa: E402
+from sql_world import Stock, fill  # noqa: E402
+from the_shop import SERVICES, Service, load_start  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,38 @@ async def outside() -> AsyncIterator[Outside]:
     found = Outside()
     yield found
     await found.close()
+
+
+@pytest.fixture(scope="session")
+def sql_server() -> Iterator[str]:
+    """A database on a PostgreSQL server; skips where none can be."""
+    if why := missing():
+        pytest.skip(why)
+    with server() as running:
+        yield running.new_database()
+
+
+@pytest.fixture
+async def served_stock(sql_server: str, tmp_path: Path) -> AsyncIterator[Stock]:
+    """A fresh stock on a server."""
+    fill(sql_server)
+    found = Stock(sql_server, tmp_path, Outside())
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+async def file_stock(tmp_path: Path) -> AsyncIterator[Stock]:
+    """A fresh stock in a file."""
+    url = f"sqlite:///{tmp_path / 'stock.db'}"
+    fill(url)
+    found = Stock(url, tmp_path, Outside())
+    yield found
+    await found.close()
+
+
+@pytest.fixture(params=["file_stock", "served_stock"])
+def stock(request: pytest.FixtureRequest) -> Stock:
+    """A fresh stock in a file, and one on a server."""
+    found: Stock = request.getfixturevalue(request.param)
+    return found

@@ -1,0 +1,1 @@
+"""Statements that the operator wrote, as actions on PostgreSQL and SQLite."""
