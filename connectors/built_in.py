@@ -5,6 +5,7 @@ from typing import Final
 from connectors.builtin import smtp_factory
 from connectors.builtin.sql import factory as sql
 from connectors.factories import Factory
+from connectors.langchain import factory as langchain
 from connectors.mcp import factory as mcp
 from connectors.openapi import factory as openapi
 from connectors.unified.payments_decimal import Decimals
@@ -17,5 +18,6 @@ BUILT_IN: Final[dict[str, Factory]] = {
     "payments-decimal": payments("payments-decimal", Decimals),
     "smtp": smtp_factory.connect,
     "mcp": mcp.connect,
+    "langchain": langchain.connect,
     "sql": sql.connect,
 }

@@ -31,13 +31,14 @@ class Terms:
     """How a connection's tools become actions.
 
     `trusts` is whether the source's hints count; `untyped` is what a tool answers that declares no
-    output.
+    output; `types` is whether the overlay may declare one, of a source that never does.
     """
 
     connection: str
     overlay: ToolsOverlay
     untyped: JsonObject
     trusts: bool = False
+    types: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,12 @@ def proposal(definition: JsonObject) -> JsonObject:
 
 def _offer(name: str, definition: JsonObject, said: JsonObject, where: str, terms: Terms) -> Offer:
     tool = str(definition["name"])
-    for member in ("name", "input_schema", "output_schema"):
+    for member in ("name", "input_schema", *(() if terms.types else ("output_schema",))):
         if member in said:
             raise ConfigurationError(f"{where}.{member}: the server says this")
-    typed = definition.get("outputSchema")
+    if "unfit" in definition:
+        raise UnfitError(visible(str(definition["unfit"]), LONGEST_DESCRIPTION))
+    typed = said.get("output_schema", definition.get("outputSchema"))
     told = definition.get("description", definition.get("title", ""))
     about = visible(told, LONGEST_DESCRIPTION) if isinstance(told, str) else ""
     manifest: JsonObject = {

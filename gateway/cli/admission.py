@@ -1,6 +1,5 @@
 """`admit`: judge plans, one or many, without a gateway and without running anything."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +17,7 @@ from executor.check.cedar_validation import require_valid
 from executor.check.expand import Playbooks
 from executor.fn.extract import extract_action
 from executor.plan.schema import published_schema
+from gateway.cli.configured import catalog_of, policy_texts
 from gateway.cli.options import AsJson, Config
 from gateway.cli.problem import NO, CliError, violation_lines, violations_of
 from gateway.cli.reading import read_plan, read_text
@@ -140,9 +140,13 @@ def bulk_of(
         known, rules = read_catalog(read_text(catalog)), None
         known = known if extract is None else Catalog([*known, extract_action(extract)])
     else:
-        known, rules = _configured(config)
+        from gateway.cli.connect import settings_of
+        from gateway.wiring import load_policy
+
+        settings = settings_of(config)
+        known, rules = catalog_of(settings), load_policy(settings)
     if policy is not None:
-        rules = _policy(policy)
+        rules = Policy.parse(policy_texts(policy))
     if rules is not None:
         require_valid(rules, known)
     return Bulk(
@@ -163,36 +167,3 @@ def playbooks_of(folder: Path | None, catalog: Path | None, config: Path | None)
     if not folder.is_dir():
         raise CliError("unusable-input", "there is no such folder", str(folder))
     return playbooks_in(folder)
-
-
-def _policy(folder: Path) -> Policy:
-    if not folder.is_dir():
-        raise CliError("unusable-input", "there is no such folder", str(folder))
-    texts = {each.name: read_text(each) for each in sorted(folder.glob("*.cedar"))}
-    if not texts:
-        raise CliError("unusable-input", "this folder holds no *.cedar file", str(folder))
-    return Policy.parse(texts)
-
-
-def _configured(config: Path | None) -> tuple[Catalog, Policy]:
-    from connectors.credentials import Vault
-    from connectors.opening import open_registry
-    from gateway.cli.connect import settings_of
-    from gateway.cli.connections import warn_of_absent
-    from gateway.offering import with_extract
-    from gateway.pins import pins_beside
-    from gateway.planners import extractor_of
-    from gateway.wiring import connections, load_policy, shelf_of
-
-    settings, vault = settings_of(config), Vault()
-
-    async def load() -> Catalog:
-        pins = pins_beside(settings)
-        async with open_registry(
-            connections(settings), vault, shelf_of(settings), pins
-        ) as registry:
-            found = with_extract(await registry.load(), extractor_of(settings, vault))
-            warn_of_absent(registry.connections())
-            return found
-
-    return asyncio.run(load()), load_policy(settings)

@@ -1,8 +1,7 @@
 """`connections`: how each stands, and the review of what a server says of itself."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from pydantic import JsonValue
@@ -12,10 +11,7 @@ from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.problem import CliError
-from gateway.cli.show import complain, given, print_json, say, say_as_is
-
-if TYPE_CHECKING:
-    from connectors.source import Connection
+from gateway.cli.show import given, print_json, say, say_as_is
 
 app = typer.Typer(pretty_exceptions_enable=False)
 Name = Annotated[str, typer.Argument(help="The connection.")]
@@ -119,13 +115,6 @@ def _say_review(name: str, found: JsonObject) -> None:
         say_as_is(f"! {line}")
     if not given(found, "changes"):
         say("everything is as it was accepted")
-
-
-def warn_of_absent(found: Iterable["Connection"]) -> None:
-    """Say whose actions are missing, where a word does without a gateway."""
-    for each in found:
-        if each.absent is not None:
-            complain(f"connections.{each.name} is absent: {each.absent}")
 
 
 def _standing(row: JsonObject) -> str:

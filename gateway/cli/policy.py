@@ -5,20 +5,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import JsonValue
 
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Integrity, JsonObject, Principal
 from executor.check.bulk import UnusableInputError, read_catalog
-from executor.check.cedar import Judgement, Policy, PolicyError, PolicyQuestion
-from executor.check.cedar_cases import CasesError, Outcome, question_of, read_cases, run_case
-from executor.check.cedar_explain import Explanation, explain
+from executor.check.cedar import Policy, PolicyError, PolicyQuestion
+from executor.check.cedar_cases import CasesError, question_of, read_cases, run_case
+from executor.check.cedar_explain import explain
 from executor.check.cedar_schema import Find
-from executor.check.cedar_validation import Finding, validate
+from executor.check.cedar_validation import validate
+from gateway.cli.configured import catalog_of, policy_texts
 from gateway.cli.options import AsJson, Config
+from gateway.cli.policy_told import (
+    explanation_as_json,
+    outcome_as_json,
+    say_check,
+    say_explanation,
+    say_failed,
+)
 from gateway.cli.problem import NO, CliError
 from gateway.cli.reading import read_text, read_value
-from gateway.cli.show import print_json, say, say_as_is
+from gateway.cli.show import print_json, say
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -65,10 +72,10 @@ def check(
     try:
         rules = given.policy()
     except PolicyError as error:
-        _say_check((), (), broken=str(error), as_json=as_json)
+        say_check((), (), broken=str(error), as_json=as_json)
         raise typer.Exit(NO) from None
     found = validate(rules, given.catalog)
-    _say_check(found.flaws, found.hints, broken="", as_json=as_json)
+    say_check(found.flaws, found.hints, broken="", as_json=as_json)
     if not as_json and not found.flaws:
         say(f"{len(rules.rules)} policies fit {len(given.catalog)} operations")
     if found.flaws or (strict and found.hints):
@@ -102,10 +109,12 @@ def run_cases(
     outcomes = [run_case(case, rules) for case in cases]
     failed = [each for each in outcomes if each.wrong]
     if as_json:
-        print_json({"passed": len(outcomes) - len(failed), "failed": [*map(_outcome, failed)]})
+        print_json(
+            {"passed": len(outcomes) - len(failed), "failed": [*map(outcome_as_json, failed)]}
+        )
     else:
         for each in failed:
-            _say_failed(each)
+            say_failed(each)
         say(f"{len(outcomes) - len(failed)} of {len(outcomes)} cases are as expected")
     if failed:
         raise typer.Exit(NO)
@@ -153,9 +162,9 @@ def explain_call(
     )  # fmt: skip
     told = explain(given.policy(), question)
     if as_json:
-        print_json(_explanation(told))
+        print_json(explanation_as_json(told))
     else:
-        _say_explanation(told, question)
+        say_explanation(told, question)
     if told.judgement.verdict != "allow":
         raise typer.Exit(NO)
 
@@ -217,118 +226,18 @@ def _given(policy: Path | None, catalog: Path | None, config: Path | None) -> _G
         raise CliError(
             "unusable-input", str(error), str(catalog), "Repair what is named."
         ) from error
-    return _Given(_checked(policy), known, {})
+    policy_texts(policy)
+    return _Given(policy, known, {})
 
 
 def _configured(policy: Path | None, config: Path | None) -> _Given:
-    import asyncio
-
-    from connectors.credentials import Vault
-    from connectors.opening import open_registry
     from gateway.cli.connect import settings_of
-    from gateway.cli.connections import warn_of_absent
-    from gateway.offering import with_extract
-    from gateway.pins import pins_beside
-    from gateway.planners import extractor_of
-    from gateway.wiring import connections, shelf_of
 
-    settings, vault = settings_of(config), Vault()
+    settings = settings_of(config)
     place = policy or (settings.policy.path and settings.at(settings.policy.path))
     if place is None:
         fix = "Set [policy] path, or say --policy DIR."
         raise CliError("configuration-error", "no folder of policies is configured", fix=fix)
-    folder = _checked(place)
-
-    async def load() -> Catalog:
-        pins = pins_beside(settings)
-        async with open_registry(
-            connections(settings), vault, shelf_of(settings), pins
-        ) as registry:
-            found = with_extract(await registry.load(), extractor_of(settings, vault))
-            warn_of_absent(registry.connections())
-            return found
-
+    policy_texts(place)  # before anybody is asked what there is to call
     names = {name: each.connector for name, each in settings.connections.items()}
-    return _Given(folder, asyncio.run(load()), names)
-
-
-def _checked(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise CliError("unusable-input", "there is no such folder", str(folder))
-    if not any(folder.glob("*.cedar")):
-        raise CliError("unusable-input", "this folder holds no *.cedar file", str(folder))
-    return folder
-
-
-def _say_check(
-    flaws: tuple[Finding, ...], hints: tuple[Finding, ...], *, broken: str, as_json: bool
-) -> None:
-    if as_json:
-        unread: list[JsonValue] = [{"message": broken}] if broken else []
-        print_json({"flaws": [*unread, *map(_finding, flaws)], "hints": [*map(_finding, hints)]})
-        return
-    for kind, lines in (("flaw", [broken] if broken else [*map(str, flaws)]), ("hint", hints)):
-        for line in lines:
-            say(f"{kind}: {line}")
-
-
-def _finding(found: Finding) -> JsonObject:
-    return {
-        "file": found.file,
-        "policy": found.policy,
-        "message": found.message,
-        "operations": [*found.operations],
-    }
-
-
-def _judgement(found: Judgement) -> JsonObject:
-    return {
-        "verdict": found.observed or found.verdict,
-        "role": found.role,
-        "quorum": found.quorum,
-        "expires_s": found.expires_s,
-        "policies": [*found.policies],
-        "messages": [*found.messages],
-        "code": found.code,
-        "needs": [*found.needs],
-    }
-
-
-def _outcome(outcome: Outcome) -> JsonObject:
-    case = outcome.case
-    told: JsonObject = {"file": case.file, "name": case.name, "wrong": outcome.wrong}
-    return told | _judgement(outcome.judgement)
-
-
-def _say_failed(outcome: Outcome) -> None:
-    say(f"{outcome.case.file}: {outcome.case.name}")
-    say(f"    {outcome.wrong}")
-    say(f"    {outcome.judgement.told}")
-
-
-def _explanation(found: Explanation) -> JsonObject:
-    rules: list[JsonValue] = [
-        {
-            "file": each.rule.file,
-            "policy": each.rule.name,
-            "effect": "forbid" if each.rule.forbids else "permit",
-            "says": each.says,
-            "about": each.about,
-            "text": each.text,
-        }
-        for each in found.rules
-    ]
-    return _judgement(found.judgement) | {"lifts": [*found.lifts], "considered": rules}
-
-
-def _say_explanation(found: Explanation, question: PolicyQuestion) -> None:
-    say(f"{question.action.name} ({question.action.effect}): {found.judgement.told}")
-    for lift in found.lifts:
-        say(f"  what would lift it: {lift}")
-    for each in found.rules:
-        about = f": {each.about}" if each.about else ""
-        effect = "forbid" if each.rule.forbids else "permit"
-        say(f"  {effect} {each.rule.where} {each.says}{about}")
-        if each.rule.name in found.judgement.policies:
-            for line in each.text.splitlines():
-                say_as_is(f"      {line}")
+    return _Given(place, catalog_of(settings), names)

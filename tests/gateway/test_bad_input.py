@@ -23,7 +23,11 @@ from gateway.body import MOST_BYTES
 from gateway.problems import TABLE, ProblemError, problem_of, render
 
 ROOT = Path(__file__).parents[2]
-CLIENTS = ("gateway.cli", "gateway.demo")  # they talk to the gateway, they are not in it
+CLIENTS = (
+    "gateway.cli",
+    "gateway.demo",
+    "gateway.langchain",
+)  # they talk to the gateway, they are not in it
 # Exceptions that never reach a client, and who sees to that.
 CAUGHT: dict[str, str] = {
     "connectors.errors.ConnectorError": "becomes the outcome of an attempt",
