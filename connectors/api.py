@@ -8,17 +8,23 @@ Our key goes where the manifest's `idempotency` says. What comes back is read by
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
+
+from pydantic import JsonValue
 
 from connectors.connector import Outcome
 from connectors.errors import ConfigurationError, Kind, Refused
 from connectors.factories import ConnectionSettings, Given
-from connectors.http import HttpRequest, Transport, TransportError
+from connectors.http import HttpAnswer, HttpRequest, Transport, TransportError
 from connectors.outcome import Dialect, read_answer, read_failure
 from connectors.spec import ActionSpec, CallContext, Idempotency, JsonObject
 from connectors.url import AddressError, read_address, segment
+
+
+def _as_it_is(body: JsonValue) -> JsonValue:
+    return body
 
 
 @dataclass(frozen=True)
@@ -37,27 +43,40 @@ class Api:
         method: str,
         *path: str,
         query: Mapping[str, str] | None = None,
-        body: JsonObject | None = None,
+        body: JsonObject | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        mapped: Callable[[JsonValue], JsonValue] = _as_it_is,
+        content: Callable[[HttpAnswer], JsonValue] | None = None,
+        done: Collection[int] = (),
     ) -> Outcome:
-        """Send one request; each of `path` is one segment, whatever is in it."""
-        headers, params, content = dict(self.headers), dict(query or {}), body
+        """Send one request; each of `path` is one segment, whatever is in it.
+
+        `mapped` makes the output of the answer's JSON, `content` of an answer that is none. A
+        status of `done` is a plain success, whatever it is elsewhere: with some services 202 is
+        the last that they say.
+        """
+        given, params = {**self.headers, **(headers or {})}, dict(query or {})
         match spec.idempotency:
             case Idempotency(place="header", name=name):
-                headers[name] = context.idempotency_key
+                given[name] = context.idempotency_key
             case Idempotency(place="query", name=name):
                 params[name] = context.idempotency_key
-            case Idempotency(place="body", name=name):
-                content = {**(body or {}), name: context.idempotency_key}
-        if content is not None:
-            headers["content-type"] = "application/json"
-        request = HttpRequest(method, self._url(path, params), headers, _written(content))
+            case Idempotency(place="body", name=name) if not isinstance(body, bytes):
+                body = {**(body or {}), name: context.idempotency_key}
+        if body is not None and not isinstance(body, bytes):
+            given = {"content-type": "application/json"} | given
+        request = HttpRequest(method, self._url(path, params), given, _written(body))
         try:
             answer = await self.transport.send(
                 request, deadline=context.deadline, send_before=context.send_before
             )
         except TransportError as error:
             return read_failure(spec, error, self.dialect, attempt=context.attempt)
-        return read_answer(spec, answer, self.dialect, attempt=context.attempt)
+        if answer.status in done:
+            answer = replace(answer, status=200)
+        return read_answer(
+            spec, answer, self.dialect, mapped=mapped, content=content, attempt=context.attempt
+        )
 
     def _url(self, path: tuple[str, ...], params: Mapping[str, str]) -> str:
         try:
@@ -92,5 +111,7 @@ def api_of(
     return Api(settings.base_url.rstrip("/"), given.transport, headers, dialect)
 
 
-def _written(content: JsonObject | None) -> bytes | None:
-    return None if content is None else json.dumps(content, ensure_ascii=False).encode()
+def _written(content: JsonObject | bytes | None) -> bytes | None:
+    if content is None or isinstance(content, bytes):
+        return content
+    return json.dumps(content, ensure_ascii=False).encode()

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.builtin import smtp_factory
+from connectors.builtin import sendgrid, smtp_factory
 from connectors.builtin.sql import factory as sql
 from connectors.factories import Factory
 from connectors.langchain import factory as langchain
@@ -17,6 +17,7 @@ BUILT_IN: Final[dict[str, Factory]] = {
     "payments-minor": payments("payments-minor", MinorUnits),
     "payments-decimal": payments("payments-decimal", Decimals),
     "smtp": smtp_factory.connect,
+    "sendgrid": sendgrid.connect,
     "mcp": mcp.connect,
     "langchain": langchain.connect,
     "sql": sql.connect,

@@ -2,10 +2,15 @@
 
 from pydantic import Field
 
-from connectors.builtin.smtp import SmtpConnector
+from connectors.api import Api
+from connectors.builtin.mailbox import Mailbox
+from connectors.builtin.smtp import SMTP, Server, smtp
 from connectors.connector import Connector
 from connectors.errors import ConfigurationError
 from connectors.factories import ConnectionSettings, Given, Options, options_of, url_of
+from connectors.outcome import Dialect
+
+_DIALECT = Dialect(message_at=("error",))
 
 
 class _Options(Options):
@@ -23,13 +28,9 @@ def connect(settings: ConnectionSettings, given: Given) -> Connector:
             f"connections.{settings.name}.credential: smtp does not sign in to a server yet"
         )
     host, _, port = options.server.rpartition(":")
-    mailbox = options.mailbox_url
-    return SmtpConnector(
-        settings.name,
-        host.strip("[]"),
-        int(port),
-        options.sender,
-        given.transport,
-        mailbox_url=None if mailbox is None else url_of(settings, "mailbox_url", mailbox),
-        domain=options.domain,
-    )
+    mailbox = None
+    if options.mailbox_url is not None:
+        url = url_of(settings, "mailbox_url", options.mailbox_url)
+        mailbox = Mailbox(Api(url, given.transport, dialect=_DIALECT), SMTP)
+    server = Server(host.strip("[]"), int(port), options.sender, options.domain)
+    return smtp(settings.name, server, mailbox)

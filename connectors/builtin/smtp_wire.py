@@ -21,10 +21,10 @@ _FULL = (452, 552)
 
 @dataclass(frozen=True)
 class Message:
-    """One message for one recipient, as it goes over the wire."""
+    """One message as it goes over the wire: to all of its recipients, or to none."""
 
     sender: str
-    recipient: str
+    recipients: tuple[str, ...]
     content: bytes
 
 
@@ -133,7 +133,8 @@ async def _deliver(session: _Session, host: str, port: int, message: Message) ->
     if (await session.say("EHLO lamgate")).code >= 500:
         _expect(await session.say("HELO lamgate"), 2)
     _expect(await session.say(f"MAIL FROM:<{message.sender}>"), 2)
-    _expect(await session.say(f"RCPT TO:<{message.recipient}>"), 2)
+    for each in message.recipients:
+        _expect(await session.say(f"RCPT TO:<{each}>"), 2)
     _expect(await session.say("DATA"), 3)
     reply = await session.hand_over(message.content)
     if reply.code // 100 == 3:

@@ -1,18 +1,20 @@
-"""Mail: a real SMTP server, and a mailbox that one can read over HTTP."""
+"""Mail: a real SMTP server, and a mailbox that one reads over HTTP as one reads maildev's."""
 
 import asyncio
 import email
 import email.policy
+import json
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from email.message import EmailMessage
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from database import Database, write_ledger
 from fastapi import FastAPI, Query
 from faults import Fault, Faults
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from service import (
     Refusal,
     Style,
@@ -26,8 +28,7 @@ from service import (
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, message_id TEXT NOT NULL,
- sender TEXT NOT NULL, recipient TEXT NOT NULL, subject TEXT NOT NULL, text TEXT NOT NULL,
- received_at REAL NOT NULL);
+ sender TEXT NOT NULL, recipients TEXT NOT NULL, content BLOB NOT NULL, received_at REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS messages_by_message_id ON messages (message_id);
 """
 MAX_MAIL_BYTES = 10_000_000
@@ -46,14 +47,38 @@ STYLE = Style(
 )
 
 
+class Address(BaseModel):
+    address: str
+    name: str = ""
+
+
+class Attachment(BaseModel):
+    filename: str | None
+    contentType: str  # noqa: N815 - as maildev has it
+    size: int
+
+
+class Delivery(BaseModel):
+    from_: Address = Field(alias="from")
+    to: list[Address]
+
+
 class StoredMail(BaseModel):
-    id: int
-    message_id: str
-    sender: str
-    recipient: str
+    """A mail in the shape of maildev's, so that one connector reads both mailboxes."""
+
+    id: str
+    time: str
     subject: str
+    from_: list[Address] = Field(alias="from")
+    to: list[Address]
+    cc: list[Address]
+    calculatedBcc: list[Address]  # noqa: N815
+    headers: dict[str, str]
+    envelope: Delivery
+    attachments: list[Attachment]
+    inReplyTo: str | None  # noqa: N815
     text: str
-    received_at: float
+    html: str
 
 
 class Problem(BaseModel):
@@ -70,38 +95,49 @@ class Mailbox:
         self._database = database
 
     def keep(self, envelope: Envelope) -> None:
-        """Keep a delivery: one message for each recipient, all of them or none."""
+        """Keep a delivery, to whomever it goes."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         parsed = email.message_from_bytes(content, policy=email.policy.default)
         message_id = str(parsed["Message-ID"] or "").strip().strip("<>")
         subject = str(parsed["Subject"] or "")
         sender = envelope.mail_from or ""
         with self._database.transaction() as c:
+            c.execute(
+                "INSERT INTO messages (message_id, sender, recipients, content, received_at)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (message_id, sender, json.dumps(envelope.rcpt_tos), content, time.time()),
+            )
             for recipient in envelope.rcpt_tos:
-                c.execute(
-                    "INSERT INTO messages (message_id, sender, recipient, subject, text,"
-                    " received_at) VALUES (?, ?, ?, ?, ?, ?)",
-                    (message_id, sender, recipient, subject, _text(parsed), time.time()),
-                )
                 told = {"from": sender, "to": recipient, "subject": subject}
                 write_ledger(c, "mail", message_id or None, {**told})
 
     def find_messages(
         self,
         message_id: Annotated[
-            str | None, Query(max_length=998, description="a Message-ID, without or with <>")
+            str | None,
+            Query(alias="headers.message-id", max_length=998, description="a Message-ID in <>"),
         ] = None,
+        recipient: Annotated[
+            str | None,
+            Query(alias="envelope.to.address", max_length=254, description="whom it went to"),
+        ] = None,
+        subject: Annotated[str | None, Query(max_length=998, description="its subject")] = None,
+        sort: Annotated[Literal["asc", "desc"], Query(description="by the time it came")] = "asc",
+        limit: Annotated[int | None, Query(ge=1, le=200, description="how many at most")] = None,
     ) -> list[StoredMail]:
-        """List the messages, all or those with one Message-ID."""
+        """List the messages, all or those that are asked for."""
+        where, given = "", ()
+        if message_id is not None:
+            where, given = " WHERE message_id = ?", (message_id.strip("<>"),)
         with self._database.transaction() as c:
-            if message_id is None:
-                rows = c.execute("SELECT * FROM messages ORDER BY id").fetchall()
-            else:
-                rows = c.execute(
-                    "SELECT * FROM messages WHERE message_id = ? ORDER BY id",
-                    (message_id.strip("<>"),),
-                ).fetchall()
-        return [StoredMail.model_validate(dict(row)) for row in rows]
+            rows = c.execute(f"SELECT * FROM messages{where} ORDER BY id", given).fetchall()
+        found = [
+            each
+            for each in map(_stored, rows)
+            if recipient in (None, *(one.address for one in each.envelope.to))
+            and subject in (None, each.subject)
+        ]
+        return (found[::-1] if sort == "desc" else found)[:limit]
 
     def get_message(self, number: int) -> StoredMail:
         """Read one message."""
@@ -109,12 +145,54 @@ class Mailbox:
             row = c.execute("SELECT * FROM messages WHERE id = ?", (str(number),)).fetchone()
         if row is None:
             raise Refusal(404, "unknown", f"there is no message {number}")
-        return StoredMail.model_validate(dict(row))
+        return _stored(row)
 
 
-def _text(parsed: EmailMessage) -> str:
-    """The plain text; whatever was sent, a mail is kept."""
-    body = parsed.get_body(("plain",))
+def _stored(row: Any) -> StoredMail:
+    """A row as it is shown; whatever was sent, a mail is kept."""
+    parsed = email.message_from_bytes(row["content"], policy=email.policy.default)
+    everybody = [Address(address=each) for each in json.loads(row["recipients"])]
+    shown = {name: _addresses(parsed, name) for name in ("from", "to", "cc")}
+    seen = {each.address for each in (*shown["to"], *shown["cc"])}
+    message_id = row["message_id"]
+    return StoredMail.model_validate(
+        {
+            **shown,
+            "id": str(row["id"]),
+            "time": datetime.fromtimestamp(row["received_at"], UTC).isoformat(),
+            "subject": str(parsed["Subject"] or ""),
+            "calculatedBcc": [each for each in everybody if each.address not in seen],
+            "headers": {"message-id": f"<{message_id}>"} if message_id else {},
+            "envelope": {"from": Address(address=row["sender"]), "to": everybody},
+            "attachments": _attachments(parsed),
+            "inReplyTo": str(parsed["In-Reply-To"]) if parsed["In-Reply-To"] else None,
+            "text": _body(parsed, "plain"),
+            "html": _body(parsed, "html"),
+        }
+    )
+
+
+def _addresses(parsed: EmailMessage, header: str) -> list[Address]:
+    try:
+        found = parsed[header].addresses if parsed[header] else ()
+    except (AttributeError, ValueError):
+        return []
+    return [Address(address=each.addr_spec, name=each.display_name) for each in found]
+
+
+def _attachments(parsed: EmailMessage) -> list[Attachment]:
+    return [
+        Attachment(
+            filename=each.get_filename(),
+            contentType=each.get_content_type(),
+            size=len(each.get_payload(decode=True) or b""),
+        )
+        for each in parsed.iter_attachments()
+    ]
+
+
+def _body(parsed: EmailMessage, kind: str) -> str:
+    body = parsed.get_body((kind,))
     if body is None:
         return ""
     try:
@@ -193,9 +271,9 @@ def build(database: Database, faults: Faults) -> FastAPI:
     app = new_service("Mailbox", "The mail that came in over SMTP.", STYLE, database, faults)
     mailbox = Mailbox(database)
     unreadable = {422: "Cannot be read"}
-    app.get("/messages", responses=documented(Problem, unreadable))(mailbox.find_messages)
+    app.get("/api/email", responses=documented(Problem, unreadable))(mailbox.find_messages)
     one = documented(Problem, {404: "No such message", **unreadable})
-    app.get("/messages/{number}", responses=one)(mailbox.get_message)
+    app.get("/api/email/{number}", responses=one)(mailbox.get_message)
     return app
 
 

@@ -9,10 +9,11 @@ import pytest
 from connector_cases import SHOP, Outside, host_of
 from the_shop import Service
 
-from connectors.builtin.smtp import SmtpConnector
+from connectors.builtin import smtp_factory
 from connectors.connector import Connector
 from connectors.document import read_overlay
 from connectors.errors import Kind, Refused
+from connectors.factories import ConnectionSettings, Given
 from connectors.native import NativeConnector, action
 from connectors.openapi import OpenApiConnector, Overlay, Source
 from connectors.spec import CallContext, JsonObject
@@ -128,22 +129,24 @@ class TestDecimals(OverPayments):
 
 class TestMail(OverTheShop):
     def connector(self) -> Connector:
-        mailbox = self.services["mail"].url
-        host, _, port = self.running.smtp.rpartition(":")
-        transport = self.outside.to(host_of(mailbox))
-        return SmtpConnector(
-            "mail", host, int(port), "shop@example.com", transport, mailbox_url=mailbox
-        )
+        url = self.services["mail"].url
+        options: JsonObject = {
+            "server": self.running.smtp.removeprefix("smtp://"),
+            "sender": "shop@example.com",
+            "mailbox_url": url,
+        }
+        given = Given(self.outside.to(host_of(url)), str)
+        return smtp_factory.connect(ConnectionSettings("mail", "smtp", options=options), given)
 
     def example(self) -> Example:
         service = self.services["mail"]
-        mail: JsonObject = {"to": "customer@example.com", "subject": "Hello", "text": "There"}
+        mail: JsonObject = {"to": ["customer@example.com"], "subject": "Hello", "text": "There"}
         return Example(
             connection="mail",
-            read=("mail.find", {"reference": "nobody"}),
-            found=("mail.send", mail),
-            refused=("mail.send", {**mail, "to": "nobody"}),
-            silent=("mail.send", mail),
+            read=("mail.message_find", {"reference": "nobody"}),
+            found=("mail.message_send", mail),
+            refused=("mail.message_get", {"id": "nobody"}),
+            silent=("mail.message_send", mail),
             silence=silence_of(service, "/customer", "SMTP"),
             effects=effects_of(service),
         )

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from the_shop import Service
 
-from connectors.builtin.smtp import SmtpConnector
+from connectors.builtin.letter import letter
+from connectors.builtin.smtp import Server, smtp
 from connectors.catalog import Catalog
 from connectors.connector import Applied, Outcome
 from connectors.errors import (
@@ -34,7 +35,8 @@ from connectors.registry import Registry
 from connectors.spec import Effect, JsonObject
 from connectors.testing import call_context
 
-MAIL: JsonObject = {"to": "customer-1042@example.com", "subject": "Your refund", "text": "Sorry."}
+CUSTOMER = "customer-1042@example.com"
+MAIL: JsonObject = {"to": [CUSTOMER], "subject": "Your refund", "text": "Sorry."}
 
 
 async def post_of(
@@ -49,7 +51,7 @@ async def post_of(
 
 
 async def ended(
-    post: tuple[Registry, Catalog], arguments: JsonObject, name: str = "send", **more: Any
+    post: tuple[Registry, Catalog], arguments: JsonObject, name: str = "message_send", **more: Any
 ) -> Outcome | ConnectorError:
     registry, catalog = post
     action = catalog.get(f"mail.{name}")
@@ -72,20 +74,29 @@ async def test_a_mail_arrives_as_it_was_written(
 
     assert isinstance(end, Applied)
     assert isinstance(end.output, dict)
-    (kept,) = services["mail"].get(f"/messages?message_id={end.output['message_id']}").json()
-    assert kept["sender"] == "shop@example.com"
-    assert kept["recipient"] == MAIL["to"] == end.output["to"]
-    assert kept["subject"] == "Für Sie ☃"
-    assert kept["text"].rstrip("\n") == text
+    assert end.output["recipients"] == [CUSTOMER]
+    found = await ended(shops, {"id": end.output["id"]}, "message_get")
+    assert isinstance(found, Applied)
+    assert isinstance(found.output, dict)
+    told = {name: found.output[name] for name in ("id", "from", "to", "cc", "bcc", "subject")}
+    assert told == {
+        "id": end.output["id"],
+        "from": "shop@example.com",
+        "to": [CUSTOMER],
+        "cc": [],
+        "bcc": [],
+        "subject": "Für Sie ☃",
+    }
+    assert str(found.output["text"]).rstrip("\n") == text
 
 
 async def test_a_sent_mail_is_found_by_its_key_and_one_that_was_not_is_null(
     shops: tuple[Registry, Catalog],
 ) -> None:
     key = f"FOUND{time.monotonic_ns()}"
-    before = await ended(shops, {"reference": key}, "find")
+    before = await ended(shops, {"reference": key}, "message_find")
     sent = await ended(shops, MAIL, key=key)
-    after = await ended(shops, {"reference": key}, "find")
+    after = await ended(shops, {"reference": key}, "message_find")
 
     assert before == Applied(None, _request_id(before))
     assert isinstance(sent, Applied)
@@ -122,10 +133,10 @@ async def test_what_goes_wrong_after_the_mail_was_handed_over_says_what_is_known
     services: dict[str, Service],
 ) -> None:
     key = f"WRONG{time.monotonic_ns()}"
-    services["mail"].spoil(fault, f"/{MAIL['to']}", method="SMTP")
+    services["mail"].spoil(fault, f"/{CUSTOMER}", method="SMTP")
 
     found = await ended(shops, MAIL, key=key, seconds=1.0)
-    looked = await ended(shops, {"reference": key}, "find")
+    looked = await ended(shops, {"reference": key}, "message_find")
 
     assert type(found) is end
     assert isinstance(found, ConnectorError)
@@ -139,9 +150,10 @@ async def test_without_a_mailbox_sending_is_blind_and_with_one_it_can_be_looked_
 ) -> None:
     _, blind = await post_of(outside, "127.0.0.1:25")
     _, found = await post_of(outside, "127.0.0.1:25", "http://127.0.0.1:8025")
-    send = found.get("mail.send")
+    send = found.get("mail.message_send")
 
-    assert [(each.name, each.effect) for each in blind] == [("mail.send", Effect.BLIND)]
+    assert [(each.name, each.effect) for each in blind] == [("mail.message_send", Effect.BLIND)]
+    assert [each.name.partition("_")[2] for each in found] == ["send", "find", "get", "list"]
     assert send is not None
     assert send.effect is Effect.LOOKUP
     assert send.irreversible
@@ -283,16 +295,12 @@ async def test_no_server_is_no_effect(outside: Outside) -> None:
 
 
 async def test_after_its_time_no_mail_is_handed_over() -> None:
-    transport = Transport(tls=NO_TLS)
-    post = SmtpConnector("mail", "127.0.0.1", 0, "shop@example.com", transport)
-    (send,) = await post.actions()
     async with odd_server() as odd:
-        late = SmtpConnector("mail", "127.0.0.1", odd.port, "shop@example.com", transport)
-        context = call_context()
-        past = type(context)(**{**vars(context), "send_before": time.monotonic() - 1})
+        late = smtp("mail", Server("127.0.0.1", odd.port, "shop@example.com", "example.com"), None)
+        (send,) = await late.actions()
+        past = replace(call_context(), send_before=time.monotonic() - 1)
         with pytest.raises(Unavailable, match="in time"):
             await late.call(send, MAIL, past)
-    await transport.aclose()
 
     assert odd.heard == []
 
@@ -300,17 +308,24 @@ async def test_after_its_time_no_mail_is_handed_over() -> None:
 @pytest.mark.parametrize(
     "spoiled",
     [
-        {"to": "a@example.com, b@example.com"},
-        {"to": "Somebody <a@example.com>"},
-        {"to": "a@example.com\r\nBcc: b@example.com"},
-        {"to": "a@example.com>\r\nRCPT TO:<b@example.com"},
-        {"to": "nobody"},
-        {"to": ""},
-        {"to": "ü@example.com"},
+        {"to": ["a@example.com, b@example.com"]},
+        {"to": ["Somebody <a@example.com>"]},
+        {"to": ["a@example.com\r\nBcc: b@example.com"]},
+        {"to": ["a@example.com>\r\nRCPT TO:<b@example.com"]},
+        {"to": [CUSTOMER], "cc": ["nobody"]},
+        {"to": [CUSTOMER], "bcc": ["a@example.com>"]},
+        {"to": [""]},
+        {"to": []},
+        {"to": CUSTOMER},
+        {"to": ["ü@example.com"]},
+        {"thread_id": "a>\r\nBcc: <b@example.com"},
+        {"attachments": [{"filename": "a", "content_type": "text/plain", "base64": "%%%"}]},
+        {"attachments": [{"filename": 'a"\r\nX: y', "content_type": "a/b", "base64": ""}]},
+        {"attachments": [{"filename": "a", "content_type": "a/b; x=y", "base64": ""}]},
         {"subject": "two\r\nBcc: b@example.com"},
         {"subject": "x" * 201},
         {"text": "half a pair \ud800"},
-        {"bcc": "b@example.com"},
+        {"reply_to": "b@example.com"},
     ],
 )
 async def test_a_mail_that_would_be_another_is_refused(
@@ -324,17 +339,108 @@ async def test_a_mail_that_would_be_another_is_refused(
     assert odd.heard == []
 
 
+LETTER: JsonObject = {
+    "to": ["ann@example.com", "bob@example.com"],
+    "cc": ["carl@example.com"],
+    "bcc": ["dan@example.com"],
+    "subject": "Für Sie",
+    "text": "Hello",
+    "html": "<p>Hello</p>",
+    "thread_id": "first@example.com",
+    "attachments": [{"filename": "a.txt", "content_type": "text/plain", "base64": "aGk="}],
+}
+GOLDEN = b"""\
+From: shop@example.com
+To: ann@example.com, bob@example.com
+Cc: carl@example.com
+Subject: =?utf-8?q?F=C3=BCr?= Sie
+Message-ID: <key@example.com>
+In-Reply-To: <first@example.com>
+References: <first@example.com>
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary="0-key"
+
+--0-key
+Content-Type: multipart/alternative; boundary="1-key"
+
+--1-key
+Content-Type: text/plain; charset="utf-8"
+Content-Transfer-Encoding: 7bit
+
+Hello
+
+--1-key
+Content-Type: text/html; charset="utf-8"
+Content-Transfer-Encoding: 7bit
+MIME-Version: 1.0
+
+<p>Hello</p>
+
+--1-key--
+
+--0-key
+Content-Type: text/plain
+Content-Transfer-Encoding: base64
+Content-Disposition: attachment; filename="a.txt"
+MIME-Version: 1.0
+
+aGk=
+
+--0-key--
+"""
+
+
+def test_a_letter_has_these_bytes_but_for_its_date_and_nobody_sees_a_bcc() -> None:
+    written = letter(LETTER, "shop@example.com", "key@example.com")
+    lines = [each for each in written.split(b"\r\n") if not each.startswith(b"Date: ")]
+
+    assert b"\n".join(lines) == GOLDEN
+    assert b"dan@example.com" not in written
+
+
+async def test_a_mail_to_several_goes_to_all_of_them_and_reads_back_as_it_was_sent(
+    shops: tuple[Registry, Catalog],
+) -> None:
+    sent = await ended(shops, LETTER, key="SEVERAL" * 4)
+    listed = await ended(shops, {"recipient": "dan@example.com", "limit": 1}, "message_list")
+
+    everybody = [f"{each}@example.com" for each in ("ann", "bob", "carl", "dan")]
+    assert isinstance(sent, Applied)
+    assert sent.output == {"id": f"{'several' * 4}@lamgate.invalid", "recipients": everybody}
+    assert isinstance(listed, Applied)
+    assert isinstance(listed.output, dict)
+    (read,) = listed.output["messages"]  # type: ignore[misc]  # one message
+    assert {name: read[name] for name in ("to", "cc", "bcc", "thread_id", "status", "html")} == {
+        "to": everybody[:2],
+        "cc": everybody[2:3],
+        "bcc": everybody[3:],
+        "thread_id": "first@example.com",
+        "status": "delivered",
+        "html": "<p>Hello</p>\n",
+    }
+    assert read["attachments"] == [{"filename": "a.txt", "content_type": "text/plain", "size": 2}]
+
+
+async def test_one_recipient_that_is_refused_leaves_all_of_them_without_the_mail(
+    outside: Outside,
+) -> None:
+    async with odd_server(RCPT=b"550 nobody of that name") as odd:
+        found = await ended(await post_of(outside, odd.address), LETTER)
+
+    assert isinstance(found, Refused)
+    assert not any(line.startswith(b"DATA") for line in odd.heard)
+
+
 @settings(max_examples=settings().max_examples // 4)
 @given(st.text(st.characters(codec="utf-8"), max_size=60))
 def test_no_text_ends_a_message_or_becomes_a_command(text: str) -> None:
     async def sent() -> Odd:
         async with odd_server() as odd:
-            post = SmtpConnector("mail", "127.0.0.1", odd.port, "shop@example.com", transport)
+            post = smtp("mail", Server("127.0.0.1", odd.port, "shop@example.com", "x"), None)
             (send,) = await post.actions()
             await post.call(send, {**MAIL, "text": f"{text}\r\n.\r\nQUIT"}, call_context())
             return odd
 
-    transport = Transport(tls=NO_TLS)
     odd = asyncio.run(sent())
 
     content = odd.heard[4].removesuffix(b".\r\n").replace(b"\n..", b"\n.")

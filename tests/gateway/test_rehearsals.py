@@ -25,7 +25,7 @@ def ledgers(shop: Any) -> list[Any]:
     """All that the shop's services were asked to do, and every mail."""
     services = ("orders", "pay_minor")
     told = [httpx2.get(f"{shop.urls[each]}/ledger", trust_env=False).json() for each in services]
-    return [*told, httpx2.get(f"{shop.urls['mail']}/messages", trust_env=False).json()]
+    return [*told, httpx2.get(f"{shop.urls['mail']}/api/email", trust_env=False).json()]
 
 
 async def rehearse(client: httpx2.AsyncClient, plan_id: str, **body: Any) -> Any:

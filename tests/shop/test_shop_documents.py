@@ -32,8 +32,8 @@ OPERATIONS = {
         "get_refund": "GET /payments/{payment}/refunds/{refund}",
     },
     "mail": {
-        "find_messages": "GET /messages",
-        "get_message": "GET /messages/{number}",
+        "find_messages": "GET /api/email",
+        "get_message": "GET /api/email/{number}",
     },
 }
 

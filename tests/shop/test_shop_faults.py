@@ -36,7 +36,7 @@ def refund(minor: Service, key: str, timeout_s: float = 20.0) -> httpx2.Response
         ("orders", "/orders/1042", 422),
         ("pay_minor", "/v1/charges/pay_1042", 400),
         ("pay_decimal", "/payments/pay_1042", 422),
-        ("mail", "/messages", 422),
+        ("mail", "/api/email", 422),
     ],
 )
 def test_every_service_fails_on_demand_in_its_own_words(
