@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
-from executor.check.said_times import times, weekdays
+from executor.check.said_times import days, times
 
 # A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send.
 _BEGINS = re.compile(r"(?<!\w)(?<!\w[.@+-])")
@@ -49,7 +49,7 @@ class Words:
     def __init__(self, texts: Iterable[str], today: str) -> None:
         self._text = "\n".join(_fold(text) for text in texts)
         self._numbers = set(_numbers(self._text))
-        self._dates = {*_dates(self._text, today), *weekdays(self._text, today)}
+        self._dates = {*_dates(self._text, today), *days(self._text, today)}
         self._times = set(times(self._text))
         self._known: dict[str, bool] = {}
 
@@ -150,9 +150,9 @@ def _dates(text: str, today: str) -> Iterator[str]:
         yield from _in_year(year, month, day, today)
     for month, day, year in _MONTH_DAY.findall(text):
         yield from _in_year(year, month, day, today)
-    for word, days in _NEAR.items():
+    for word, ahead in _NEAR.items():
         if re.search(rf"\b{word}\b", text) and _DATE.fullmatch(today):
-            yield (date.fromisoformat(today) + timedelta(days=days)).isoformat()
+            yield (date.fromisoformat(today) + timedelta(days=ahead)).isoformat()
 
 
 def _in_year(year: str, month: str, day: str, today: str) -> Iterator[str]:

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.check.said_times import times, weekdays
+from executor.check.said_times import days, times
 
 DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 
 
 @given(st.dates(date(1970, 1, 1), date(2200, 1, 1)), st.sampled_from(DAYS))
 def test_a_weekday_is_the_last_and_the_next_one_of_its_name(today: date, name: str) -> None:
-    found = sorted(map(date.fromisoformat, weekdays(f"on {name}", today.isoformat())))
+    found = sorted(map(date.fromisoformat, days(f"on {name}", today.isoformat())))
 
     assert [DAYS[each.weekday()] for each in found] == [name, name]
     assert found[1] - found[0] == timedelta(days=7)
@@ -21,8 +21,46 @@ def test_a_weekday_is_the_last_and_the_next_one_of_its_name(today: date, name: s
 
 
 def test_a_day_that_is_none_has_no_weekdays() -> None:
-    assert list(weekdays("on monday", "")) == []
-    assert list(weekdays("on the moon", "2026-03-02")) == []
+    assert list(days("on monday", "")) == []
+    assert list(days("on the moon", "2026-03-02")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("next friday", {-6, 1, 8}),
+        ("lower than the previous monday", {-3, 4, -10}),
+        ("last thursday", {0, 7, -7}),
+        ("next thursday", {0, 7}),
+        ("two weeks ago", {-14}),
+        ("a day ago", {-1}),
+        ("in 3 days", {3}),
+        ("a fortnight from today", {14}),
+        ("ten days from now", {10}),
+        ("over the last 5 weeks", {-35, 0}),
+        ("in the past 2 days", {-2, 0}),
+        ("the next 10 days", {0, 10}),
+        ("within a week", {0, 7}),
+        ("since sunday", {-4, 3, 0}),
+        ("in in 2 days", {2}),
+        ("0 days ago", {0}),
+        ("2 days", set()),
+        ("a 3 day event", set()),
+        ("2 days after the fair", set()),
+        ("sincerely", set()),
+        ("in 3 months", set()),
+    ],
+)
+def test_a_day_is_said_by_how_far_it_is_from_the_request(text: str, said: set[int]) -> None:
+    thursday = date(2023, 11, 30)
+    found = map(date.fromisoformat, days(text, thursday.isoformat()))
+
+    assert {(each - thursday).days for each in found} == said
+
+
+def test_a_day_beyond_the_calendar_is_not_said() -> None:
+    assert set(days("in 2 days, in 900 weeks", "9999-12-29")) == {"9999-12-31"}
+    assert set(days("900 weeks ago", "0001-01-02")) == set()
 
 
 @pytest.mark.parametrize(
