@@ -8,7 +8,7 @@ from connectors.api import Api
 from connectors.connector import Outcome
 from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, CallContext, JsonObject
-from connectors.unified.vendor import At, Vendor, value_at
+from connectors.unified.vendor import At, Vendor, moment, value_at
 
 Mails = list[JsonValue]
 _USUAL = 20
@@ -43,7 +43,7 @@ def _text(value: JsonValue) -> JsonValue:
 
 FIELDS: Mapping[str, At] = {
     "id": At("headers/message-id", _bare),
-    "created_at": At("time"),
+    "created_at": At("time", moment),
     "from": At("from/0/address"),
     "to": At("to", _addresses),
     "cc": At("cc", _addresses),
@@ -53,7 +53,7 @@ FIELDS: Mapping[str, At] = {
     "html": At("html", _text),
     "attachments": At("attachments", _files),
     "thread_id": At("inReplyTo", _bare),
-    "sent_at": At("time"),
+    "sent_at": At("time", moment),
     "status": At("id", lambda found: None if found is None else "delivered", "it is there"),
 }
 

@@ -19,7 +19,7 @@ from connectors.http import HttpAnswer
 from connectors.outcome import Dialect
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.mail import MAIL
-from connectors.unified.vendor import At, UnifiedConnector, Vendor, worded
+from connectors.unified.vendor import At, UnifiedConnector, Vendor, moment, worded
 
 _KEY = "lamgate_key"
 _MOST = "1000"
@@ -45,7 +45,7 @@ SENDGRID = Vendor(
     {
         "message": {
             "id": At("messages/0/msg_id", _sent_id, "`msg_id`, without the recipient's part"),
-            "updated_at": At("messages/0/last_event_time", said="`last_event_time`"),
+            "updated_at": At("messages/0/last_event_time", moment, "`last_event_time`"),
             "from": At("messages/0/from_email", said="`from_email`"),
             "to": At("messages", _recipients, "`to_email` of each row, copies too"),
             "subject": At("messages/0/subject", said="`subject`"),

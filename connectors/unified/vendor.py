@@ -6,6 +6,7 @@ leaves out is told as null and listed as a gap.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
@@ -124,6 +125,18 @@ def value_at(value: JsonValue, path: str) -> JsonValue:
 def text(value: JsonValue) -> JsonValue:
     """A number or a text as text."""
     return None if value is None else str(value)
+
+
+def moment(value: JsonValue) -> JsonValue:
+    """Seconds since 1970, or a text, as a date-time; raises `ValueError` for what is none."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        found = datetime.fromisoformat(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("this is no date-time")
+    return datetime.fromtimestamp(value, UTC).isoformat()
 
 
 def worded(known: Mapping[str, str]) -> Callable[[JsonValue], JsonValue]:

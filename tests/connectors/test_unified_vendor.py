@@ -9,7 +9,7 @@ from connectors.coverage import tables
 from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.model import ID, TEXT, Model, closed, or_null, words
-from connectors.unified.vendor import At, UnifiedConnector, Vendor, text, worded
+from connectors.unified.vendor import At, UnifiedConnector, Vendor, moment, text, worded
 from connectors.validate import first_flaw
 
 STATE = or_null(words("open", "closed"))
@@ -146,3 +146,23 @@ def test_the_tables_say_what_is_promised_and_what_is_missing_and_why() -> None:
         "| `created_at` | none |",
         "| `updated_at` | none |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (None, None),
+        (0, "1970-01-01T00:00:00+00:00"),
+        ("2026-11-25T10:00:00Z", "2026-11-25T10:00:00+00:00"),
+        ("2026-11-25T10:00:00+02:00", "2026-11-25T10:00:00+02:00"),
+        ("2026-11-25", "2026-11-25T00:00:00+00:00"),
+    ],
+)
+def test_a_moment_is_told_in_one_form(said: JsonValue, told: JsonValue) -> None:
+    assert moment(said) == told
+
+
+@pytest.mark.parametrize("said", ["yesterday", True, [], {}])
+def test_what_is_no_moment_is_not_guessed(said: JsonValue) -> None:
+    with pytest.raises(ValueError):
+        moment(said)
