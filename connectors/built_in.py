@@ -4,6 +4,7 @@ from typing import Final
 
 from connectors.builtin import sendgrid, smtp_factory
 from connectors.builtin.sql import factory as sql
+from connectors.composio import factory as composio
 from connectors.factories import Factory
 from connectors.langchain import factory as langchain
 from connectors.mcp import factory as mcp
@@ -21,4 +22,6 @@ BUILT_IN: Final[dict[str, Factory]] = {
     "mcp": mcp.connect,
     "langchain": langchain.connect,
     "sql": sql.connect,
+    "composio": composio.connect,
+    "composio-core": composio.connect_core,
 }

@@ -83,7 +83,12 @@ class Calling:
         after = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
         if isinstance(error, Refused):
             return Refused(
-                message, kind=kind, vendor_code=code, request_id=request_id, status=status
+                message,
+                kind=kind,
+                vendor_code=code,
+                request_id=request_id,
+                status=status,
+                link=error.link and self.hidden(error.link),
             )
         if isinstance(error, Unavailable) or not action.is_write:
             return Unavailable(

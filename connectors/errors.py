@@ -48,7 +48,25 @@ class ConnectorError(Exception):
 
 
 class Refused(ConnectorError):
-    """The service said no: no effect, and the same call would be refused again."""
+    """The service said no: no effect, and the same call would be refused again.
+
+    `link` is where a person can change that, in a browser.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: Kind,
+        vendor_code: str | None = None,
+        request_id: str | None = None,
+        status: int | None = None,
+        link: str | None = None,
+    ) -> None:
+        super().__init__(
+            message, kind=kind, vendor_code=vendor_code, request_id=request_id, status=status
+        )
+        self.link = link
 
 
 class Unavailable(ConnectorError):

@@ -152,6 +152,11 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     return min(max(0.0, until - (now if since is None else since)), _LONGEST_WAIT_S)
 
 
+def kind_of(status: int) -> Kind:
+    """What a status of 400 or more is called."""
+    return _KINDS.get(status, Kind.UNAVAILABLE if status >= 500 else Kind.INVALID)
+
+
 def _handle(action: ActionSpec, answer: HttpAnswer) -> str:
     """What the service is asked about an accepted call with: its Location, or where it stands."""
     at = action.status.handle_at if action.status else None
@@ -185,8 +190,7 @@ def _error(
     told = _text_at(body, dialect.request_id_at) or answer.headers.get(dialect.request_id_header)
     request_id = _clean(told, 200, answer.hide)
     message = f"{status}: {said}" if said else f"the service answered with status {status}"
-    usual = _KINDS.get(status, Kind.UNAVAILABLE if status >= 500 else Kind.INVALID)
-    kind = dialect.kinds.get(code or "", usual)
+    kind = dialect.kinds.get(code or "", kind_of(status))
     if _means_no_effect_yet(action, status):
         return Unavailable(
             message,

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from connectors.connector import Applied, Connector, Outcome
 from connectors.errors import ConnectorError
 from connectors.plugin import Plugin
-from connectors.spec import ActionSpec, JsonObject
+from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.testing.fake import call_context
 from connectors.testing.service import Fault, Service
 
@@ -138,8 +138,12 @@ class Trial:
             spoiled = service.spoiled(fault)
         if service is not None and is_away:
             spoiled = service.away()
-        with spoiled:
-            return asyncio.run(self._called(call, key, attempt, seconds, is_silent=is_silent))
+        silence = self.example.silence() if is_silent else nullcontext()
+
+        def context() -> CallContext:
+            return call_context(key=key or new_key(), attempt=attempt, seconds=seconds)
+
+        return asyncio.run(self._called(call, context, spoiled, silence))
 
     def state(self) -> JsonValue:
         """What stands at the service now."""
@@ -150,22 +154,27 @@ class Trial:
         return asyncio.run(asked())
 
     async def _called(
-        self, call: NamedCall, key: str, attempt: int, seconds: float, *, is_silent: bool
+        self,
+        call: NamedCall,
+        context: Callable[[], CallContext],
+        spoiled: AbstractContextManager[None],
+        silence: AbstractAsyncContextManager[object],
     ) -> Tried:
         connector, service = self.connector(), self.example.service
         name, arguments = call
         try:
             actions = {action.name: action for action in await connector.actions()}
             before, asked = await self._effects(), len(service.asked) if service else 0
-            async with self.example.silence() if is_silent else nullcontext():
-                context = call_context(key=key or new_key(), attempt=attempt, seconds=seconds)
-                began = time.monotonic()
-                ended: Outcome | ConnectorError
-                try:
-                    ended = await connector.call(actions[name], arguments, context)
-                except ConnectorError as error:
-                    ended = error
-                took = time.monotonic() - began
+            # Only the call goes wrong: what is on offer was asked before.
+            with spoiled:
+                async with silence:
+                    began = time.monotonic()
+                    ended: Outcome | ConnectorError
+                    try:
+                        ended = await connector.call(actions[name], arguments, context())
+                    except ConnectorError as error:
+                        ended = error
+                    took = time.monotonic() - began
             requests = (len(service.asked) if service else 0) - asked
             return Tried(actions[name], ended, await self._effects() - before, requests, took)
         finally:

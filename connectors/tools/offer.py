@@ -31,12 +31,13 @@ class Terms:
     """How a connection's tools become actions.
 
     `trusts` is whether the source's hints count; `untyped` is what a tool answers that declares no
-    output; `types` is whether the overlay may declare one, of a source that never does.
+    output (None: nobody can say); `types` is whether the overlay may declare one, of a source that
+    never does.
     """
 
     connection: str
     overlay: ToolsOverlay
-    untyped: JsonObject
+    untyped: JsonObject | None
     trusts: bool = False
     types: bool = False
 

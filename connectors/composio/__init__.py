@@ -1,0 +1,1 @@
+"""Tools of Composio's toolkits as actions: pinned in version and definition, executed once."""
