@@ -16,7 +16,6 @@ from connectors.composio.listing import text_of
 from connectors.composio.outcome import DIALECT, read_execution
 from connectors.composio.wire import Execution, Listed, Wire
 from connectors.connector import Outcome
-from connectors.credentials import TENANT
 from connectors.errors import ConfigurationError, ConnectorError, Kind, Refused
 from connectors.http import TransportError
 from connectors.outcome import read_failure
@@ -104,7 +103,8 @@ class ComposioConnector:
         """Call once; raises `Refused`, `Unavailable` or `Uncertain`."""
         definition = self._tools.offer_of(action).definition
         check_arguments(action, arguments)
-        toolkit, user = text_of(definition["toolkit"]), self._user.replace("{tenant}", TENANT.get())
+        toolkit = text_of(definition["toolkit"])
+        user = self._user.replace("{tenant}", context.tenant)
         account, until = None, min(context.deadline, context.send_before)
         if not definition["noAuth"]:
             account = await self._accounts.of(toolkit, user, until)
