@@ -37,7 +37,7 @@ _numbers = itertools.count(1)
 def bare(c: Connection, claim: Claim, now: float) -> None:
     """An intent as it is written, without its permit."""
     n = next(_numbers)
-    drives.check_fence(c, claim)
+    drives.hold(c, claim)
     attempts.may_begin(c, claim, "pay", str(n), 1, "keyed")
     row = AttemptRow(
         "pay", str(n), 1, claim.epoch, f"{CONNECTION}.charge", "keyed", "KEY", "sha256:0", None,

@@ -13,7 +13,6 @@ from math import inf
 from typing import Protocol, TypeVar
 
 from pydantic import JsonValue
-from sqlalchemy import Connection
 
 from connectors.canonical import canonical
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
@@ -25,10 +24,11 @@ from executor.run.commands import LookUp, Perform, Poll
 from executor.run.keys import idempotency_key, jitter_of
 from executor.run.resolve import Absent, Scope, value_at
 from executor.run.state import undoes
-from executor.store import journal, permits
+from executor.store import permits
+from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Claim
 from executor.store.errors import StorePausedError, StoreUnavailableError
-from executor.store.journal import AttemptOutcome, Intent, NewEvent
+from executor.store.journal import NewEvent, OpenJournal
 from executor.store.permits import Blocked, Told
 
 LOOKUP_TIMEOUT_S = 10.0
@@ -43,9 +43,9 @@ T = TypeVar("T")
 
 
 class Write(Protocol):
-    """Do it in the next commit, as `Store.write` does."""
+    """Do it in the next commit, with the run's journal open."""
 
-    async def __call__(self, work: Callable[[Connection], T], /) -> T:
+    async def __call__(self, work: Callable[[OpenJournal], T], /) -> T:
         """Return what it returns, once that is durable."""
 
 
@@ -102,9 +102,7 @@ class Performer:
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = self.monotonic(), self.clock()
         try:
-            recorded = await self.write(
-                partial(journal.record_intent, claim=claim, intent=intent, now=now)
-            )
+            recorded = await self.write(partial(record_intent, intent=intent, now=now))
         except StoreUnavailableError:
             await self._write(claim, command, _not_sent(command))  # if it was kept after all
             raise
@@ -159,9 +157,13 @@ class Performer:
     ) -> Applied | float | None:
         """Make a call that finds something out: its answer, None for "no such thing", or when."""
         began = self.clock()
-        permit = partial(permits.take, tenant=claim.tenant, connection=asked.connection)
-        allowed, most_s = self.limits_of(asked), LOOKUP_TIMEOUT_S
-        blocked = await self.write(partial(permit, allowed=allowed, now=began, trial_s=most_s))
+        allowed = self.limits_of(asked)
+
+        def permit(journal: OpenJournal) -> Blocked | None:
+            connection, most_s = asked.connection, LOOKUP_TIMEOUT_S
+            return permits.take(journal.c, claim.tenant, connection, allowed, began, most_s)
+
+        blocked = await self.write(permit)
         if blocked is not None:
             return began + STOPPED_AGAIN_S if blocked.retry_at is None else blocked.retry_at
         context = _context(claim, command, command.key, self.monotonic() + LOOKUP_TIMEOUT_S)
@@ -214,8 +216,8 @@ class Performer:
         if error is not None:
             found = evidence_of(error.kind.value, error.status)
         told = Told(lookup.connection, found, began, str(error or ""), hold_until)
-        work = partial(permits.tell, tenant=claim.tenant, what=told, now=self.clock())
-        await self.write(work)
+        now = self.clock()
+        await self.write(lambda journal: permits.tell(journal.c, claim.tenant, told, now))
 
     def _asked(self, error: ConnectorError) -> float:
         """Before when the service does not want to be asked again."""
@@ -293,9 +295,7 @@ class Performer:
         while True:
             now = self.clock()
             try:
-                await self.write(
-                    partial(journal.record_outcome, claim=claim, outcome=outcome, now=now)
-                )
+                await self.write(partial(record_outcome, outcome=outcome, now=now))
                 return
             except StorePausedError:
                 await asyncio.sleep(WRITE_AGAIN_S)

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
-    Select,
     bindparam,
     insert,
     select,
@@ -20,6 +19,7 @@ from sqlalchemy import (
 
 from connectors.spec import JsonObject
 from executor.store.drives import Claim
+from executor.store.statement import Change, Query, one_of
 from executor.store.tables import attempts
 from executor.store.text import to_text, to_texts
 
@@ -35,20 +35,19 @@ _PLACE = (
     attempts.c.iteration == bindparam("of_item"),
 )
 _ONE = (*_PLACE, attempts.c.n == bindparam("number", type_=Integer))
-_ADD = insert(attempts)
-_STATE = select(attempts.c.state).where(*_ONE)
-_END = (
+_ADD = Change(insert(attempts))
+_END = Change(
     update(attempts)
-    .where(*_ONE, attempts.c.state.in_(OPEN))
+    .where(*_ONE, one_of(attempts.c.state, OPEN))
     .values(state=bindparam("ends_as"), ended_at=bindparam("now", type_=Double))
 )
 
 
-def _in_the_way(blocking: Sequence[str]) -> Select[int]:
+def _in_the_way(blocking: Sequence[str]) -> Query[int]:
     """What keeps attempt `number` from beginning."""
     again = attempts.c.n >= bindparam("number", type_=Integer)
-    blocks = attempts.c.state.in_(blocking) | again
-    return select(attempts.c.n).where(*_PLACE, blocks).limit(1)
+    blocks = one_of(attempts.c.state, blocking) | again
+    return Query(select(attempts.c.n).where(*_PLACE, blocks).limit(1), int)
 
 
 _BEFORE_A_RISK = _in_the_way(OPEN)
@@ -76,8 +75,8 @@ class AttemptRow:
 
 def add(c: Connection, claim: Claim, row: AttemptRow, tool_digest: str, policy: str | None) -> None:
     """Write an intent."""
-    c.execute(
-        _ADD,
+    _ADD.once(
+        c,
         {
             "tenant": claim.tenant,
             "run": claim.id,
@@ -95,6 +94,7 @@ def add(c: Connection, claim: Claim, row: AttemptRow, tool_digest: str, policy: 
             "state": row.state,
             "send_before": row.send_before,
             "started_at": row.started_at,
+            "ended_at": row.ended_at,
         },
     )
 
@@ -140,15 +140,8 @@ def read(c: Connection, tenant: str, run: str) -> list[AttemptRow]:
 def may_begin(c: Connection, claim: Claim, step: str, iteration: str, n: int, effect: str) -> bool:
     """Whether attempt `n` is new and no earlier one stands in its way."""
     statement = _BEFORE_A_RISK if effect in _NEVER_TWICE else _BEFORE_A_REPETITION
-    found = c.execute(statement, _named(claim.tenant, claim.id, step, iteration) | {"number": n})
-    return found.first() is None
-
-
-def is_open(c: Connection, tenant: str, run: str, step: str, iteration: str, n: int) -> bool:
-    """Whether it is still unknown what became of an attempt."""
-    one = _named(tenant, run, step, iteration) | {"number": n}
-    state = c.execute(_STATE, one).scalar_one_or_none()
-    return state in OPEN
+    one = _named(claim.tenant, claim.id, step, iteration) | {"number": n}
+    return statement.one(c, one) is None
 
 
 def by_key(c: Connection, tenant: str, key: str) -> tuple[str, str, str] | None:
@@ -178,17 +171,22 @@ def project(
 ) -> None:
     """Keep the rows in step with events that tell how an attempt ended or was resolved."""
     for kind, data in events:
-        if kind == "attempt.ended":
-            state = str(data["state"])
-        elif kind == "reconcile.resolved":
-            resolution = str(data["resolution"])
-            state = resolution if resolution == "abandoned" else f"resolved_{resolution}"
-        else:
-            continue
-        n = data["n"]
-        one = _named(tenant, run, str(data["step"]), str(data["iteration"]))
-        ended = {"number": n if isinstance(n, int) else 0, "ends_as": state, "now": now}
-        c.execute(_END, one | ended)
+        settle(c, tenant, run, kind, data, now)
+
+
+def settle(c: Connection, tenant: str, run: str, kind: str, data: JsonObject, now: float) -> bool:
+    """Keep what an event tells of an attempt; False if it tells nothing, or nothing is open."""
+    if kind == "attempt.ended":
+        state = str(data["state"])
+    elif kind == "reconcile.resolved":
+        resolution = str(data["resolution"])
+        state = resolution if resolution == "abandoned" else f"resolved_{resolution}"
+    else:
+        return False
+    n = data["n"]
+    one = _named(tenant, run, str(data["step"]), str(data["iteration"]))
+    ended = {"number": n if isinstance(n, int) else 0, "ends_as": state, "now": now}
+    return _END.once(c, one | ended) == 1
 
 
 def _named(tenant: str, run: str, step: str, iteration: str) -> dict[str, object]:

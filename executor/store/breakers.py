@@ -1,11 +1,12 @@
 """Circuit breakers as rows, one a connection of a tenant; what they do is `executor/breaker.py`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from sqlalchemy import Connection, Row, bindparam, select
 
 from executor.breaker import Breaker, Evidence, told
 from executor.store import drives
+from executor.store.statement import Query
 from executor.store.tables import breakers
 from executor.store.upsert import insert_into
 
@@ -13,6 +14,8 @@ _ONE = select(breakers).where(
     breakers.c.tenant == bindparam("tenant"), breakers.c.connection == bindparam("connection")
 )
 _LOCKED = _ONE.with_for_update()
+_STATES = [breakers.c[each.name] for each in fields(Breaker)]
+_STANDING = Query(_ONE.with_only_columns(*_STATES), Breaker)
 
 
 def read(c: Connection, tenant: str, connection: str) -> Breaker:
@@ -51,10 +54,10 @@ def tell(
 ) -> None:
     """Count how a call ended; once the service answers again, what waits for it goes on."""
     which = {"tenant": tenant, "connection": connection}
-    row = c.execute(_ONE, which).one_or_none()
-    if evidence == "answered" and (row is None or _breaker(row).is_clean):
+    known = _STANDING.one(c, which)
+    if evidence == "answered" and (known is None or known.is_clean):
         return
-    if row is None:  # or of two processes that tell the first failure at once, one is not counted
+    if known is None:  # or of two processes that tell the first failure at once, one is not counted
         c.execute(
             insert_into(c.dialect.name, breakers)
             .values(**which, **asdict(Breaker()))

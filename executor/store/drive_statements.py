@@ -5,11 +5,26 @@ it is to set.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from sqlalchemy import Double, Select, Table, Update, and_, bindparam, case, or_, select, update
+from sqlalchemy import (
+    Double,
+    Select,
+    Table,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    case,
+    null,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from executor.store import tables
+from executor.store.statement import Change, Query, one_of
 
 DriveKind = Literal["request", "run"]
 TABLES: Mapping[DriveKind, Table] = {"request": tables.requests, "run": tables.runs}
@@ -22,9 +37,24 @@ DRIVEN: Mapping[DriveKind, str] = {"request": "planning", "run": "running"}
 _NOW = bindparam("now", type_=Double)
 
 
+class Claimed(NamedTuple):
+    """A row as whoever claims it finds it."""
+
+    epoch: int
+    wake_seq: int
+    crashes: int
+
+
+class Standing(NamedTuple):
+    """How often a row was woken, and how it is being cancelled, if it is."""
+
+    wake_seq: int
+    cancel_mode: str | None
+
+
 def _claim(kind: DriveKind, table: Table) -> Update:
     """Returns a row only where nobody else drives it."""
-    is_free = and_(table.c.status.in_(CLAIMABLE[kind]), table.c.driver.is_(None))
+    is_free = and_(one_of(table.c.status, CLAIMABLE[kind]), table.c.driver.is_(None))
     is_mine = and_(table.c.status == DRIVEN[kind], table.c.driver == bindparam("by"))
     return (
         _one(update(table), table)
@@ -58,9 +88,11 @@ def _end(table: Table) -> Update:
     )
 
 
-def _wake_seq(table: Table) -> Select[int]:
+def _standing(kind: DriveKind, table: Table) -> Select[int, str | None]:
+    """Found only while the claim holds."""
+    cancel = table.c.cancel_mode if kind == "run" else type_coerce(null(), Text)
     return (
-        select(table.c.wake_seq)
+        select(table.c.wake_seq, cancel)
         .where(table.c.tenant == bindparam("whose"), table.c.id == bindparam("which"))
         .where(table.c.epoch == bindparam("under"), table.c.driver.is_not(None))
     )
@@ -86,9 +118,12 @@ def _one(statement: Update, table: Table) -> Update:
     return statement.where(table.c.tenant == bindparam("whose"), table.c.id == bindparam("which"))
 
 
-CLAIM = {kind: _claim(kind, table) for kind, table in TABLES.items()}
-END = {kind: _end(table) for kind, table in TABLES.items()}
-WAKE_SEQ = {kind: _wake_seq(table) for kind, table in TABLES.items()}
-HOLD = {kind: _wake_seq(table).with_for_update() for kind, table in TABLES.items()}
+CLAIM = {kind: Query(_claim(kind, table), Claimed) for kind, table in TABLES.items()}
+END = {kind: Change(_end(table)) for kind, table in TABLES.items()}
+STANDING = {kind: Query(_standing(kind, table), Standing) for kind, table in TABLES.items()}
+HOLD = {
+    kind: Query(_standing(kind, table).with_for_update(), Standing)
+    for kind, table in TABLES.items()
+}
 HOLD_ROW = {kind: _hold_row(table) for kind, table in TABLES.items()}
 WAKE = {kind: _wake(table) for kind, table in TABLES.items()}

@@ -15,6 +15,7 @@ from executor.store import drive_statements as statements
 from executor.store import tables
 from executor.store.drive_statements import CLAIMABLE, TABLES
 from executor.store.drive_statements import DriveKind as DriveKind
+from executor.store.drive_statements import Standing as Standing
 from executor.store.errors import FencedError
 
 MOST_DUE = 1000  # that are looked at together
@@ -50,7 +51,7 @@ class Due:
 def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
     """Take the right to drive, or None if there is nothing to do or somebody else drives."""
     which = {"whose": due.tenant, "which": due.id, "by": driver, "now": now}
-    row = c.execute(statements.CLAIM[due.kind], which).one_or_none()
+    row = statements.CLAIM[due.kind].one(c, which)
     if row is None:
         return None
     return Claim(due.kind, due.tenant, due.id, row.epoch, row.wake_seq, row.crashes)
@@ -75,34 +76,31 @@ def end_drive(
         "seen": claim.wake_seq,
         "now": now,
     }
-    ended = c.execute(statements.END[claim.kind], _of(claim) | how)
-    return ended.rowcount == 1
+    return statements.END[claim.kind].once(c, _of(claim) | how) == 1
 
 
-def wake_seq(c: Connection, claim: Claim) -> int | None:
-    """The row's current wake count, or None if the claim is over."""
-    return c.execute(statements.WAKE_SEQ[claim.kind], _of(claim)).scalar_one_or_none()
+def standing(c: Connection, claim: Claim) -> Standing | None:
+    """How the row stands, or None if the claim is over."""
+    return statements.STANDING[claim.kind].one(c, _of(claim))
 
 
-def hold(c: Connection, claim: Claim) -> int | None:
-    """As `wake_seq`, and nobody else changes the row before this transaction has ended.
+def hold(c: Connection, claim: Claim) -> Standing:
+    """As `standing`, and nobody else changes the row before this transaction has ended.
 
     Whoever writes about a run or request holds its row first, so that many processes write in
-    one order; SQLite's one writer needs no such lock.
+    one order; SQLite's one writer needs no such lock. Raises `FencedError` if the claim is over:
+    nothing may be written under it any more.
     """
-    return c.execute(statements.HOLD[claim.kind], _of(claim)).scalar_one_or_none()
+    found = statements.HOLD[claim.kind].one(c, _of(claim))
+    if found is None:
+        raise FencedError(f"{claim.id} is not driven under epoch {claim.epoch} any more")
+    return found
 
 
 def hold_row(c: Connection, due: Due) -> bool:
     """Let nobody else change a row before this transaction has ended; False if there is none."""
     found = c.execute(statements.HOLD_ROW[due.kind], {"whose": due.tenant, "which": due.id})
     return found.first() is not None
-
-
-def check_fence(c: Connection, claim: Claim) -> None:
-    """Raise `FencedError` if the claim is over: nothing may be written under it any more."""
-    if hold(c, claim) is None:
-        raise FencedError(f"{claim.id} is not driven under epoch {claim.epoch} any more")
 
 
 def wake(c: Connection, due: Due, now: float) -> None:

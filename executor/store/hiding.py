@@ -1,14 +1,20 @@
 """No secret is written: the last look at every text on its way to the database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 _BETWEEN = "\x1f"
+_HIDE = "hide"  # in `Connection.info`
 
 
 def hide_in_writes(engine: Engine, hide: Callable[[str], str]) -> None:
     """Have every text of every statement go through `hide`, which gives it back if it is clean."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(raw: object, entry: ConnectionPoolEntry) -> None:
+        entry.info[_HIDE] = hide  # for the statements that `statement.py` sends
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
     def _before(
@@ -20,6 +26,14 @@ def hide_in_writes(engine: Engine, hide: Callable[[str], str]) -> None:
         executemany: bool,
     ) -> tuple[str, object]:
         return statement, _clean(parameters, hide)
+
+
+def cleaned(connection: Connection, values: Mapping[str, object]) -> Mapping[str, object]:
+    """The values of one statement, as they may be written on this connection."""
+    hide: Callable[[str], str] | None = connection.info.get(_HIDE)
+    if hide is None or not _has_secret([*values.values()], hide):
+        return values
+    return {name: _clean(each, hide) for name, each in values.items()}
 
 
 def _clean(parameters: object, hide: Callable[[str], str]) -> object:

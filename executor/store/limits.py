@@ -7,11 +7,11 @@ Who gets none is told when to come again. `queue_end` moves on by one interval f
 that a thousand that wait come one after the other, and not all together for the same permit.
 """
 
-from functools import cache
-
-from sqlalchemy import Connection, Double, Executable, bindparam, case, select, update
+from sqlalchemy import Connection, Double, bindparam, case, select, update
+from sqlalchemy.sql import ClauseElement
 
 from connectors.spec import Limits
+from executor.store.statement import Query
 from executor.store.tables import limits
 from executor.store.upsert import insert_into
 
@@ -26,16 +26,12 @@ def acquire(
     interval = allowed.per_s / allowed.rate
     early = (allowed.burst - 1) * interval
     values = {"tenant": tenant, "key": key, "first": now + interval}
-    taken = c.execute(
-        _take(c.dialect.name), values | {"now": now, "interval": interval, "early": early}
-    )
-    if taken.first() is not None:
+    if _TAKE.one(c, values | {"now": now, "interval": interval, "early": early}) is not None:
         return None
     return _queue(c, tenant, key, interval, early)
 
 
-@cache
-def _take(dialect: str) -> Executable:
+def _take(dialect: str) -> ClauseElement:
     """Take a permit if there is one: the row comes back only then."""
     arrival, now = limits.c.arrival, bindparam("now", type_=Double)
     statement = insert_into(dialect, limits).values(
@@ -47,6 +43,9 @@ def _take(dialect: str) -> Executable:
     return statement.on_conflict_do_update(
         index_elements=["tenant", "key"], set_={"arrival": moved}, where=is_there
     ).returning(limits.c.key)
+
+
+_TAKE = Query(_take, str)
 
 
 def hold(c: Connection, tenant: str, key: str, until: float) -> None:

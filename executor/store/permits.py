@@ -6,13 +6,14 @@ for those that come after it, in whatever run or process.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, literal, select
 
 from connectors.spec import Limits
 from executor.breaker import Breaker, Evidence, asked
 from executor.store import breakers, limits, stops, tables
+from executor.store.statement import Query
 
 # All that is known of a connection, in one query: most calls need no other one.
 _ONE = select(literal(1).label("one")).subquery()
@@ -24,11 +25,20 @@ _LIMIT = and_(
     tables.limits.c.tenant == bindparam("tenant"),
     tables.limits.c.key == bindparam("connection"),
 )
-_KNOWN = select(
-    stops.STANDING.scalar_subquery().label("stop"),
-    tables.breakers.c.state,
-    tables.limits.c.hold_until,
-).select_from(_ONE.outerjoin(tables.breakers, _BREAKER).outerjoin(tables.limits, _LIMIT))
+
+
+class _Known(NamedTuple):
+    stop: str | None
+    state: str | None
+    hold_until: float | None
+
+
+_KNOWN = Query(
+    select(
+        stops.STANDING.scalar_subquery(), tables.breakers.c.state, tables.limits.c.hold_until
+    ).select_from(_ONE.outerjoin(tables.breakers, _BREAKER).outerjoin(tables.limits, _LIMIT)),
+    _Known,
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,8 @@ def take(
     c: Connection, tenant: str, connection: str, allowed: Limits | None, now: float, trial_s: float
 ) -> Blocked | None:
     """Take a permit for a call that lasts at most `trial_s`, or say why there is none."""
-    known = c.execute(_KNOWN, {"tenant": tenant, "connection": connection}).one()
+    known = _KNOWN.one(c, {"tenant": tenant, "connection": connection})
+    assert known is not None  # noqa: S101 - it is one row, whatever is known
     if known.stop is not None:
         return Blocked("stop")
     is_closed = known.state in (None, "closed")

@@ -164,12 +164,14 @@ class Store:
                 # A connection that was kept for later may be gone without anybody being down.
                 if is_again or not error.connection_invalidated:
                     raise self._backend.error(error) from error
+                self._read_engine.dispose(close=False)  # nor are the others worth a try
             is_again = True
 
     def _read_on(self, connection: Connection, work: Callable[[Connection], T]) -> T:
         self._reading[connection] = time.monotonic()
         try:
-            found = work(connection)
+            with connection.begin():  # what is read is of one moment
+                found = work(connection)
         finally:
             del self._reading[connection]
         self._answered_at = time.monotonic()

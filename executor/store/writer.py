@@ -1,11 +1,13 @@
-"""The one writer: a thread that commits many writes together, each in a savepoint of its own.
+"""The one writer: a thread that commits many writes together, so that they share one fsync.
 
-It drains what is queued into one transaction, so that hundreds of writes share one fsync, and
-a failing write fails alone. A write is durable when its future resolves.
+It drains what is queued into one transaction. Nearly always none of it fails. Where one does, the
+transaction is undone and made once more with a savepoint around each write, so that a failing
+write fails alone. A write is durable when its future resolves.
 
 What can go wrong                          What follows
 -----------------------------------------  ---------------------------------------------------
-a write raises                             its savepoint is undone; the others go on
+a write raises                             all is undone, and made again in savepoints
+a write raises in its savepoint            its savepoint is undone; the others go on
 another process was faster with a key      its savepoint is undone, and it looks once more
 no room, or a clash with other processes   nothing of the batch is kept; each of its writes is
                                            tried again alone
@@ -126,12 +128,25 @@ class Writer:
             self._connection = self._engine.connect()
         self._since = time.monotonic()
         try:
-            with self._connection.begin():
-                results = [self._in_savepoint(self._connection, each.work) for each in batch]
+            results = self._together(self._connection, batch)
+            if results is None:
+                with self._connection.begin():
+                    results = [self._in_savepoint(self._connection, each.work) for each in batch]
         finally:
             self._since = None
         self.answered_at = time.monotonic()
         return results
+
+    def _together(self, connection: Connection, batch: list[_Write]) -> list[object] | None:
+        """Write all of it, or keep nothing and return None where one of them raises."""
+        with connection.begin() as transaction:
+            try:
+                return [each.work(connection) for each in batch]
+            except Exception as error:
+                if self._backend.has_undone(connection, error):
+                    raise _Undone from error
+                transaction.rollback()
+                return None
 
     def _hang_up(self) -> None:
         """Drop the connection with whatever is still open on it; the next write opens another."""

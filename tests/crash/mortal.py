@@ -42,7 +42,8 @@ from executor.dispatch.base import Dispatcher
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import Plan
 from executor.run.drive import Machine
-from executor.store import journal, plans, runs
+from executor.store import calls, journal, plans, runs
+from executor.store.journal import OpenJournal
 from executor.store.runs import RunRow
 from executor.store.store import Store
 from executor.trace import trace
@@ -128,14 +129,16 @@ def _points(work: Callable[[Connection], T], watched: str) -> tuple[str | None, 
     """Which points a write of the machine stands between."""
     if not isinstance(work, partial):
         return None, "after the run" if work.__name__ == "end_run" else None
-    if work.func is journal.followed:
-        return _points(work.keywords["work"], watched)
+    if work.func is journal.written:
+        found = [_points(each.work, watched) for each in work.keywords["works"]]
+        before, after = ([each for each in points if each] for points in zip(*found, strict=True))
+        return next(iter(before), None), next(iter(after), None)
     given = work.keywords
-    if work.func is journal.record_intent and given["intent"].step == watched:
+    if work.func is calls.record_intent and given["intent"].step == watched:
         return "before the intent", "after the intent"
-    if work.func is journal.record_outcome and given["outcome"].step == watched:
+    if work.func is calls.record_outcome and given["outcome"].step == watched:
         return "after the answer", "after the outcome"
-    if work.func is journal.append:
+    if work.func is OpenJournal.append:
         target = watched.removeprefix("undo/")
         ends = "step.done" if target == watched else "undo.ended"
         told = {each.type for each in given["new"] if each.data.get("step") == target}

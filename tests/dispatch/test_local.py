@@ -16,9 +16,10 @@ from executor.dispatch.base import pause_after
 from executor.dispatch.local import LocalDispatcher
 from executor.run.quarantine import quarantine
 from executor.store import drives, journal, plans, requests, runs
+from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Due
 from executor.store.errors import StoreFullError
-from executor.store.journal import AttemptOutcome, Intent, NewEvent
+from executor.store.journal import NewEvent, opened
 from executor.store.store import Store
 from gateway.desk import Desk
 
@@ -79,13 +80,13 @@ async def test_a_run_that_breaks_its_drive_is_quarantined_with_what_it_had_begun
                     5.0, None,
                 )  # fmt: skip
                 await store.write(
-                    partial(journal.record_intent, claim=claim, intent=intent, now=time.time())
+                    lambda c, intent=intent: record_intent(opened(c, claim), intent, time.time())
                 )
                 if state is not None:
                     data = {"step": step, "iteration": "", "n": 1, "state": state}
                     ended = AttemptOutcome(step, "", 1, NewEvent("attempt.ended", {**data}))
                     await store.write(
-                        partial(journal.record_outcome, claim=claim, outcome=ended, now=time.time())
+                        lambda c, ended=ended: record_outcome(opened(c, claim), ended, time.time())
                     )
         raise ZeroDivisionError("a mistake of ours")
 

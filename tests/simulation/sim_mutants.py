@@ -70,8 +70,8 @@ PROTOCOL = (
         "what a search found counts as absent",
     ),
     Mutant(
-        "executor.store.journal",
-        "if not _may_begin_after_cancel(c, claim, intent):",
+        "executor.store.calls",
+        "if not _may_begin_after_cancel(journal, intent):",
         "if False:",
         "a call may begin after the cancel",
     ),
@@ -149,7 +149,7 @@ PROTOCOL = (
         "whoever takes over does not fence the one before",
     ),
     Mutant(
-        "executor.run.drive",
+        "executor.run.ledger",
         "wake_at=wait.until,",
         "wake_at=None,",
         "nobody looks at a run again when its time has come",

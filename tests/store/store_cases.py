@@ -6,8 +6,9 @@ from connectors.spec import JsonObject, Limits, Principal
 from executor.check.grant import Grant
 from executor.store import drives, plans, runs
 from executor.store.approvals import ApprovalRow
+from executor.store.calls import AttemptOutcome, Intent
 from executor.store.drives import Claim, Due
-from executor.store.journal import AttemptOutcome, Intent, NewEvent
+from executor.store.journal import NewEvent
 from executor.store.permits import Told
 
 TENANT = "main"

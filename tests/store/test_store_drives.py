@@ -7,10 +7,10 @@ import pytest
 from store_cases import NOW, RUN, TENANT, add_run, claimed, intent, new_run, outcome, resolved
 
 from connectors.spec import Principal
-from executor.store import drives, journal, requests, runs
+from executor.store import calls, drives, journal, requests, runs
+from executor.store.calls import AttemptOutcome
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StoreError
-from executor.store.journal import AttemptOutcome
 from executor.store.store import Store
 
 
@@ -31,9 +31,9 @@ async def test_the_same_driver_may_claim_again_and_fences_its_earlier_drive(stor
     second = await store.write(claimed)
 
     assert second.epoch == first.epoch + 1
-    assert await store.read(lambda c: drives.wake_seq(c, first)) is None
+    assert await store.read(lambda c: drives.standing(c, first)) is None
     with pytest.raises(FencedError):
-        await store.write(lambda c: drives.check_fence(c, first))
+        await store.write(lambda c: drives.hold(c, first))
 
 
 async def test_a_finished_run_cannot_be_claimed(store: Store) -> None:
@@ -54,10 +54,10 @@ async def test_a_drive_cannot_let_go_past_something_that_arrived(store: Store) -
     claim = await store.write(new_run)
     await store.write(lambda c: drives.wake(c, RUN, NOW))
     let_go = await store.write(lambda c: drives.end_drive(c, claim, status="waiting", now=NOW))
-    seen = await store.read(lambda c: drives.wake_seq(c, claim))
+    seen = await store.read(lambda c: drives.standing(c, claim))
 
     assert not let_go
-    assert seen == claim.wake_seq + 1
+    assert seen == (claim.wake_seq + 1, None)
     now_seen = Claim(claim.kind, claim.tenant, claim.id, claim.epoch, claim.wake_seq + 1)
     assert await store.write(lambda c: drives.end_drive(c, now_seen, status="waiting", now=NOW))
 
@@ -67,7 +67,7 @@ async def test_a_drive_that_has_let_go_holds_nothing(store: Store) -> None:
     await store.write(lambda c: drives.end_drive(c, claim, status="waiting", now=NOW))
 
     with pytest.raises(FencedError):
-        await store.write(lambda c: drives.check_fence(c, claim))
+        await store.write(lambda c: drives.hold(c, claim))
     assert not await store.write(lambda c: drives.end_drive(c, claim, status="failed", now=NOW))
 
 
@@ -120,7 +120,7 @@ async def test_what_a_dead_process_drove_is_handed_back_counted_and_fenced(store
     assert count == 1
     assert row is not None
     assert (row.status, row.recoveries) == ("queued", 1)
-    assert await store.read(lambda c: drives.wake_seq(c, claim)) is None
+    assert await store.read(lambda c: drives.standing(c, claim)) is None
     assert await store.read(lambda c: drives.due(c, NOW + 1)) == [RUN]
 
 
@@ -136,7 +136,7 @@ async def test_a_driver_that_stops_in_order_leaves_its_runs_without_a_recovery(
     assert count == 1
     assert row is not None
     assert (row.status, row.recoveries) == ("queued", 0)
-    assert await store.read(lambda c: drives.wake_seq(c, claim)) is None
+    assert await store.read(lambda c: drives.standing(c, claim)) is None
 
 
 async def test_a_run_is_asked_to_cancel_once(store: Store) -> None:
@@ -147,7 +147,7 @@ async def test_a_run_is_asked_to_cancel_once(store: Store) -> None:
     ]
 
     assert asked == [True, False]
-    assert await store.read(lambda c: drives.wake_seq(c, claim)) == claim.wake_seq + 1
+    assert await store.read(lambda c: drives.standing(c, claim)) == (claim.wake_seq + 1, "stop")
     assert await store.read(lambda c: runs.cancel_mode(c, TENANT, RUN.id)) == "stop"
 
 
@@ -209,13 +209,17 @@ async def test_a_call_that_ended_is_progress_and_what_was_found_out_of_an_old_on
         return await store.read(lambda c: drives.crashes_of(c, RUN))
 
     first = await store.write(new_run)
-    await store.write(lambda c: journal.record_intent(c, first, intent(), NOW))
+    await store.write(lambda c: calls.record_intent(journal.opened(c, first), intent(), NOW))
     await store.write(lambda c: drives.hand_back(c, NOW + 1))
     second = await store.write(claimed)
     found = AttemptOutcome("refund", "", 1, resolved("absent"))
-    await store.write(lambda c: journal.record_outcome(c, second, found, NOW + 2))
+    await store.write(lambda c: calls.record_outcome(journal.opened(c, second), found, NOW + 2))
     still = await crashes()
-    await store.write(lambda c: journal.record_intent(c, second, intent(n=2), NOW + 3))
-    await store.write(lambda c: journal.record_outcome(c, second, outcome("applied", n=2), NOW + 4))
+    await store.write(
+        lambda c: calls.record_intent(journal.opened(c, second), intent(n=2), NOW + 3)
+    )
+    await store.write(
+        lambda c: calls.record_outcome(journal.opened(c, second), outcome("applied", n=2), NOW + 4)
+    )
 
     assert (still, await crashes()) == (1, 0)

@@ -15,6 +15,7 @@ from connectors.spec import Principal
 from executor.store import (
     approvals,
     breakers,
+    calls,
     drives,
     idempotency,
     journal,
@@ -205,7 +206,7 @@ async def test_a_dead_worker_is_seen_by_one_of_the_living_and_what_it_drove_is_h
     assert claim is not None
     assert seen is not None
     assert (list(seen.dead), list(seen.due)) == (["dead"], [RUN])
-    assert await other.read(lambda c: drives.wake_seq(c, claim)) is None
+    assert await other.read(lambda c: drives.standing(c, claim)) is None
     await other.write(lambda c: workers.bury(c, "dead", NOW + 5))
     assert await other.read(lambda c: workers.living(c, NOW + 5)) == ["alive"]
 
@@ -277,15 +278,17 @@ async def test_a_stop_waits_for_the_intents_that_other_processes_are_just_writin
     server_store: Store, other: Store
 ) -> None:
     claim = await server_store.write(new_run)
-    begun = partial(journal.record_intent, claim=claim, intent=intent(), now=NOW)
-    async with in_mid_write(other, begun):
+
+    def begin(c: Connection, step: str = "refund") -> Blocked | float:
+        return calls.record_intent(journal.opened(c, claim), intent(step=step), NOW)
+
+    async with in_mid_write(other, begin):
         stopping = asyncio.create_task(server_store.write(partial(stops.add, row=STOP)))
         went_ahead = await soon(stopping)
 
     assert not went_ahead
     assert await stopping == 1  # the call that is under way is counted
-    again = partial(journal.record_intent, claim=claim, intent=intent(step="other"), now=NOW)
-    assert await other.write(again) == Blocked("stop")
+    assert await other.write(partial(begin, step="other")) == Blocked("stop")
 
 
 async def test_no_run_goes_to_wait_for_a_stop_that_is_just_being_lifted(
@@ -295,7 +298,7 @@ async def test_no_run_goes_to_wait_for_a_stop_that_is_just_being_lifted(
     await server_store.write(partial(stops.add, row=STOP))
 
     def claim_and_begin(c: Connection) -> Blocked | float:
-        return journal.record_intent(c, claimed(c), intent(), NOW)
+        return calls.record_intent(journal.opened(c, claimed(c)), intent(), NOW)
 
     lift = partial(
         stops.lift, tenant=TENANT, stop=STOP.id, by="operator", reason="all is well", now=NOW
@@ -336,7 +339,7 @@ async def test_who_finds_a_service_well_again_waits_for_no_other_run(
         )
     )  # fmt: skip
     opened = (await server_store.read(lambda c: breakers.listed(c, TENANT)))["payments"]
-    async with in_mid_write(other, partial(drives.check_fence, claim=held)):
+    async with in_mid_write(other, partial(drives.hold, claim=held)):
         at = opened.until + 2
         well = Told("payments", "answered", at)
         take = partial(

@@ -1,0 +1,152 @@
+"""What one drive knows of its run and writes about it, under its claim.
+
+`state` is the fold of the journal as far as it was seen. Every write comes back with what is new,
+so that whoever wrote need not read again.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from executor.run import events as e
+from executor.run.commands import Finish, Wait
+from executor.run.outbox import Outbox, Works
+from executor.run.perform import new_event
+from executor.run.state import RunState, fold
+from executor.store import approvals, drives, journal, plans, runs
+from executor.store.blobs import Loaded
+from executor.store.drives import Claim
+from executor.store.errors import FencedError
+from executor.store.journal import Look, OpenJournal
+from executor.store.store import Store
+
+T = TypeVar("T")
+
+
+class Ledger:
+    """The run's journal, open to one drive until another claims it."""
+
+    def __init__(
+        self,
+        store: Store,
+        claim: Claim,
+        clock: Callable[[], float],
+        on_change: Callable[[], None],
+        on_wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_change = on_change
+        self._on_wake = on_wake
+        self._outbox = Outbox(self._send, self._see)
+        self._seen = 0
+        self._loaded: Loaded = {}  # large values: what is referred to twice is held once
+        self.claim = claim
+        self.state = RunState()
+        self.must_look = False  # something may have arrived that was not seen yet
+
+    async def read(self) -> tuple[str, str]:
+        """Read the journal so far; returns the plan's id and its sealed text."""
+
+        def work(c: Connection) -> tuple[str, str, Look]:
+            claim = self.claim
+            run = runs.get(c, claim.tenant, claim.id)
+            sealed = plans.sealed(c, claim.tenant, run.plan) if run else None
+            if run is None or sealed is None:
+                raise FencedError(f"{claim.id} has no plan")
+            return run.plan, sealed, self._look(c)
+
+        plan, sealed, found = await self._store.read(work)
+        self._see(found)
+        return plan, sealed
+
+    async def catch_up(self) -> None:
+        """See what has arrived, if anything may have."""
+        if self.must_look:
+            self.must_look = False
+            self._see(await self._store.read(self._look))
+
+    async def write(self, work: Callable[[OpenJournal], T]) -> T:
+        """Write with the journal open, and see what it holds by then."""
+        return await self._outbox.write(work)
+
+    async def append(self, events: Sequence[e.Event]) -> None:
+        """Write events."""
+        new, now = [new_event(event) for event in events], self._clock()
+        await self.write(partial(OpenJournal.append, new=new, now=now))
+
+    async def finish(self, finish: Finish) -> bool:
+        """Write the end, in one transaction with the run's last status; False if there is news."""
+        event = e.RunFinished(
+            status=finish.status,
+            code=finish.code,
+            result=finish.result,
+            standing=list(finish.standing),
+            uncertain=list(finish.uncertain),
+            undone=list(finish.undone),
+        )
+        claim, now = self.claim, self._clock()
+
+        def end_run(c: Connection) -> bool:
+            opened = journal.opened(c, claim)
+            if opened.woken != claim.wake_seq:
+                return False
+            opened.append([new_event(event)], now)
+            runs.set_result(c, claim, finish.result)
+            approvals.close(c, claim.tenant, claim.id, "void")
+            return drives.end_drive(c, claim, status=finish.status, now=now, code=finish.code)
+
+        return self._ended(await self._store.write(end_run))
+
+    async def let_go(self, claim: Claim, wait: Wait) -> bool:
+        """End the drive until the run is woken; False if something arrived since this claim."""
+        end = partial(
+            drives.end_drive,
+            claim=claim,
+            status="waiting",
+            now=self._clock(),
+            waiting_for=wait.waiting_for,
+            wake_at=wait.until,
+        )
+        return self._ended(await self._store.write(end))
+
+    def _ended(self, has_ended: bool) -> bool:
+        if has_ended:
+            self._on_change()
+        self.must_look = True
+        return has_ended
+
+    async def _send(self, works: Works) -> Look:
+        return await self._store.write(
+            partial(
+                journal.written,
+                works=works,
+                claim=self.claim,
+                seen=lambda: self._seen,
+                loaded=self._loaded,
+            )
+        )
+
+    def _look(self, c: Connection) -> Look:
+        return journal.look(c, self.claim, self._seen, self._loaded)
+
+    def _see(self, found: Look) -> None:
+        """Fold what is new, and note how often the run was woken; looks may overtake another."""
+        if found.woken is None:
+            raise FencedError(f"{self.claim.id} was taken over")
+        if found.woken > self.claim.wake_seq:
+            self._on_wake()
+            self.claim = replace(self.claim, wake_seq=found.woken)
+        new = [each for each in found.events if each.seq > self._seen]
+        if not new:
+            return
+        if new[0].seq != self._seen + 1:
+            self.must_look = True
+            return
+        self._seen = new[-1].seq
+        parsed = ((each.at, e.parse_event(each.type, each.v, each.data)) for each in new)
+        self.state = fold(parsed, self.state)
+        self._on_change()

@@ -1,0 +1,126 @@
+"""A call in the journal: its intent before it is made, and its outcome once it has ended."""
+
+from dataclasses import dataclass
+from math import inf
+
+from connectors.spec import JsonObject, Limits
+from executor.check.grant import Grant
+from executor.store import approvals, attempts, permits
+from executor.store.approvals import Called
+from executor.store.attempts import AttemptRow
+from executor.store.drives import note_progress
+from executor.store.journal import NewEvent, OpenJournal, StoredEvent
+from executor.store.permits import Blocked, Told
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A call that is about to be made."""
+
+    step: str
+    iteration: str
+    n: int
+    action: str
+    connection: str
+    effect: str
+    key: str
+    args_hash: str
+    arguments: JsonObject
+    tool_digest: str
+    policy_version: str | None
+    grants: tuple[Grant, ...]  # every approval that the call relies on
+    timeout_s: float
+    limits: Limits | None
+    lease_s: float = inf  # of whoever calls: no byte leaves later
+    observed: tuple[str, ...] = ()
+    takes_back: bool = False  # it is the undo of another call
+
+
+@dataclass(frozen=True)
+class AttemptOutcome:
+    """How a call ended, with the event that tells it; the row's state follows the event."""
+
+    step: str
+    iteration: str
+    n: int
+    event: NewEvent
+    told: Told | None = None  # what it says of the service, for the calls that come after it
+
+
+def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked | float:
+    """Write that a call may happen; returns until when its first byte may leave, or why not.
+
+    One transaction checks the epoch (the journal is open), that the run is not being cancelled,
+    that no attempt of this step is open, that every approval still covers exactly these arguments,
+    and takes the connection's permit.
+    """
+    c, claim = journal.c, journal.claim
+    place = (intent.step, intent.iteration, intent.n)
+    if not _may_begin_after_cancel(journal, intent):
+        return Blocked("cancelled")
+    if not attempts.may_begin(c, claim, *place, intent.effect):
+        return Blocked("open_attempt")
+    call = Called(intent.step, intent.iteration, intent.tool_digest, intent.arguments)
+    for grant in intent.grants:
+        if not approvals.covers(c, claim.tenant, grant, call, now):
+            return Blocked("approval")
+    blocked = permits.take(c, claim.tenant, intent.connection, intent.limits, now, intent.timeout_s)
+    if blocked is not None:
+        return blocked
+    send_before = now + min(intent.timeout_s, intent.lease_s)
+    row = AttemptRow(
+        *place,
+        epoch=claim.epoch,
+        action=intent.action,
+        effect=intent.effect,
+        key=intent.key,
+        args_hash=intent.args_hash,
+        approvals=tuple(grant.approval for grant in intent.grants),
+        state="intent",
+        send_before=send_before,
+        started_at=now,
+        ended_at=None,
+    )
+    attempts.add(c, claim, row, intent.tool_digest, intent.policy_version)
+    told: JsonObject = {
+        "step": intent.step,
+        "iteration": intent.iteration,
+        "n": intent.n,
+        "action": intent.action,
+        "effect": intent.effect,
+        "key": intent.key,
+        "args_hash": intent.args_hash,
+        "arguments": intent.arguments,
+        "approvals": [grant.approval for grant in intent.grants],
+        "send_before": send_before,
+        "timeout_s": intent.timeout_s,
+        "observed": [*intent.observed],
+    }
+    journal.add([NewEvent("intent.recorded", told)], now)
+    return send_before
+
+
+def _may_begin_after_cancel(journal: OpenJournal, intent: Intent) -> bool:
+    """Whether the run is not being cancelled, or this takes back, or settles what is to be."""
+    claim = journal.claim
+    match journal.cancel_mode:
+        case None:
+            return True
+        case "undo":
+            return intent.takes_back or attempts.is_in_doubt(
+                journal.c, claim.tenant, claim.id, intent.step, intent.iteration
+            )
+        case _:
+            return False
+
+
+def record_outcome(journal: OpenJournal, outcome: AttemptOutcome, now: float) -> list[StoredEvent]:
+    """Write how an attempt ended, once; an attempt that has ended already stays as it is."""
+    c, claim, event = journal.c, journal.claim, outcome.event
+    if not attempts.settle(c, claim.tenant, claim.id, event.type, event.data, now):
+        return []
+    if event.type == "attempt.ended":  # what a look-up finds out does not kill
+        note_progress(c, claim)
+    if outcome.told is not None:
+        permits.tell(c, claim.tenant, outcome.told, now)
+    return journal.add([event], now)

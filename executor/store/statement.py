@@ -1,0 +1,140 @@
+"""Statements of every step: SQLAlchemy builds each of them once, and the driver itself sends it.
+
+From a statement to its row by SQLAlchemy takes ten times what the database takes for it. What is
+sent several times for each call of each run goes the short way, and means the same on it: secrets
+are hidden, errors are `DBAPIError`, and the transaction is the connection's, which has begun.
+
+Values of our tables are texts, integers and doubles, which drivers take and give as they are.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, or_
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from executor.store.hiding import cleaned
+
+T = TypeVar("T")
+Values = Mapping[str, object]
+Built = ClauseElement | Callable[[str], ClauseElement]
+"""A statement whose open values have names, or what builds it for the name of a dialect."""
+
+
+def one_of(column: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
+    """The column holds one of these words; an `IN` would be spelt anew each time it is sent."""
+    return or_(*(column == word for word in words))
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """The text of a statement, the values that stand in it, and their order where it has one."""
+
+    text: str
+    constants: Values
+    order: tuple[str, ...] | None
+
+    def named(self, c: Connection, values: Values) -> Values:
+        """All that the statement needs, by name."""
+        values = cleaned(c, values)
+        return {**self.constants, **values} if self.constants else values
+
+    def given(self, c: Connection, values: Values) -> Values | tuple[object, ...]:
+        """The same as the driver takes it."""
+        named = self.named(c, values)
+        return named if self.order is None else tuple([named[name] for name in self.order])
+
+
+class _Statement:
+    def __init__(self, built: Built) -> None:
+        self._built = built
+        self._prepared: dict[str, _Prepared] = {}
+
+    def _sent(self, c: Connection, values: Values) -> DBAPICursor:
+        prepared = self._for(c)
+        cursor = _cursor(c)
+        try:
+            cursor.execute(prepared.text, prepared.given(c, values))
+        except Exception as error:
+            raise _as_theirs(c, prepared.text, error) from error
+        return cursor
+
+    def _for(self, c: Connection) -> _Prepared:
+        dialect = c.dialect.name
+        found = self._prepared.get(dialect)
+        if found is None:
+            found = self._prepared[dialect] = self._prepare(c)
+        return found
+
+    def _prepare(self, c: Connection) -> _Prepared:
+        built = (
+            self._built if isinstance(self._built, ClauseElement) else self._built(c.dialect.name)
+        )
+        compiled = built.compile(dialect=c.dialect)
+        assert isinstance(compiled, SQLCompiler)  # noqa: S101 - of a statement, not of a table
+        constants = {name: each.value for name, each in compiled.binds.items() if not each.required}
+        order = compiled.positiontup
+        return _Prepared(compiled.string, constants, None if order is None else tuple(order))
+
+
+class Query(_Statement, Generic[T]):
+    """A statement that gives rows; `read` makes one of a row's columns."""
+
+    def __init__(self, built: Built, read: Callable[..., T]) -> None:
+        super().__init__(built)
+        self._read = read
+
+    def one(self, c: Connection, values: Values) -> T | None:
+        """The first row, or None if there is none."""
+        row = self._sent(c, values).fetchone()
+        return None if row is None else self._read(*row)
+
+    def all(self, c: Connection, values: Values) -> list[T]:
+        """Every row."""
+        return [self._read(*row) for row in self._sent(c, values).fetchall()]
+
+
+class Change(_Statement):
+    """A statement that gives no rows."""
+
+    def once(self, c: Connection, values: Values) -> int:
+        """Make it; returns how many rows it was about."""
+        return self._sent(c, values).rowcount
+
+    def many(self, c: Connection, rows: Sequence[Values]) -> None:
+        """Make it for each of these."""
+        prepared = self._for(c)
+        named = [prepared.named(c, row) for row in rows]
+        cursor = _cursor(c)
+        try:
+            if (order := prepared.order) is None:
+                cursor.executemany(prepared.text, named)
+            else:
+                cursor.executemany(prepared.text, [[row[name] for name in order] for row in named])
+        except Exception as error:
+            raise _as_theirs(c, prepared.text, error) from error
+
+
+def _cursor(c: Connection) -> DBAPICursor:
+    raw = c.connection.dbapi_connection
+    assert raw is not None  # noqa: S101 - a connection that is lost raises before
+    return raw.cursor()
+
+
+def _as_theirs(c: Connection, text: str, error: Exception) -> Exception:
+    """The error as SQLAlchemy would have raised it; one of no driver stays as it is."""
+    driver = c.dialect.loaded_dbapi.Error
+    if not isinstance(error, driver):
+        return error
+    raw = c.connection.dbapi_connection
+    is_lost = c.dialect.is_disconnect(error, raw, None)
+    if is_lost:
+        c.invalidate(error)
+    return DBAPIError.instance(
+        text, None, error, driver, hide_parameters=True,
+        connection_invalidated=is_lost, dialect=c.dialect,
+    )  # fmt: skip
