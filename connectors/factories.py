@@ -44,6 +44,7 @@ class Given:
     hide: Callable[[bytes], bytes] = bytes  # takes every known secret out of what came
     pins: Pins | None = None  # what an operator accepted of a server
     changed: Callable[[], None] = lambda: None  # said where a source has changed what it offers
+    callback: Callable[[str], str | None] = lambda _: None  # by tenant: where a browser comes back
 
 
 Factory = Callable[[ConnectionSettings, Given], Connector]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from connectors.connector import Connector
 from connectors.credentials import Vault
@@ -15,6 +16,9 @@ from connectors.registry import Registry
 from connectors.shelf import Shelf
 from connectors.source import Pins
 
+Returns = Callable[[str, str], str | None]
+"""Asked with a connection and a tenant: where a browser comes back to from a page that connects."""
+
 
 @asynccontextmanager
 async def open_registry(
@@ -22,6 +26,7 @@ async def open_registry(
     vault: Vault,
     shelf: Shelf | None = None,
     pins: Pins | None = None,
+    returns: Returns | None = None,
 ) -> AsyncIterator[Registry]:
     """Every connection with a way out of its own, which reaches what it was allowed and no other.
 
@@ -29,7 +34,7 @@ async def open_registry(
     """
     ways = {each.name: Transport(frozenset(each.allow_hosts)) for each in settings}
     try:
-        registry = build(settings, vault, lambda each: ways[each.name], shelf, pins)
+        registry = build(settings, vault, lambda each: ways[each.name], shelf, pins, returns)
         try:
             yield registry
         finally:
@@ -45,6 +50,7 @@ def build(
     transport_of: Callable[[ConnectionSettings], Transport],
     shelf: Shelf | None = None,
     pins: Pins | None = None,
+    returns: Returns | None = None,
 ) -> Registry:
     """Build every connection; raises `ConfigurationError`."""
     changed = asyncio.Event()
@@ -63,6 +69,7 @@ def build(
             hide=vault.redactor.hide_bytes,
             pins=pins,
             changed=changed.set,
+            callback=partial(returns, each.name) if returns else lambda _: None,
         )
         connectors[each.name] = factory_of(each)(each, given)
         if (overlay := overlay_of(each)) is not None:

@@ -30,6 +30,7 @@ from executor.store.drives import Due
 from executor.store.store import Store
 from gateway.admission import Admission
 from gateway.auth import operator_key
+from gateway.connecting import Returns
 from gateway.credentials import Credentials
 from gateway.desk import Desk
 from gateway.dispatching import dispatcher_of, listening
@@ -53,6 +54,7 @@ class Gateway:
     settings: Settings
     store: Store
     registry: Registry
+    returns: Returns
     offerings: Offerings
     policy: Policy
     planners: frozenset[str]
@@ -95,6 +97,7 @@ class _Opened:
     keys: Secrets
     vault: Vault
     credentials: Credentials
+    returns: Returns
 
 
 @asynccontextmanager
@@ -105,7 +108,11 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
     async with (
         _opened(settings) as opened,
         open_registry(
-            connections(settings), opened.vault, shelf_of(settings), pins_of(opened.store)
+            connections(settings),
+            opened.vault,
+            shelf_of(settings),
+            pins_of(opened.store),
+            opened.returns.address,
         ) as registry,
     ):
         extractor = extractor_of(settings, opened.vault)
@@ -138,7 +145,8 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
             seals = Seals(ring_of(settings, keys), redactor)
             credentials = Credentials(store, seals, way, store.clock)
             await credentials.learn_all()
-            yield _Opened(store, keys, vault_of(stored=credentials), credentials)
+            returns = Returns(settings.server.public_url, keys.seal, store.clock)
+            yield _Opened(store, keys, vault_of(stored=credentials), credentials, returns)
             await credentials.aclose()
         finally:
             await way.aclose()
@@ -187,6 +195,7 @@ async def _assemble(
         settings=settings,
         store=store,
         registry=registry,
+        returns=opened.returns,
         offerings=offerings,
         policy=policy,
         planners=frozenset(planners),

@@ -1,7 +1,8 @@
 """Which connected account a call uses; where there is none, the link at which a person makes one.
 
-Never is one of several chosen: the operator names it. A link is asked for once and shown until it
-is over, so that a run which waits and looks again makes no new ones.
+Never is one of several chosen: the operator names it. Nor is a link made that the operator did not
+ask for: whoever sees it can connect an account of theirs. One is made once and shown until it is
+over, so that a run which waits and looks again makes no new ones.
 """
 
 import time
@@ -9,14 +10,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from connectors.composio.wire import Account, ConnectLink, Wire
+from connectors.composio.wire import ConnectLink, Wire
 from connectors.errors import ConnectorError, Kind, Refused
 
 _KNOWN_S = 60.0  # for so long an account that was active is taken to be so
 _MARGIN_S = 60.0  # a link that is over so soon is not shown any more
 
-Place = tuple[str, str]
-"""A toolkit and a user."""
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose account for what."""
+
+    toolkit: str
+    user: str
+    tenant: str
 
 
 @dataclass
@@ -26,83 +33,78 @@ class Accounts:
     wire: Wire
     connection: str
     named: Mapping[str, str] = field(default_factory=dict)  # by toolkit, as the operator says
-    auth_configs: Mapping[str, str] = field(default_factory=dict)  # by toolkit: where links are of
-    callback: Callable[[], str | None] = lambda: None
+    auth_configs: Mapping[str, str] = field(default_factory=dict)  # by toolkit: how links sign in
+    callback: Callable[[str], str | None] = lambda _: None  # by tenant: where browsers come back
     clock: Callable[[], float] = time.time
-    _active: dict[Place, tuple[str, float]] = field(default_factory=dict)
-    _links: dict[Place, ConnectLink] = field(default_factory=dict)
+    _active: dict[Holder, tuple[str, float]] = field(default_factory=dict)
+    _links: dict[Holder, ConnectLink] = field(default_factory=dict)
 
-    async def of(self, toolkit: str, user: str, until: float) -> str:
+    async def of(self, holder: Holder, until: float) -> str:
         """The account to use; raises `Refused` with a link where there is none."""
-        if toolkit in self.named:
-            return self.named[toolkit]
-        known = self._active.get((toolkit, user))
+        if holder.toolkit in self.named:
+            return self.named[holder.toolkit]
+        known = self._active.get(holder)
         if known is not None and known[1] > self.clock():
             return known[0]
-        found = await self.wire.accounts(toolkit, user, until)
-        active = [each for each in found if each.is_active]
+        found = await self.wire.accounts(holder.toolkit, holder.user, until)
+        active = sorted(each.id for each in found if each.is_active)
         if not active:
-            raise await self._not_connected(toolkit, user, until, found)
+            raise await self._not_connected(holder, until)
         if len(active) > 1:
-            told = ", ".join(sorted(each.id for each in active))
             raise Refused(
-                f"{user} has {len(active)} accounts for {toolkit}: {told}; say which with "
-                f"connections.{self.connection}.accounts.{toolkit}",
+                f"{holder.user} has {len(active)} accounts for {holder.toolkit}: "
+                f"{', '.join(active)}; say which with {self._setting('accounts', holder)}",
                 kind=Kind.INVALID,
             )
-        self._links.pop((toolkit, user), None)
-        self._active[toolkit, user] = (active[0].id, self.clock() + _KNOWN_S)
-        return active[0].id
+        self._links.pop(holder, None)
+        self._active[holder] = (active[0], self.clock() + _KNOWN_S)
+        return active[0]
 
-    async def over(self, toolkit: str, user: str, until: float, said: Refused) -> Refused:
+    async def over(self, holder: Holder, until: float, said: Refused) -> Refused:
         """What it means that an account was not taken: it may not be connected any more."""
-        self._active.pop((toolkit, user), None)
-        named = self.named.get(toolkit)
+        self._active.pop(holder, None)
+        named = self.named.get(holder.toolkit)
         try:
-            found = await self.wire.accounts(toolkit, user, until)
+            found = await self.wire.accounts(holder.toolkit, holder.user, until)
         except ConnectorError:
             return said
         if any(each.is_active for each in found if named in (None, each.id)):
             return said
         if named is None:
-            return await self._not_connected(toolkit, user, until, found, said)
+            return await self._not_connected(holder, until, said)
         return _because(
             said,
             f"the account {named} is not connected: connect it anew, or name another in "
-            f"connections.{self.connection}.accounts.{toolkit}",
+            f"{self._setting('accounts', holder)}",
         )
 
     async def _not_connected(
-        self,
-        toolkit: str,
-        user: str,
-        until: float,
-        found: list[Account],
-        said: Refused | None = None,
+        self, holder: Holder, until: float, said: Refused | None = None
     ) -> Refused:
-        told, link = f"{toolkit} is not connected for {user}", ""
-        ours = (each.auth_config for each in found if each.auth_config is not None)
-        config = self.auth_configs.get(toolkit) or next(ours, None)
+        told, link = f"{holder.toolkit} is not connected for {holder.user}", ""
+        config = self.auth_configs.get(holder.toolkit)
         if config is None:
-            told += (
-                f"; with connections.{self.connection}.auth_configs.{toolkit} there would be a "
-                "link here to connect it"
-            )
+            setting = self._setting("auth_configs", holder)
+            return _because(said, f"{told}; with {setting} there would be a link here")
+        try:
+            made = await self._link(holder, config, until)
+        except ConnectorError as error:
+            told += f", and there is no link to connect it: {error.message}"
         else:
-            try:
-                made = await self._link(toolkit, user, config, until)
-                link = made.url
-                told += f"; open {link} until {_written(made.expires_at)}"
-            except ConnectorError as error:
-                told += f", and there is no link to connect it: {error.message}"
+            link = made.url
+            told += f"; open {link} until {_written(made.expires_at)}"
         return _because(said, told, link)
 
-    async def _link(self, toolkit: str, user: str, config: str, until: float) -> ConnectLink:
-        kept = self._links.get((toolkit, user))
+    async def _link(self, holder: Holder, config: str, until: float) -> ConnectLink:
+        kept = self._links.get(holder)
         if kept is None or kept.expires_at < self.clock() + _MARGIN_S:
-            kept = await self.wire.link(config, user, self.callback(), until)
-            self._links[toolkit, user] = kept
+            callback = self.callback(holder.tenant)
+            kept = await self.wire.link(config, holder.user, callback, until)
+            self._links[holder] = kept
         return kept
+
+    def _setting(self, member: str, holder: Holder) -> str:
+        return f"connections.{self.connection}.{member}.{holder.toolkit}"
 
 
 def _because(said: Refused | None, told: str, link: str = "") -> Refused:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from connectors.composio.accounts import Accounts
+from connectors.composio.accounts import Accounts, Holder
 from connectors.composio.listing import text_of
 from connectors.composio.outcome import DIALECT, read_execution
 from connectors.composio.wire import Execution, Listed, Wire
@@ -103,14 +103,14 @@ class ComposioConnector:
         """Call once; raises `Refused`, `Unavailable` or `Uncertain`."""
         definition = self._tools.offer_of(action).definition
         check_arguments(action, arguments)
-        toolkit = text_of(definition["toolkit"])
         user = self._user.replace("{tenant}", context.tenant)
+        holder = Holder(text_of(definition["toolkit"]), user, context.tenant)
         account, until = None, min(context.deadline, context.send_before)
         if not definition["noAuth"]:
-            account = await self._accounts.of(toolkit, user, until)
+            account = await self._accounts.of(holder, until)
         wanted = Execution(
             text_of(definition["name"]),
-            toolkit,
+            holder.toolkit,
             text_of(definition["version"]),
             arguments,
             user,
@@ -124,7 +124,7 @@ class ComposioConnector:
         except Refused as error:
             if error.kind is not Kind.AUTH or account is None:
                 raise
-            raise await self._accounts.over(toolkit, user, context.deadline, error) from None
+            raise await self._accounts.over(holder, context.deadline, error) from None
 
     async def aclose(self) -> None:
         """Let go of what is held open."""

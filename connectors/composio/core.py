@@ -90,7 +90,7 @@ class Core:
         """Ask for all accounts of a user."""
         found = await self._read({"do": "accounts", "user": user}, until)
         return [
-            Account(text_of(each["id"]), text_of(each["status"]), text_of(each["integration"]))
+            Account(text_of(each["id"]), text_of(each["status"]))
             for each in map(object_of, _list(found))
             if text_of(each["toolkit"]).lower() == toolkit
         ]

@@ -65,15 +65,26 @@ def _refuse_network() -> None:
         setattr(socket.socket, name, refused)
 
 
-def _client(root: str, lines: _Lines) -> "Composio":
-    """The package's client, whose requests are made by whoever started us."""
-    import requests
-
-    # Only its client is loaded: what stands at the front of the package calls its makers.
+def _load_the_client_alone() -> None:
+    """Keep out the front of the package, which calls its makers, and what listens for events."""
     found = find_spec("composio")
     front = ModuleType("composio")
     front.__path__ = list(found.submodule_search_locations or ()) if found else []
     sys.modules["composio"] = front
+    for name, member in (
+        ("pysher", "Pusher"),
+        ("pysher.channel", "Channel"),
+        ("pysher.connection", "Connection"),
+    ):
+        sys.modules[name] = ModuleType(name)
+        setattr(sys.modules[name], member, object)
+
+
+def _client(root: str, lines: _Lines) -> "Composio":
+    """The package's client, whose requests are made by whoever started us."""
+    import requests
+
+    _load_the_client_alone()
     from composio.client import Composio
     from composio.client.http import HttpClient
 
@@ -119,7 +130,6 @@ def _accounts(client: "Composio", question: "Told") -> object:
             "id": each.id,
             "status": each.status,
             "toolkit": each.appUniqueId,
-            "integration": each.integrationId,
         }
         for each in client.connected_accounts.get(entity_ids=[question["user"]])
     ]

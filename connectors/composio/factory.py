@@ -90,7 +90,7 @@ def _over(
     return ComposioConnector(
         wire,
         Toolbox(Terms(settings.name, overlay, None), given.pins, given.changed),
-        Accounts(wire, settings.name, options.accounts, options.auth_configs),
+        Accounts(wire, settings.name, options.accounts, options.auth_configs, given.callback),
         options.toolkits,
         options.user_id,
     )

@@ -59,10 +59,8 @@ def action_of(said: JsonValue) -> Listed:
 def account_of(said: JsonValue) -> Account:
     """A connected account of the current interface."""
     account = object_of(said)
-    config = account.get("auth_config")
-    named = config.get("id") if isinstance(config, dict) else None
     status = "INACTIVE" if account.get("is_disabled") is True else text_of(account.get("status"))
-    return Account(text_of(account.get("id")), status, text_of(named) or None)
+    return Account(text_of(account.get("id")), status)
 
 
 def link_of(url: JsonValue, expires_at: JsonValue) -> ConnectLink:

@@ -26,7 +26,6 @@ class Account:
 
     id: str
     status: str
-    auth_config: str | None
 
     @property
     def is_active(self) -> bool:

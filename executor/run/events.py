@@ -167,6 +167,7 @@ class Failure(BaseModel):
     status: int | None = None
     retry_at: float | None = None
     may_retry: bool = False
+    link: str | None = None  # where a person can change that, in a browser
 
 
 class AttemptEnded(_Event):

@@ -281,6 +281,7 @@ class Performer:
             status=error.status,
             retry_at=retry_at,
             may_retry=may_retry,
+            link=error.link if isinstance(error, Refused) else None,
         )
 
     async def _write(

@@ -55,6 +55,8 @@ def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
     """Say what comes next and who must act."""
     if row.status == "waiting" and row.waiting_for == "reconcile":
         return _how_to_reconcile(accepted, row, state)
+    if row.status == "waiting" and row.waiting_for == "credentials" and (links := _links(state)):
+        return f"somebody opens {' and '.join(links)}; it goes on by itself once that is done"
     if row.status == "waiting":
         return _WAITS.get(row.waiting_for or "", f"waits for {row.waiting_for}")
     if not row.has_ended:
@@ -66,6 +68,14 @@ def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
     if row.status != "succeeded" and state.finished and state.finished.standing:
         return f"nothing more; these effects stand: {', '.join(state.finished.standing)}"
     return "nothing; it is finished"
+
+
+def _links(state: RunState) -> list[str]:
+    """Where people can put right what the last calls lacked."""
+    last = (found[-1].ended for found in state.attempts.values())
+    failures = (each.failure for each in last if each is not None)
+    links = (each.link for each in failures if each is not None and each.link is not None)
+    return list(dict.fromkeys(links))
 
 
 def _how_to_reconcile(accepted: Accepted, row: RunRow, state: RunState) -> str:

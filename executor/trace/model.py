@@ -21,6 +21,7 @@ class AttemptTrace(_Frozen):
     key: str
     vendor_code: str | None = None
     request_id: str | None = None
+    link: str | None = None  # where a person can change what was refused, in a browser
 
 
 class GateTrace(_Frozen):

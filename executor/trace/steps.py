@@ -138,6 +138,7 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
         key=intent.key,
         vendor_code=failure.vendor_code if failure else None,
         request_id=ended.request_id if ended else None,
+        link=failure.link if failure else None,
     )
 
 

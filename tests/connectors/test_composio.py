@@ -312,15 +312,21 @@ async def test_a_missing_account_is_a_wait_with_a_link_and_goes_on_once_it_is_co
 
 
 @both
-async def test_an_account_that_is_over_is_a_wait_with_a_link_of_its_own_auth_config(
+async def test_an_account_that_is_over_is_a_wait_with_a_link_where_the_operator_wants_one(
     kind: str,
 ) -> None:
-    project = Project(accounts=[account("ca_1", config="ac_3")])
+    project = Project(accounts=[account("ca_1", "EXPIRED")])
     async with desk(kind, project) as found:
+        unlinked = await found.call("add")
+    project.accounts[0]["status"] = "ACTIVE"
+    async with desk(kind, project, auth_configs={"notes": "ac_3"}) as found:
         before = await found.call("add", "one")
         project.accounts[0]["status"] = "EXPIRED"
         over = await found.call("add", "two")
 
+    assert isinstance(unlinked, Refused)
+    assert (unlinked.kind, unlinked.link) == (Kind.AUTH, None)
+    assert "with connections.desk.auth_configs.notes there would be a link" in unlinked.message
     assert isinstance(before, Applied)
     assert isinstance(over, Refused)
     assert (over.kind, over.link) == (Kind.AUTH, "https://connect.example.com/link/1")

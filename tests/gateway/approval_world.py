@@ -33,6 +33,7 @@ from gateway.admission import Admission
 from gateway.app import create_app
 from gateway.auth import create_key
 from gateway.cipher import KeyRing
+from gateway.connecting import Returns
 from gateway.credentials import Credentials
 from gateway.material import Seals
 from gateway.notices import Notices
@@ -171,6 +172,7 @@ class World:
         credentials = Credentials(self.store, Seals(ring, redactor), way, lambda: self.now)
         gateway = Gateway(
             settings=Settings(), store=self.store, registry=Registry({}),
+            returns=Returns(None, SEAL, lambda: self.now),
             offerings=self._offerings(Options()),
             policy=self.policy, planners=frozenset(), dispatcher=self.dispatcher,
             machine=machine, notices=notices, credentials=credentials, redactor=redactor,
