@@ -95,7 +95,7 @@ class StepDecision(_Frozen):
     approval: ApprovalNeed | None = None
     may_need: ApprovalNeed | None = None  # what policy may ask once it can see the values
     labels: dict[str, ValueLabel] = {}
-    result_label: ValueLabel | None = None
+    result_label: ValueLabel
     policies: tuple[str, ...] = ()  # the deciding policies, where already known
     note: str | None = None  # what else people should know: that a model is called
     observed: str | None = None  # what policy would have said, where it only observes

@@ -174,10 +174,9 @@ class Spending:
 
     def _member(self, step: Step, action: ActionSpec) -> str:
         """The argument that brings the amount."""
-        for binding in self._analysis.bindings(step):
-            if Sink.AMOUNT in sinks_at(action, binding.to):
-                return binding.at.removeprefix("/")
-        return "action"
+        bindings = self._analysis.bindings(step)
+        places = (each.at for each in bindings if Sink.AMOUNT in sinks_at(action, each.to))
+        return next(places).removeprefix("/")
 
     def _called(self) -> Iterator[tuple[Step, ActionSpec]]:
         for step in self._analysis.plan.steps:

@@ -34,7 +34,7 @@ def undo_decisions(
         action = analysis.catalog.get(decision.action)
         if action is None or not action.is_write:
             continue
-        flaws = [*_flaws(action, analysis.catalog)] if action.undo else []
+        flaws = [*_flaws(action, action.undo, analysis.catalog)] if action.undo else []
         found.append(_decision(action, decision, flaws))
         if not is_wanted:
             continue
@@ -68,10 +68,7 @@ def _decision(action: ActionSpec, step: StepDecision, flaws: list[_Flaw]) -> Und
     )
 
 
-def _flaws(action: ActionSpec, catalog: Catalog) -> Iterator[_Flaw]:
-    undo = action.undo
-    if undo is None:
-        return
+def _flaws(action: ActionSpec, undo: Undo, catalog: Catalog) -> Iterator[_Flaw]:
     taker = catalog.get(undo.action)
     if taker is None:
         yield "unknown-action", f"{undo.action} is not in the catalog"
@@ -147,7 +144,5 @@ def _labels_at(ref: Ref, step: StepDecision) -> Iterator[Label]:
             yield _as_label(label)
 
 
-def _as_label(found: ValueLabel | None) -> Label:
-    if found is None:
-        return Label(Integrity.UNTRUSTED)
+def _as_label(found: ValueLabel) -> Label:
     return Label(found.integrity, None if found.readers is None else frozenset(found.readers))

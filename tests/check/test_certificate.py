@@ -37,7 +37,8 @@ def test_a_need_without_an_end_of_its_own_takes_that_of_the_other() -> None:
 
 def decision(step: str) -> StepDecision:
     return StepDecision(
-        step=step, action="x.y", effect=Effect.READ, standing=Standing.ALLOWED
+        step=step, action="x.y", effect=Effect.READ, standing=Standing.ALLOWED,
+        result_label=ValueLabel(integrity=Integrity.TRUSTED),
     )  # fmt: skip
 
 

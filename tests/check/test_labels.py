@@ -73,7 +73,6 @@ def test_a_result_is_never_better_than_any_untrusted_value_before_it(rng: random
     verdict = judge(Plan(steps=tuple(steps)), catalog)
     assert isinstance(verdict, Accepted), verdict
     for decision in verdict.certificate.steps:
-        assert decision.result_label is not None
         is_low = decision.result_label.integrity is Integrity.UNTRUSTED
         assert is_low is (decision.step in tainted), (steps, decision.step)
 

@@ -41,6 +41,16 @@ def test_every_member_of_the_file_counts_in_its_digest() -> None:
         ({"approval": None}, "approval"),
         ({"plan": {"step": []}}, "plan/step: Extra inputs"),
         ({"plan": {"steps": [{"id": "A", "action": "x.y"}]}}, "plan/steps/0/id"),
+        (
+            {"plan": {"steps": [{"id": "input", "action": "x.y"}]}},
+            "plan/steps/0/id: 'input' is res",
+        ),
+        (
+            {"plan": {"steps": [{"id": "a.b", "action": "x.y"}]}},
+            "plan/steps/0/id: 'a.b' is reserved",
+        ),
+        ({"inputs": {"A": {}}}, "inputs/A: a name is"),
+        ({"inputs": {"a" * 41: {}}}, "a name is a-z, 0-9 and _, at most 40"),
         ({"inputs": {"a": {"type": "no such type"}}}, "no JSON Schema"),
         ({"inputs": {"a": {"maximum": 2**60}}}, "cannot carry"),
         ({"inputs": {"a": {"maximum": float("nan")}}}, "cannot carry"),

@@ -178,6 +178,22 @@ def test_no_policy_at_all_is_said_to_be_the_reason() -> None:
         (ALL + asks("a", "boss", "context.args.m > 1") + asks("b", "chief", "context.args.n > 1"),
          {"n": 5, "m": Unknown(WHOLE)},
          Judgement("unknown", "boss", 1, ("a", "b"), needs=("args/m",))),
+        # Of several roles either may have said yes: a no is certain only if none of them helps.
+        (ALL + asks("a", "boss", "context.args.n > 1") + asks("b", "chief", "context.args.n > 1")
+         + '@id("no") forbid (principal, action, resource) when { context.args.n > 4 };',
+         {"n": 5, "m": Unknown(WHOLE)},
+         Judgement("deny", policies=("a", "b", "no"), code="policy-denied")),
+        (ALL + asks("a", "boss", "context.args.n > 1") + asks("b", "chief", "context.args.n > 1")
+         + '@id("one") forbid (principal, action, resource) when'
+         ' { context.approvals.contains("boss") && context.approvals.contains("chief") };',
+         {"n": 5, "m": Unknown(WHOLE)},
+         Judgement("unknown", "boss", 1, ("a", "b"))),
+        # What would fail after the approval is for the run to say.
+        (ALL + asks("a", "boss", "context.args.n > 1")
+         + '@id("no") forbid (principal, action, resource) when'
+         ' { context.approvals.contains("boss") && context.args.gone == 1 };',
+         {"n": 5, "m": Unknown(WHOLE)},
+         Judgement("unknown", "boss", 1, ("a",))),
     ],
 )  # fmt: skip
 def test_a_preview_says_what_is_certain_and_what_it_waits_for(

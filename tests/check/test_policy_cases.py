@@ -182,6 +182,16 @@ def test_an_explanation_says_what_each_policy_says_and_on_what_it_waits() -> Non
     assert 'context.approvals).contains("boss")' in open_yet.rules[1].text
 
 
+def test_a_policy_that_fails_whatever_the_rest_turns_out_to_be_is_said_to_fail() -> None:
+    failing = '@id("odd") forbid (principal, action, resource) when { context.args.gone == 1 };'
+    open_yet = explained(PERMIT + failing, GIVEN, "amount/amount")
+
+    assert [(each.rule.name, each.says) for each in open_yet.rules] == [
+        ("all", "applies"), ("odd", "fails"),
+    ]  # fmt: skip
+    assert "gone" in open_yet.rules[1].about
+
+
 def test_what_policy_cannot_see_is_told_instead_of_its_policies() -> None:
     found = explained(PERMIT, GIVEN | {"amount": {"amount": "0.001", "currency": "EUR"}})
 

@@ -267,6 +267,12 @@ NODE = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["n
         ({"type": "string", "maxLength": 1}, {"const": "ab"}, NO),
         ({"type": "boolean"}, {"enum": [True, False, None]}, YES),
         ({"type": "null"}, {"const": None}, YES),
+        # Keywords whose values are of no use decide nothing.
+        (WHOLE, {"minimum": "1"}, UNKNOWN),
+        ({"type": "integer", "minimum": 3}, {"maximum": "1"}, UNKNOWN),
+        ({"type": "string", "maxLength": 3}, {"maxLength": "5"}, UNKNOWN),
+        ({"type": "string", "minLength": 3}, {"minLength": None}, UNKNOWN),
+        ({"type": "object"}, {"properties": [1]}, UNKNOWN),
         # What says nothing, and what nothing satisfies.
         ({}, {}, YES),
         ({}, TEXT, UNKNOWN),

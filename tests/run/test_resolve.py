@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from executor.check.certificate import Guard, Standing, StepDecision
+from executor.check.certificate import Guard, Standing, StepDecision, ValueLabel
 from executor.plan.model import Plan, Step
 from executor.run.resolve import (
     ABSENT,
@@ -174,6 +174,7 @@ def test_the_result_is_a_scope_of_its_own() -> None:
 def decision(*guards: Guard) -> StepDecision:
     return StepDecision(
         step="it", action="shop.read", effect="read", standing=Standing.CONDITIONAL, guards=guards,
+        result_label=ValueLabel(integrity="trusted"),
     )  # type: ignore[arg-type]  # the text of an enumeration  # fmt: skip
 
 

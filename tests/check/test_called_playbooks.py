@@ -1,0 +1,188 @@
+"""What a call gives to a playbook: constants stand where they are used, the rest is held first."""
+
+import json
+from typing import Any
+
+import pytest
+
+from executor.check.expand import Expansion, expand
+from executor.check.parse import plan_of
+from executor.check.playbook import read_playbook
+from executor.plan.model import Plan
+
+FIND = {"id": "find", "action": "it.find"}
+
+
+def expanded(inputs: Any, steps: list[Any], args: list[Any], **more: Any) -> Expansion:
+    """The plan of one call of a playbook with these inputs and steps, after a look."""
+    answer = more.pop("answer", [])
+    content: Any = {
+        "name": "it", "version": 1, "description": "It.", "utterances": ["do it"],
+        "inputs": inputs, "plan": {"steps": steps, "answer": answer},
+    }  # fmt: skip
+    playbook = read_playbook(content, "it.yaml")
+    call = {"id": "c", "action": "playbooks.it", "args": args} | more
+    plan = plan_of({"steps": [{"id": "look", "action": "it.look"}, call]})
+    assert isinstance(plan, Plan), plan
+    return expand(plan, {playbook.action: playbook}, 100)
+
+
+def steps_of(found: Expansion) -> dict[str, dict[str, Any]]:
+    """The steps by id, without what is left at its default."""
+    assert [*found.told(())] == []
+    return {
+        step.id: step.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        for step in found.plan.steps
+    }
+
+
+NUMBER, TEXT = {"type": "number"}, {"type": "string"}
+TURNED = [("<", ">"), ("<=", ">="), (">", "<"), (">=", "<="), ("==", "=="), ("!=", "!=")]
+
+
+@pytest.mark.parametrize(("op", "turned"), TURNED)
+def test_a_comparison_with_a_constant_input_says_the_constant(op: str, turned: str) -> None:
+    conds = [
+        {"lhs": "find/n", "op": op, "rhs": "input/most"},
+        {"lhs": "input/most", "op": op, "rhs": "find/n"},
+    ]
+    found = steps_of(
+        expanded({"most": NUMBER}, [FIND, {"id": "do", "action": "it.do", "when": conds}],
+                 [{"value": 3, "to": "most"}])
+    )  # fmt: skip
+
+    assert found["c.do"]["when"] == [
+        {"left": "c.find/n", "op": op, "value": 3},
+        {"left": "c.find/n", "op": turned, "value": 3},
+    ]
+    assert [*found] == ["look", "c.find", "c.do"]
+
+
+@pytest.mark.parametrize(
+    "cond",
+    [
+        {"lhs": "input/most", "op": "==", "rhs": "input/most"},  # both are
+        {"lhs": "find/n", "op": "==", "rhs": "find/m"},  # neither is
+        {"lhs": "find/n", "op": "==", "rhs": "input/list"},  # no scalar
+        {"lhs": "input/list", "op": "==", "rhs": "find/n"},
+        {"lhs": "input/most", "op": "matches", "rhs": "find/n"},  # cannot be turned
+    ],
+)
+def test_any_other_comparison_stays_one_of_two_references(cond: Any) -> None:
+    inputs = {"most": NUMBER, "list": {"type": "array"}}
+    args = [{"value": 3, "to": "most"}, {"json": "[3]", "to": "list"}]
+    found = expanded(inputs, [FIND, {"id": "do", "action": "it.do", "when": [cond]}], args)
+    do = next(step for step in found.plan.steps if step.id == "c.do")
+
+    assert set(do.when[0].model_dump()) == {"lhs", "op", "rhs"}
+
+
+@pytest.mark.parametrize(
+    ("ref", "arg"),
+    [
+        ("input/it", {"json": '{"a":{"b":[1,"x"]},"s":"t"}', "to": "x"}),
+        ("input/it/s", {"value": "t", "to": "x"}),
+        ("input/it/a", {"json": '{"b":[1,"x"]}', "to": "x"}),
+        ("input/it/a/b/1", {"value": "x", "to": "x"}),
+        ("input/it/a/b/0", {"value": 1, "to": "x"}),
+        ("input/it/a/b/2", {"ref": "c.input.it/a/b/2", "to": "x"}),
+        ("input/it/a/b/-1", {"ref": "c.input.it/a/b/-1", "to": "x"}),
+        ("input/it/gone", {"ref": "c.input.it/gone", "to": "x"}),
+        ("input/it/s/0", {"ref": "c.input.it/s/0", "to": "x"}),
+        ("find/it", {"ref": "c.find/it", "to": "x"}),
+        ("input/today", {"ref": "input/today", "to": "x"}),
+    ],
+)
+def test_a_path_into_a_constant_is_what_is_there_or_a_reference_to_it(ref: str, arg: Any) -> None:
+    content = {"a": {"b": [1, "x"]}, "s": "t"}
+    do = {"id": "do", "action": "it.do", "args": [{"ref": ref, "to": "x"}]}
+    found = expanded({"it": {}}, [FIND, do], [{"json": json.dumps(content), "to": "it"}])
+    (step,) = (step for step in found.plan.steps if step.id == "c.do")
+
+    assert step.args[0].model_dump(by_alias=True) == arg
+    assert any(step.id == "c.input.it" for step in found.plan.steps) is (
+        arg.get("ref", "").startswith("c.input")
+    )
+
+
+@pytest.mark.parametrize(
+    ("arg", "piece"),
+    [
+        ({"value": "ann", "to": "who"}, {"lit": "ann"}),
+        ({"text": [{"lit": "a"}, {"lit": "nn"}], "to": "who"}, {"lit": "ann"}),
+        ({"value": 3, "to": "who"}, {"ref": "c.input.who"}),  # how it is written is for the run
+        ({"ref": "look/who", "to": "who"}, {"ref": "c.input.who"}),
+        ({"text": [{"lit": "a"}, {"ref": "look/who"}], "to": "who"}, {"ref": "c.input.who"}),
+    ],
+)
+def test_a_piece_of_a_text_is_the_constant_where_that_is_a_text(arg: Any, piece: Any) -> None:
+    text = [{"lit": "to "}, {"ref": "input/who"}, {"ref": "find/n"}]
+    do = {"id": "do", "action": "it.do", "args": [{"text": text, "to": "x"}]}
+    found = expanded({"who": {}}, [FIND, do], [arg])
+    (step,) = (step for step in found.plan.steps if step.id == "c.do")
+
+    pieces = step.model_dump(mode="json")["args"][0]["text"]
+    assert pieces == [{"lit": "to "}, piece, {"ref": "c.find/n"}]
+
+
+def told(inputs: Any, args: list[Any], **more: Any) -> list[tuple[str, str, str, str]]:
+    found = expanded(inputs, [FIND], args, **more)
+    return [(each.code, each.at, each.message, each.fix or "") for each in found.told(())]
+
+
+BIND = "Bind it, or ask a question."
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        ([], [("missing-argument", "/steps/1/args", "playbooks.it needs 'n'", BIND)]),
+        ([{"value": 1, "to": "n"}], []),
+        ([{"value": "x", "to": "n"}],
+         [("type-mismatch", "/steps/1/args/0/value",
+           "this can never be what playbooks.it takes as 'n'",
+           "Take another value, or convert it with an `fn.*` step.")]),
+        ([{"json": "[1]", "to": "n"}],
+         [("type-mismatch", "/steps/1/args/0/json",
+           "this can never be what playbooks.it takes as 'n'",
+           "Take another value, or convert it with an `fn.*` step.")]),
+        ([{"value": 1, "to": "n"}, {"value": 1, "to": "m"}],
+         [("unknown-argument", "/steps/1/args/1/to", "playbooks.it has no argument 'm'",
+           "Remove or rename it.")]),
+        ([{"value": 1, "to": "n"}, {"ref": "look", "to": ""}],
+         [("unknown-argument", "/steps/1/args/1/to",
+           "the inputs of playbooks.it are bound one by one", "Remove or rename it.")]),
+    ],
+)  # fmt: skip
+def test_a_call_gives_each_input_and_nothing_else(args: Any, expected: Any) -> None:
+    assert told({"n": NUMBER, "d": NUMBER | {"default": 1}}, args) == expected
+
+
+@pytest.mark.parametrize("value", [2**53 - 1, -(2**53) + 1, 0.5, True, None])
+def test_a_number_that_json_carries_exactly_is_a_constant(value: Any) -> None:
+    do = {"id": "do", "action": "it.do", "args": [{"ref": "input/n", "to": "x"}]}
+    found = steps_of(expanded({"n": {}}, [do], [{"value": value, "to": "n"}]))
+
+    assert found["c.do"]["args"] == [{"value": value, "to": "x"}]
+
+
+@pytest.mark.parametrize("arg", [{"value": 2**53, "to": "n"}, {"value": -(2**53), "to": "n"},
+                                 {"json": "{", "to": "n"}])  # fmt: skip
+def test_what_cannot_be_read_is_held_in_a_step_where_it_is_refused(arg: Any) -> None:
+    do = {"id": "do", "action": "it.do", "args": [{"ref": "input/n", "to": "x"}]}
+    found = expanded({"n": {}}, [do], [arg])
+
+    assert [step.id for step in found.plan.steps] == ["look", "c.input.n", "c.do"]
+
+
+def test_a_default_is_a_constant_and_an_input_put_together_is_held() -> None:
+    do = {"id": "do", "action": "it.do", "args": [{"ref": "input/n", "to": "x"},
+                                                  {"ref": "input/o/a", "to": "y"}]}  # fmt: skip
+    inputs = {"n": NUMBER | {"default": 7}, "o": {"type": "object"}}
+    found = expanded(inputs, [do], [{"value": 1, "to": "o/a"}, {"value": 2, "to": "o/b"}])
+
+    assert [step.id for step in found.plan.steps] == ["look", "c.input.o", "c.do"]
+    last = found.plan.steps[-1]
+    assert [each.model_dump() for each in last.args] == [
+        {"value": 7, "to": "x"}, {"ref": "c.input.o/a", "to": "y"},
+    ]  # fmt: skip
