@@ -8,7 +8,7 @@ Our key goes where the manifest's `idempotency` says. What comes back is read by
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
@@ -42,7 +42,7 @@ class Api:
         context: CallContext,
         method: str,
         *path: str,
-        query: Mapping[str, str] | None = None,
+        query: Mapping[str, str | Sequence[str]] | None = None,
         body: JsonObject | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         mapped: Callable[[JsonValue], JsonValue] = _as_it_is,
@@ -78,12 +78,12 @@ class Api:
             spec, answer, self.dialect, mapped=mapped, content=content, attempt=context.attempt
         )
 
-    def _url(self, path: tuple[str, ...], params: Mapping[str, str]) -> str:
+    def _url(self, path: tuple[str, ...], params: Mapping[str, str | Sequence[str]]) -> str:
         try:
             below = "".join(f"/{segment(each)}" for each in path)
         except AddressError as error:
             raise Refused(str(error), kind=Kind.INVALID) from error
-        return f"{self.base_url}{below}" + (f"?{urlencode(params)}" if params else "")
+        return f"{self.base_url}{below}" + (f"?{urlencode(params, doseq=True)}" if params else "")
 
 
 def api_of(

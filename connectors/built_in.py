@@ -3,6 +3,7 @@
 from typing import Final
 
 from connectors.builtin import sendgrid, smtp_factory
+from connectors.builtin.roundup import factory as roundup
 from connectors.builtin.sql import factory as sql
 from connectors.composio import factory as composio
 from connectors.factories import Factory
@@ -19,6 +20,7 @@ BUILT_IN: Final[dict[str, Factory]] = {
     "payments-decimal": payments("payments-decimal", Decimals),
     "smtp": smtp_factory.connect,
     "sendgrid": sendgrid.connect,
+    "roundup": roundup.connect,
     "mcp": mcp.connect,
     "langchain": langchain.connect,
     "sql": sql.connect,

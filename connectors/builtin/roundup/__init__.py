@@ -1,0 +1,1 @@
+"""Roundup, a tracker of issues, behind `ticketing`."""

@@ -1,0 +1,144 @@
+"""Roundup's REST interface: reads and changes of issues and messages, one request each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from connectors.api import Api
+from connectors.body import read_json
+from connectors.builtin.roundup.fields import ROUNDUP, roundup_moment
+from connectors.connector import Outcome
+from connectors.http import HttpAnswer
+from connectors.spec import ActionSpec, CallContext, JsonObject
+from connectors.unified.steps import before, output_of
+from connectors.unified.vendor import value_at
+
+ROOM = ("rest", "data")
+FIELDS = "title,status,priority,assignedto,keyword,creator,creation,activity,messages"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A message that carries our key: the token in it, when it was written, and the time now."""
+
+    id: str
+    token: str
+    written_at: datetime
+    date: str
+
+
+@dataclass(frozen=True)
+class Rest:
+    """One tracker, and who we are there."""
+
+    api: Api
+    user: str
+    domain: str
+    dead_after_s: float = 120.0  # how long a post that spent its token may still be at work
+
+    async def read(self, spec: ActionSpec, ticket: str, context: CallContext) -> JsonObject:
+        """A ticket as the model tells it."""
+        return ROUNDUP.tell("ticket", await self.raw(spec, ticket, context))
+
+    async def raw(self, spec: ActionSpec, ticket: str, context: CallContext) -> JsonObject:
+        """A ticket as Roundup has it, with its version."""
+        query = {"@fields": FIELDS, "@verbose": "2"}
+        path = (*ROOM, "issue", ticket)
+        asked = self.api.ask(before(spec), context, "GET", *path, query=query, mapped=_flat)
+        found = await output_of(asked)
+        return found if isinstance(found, dict) else {}
+
+    async def search(
+        self,
+        spec: ActionSpec,
+        kind: str,
+        query: Mapping[str, str | list[str]],
+        context: CallContext,
+    ) -> list[JsonValue]:
+        """The elements of a collection that are asked for."""
+        asked = self.api.ask(before(spec), context, "GET", *ROOM, kind, query=query, mapped=_rows)
+        found = await output_of(asked)
+        return found if isinstance(found, list) else []
+
+    async def patch(
+        self,
+        spec: ActionSpec,
+        kind: str,
+        number: str,
+        version: str,
+        body: JsonObject,
+        context: CallContext,
+    ) -> Outcome:
+        """Change an element that still is this version."""
+        path, headers = (*ROOM, kind, number), {"if-match": version}
+        return await self.api.ask(spec, context, "PATCH", *path, body=body, headers=headers)
+
+    async def comments(
+        self, spec: ActionSpec, ticket: str, messages: list[str], context: CallContext
+    ) -> list[JsonValue]:
+        """These messages of a ticket."""
+        if not messages:
+            return []
+        query: Mapping[str, str | list[str]] = {
+            "id": messages,
+            "@fields": "content,author,creation",
+            "@verbose": "3",
+            "@sort": "id",
+        }
+        rows = await self.search(spec, "msg", query, context)
+        found = [each for each in rows if isinstance(each, dict)]
+        return [ROUNDUP.tell("comment", {**each, "@ticket": ticket}) for each in found]
+
+    async def kept(self, spec: ActionSpec, context: CallContext) -> Kept | None:
+        """The message that carries our key."""
+
+        def found(answer: HttpAnswer) -> JsonValue:
+            rows = value_at(read_json(answer.body), "data/collection")
+            return {"rows": rows, "date": answer.headers.get("date", "")}
+
+        query = {"messageid:": self._key(context), "@fields": "inreplyto,creation"}
+        asked = self.api.ask(before(spec), context, "GET", *ROOM, "msg", query=query, content=found)
+        told = await output_of(asked)
+        row = value_at(told, "rows/0")
+        if row is None:
+            return None
+        token = str(value_at(row, "inreplyto") or "").strip("<>").partition("@")[0]
+        written_at = datetime.fromisoformat(str(roundup_moment(value_at(row, "creation"))))
+        return Kept(str(value_at(row, "id")), token, written_at, str(value_at(told, "date")))
+
+    async def keep(self, spec: ActionSpec, said: str, token: str, context: CallContext) -> str:
+        """Write a message under our key, which nobody sees before it is on a ticket."""
+        body: JsonObject = {
+            "content": said,
+            "author": self.user,
+            "messageid": self._key(context),
+        }
+        if token:
+            body["inreplyto"] = self.told(token)
+        asked = self.api.ask(before(spec), context, "POST", *ROOM, "msg", body=body)
+        return str(value_at(await output_of(asked), "data/id"))
+
+    def told(self, token: str) -> str:
+        """A token as a message has it."""
+        return f"<{token}@{self.domain}>"
+
+    def _key(self, context: CallContext) -> str:
+        return f"<{context.idempotency_key.lower()}@{self.domain}>"
+
+
+def _rows(body: JsonValue) -> JsonValue:
+    found = value_at(body, "data/collection")
+    if not isinstance(found, list):
+        raise TypeError("expected a collection")
+    return found
+
+
+def _flat(body: JsonValue) -> JsonValue:
+    """An element as a collection has it: its attributes beside its id."""
+    data = value_at(body, "data")
+    attributes = value_at(data, "attributes")
+    if not isinstance(data, dict) or not isinstance(attributes, dict):
+        raise TypeError("expected an element")
+    return {**attributes, **{name: data[name] for name in ("id", "link", "@etag")}}

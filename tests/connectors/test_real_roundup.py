@@ -1,0 +1,368 @@
+"""`ticketing` over a real Roundup: promises hold, and a lost answer makes no second ticket."""
+
+import base64
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from between import Between, between
+from connector_cases import NO_TLS, Outside, end_of, registry_of
+from pydantic import JsonValue
+from real_servers import Real, roundup
+
+from connectors.api import Api
+from connectors.builtin.roundup import factory
+from connectors.builtin.roundup.rest import Rest
+from connectors.builtin.roundup.tracker import Tracker
+from connectors.connector import Applied, Connector, Outcome, Unreadable
+from connectors.credentials import Vault
+from connectors.errors import (
+    ConfigurationError,
+    ConnectorError,
+    Kind,
+    Refused,
+    Unavailable,
+    Uncertain,
+)
+from connectors.factories import ConnectionSettings, Given
+from connectors.http import Transport
+from connectors.plugin import Plugin
+from connectors.spec import JsonObject
+from connectors.testing import ConnectorConformance, Example, Fault, call_context
+from connectors.testing.trial import new_key
+
+SECRET = base64.b64encode(b"admin:adminpw").decode()
+OWN = {"authorization": f"Basic {SECRET}", "x-requested-with": "rest"}
+MUG: JsonObject = {"title": "Broken mug", "description": "It fell", "priority": "high"}
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    with roundup(tmp_path_factory.mktemp("roundup")) as real:
+        yield real
+
+
+def own(real: Real) -> dict[str, str]:
+    return {"origin": real.url, "referer": f"{real.url}/"}
+
+
+def tickets(real: Real, **where: str) -> list[dict[str, Any]]:
+    """What the tracker itself says."""
+    asked = {"@verbose": "2", "@fields": "title,status,messages", **where}
+    answer = real.ask("GET", "/rest/data/issue", params=asked, headers={**OWN, **own(real)})
+    found: list[dict[str, Any]] = answer.json()["data"]["collection"]
+    return found
+
+
+@pytest.fixture
+def middle(tracker: Real) -> Iterator[Between]:
+    with between(tracker, own(tracker)) as found:
+        yield found
+
+
+class Desk:
+    """The connection as an operator configures it, through what stands between."""
+
+    def __init__(self, url: str, outside: Outside) -> None:
+        self._settings = ConnectionSettings(
+            "tickets", "roundup", url, "env:ROUNDUP", {"user": "admin"}
+        )
+        self._registry = registry_of(
+            outside.to(url.partition("://")[2]), self._settings, ROUNDUP=SECRET
+        )
+
+    async def __call__(
+        self, name: str, arguments: JsonObject, key: str = "", attempt: int = 1
+    ) -> Outcome | ConnectorError:
+        action = (await self._registry.load()).get(f"tickets.{name}")
+        assert action is not None
+        return await end_of(
+            self._registry, action, arguments, key=key or new_key(), attempt=attempt
+        )
+
+    async def made(self, arguments: JsonObject | None = None) -> dict[str, JsonValue]:
+        end = await self("ticket_create", arguments or MUG)
+        return output(end)
+
+
+def output(end: object) -> dict[str, JsonValue]:
+    assert isinstance(end, Applied), vars(end)
+    assert isinstance(end.output, dict)
+    return end.output
+
+
+@pytest.fixture
+def desk(middle: Between, outside: Outside) -> Desk:
+    return Desk(middle.service.url, outside)
+
+
+async def test_a_ticket_is_opened_read_changed_and_withdrawn(desk: Desk, tracker: Real) -> None:
+    ticket = await desk.made({**MUG, "assignee_ids": ["admin"]})
+    read = output(await desk("ticket_get", {"id": ticket["id"]}))
+    changed = output(
+        await desk(
+            "ticket_update",
+            {"id": ticket["id"], "version": ticket["version"], "status": "in_progress"},
+        )
+    )
+    listed = output(await desk("ticket_list", {"status": "in_progress", "words": "mug"}))
+    withdrawn = await desk("ticket_withdraw", {"id": ticket["id"]})
+
+    assert read == ticket
+    told = {name: ticket[name] for name in ("title", "status", "priority", "assignee_ids")}
+    assert told == {
+        "title": "Broken mug",
+        "status": "open",
+        "priority": "high",
+        "assignee_ids": ["admin"],
+    }
+    assert (ticket["status_raw"], ticket["priority_raw"]) == ("unread", "urgent")
+    assert (changed["status"], changed["status_raw"]) == ("in_progress", "in-progress")
+    assert changed["version"] != ticket["version"]
+    assert [each["id"] for each in listed["tickets"]] == [ticket["id"]]  # type: ignore[index, union-attr, call-overload]
+    assert withdrawn == Applied({"id": ticket["id"]})
+    assert [each for each in tickets(tracker) if each["id"] == ticket["id"]] == []
+
+
+async def test_a_word_of_the_trackers_own_is_other_and_stands_as_it_is(
+    desk: Desk, tracker: Real
+) -> None:
+    headers = {**OWN, **own(tracker)}
+    tracker.ask("POST", "/rest/data/status", json={"name": "lost"}, headers=headers)
+    ticket = await desk.made()
+    tracker.ask(
+        "PATCH",
+        f"/rest/data/issue/{ticket['id']}",
+        json={"status": "lost"},
+        headers={**headers, "if-match": str(ticket["version"])},
+    )
+    read = output(await desk("ticket_get", {"id": ticket["id"]}))
+
+    assert (read["status"], read["status_raw"]) == ("other", "lost")
+
+
+async def test_a_change_that_was_decided_on_another_version_changes_nothing(desk: Desk) -> None:
+    ticket = await desk.made()
+    change: JsonObject = {"id": ticket["id"], "version": ticket["version"]}
+    first = output(await desk("ticket_update", {**change, "status": "resolved"}))
+    second = await desk("ticket_update", {**change, "status": "closed"})
+    read = output(await desk("ticket_get", {"id": ticket["id"]}))
+    without = output(await desk("ticket_update", {"id": ticket["id"], "status": "closed"}))
+
+    assert isinstance(second, Refused)
+    assert (second.kind, second.vendor_code) == (Kind.CONFLICT, "version-conflict")
+    assert read == first
+    assert without["status"] == "closed"
+
+
+async def test_a_comment_is_made_once_and_read_after_the_words_of_the_ticket(
+    tracker: Real, outside: Outside
+) -> None:
+    desk = Desk(tracker.url, outside)
+    ticket = await desk.made()
+    words: JsonObject = {"ticket_id": ticket["id"], "body": "It was the cat"}
+    key = new_key()
+    first = await desk("comment_create", words, key)
+    again = await desk("comment_create", words, key, attempt=2)
+    read = output(await desk("comment_list", {"ticket_id": ticket["id"]}))
+    secret = await desk("comment_create", {**words, "is_private": True})
+
+    assert isinstance(again, Applied)
+    assert again.replayed
+    assert output(again) == output(first)
+    comments = read["comments"]
+    assert isinstance(comments, list)
+    assert [each["body"] for each in comments] == ["It fell", "It was the cat"]  # type: ignore[index, call-overload]
+    assert isinstance(secret, Refused)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 4, 5])
+async def test_whichever_answer_is_lost_there_is_one_ticket(
+    lost: int, desk: Desk, middle: Between, tracker: Real
+) -> None:
+    """Asked are: the key, a token, the message, the ticket, and the ticket read back."""
+    before, key = len(tickets(tracker)), new_key()
+    middle.lose(lost)
+    first = await desk("ticket_create", MUG, key)
+    middle.lose()
+    second = await desk("ticket_create", MUG, key, attempt=2)
+
+    due = Unavailable if lost < 4 else Uncertain if lost == 4 else Unreadable
+    assert type(first) is due
+    assert isinstance(second, Applied)
+    assert second.replayed == (lost > 3)
+    assert len(tickets(tracker)) == before + 1
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 4, 5])
+async def test_whichever_answer_is_lost_a_comment_is_there_once(
+    lost: int, desk: Desk, middle: Between, tracker: Real
+) -> None:
+    ticket, key = await desk.made(), new_key()
+    words: JsonObject = {"ticket_id": ticket["id"], "body": "Hello"}
+    middle.lose(lost)
+    first = await desk("comment_create", words, key)
+    middle.lose()
+    second = await desk("comment_create", words, key, attempt=2)
+    (found,) = [each for each in tickets(tracker) if each["id"] == ticket["id"]]
+
+    due = Unavailable if lost < 4 else Uncertain if lost == 4 else Unreadable
+    assert type(first) is due
+    assert isinstance(second, Applied)
+    assert len(found["messages"]) == 2
+
+
+async def test_a_change_whose_answer_is_lost_is_not_taken_for_somebody_elses(
+    desk: Desk, middle: Between
+) -> None:
+    ticket, key = await desk.made(), new_key()
+    change: JsonObject = {
+        "id": ticket["id"],
+        "version": ticket["version"],
+        "status": "resolved",
+        "priority": "urgent",
+    }
+    middle.lose(1)
+    first = await desk("ticket_update", change, key)
+    middle.lose()
+    second = await desk("ticket_update", change, key, attempt=2)
+    other = await desk("ticket_update", {**change, "priority": "low"}, key, attempt=2)
+
+    assert isinstance(first, Uncertain)
+    assert isinstance(second, Applied)
+    assert second.replayed
+    assert isinstance(other, Uncertain), "whether the first came through cannot be told any more"
+    assert other.kind is Kind.CONFLICT
+
+
+async def test_a_token_that_was_spent_in_vain_is_replaced_once_its_post_has_had_its_time(
+    desk: Desk, middle: Between, tracker: Real, outside: Outside
+) -> None:
+    key, headers = new_key(), {**OWN, **own(tracker)}
+    middle.lose(3)
+    await desk("ticket_create", MUG, key)  # the message is there, with its token
+    found = tracker.ask(
+        "GET",
+        "/rest/data/msg",
+        params={"messageid": key.lower(), "@fields": "inreplyto"},
+        headers=headers,
+    ).json()["data"]["collection"]
+    token = found[0]["inreplyto"].strip("<>").partition("@")[0]
+    spent = tracker.ask(
+        "POST",
+        f"/rest/data/issue/@poe/{token}",
+        json={"title": "x", "status": "?"},
+        headers=headers,
+    )
+    before = len(tickets(tracker))
+    middle.lose()
+    young = await desk("ticket_create", MUG, key, attempt=2)
+    way = outside.to(tracker.host)
+    api = Api(tracker.url, way, headers, factory.DIALECT)
+    rest = Rest(api, "admin", "lamgate.invalid", dead_after_s=0.0)
+    spec = next(
+        each
+        for each in await _connector(tracker.url, way).actions()
+        if each.name == "own.ticket_create"
+    )
+    old = await Tracker(rest).create(spec, MUG, replace(call_context(key=key), attempt=3))
+
+    assert spent.status_code == 400
+    assert isinstance(young, Uncertain)
+    assert young.retry_after_s == 120
+    assert isinstance(old, Applied)
+    assert len(tickets(tracker)) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind"),
+    [
+        ("ticket_get", {"id": "9999"}, Kind.NOT_FOUND),
+        ("ticket_get", {"id": "../user"}, Kind.INVALID),
+        ("ticket_create", {"title": "x", "tags": ["unheard-of"]}, Kind.INVALID),
+        ("ticket_create", {"title": "x", "assignee_ids": ["nobody"]}, Kind.INVALID),
+        ("ticket_create", {"title": "x", "assignee_ids": ["admin", "anonymous"]}, Kind.INVALID),
+        ("comment_create", {"ticket_id": "9999", "body": "x"}, Kind.NOT_FOUND),
+        ("ticket_withdraw", {"id": "9999"}, Kind.NOT_FOUND),
+    ],
+)
+async def test_a_no_of_the_tracker_is_called_by_its_name(
+    name: str, arguments: JsonObject, kind: Kind, desk: Desk, tracker: Real
+) -> None:
+    before = len(tickets(tracker))
+    end = await desk(name, arguments)
+
+    assert isinstance(end, Refused)
+    assert end.kind is kind
+    assert len(tickets(tracker)) == before
+
+
+async def test_a_wrong_password_is_told_as_one(tracker: Real, outside: Outside) -> None:
+    settings = ConnectionSettings(
+        "tickets", "roundup", tracker.url, "env:ROUNDUP", {"user": "admin"}
+    )
+    wrong = base64.b64encode(b"admin:not-the-password").decode()
+    registry = registry_of(outside.to(tracker.host), settings, ROUNDUP=wrong)
+    action = (await registry.load()).get("tickets.ticket_list")
+    assert action is not None
+    end = await end_of(registry, action, {})
+
+    assert isinstance(end, Refused)
+    assert end.kind is Kind.AUTH
+
+
+def _connector(url: str, way: Transport, connection: str = "own") -> Connector:
+    vault = Vault(lambda _: SECRET)
+    settings = ConnectionSettings(connection, "roundup", url, "env:X", {"user": "admin"})
+    return factory.connect(settings, Given(way.carrying(vault), vault.stand_in))
+
+
+class TestRoundup(ConnectorConformance):
+    plugin = Plugin(factory.connect, protocol=1)
+
+    @pytest.fixture(autouse=True)
+    def _tracker(self, tracker: Real, middle: Between) -> None:
+        self.real, self.middle, self.ways = tracker, middle, list[Transport]()
+
+    def connector(self) -> Connector:
+        self.ways.append(Transport(frozenset({self.middle.service.host}), tls=NO_TLS))
+        return _connector(self.middle.service.url, self.ways[-1])
+
+    async def close(self) -> None:
+        while self.ways:
+            await self.ways.pop().aclose()
+
+    def example(self) -> Example:
+        made = tickets(self.real) or [{"id": "1"}]
+
+        async def effects() -> int:
+            return len(tickets(self.real))
+
+        async def state() -> JsonValue:
+            return [each["id"] for each in tickets(self.real)]
+
+        @asynccontextmanager
+        async def silence() -> AsyncIterator[None]:
+            with self.middle.service.spoiled(Fault(ending="hang")):
+                yield
+
+        return Example(
+            read=("own.ticket_get", {"id": made[0]["id"]}),
+            keyed=("own.ticket_create", MUG),
+            undone=("own.ticket_create", {"title": "Gone soon"}),
+            refused=("own.ticket_create", {"title": "x", "tags": ["unheard-of"]}),
+            silent=("own.ticket_list", {}),
+            silence=silence,
+            effects=effects,
+            state=state,
+            secrets=(SECRET, "adminpw"),
+        )
+
+
+def test_without_a_credential_there_is_no_connection(tmp_path: Path) -> None:
+    settings = ConnectionSettings("tickets", "roundup", "http://x", None, {"user": "admin"})
+    with pytest.raises(ConfigurationError, match="base64 of user:password"):
+        factory.connect(settings, Given(Transport(tls=NO_TLS), str))
