@@ -10,14 +10,18 @@ from planner.models.base import Model, ModelUnavailable
 from planner.models.build import ModelSettings, build_model
 from planner.propose import ModelPlanner
 from planner.request import Planner
+from planner.search import Search
 
 
-def planners_of(settings: Settings, playbooks: Playbooks, vault: Vault) -> dict[str, Planner]:
+def planners_of(
+    settings: Settings, playbooks: Playbooks, vault: Vault, search: Search
+) -> dict[str, Planner]:
     """The embedded planner, and one for each model that is set."""
     planners: dict[str, Planner] = {EMBEDDED: EmbeddedPlanner(tuple(playbooks.values()))}
     for name, each in settings.models.items():
         planners[name] = ModelPlanner(
             _model(name, each, vault),
+            search=search,
             deadline_s=each.timeout_s,
             most_tokens=settings.budgets.planning_tokens,
         )

@@ -45,6 +45,7 @@ from gateway.playbooks import load_playbooks, text_of
 from gateway.service import Service
 from gateway.settings import Settings
 from planner.extract import Extractor
+from planner.search import Search
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Gateway:
     offerings: Offerings
     policy: Policy
     planners: frozenset[str]
+    search: Search
     dispatcher: Dispatcher
     machine: Machine
     notices: Notices
@@ -163,7 +165,9 @@ async def _assemble(
 ) -> Gateway:
     store, keys = opened.store, opened.keys
     clock, notices, dispatcher = store.clock, Notices(), dispatcher_of(settings, store)
-    planners = planners_of(settings, playbooks, opened.vault)
+    shelf = shelf_of(settings)
+    search = Search(None if shelf is None else shelf.folder)
+    planners = planners_of(settings, playbooks, opened.vault, search)
 
     def admission_over(catalog: Catalog) -> Admission:
         lift_role, budgets, runs = settings.policy.lift_role, settings.budgets, settings.runs
@@ -199,6 +203,7 @@ async def _assemble(
         offerings=offerings,
         policy=policy,
         planners=frozenset(planners),
+        search=search,
         dispatcher=dispatcher,
         machine=machine,
         notices=notices,

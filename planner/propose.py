@@ -1,5 +1,6 @@
 """Planning with a model: draft, check, show every reason, draft again, at most twice more."""
 
+import asyncio
 from collections.abc import Sequence
 
 from pydantic import JsonValue
@@ -17,6 +18,7 @@ from planner.models.base import Completion, Message, Model, Usage
 from planner.prompt import first_messages, repair_messages
 from planner.reply import read_reply
 from planner.request import Check, Draft, OnDraft, PlanRequest, Proposal, too_long
+from planner.search import Search
 from planner.shortlist import shortlist
 
 REPAIR_ROUNDS = 2
@@ -29,9 +31,15 @@ class ModelPlanner:
     """One model, asked for a plan; what it writes is only ever a proposal."""
 
     def __init__(
-        self, model: Model, *, deadline_s: float = 60.0, most_tokens: int = MOST_TOKENS
+        self,
+        model: Model,
+        *,
+        search: Search | None = None,
+        deadline_s: float = 60.0,
+        most_tokens: int = MOST_TOKENS,
     ) -> None:
         self._model = model
+        self._search = search or Search()
         self._deadline_s = deadline_s
         self._most_tokens = most_tokens
 
@@ -39,7 +47,8 @@ class ModelPlanner:
         """Ask until a draft is accepted, or the rounds are over; raises `ModelError`."""
         if (told := too_long(request)) is not None:
             return Proposal(Questions((), told), self._model.name)
-        actions = _with_extract(shortlist(request, SHORTLIST), request.catalog)
+        found = await asyncio.to_thread(shortlist, request, SHORTLIST, self._search)
+        actions = _with_extract(found, request.catalog)
         inputs = Inputs(schema_of_inputs(request.inputs), request.inputs)
         messages: list[Message] = first_messages(request, actions)
         drafts: list[Draft] = []

@@ -109,6 +109,9 @@ def reconcile(
 
 def actions(
     name: Annotated[str | None, typer.Argument(help="One action, to be shown whole.")] = None,
+    find: Annotated[
+        str | None, typer.Option("--find", help="Those that these words mean, best first.")
+    ] = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
@@ -119,10 +122,13 @@ def actions(
         if name is not None:
             print_json(client.get(f"/v1/actions/{named(name)}"))
             return
-        found = client.things("/v1/actions")
+        path = "/v1/actions" if find is None else f"/v1/actions?words={named(find)}"
+        found = client.things(path)
     if as_json:
         print_json([*found])
         return
+    if not found and find is not None:
+        raise CliError("no-actions", "no action has one of these words", fix="Use others.")
     if not found:
         raise CliError("no-actions", "no connection is configured", fix="See [connections].")
     for row in found:

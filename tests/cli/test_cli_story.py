@@ -127,7 +127,12 @@ def test_the_catalogue_is_listed_and_one_action_is_shown_whole(requester: Lamgat
     listed = requester("actions")
     action = requester("actions", "orders.get_order", "--json").document
     unknown = requester("actions", "orders.get_ordr", "--json")
+    found = requester("actions", "--find", "give money back", "--json").document
+    nothing = requester("actions", "--find", "xyzzy", "--json")
 
+    assert found[0]["name"] == "payments.refund_create"
+    assert len(found) < len(listed.out.splitlines())
+    assert (nothing.code, nothing.document) == (0, [])
     assert "payments.refund_create" in listed.out
     assert action["effect"] == "read"
     assert "input_schema" in action

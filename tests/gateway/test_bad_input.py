@@ -272,6 +272,20 @@ async def test_an_action_that_does_not_exist_is_told_with_candidates(
     assert "orders.get_order" in answer.json()["fix"]
 
 
+async def test_actions_are_found_by_words_and_a_search_has_bounds(
+    requester: httpx2.AsyncClient,
+) -> None:
+    best = (await requester.get("/v1/actions?words=give+money+back&limit=2")).json()
+    nothing = await requester.get("/v1/actions?words=xyzzy")
+    too_many = await requester.get("/v1/actions?words=refund&limit=1000")
+    too_long = await requester.get("/v1/actions", params={"words": "x" * 1001})
+
+    assert best[0]["name"] == "payments.refund_create"
+    assert len(best) <= 2
+    assert nothing.json() == []
+    assert [each.json()["code"] for each in (too_many, too_long)] == ["bad-parameter"] * 2
+
+
 async def test_the_openapi_document_is_whole_and_names_the_problems_and_the_key(
     requester: httpx2.AsyncClient,
 ) -> None:

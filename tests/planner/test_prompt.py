@@ -21,11 +21,13 @@ from planner.models.base import Completion
 from planner.prompt import first_messages, offer, repair_messages
 from planner.reply import read_reply
 from planner.request import PlanRequest
+from planner.search import Search
 from planner.shape import line, members, shape
 from planner.shortlist import shortlist
 
 EMAIL: JsonObject = {"type": "string", "format": "email"}
 DATE: JsonObject = {"type": "string", "format": "date"}
+SEARCH = Search()
 EXAMPLES = Catalog(
     [
         ActionSpec(
@@ -176,7 +178,7 @@ def test_ten_thousand_actions_with_huge_schemas_make_a_prompt_of_bounded_size() 
         for n in range(10_000)
     )
     request = PlanRequest("vase " * 4000, crowd, "2026-11-24")
-    chosen = shortlist(request, 40)
+    chosen = shortlist(request, 40, SEARCH)
     system, user = first_messages(request, chosen)
 
     assert len(chosen) == 40
@@ -299,7 +301,7 @@ CROWD = Catalog(
 def test_the_actions_that_are_obviously_right_are_in_the_shortlist(
     words: str, right: set[str]
 ) -> None:
-    found = [each.name for each in shortlist(PlanRequest(words, CROWD, "2026-11-24"), 12)]
+    found = [each.name for each in shortlist(PlanRequest(words, CROWD, "2026-11-24"), 12, SEARCH)]
 
     assert right <= set(found)
     assert len(found) == 12
@@ -308,15 +310,15 @@ def test_the_actions_that_are_obviously_right_are_in_the_shortlist(
 def test_a_few_actions_are_all_shown_and_a_list_is_always_full_and_the_same() -> None:
     silent = PlanRequest("xyzzy", CROWD, "2026-11-24")
 
-    assert shortlist(a_request(), 40) == tuple(CATALOG)
-    assert len(shortlist(silent, 40)) == 40
-    assert shortlist(silent, 40) == shortlist(silent, 40)
+    assert shortlist(a_request(), 40, SEARCH) == tuple(CATALOG)
+    assert len(shortlist(silent, 40, SEARCH)) == 40
+    assert shortlist(silent, 40, SEARCH) == shortlist(silent, 40, SEARCH)
 
 
 def test_what_was_answered_counts_for_the_shortlist() -> None:
     request = PlanRequest("Do it", CROWD, "2026-11-24", {"what": "restore a grant"})
 
-    assert shortlist(request, 12)[0].name == "grants.restore_grant"
+    assert shortlist(request, 12, SEARCH)[0].name == "grants.restore_grant"
 
 
 def test_a_reply_of_nothing_is_answered_with_something_to_read() -> None:
