@@ -16,7 +16,7 @@ from connectors.composio.listing import text_of
 from connectors.composio.outcome import DIALECT, read_execution
 from connectors.composio.wire import Execution, Listed, Wire
 from connectors.connector import Outcome
-from connectors.errors import ConfigurationError, ConnectorError, Kind, Refused
+from connectors.errors import ConfigurationError, ConnectorError, Kind, Refused, Unreachable
 from connectors.http import TransportError
 from connectors.outcome import read_failure
 from connectors.source import Review, Skipped, Stale
@@ -85,16 +85,18 @@ class ComposioConnector:
 
     async def ask_again(self) -> None:
         """List the toolkits where that is long ago; what was accepted holds at once."""
-        await self._tools.read_pin()
+        is_new = await self._tools.read_pin()
         now = self._monotonic()
         if self.stale is not None or now - self._listed_at >= _LISTED_AGAIN_S:
             try:
                 self._found = await self._list()
-            except (ConnectorError, ConfigurationError) as error:
+            except Unreachable as error:
                 self._tools.unheard(f"Composio does not list its tools: {error}")
                 return
-            self._listed_at = now
-        self._tools.listed(self._found.definitions)
+            self._listed_at, is_new = now, True
+        if is_new:
+            # Comparing a thousand definitions takes a while, and others are being served.
+            await asyncio.to_thread(self._tools.listed, self._found.definitions)
         self._tools.heard()
 
     async def call(
@@ -131,11 +133,12 @@ class ComposioConnector:
         await self._wire.aclose()
 
     async def _list(self) -> _Found:
-        asked = (self._wire.tools(*each) for each in self._toolkits.items())
         found = _Found()
-        for (toolkit, version), listed in zip(
-            self._toolkits.items(), await asyncio.gather(*asked), strict=True
-        ):
+        for toolkit, version in self._toolkits.items():
+            try:
+                listed = await self._wire.tools(toolkit, version)
+            except (ConnectorError, ConfigurationError) as error:
+                raise Unreachable(f"{toolkit}: {error}") from error
             _sort(toolkit, version, listed, found)
         return found
 

@@ -7,6 +7,7 @@ time although the package would, and what came of an execution is known exactly.
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -43,6 +44,7 @@ _QUIET = {
     "COMPOSIO_LOGGING_LEVEL": "critical",
     "HOME": ".",
 }
+_PLACE = re.compile(r"/v[12]/[A-Za-z0-9_./-]+(\?[!-~]*)?")
 _LINK_LASTS_S = 600.0  # the older interface does not say
 _GRACE_S = 0.25  # the request's own deadline comes first: it knows more
 
@@ -190,7 +192,7 @@ class Core:
         """Make one request, the only one of its question."""
         url, body = text_of(wanted["url"]), wanted["body"]
         is_first = asked.answer is None and asked.failure is None
-        if not is_first or not url.startswith((f"{self._root}/v1/", f"{self._root}/v2/")):
+        if not is_first or not self._is_ours(url):
             refused = NotAllowedError(f"composio-core is not to ask for {url[:100]!a}")
             asked.failure = asked.failure or (refused if is_first else None)
             return {"failed": str(refused)}
@@ -208,6 +210,10 @@ class Core:
             return {"failed": type(error).__name__}
         asked.answer, asked.failure = answer, None
         return {"status": answer.status, "body": answer.body.decode("latin-1")}
+
+    def _is_ours(self, url: str) -> bool:
+        below = url.removeprefix(self._root)
+        return url != below and _PLACE.fullmatch(below) is not None and ".." not in below
 
     async def _server(self) -> LocalServer:
         """The process, started where there is none; raises `LostError`."""

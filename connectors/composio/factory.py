@@ -89,7 +89,7 @@ def _over(
         overlay = read_overlay(settings.base_dir / options.overlay, ToolsOverlay)
     return ComposioConnector(
         wire,
-        Toolbox(Terms(settings.name, overlay, None), given.pins, given.changed),
+        Toolbox(Terms(settings.name, overlay, None), given.pins),
         Accounts(wire, settings.name, options.accounts, options.auth_configs, given.callback),
         options.toolkits,
         options.user_id,

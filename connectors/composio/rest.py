@@ -14,9 +14,9 @@ from connectors.composio.listing import account_of, items_of, link_of, object_of
 from connectors.composio.outcome import lost, read_reading
 from connectors.composio.wire import ASKED_WITHIN_S, Account, ConnectLink, Execution, Listed
 from connectors.errors import Kind, Refused
-from connectors.http import HttpAnswer, HttpRequest, Transport, TransportError
+from connectors.http import HttpAnswer, HttpRequest, NotAllowedError, Transport, TransportError
 from connectors.spec import CallContext, JsonObject
-from connectors.url import segment
+from connectors.url import AddressError, segment
 
 _PAGE = 200
 _MOST_PAGES = 50
@@ -113,7 +113,10 @@ class Rest:
     def _request(
         self, method: str, path: tuple[str, ...], query: Mapping[str, str], body: JsonObject | None
     ) -> HttpRequest:
-        url = self._root + "".join(f"/{segment(each)}" for each in path)
+        try:
+            url = self._root + "".join(f"/{segment(each)}" for each in path)
+        except AddressError as error:
+            raise NotAllowedError(str(error)) from error
         headers = {"x-api-key": self._secret()}
         if body is None:
             return HttpRequest(method, f"{url}?{urlencode(query)}" if query else url, headers)

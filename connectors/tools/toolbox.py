@@ -48,8 +48,9 @@ class Toolbox:
     def skipped(self) -> tuple[Skipped, ...]:
         """What cannot be offered, and what waits for a review."""
         unfit = self._offers.skipped if self._offers else ()
+        waits = _HELD.format(self._terms.connection)
         held = tuple(
-            Skipped(each.tool, f"{each.kind}: {_HELD.format(self._terms.connection)}")
+            Skipped(each.tool, f"{each.kind}: {each.notes[0] if each.kind == 'unfit' else waits}")
             for each in (self._compared.changes if self._compared else ())
             if each.kind != "gone"
         )
@@ -83,9 +84,12 @@ class Toolbox:
             raise Refused(told, kind=Kind.CONFLICT)
         return offer
 
-    async def read_pin(self) -> None:
-        """Learn what was accepted last."""
-        self._pin = await self._pins(self._terms.connection) if self._pins else None
+    async def read_pin(self) -> bool:
+        """Learn what was accepted last; True where that is not what it was."""
+        before, self._pin = self._pin, None
+        if self._pins is not None:
+            self._pin = await self._pins(self._terms.connection)
+        return self._pin != before
 
     def listed(self, definitions: Sequence[JsonObject]) -> None:
         """Take what the source lists now, and offer what of it was accepted."""

@@ -222,7 +222,7 @@ def older(tool: JsonObject) -> JsonObject:
         "display_name": tool["name"],
         "description": tool["description"],
         "appId": "a",
-        "appName": "notes",
+        "appName": tool["toolkit"]["slug"],  # type: ignore[index,call-overload]
         "tags": tool["tags"],
         "enabled": True,
         "no_auth": tool["no_auth"],
@@ -340,6 +340,12 @@ class Desk:
     def executions(self) -> list[Any]:
         """The bodies of what was asked to be executed."""
         return [each.body for each in self.service.asked if "execute" in each.path]
+
+
+def overlay(folder: Path, text: str) -> dict[str, str]:
+    """Options that name an overlay of this text."""
+    (folder / "overlay.yaml").write_text(f"version: 1\n{text}", "utf-8")
+    return {"overlay": "overlay.yaml"}
 
 
 @asynccontextmanager

@@ -81,7 +81,9 @@ async def test_a_process_that_makes_no_request_has_done_nothing(
     assert service.asked == []
 
 
-@pytest.mark.parametrize("place", ["@elsewhere.example/v2/", "/v3/tools", "/../v2/x", "v2/"])
+@pytest.mark.parametrize(
+    "place", ["@elsewhere.example/v2/", "/v3/tools", "/../v2/x", "v2/", "/v2/../../x", "/v2/x y"]
+)
 async def test_it_is_not_asked_for_any_other_address(place: str, tmp_path: Path) -> None:
     service = Project().service()
     service.start()
