@@ -4,6 +4,7 @@ from typing import Final
 
 from connectors.builtin import sendgrid, smtp_factory
 from connectors.builtin.roundup import factory as roundup
+from connectors.builtin.scim import factory as scim
 from connectors.builtin.sql import factory as sql
 from connectors.composio import factory as composio
 from connectors.factories import Factory
@@ -21,6 +22,7 @@ BUILT_IN: Final[dict[str, Factory]] = {
     "smtp": smtp_factory.connect,
     "sendgrid": sendgrid.connect,
     "roundup": roundup.connect,
+    "scim": scim.connect,
     "mcp": mcp.connect,
     "langchain": langchain.connect,
     "sql": sql.connect,

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from pydantic import JsonValue
 
 from connectors.builtin.roundup.fields import ROUNDUP
+from connectors.builtin.scim.fields import SCIM
 from connectors.builtin.sendgrid import SENDGRID
 from connectors.builtin.smtp import SMTP
 from connectors.spec import JsonObject
 from connectors.unified.model import Model
 from connectors.unified.vendor import At, Vendor
 
-VENDORS: tuple[Vendor, ...] = (SMTP, SENDGRID, ROUNDUP)
+VENDORS: tuple[Vendor, ...] = (SMTP, SENDGRID, ROUNDUP, SCIM)
 """Every vendor of a model that ships, model by model."""
 
 _SECONDS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))

@@ -5,13 +5,15 @@ effect, and it may be made again. What comes after it only reads: if that fails 
 all the same.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 
 from pydantic import JsonValue
 
 from connectors.connector import Applied, Outcome, Unreadable
-from connectors.errors import ConnectorError
+from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.spec import ActionSpec, Effect
+
+_ADDRESSING = ("id", "version")
 
 
 def before(spec: ActionSpec) -> ActionSpec:
@@ -40,3 +42,24 @@ async def after(acted: Outcome, asked: Awaitable[JsonValue], *, replayed: bool =
         return Applied(await asked, request_id, replayed)
     except ConnectorError as error:
         return Unreadable(f"it happened, and could not be read back: {error.message}", request_id)
+
+
+def was_ours(
+    error: Refused, given: Mapping[str, JsonValue], found: Mapping[str, JsonValue]
+) -> Outcome:
+    """What a change means of which an earlier attempt may have made the version another one.
+
+    `found` is the record now. If it is as it was asked for, the change is there; if it is not,
+    somebody changed it, before the earlier attempt or after it.
+    """
+    if all(found.get(name) == value for name, value in given.items() if name not in _ADDRESSING):
+        return Applied(dict(found), replayed=True)
+    told = "it was changed, perhaps by an earlier attempt and then by somebody else"
+    raise Uncertain(told, kind=Kind.CONFLICT) from error
+
+
+def meanwhile(error: Refused) -> Refused | Unavailable:
+    """What a refusal means where we read the version ourselves: it may be read again."""
+    if error.status != 412:
+        return error
+    return Unavailable("it was changed meanwhile", kind=Kind.CONFLICT, sent=True)

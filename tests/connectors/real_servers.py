@@ -115,3 +115,15 @@ def roundup(folder: Path) -> Iterator[Real]:
     argv = (program("roundup", "python"), HERE / "roundup_wsgi.py", tracker, str(port))
     with running(argv, port, folder, "/rest/") as real:
         yield real
+
+
+SCIM_TOKEN = "a-token-of-nobody"
+
+
+@contextmanager
+def scim(folder: Path) -> Iterator[Real]:
+    """An empty service provider; its resources are below `/v2`."""
+    port = free_port()
+    at = ("--hostname", "127.0.0.1", "--port", str(port), "--bearer-token", SCIM_TOKEN)
+    with running((program("scim", "scim2-server"), *at), port, folder, "/v2/Users") as real:
+        yield real

@@ -8,11 +8,10 @@ from connectors.builtin.roundup.fields import PRIORITY_SAID, ROUNDUP, STATUS_SAI
 from connectors.builtin.roundup.once import open_ticket
 from connectors.builtin.roundup.rest import FIELDS, Rest
 from connectors.connector import Applied, Outcome
-from connectors.errors import Kind, Refused, Unavailable, Uncertain
+from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, CallContext, JsonObject
-from connectors.unified.steps import after
+from connectors.unified.steps import after, meanwhile, was_ours
 
-_ADDRESSING = ("id", "version")
 _PLACES = {"title": "title", "tags": "keyword"}
 
 
@@ -85,7 +84,7 @@ class Tracker:
         try:
             done = await self.rest.patch(spec, "issue", ticket, version, body, context)
         except Refused as error:
-            raise _meanwhile(error) from error
+            raise meanwhile(error) from error
         return await after(done, self._comment(spec, ticket, wanted, context))
 
     async def comments(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
@@ -110,21 +109,10 @@ class Tracker:
     ) -> Outcome:
         """The version is another one: perhaps because an earlier attempt made it so."""
         if "version" not in given:
-            raise _meanwhile(error) from error
+            raise meanwhile(error) from error
         if context.attempt == 1:
             raise error
-        found = await self.rest.read(spec, str(given["id"]), context)
-        if all(found[name] == value for name, value in given.items() if name not in _ADDRESSING):
-            return Applied(found, replayed=True)
-        told = "the ticket was changed, perhaps by an earlier attempt and then by somebody else"
-        raise Uncertain(told, kind=Kind.CONFLICT) from error
-
-
-def _meanwhile(error: Refused) -> Refused | Unavailable:
-    """Whoever read the version themselves may read it again."""
-    if error.status != 412:
-        return error
-    return Unavailable("the ticket was changed meanwhile", kind=Kind.CONFLICT, sent=True)
+        return was_ours(error, given, await self.rest.read(spec, str(given["id"]), context))
 
 
 def _attributes(given: JsonObject) -> JsonObject:
