@@ -57,7 +57,7 @@ def _is_name(value: JsonValue) -> bool:
 def _is_offered(analysis: Analysis, step: Step, at: Path) -> bool:
     """Whether the field that a clause looks at has few values, which the schema names."""
     field = _constants(analysis.bindings(step)).get((*at[:2], "field"))
-    if at == ("key",) or not isinstance(field, str):
+    if not isinstance(field, str):
         return False
     found = reached(element_type(analysis.bound_types(step)), split_pointer(field))
     return found is not None and is_enumerated(found)
@@ -76,10 +76,7 @@ def _built(parts: list[tuple[Path, Shade]]) -> Shade:
     """One argument's shade from those of its parts; who arranges them is who writes the plan."""
     whole = [shade for to, shade in parts if not to]
     if whole:
-        joined = whole[0]
-        for _, each in parts[1:]:  # refused elsewhere: two values for one place
-            joined = joined.join(each.whole)
-        return joined
+        return whole[0]  # refused elsewhere: a second value for one place
     heads = dict.fromkeys(to[0] for to, _ in parts)
     below = {head: _built([(to[1:], it) for to, it in parts if to[0] == head]) for head in heads}
     return Shade(TOP, below)

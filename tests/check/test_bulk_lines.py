@@ -192,3 +192,19 @@ def test_the_schemas_of_a_catalogue_may_be_deep_and_their_bounds_wide() -> None:
         deep = {"items": deep}
     with pytest.raises(UnusableInputError, match="unusable: nested"):
         read_catalog(json.dumps(TOOLS | {"actions": [action | {"input_schema": deep}]}))
+
+
+def test_a_catalogue_may_be_larger_than_a_plan() -> None:
+    text = json.dumps(TOOLS)
+
+    assert len(read_catalog(text + " " * 1_100_000)) == len(TOOLS["actions"])
+
+
+def test_a_plan_refers_to_the_inputs_of_its_line_and_no_others() -> None:
+    def codes(name: str) -> list[str]:
+        args = [{"ref": f"input/{name}", "to": "id"}]
+        steps = [{"id": "a", "action": "shop.order", "args": args}]
+        line = {"plan": {"steps": steps}, "inputs": {"id": "x"}}
+        return [each["code"] for each in told(line)["violations"]]
+
+    assert (codes("id"), codes("gone")) == ([], ["unknown-path"])

@@ -227,6 +227,9 @@ def test_a_playbook_is_shown_as_an_action_that_does_what_its_steps_do_at_worst()
     assert read is not None
     assert refund.is_write
     assert not read.is_write
+    assert (refund.effect, refund.irreversible, refund.egress) == ("blind", True, True)
+    assert (read.effect, read.irreversible) == ("read", False)
+    assert refund.description == PLAYBOOKS["playbooks.refund_line"].description
     assert refund.input_schema["required"] == ["order_id", "item"]
     assert refund.sinks == {"order_id": "resource_id"}
     assert "x-ask" not in json.dumps(refund.input_schema)

@@ -207,3 +207,13 @@ def test_without_a_schema_that_is_what_is_missing() -> None:
     }
 
     assert codes(judged(bare)) == [("missing-argument", "/steps/1/args")]
+
+
+def test_what_a_model_reads_in_the_words_of_the_request_is_as_little_trusted() -> None:
+    said = {"value": "hello", "to": "text"}
+    step = extract(an_object(to=TEXT))
+    args = [said if each["to"] == "text" else each for each in step["args"]]
+    accepted = judged(step | {"args": args})
+
+    assert isinstance(accepted, Accepted)
+    assert accepted.certificate.of("read").result_label.integrity is Integrity.UNTRUSTED

@@ -63,6 +63,14 @@ def test_an_unusable_file_says_what_and_where(change: dict[str, Any], says: str)
     assert "a.yaml" in str(caught.value)
 
 
+def test_the_day_is_there_without_being_declared() -> None:
+    steps = [{"id": "a", "action": "x.y", "args": [{"ref": "input/today", "to": "day"},
+                                                   {"ref": "input/gone", "to": "x"}]}]  # fmt: skip
+    playbook = read_playbook(GOOD | {"plan": {"steps": steps}}, "a.yaml")
+
+    assert [*playbook.undeclared] == ["input/gone"]
+
+
 def test_a_file_that_is_no_object_is_said() -> None:
     with pytest.raises(PlaybookError, match=r"a\.yaml"):
         read_playbook(["x"], "a.yaml")

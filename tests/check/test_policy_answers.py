@@ -188,6 +188,9 @@ def test_no_policy_at_all_is_said_to_be_the_reason() -> None:
          ' { context.approvals.contains("boss") && context.approvals.contains("chief") };',
          {"n": 5, "m": Unknown(WHOLE)},
          Judgement("unknown", "boss", 1, ("a", "b"))),
+        # What may fail denies, so a permit that is left over leaves it open.
+        (ALL + '@id("few") permit (principal, action, resource) when { context.args.n < 9 };',
+         {"n": Unknown(WHOLE)}, Judgement("unknown", needs=())),
         # What would fail after the approval is for the run to say.
         (ALL + asks("a", "boss", "context.args.n > 1")
          + '@id("no") forbid (principal, action, resource) when'
@@ -384,3 +387,40 @@ def test_the_rules_of_several_files_are_told_apart() -> None:
     assert policy.rules[1].where == "b.cedar: policy1"
     with pytest.raises(PolicyError, match=r"b\.cedar: x: a\.cedar has a policy of this @id too"):
         Policy.parse({"a.cedar": f'@id("x") {permit}', "b.cedar": f'@id("x") {permit}'})
+
+
+def test_a_bare_message_says_nothing_and_a_name_beyond_ascii_is_itself() -> None:
+    text = '@id("a") @message permit (principal == Tenant::User::"zoë", action, resource);'
+    text += '@id("b") forbid (principal, action, resource) when { context.args.m == 1 };'
+    policy = Policy.parse({"a.cedar": text})
+    who = Principal("zoë", "main")
+    known = policy.judge(PolicyQuestion(who, PAY, {"m": 2}))
+    previewed = policy.judge(PolicyQuestion(who, PAY, {"m": 2, "n": Unknown(WHOLE)}))
+
+    assert policy.rules[0].message == ""
+    assert (known, previewed) == (Judgement("allow", policies=("a",)),) * 2
+
+
+def test_what_was_outdated_is_waited_for_by_its_own_name() -> None:
+    text = ALL + '@id("a") forbid (principal, action, resource) when { context.stale has "x.y" };'
+    found = judge(text, {}, stale=Unknown(frozenset({"object"})))
+
+    assert (found.verdict, found.needs) == ("unknown", ("stale",))
+
+
+def test_a_group_that_holds_no_operation_holds_none() -> None:
+    head = 'permit (principal, action, resource in Tenant::User::"me");'
+    (rule,) = Policy.parse({"a.cedar": head}).rules
+
+    assert not rule.scope.covers(PAY, None)
+    assert judge(head, {}).messages == ("no policy permits it",)
+
+
+def test_what_stands_beside_a_list_stands_beside_that_one_alone() -> None:
+    lines = [{"sku": "s", "more": [{"sku": "t"}]}]
+    used = frozenset({("args", "in", "lines_each", "sku")})
+    mapper = Mapper(PAY, used)
+    found = mapper.record({"lines": lines, "in": {"lines": lines}}, ())
+
+    assert "lines_each" not in found
+    assert found["in"]["lines_each"] == {"sku": ["s"]}  # type: ignore[index, call-overload]

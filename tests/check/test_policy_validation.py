@@ -199,10 +199,37 @@ def test_a_head_that_names_nothing_is_a_flaw(head: str, told: str) -> None:
         (f"@approval(\"boss\") {REFUND};", "no approval by boss lifts it"),
         (f"{ALL}; {ALL};", "a.cedar: policy0 says the same"),
         (f'{ALL}; permit (principal, action == Action::"read", resource);', "a.cedar: policy0 forbids all of it anyway"),  # noqa: E501
+        ('forbid (principal, action == Action::"blind", resource); permit (principal, action == Action::"blind", resource);', "policy0 forbids all of it anyway"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_a_policy_that_does_nothing_is_a_hint(text: str, told: str) -> None:
     assert any(told in each for each in hints(text, pay="stripe")), hints(text, pay="stripe")
+
+
+def test_a_policy_over_no_operation_is_judged_all_the_same_and_names_none() -> None:
+    for effect in ("keyed", "lookup", "idempotent", "read"):
+        head = f'permit (principal, action == Action::"{effect}", resource in Connection::"none")'
+        (told,) = flaws(f"{head} when {{ context.gone == 1 }};")
+
+        assert told == "a.cedar: policy0: there is no context.gone"
+
+
+@pytest.mark.parametrize(
+    "label", ['context.labels.payment == "trusty"', '"trusty" != context.labels.payment']
+)
+def test_a_label_is_compared_with_one_that_exists(label: str) -> None:
+    told = flaws(f"{ALL} when {{ context.labels has payment && {label} }};")
+
+    assert told[0].startswith('a.cedar: policy0: no label is "trusty"; there are ')
+
+
+def test_forbidding_some_of_it_is_not_forbidding_all_of_it() -> None:
+    text = (
+        'forbid (principal, action == Action::"read", resource);'
+        ' permit (principal, action == Action::"blind", resource);'
+    )
+
+    assert not any("anyway" in each for each in hints(text))
 
 
 def test_policies_that_do_something_have_no_hints() -> None:

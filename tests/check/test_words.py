@@ -174,6 +174,7 @@ def test_the_sign_before_a_number_need_not_be_said() -> None:
     assert not hold("order W1234", "#W123")
     assert not hold("the team", "#team")
     assert not hold("W123", "##W123")
+    assert not hold("-1 of it", "#-1 of it")
 
 
 def test_every_month_has_its_name_and_its_first_three_letters() -> None:
