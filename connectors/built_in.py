@@ -6,6 +6,7 @@ from connectors.builtin import sendgrid, smtp_factory
 from connectors.builtin.roundup import factory as roundup
 from connectors.builtin.scim import factory as scim
 from connectors.builtin.sql import factory as sql
+from connectors.builtin.tryton import connector as tryton
 from connectors.composio import factory as composio
 from connectors.factories import Factory
 from connectors.langchain import factory as langchain
@@ -28,4 +29,5 @@ BUILT_IN: Final[dict[str, Factory]] = {
     "sql": sql.connect,
     "composio": composio.connect,
     "composio-core": composio.connect_core,
+    "tryton": tryton.connect,
 }

@@ -12,11 +12,20 @@ from connectors.builtin.roundup.fields import ROUNDUP
 from connectors.builtin.scim.fields import SCIM
 from connectors.builtin.sendgrid import SENDGRID
 from connectors.builtin.smtp import SMTP
+from connectors.builtin.tryton.accounting_table import TRYTON_ACCOUNTING
+from connectors.builtin.tryton.commerce_table import TRYTON_COMMERCE
 from connectors.spec import JsonObject
 from connectors.unified.model import Model
 from connectors.unified.vendor import At, Vendor
 
-VENDORS: tuple[Vendor, ...] = (SMTP, SENDGRID, ROUNDUP, SCIM)
+VENDORS: tuple[Vendor, ...] = (
+    SMTP,
+    SENDGRID,
+    ROUNDUP,
+    SCIM,
+    TRYTON_COMMERCE,
+    TRYTON_ACCOUNTING,
+)
 """Every vendor of a model that ships, model by model."""
 
 _SECONDS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))

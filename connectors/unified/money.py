@@ -11,6 +11,25 @@ from connectors.spec import JsonObject
 _LARGEST = Decimal(10) ** 15
 
 
+def _schema(pattern: str) -> JsonObject:
+    return {
+        "type": "object",
+        "properties": {
+            "amount": {"type": "string", "pattern": pattern, "maxLength": 20},
+            "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+        },
+        "required": ["amount", "currency"],
+        "additionalProperties": False,
+    }
+
+
+MONEY_OR_OWED = _schema(r"^-?[0-9]+(\.[0-9]+)?$")
+"""An amount of a book: negative where it is owed the other way, as of an order that takes back."""
+
+MONEY = _schema(r"^[0-9]+(\.[0-9]+)?$")
+"""An amount that is paid; a price may have more places than its currency."""
+
+
 def read_money(money: JsonValue) -> tuple[Decimal, str]:
     """An amount in the places of its currency; raises `Refused` for a fraction that is not paid."""
     if not isinstance(money, dict):
@@ -25,6 +44,19 @@ def read_money(money: JsonValue) -> tuple[Decimal, str]:
 def told_money(amount: str, currency: str) -> JsonObject:
     """An amount as the models tell it; raises `ValueError`."""
     return {"amount": f"{_in_places(amount, currency):f}", "currency": currency}
+
+
+def told_exactly(amount: str, currency: str) -> JsonObject:
+    """An amount of a book as it is, in at least the places of its currency; raises `ValueError`."""
+    try:
+        exact = Decimal(amount)
+    except ArithmeticError as error:
+        raise ValueError(f"{amount[:40]!r} is no amount") from error
+    if not exact.is_finite() or abs(exact) >= _LARGEST:
+        raise ValueError(f"{amount[:40]!r} is no amount of a book")
+    rounded = exact.quantize(Decimal(1).scaleb(-exponent_of(currency)))
+    told = rounded if rounded == exact else exact.normalize()
+    return {"amount": f"{told + 0:f}", "currency": currency}
 
 
 def to_minor(amount: Decimal, currency: str) -> int:

@@ -14,21 +14,13 @@ from connectors.errors import Kind, Refused
 from connectors.http import HttpAnswer, HttpRequest, Transport, TransportError
 from connectors.outcome import Dialect, read_answer, read_failure
 from connectors.spec import ActionSpec, CallContext, JsonObject
+from connectors.unified.money import MONEY
 from connectors.url import AddressError, segment
 from connectors.validate import check_arguments
 
 # The shortest time for which every vendor of the model remembers a key.
 KEY_WINDOW_S = 12 * 3600.0
 
-MONEY: JsonObject = {
-    "type": "object",
-    "properties": {
-        "amount": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "maxLength": 20},
-        "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
-    },
-    "required": ["amount", "currency"],
-    "additionalProperties": False,
-}
 _ID: JsonObject = {"type": "string", "minLength": 1, "maxLength": 100}
 _STATUS: JsonObject = {"enum": ["pending", "succeeded", "failed"]}
 

@@ -1,0 +1,57 @@
+"""One Tryton as one connection: the actions of commerce and of accounting, one write at a time."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field, JsonValue
+
+from connectors.api import api_of
+from connectors.builtin.tryton import accounting_table, commerce_table
+from connectors.builtin.tryton.accounting import Books
+from connectors.builtin.tryton.commerce import Sales
+from connectors.builtin.tryton.table import Records
+from connectors.builtin.tryton.wire import DIALECT, Tryton
+from connectors.connector import Connector, Outcome
+from connectors.errors import Kind, Refused
+from connectors.factories import ConnectionSettings, Given, Options, options_of
+from connectors.spec import ActionSpec, CallContext
+from connectors.unified.vendor import UnifiedConnector
+
+
+class TrytonConnector:
+    """Several models over one account: whichever offers an action is asked."""
+
+    name = "tryton"
+
+    def __init__(self, connection: str, tryton: Tryton) -> None:
+        sales, books = commerce_table, accounting_table
+        commerce = Records(tryton, sales.TRYTON_COMMERCE, sales.TABLES)
+        accounting = Records(tryton, books.TRYTON_ACCOUNTING, books.TABLES)
+        self._models = (
+            UnifiedConnector(commerce.vendor, connection, Sales(commerce).functions()),
+            UnifiedConnector(accounting.vendor, connection, Books(accounting).functions()),
+        )
+
+    async def actions(self) -> Sequence[ActionSpec]:
+        """Those of both models."""
+        return tuple([each for model in self._models for each in await model.actions()])
+
+    async def call(
+        self, action: ActionSpec, arguments: Mapping[str, JsonValue], context: CallContext
+    ) -> Outcome:
+        """Call what the action's model does."""
+        for model in self._models:
+            if any(each.name == action.name for each in await model.actions()):
+                return await model.call(action, arguments, context)
+        raise Refused(f"there is no {action.name}", kind=Kind.NOT_FOUND)
+
+
+class _Options(Options):
+    database: str = Field(pattern=r"^[A-Za-z0-9_-]{1,63}$")
+    company: int = Field(default=1, ge=1)
+
+
+def connect(settings: ConnectionSettings, given: Given) -> Connector:
+    """A connector for one database of a Tryton server; raises `ConfigurationError`."""
+    options = options_of(settings, _Options)
+    api = api_of(settings, given, dialect=DIALECT)
+    return TrytonConnector(settings.name, Tryton(api, options.database, options.company))
