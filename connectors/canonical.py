@@ -17,6 +17,9 @@ from pydantic import JsonValue
 
 _WHOLE = re.compile(r"\.0(?=[,\]}]|\Z)")
 _LONG = re.compile(r"[0-9]{16}")
+_written = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
+).encode
 
 
 def canonical(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) -> bytes:
@@ -38,12 +41,6 @@ def canonical_object(members: Mapping[str, bytes]) -> bytes:
     """The canonical form of an object from those of its members; their names are ASCII."""
     written = (canonical(name) + b":" + text for name, text in sorted(members.items()))
     return b"{" + b",".join(written) + b"}"
-
-
-def _written(value: object) -> str:
-    return json.dumps(
-        value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
-    )
 
 
 def _besides_texts(text: str) -> str:

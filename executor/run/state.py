@@ -195,12 +195,16 @@ class RunState:
 def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None) -> RunState:
     """Apply events, each with its time, in order."""
     state = state or RunState()
+    number = state.folded
     for at, event in events:
-        state = replace(_apply(state, at, event), folded=state.folded + 1)
-    return state
+        number += 1
+        state = _apply(state, number, at, event)
+    return replace(state, folded=number)
 
 
-def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C901 - one table
+def _apply(  # noqa: C901 - one table
+    state: RunState, number: int, at: float, event: e.Event
+) -> RunState:
     match event:
         case e.RunStarted():
             return replace(state, started=True, started_at=at)
@@ -217,16 +221,15 @@ def _apply(state: RunState, at: float, event: e.Event) -> RunState:  # noqa: C90
             return replace(state, gates=_ruled(state.gates, event))
         case e.IntentRecorded():
             place = (event.step, event.iteration)
-            begun = Attempt(event, at, began=state.folded + 1)
+            begun = Attempt(event, at, began=number)
             attempts = (*state.attempts.get(place, ()), begun)
             return replace(state, attempts={**state.attempts, place: attempts})
         case e.AttemptEnded():
-            settled = state.folded + 1
             return _change(
-                state, event, lambda each: replace(each, ended=event, ended_at=at, settled=settled)
+                state, event, lambda each: replace(each, ended=event, ended_at=at, settled=number)
             )
         case e.ReconcileResolved():
-            return _resolved(state, event)
+            return _resolved(state, number, event)
         case e.CancelRequested():
             return replace(state, cancelled=event)
         case e.WaitStarted():
@@ -292,14 +295,13 @@ def _ruled(
     }
 
 
-def _resolved(state: RunState, event: e.ReconcileResolved) -> RunState:
+def _resolved(state: RunState, number: int, event: e.ReconcileResolved) -> RunState:
     last = state.last((event.step, event.iteration))
     newest = last.intent.n if last else 0
-    settled = state.folded + 1
     return _change(
         state,
         event,
-        lambda each: replace(each, resolved=event, resolved_after=newest, settled=settled),
+        lambda each: replace(each, resolved=event, resolved_after=newest, settled=number),
     )
 
 

@@ -23,6 +23,7 @@ Ruling = Literal[
 _GET = select(approvals).where(
     approvals.c.tenant == bindparam("tenant"), approvals.c.id == bindparam("id")
 )
+_ADD, _ADD_DECISION = insert(approvals), insert(decisions)
 # An update would take the names of columns for what it is to set.
 _CLOSE = (
     update(approvals)
@@ -76,30 +77,31 @@ class Called:
 def create(c: Connection, row: ApprovalRow) -> None:
     """Ask."""
     c.execute(
-        insert(approvals).values(
-            tenant=row.tenant,
-            id=row.id,
-            run=row.run,
-            kind=row.kind,
-            step=row.step,
-            steps=to_text(row.steps),
-            iteration=row.iteration,
-            plan_digest=row.plan_digest,
-            action=row.action,
-            action_digest=row.action_digest,
-            arguments=to_text(row.arguments),
-            args_hash=row.args_hash,
-            policy_version=row.policy_version,
-            policies=to_text(row.policies),
-            reasons=to_text(row.reasons),
-            role=row.role,
-            quorum=row.quorum,
-            requester=row.requester,
-            nonce=row.nonce,
-            state=row.state,
-            created_at=row.created_at,
-            expires_at=row.expires_at,
-        )
+        _ADD,
+        {
+            "tenant": row.tenant,
+            "id": row.id,
+            "run": row.run,
+            "kind": row.kind,
+            "step": row.step,
+            "steps": to_text(row.steps),
+            "iteration": row.iteration,
+            "plan_digest": row.plan_digest,
+            "action": row.action,
+            "action_digest": row.action_digest,
+            "arguments": to_text(row.arguments),
+            "args_hash": row.args_hash,
+            "policy_version": row.policy_version,
+            "policies": to_text(row.policies),
+            "reasons": to_text(row.reasons),
+            "role": row.role,
+            "quorum": row.quorum,
+            "requester": row.requester,
+            "nonce": row.nonce,
+            "state": row.state,
+            "created_at": row.created_at,
+            "expires_at": row.expires_at,
+        },
     )
 
 
@@ -160,15 +162,16 @@ def decide(
     if narrowing is not None:
         _narrow(c, row, narrowing)
     c.execute(
-        insert(decisions).values(
-            tenant=tenant,
-            approval=approval,
-            principal=by.id,
-            decision=decision,
-            narrowing=said,
-            reason=reason,
-            at=now,
-        )
+        _ADD_DECISION,
+        {
+            "tenant": tenant,
+            "approval": approval,
+            "principal": by.id,
+            "decision": decision,
+            "narrowing": said,
+            "reason": reason,
+            "at": now,
+        },
     )
     if decision == "refuse":
         return _rule(c, row, "refused", now)

@@ -24,6 +24,8 @@ from executor.store.tables import attempts
 from executor.store.text import to_text, to_texts
 
 OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
+# Nothing is called that is known to have happened, or that a person gave up meanwhile.
+_OVER = ("applied", "resolved_applied", "abandoned")
 # What could be in doubt and cannot be repeated before it is known: others repeat safely.
 _NEVER_TWICE = ("lookup", "blind")
 # Of one step or item, and of one of its attempts. An update would take the names of columns for
@@ -50,8 +52,8 @@ def _in_the_way(blocking: Sequence[str]) -> Query[int]:
     return Query(select(attempts.c.n).where(*_PLACE, blocks).limit(1), int)
 
 
-_BEFORE_A_RISK = _in_the_way(OPEN)
-_BEFORE_A_REPETITION = _in_the_way(("intent",))
+_BEFORE_A_RISK = _in_the_way((*OPEN, *_OVER))
+_BEFORE_A_REPETITION = _in_the_way(("intent", *_OVER))
 
 
 @dataclass(frozen=True)

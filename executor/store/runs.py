@@ -15,6 +15,7 @@ from executor.store.text import to_text
 ENDED = ("succeeded", "failed", "cancelled", "undone", "compensation_incomplete", "quarantined")
 # An update would take the names of columns for what it is to set.
 _ONE = (runs.c.tenant == bindparam("whose"), runs.c.id == bindparam("which"))
+_ADD = insert(runs)
 _GET = select(runs).where(*_ONE)
 _CANCEL_MODE = select(runs.c.cancel_mode).where(*_ONE)
 _SET_RESULT = (
@@ -64,17 +65,18 @@ def create(
 ) -> None:
     """Queue a run of an accepted plan."""
     c.execute(
-        insert(runs).values(
-            tenant=tenant,
-            id=run,
-            plan=plan,
-            request=request,
-            requester=requester,
-            priority=RANKS[priority],
-            status="queued",
-            created_at=now,
-            updated_at=now,
-        )
+        _ADD,
+        {
+            "tenant": tenant,
+            "id": run,
+            "plan": plan,
+            "request": request,
+            "requester": requester,
+            "priority": RANKS[priority],
+            "status": "queued",
+            "created_at": now,
+            "updated_at": now,
+        },
     )
 
 

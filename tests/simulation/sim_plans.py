@@ -2,23 +2,45 @@
 
 import json
 import random
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Principal
-from executor.check.admit import Accepted, AdmissionContext, Inputs, admit
-from executor.check.cedar import Policy
+from executor.check.admit import Accepted, AdmissionContext, Inputs, admit, restore, to_row
+from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.certificate import Options
 from executor.plan.model import Plan
+from executor.store.plans import PlanRow
+from executor.store.text import to_object
 
 SEAL = b"seal-key-of-the-simulation"
-REQUESTER = Principal("requester", "main", frozenset({"requester"}))
+TENANT, RUN = "main", "run_a"
+REQUESTER = Principal("requester", TENANT, frozenset({"requester"}))
 APPROVERS = (
-    Principal("first", "main", frozenset({"approver"})),
-    Principal("second", "main", frozenset({"approver"})),
+    Principal("first", TENANT, frozenset({"approver"})),
+    Principal("second", TENANT, frozenset({"approver"})),
 )
-POLICY = Policy.parse({"all": "permit (principal, action, resource);"})
+
+
+class RememberedPolicy(Policy):
+    """A policy that is asked once for the same: its answer follows from the question alone."""
+
+    @cached_property
+    def _answers(self) -> dict[str, Judgement]:
+        return {}
+
+    def judge(self, question: PolicyQuestion) -> Judgement:
+        """Decide one call."""
+        q = question
+        key = (f"{q.action.name} {q.principal.id} {q.arguments} {q.labels} {q.run} {q.read} "
+               f"{q.stale} {sorted(q.approvals)}")  # fmt: skip
+        if key not in self._answers:
+            self._answers[key] = super().judge(question)
+        return self._answers[key]
+
+
+POLICY = RememberedPolicy.parse({"all": "permit (principal, action, resource);"})
 TIMEOUT_S, SETTLE_S, WINDOW_S = 10.0, 60.0, 300.0
 UNDO = {"args": [{"ref": "result/id", "to": "id"}], "deadline_s": 7200.0}
 STATUS = {
@@ -28,6 +50,19 @@ STATUS = {
 FIND = {"action": "shop.find", "by": "ref"}
 INPUTS: dict[str, Any] = {"list": [1, 2], "n": 3}
 PLANS = 160  # so many shapes are drawn from
+
+
+def row_of(number: int) -> PlanRow:
+    """One of the plans as it stands in the store."""
+    accepted = plan_of(number)
+    name = f"pln_{number}"
+    return PlanRow(TENANT, name, accepted.digest, REQUESTER.id, None, to_row(accepted), 0.0)
+
+
+@cache
+def restored(text: str) -> Accepted:
+    """An accepted plan from the text that was sealed: the same text is checked once."""
+    return restore(to_object(text), SEAL)
 
 
 def _action(name: str, effect: str, **more: Any) -> ActionSpec:

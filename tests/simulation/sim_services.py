@@ -30,8 +30,8 @@ from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.spec import ActionSpec, CallContext, Effect
 from executor.run.state import Place
 
-FATES = (
-    "well", "well", "well", "not sent", "refused", "limited", "request lost", "reply lost",
+FAULTS = (
+    "not sent", "refused", "limited", "request lost", "reply lost",
     "late", "reset", "broken", "unreadable", "accepted",
 )  # fmt: skip
 
@@ -50,6 +50,17 @@ class Services:
     tasks: dict[str, str] = field(default_factory=dict)  # by handle: how they stand
     reached: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        """Some of the faults, and these often: behind all at once one would hide another."""
+        likely = self.rng.choice([0.3, 0.7, 1.0])
+        faults = [each for each in FAULTS if self.rng.random() < likely]
+        self._fates = ["well"] * self.rng.choice([1, 1, 2, 4]) + faults
+
+    def last_seen(self, place: Place) -> float:
+        """When the last call of a place was seen."""
+        return max((at for at, context, _ in self.seen
+                    if (context.step, context.iteration) == place), default=0.0)  # fmt: skip
+
     async def call(
         self, process: Process, action: ActionSpec, arguments: Mapping[str, JsonValue],
         context: CallContext,
@@ -65,7 +76,7 @@ class Services:
             case "shop.task":
                 return await self._task(process, arguments)
         self.seen.append((_now(), context, action))
-        fate = "well" if self.is_calm else self.rng.choice(FATES)
+        fate = "well" if self.is_calm else self.rng.choice(self._fates)
         self.reached[f"{action.effect.value}: {fate}"] += 1
         return await self._end(process, action, context, fate)
 

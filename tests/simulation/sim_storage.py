@@ -4,17 +4,20 @@ Only the writer thread is replaced: a write is one transaction, made at once, be
 at which its process may stand still, die, or lose the database.
 """
 
+import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sim_process import Process
+from sim_statements import Statements
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
 from executor.store.errors import FencedError, StoreError
+from executor.store.plans import PlanRow, add
 from executor.store.sqlite import SqliteFile
 from executor.store.store import Store
 from executor.store.tables import metadata
@@ -24,43 +27,52 @@ _BACKEND = SqliteFile(Path("in memory"))  # for what its errors mean; no file is
 
 
 class Database:
-    """One SQLite database in memory, emptied for each history."""
+    """One SQLite database in memory; a history is a transaction in it that is never kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, plans: Iterable[PlanRow]) -> None:
         engine = create_engine("sqlite://", poolclass=StaticPool)
 
         @event.listens_for(engine, "connect")
         def _connect(raw: object, _: object) -> None:
             raw.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3 connection
 
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-        self.connection = engine.connect()
-        with self.connection.begin():
-            metadata.create_all(self.connection)
-        self.is_lost = False
+        self._connection = engine.connect()
+        with self._connection.begin():
+            metadata.create_all(self._connection)
+            for each in plans:
+                add(self._connection, each)
+        raw = self._connection.connection.dbapi_connection
+        assert isinstance(raw, sqlite3.Connection)
+        self._raw = raw
+        self._statements = Statements(self._connection, raw)
+        self._history = self._connection.begin()
+        self.clear()
 
     def clear(self) -> None:
-        """Forget everything."""
-        for table in reversed(metadata.sorted_tables):
-            self.ask(f"DELETE FROM {table.name}")
+        """Forget everything but the plans."""
+        self.is_lost = False
+        self._history.rollback()
+        self._history = self._connection.begin()
+        self._raw.execute("BEGIN")
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Look without disturbing anybody."""
-        raw = self.connection.connection.dbapi_connection
-        assert raw is not None
-        found: list[tuple[Any, ...]] = raw.execute(query).fetchall()  # type: ignore[attr-defined]  # a sqlite3 connection
-        return found
+        return self._raw.execute(query).fetchall()
 
     def do(self, work: Callable[[Connection], T]) -> T:
         """One transaction."""
+        execute = self._raw.execute
+        execute("SAVEPOINT one")
         try:
-            with self.connection.begin():
-                return work(self.connection)
-        except DBAPIError as error:
-            raise _BACKEND.error(error) from error
+            result = work(self._statements)  # type: ignore[arg-type]  # as much of a connection
+        except BaseException as error:
+            execute("ROLLBACK TO one")
+            execute("RELEASE one")
+            if isinstance(error, DBAPIError):
+                raise _BACKEND.error(error) from error
+            raise
+        execute("RELEASE one")
+        return result
 
 
 class ProcessStore(Store):

@@ -1,34 +1,89 @@
 """Simulated histories of the production drive, decisions and store under every kind of fault.
 
 `LAMGATE_HISTORIES` says how many are played (`make nightly`: a million),
-`LAMGATE_HISTORIES_FROM` with which seed they begin.
+`LAMGATE_HISTORIES_FROM` with which seed they begin. They are parted into classes, for pytest-xdist
+gives whole classes to its workers.
 """
 
+import gc
 import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sim_mutants import MUTANTS, Mutant, mutated
 from sim_play import live, missing, play
 
-HISTORIES = int(os.environ.get("LAMGATE_HISTORIES", "400"))
+HISTORIES = int(os.environ.get("LAMGATE_HISTORIES", "8000"))
 FIRST = int(os.environ.get("LAMGATE_HISTORIES_FROM", "0"))
 PARTS = 8
-HISTORIES_FOR_A_MUTANT = 1500
+ENOUGH = 1000  # histories, to come by everything
+HISTORIES_FOR_A_MUTANT = 4000
 
 
-@pytest.mark.timeout(6 * 3600)
-@pytest.mark.parametrize("part", range(PARTS))
-def test_no_history_breaks_a_promise_and_together_they_come_by_everything(part: int) -> None:
-    reached: Counter[str] = Counter()
-    seeds = range(FIRST + part, FIRST + HISTORIES, PARTS)
-    broken = {seed: found for seed in seeds if (found := play(seed, reached)) is not None}
+@pytest.fixture
+def _rare_collections() -> Iterator[None]:
+    """A history leaves little behind: a look at everything that lives is made rarely."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
 
-    assert broken == {}
-    assert len(seeds) < 1000 or missing(reached) == []
+
+class Histories:
+    """One part of them, every eighth."""
+
+    part = 0
+
+    @pytest.mark.timeout(24 * 3600)
+    @pytest.mark.usefixtures("_rare_collections")
+    def test_no_history_breaks_a_promise_and_together_they_come_by_everything(
+        self, record_property: Callable[[str, object], None]
+    ) -> None:
+        reached: Counter[str] = Counter()
+        seeds = range(FIRST + self.part, FIRST + HISTORIES, PARTS)
+        broken = {seed: found for seed in seeds if (found := play(seed, reached)) is not None}
+        record_property("histories", dict(reached))  # told at the end by conftest.py
+
+        assert broken == {}
+        assert len(seeds) < ENOUGH or missing(reached, len(seeds)) == []
+
+
+class TestHistories0(Histories):
+    part = 0
+
+
+class TestHistories1(Histories):
+    part = 1
+
+
+class TestHistories2(Histories):
+    part = 2
+
+
+class TestHistories3(Histories):
+    part = 3
+
+
+class TestHistories4(Histories):
+    part = 4
+
+
+class TestHistories5(Histories):
+    part = 5
+
+
+class TestHistories6(Histories):
+    part = 6
+
+
+class TestHistories7(Histories):
+    part = 7
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -43,10 +98,11 @@ def test_a_fault_still_finds_its_place(mutant: Mutant) -> None:
 
 @pytest.mark.skipif("LAMGATE_MUTANTS" not in os.environ, reason="LAMGATE_MUTANTS is not set")
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("number", range(len(MUTANTS)))
+@pytest.mark.parametrize("number", range(len(MUTANTS)), ids=[each.why for each in MUTANTS])
 def test_a_fault_of_the_protocol_or_the_world_is_found(number: int) -> None:
     script = Path(__file__).with_name("sim_mutants.py")
     command = [sys.executable, str(script), str(number), str(HISTORIES_FOR_A_MUTANT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    print(done.stdout)
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,162 @@
+"""What goes wrong around a run, at any moment and above all where it hurts most.
+
+Each history draws how much of what goes wrong in it (swarm testing): where everything is likely at
+once, one fault hides what another would show.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sim_process import LEASE_S, Process
+
+from executor.store import drives
+
+if TYPE_CHECKING:
+    from sim_history import History
+
+LOST_AFTER_S = LEASE_S + 1.0  # a drive that its process seems to have lost is given to another
+
+
+class Chaos:
+    """Everything that may happen to processes, the database and the run."""
+
+    def __init__(self, history: "History") -> None:
+        self._history = history
+        self._rng = rng = history.rng
+        self.is_over = False
+        self._left = rng.choice([0, 1, 3, 6, 12])  # of what happens between two steps
+        self._chance = rng.choice([0.02, 0.05, 0.2, 0.5])
+        self._by_itself = rng.choice([0, 3, 6, 12])  # of what happens at any time
+        everything: list[Callable[[], Awaitable[None] | None]] = [
+            self._kill, self._stand_still, self._lose_database, self._cut_off, self.take_over,
+            self._wake, self._jump, history.people.decide, history.people.find_out, self._cancel,
+        ]  # fmt: skip
+        self._kinds = rng.sample(everything, rng.randint(1, len(everything)))
+        there: list[Callable[[Process, str], None]] = [
+            self._killed, self._killed, self._stopped, self._stopped, self._overtaken,
+            self._overtaken, self._cancelled, self._decided, self._found_out, self._woken,
+            self._lost,
+        ]  # fmt: skip
+        self._kinds_there = rng.sample(there, rng.randint(1, len(there)))
+
+    async def run(self) -> None:
+        """Something, again and again, at any time."""
+        for _ in range(self._by_itself):
+            await asyncio.sleep(self._rng.choice([0.0, 0.01, 0.3, 2.0, 8.0, 30.0]))
+            for _ in range(self._rng.randrange(12)):
+                await asyncio.sleep(0)  # to anywhere between two steps of any task
+            found = self._rng.choice(self._kinds)()
+            if found is not None:
+                await found
+
+    def there(self, process: Process, where: str) -> None:
+        """Just here, between two steps of the protocol."""
+        rng, people = self._rng, self._history.people
+        if people.are_eager and where == "before the write" and rng.random() < 0.3:
+            people.answer(willing=False)  # just when the run is about to wait for them
+        if self.is_over or self._left <= 0 or process.is_dead or rng.random() > self._chance:
+            return
+        self._left -= 1
+        rng.choice(self._kinds_there)(process, where)
+
+    # ---- just there
+
+    def _killed(self, process: Process, where: str) -> None:
+        self._history.say(f"{process.name} is killed at {where}")
+        process.kill()
+
+    def _stopped(self, process: Process, where: str) -> None:
+        """Past its lease, so that whoever takes over finds what was begun; and then it goes on."""
+        self._stop_for(process, self._rng.choice([5.0, 20.0, 200.0]))
+
+    def _overtaken(self, process: Process, where: str) -> None:
+        self.take_over()
+
+    def _cancelled(self, process: Process, where: str) -> None:
+        self._cancel()
+
+    def _decided(self, process: Process, where: str) -> None:
+        self._history.people.decide()
+
+    def _found_out(self, process: Process, where: str) -> None:
+        self._history.people.find_out()
+
+    def _woken(self, process: Process, where: str) -> None:
+        self._wake()
+
+    def _lost(self, process: Process, where: str) -> None:
+        self._lose_database_for(self._rng.choice([0.1, 3.0, 20.0]))
+
+    # ---- at any time
+
+    def _stop_for(self, process: Process, seconds: float) -> None:
+        self._history.say(f"{process.name} stands still for {seconds} s")
+        process.stop()
+        loop = asyncio.get_running_loop()
+        loop.call_later(seconds, process.go_on)
+        loop.call_later(min(seconds, LOST_AFTER_S), self.take_over)
+
+    def _kill(self) -> None:
+        worker = self._history.any_worker()
+        self._history.say(f"{worker.process.name} is killed")
+        worker.process.kill()
+        self._history.new_worker()
+
+    def _stand_still(self) -> None:
+        """Stopped for a while, in which another may take over."""
+        process = self._history.any_worker().process
+        self._stop_for(process, self._rng.choice([0.5, 20.0, 200.0]))
+
+    def take_over(self) -> None:
+        """Another process is given what one drives whose lease is over, or that only seems dead."""
+        history, errs = self._history, self._rng.random() < 0.6
+        lost = {name: found for name, found in history.drives.items()
+                if errs or found[0].process.lease_ends() < history.now()}  # fmt: skip
+        if not lost or self.is_over:
+            return
+        name, (worker, _) = self._rng.choice([*lost.items()])
+        other = self._rng.choice([*history.workers, history.new_worker()])
+        if not other.process.is_dead and other is not worker:
+            history.drive(name, other)
+
+    def _lose_database(self) -> None:
+        self._lose_database_for(self._rng.choice([0.1, 3.0, 20.0]))
+
+    def _lose_database_for(self, seconds: float) -> None:
+        database = self._history.database
+        if database.is_lost:
+            return
+        self._history.say(f"the database is lost for {seconds} s")
+        database.is_lost = True
+        asyncio.get_running_loop().call_later(seconds, setattr, database, "is_lost", False)
+
+    def _cut_off(self) -> None:
+        process = self._history.any_worker().process
+        process.is_cut_off = True
+        asyncio.get_running_loop().call_later(
+            self._rng.choice([0.5, 30.0]), setattr, process, "is_cut_off", False
+        )
+
+    def _wake(self) -> None:
+        history = self._history
+        history.database.do(partial(drives.wake, due=history.due, now=history.wall()))
+        history.ring()
+
+    def _jump(self) -> None:
+        """A machine's clock is set wrong, or right again."""
+        self._history.any_worker().process.skew_s = self._rng.choice([0.0, 2.0, -2.0])
+
+    def _cancel(self) -> None:
+        if self._rng.random() < 0.4:
+            self._history.people.cancel()
+
+    def calm_down(self) -> None:
+        """From now on everything works."""
+        self.is_over = True
+        self._history.database.is_lost = False
+        for worker in self._history.workers:
+            worker.process.go_on()
+            worker.process.is_cut_off = False
+            worker.process.skew_s = 0.0

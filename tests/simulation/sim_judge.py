@@ -1,0 +1,234 @@
+"""The verdict on one history: what the run says is what really happened."""
+
+import json
+from collections import Counter
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING
+
+from sim_plans import RUN, TENANT
+from sim_process import WALL
+
+from connectors.spec import Effect
+from executor.plan.graph import graph, upstream
+from executor.run import events as e
+from executor.run.state import Place, RunState, undo_place, undoes
+from executor.store import attempts
+from executor.store.attempts import AttemptRow
+
+if TYPE_CHECKING:
+    from sim_history import History
+
+CLOCKS_DIFFER_S = 5.0  # more than the simulated clocks are ever apart
+ENDS = ("step.done", "step.failed", "step.skipped")
+# What is told of a thing once, and by what its thing is known.
+_ONCE = {
+    **dict.fromkeys(ENDS, ("step",)),
+    "attempt.ended": ("step", "iteration", "n"),
+    "intent.recorded": ("step", "iteration", "n"),
+    "undo.started": ("step", "iteration"),
+    "undo.ended": ("step", "iteration"),
+    "run.started": (),
+    "run.finished": (),
+}
+_AT_REST = (
+    "SELECT status, waiting_for, wake_at,"
+    " (SELECT count(*) FROM approvals WHERE state = 'open'),"
+    f" (SELECT count(*) FROM attempts WHERE state IN {attempts.OPEN[1:]})"
+    " FROM runs WHERE driver IS NULL"
+)
+
+
+class Violation(AssertionError):
+    """A promise that a history broke."""
+
+
+def must(claim: bool, what: str) -> None:
+    """Raise `Violation` unless it is so."""
+    if not claim:
+        raise Violation(what)
+
+
+def judge_rest(history: "History") -> None:
+    """A run that rests, and is not due, waits for something that has not come yet."""
+    found = history.database.ask(_AT_REST)
+    if not found:
+        return
+    status, waiting_for, wake_at, questions, doubts = found[0]
+    if status != "waiting" or (wake_at is not None and wake_at <= history.wall()):
+        return
+    if waiting_for == "approval":
+        must(questions > 0, "it waits for an answer that was given")
+    if waiting_for == "reconcile":
+        must(doubts > 0, "it waits for somebody to find out what is known")
+
+
+def judge(history: "History") -> None:
+    """Everything that must be true at the end."""
+    state, row = history.state(), history.row()
+    finish = state.finished
+    if finish is None:
+        raise Violation("the row has ended, the journal has not")
+    must(row.status == finish.status, "row and journal differ")
+    _judge_effects(history, finish)
+    _judge_steps(history, state, finish)
+    _judge_order(history)
+    _judge_journal(history)
+    _judge_calls(history)
+
+
+def _real(history: "History") -> set[Place]:
+    """Where an effect happened on the way forward."""
+    acted = {place for place, found in history.services.effects.items() if found}
+    return {place for place in acted if undoes(place) is None}
+
+
+def _judge_effects(history: "History", finish: e.RunFinished) -> None:
+    effects = history.services.effects
+    for place, found in effects.items():
+        must(len(found) <= 1, f"{place} acted {len(found)} times")
+    acted = {place for place, found in effects.items() if found}
+    real = _real(history)
+    undone = {place for place in real if undo_place(place) in acted}
+    standing, unknown = {*finish.standing}, {*finish.uncertain}
+    left, back = _names(real - undone), _names(undone)
+    must(all(each & (standing | unknown) for each in left), "an effect is not told of")
+    flat = {name for each in left for name in each}
+    must(standing <= flat, "an effect is told of that is not")
+    told = {*finish.undone} <= {name for each in back for name in each}
+    must(told, "an effect is called undone that stands")
+    must(acted - real <= {undo_place(each) for each in real}, "undone without an effect")
+    if finish.status in ("succeeded", "undone"):
+        must(not unknown, f"{finish.status} leaves doubts")
+    if finish.status == "undone":
+        must(real == undone, "undone leaves effects")
+
+
+def _names(places: set[Place]) -> list[set[str]]:
+    """How each place may be told: by its step, or by its item."""
+    return [{place[0], f"{place[0]}[{place[1]}]"} for place in sorted(places)]
+
+
+def _judge_steps(history: "History", state: RunState, finish: e.RunFinished) -> None:
+    real = _real(history)
+    if finish.status == "succeeded":
+        for step in history.accepted.plan.steps:
+            must(state.has_ended(step.id), f"{step.id} was left open")
+            if step.id in state.done and step.each is None:
+                action = history.accepted.actions[step.action]
+                acts = action.effect is not Effect.READ
+                must(not acts or (step.id, "") in real, f"{step.id} is done without effect")
+    for step_id, failed in state.failed.items():
+        happened = (step_id, failed.iteration) in real
+        is_so = failed.effect == "unknown" or happened is (failed.effect == "yes")
+        must(is_so, f"{step_id} failed, effect {failed.effect}, really {happened}")
+
+
+def _judge_order(history: "History") -> None:
+    """Nothing is undone before what depends on it, nothing at all after a pivot."""
+    effects, waits_for = history.services.effects, graph(history.accepted.plan)
+    undone = {
+        undoes(place): found[0] for place, found in effects.items() if undoes(place) and found
+    }
+    steps = history.accepted.plan.steps
+    pivots = {step.id for step in steps if step.action == "shop.pivot_keyed"}
+    for place, at in undone.items():
+        assert place is not None
+        for other in effects:
+            is_above = place[0] in upstream(waits_for, other[0])
+            if undoes(other) or not effects[other] or not is_above:
+                continue
+            decision = history.accepted.certificate.undo_of(other[0])
+            stands = other not in undone and decision is not None and decision.kind == "can"
+            is_later = other in undone and undone[other] > at
+            must(not stands and not is_later, f"{place} was undone before {other}")
+        acted = [each for each in effects if each[0] in pivots and effects[each]]
+        must(not any(effects[each][0] < at for each in acted), "undone after a pivot")
+
+
+def _judge_journal(history: "History") -> None:
+    stored = history.stored
+    must([each.seq for each in stored] == [*range(1, len(stored) + 1)], "a gap in seq")
+    told: Counter[tuple[object, ...]] = Counter()
+    not_before: dict[tuple[object, object], float] = {}
+    for each in stored:
+        data = each.data
+        if each.type in _ONCE:
+            kind = "step" if each.type in ENDS else each.type
+            told[kind, *(data[name] for name in _ONCE[each.type])] += 1
+        if each.type == "attempt.ended" and data["failure"] is not None:
+            asked = data["failure"]["retry_at"]  # type: ignore[index,call-overload]
+            not_before[data["step"], data["iteration"]] = asked or 0.0
+        if each.type == "intent.recorded":
+            early = not_before.get((data["step"], data["iteration"]), 0.0) - each.at
+            must(early < CLOCKS_DIFFER_S, f"{data['step']}: {early} s too early")
+        if each.type == "reconcile.resolved" and data["resolution"] == "absent":
+            place = (str(data["step"]), str(data["iteration"]))
+            at, by = history.services.made_by.get(place, (inf, 0))
+            is_wrong = by == data["n"] and WALL + at < each.at
+            must(not is_wrong, f"attempt {by} of {place} acted and is called absent")
+    twice = [each for each, count in told.items() if count > 1]
+    must(not twice, f"told twice: {twice}")
+
+
+def _judge_calls(history: "History") -> None:
+    """No call without its intent, under another key, after the cancel, or without its approval."""
+    found = history.database.do(partial(attempts.read, tenant=TENANT, run=RUN))
+    rows = {(each.step, each.iteration, each.n): each for each in found}
+    keys: dict[tuple[str, str], set[str]] = {}
+    for row in found:
+        keys.setdefault((row.step, row.iteration), set()).add(row.key)
+    must(all(len(each) == 1 for each in keys.values()), "one place, several keys")
+    intents = {(x.data["step"], x.data["iteration"], x.data["n"]): x.seq
+               for x in history.stored if x.type == "intent.recorded"}  # fmt: skip
+    people = history.people
+    for _, context, action in history.services.seen:
+        at = (context.step, context.iteration, context.attempt)
+        must(at in rows, f"{at} was sent without an intent")
+        must(rows[at].key == context.idempotency_key, f"{at} was sent under another key")
+        after_cancel = people.cancelled_at is not None and intents[at] > people.cancelled_at
+        # To take back what may have happened it is found out first: by the same call, at worst.
+        settles = people.wants_back and context.attempt > 1
+        is_back = undoes((context.step, context.iteration)) is not None
+        must(not after_cancel or is_back or settles, f"{at} was begun after the cancel")
+        if action.approval is not None:
+            _judge_approval(history, rows[at])
+
+
+def _judge_approval(history: "History", row: AttemptRow) -> None:
+    granted = {x.data["approval"] for x in history.stored if x.type == "approval.granted"}
+    given, at = {*row.approvals}, (row.step, row.iteration, row.n)
+    must(bool(given) and given <= granted, f"{at} was sent without its approval")
+    must(not given & history.people.refused, f"{at} had been refused")
+
+
+def came_by(history: "History") -> Counter[str]:
+    """What this history came by, so that a world without its faults is noticed."""
+    reached = Counter(history.services.reached)
+    for each in history.stored:
+        told = each.type
+        match each.type:
+            case "attempt.ended":
+                told += f" {each.data['state']}"
+                failure = each.data["failure"]
+                if isinstance(failure, dict) and failure["kind"] == "cancelled":
+                    told = "left open by a process"
+            case "reconcile.resolved":
+                told += f" {each.data['resolution']} by {each.data['by']}"
+            case "wait.started":
+                told += f" {each.data['waiting_for']}"
+            case "run.finished":
+                told += f" {each.data['status']}"
+        reached[told] += 1
+    return reached
+
+
+def told(history: "History") -> str:
+    """The history, for whoever looks at a failure."""
+    accepted = history.accepted
+    steps = [json.dumps(each.model_dump(by_alias=True, exclude_defaults=True), default=str)
+             for each in accepted.plan.steps]  # fmt: skip
+    effects = f"effects: {dict(history.services.effects)}"
+    options = repr(accepted.certificate.options)
+    first = f"seed {history.seed}"
+    return "\n".join([first, options, *steps, *history.log, *history.trace(), effects])

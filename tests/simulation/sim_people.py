@@ -1,0 +1,113 @@
+"""The people around a run: they approve and refuse, cancel, and find out what happened."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sim_plans import APPROVERS, RUN, SEAL, SETTLE_S, TENANT, TIMEOUT_S
+from sqlalchemy import Connection
+
+from executor.run import events as e
+from executor.run.perform import new_event
+from executor.run.state import Place
+from executor.store import approvals, attempts, drives, journal, runs
+from executor.store.drives import Due
+from gateway.reconcile import resolve
+from gateway.schemas import Reconcile
+
+if TYPE_CHECKING:
+    from sim_history import History
+
+DUE = Due("run", TENANT, RUN)
+_OPEN_QUESTIONS = "SELECT id FROM approvals WHERE state = 'open' ORDER BY created_at, step"
+
+
+class People:
+    """Who answers, and what they said."""
+
+    def __init__(self, history: "History") -> None:
+        self._history = history
+        self._rng = history.rng
+        self._do = history.database.do
+        self.are_eager = self._rng.random() < 0.3
+        self.are_approvers_there = self._rng.random() < 0.9
+        self.cancelled_at: int | None = None  # the number of the first event that says so
+        self.refused: set[str] = set()
+        self.wants_back = False
+
+    def answer(self, *, willing: bool) -> None:
+        """Say what is asked and tell what happened, as far as anybody can know."""
+        if self.are_approvers_there:
+            self.decide(willing=willing)
+        self.find_out()
+
+    def decide(self, *, willing: bool = False) -> None:
+        """Somebody says yes or no to what is asked."""
+        asked = self._history.database.ask(_OPEN_QUESTIONS)
+        if not asked:
+            return
+
+        def work(c: Connection) -> None:
+            for (name,) in asked:
+                self._decide_on(c, name, willing)
+
+        self._do(work)
+        self._history.ring()
+
+    def _decide_on(self, c: Connection, name: str, willing: bool) -> None:
+        says = "approve" if willing or self._rng.random() < 0.8 else "refuse"
+        by, now = self._rng.choice(APPROVERS), self._history.wall()
+        ruling = approvals.decide(c, TENANT, name, by, says, "seen", now)
+        if says == "refuse" and ruling != "repeated":
+            self.refused.add(name)
+        if ruling in ("granted", "refused"):
+            kind = e.ApprovalGranted if ruling == "granted" else e.ApprovalRefused
+            event = kind(approval=name, by=by.id, reason="seen")
+            journal.append(c, TENANT, RUN, [new_event(event)], now)
+            drives.wake(c, DUE, now)
+
+    def find_out(self) -> None:
+        """Somebody looks at the service, once all must have come through, and says what is so."""
+        history = self._history
+        open_ones = f"SELECT n FROM attempts WHERE state IN {attempts.OPEN[1:]}"
+        if not history.database.ask(open_ones):
+            return
+        state = history.state()
+        for place in sorted(state.doubts):
+            doubt = state.in_doubt(place)
+            if doubt is None or not doubt.is_uncertain or doubt.ended is None:
+                continue
+            last = history.services.last_seen(place)
+            if history.now() >= last + TIMEOUT_S + SETTLE_S:
+                self._tell(place)
+        history.ring()
+
+    def _tell(self, place: Place) -> None:
+        history, row = self._history, self._history.row()
+        happened = bool(history.services.effects[place])
+        says = "happened" if happened else self._rng.choice(["send_again", "abandon"])
+        says = "abandon" if self._rng.random() < 0.1 else says
+        if says == "send_again" and row.has_ended:
+            return
+        found = Reconcile.model_validate(
+            {"step": place[0], "iteration": place[1], "resolution": says, "reason": "seen"}
+            | ({"output": {"id": 1, "ok": True}} if says == "happened" else {})
+        )
+        now = history.wall()
+        self._do(partial(resolve, seal_key=SEAL, run=row, by="operator", found=found, now=now))
+
+    def cancel(self) -> None:
+        """Somebody wants no more of it, or all of it back."""
+        mode, now = self._rng.choice(["stop", "undo"]), self._history.wall()
+
+        def work(c: Connection) -> bool:
+            if not runs.request_cancel(c, TENANT, RUN, mode, now):
+                return False
+            event = e.CancelRequested(by="requester", mode=mode)
+            (stored,) = journal.append(c, TENANT, RUN, [new_event(event)], now)
+            self.cancelled_at = min(self.cancelled_at or stored.seq, stored.seq)
+            return True
+
+        if self._do(work):
+            self.wants_back = self.wants_back or mode == "undo"
+            self._history.say("cancelled")
+            self._history.ring()
