@@ -11,6 +11,7 @@ from executor.check.grant import Grant
 from executor.check.narrowing import Narrowing, WideningError, narrowed
 from executor.store import attempts, runs
 from executor.store.drives import Due, hold_row, wake
+from executor.store.statement import Change
 from executor.store.tables import approvals, decisions
 from executor.store.text import to_object, to_text, to_texts
 
@@ -23,7 +24,7 @@ Ruling = Literal[
 _GET = select(approvals).where(
     approvals.c.tenant == bindparam("tenant"), approvals.c.id == bindparam("id")
 )
-_ADD, _ADD_DECISION = insert(approvals), insert(decisions)
+_ADD, _ADD_DECISION = Change(insert(approvals)), Change(insert(decisions))
 # An update would take the names of columns for what it is to set.
 _CLOSE = (
     update(approvals)
@@ -76,8 +77,8 @@ class Called:
 
 def create(c: Connection, row: ApprovalRow) -> None:
     """Ask."""
-    c.execute(
-        _ADD,
+    _ADD.once(
+        c,
         {
             "tenant": row.tenant,
             "id": row.id,
@@ -161,8 +162,8 @@ def decide(
         return "repeated" if decided == decision and said is None else "conflict"
     if narrowing is not None:
         _narrow(c, row, narrowing)
-    c.execute(
-        _ADD_DECISION,
+    _ADD_DECISION.once(
+        c,
         {
             "tenant": tenant,
             "approval": approval,

@@ -3,10 +3,11 @@
 from dataclasses import asdict, fields
 
 from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy.sql import ClauseElement
 
 from executor.breaker import Breaker, Evidence, told
 from executor.store import drives
-from executor.store.statement import Query
+from executor.store.statement import Change, Query
 from executor.store.tables import breakers
 from executor.store.upsert import insert_into
 
@@ -16,6 +17,17 @@ _ONE = select(breakers).where(
 _LOCKED = _ONE.with_for_update()
 _STATES = [breakers.c[each.name] for each in fields(Breaker)]
 _STANDING = Query(_ONE.with_only_columns(*_STATES), Breaker)
+_HELD = Query(_LOCKED.with_only_columns(*_STATES), Breaker)
+
+
+def _put(dialect: str) -> ClauseElement:
+    statement = insert_into(dialect, breakers)
+    changed = {each.name: statement.excluded[each.name] for each in _STATES}
+    return statement.on_conflict_do_update(index_elements=["tenant", "connection"], set_=changed)
+
+
+_PUT = Change(_put)
+_PUT_FIRST = Change(lambda dialect: insert_into(dialect, breakers).on_conflict_do_nothing())
 
 
 def read(c: Connection, tenant: str, connection: str) -> Breaker:
@@ -35,12 +47,7 @@ def listed(c: Connection, tenant: str) -> dict[str, Breaker]:
 
 def put(c: Connection, tenant: str, connection: str, now_is: Breaker) -> None:
     """Keep how it stands."""
-    values = asdict(now_is)
-    c.execute(
-        insert_into(c.dialect.name, breakers)
-        .values(tenant=tenant, connection=connection, **values)
-        .on_conflict_do_update(index_elements=["tenant", "connection"], set_=values)
-    )
+    _PUT.once(c, {"tenant": tenant, "connection": connection, **asdict(now_is)})
 
 
 def tell(
@@ -58,12 +65,8 @@ def tell(
     if evidence == "answered" and (known is None or known.is_clean):
         return
     if known is None:  # or of two processes that tell the first failure at once, one is not counted
-        c.execute(
-            insert_into(c.dialect.name, breakers)
-            .values(**which, **asdict(Breaker()))
-            .on_conflict_do_nothing()
-        )
-    before = _breaker(c.execute(_LOCKED, which).one())
+        _PUT_FIRST.once(c, which | asdict(Breaker()))
+    before = _HELD.one(c, which) or Breaker()
     after = told(before, evidence, began_at, now, because)
     if after == before:
         return

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Double, bindparam, case, select, update
 from sqlalchemy.sql import ClauseElement
 
 from connectors.spec import Limits
-from executor.store.statement import Query
+from executor.store.statement import Change, Query
 from executor.store.tables import limits
 from executor.store.upsert import insert_into
 
@@ -50,16 +50,21 @@ _TAKE = Query(_take, str)
 
 def hold(c: Connection, tenant: str, key: str, until: float) -> None:
     """Let nothing through before `until`: what Retry-After asked for is never undercut."""
-    statement = insert_into(c.dialect.name, limits).values(
-        tenant=tenant, key=key, arrival=0.0, hold_until=until, queue_end=0.0
+    row = {"tenant": tenant, "key": key, "arrival": 0.0, "hold_until": until, "queue_end": 0.0}
+    _HOLD.once(c, row)
+
+
+def _hold(dialect: str) -> ClauseElement:
+    statement = insert_into(dialect, limits)
+    until = statement.excluded.hold_until
+    return statement.on_conflict_do_update(
+        index_elements=["tenant", "key"],
+        set_={"hold_until": until},
+        where=limits.c.hold_until < until,
     )
-    c.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant", "key"],
-            set_={"hold_until": until},
-            where=limits.c.hold_until < until,
-        )
-    )
+
+
+_HOLD = Change(_hold)
 
 
 def held(c: Connection, tenant: str, now: float) -> dict[str, float]:

@@ -65,6 +65,7 @@ class History:
         self.services = Services(random.Random(f"services {seed}"))
         self.workers: list[Worker] = []
         self.drives: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
+        self._overtaken: set[asyncio.Task[None]] = set()  # and not ended yet
         self.people = People(self)
         self._chaos = Chaos(self)
         self._broken: BaseException | None = None
@@ -121,7 +122,7 @@ class History:
             for name, (_, task) in [*self.drives.items()]:
                 if not task.done():
                     continue
-                if not task.cancelled() and task.exception() is None and not self._is_held(name):
+                if not task.cancelled() and task.exception() is None and self._holder() != name:
                     del self.drives[name]
                     failures = 0
                     continue
@@ -130,6 +131,8 @@ class History:
                 await asyncio.sleep(min(30.0, self.rng.choice([0.5, LOST_AFTER_S]) * failures))
                 self.drive(name, self.any_worker())
             pause_s: float | None = None
+            if not self.drives and not self._overtaken and (held := self._holder()):
+                self.drive(held, self.any_worker())  # claimed late, by one that died of it
             if not self.drives:
                 due_at = self._due_at()
                 if due_at <= self.wall():
@@ -139,7 +142,7 @@ class History:
                     pause_s = due_at - self.wall()
             self._bell.clear()
             bell = asyncio.ensure_future(self._bell.wait())
-            waiting = [bell, *(task for _, task in self.drives.values())]
+            waiting = [bell, *self._overtaken, *(task for _, task in self.drives.values())]
             await asyncio.wait(waiting, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
             bell.cancel()
             await asyncio.sleep(self.rng.choice([0.01, 0.1, 1.0]))
@@ -155,9 +158,10 @@ class History:
             return 0.0
         return wake_at if status == "waiting" and wake_at is not None else inf
 
-    def _is_held(self, name: str) -> bool:
-        """Whether the run is still claimed under the name of a drive that has ended."""
-        return self.database.ask("SELECT driver FROM runs") == [(name,)]
+    def _holder(self) -> str | None:
+        """Under the name of which drive the run is claimed."""
+        ((name,),) = self.database.ask("SELECT driver FROM runs")
+        return None if name is None else str(name)
 
     def _look_at(self, drive: "asyncio.Task[None]") -> None:
         """Any error of a drive but the store's is a mistake of ours."""
@@ -170,6 +174,9 @@ class History:
         self.say(f"{worker.process.name} drives {name}")
         task = worker.process.start(worker.machine.drive(DUE, name))
         task.add_done_callback(self._look_at)
+        if name in self.drives and not (before := self.drives[name][1]).done():
+            self._overtaken.add(before)
+            before.add_done_callback(self._overtaken.discard)
         self.drives[name] = (worker, task)
 
     def any_worker(self) -> Worker:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sim_process import Process
-from sim_statements import Statements
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
@@ -44,7 +43,6 @@ class Database:
         raw = self._connection.connection.dbapi_connection
         assert isinstance(raw, sqlite3.Connection)
         self._raw = raw
-        self._statements = Statements(self._connection, raw)
         self._history = self._connection.begin()
         self.clear()
 
@@ -64,7 +62,7 @@ class Database:
         execute = self._raw.execute
         execute("SAVEPOINT one")
         try:
-            result = work(self._statements)  # type: ignore[arg-type]  # as much of a connection
+            result = work(self._connection)
         except BaseException as error:
             execute("ROLLBACK TO one")
             execute("RELEASE one")

@@ -172,6 +172,23 @@ async def test_no_intent_is_written_beside_an_open_one(store: Store) -> None:
     assert isinstance(elsewhere, float)
 
 
+@pytest.mark.parametrize(
+    ("told", "may_begin"), [("applied", False), ("abandoned", False), ("absent", True)]
+)
+async def test_nothing_is_called_again_that_somebody_told_of_meanwhile(
+    store: Store, told: str, may_begin: bool
+) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: calls.record_intent(journal.opened(c, claim), intent(), NOW))
+    for event in (ended("uncertain"), resolved(told)):
+        await store.write(lambda c, event=event: journal.append(c, TENANT, RUN.id, [event], NOW))
+    again = await store.write(
+        lambda c: calls.record_intent(journal.opened(c, claim), intent(n=2), NOW)
+    )
+
+    assert (again == Blocked("open_attempt")) is not may_begin
+
+
 async def test_of_many_who_would_call_at_once_one_may(store: Store) -> None:
     claim = await store.write(new_run)
     results = await asyncio.gather(
@@ -233,12 +250,12 @@ async def test_what_may_be_repeated_is_called_again_once_its_attempt_is_known_as
     ("resolution", "state", "may_call"),
     [
         (None, "uncertain", False),
-        ("applied", "resolved_applied", True),
+        ("applied", "resolved_applied", False),
         ("absent", "resolved_absent", True),
-        ("abandoned", "abandoned", True),
+        ("abandoned", "abandoned", False),
     ],
 )
-async def test_what_may_not_be_repeated_is_called_again_only_when_the_doubt_is_resolved(
+async def test_what_may_not_be_repeated_is_called_again_only_once_it_is_known_to_be_absent(
     store: Store, effect: str, resolution: str | None, state: str, may_call: bool
 ) -> None:
     claim = await store.write(new_run)
