@@ -130,6 +130,7 @@ class ComposioConnector:
 
     async def aclose(self) -> None:
         """Let go of what is held open."""
+        await self._accounts.aclose()
         await self._wire.aclose()
 
     async def _list(self) -> _Found:

@@ -1,7 +1,10 @@
 """An execution of Composio: once, in one version, with one account, told by one table."""
 
+import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from composio_world import (
@@ -13,8 +16,13 @@ from composio_world import (
     kinds,
     overlay,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue
 
-from connectors.connector import Applied, Unreadable
+from connectors.composio.outcome import read_execution
+from connectors.composio.wire import Execution
+from connectors.connector import Applied, Pending, Unreadable
 from connectors.errors import (
     ConnectorError,
     Kind,
@@ -22,6 +30,8 @@ from connectors.errors import (
     Unavailable,
     Uncertain,
 )
+from connectors.http import HttpAnswer
+from connectors.spec import ActionSpec, Effect
 from connectors.testing import Fault, Said
 
 both = pytest.mark.parametrize("kind", kinds())
@@ -237,3 +247,81 @@ async def test_nobody_sees_the_project_s_key_nor_a_token_of_an_account(
     assert set(sent) == {found.project.key}
     assert found.project.key not in told
     assert "a-token-of-somebody" not in told
+
+
+@both
+async def test_calls_at_once_look_for_an_account_together_and_make_one_link(kind: str) -> None:
+    project = Project(accounts=[])
+    async with desk(kind, project, auth_configs={"notes": "ac_7"}) as found:
+        ends = await asyncio.gather(*(found.call("add") for _ in range(20)))
+        looks = sum("onnected" in each.path for each in found.service.asked)
+        project.connects("ca_2")
+        done = await asyncio.gather(*(found.call("add") for _ in range(3)))
+
+    assert {each.link for each in ends if isinstance(each, Refused)} == {
+        "https://connect.example.com/link/1"
+    }
+    assert (len(ends), len(project.links)) == (20, 1)
+    assert looks == 2, "one for the accounts, one for the link"
+    assert all(isinstance(each, Applied) for each in done)
+
+
+async def test_who_gives_up_while_an_account_is_looked_for_has_sent_nothing() -> None:
+    async with desk("composio") as found:
+        with found.service.spoiled(Fault(ending="hang")):
+            late = await found.call("add", seconds=0.3)
+        same = await found.call("add")
+        after = await found.call("add")
+        executions = len(found.executions())
+
+    assert isinstance(late, Unavailable)
+    assert (late.kind, late.sent) == (Kind.TIMEOUT, False)
+    assert isinstance(same, Unavailable), "it waited for the look that broke"
+    assert not same.sent
+    assert isinstance(after, Applied)
+    assert executions == 1
+
+
+BLIND = ActionSpec(name="desk.x", input_schema={}, output_schema=None)
+KNOWN = BLIND.model_copy(update={"transactional_errors": (200,)})
+READ = ActionSpec(name="desk.x", input_schema={}, effect=Effect.READ)
+WANTED = Execution("NOTES_X", "notes", VERSION, {}, "u", None)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 999) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+BODIES = JSON | st.fixed_dictionaries(
+    {},
+    optional={
+        "data": JSON | st.fixed_dictionaries({"status_code": st.integers(100, 700)}),
+        "error": JSON,
+        "successful": st.booleans() | JSON,
+        "successfull": st.booleans(),
+        "log_id": JSON,
+    },
+)
+
+
+@given(
+    st.sampled_from([BLIND, KNOWN, READ]), st.integers(200, 599) | st.sampled_from([200]), BODIES
+)
+def test_whatever_comes_a_write_is_never_called_undone_unless_that_is_known(
+    action: ActionSpec, status: int, body: JsonValue
+) -> None:
+    raw = json.dumps(body).encode()
+    try:
+        ended: Any = read_execution(action, HttpAnswer(status, {}, raw), WANTED)
+    except ConnectorError as error:
+        ended = error
+    says = body.get("successful", body.get("successfull")) if isinstance(body, dict) else None
+
+    if action is READ:
+        assert not isinstance(ended, Uncertain | Unreadable | Pending)
+    elif 200 <= status < 300 and status != 202:
+        if isinstance(ended, Refused | Unavailable):
+            assert action is KNOWN
+            assert says is False
+        assert isinstance(ended, Applied) == (says is True)
+    elif status >= 500:
+        assert isinstance(ended, Uncertain)
