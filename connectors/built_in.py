@@ -3,6 +3,7 @@
 from typing import Final
 
 from connectors.builtin import sendgrid, smtp_factory
+from connectors.builtin.caldav import factory as caldav
 from connectors.builtin.roundup import factory as roundup
 from connectors.builtin.scim import factory as scim
 from connectors.builtin.sql import factory as sql
@@ -24,6 +25,7 @@ BUILT_IN: Final[dict[str, Factory]] = {
     "sendgrid": sendgrid.connect,
     "roundup": roundup.connect,
     "scim": scim.connect,
+    "caldav": caldav.connect,
     "mcp": mcp.connect,
     "langchain": langchain.connect,
     "sql": sql.connect,

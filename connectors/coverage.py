@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
+from connectors.builtin.caldav.fields import CALDAV
 from connectors.builtin.roundup.fields import ROUNDUP
 from connectors.builtin.scim.fields import SCIM
 from connectors.builtin.sendgrid import SENDGRID
@@ -23,6 +24,7 @@ VENDORS: tuple[Vendor, ...] = (
     SENDGRID,
     ROUNDUP,
     SCIM,
+    CALDAV,
     TRYTON_COMMERCE,
     TRYTON_ACCOUNTING,
 )

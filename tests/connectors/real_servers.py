@@ -127,3 +127,23 @@ def scim(folder: Path) -> Iterator[Real]:
     at = ("--hostname", "127.0.0.1", "--port", str(port), "--bearer-token", SCIM_TOKEN)
     with running((program("scim", "scim2-server"), *at), port, folder, "/v2/Users") as real:
         yield real
+
+
+@contextmanager
+def radicale(folder: Path) -> Iterator[Real]:
+    """A server with a calendar at `/it/cal/`; `it` has the password `it-password`."""
+    port = free_port()
+    config = folder / "radicale.conf"
+    (folder / "users").write_text("it:it-password\n", "utf-8")
+    config.write_text(
+        f"[server]\nhosts = 127.0.0.1:{port}\n"
+        f"[auth]\ntype = htpasswd\nhtpasswd_filename = {folder / 'users'}\n"
+        "htpasswd_encryption = plain\ndelay = 0\n"
+        f"[storage]\nfilesystem_folder = {folder / 'store'}\n[web]\ntype = none\n",
+        "utf-8",
+    )
+    argv = (program("radicale", "radicale"), "-C", config)
+    with running(argv, port, folder, "/it/") as real:
+        made = real.ask("MKCALENDAR", "/it/cal/", auth=("it", "it-password"))
+        assert made.status_code == 201, made.text
+        yield real

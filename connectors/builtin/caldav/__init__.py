@@ -1,0 +1,1 @@
+"""Any calendar that speaks CalDAV (RFC 4791), behind `calendar`."""

@@ -1,0 +1,174 @@
+"""Calls a calendar over CalDAV: each event is a file, and our key is the name of a new one.
+
+A file is only put where none of its name is (`If-None-Match: *`), so an attempt that comes after
+one that came through is told so, and reads what is there. It is only changed as the version that
+was read (`If-Match`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
+from pydantic import JsonValue
+
+from connectors.api import Api
+from connectors.builtin.caldav.fields import CALDAV, as_told, changed_event, read_event
+from connectors.builtin.caldav.ical import (
+    Component,
+    Line,
+    event_of,
+    read_calendar,
+    utc,
+    with_event,
+    write,
+)
+from connectors.connector import Applied, Outcome
+from connectors.errors import Kind, Refused
+from connectors.http import HttpAnswer
+from connectors.spec import ActionSpec, CallContext, JsonObject
+from connectors.unified.steps import after, before, meanwhile, output_of, was_ours
+
+_ICAL = {"content-type": "text/calendar; charset=utf-8", "accept": "text/calendar"}
+_XML = {"content-type": "application/xml; charset=utf-8", "accept": "application/xml", "depth": "1"}
+_DAV, _CAL = "{DAV:}", "{urn:ietf:params:xml:ns:caldav}"
+_QUERY = """<?xml version="1.0" encoding="utf-8"?>
+<c:calendar-query xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav">
+<d:prop><d:getetag/><c:calendar-data/></d:prop>
+<c:filter><c:comp-filter name="VCALENDAR"><c:comp-filter name="VEVENT">
+<c:time-range start="{start}" end="{end}"/>
+</c:comp-filter></c:comp-filter></c:filter>
+</c:calendar-query>"""
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """One calendar: a folder of events."""
+
+    api: Api
+    domain: str
+
+    async def create(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
+        """Put an event there once."""
+        key, now = context.idempotency_key.lower(), utc(datetime.now(UTC))
+        name = f"{key}.ics"
+        new = Component(
+            "VEVENT",
+            (Line("UID", f"{key}@{self.domain}"), Line("DTSTAMP", now), Line("CREATED", now)),
+        )
+        calendar = Component(
+            "VCALENDAR",
+            (Line("VERSION", "2.0"), Line("PRODID", "-//lamgate//caldav//EN")),
+            (changed_event(new, given),),
+        )
+        try:
+            done = await self._put(spec, context, name, calendar, {"if-none-match": "*"})
+        except Refused as error:
+            if error.status != 412:
+                raise
+            # Nobody else makes names of our keys: it is there since an earlier attempt.
+            return Applied(await self._told(spec, name, context), replayed=True)
+        return await after(done, self._told(spec, name, context))
+
+    async def get(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
+        """Read an event."""
+        return Applied(await self._told(spec, str(given["id"]), context))
+
+    async def search(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
+        """List the events of a time."""
+        start, end = (_moment(str(given[name])) for name in ("start", "end"))
+        if end <= start:
+            raise Refused("the time ends before it begins", kind=Kind.INVALID)
+        body = _QUERY.format(start=utc(start), end=utc(end)).encode()
+        return await self.api.ask(spec, context, "REPORT", body=body, headers=_XML, content=_events)
+
+    async def update(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
+        """Change an event, if it is still the version that the change was decided on."""
+        name, version = str(given["id"]), given.get("version")
+        raw = await self._raw(spec, name, context)
+        etag = str(raw["etag"] if version is None else version)
+        calendar = read_calendar(str(raw["ical"]))
+        event = changed_event(event_of(calendar), given)
+        now = Line("LAST-MODIFIED", utc(datetime.now(UTC)))
+        changed = with_event(calendar, event.with_lines("LAST-MODIFIED", [now]))
+        try:
+            done = await self._put(spec, context, name, changed, {"if-match": etag})
+        except Refused as error:
+            if error.status != 412 or version is None:
+                raise meanwhile(error) from error
+            if context.attempt == 1:
+                raise
+            return was_ours(error, as_told(given), await self._told(spec, name, context))
+        return await after(done, self._told(spec, name, context))
+
+    async def delete(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
+        """Take an event away; one that an earlier attempt took away stays so."""
+        name = str(given["id"])
+        headers = {"if-match": str(given["version"])} if "version" in given else {}
+        try:
+            done = await self.api.ask(
+                spec,
+                context,
+                "DELETE",
+                name,
+                headers=headers,
+                content=lambda _: {"id": name},
+            )
+        except Refused as error:
+            if error.status != 404 or context.attempt == 1:
+                raise
+            return Applied({"id": name}, replayed=True)
+        return done
+
+    async def _put(
+        self,
+        spec: ActionSpec,
+        context: CallContext,
+        name: str,
+        calendar: Component,
+        headers: Mapping[str, str],
+    ) -> Outcome:
+        return await self.api.ask(
+            spec,
+            context,
+            "PUT",
+            name,
+            body=write(calendar).encode(),
+            headers={**_ICAL, **headers},
+            content=lambda _: None,
+        )
+
+    async def _told(self, spec: ActionSpec, name: str, context: CallContext) -> JsonObject:
+        return CALDAV.tell("event", await self._raw(spec, name, context))
+
+    async def _raw(self, spec: ActionSpec, name: str, context: CallContext) -> JsonObject:
+        def event(answer: HttpAnswer) -> JsonValue:
+            return read_event(name, answer.headers.get("etag"), answer.body.decode())
+
+        asked = self.api.ask(before(spec), context, "GET", name, headers=_ICAL, content=event)
+        found = await output_of(asked)
+        return found if isinstance(found, dict) else {}
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise Refused(f"{text} does not say its offset from UTC", kind=Kind.INVALID)
+    return found
+
+
+def _events(answer: HttpAnswer) -> JsonValue:
+    """The events of a multistatus (RFC 4918, 13); raises `ValueError`."""
+    if b"<!DOCTYPE" in answer.body or b"<!ENTITY" in answer.body:
+        raise ValueError("an answer with a document type of its own is not read")
+    try:
+        root = ElementTree.fromstring(answer.body)  # noqa: S314 - it has no entities
+    except ElementTree.ParseError as error:
+        raise ValueError("the answer is no XML") from error
+    found: list[JsonValue] = []
+    for each in root.iter(f"{_DAV}response"):
+        href, data = each.findtext(f"{_DAV}href"), each.find(f".//{_CAL}calendar-data")
+        if href and data is not None and data.text:
+            etag = each.findtext(f".//{_DAV}getetag")
+            found.append(CALDAV.tell("event", read_event(href, etag, data.text)))
+    return {"events": found}

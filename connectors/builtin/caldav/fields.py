@@ -1,0 +1,152 @@
+"""CalDAV's side of `calendar`: where fields stand in an event, and what a server promises."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from pydantic import JsonValue
+
+from connectors.builtin.caldav.ical import (
+    Component,
+    Line,
+    date_line,
+    escaped,
+    event_of,
+    is_day,
+    moment_line,
+    plain,
+    read_calendar,
+    told_date,
+    told_moment,
+)
+from connectors.errors import Kind, Refused
+from connectors.spec import JsonObject
+from connectors.unified.calendar import CALENDAR
+from connectors.unified.vendor import At, Vendor, worded
+
+STATUSES = {"CONFIRMED": "confirmed", "TENTATIVE": "tentative", "CANCELLED": "cancelled"}
+KEY_WINDOW_S = 365 * 86400
+_TEXTS = {"title": "SUMMARY", "description": "DESCRIPTION", "location": "LOCATION"}
+_TIMES = {"start": "DTSTART", "end": "DTEND"}
+_MAILTO = re.compile(r"(?i)mailto:")
+
+
+def read_event(href: str, etag: str | None, text: str) -> JsonObject:
+    """An event as this connector's own object, of which the fields are told."""
+    event = event_of(read_calendar(text))
+    start, end = event.first("DTSTART"), event.first("DTEND")
+    return {
+        "name": unquote(href.rpartition("/")[2]),
+        "etag": etag,
+        "ical": text.replace("\r\n", "\n"),  # as it comes in XML, too
+        **{line: _text(event, line) for line in _TEXTS.values()},
+        "DTSTART": _time(start),
+        "DTEND": _time(end),
+        "RRULE": _value(event, "RRULE"),
+        "STATUS": _value(event, "STATUS"),
+        "CREATED": _time(event.first("CREATED")),
+        "LAST-MODIFIED": _time(event.first("LAST-MODIFIED")),
+        "ORGANIZER": _address(event.first("ORGANIZER")),
+        "ATTENDEE": [_address(each) for each in event.lines if each.name == "ATTENDEE"],
+    }
+
+
+def as_told(given: JsonObject) -> JsonObject:
+    """What a call gives in the form in which it is told: moments are in UTC."""
+    moments = {name: given[name] for name in _TIMES if name in given}
+    told = {name: told_moment(moment_line(name, str(each))) for name, each in moments.items()}
+    return {**given, **told}
+
+
+def changed_event(event: Component, given: JsonObject) -> Component:
+    """The event with what a call gives it; raises `Refused` for times that cannot be."""
+    for field, name in _TEXTS.items():
+        if field in given:
+            event = event.with_lines(name, [Line(name, escaped(str(given[field])))])
+    for field, name in _TIMES.items():
+        try:
+            if field in given:
+                event = event.with_lines(name, [moment_line(name, str(given[field]))])
+            if f"{field}_date" in given:
+                event = event.with_lines(name, [date_line(name, str(given[f"{field}_date"]))])
+        except ValueError as error:
+            raise Refused(f"{field}: {error}", kind=Kind.INVALID) from error
+    people = given.get("attendees")
+    if isinstance(people, list):
+        lines = [Line("ATTENDEE", f"mailto:{each}") for each in people]
+        event = event.with_lines("ATTENDEE", lines)
+    _check_times(event, given)
+    return event
+
+
+def _check_times(event: Component, given: JsonObject) -> None:
+    start, end = event.first("DTSTART"), event.first("DTEND")
+    both = any(name in given and f"{name}_date" in given for name in _TIMES)
+    if start is None or both or (end is not None and is_day(start) != is_day(end)):
+        told = "say when it begins and ends: start and end, or start_date and end_date"
+        raise Refused(told, kind=Kind.INVALID)
+    if end is not None and end.value <= start.value and start.parameters == end.parameters:
+        raise Refused("it ends before it begins", kind=Kind.INVALID)
+
+
+def _time(line: Line | None) -> JsonValue:
+    if line is None:
+        return None
+    if is_day(line):
+        return {"date": told_date(line)}
+    return {"moment": told_moment(line), "zone": line.parameter("TZID")}
+
+
+def _text(event: Component, name: str) -> JsonValue:
+    line = event.first(name)
+    return None if line is None else plain(line.value)
+
+
+def _value(event: Component, name: str) -> JsonValue:
+    line = event.first(name)
+    return None if line is None else line.value
+
+
+def _address(line: Line | None) -> JsonValue:
+    return None if line is None else _MAILTO.sub("", line.value, count=1)
+
+
+_EVENT: Mapping[str, At] = {
+    "id": At("name"),
+    "version": At("etag"),
+    "created_at": At("CREATED/moment"),
+    "updated_at": At("LAST-MODIFIED/moment"),
+    "title": At("SUMMARY"),
+    "description": At("DESCRIPTION"),
+    "location": At("LOCATION"),
+    "start": At("DTSTART/moment", said="`DTSTART`"),
+    "end": At("DTEND/moment", said="`DTEND`"),
+    "start_date": At("DTSTART/date", said="`DTSTART;VALUE=DATE`"),
+    "end_date": At("DTEND/date", said="`DTEND;VALUE=DATE`"),
+    "all_day": At(
+        "DTSTART", lambda found: isinstance(found, dict) and "date" in found, "of `DTSTART`"
+    ),
+    "timezone": At("DTSTART/zone", said="`DTSTART;TZID`"),
+    "organizer": At("ORGANIZER"),
+    "attendees": At("ATTENDEE"),
+    "recurrence": At("RRULE"),
+    "status": At("STATUS", worded(STATUSES)),
+    "status_raw": At("STATUS"),
+}
+CALDAV = Vendor(
+    "caldav",
+    CALENDAR,
+    {"event": _EVENT},
+    {
+        "event_create": {
+            "effect": "keyed",
+            "idempotency": {"in": "connector", "name": "the file's name", "window_s": KEY_WINDOW_S},
+            "undo": {"action": "event_delete", "args": [{"ref": "result/id", "to": "id"}]},
+        },
+        "event_get": {},
+        "event_list": {},
+        "event_update": {"effect": "idempotent"},
+        "event_delete": {"effect": "idempotent"},
+    },
+    gaps={"event.url": "an event has a place for it, which is anybody's to fill"},
+)

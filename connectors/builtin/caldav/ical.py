@@ -1,0 +1,189 @@
+"""Reads and writes iCalendar (RFC 5545), strictly and no more of it than events need.
+
+A calendar is a tree of components with lines in them. What is not understood stays as it came, so
+that a change of one line changes nothing else.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+_NAME = r"[A-Za-z0-9-]+"
+_VALUE = r'(?:"[^"\x00-\x1f]*"|[^";:,\x00-\x1f]*)'
+_PARAMETER = rf";({_NAME})=({_VALUE}(?:,{_VALUE})*)"
+_LINE = re.compile(rf"({_NAME})((?:{_PARAMETER})*):(.*)", re.DOTALL)
+_EACH = re.compile(_PARAMETER)
+_ESCAPED = re.compile(r"\\([\\;,nN])")
+_LONGEST = 75  # octets of a line; longer ones are folded
+_MOST_DEEP = 4
+
+
+@dataclass(frozen=True)
+class Line:
+    """One content line; parameters by their names in capitals, values as they stand."""
+
+    name: str
+    value: str
+    parameters: tuple[tuple[str, str], ...] = ()
+
+    def parameter(self, name: str) -> str | None:
+        """The value of a parameter, without its quotation marks."""
+        return next((value.strip('"') for each, value in self.parameters if each == name), None)
+
+
+@dataclass(frozen=True)
+class Component:
+    """`BEGIN:NAME` to `END:NAME`."""
+
+    name: str
+    lines: tuple[Line, ...] = ()
+    parts: tuple["Component", ...] = field(default=())
+
+    def first(self, name: str) -> Line | None:
+        """The first line of this name."""
+        return next((each for each in self.lines if each.name == name), None)
+
+    def with_lines(self, name: str, lines: Sequence[Line]) -> "Component":
+        """The same with these in the place of all lines of a name."""
+        kept = [each for each in self.lines if each.name != name]
+        return replace(self, lines=(*kept, *lines))
+
+
+def read_calendar(text: str) -> Component:
+    """A `VCALENDAR`; raises `ValueError` for what is none."""
+    lines = [_line(each) for each in _unfolded(text) if each]
+    if not lines or (lines[0].name, lines[0].value.upper()) != ("BEGIN", "VCALENDAR"):
+        raise ValueError("this is no calendar")
+    found, end = _component(lines, 1, "VCALENDAR", 1)
+    if end != len(lines):
+        raise ValueError("there is something after the calendar")
+    return found
+
+
+def write(component: Component) -> str:
+    """The same as text, folded."""
+    return "".join(f"{_folded(each)}\r\n" for each in _written(component))
+
+
+def event_of(calendar: Component) -> Component:
+    """The event itself, and not one of its exceptions; raises `ValueError` where there is none."""
+    for each in calendar.parts:
+        if each.name == "VEVENT" and each.first("RECURRENCE-ID") is None:
+            return each
+    raise ValueError("there is no event in it")
+
+
+def with_event(calendar: Component, event: Component) -> Component:
+    """The calendar with another event in the place of its own."""
+    own = event_of(calendar)
+    return replace(calendar, parts=tuple(event if each is own else each for each in calendar.parts))
+
+
+def escaped(text: str) -> str:
+    """A text as a value of a line."""
+    plain = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+    return plain.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")
+
+
+def plain(value: str) -> str:
+    """The text in a value of a line."""
+    return _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
+
+
+def moment_line(name: str, text: str) -> Line:
+    """A moment, in UTC; raises `ValueError` for one without an offset."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"{text} does not say its offset from UTC")
+    return Line(name, utc(found))
+
+
+def date_line(name: str, text: str) -> Line:
+    """A whole day."""
+    return Line(name, f"{date.fromisoformat(text):%Y%m%d}", (("VALUE", "DATE"),))
+
+
+def utc(moment: datetime) -> str:
+    """A moment as iCalendar has it."""
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def is_day(line: Line) -> bool:
+    """Whether a line says a whole day."""
+    return line.parameter("VALUE") == "DATE"
+
+
+def told_date(line: Line) -> str:
+    """The day of a line; raises `ValueError`."""
+    return datetime.strptime(line.value, "%Y%m%d").date().isoformat()
+
+
+def told_moment(line: Line) -> str | None:
+    """The moment of a line, or None where nobody here knows its time zone; raises `ValueError`."""
+    if line.value.endswith("Z"):
+        found = datetime.strptime(line.value, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return found.isoformat()
+    zone = line.parameter("TZID")
+    if zone is None:
+        return None  # whatever time it is where somebody looks at it
+    try:
+        info = ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+    return datetime.strptime(line.value, "%Y%m%dT%H%M%S").replace(tzinfo=info).isoformat()
+
+
+def _unfolded(text: str) -> list[str]:
+    return re.sub(r"\r?\n[ \t]", "", text).replace("\r\n", "\n").split("\n")
+
+
+def _line(text: str) -> Line:
+    found = _LINE.fullmatch(text)
+    if found is None:
+        raise ValueError("a line is no content line")
+    parameters = tuple((each[1].upper(), each[2]) for each in _EACH.finditer(found[2]))
+    return Line(found[1].upper(), found[5], parameters)
+
+
+def _component(lines: Sequence[Line], at: int, name: str, depth: int) -> tuple[Component, int]:
+    own: list[Line] = []
+    parts: list[Component] = []
+    while at < len(lines):
+        line = lines[at]
+        if line.name == "END":
+            if line.value.upper() != name:
+                break
+            return Component(name, tuple(own), tuple(parts)), at + 1
+        if line.name == "BEGIN":
+            if depth >= _MOST_DEEP:
+                raise ValueError("components are nested too deeply")
+            part, at = _component(lines, at + 1, line.value.upper(), depth + 1)
+            parts.append(part)
+            continue
+        own.append(line)
+        at += 1
+    raise ValueError(f"{name} has no end")
+
+
+def _written(component: Component) -> Iterator[str]:
+    yield f"BEGIN:{component.name}"
+    for line in component.lines:
+        parameters = "".join(f";{name}={value}" for name, value in line.parameters)
+        yield f"{line.name}{parameters}:{line.value}"
+    for part in component.parts:
+        yield from _written(part)
+    yield f"END:{component.name}"
+
+
+def _folded(line: str) -> str:
+    """A line in pieces of at most 75 octets, none of which ends inside a character."""
+    pieces: list[str] = []
+    piece = ""
+    for character in line:
+        if len((piece + character).encode()) > _LONGEST - bool(pieces):
+            pieces.append(piece)
+            piece = ""
+        piece += character
+    return "\r\n ".join([*pieces, piece])

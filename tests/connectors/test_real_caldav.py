@@ -1,0 +1,238 @@
+"""`calendar` over a real Radicale: promises hold, and a lost answer makes no second event."""
+
+import base64
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from between import Between, between
+from connector_cases import NO_TLS, Outside, answer, end_of, raw_server, registry_of
+from pydantic import JsonValue
+from real_servers import Real, radicale
+
+from connectors.builtin.caldav import factory
+from connectors.connector import Applied, Connector, Outcome
+from connectors.credentials import Vault
+from connectors.errors import ConnectorError, Kind, Refused, Uncertain
+from connectors.factories import ConnectionSettings, Given
+from connectors.http import Transport
+from connectors.plugin import Plugin
+from connectors.spec import JsonObject
+from connectors.testing import ConnectorConformance, Example, Fault
+from connectors.testing.trial import new_key
+
+SECRET = base64.b64encode(b"it:it-password").decode()
+TEA: JsonObject = {
+    "title": "Tea, and cake",
+    "description": "Bring\ncups; and ☃",
+    "start": "2026-11-24T11:00:00+01:00",
+    "end": "2026-11-24T12:00:00+01:00",
+    "attendees": ["ann@example.com", "bob@example.com"],
+}
+DAY: JsonObject = {"start": "2026-11-24T00:00:00Z", "end": "2026-11-25T00:00:00Z"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    with radicale(tmp_path_factory.mktemp("radicale")) as real:
+        yield real
+
+
+@pytest.fixture
+def middle(server: Real) -> Iterator[Between]:
+    with between(server) as found:
+        yield found
+
+
+def files(real: Real) -> list[str]:
+    """What the server itself has."""
+    return sorted(each.name for each in (real.folder / "store").rglob("cal/*.ics"))
+
+
+class Desk:
+    """The connection as an operator configures it."""
+
+    def __init__(self, url: str, outside: Outside) -> None:
+        settings = ConnectionSettings("dates", "caldav", f"{url}/it/cal", "env:CALDAV")
+        self._registry = registry_of(outside.to(url.partition("://")[2]), settings, CALDAV=SECRET)
+
+    async def __call__(
+        self, name: str, arguments: JsonObject, key: str = "", attempt: int = 1
+    ) -> Outcome | ConnectorError:
+        action = (await self._registry.load()).get(f"dates.{name}")
+        assert action is not None
+        return await end_of(
+            self._registry, action, arguments, key=key or new_key(), attempt=attempt
+        )
+
+
+def output(end: object) -> JsonObject:
+    assert isinstance(end, Applied), vars(end)
+    assert isinstance(end.output, dict)
+    return end.output
+
+
+@pytest.fixture
+def desk(middle: Between, outside: Outside) -> Desk:
+    return Desk(middle.service.url, outside)
+
+
+@pytest.fixture
+def direct(server: Real, outside: Outside) -> Desk:
+    return Desk(server.url, outside)
+
+
+async def test_an_event_is_put_read_changed_and_taken_away(direct: Desk, server: Real) -> None:
+    event = output(await direct("event_create", TEA))
+    read = output(await direct("event_get", {"id": event["id"]}))
+    listed = output(await direct("event_list", DAY))
+    other = output(await direct("event_list", {**DAY, "start": "2026-11-24T12:00:00Z"}))
+    changed = output(
+        await direct(
+            "event_update",
+            {"id": event["id"], "version": event["version"], "location": "Room 1"},
+        )
+    )
+    gone = await direct("event_delete", {"id": event["id"], "version": changed["version"]})
+
+    told = {name: event[name] for name in ("title", "description", "start", "end", "attendees")}
+    assert told == {
+        **TEA,
+        "start": "2026-11-24T10:00:00+00:00",
+        "end": "2026-11-24T11:00:00+00:00",
+    }
+    assert read == event
+    assert listed == {"events": [event]}
+    assert other == {"events": []}
+    assert (changed["location"], changed["title"]) == ("Room 1", "Tea, and cake")
+    assert changed["version"] != event["version"]
+    assert gone == Applied({"id": event["id"]})
+    assert str(event["id"]) not in files(server)
+
+
+async def test_whole_days_are_put_and_told_as_days(direct: Desk) -> None:
+    days: JsonObject = {"title": "Away", "start_date": "2026-12-24", "end_date": "2026-12-27"}
+    event = output(await direct("event_create", days))
+
+    assert {name: event[name] for name in days} == days
+    assert (event["all_day"], event["start"]) == (True, None)
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_whichever_answer_is_lost_there_is_one_event(
+    lost: int, desk: Desk, middle: Between, server: Real
+) -> None:
+    before, key = len(files(server)), new_key()
+    middle.lose(lost)
+    first = await desk("event_create", TEA, key)
+    middle.lose()
+    second = await desk("event_create", TEA, key, attempt=2)
+
+    assert isinstance(first, Uncertain) == (lost == 1)
+    assert isinstance(second, Applied)
+    assert second.replayed
+    assert len(files(server)) == before + 1
+
+
+async def test_a_change_that_was_decided_on_another_version_changes_nothing(
+    desk: Desk, middle: Between
+) -> None:
+    event, key = output(await desk("event_create", TEA)), new_key()
+    change: JsonObject = {
+        "id": event["id"],
+        "version": event["version"],
+        "start": "2026-11-24T10:30:00+01:00",
+    }
+    middle.lose(2)
+    lost = await desk("event_update", change, key)
+    middle.lose()
+    mended = await desk("event_update", change, key, attempt=2)
+    stale = await desk("event_update", {**change, "title": "Coffee"})
+    read = output(await desk("event_get", {"id": event["id"]}))
+
+    assert isinstance(lost, Uncertain)
+    assert isinstance(mended, Applied)
+    assert mended.replayed
+    assert isinstance(stale, Refused)
+    assert (stale.kind, stale.vendor_code) == (Kind.CONFLICT, "version-conflict")
+    assert (read["title"], read["start"]) == ("Tea, and cake", "2026-11-24T09:30:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "kind"),
+    [
+        ("event_get", {"id": "nothing.ics"}, Kind.NOT_FOUND),
+        ("event_get", {"id": "../other/1.ics"}, Kind.INVALID),
+        ("event_delete", {"id": "nothing.ics"}, Kind.NOT_FOUND),
+        ("event_create", {"title": "Never"}, Kind.INVALID),
+        ("event_create", {**TEA, "end": "2026-11-24T10:00:00Z"}, Kind.INVALID),
+        ("event_list", {**DAY, "end": "2026-11-23T00:00:00Z"}, Kind.INVALID),
+    ],
+)
+async def test_a_no_is_called_by_its_name(
+    name: str, arguments: JsonObject, kind: Kind, direct: Desk, server: Real
+) -> None:
+    before = files(server)
+    end = await direct(name, arguments)
+
+    assert isinstance(end, Refused)
+    assert end.kind is kind
+    assert files(server) == before
+
+
+BOMB = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbb">]><a>&b;</a>'
+
+
+@pytest.mark.parametrize("body", [BOMB, b"<a", b"no xml"])
+async def test_an_answer_that_is_no_list_of_events_is_not_read(
+    body: bytes, outside: Outside
+) -> None:
+    async with raw_server(answer(207, body, {"content-type": "text/xml"})) as raw:
+        end = await Desk(raw.url, outside)("event_list", DAY)
+
+    assert isinstance(end, Refused)
+    assert end.kind is Kind.INTERNAL
+
+
+class TestCalDav(ConnectorConformance):
+    plugin = Plugin(factory.connect, protocol=1)
+
+    @pytest.fixture(autouse=True)
+    def _server(self, server: Real, middle: Between) -> None:
+        self.real, self.middle, self.ways = server, middle, list[Transport]()
+
+    def connector(self) -> Connector:
+        self.ways.append(Transport(frozenset({self.middle.service.host}), tls=NO_TLS))
+        vault = Vault(lambda _: SECRET)
+        url = f"{self.middle.service.url}/it/cal"
+        settings = ConnectionSettings("own", "caldav", url, "env:X")
+        return factory.connect(settings, Given(self.ways[-1].carrying(vault), vault.stand_in))
+
+    async def close(self) -> None:
+        while self.ways:
+            await self.ways.pop().aclose()
+
+    def example(self) -> Example:
+        async def effects() -> int:
+            return len(files(self.real))
+
+        async def state() -> JsonValue:
+            return [*files(self.real)]
+
+        @asynccontextmanager
+        async def silence() -> AsyncIterator[None]:
+            with self.middle.service.spoiled(Fault(ending="hang")):
+                yield
+
+        known = files(self.real)
+        return Example(
+            read=("own.event_get", {"id": known[0]}) if known else None,
+            keyed=("own.event_create", TEA),
+            undone=("own.event_create", TEA),
+            refused=("own.event_get", {"id": "nothing.ics"}),
+            silent=("own.event_create", TEA),
+            silence=silence,
+            effects=effects,
+            state=state,
+            secrets=(SECRET, "it-password"),
+        )

@@ -1,0 +1,178 @@
+"""iCalendar is read and written strictly, and what is not understood stays as it came."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.builtin.caldav.fields import CALDAV, changed_event, read_event
+from connectors.builtin.caldav.ical import (
+    Component,
+    Line,
+    escaped,
+    event_of,
+    plain,
+    read_calendar,
+    with_event,
+    write,
+)
+from connectors.errors import Refused
+from connectors.spec import JsonObject
+
+MEETING = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//somebody//EN
+BEGIN:VTIMEZONE
+TZID:Europe/Berlin
+BEGIN:STANDARD
+DTSTART:19701025T030000
+END:STANDARD
+END:VTIMEZONE
+BEGIN:VEVENT
+UID:1
+DTSTART;TZID=Europe/Berlin:20260701T100000
+DTEND;TZID=Europe/Berlin:20260701T110000
+SUMMARY:Tea\\, cake\\; and\\nmore
+DESCRIPTION:A long line that somebody folded in the middle of a wo
+ rd
+ATTENDEE;CN="Lee: Ann, and";ROLE=REQ-PARTICIPANT:mailto:ann@example.com
+ATTENDEE:MAILTO:bob@example.com
+ORGANIZER:mailto:carl@example.com
+RRULE:FREQ=WEEKLY
+STATUS:TENTATIVE
+X-COLOUR:red
+BEGIN:VALARM
+ACTION:DISPLAY
+END:VALARM
+END:VEVENT
+BEGIN:VEVENT
+UID:1
+RECURRENCE-ID;TZID=Europe/Berlin:20260708T100000
+DTSTART;TZID=Europe/Berlin:20260708T120000
+SUMMARY:Later
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+def told(text: str) -> JsonObject:
+    return CALDAV.tell("event", read_event("/it/cal/a%20b.ics", '"1"', text))
+
+
+def test_an_event_of_somebody_elses_is_told() -> None:
+    event = told(MEETING)
+
+    names = ("id", "title", "start", "end", "all_day", "timezone", "attendees", "recurrence")
+    assert {name: event[name] for name in names} == {
+        "id": "a b.ics",
+        "title": "Tea, cake; and\nmore",
+        "start": "2026-07-01T10:00:00+02:00",
+        "end": "2026-07-01T11:00:00+02:00",
+        "all_day": False,
+        "timezone": "Europe/Berlin",
+        "attendees": ["ann@example.com", "bob@example.com"],
+        "recurrence": "FREQ=WEEKLY",
+    }
+    assert event["description"] == "A long line that somebody folded in the middle of a word"
+    assert (event["organizer"], event["status"]) == ("carl@example.com", "tentative")
+
+
+def test_a_whole_day_has_dates_and_no_moments() -> None:
+    text = MEETING.replace(
+        "DTSTART;TZID=Europe/Berlin:20260701T100000", "DTSTART;VALUE=DATE:20260701"
+    )
+    event = told(text.replace("DTEND;TZID=Europe/Berlin:20260701T110000\n", ""))
+
+    assert (event["all_day"], event["start_date"], event["end_date"]) == (True, "2026-07-01", None)
+    assert (event["start"], event["end"]) == (None, None)
+
+
+def test_a_time_zone_that_nobody_knows_is_no_moment() -> None:
+    assert told(MEETING.replace("Europe/Berlin", "Mars/Olympus"))["start"] is None
+
+
+def test_a_change_changes_nothing_but_its_own_lines() -> None:
+    calendar = read_calendar(MEETING)
+    changed = with_event(calendar, changed_event(event_of(calendar), {"title": "Coffee"}))
+    before, after = write(calendar).split("\r\n"), write(changed).split("\r\n")
+
+    assert sorted({*before} ^ {*after}) == [
+        "SUMMARY:Coffee",
+        "SUMMARY:Tea\\, cake\\; and\\nmore",
+    ]
+    assert len(before) == len(after)
+    assert [each.name for each in event_of(changed).parts] == ["VALARM"]
+
+
+def test_a_new_event_has_these_bytes() -> None:
+    new = changed_event(
+        Component("VEVENT", (Line("UID", "k@x"),)),
+        {
+            "title": "Onboarding, Ann",
+            "start": "2026-11-24T11:00:00+01:00",
+            "end": "2026-11-24T12:00:00+01:00",
+            "attendees": ["ann@example.com"],
+            "description": "ü" * 40,
+        },
+    )
+
+    assert write(new).encode() == (
+        b"BEGIN:VEVENT\r\nUID:k@x\r\nSUMMARY:Onboarding\\, Ann\r\n"
+        b"DESCRIPTION:" + "ü".encode() * 31 + b"\r\n " + "ü".encode() * 9 + b"\r\n"
+        b"DTSTART:20261124T100000Z\r\nDTEND:20261124T110000Z\r\n"
+        b"ATTENDEE:mailto:ann@example.com\r\nEND:VEVENT\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "given_times",
+    [
+        {},
+        {"start": "2026-11-24T10:00:00"},
+        {"start": "2026-11-24T10:00:00Z", "end": "2026-11-24T10:00:00Z"},
+        {"start": "2026-11-24T10:00:00Z", "end": "2026-11-24T09:00:00Z"},
+        {"start": "2026-11-24T10:00:00Z", "end_date": "2026-11-25"},
+        {"start": "2026-11-24T10:00:00Z", "start_date": "2026-11-24"},
+        {"start_date": "2026-11-24", "end_date": "2026-11-24"},
+    ],
+)
+def test_times_that_cannot_be_are_refused(given_times: JsonObject) -> None:
+    with pytest.raises(Refused):
+        changed_event(Component("VEVENT"), given_times)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nonsense",
+        "BEGIN:VEVENT\nEND:VEVENT\n",
+        "BEGIN:VCALENDAR\n",
+        "BEGIN:VCALENDAR\nEND:VEVENT\n",
+        "BEGIN:VCALENDAR\nEND:VCALENDAR\nX:Y\n",
+        "BEGIN:VCALENDAR\nno line\nEND:VCALENDAR\n",
+        "BEGIN:VCALENDAR\n" + "BEGIN:A\n" * 9 + "END:A\n" * 9 + "END:VCALENDAR\n",
+    ],
+)
+def test_what_is_no_calendar_is_not_read(text: str) -> None:
+    with pytest.raises(ValueError, match=r"calendar|no end|nested|content line"):
+        read_calendar(text)
+
+
+def test_a_calendar_without_an_event_is_no_event() -> None:
+    with pytest.raises(ValueError, match="no event"):
+        told("BEGIN:VCALENDAR\nVERSION:2.0\nEND:VCALENDAR\n")
+
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], include_characters="\n"))
+
+
+@given(TEXTS)
+def test_a_text_becomes_no_line_of_its_own_and_reads_back_as_it_was(text: str) -> None:
+    event = Component("VEVENT", (Line("SUMMARY", escaped(text)),))
+    written = write(Component("VCALENDAR", (), (event,)))
+    (read,) = read_calendar(written).parts
+
+    assert [each.name for each in read.lines] == ["SUMMARY"]
+    assert plain(read.lines[0].value) == text
+    assert all(len(each) <= 75 for each in written.encode().split(b"\r\n"))
