@@ -19,6 +19,7 @@ from connectors.errors import (
     Uncertain,
 )
 from connectors.outcome import in_doubt
+from connectors.quota import HEARD
 from connectors.spec import ActionSpec, CallContext
 from connectors.validate import first_flaw
 
@@ -40,13 +41,14 @@ class Calling:
         context: CallContext,
     ) -> Outcome:
         """Call once; raises `Refused`, `Unavailable` or `Uncertain`, whatever the plugin raises."""
-        token = TENANT.set(context.tenant)
+        token, heard = TENANT.set(context.tenant), HEARD.set(context.heard)
         try:
             outcome = await _called(connector, action, arguments, context)
         except ConnectorError as error:
             # What it was raised from may tell anything, also a secret.
             raise self._retold(action, error) from None
         finally:
+            HEARD.reset(heard)
             TENANT.reset(token)
         return self._checked(action, outcome)
 

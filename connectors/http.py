@@ -31,6 +31,7 @@ from connectors.egress import (
     checked,
 )
 from connectors.errors import Kind, Unavailable
+from connectors.quota import note
 from connectors.url import Address, AddressError, read_address
 
 _READS = ("GET", "HEAD")
@@ -290,6 +291,7 @@ class Transport:
                 for name, value in response.headers
             }
             sending.status, sending.headers = response.status, answered
+            note(answered, self._clock())
             try:
                 body = Body(answered.get("content-encoding", "").lower(), request.most_bytes)
                 async for chunk in response.aiter_stream():

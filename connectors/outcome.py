@@ -20,16 +20,15 @@ other 4xx, also cut short                    Refused        Refused
 Nothing here looks at a clock: an answer carries the time at which it came.
 """
 
-import email.utils
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
 
 from pydantic import JsonValue
 
 from connectors.body import BodyError, read_json
 from connectors.connector import Applied, Outcome, Pending, Unreadable
+from connectors.dates import http_date
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.http import (
     BadAnswerError,
@@ -146,7 +145,7 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     text = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(text):
         return min(float(text), _LONGEST_WAIT_S)
-    until, since = _moment(text), _moment(headers.get("date", ""))
+    until, since = http_date(text), http_date(headers.get("date", ""))
     if until is None:
         return None
     return min(max(0.0, until - (now if since is None else since)), _LONGEST_WAIT_S)
@@ -228,14 +227,6 @@ def _leaves_doubt(action: ActionSpec, status: int, code: str | None, attempt: in
     if status == 409:
         return action.effect is Effect.KEYED and attempt > 1 and code is None
     return status >= 500 or status == 408 or (status < 400 and status not in _MOVED)
-
-
-def _moment(text: str) -> float | None:
-    try:
-        found = email.utils.parsedate_to_datetime(text)
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError, IndexError):
-        return None
 
 
 def _json(body: bytes) -> JsonValue:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from connectors.canonical import canonical, digest_of
+from connectors.quota import Heard
 
 JsonObject = dict[str, JsonValue]
 ActionName = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=64)]
@@ -279,7 +280,8 @@ class CallContext:
     """What a connector is told of one call besides its arguments.
 
     `deadline` and `send_before` are readings of `time.monotonic()` in seconds: the call
-    must end by the first, and its first byte must leave before the second.
+    must end by the first, and its first byte must leave before the second. `heard` is where the
+    way out notes what the service says of its own limits.
     """
 
     tenant: str
@@ -291,3 +293,4 @@ class CallContext:
     deadline: float
     send_before: float
     extra: Mapping[str, str] = field(default_factory=dict)
+    heard: Heard = field(default_factory=Heard)

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from connectors.canonical import canonical
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
+from connectors.quota import Heard
 from connectors.spec import ActionSpec, CallContext, JsonObject, Limits
 from executor.breaker import Evidence, evidence_of
 from executor.run import events as e
@@ -111,7 +112,8 @@ class Performer:
         context = _context(claim, command, key, start + command.action.timeout_s)
         lasts = min(context.send_before, start + intent.lease_s)
         event = await self._ended(command, replace(context, send_before=lasts))
-        await self._write(claim, command, event, _told(command.action.connection, event, now))
+        told = replace(_told(command.action.connection, event, now), quota=context.heard.quota)
+        await self._write(claim, command, event, told)
         return None
 
     def _lease_left(self) -> float:
@@ -170,11 +172,11 @@ class Performer:
         try:
             outcome = await self._bounded(asked, arguments, context)
         except ConnectorError as error:
-            await self._tell(claim, asked, self._asked(error), error, began)
+            await self._tell(claim, asked, self._asked(error), error, began, context.heard)
             if isinstance(error, Refused) and error.kind is Kind.NOT_FOUND:
                 return None
             return max(self._again(command), self._asked(error))
-        await self._tell(claim, asked, None, None, began)
+        await self._tell(claim, asked, None, None, began, context.heard)
         return outcome if isinstance(outcome, Applied) else self._again(command)
 
     async def _learn(
@@ -210,12 +212,14 @@ class Performer:
         hold_until: float | None,
         error: ConnectorError | None,
         began: float,
+        heard: Heard,
     ) -> None:
         """Keep what a search was told of the service; a search is in no journal."""
         found: Evidence | None = "answered"
         if error is not None:
             found = evidence_of(error.kind.value, error.status)
-        told = Told(lookup.connection, found, began, str(error or ""), hold_until)
+        because = str(error or "")
+        told = Told(lookup.connection, found, began, because, hold_until, heard.quota)
         now = self.clock()
         await self.write(lambda journal: permits.tell(journal.c, claim.tenant, told, now))
 

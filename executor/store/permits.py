@@ -1,7 +1,8 @@
 """Whether a call of a connection may be made now, asked in the transaction of its intent.
 
 In this order, so that nothing is used up for a call that is not made: no stop stands in its way,
-its service is not taken for down, and the rate allows it. What a call is told is kept here too,
+its service is not taken for down, the
+rate allows it, and the service itself still takes calls. What a call is told is kept here too,
 for those that come after it, in whatever run or process.
 """
 
@@ -10,11 +11,13 @@ from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, literal, select
 
+from connectors.quota import Quota
 from connectors.spec import Limits
 from executor.breaker import Breaker, Evidence, asked
 from executor.store import breakers, limits, stops, tables
 from executor.store.statement import Query
 
+PLENTY = 100  # calls left that nobody needs to count
 # All that is known of a connection, in one query: most calls need no other one.
 _ONE = select(literal(1).label("one")).subquery()
 _BREAKER = and_(
@@ -31,11 +34,17 @@ class _Known(NamedTuple):
     stop: str | None
     state: str | None
     hold_until: float | None
+    quota_left: int | None
+    quota_until: float | None
 
 
 _KNOWN = Query(
     select(
-        stops.STANDING.scalar_subquery(), tables.breakers.c.state, tables.limits.c.hold_until
+        stops.STANDING.scalar_subquery(),
+        tables.breakers.c.state,
+        tables.limits.c.hold_until,
+        tables.limits.c.quota_left,
+        tables.limits.c.quota_until,
     ).select_from(_ONE.outerjoin(tables.breakers, _BREAKER).outerjoin(tables.limits, _LIMIT)),
     _Known,
 )
@@ -58,6 +67,7 @@ class Told:
     began_at: float
     because: str = ""
     hold_until: float | None = None
+    quota: Quota | None = None  # how many calls it still takes
 
 
 def take(
@@ -73,12 +83,17 @@ def take(
     allowing = asked(breaker, now, trial_s)
     if allowing is None:
         return Blocked("service", breaker.until)
+    until = known.quota_until or 0.0
+    if until > now and not known.quota_left:
+        return Blocked("rate_limit", until)
     if allowed is not None and allowed.rate is not None:
         retry_at = limits.acquire(c, tenant, connection, allowed, now)
         if retry_at is not None:
             return Blocked("rate_limit", retry_at)
     elif (known.hold_until or 0.0) > now:
         return Blocked("rate_limit", known.hold_until)
+    if until > now and not limits.spend(c, tenant, connection):
+        return Blocked("rate_limit", until)
     if allowing != breaker:
         breakers.put(c, tenant, connection, allowing)
     return None
@@ -88,5 +103,7 @@ def tell(c: Connection, tenant: str, what: Told, now: float) -> None:
     """Keep what a call was told; runs that wait for the service go on once it answers again."""
     if what.hold_until is not None:
         limits.hold(c, tenant, what.connection, what.hold_until)
+    if what.quota is not None and what.quota.left <= PLENTY:
+        limits.count_down(c, tenant, what.connection, what.quota, now)
     if what.evidence is not None:
         breakers.tell(c, tenant, what.connection, what.evidence, what.began_at, now, what.because)

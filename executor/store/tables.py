@@ -192,6 +192,8 @@ limits = Table(
     Column("arrival", Double, nullable=False),
     Column("hold_until", Double, nullable=False),
     Column("queue_end", Double, nullable=False),
+    Column("quota_left", Integer),
+    Column("quota_until", Double),
 )
 
 breakers = Table(

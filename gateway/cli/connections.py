@@ -127,6 +127,8 @@ def _standing(row: JsonObject) -> str:
         told.append(f"taken for down until {_clock(breaker['until'])}: {breaker['because']}")
     if row.get("hold_until") is not None:
         told.append(f"asks to be left alone until {_clock(row['hold_until'])}")
+    if isinstance(quota := row.get("quota"), dict):
+        told.append(f"takes {quota['left']} calls more until {_clock(quota['renews_at'])}")
     if stopped := given(row, "stops"):
         told.append(f"stopped: {', '.join(map(str, stopped))}")
     return "; ".join(told) or "ready"

@@ -120,6 +120,7 @@ async def _rows(gateway: Gateway, tenant: str) -> list[JsonObject]:
     def work(c: Connection) -> list[JsonObject]:
         found = breakers.listed(c, tenant)
         held = limits.held(c, tenant, gateway.clock())
+        quotas = limits.quotas(c, tenant, gateway.clock())
         stopped = stops.listed(c, tenant)
         return [
             {
@@ -129,6 +130,7 @@ async def _rows(gateway: Gateway, tenant: str) -> list[JsonObject]:
                 "limits": each.limits.model_dump(mode="json") if each.limits else None,
                 "breaker": _breaker(found.get(name, Breaker())),
                 "hold_until": held.get(name),
+                "quota": _quota(quotas.get(name)),
                 "stops": [row.id for row in stopped if row.connection in (ALL, name)],
             }
             for name, each in gateway.settings.connections.items()
@@ -149,6 +151,10 @@ def _offered(found: source.Connection) -> JsonObject:
         "stale_since": None if stale is None else _written(stale.since),
         "reason": found.absent or (stale.reason if stale else None),
     }
+
+
+def _quota(found: tuple[int, float] | None) -> JsonObject | None:
+    return None if found is None else {"left": found[0], "renews_at": found[1]}
 
 
 def _written(at: float) -> str:

@@ -1,6 +1,7 @@
 """Rates, places, retries and long lists: when a drive begins a call, and when it does not."""
 
 import asyncio
+import time
 from itertools import pairwise
 
 import pytest
@@ -9,6 +10,7 @@ from run_cases import accept, action, ref, step, value
 
 from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused, Unavailable
+from connectors.quota import Quota
 from connectors.spec import CallContext, Limits
 from executor.run.keys import idempotency_key
 
@@ -62,6 +64,27 @@ async def test_retry_after_holds_every_run_s_calls_on_that_connection(bench: Ben
 
     assert refused.ended_at is not None
     assert min(began) >= refused.ended_at + 0.29
+
+
+async def test_a_connection_waits_before_it_is_refused_where_the_service_says_how_many_it_takes(
+    bench: Bench,
+) -> None:
+    said = []
+
+    async def handler(context: CallContext) -> Outcome:
+        if not said:
+            context.heard.quota = Quota(1, 0.4)
+        said.append(time.monotonic())
+        return Applied({})
+
+    bench.service.handlers["a"] = handler
+    dues = [await bench.add(accept(step("a"))) for _ in range(3)]
+    for due in dues:
+        await bench.start(due)
+
+    assert [(await bench.row(due)).status for due in dues] == ["succeeded"] * 3
+    assert said[1] - said[0] < 0.4
+    assert said[2] - said[0] >= 0.39
 
 
 async def test_calls_of_a_connection_wait_for_a_place_across_runs(bench: Bench) -> None:

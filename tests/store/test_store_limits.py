@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine
 from store_cases import NOW, TENANT
 
+from connectors.quota import Quota
 from connectors.spec import Limits
-from executor.store.limits import acquire, hold
+from executor.store import permits
+from executor.store.limits import acquire, hold, quotas
+from executor.store.permits import PLENTY, Blocked, Told
 from executor.store.store import Store
 from executor.store.tables import metadata
 
@@ -138,3 +141,87 @@ async def test_connections_and_tenants_do_not_share_permits(store: Store) -> Non
 
     assert taken == [None, None, None]
     assert await store.write(lambda c: acquire(c, TENANT, "mail", once, NOW)) == NOW + 60
+
+
+def begin(c: Connection, after: float, allowed: Limits | None = None) -> Blocked | None:
+    """A call that wants to begin."""
+    return permits.take(c, TENANT, "payments", allowed, NOW + after, 30.0)
+
+
+def told(c: Connection, left: int, renews_in_s: float, after: float = 0.0) -> None:
+    """The end of a call that was told so."""
+    what = Told("payments", "answered", NOW, quota=Quota(left, renews_in_s))
+    permits.tell(c, TENANT, what, NOW + after)
+
+
+def test_what_a_service_still_takes_is_counted_down_and_then_waited_for() -> None:
+    with _tables() as c:
+        before = begin(c, 0)
+        told(c, 2, 30)
+        begun = [begin(c, after) for after in (1, 2, 3, 29.9)]
+        renewed = [begin(c, after) for after in (30, 31, 32)]
+
+    blocked = Blocked("rate_limit", NOW + 30)
+    assert before is None
+    assert begun == [None, None, blocked, blocked]
+    assert renewed == [None, None, None], "nothing is known of it any more"
+
+
+_TOLD = st.tuples(st.just("told"), st.integers(0, 5), st.sampled_from([1.0, 10.0, 60.0]))
+_STEPS = st.lists(_TOLD | st.tuples(st.just("begin"), st.integers(1, 4), st.just(0.0)), max_size=25)
+
+
+@given(_STEPS, st.sampled_from([0.0, 0.3, 2.0]))
+def test_no_more_calls_begin_than_the_service_said_whatever_else_it_says(
+    steps: list[tuple[str, int, float]], pause: float
+) -> None:
+    after, budgets = 0.0, list[list[float]]()  # of each thing said: how many more, until when
+    with _tables() as c:
+        for kind, number, seconds in steps:
+            after += pause
+            if kind == "told":
+                told(c, number, seconds, after)
+                tightest = min([b for b in budgets if b[1] > after], default=None)
+                if tightest is None or number < tightest[0]:
+                    budgets = [[number, after + seconds]]
+                continue
+            for _ in range(number):
+                open_ones = [b for b in budgets if b[1] > after]
+                blocked = begin(c, after)
+                if any(b[0] <= 0 for b in open_ones):
+                    assert blocked is not None
+                    assert blocked.reason == "rate_limit"
+                else:
+                    assert blocked is None
+                for b in open_ones:
+                    b[0] -= blocked is None
+
+
+def test_until_it_renews_what_is_left_only_goes_down() -> None:
+    with _tables() as c:
+        told(c, 3, 30)
+        begin(c, 1)
+        told(c, 5, 60, 2)  # the answer to a call that began before
+        kept = quotas(c, TENANT, NOW + 2)
+        told(c, 1, 10, 3)
+        tighter = quotas(c, TENANT, NOW + 3)
+        told(c, 50, 60, 14)
+        anew = quotas(c, TENANT, NOW + 14)
+
+    assert kept == {"payments": (2, NOW + 30)}
+    assert tighter == {"payments": (1, NOW + 13)}
+    assert anew == {"payments": (50, NOW + 74)}
+
+
+def test_what_is_plenty_is_not_counted_and_a_rate_holds_beside_what_is() -> None:
+    slow = Limits(rate=1, per_s=10)
+    with _tables() as c:
+        told(c, PLENTY + 1, 30)
+        plenty = quotas(c, TENANT, NOW)
+        told(c, 2, 30)
+        begun = [begin(c, after, slow) for after in (0, 1, 10, 20)]
+        left = quotas(c, TENANT, NOW + 20)
+
+    assert plenty == {}
+    assert [each and each.retry_at for each in begun] == [None, NOW + 10, None, NOW + 30]
+    assert left == {"payments": (0, NOW + 30)}

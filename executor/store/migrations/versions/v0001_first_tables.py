@@ -177,6 +177,8 @@ _STATEMENTS = (
         arrival DOUBLE PRECISION NOT NULL,
         hold_until DOUBLE PRECISION NOT NULL,
         queue_end DOUBLE PRECISION NOT NULL,
+        quota_left INTEGER,
+        quota_until DOUBLE PRECISION,
         PRIMARY KEY (tenant, "key")
     )
     """,
