@@ -21,11 +21,11 @@ class _AsCalled(ActionSpec):
         return hash(self.canonical)
 
 
-def function_of(step: Step) -> ActionSpec | None:
+def function_of(step: Step) -> ActionSpec:
     """The function that a step calls, with the schema of what this step may give it."""
-    function = FUNCTIONS.get(step.action)
-    if function is None or function.takes is None:
-        return function.action if function else None
+    function = FUNCTIONS[step.action]
+    if function.takes is None:
+        return function.action
     constants: JsonObject = {}
     for arg in step.args:
         if isinstance(arg, JsonArg):

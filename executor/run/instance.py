@@ -67,7 +67,7 @@ def prepare(
         if false is not None:
             return Skipped(f"{_shown(false.model_dump(by_alias=True))} is false")
         if step.action in FUNCTIONS:
-            function = function_of(step) or FUNCTIONS[step.action].action
+            function = function_of(step)
             return bind(step, scope, function.input_schema)
         action = accepted.actions[step.action]
         arguments = bind(step, scope, action.input_schema)

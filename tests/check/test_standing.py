@@ -49,6 +49,11 @@ CATALOG = Catalog(
             input_schema=schema(a=TEXT, b=TEXT)
             | {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
         ),
+        action(
+            "mail.odd",
+            input_schema=schema(a=TEXT, b=TEXT)
+            | {"if": {"properties": {"a": {"const": "x"}}}, "then": {"required": ["b"]}},
+        ),
         action("mail.publish", input_schema=schema(text=TEXT), egress=True),
         action(
             "web.get",
@@ -126,6 +131,12 @@ def test_arguments_that_may_not_go_together_are_checked_as_a_whole() -> None:
     assert (whole.at, whole.expected) == ("", pair.input_schema)
     assert decided(call("mail.pair", given[0])).guards == ()
 
+    odd = CATALOG.get("mail.odd")
+    assert odd is not None
+    (only_whole,) = decided(READ, call("mail.odd", ref("a", "r/text"))).guards
+    assert (only_whole.kind, only_whole.at, only_whole.expected) == ("type", "", odd.input_schema)
+    assert only_whole.why == "the arguments together are not known to be valid"
+
 
 def test_what_policy_waits_for_is_a_guard_that_says_so() -> None:
     text = ALL + '@id("no") forbid (principal, action, resource) when { context.args.n > 1 };'
@@ -147,6 +158,14 @@ def test_what_policy_waits_for_is_a_guard_that_says_so() -> None:
     )
     (guard,) = decided(step, policy=asks, inputs=number).guards
     assert guard.why == "few: decided once args/n can be seen; it may ask for boss"
+    told = asks.replace("forbid", '@message("too many") @quorum("2") forbid')
+    plain, with_words = (
+        decided(step, policy=each, inputs=number).may_need for each in (asks, told)
+    )
+    assert plain == ApprovalNeed(role="boss", reasons=("policy few",), policies=("few",))
+    assert with_words == ApprovalNeed(
+        role="boss", quorum=2, reasons=("too many",), policies=("few",)
+    )
 
 
 def test_an_approval_says_of_each_argument_why() -> None:

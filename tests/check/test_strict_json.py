@@ -26,6 +26,7 @@ def nested(levels: int) -> str:
         ('{"a": 1', "malformed-json", ""),
         ("{} {}", "malformed-json", ""),
         (b'"\xff"', "malformed-json", ""),
+        ("{}".encode("utf-16"), "malformed-json", ""),
         ("NaN", "malformed-json", ""),
         ("[-Infinity]", "malformed-json", ""),
         ('{"a": 1, "a": 1}', "duplicate-key", ""),
