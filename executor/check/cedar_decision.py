@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal
 
 from executor.check.cedar_engine import Entities, Partial, PolicySet
-from executor.check.cedar_paths import Path, uses
+from executor.check.cedar_paths import Path, members, uses
 from executor.check.cedar_request import (
     PolicyQuestion,
     Request,
@@ -96,9 +96,8 @@ class Slice:
         return self._members("stale")
 
     def _members(self, root: str) -> frozenset[str]:
-        if () in self.paths or (root,) in self.paths:
-            return frozenset({""})
-        return frozenset(path[1] for path in self.paths if path[0] == root)
+        found = members(self.paths, root)
+        return frozenset({""}) if found is None else found
 
     def texts_asking(self, role: str) -> frozenset[str]:
         """The digests of the policies that may ask this role."""

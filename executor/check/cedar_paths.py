@@ -27,9 +27,17 @@ def roots(paths: frozenset[Path]) -> frozenset[str]:
     return ROOTS if () in paths else frozenset(path[0] for path in paths)
 
 
+@lru_cache(MOST_SLICES)
+def members(paths: frozenset[Path], root: str) -> frozenset[str] | None:
+    """The members of one of them that policies look at; None where it is all of them."""
+    if () in paths or (root,) in paths:
+        return None
+    return frozenset(path[1] for path in paths if path[0] == root)
+
+
 def looked_at(value: JsonObject, root: str, paths: frozenset[Path]) -> JsonObject:
     """What of an object below the context's `root` policies look at: the rest may be anything."""
-    if () in paths or (root,) in paths:
+    if members(paths, root) is None:
         return value
     found = _pruned(value, frozenset(path[1:] for path in paths if path[0] == root))
     return found if isinstance(found, dict) else value

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject, Label, Principal
 from executor.check.cedar_engine import Entities, entities_of, with_entity
-from executor.check.cedar_paths import Path, looked_at, roots
+from executor.check.cedar_paths import Path, looked_at, members, roots
 from executor.check.cedar_values import Mapper, unknown
 from executor.check.unknown import Unknown
 from executor.plan.refs import split_pointer
@@ -64,8 +64,10 @@ def request_of(question: PolicyQuestion, entities: Entities, paths: frozenset[Pa
     run = so_far.record(question.run, ("context.run",)) if "run" in looked else {}
     context: JsonObject = {
         # Where a derived member may or may not be there, nothing of them all is certain.
-        "args": unknown("args") if mapper.is_unsure else args,
-        "labels": unknown("labels") if _is_open_whole(question) else _labels(question),
+        "args": unknown("args") if mapper.is_unsure else _seen(args, "args", paths),
+        "labels": unknown("labels")
+        if _is_open_whole(question)
+        else _seen(_labels(question), "labels", paths),
         "run": unknown("run") if so_far.is_unsure else run,
         "read": read,
         "stale": stale,
@@ -99,6 +101,12 @@ def _read(root: str, found: JsonObject, paths: frozenset[Path]) -> tuple[JsonVal
     mapper = Mapper(None, paths)
     shown = mapper.record(looked_at(found, root, paths), (f"context.{root}",))
     return unknown(root) if mapper.is_unsure else shown, mapper.is_partial
+
+
+def _seen(value: JsonObject, root: str, paths: frozenset[Path]) -> JsonObject:
+    """What is mapped already, without the members that nobody looks at."""
+    names = members(paths, root)
+    return value if names is None else {name: value[name] for name in names & value.keys()}
 
 
 def principal_entity(principal: Principal) -> JsonObject:
