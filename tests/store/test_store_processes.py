@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 from store_cases import APPROVER, NOW, RUN, TENANT, add_run, claimed, intent, new_run, question
 
+from connectors.quota import Quota
 from connectors.spec import Principal
 from executor.store import (
     approvals,
@@ -321,6 +322,21 @@ async def test_the_first_failures_that_two_processes_tell_at_once_are_both_count
     found = await server_store.read(lambda c: breakers.listed(c, TENANT))
 
     assert found["payments"].failures == 2
+
+
+async def test_the_last_call_of_a_quota_is_begun_by_one_of_two_processes(
+    server_store: Store, other: Store
+) -> None:
+    told = Told("payments", "answered", NOW, quota=Quota(1, 60.0))
+    await server_store.write(partial(permits.tell, tenant=TENANT, what=told, now=NOW))
+    take = partial(
+        permits.take, tenant=TENANT, connection="payments", allowed=None, now=NOW + 1, trial_s=1
+    )
+    async with in_mid_write(other, take):
+        beginning = asyncio.create_task(server_store.write(take))
+        await soon(beginning)
+
+    assert await beginning == Blocked("rate_limit", NOW + 60)
 
 
 async def test_who_finds_a_service_well_again_waits_for_no_other_run(
