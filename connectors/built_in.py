@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from connectors.builtin import sendgrid, smtp_factory
+from connectors.builtin import sendgrid, slack, smtp_factory
 from connectors.builtin.caldav import factory as caldav
 from connectors.builtin.roundup import factory as roundup
 from connectors.builtin.scim import factory as scim
@@ -23,6 +23,7 @@ BUILT_IN: Final[dict[str, Factory]] = {
     "payments-decimal": payments("payments-decimal", Decimals),
     "smtp": smtp_factory.connect,
     "sendgrid": sendgrid.connect,
+    "slack": slack.connect,
     "roundup": roundup.connect,
     "scim": scim.connect,
     "caldav": caldav.connect,

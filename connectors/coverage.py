@@ -12,6 +12,7 @@ from connectors.builtin.caldav.fields import CALDAV
 from connectors.builtin.roundup.fields import ROUNDUP
 from connectors.builtin.scim.fields import SCIM
 from connectors.builtin.sendgrid import SENDGRID
+from connectors.builtin.slack import SLACK
 from connectors.builtin.smtp import SMTP
 from connectors.builtin.tryton.accounting_table import TRYTON_ACCOUNTING
 from connectors.builtin.tryton.commerce_table import TRYTON_COMMERCE
@@ -22,6 +23,7 @@ from connectors.unified.vendor import At, Vendor
 VENDORS: tuple[Vendor, ...] = (
     SMTP,
     SENDGRID,
+    SLACK,
     ROUNDUP,
     SCIM,
     CALDAV,
