@@ -76,6 +76,7 @@ class Entries:
             "authorize_url": self.authorize_url,
             "payments base_url": self.payments,
             "mailbox_url": self.mailbox,
+            "composio base_url": self.composio,
         }
 
     async def base_url(self, url: str) -> bool:
@@ -158,6 +159,11 @@ class Entries:
     async def mailbox(self, url: str) -> bool:
         options = {"server": "mail.example.com:25", "sender": "a@example.com", "mailbox_url": url}
         settings = ConnectionSettings("mail", "smtp", options={**options})
+        return await _refused(_called(settings, self._on.way))
+
+    async def composio(self, url: str) -> bool:
+        options = {"user_id": "u", "toolkits": {"notes": "1"}}
+        settings = ConnectionSettings("desk", "composio", url, "env:PATH", {**options})
         return await _refused(_called(settings, self._on.way))
 
     async def _call(self, base_url: str, document: dict[str, Any], **options: str) -> None:

@@ -266,6 +266,17 @@ async def test_calls_at_once_look_for_an_account_together_and_make_one_link(kind
     assert all(isinstance(each, Applied) for each in done)
 
 
+async def test_a_tool_that_needs_no_account_is_not_excused_with_one() -> None:
+    async with desk("composio", Project(accounts=[]), auth_configs={"notes": "ac_7"}) as found:
+        with found.service.spoiled(Fault(said=error(401, 10401, "Unauthorized", "No."))):
+            refused = await found.call("time")
+        links = found.project.links
+
+    assert isinstance(refused, Refused)
+    assert (refused.kind, refused.link, refused.message) == (Kind.AUTH, None, "401: No")
+    assert links == []
+
+
 async def test_who_gives_up_while_an_account_is_looked_for_has_sent_nothing() -> None:
     async with desk("composio") as found:
         with found.service.spoiled(Fault(ending="hang")):
