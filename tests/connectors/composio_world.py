@@ -102,6 +102,8 @@ class Project:
     accounts: list[Any] = field(default_factory=lambda: [account("ca_1")])
     notes: list[str] = field(default_factory=list)
     links: list[JsonValue] = field(default_factory=list)
+    links_last: str = "2099-01-01T00:00:00.000Z"
+    said_link: JsonObject | None = None  # what a link is answered with instead
     retired: bool = False
     key: str = KEY
 
@@ -120,7 +122,11 @@ class Project:
             case "GET", "api", "v3.1", "connected_accounts":
                 return Said(body={"items": self._accounts(asked.query["user_ids"])})
             case "POST", "api", "v3.1", "connected_accounts", "link":
-                made: JsonObject = {"expires_at": "2099-01-01T00:00:00.000Z", "link_token": "lt"}
+                if body.get("auth_config_id") == "ac_none":
+                    return error(404, 607, "AuthConfig_NotFound", "There is no such auth config.")
+                if self.said_link is not None:
+                    return Said(201, self.said_link)
+                made: JsonObject = {"expires_at": self.links_last, "link_token": "lt"}
                 return Said(201, {**made, "redirect_url": self._link(asked), "x": None})
             case "POST", "api", "v3.1", "tools", "execute", slug:
                 place = body.get("connected_account_id"), body.get("user_id")
@@ -131,6 +137,8 @@ class Project:
                 found = self._accounts(asked.query["user_uuid"])
                 return Said(body={"items": [_older_account(each) for each in found]})
             case "POST", "api", "v1", "connectedAccounts":
+                if body.get("integrationId") == "ac_none":
+                    return error(404, 607, "AuthConfig_NotFound", "There is no such auth config.")
                 link: JsonObject = {"connectionStatus": "INITIATED", "connectedAccountId": "ca_9"}
                 return Said(body={**link, "redirectUrl": self._link(asked)})
             case "POST", "api", "v2", "actions", slug, "execute":

@@ -1,6 +1,5 @@
 """An execution of Composio: once, in one version, with one account, told by one table."""
 
-import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Any
 import pytest
 from composio_world import (
     VERSION,
-    Project,
-    account,
     desk,
     error,
     kinds,
@@ -57,32 +54,6 @@ async def test_every_tool_of_a_pinned_toolkit_is_an_action_with_what_it_takes_an
     assert isinstance(unknown, Refused)
     assert found.project.notes == ["hello"]
     assert listed == (3 if kind == "composio" else 0), "page after page, at one look"
-
-
-@both
-async def test_an_execution_names_version_user_and_account_and_needs_no_account_where_none_is(
-    kind: str,
-) -> None:
-    async with desk(kind) as found:
-        await found.call("add", "hello")
-        await found.call("add", "again")
-        await found.call("time")
-        add, _, now = found.executions()
-        asked_for_accounts = sum("onnected" in each.path for each in found.service.asked)
-
-    if kind == "composio":
-        assert add == {
-            "user_id": "u-tenant",
-            "version": VERSION,
-            "arguments": {"text": "hello"},
-            "connected_account_id": "ca_1",
-        }
-        assert now == {"user_id": "u-tenant", "version": VERSION, "arguments": {}}
-    else:
-        assert (add["entityId"], add["connectedAccountId"]) == ("u-tenant", "ca_1")
-        assert (add["version"], add["input"]) == (VERSION, {"text": "hello"})
-        assert "connectedAccountId" not in now
-    assert asked_for_accounts == 1, "what is connected is known for a while"
 
 
 FAILED: tuple[tuple[str, str, type[ConnectorError], Kind], ...] = (
@@ -162,135 +133,6 @@ async def test_a_lost_answer_leaves_a_write_in_doubt_and_nothing_is_sent_again(k
     assert isinstance(cut, Uncertain)
     assert sent == 2
     assert isinstance(after, Applied)
-
-
-@both
-async def test_a_missing_account_is_a_wait_with_a_link_and_goes_on_once_it_is_connected(
-    kind: str,
-) -> None:
-    project = Project(accounts=[account("ca_0", "INITIATED"), account("ca_5", user="u-other")])
-    async with desk(kind, project, auth_configs={"notes": "ac_7"}) as found:
-        first, again = await found.call("add"), await found.call("add")
-        project.connects("ca_2")
-        done = await found.call("add")
-        used = found.executions()[-1]
-
-    assert isinstance(first, Refused)
-    assert first.kind is Kind.AUTH, "so the run waits for credentials"
-    assert first.link == "https://connect.example.com/link/1"
-    assert f"notes is not connected for u-tenant; open {first.link} until " in first.message
-    assert isinstance(again, Refused)
-    assert again.link == first.link, "who looks again makes no new link"
-    assert len(project.links) == 1
-    assert "ac_7" in str(project.links[0])
-    assert isinstance(done, Applied)
-    assert "ca_2" in str(used)
-    assert project.notes == ["hello"], "nothing was executed before"
-
-
-@both
-async def test_an_account_that_is_over_is_a_wait_with_a_link_where_the_operator_wants_one(
-    kind: str,
-) -> None:
-    project = Project(accounts=[account("ca_1", "EXPIRED")])
-    async with desk(kind, project) as found:
-        unlinked = await found.call("add")
-    project.accounts[0]["status"] = "ACTIVE"
-    async with desk(kind, project, auth_configs={"notes": "ac_3"}) as found:
-        before = await found.call("add", "one")
-        project.accounts[0]["status"] = "EXPIRED"
-        over = await found.call("add", "two")
-
-    assert isinstance(unlinked, Refused)
-    assert (unlinked.kind, unlinked.link) == (Kind.AUTH, None)
-    assert "with connections.desk.auth_configs.notes there would be a link" in unlinked.message
-    assert isinstance(before, Applied)
-    assert isinstance(over, Refused)
-    assert (over.kind, over.link) == (Kind.AUTH, "https://connect.example.com/link/1")
-    assert over.vendor_code == "ActionExecute_ConnectedAccountExpired"
-    assert "ac_3" in str(project.links[0])
-    assert project.notes == ["one"]
-
-
-@both
-async def test_of_several_accounts_none_is_chosen_and_a_named_one_is_used(kind: str) -> None:
-    two = [account("ca_1"), account("ca_2")]
-    async with desk(kind, Project(accounts=[*two])) as found:
-        unclear = await found.call("add")
-    named = {"accounts": {"notes": "ca_2"}}
-    async with desk(kind, Project(accounts=[*two]), **named) as found:
-        done = await found.call("add")
-        used = found.executions()
-        found.project.accounts[1]["status"] = "EXPIRED"
-        over = await found.call("add")
-
-    assert isinstance(unclear, Refused)
-    assert "ca_1, ca_2; say which with connections.desk.accounts.notes" in unclear.message
-    assert isinstance(done, Applied)
-    assert "ca_2" in str(used)
-    assert isinstance(over, Refused)
-    assert (over.kind, over.link) == (Kind.AUTH, None)
-    assert "the account ca_2 is not connected: connect it anew, or name another" in over.message
-
-
-@both
-async def test_nobody_sees_the_project_s_key_nor_a_token_of_an_account(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with desk(kind) as found:
-        ends = [await found.call("add"), await found.call("refuse")]
-        with found.service.spoiled(Fault(ending="echo")):
-            ends.append(await found.call("add"))
-        sent = [each.headers.get("x-api-key") for each in found.service.asked]
-
-    told = f"{ends} {[vars(each) for each in ends]} {caplog.text}"
-    assert set(sent) == {found.project.key}
-    assert found.project.key not in told
-    assert "a-token-of-somebody" not in told
-
-
-@both
-async def test_calls_at_once_look_for_an_account_together_and_make_one_link(kind: str) -> None:
-    project = Project(accounts=[])
-    async with desk(kind, project, auth_configs={"notes": "ac_7"}) as found:
-        ends = await asyncio.gather(*(found.call("add") for _ in range(20)))
-        looks = sum("onnected" in each.path for each in found.service.asked)
-        project.connects("ca_2")
-        done = await asyncio.gather(*(found.call("add") for _ in range(3)))
-
-    assert {each.link for each in ends if isinstance(each, Refused)} == {
-        "https://connect.example.com/link/1"
-    }
-    assert (len(ends), len(project.links)) == (20, 1)
-    assert looks == 2, "one for the accounts, one for the link"
-    assert all(isinstance(each, Applied) for each in done)
-
-
-async def test_a_tool_that_needs_no_account_is_not_excused_with_one() -> None:
-    async with desk("composio", Project(accounts=[]), auth_configs={"notes": "ac_7"}) as found:
-        with found.service.spoiled(Fault(said=error(401, 10401, "Unauthorized", "No."))):
-            refused = await found.call("time")
-        links = found.project.links
-
-    assert isinstance(refused, Refused)
-    assert (refused.kind, refused.link, refused.message) == (Kind.AUTH, None, "401: No")
-    assert links == []
-
-
-async def test_who_gives_up_while_an_account_is_looked_for_has_sent_nothing() -> None:
-    async with desk("composio") as found:
-        with found.service.spoiled(Fault(ending="hang")):
-            late = await found.call("add", seconds=0.3)
-        same = await found.call("add")
-        after = await found.call("add")
-        executions = len(found.executions())
-
-    assert isinstance(late, Unavailable)
-    assert (late.kind, late.sent) == (Kind.TIMEOUT, False)
-    assert isinstance(same, Unavailable), "it waited for the look that broke"
-    assert not same.sent
-    assert isinstance(after, Applied)
-    assert executions == 1
 
 
 BLIND = ActionSpec(name="desk.x", input_schema={}, output_schema=None)
