@@ -8,6 +8,7 @@ one that is not there is skipped. To put them there, from the root of the reposi
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -147,3 +148,27 @@ def radicale(folder: Path) -> Iterator[Real]:
         made = real.ask("MKCALENDAR", "/it/cal/", auth=("it", "it-password"))
         assert made.status_code == 201, made.text
         yield real
+
+
+@dataclass(frozen=True)
+class Post:
+    """A mail server and its mailbox."""
+
+    smtp: str
+    mailbox: Real
+
+
+@contextmanager
+def maildev(folder: Path) -> Iterator[Post]:
+    """A mail server that takes everything, and shows it over HTTP."""
+    script = FOLDER / "node_modules" / "maildev" / "dist" / "bin" / "maildev.js"
+    node = shutil.which("node")
+    if node is None or not script.exists():
+        pytest.skip(f"there is no node, or no maildev in {FOLDER}")
+    web, smtp = free_port(), free_port()
+    mails = folder / "mails"
+    mails.mkdir()
+    argv = (node, script, "--ip", "127.0.0.1", "--web-ip", "127.0.0.1", "--web", str(web))
+    argv += ("--smtp", str(smtp), "--mail-directory", str(mails))
+    with running(argv, web, folder, "/api/healthz") as real:
+        yield Post(f"127.0.0.1:{smtp}", real)
