@@ -86,13 +86,16 @@ _PRODUCT: JsonObject = {
 _LOCATION: JsonObject = {"code": or_null(TEXT), "name": or_null(TEXT)}
 
 ORDER, RETURN, SHIPMENT = record_of(_ORDER), record_of(_RETURN), record_of(_SHIPMENT)
+# What the shop itself assigns: ids, numbers, states, amounts. What is written into it is not.
 _ORDER_TRUST = (
+    "number",
     "customer_id",
     "status",
     "payment_status",
     "fulfillment_status",
     "lines/*/id",
     "lines/*/product_id",
+    "lines/*/sku",
     "lines/*/quantity",
     "lines/*/unit_price",
     "lines/*/total",
@@ -103,8 +106,16 @@ _ORDER_TRUST = (
     "invoice_ids",
     "return_shipment_ids",
 )
-_RETURN_TRUST = ("order_id", "customer_id", "status", "lines", "amount", "return_order_id")
-_SHIPMENT_TRUST = ("status", "customer_id", "lines")
+_RETURN_TRUST = (
+    "number",
+    "order_id",
+    "customer_id",
+    "status",
+    "lines",
+    "amount",
+    "return_order_id",
+)
+_SHIPMENT_TRUST = ("number", "status", "customer_id", "lines")
 _ORDERED = {
     **list_of(
         closed(
@@ -230,7 +241,7 @@ COMMERCE = Model(
                 }
             ),
             record_of(_LEVEL),
-            ("product_id", "location_id", "on_hand", "available"),
+            ("product_id", "location_id", "sku", "unit", "on_hand", "available"),
             {"product_id": "resource_id", "location_id": "resource_id"},
         ),
         "product_list": lists(
@@ -238,14 +249,14 @@ COMMERCE = Model(
             {"sku": {**TEXT, "description": "the product's number"}},
             "products",
             record_of(_PRODUCT),
-            (),
+            ("sku", "name", "unit"),
         ),
         "location_list": lists(
             "List the locations of the stock by their code.",
             {"code": {**TEXT, "description": "the location's code"}},
             "locations",
             record_of(_LOCATION),
-            (),
+            ("code", "name"),
         ),
     },
 )

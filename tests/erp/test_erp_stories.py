@@ -1,0 +1,200 @@
+"""Two stories over real servers, words to effects, through a whole gateway.
+
+A customer sends a piece back: Tryton, Roundup, a payment provider and a mail server. A supplier
+sends an invoice: Tryton. Each server's own word is the judge.
+"""
+
+import base64
+import itertools
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from tryton_cases import Desk
+from tryton_server import Erp
+
+ROOT = Path(__file__).parents[2]
+for room in (ROOT / "tests" / "gateway", ROOT / "examples" / "shop"):
+    sys.path.insert(0, str(room))
+from real_servers import Real, roundup  # noqa: E402
+from served import Running, approve, ask, serving, until_open, until_status  # noqa: E402
+from start import start_shop  # noqa: E402
+
+EXAMPLE = ROOT / "examples" / "erp"
+LOGIN = base64.b64encode(b"admin:adminpw").decode()
+_ORDERS = itertools.count(5)
+_PURCHASES = itertools.count(5)
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    with roundup(tmp_path_factory.mktemp("roundup")) as real:
+        yield real
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with start_shop(tmp_path_factory.mktemp("shop"), which=("pay_minor", "mail")) as running:
+        yield running
+
+
+@pytest.fixture
+async def running(
+    erp: Erp, tracker: Real, shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Running]:
+    """A gateway from the example's own file, which says other ports."""
+    for name, secret in (
+        ("ERP_KEY", erp.key),
+        ("TRACKER_LOGIN", LOGIN),
+        ("PAYMENTS_KEY", "sk_shop_minor"),
+    ):
+        monkeypatch.setenv(name, secret)
+    shutil.copytree(EXAMPLE, tmp_path / "own")
+    config = tmp_path / "own" / "lamgate.toml"
+    text = config.read_text("utf-8")
+    for old, new in (
+        ("8000", erp.url),
+        ("8080", tracker.url),
+        ("8712", shop.urls["pay_minor"]),
+        ("8714", shop.urls["mail"]),
+        ("8715", shop.smtp),
+    ):
+        text = text.replace(f"127.0.0.1:{old}", f"127.0.0.1:{new.rpartition(':')[2]}")
+    config.write_text(text, "utf-8")
+    async with serving(config) as found:
+        yield found
+
+
+@pytest.fixture
+async def requester(running: Running) -> httpx2.AsyncClient:
+    return await running.person("requester-1", "requester")
+
+
+@pytest.fixture
+async def approver(running: Running) -> httpx2.AsyncClient:
+    return await running.person("approver-1", "approver")
+
+
+def paid(shop: Any) -> str:
+    """The payment of two monitors."""
+    answer = httpx2.post(
+        f"{shop.urls['pay_minor']}/v1/charges",
+        json={"amount": 69800, "currency": "usd", "source": "tok_card", "metadata": {}},
+        headers={"authorization": "Bearer sk_shop_minor", "idempotency-key": f"so-{next(_ORDERS)}"},
+        trust_env=False,
+    )
+    return str(answer.json()["id"])
+
+
+async def test_a_piece_that_was_sent_back_is_in_stock_refunded_and_told_of(
+    requester: httpx2.AsyncClient,
+    approver: httpx2.AsyncClient,
+    shop: Any,
+    tracker: Real,
+    desk: Desk,
+) -> None:
+    payment, number = paid(shop), str(next(_ORDERS))
+    words = f"Take back 1 MON-27 of order {number}, payment {payment}"
+    asked = await ask(requester, words)
+    (gate,) = await until_open(approver, asked["run"])
+    waiting = (await desk.do("return_list", {}))["returns"][0]
+    await approve(approver, asked["run"])
+    run = await until_status(requester, f"/v1/runs/{asked['run']}", "succeeded", "failed", "undone")
+    trace = await requester.get(f"/v1/runs/{asked['run']}/trace", headers={"accept": "text/plain"})
+
+    assert gate["role"] == "approver"
+    assert waiting["status"] == "requested"
+    assert run["status"] == "succeeded", trace.text
+    result = run["result"]
+    assert result["amount"] == {"amount": "349.00", "currency": "USD"}
+    assert result["stock"]["after"] == result["stock"]["before"] + 1
+    assert (await desk.do("return_get", {"id": result["return"]}))["status"] == "completed"
+    assert result["ticket"] == "resolved"
+    refunds = httpx2.get(f"{shop.urls['pay_minor']}/ledger", trust_env=False).json()
+    assert [each["kind"] for each in refunds if result["refund"] in str(each)] == ["refund"]
+    told = {"subject": f"Your refund for order {number}"}
+    mails = httpx2.get(f"{shop.urls['mail']}/api/email", params=told, trust_env=False).json()
+    assert [each["to"][0]["address"] for each in mails] == ["customer@example.com"]
+    titles = re.findall(r"Return of MON-27 from order \d+", tracker_titles(tracker))
+    assert titles.count(f"Return of MON-27 from order {number}") == 1
+
+
+def tracker_titles(tracker: Real) -> str:
+    own = {
+        "authorization": f"Basic {LOGIN}",
+        "x-requested-with": "rest",
+        "origin": tracker.url,
+        "referer": f"{tracker.url}/",
+    }
+    return tracker.ask("GET", "/rest/data/issue?@fields=title", headers=own).text
+
+
+async def test_a_return_that_nobody_wants_is_taken_back_and_nothing_is_refunded(
+    requester: httpx2.AsyncClient, approver: httpx2.AsyncClient, shop: Any, desk: Desk
+) -> None:
+    payment, number = paid(shop), str(next(_ORDERS))
+    asked = await ask(requester, f"Take back 1 MON-27 of order {number}, payment {payment}")
+    (gate,) = await until_open(approver, asked["run"])
+    answer = await approver.post(
+        f"/v1/approvals/{gate['id']}/decision", json={"decision": "refuse", "reason": "too late"}
+    )
+    run = await until_status(
+        requester, f"/v1/runs/{asked['run']}", "failed", "undone", "compensation_incomplete"
+    )
+    order = (await desk.do("order_list", {"number": number}))["orders"][0]
+    (returned,) = (await desk.do("return_list", {"order_id": order["id"]}))["returns"]
+    charge = httpx2.get(
+        f"{shop.urls['pay_minor']}/v1/charges/{payment}",
+        headers={"authorization": "Bearer sk_shop_minor"},
+        trust_env=False,
+    ).json()
+
+    assert answer.status_code == 200, answer.text
+    assert run["status"] == "undone", run
+    assert {"back", "asked", "ticket"} <= set(run["undone"])
+    assert returned["status"] == "canceled"
+    assert charge["amount_refunded"] == 0
+
+
+async def test_an_invoice_that_fits_its_order_is_posted_and_its_payment_approved(
+    requester: httpx2.AsyncClient, approver: httpx2.AsyncClient, desk: Desk
+) -> None:
+    number = str(next(_PURCHASES))
+    words = (
+        f"Enter invoice INV-500{number} of 10100.00 USD for purchase order {number} "
+        "and pay it on 2026-12-30"
+    )
+    asked = await ask(requester, words)
+    await approve(approver, asked["run"])
+    run = await until_status(requester, f"/v1/runs/{asked['run']}", "succeeded", "failed", "undone")
+    trace = await requester.get(f"/v1/runs/{asked['run']}/trace", headers={"accept": "text/plain"})
+
+    assert run["status"] == "succeeded", trace.text
+    invoice = await desk.do("invoice_get", {"id": run["result"]["invoice"]})
+    payment = await desk.do("payment_get", {"id": run["result"]["payment"]})
+    assert (invoice["status"], invoice["reference"]) == ("posted", f"INV-500{number}")
+    assert (payment["status"], payment["pays_on"]) == ("approved", "2026-12-30")
+    assert payment["amount"] == {"amount": "10100.00", "currency": "USD"}
+
+
+async def test_an_invoice_that_is_not_what_was_ordered_stops_before_anything_is_entered(
+    requester: httpx2.AsyncClient, desk: Desk
+) -> None:
+    number = str(next(_PURCHASES))
+    words = (
+        f"Enter invoice INV-600{number} of 10200.00 USD for purchase order {number} "
+        "and pay it on 2026-12-30"
+    )
+    asked = await ask(requester, words)
+    run = await until_status(requester, f"/v1/runs/{asked['run']}", "succeeded", "failed", "undone")
+    order = (await desk.do("purchase_order_list", {"number": number}))["purchase_orders"][0]
+    invoice = await desk.do("invoice_get", {"id": order["invoice_ids"][0]})
+
+    assert run["status"] in ("failed", "undone")
+    assert (invoice["status"], invoice["reference"]) == ("draft", None)
