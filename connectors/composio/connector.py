@@ -21,6 +21,7 @@ from connectors.http import TransportError
 from connectors.outcome import read_failure
 from connectors.source import Review, Skipped, Stale
 from connectors.spec import ActionSpec, CallContext, JsonObject
+from connectors.tools.review import shown
 from connectors.tools.toolbox import Toolbox
 from connectors.validate import check_arguments
 
@@ -91,7 +92,7 @@ class ComposioConnector:
             try:
                 self._found = await self._list()
             except Unreachable as error:
-                self._tools.unheard(f"Composio does not list its tools: {error}")
+                self._tools.unheard(f"Composio does not list its tools: {error}", self._fits)
                 return
             self._listed_at, is_new = now, True
         if is_new:
@@ -133,6 +134,10 @@ class ComposioConnector:
         await self._accounts.aclose()
         await self._wire.aclose()
 
+    def _fits(self, definition: JsonObject) -> bool:
+        """Whether the operator's file still says this toolkit in this version."""
+        return self._toolkits.get(text_of(definition["toolkit"])) == definition["version"]
+
     async def _list(self) -> _Found:
         found = _Found()
         for toolkit, version in self._toolkits.items():
@@ -149,14 +154,15 @@ def _sort(toolkit: str, version: str, listed: Sequence[Listed], found: _Found) -
     if not version:
         known = sorted({each for one in listed for each in one.versions}, reverse=True)
         reason = f"{len(listed)} tools, but no version is pinned: say one in toolkits.{toolkit}"
-        found.skipped.append(Skipped(toolkit, f"{reason}, such as {', '.join(known[:5])}"))
+        found.skipped.append(Skipped(toolkit, f"{reason}, such as {shown(', '.join(known[:5]))}"))
         return
     for each in listed:
         name, has = text_of(each.definition["name"]), text_of(each.definition["version"])
         if each.definition["toolkit"] != toolkit:
-            found.skipped.append(Skipped(name, f"it was listed for {toolkit} and is none of it"))
+            reason = f"it was listed for {toolkit} and is none of it"
+            found.skipped.append(Skipped(shown(name), reason))
         elif has != version:
-            reason = f"it is there in version {has or 'none'}, not in {version}"
-            found.skipped.append(Skipped(name, f"{reason}, which toolkits.{toolkit} pins"))
+            reason = f"it is there in version {shown(has) or 'none'}, not in {version}"
+            found.skipped.append(Skipped(shown(name), f"{reason}, which toolkits.{toolkit} pins"))
         else:
             found.definitions.append(each.definition)

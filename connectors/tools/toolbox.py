@@ -105,12 +105,13 @@ class Toolbox:
         """Note that the source answers."""
         self.stale = None
 
-    def unheard(self, reason: str) -> None:
-        """Go on offering what was accepted; raises `Unreachable` where nothing was."""
+    def unheard(self, reason: str, fits: Callable[[JsonObject], bool] = lambda _: True) -> None:
+        """Go on offering what was accepted and still fits; raises `Unreachable` without any."""
         if self._pin is None:
             raise Unreachable(reason)
         self.stale = Stale(self._pin.at, reason)
-        self._offers = self._made(self._pin.definitions)
+        kept = {name: each for name, each in self._pin.definitions.items() if fits(each)}
+        self._offers = self._made(kept)
 
     def _made(self, definitions: Definitions) -> Offers:
         return offers(definitions, self._terms)

@@ -6,7 +6,7 @@ real HTTP. Its one toolkit keeps notes: what was really done is in `notes`.
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -358,9 +358,14 @@ def overlay(folder: Path, text: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def desk(
-    kind: str, project: Project | None = None, folder: Path = Path(), **options: Any
+    kind: str,
+    project: Project | None = None,
+    folder: Path = Path(),
+    *,
+    is_away: bool = False,
+    **options: Any,
 ) -> AsyncIterator[Desk]:
-    """A connection to a project whose tools were all accepted."""
+    """A connection to a project whose tools were all accepted; it may be away at first."""
     project = project or Project()
     service, pins, vault = project.service(), Pins(all_of(project, kind)), Vault(lambda _: KEY)
     service.start()
@@ -369,7 +374,8 @@ async def desk(
     registry = build([settings], vault, lambda _: way, None, pins)
     try:
         found = Desk(project, service, registry, pins)
-        found.catalog = await registry.load()
+        with service.away() if is_away else nullcontext():
+            found.catalog = await registry.load()
         yield found
     finally:
         await registry.aclose()

@@ -128,6 +128,19 @@ async def _called(found: Desk, action: Any) -> Any:
         return error
 
 
+async def test_what_is_accepted_is_on_offer_at_once_and_nobody_is_asked_for_it_again() -> None:
+    async with desk("composio") as found:
+        accepted, found.pins.pinned = found.pins.pinned, None
+        await found.look()
+        before, asked = len(found.catalog), len(found.service.asked)
+        found.pins.pinned = accepted
+        await found.look()
+        await found.look()
+
+    assert (before, len(found.catalog)) == (0, len(NOTES))
+    assert len(found.service.asked) == asked
+
+
 async def test_a_hint_changes_nothing_and_an_overlay_decides(tmp_path: Path) -> None:
     said = overlay(tmp_path, "actions: {notes_find: {effect: read, reads_as: trusted}}\n")
     async with desk("composio") as plain, desk("composio", folder=tmp_path, **said) as told:
@@ -168,6 +181,17 @@ async def test_while_composio_does_not_answer_what_was_accepted_stays_on_offer()
     assert (stands.actions, back.stale) == (len(NOTES), None)
     assert isinstance(gone, Unavailable)
     assert not gone.sent
+
+
+async def test_what_was_accepted_in_another_version_is_not_kept_on_offer() -> None:
+    async with desk("composio", is_away=True) as same:
+        (kept,) = same.registry.connections()
+    async with desk("composio", is_away=True, toolkits={"notes": OLDER}) as moved:
+        (gone,) = moved.registry.connections()
+
+    assert kept.stale is not None
+    assert gone.stale is not None
+    assert (kept.actions, gone.actions) == (len(NOTES), 0)
 
 
 async def test_a_page_without_end_is_given_up() -> None:
