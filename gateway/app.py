@@ -2,11 +2,13 @@
 
 import logging
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from executor.store.patience import impatient
@@ -36,7 +38,7 @@ _log = logging.getLogger("lamgate.http")
 
 def create_app(gateway: Gateway) -> FastAPI:
     """Build the application over a gateway that has been started."""
-    app = FastAPI(title="Lamgate", version="1", redoc_url=None, responses={"default": _PROBLEM})
+    app = Api(title="Lamgate", version="1", redoc_url=None, responses={"default": _PROBLEM})
     app.state.gateway = gateway
     app.add_middleware(BodyCap)
     app.add_middleware(HiddenInAnswers, redactor=gateway.redactor)
@@ -62,6 +64,20 @@ def create_app(gateway: Gateway) -> FastAPI:
     for kind in (Exception, HTTPException, RequestValidationError, ProblemError, *raised):
         app.add_exception_handler(kind, _answer)
     return app
+
+
+class Api(FastAPI):
+    """FastAPI, with a document whose references all lead somewhere."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document of the API; what bodies refer to stands once among its components."""
+        found = super().openapi()
+        schemas = found["components"]["schemas"]
+        for operations in found["paths"].values():
+            for operation in operations.values():
+                for content in operation.get("requestBody", {}).get("content", {}).values():
+                    schemas.update(content["schema"].pop("$defs", {}))
+        return found
 
 
 class Impatience:
@@ -99,11 +115,30 @@ _PROBLEM: dict[str, object] = {
 }
 
 
-async def _answer(_: Request, error: Exception) -> JSONResponse:
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return render(_wrong_method(request))
     problem = _problem(error)
     if problem.code == "internal":
         _log.error("unexpected", exc_info=error)
     return render(problem)
+
+
+def _wrong_method(request: Request) -> ProblemError:
+    """Every method that the path has, not only those of the first route that it fits."""
+    routes = request.app.routes
+    allowed = [
+        method
+        for method in ("DELETE", "GET", "POST", "PUT")
+        if any(
+            each.matches({**request.scope, "method": method})[0] is Match.FULL for each in routes
+        )
+    ]
+    return ProblemError(
+        405, "method-not-allowed", f"{request.url.path} has no {request.method}",
+        f"Use {' or '.join(filter(None, [', '.join(allowed[:-1]), allowed[-1]]))}.",
+        headers={"allow": ", ".join(allowed)},
+    )  # fmt: skip
 
 
 def _problem(error: Exception) -> ProblemError:

@@ -14,6 +14,7 @@ from gateway.problems import ProblemError, render
 from gateway.wiring import Gateway
 
 MOST_BYTES = 1_000_000
+COMPONENT = "#/components/schemas/{model}"
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -72,8 +73,11 @@ def body_of(model: type[M], *, brings_secrets: bool = False) -> Callable[[Reques
 
 
 def takes(model: type[BaseModel]) -> dict[str, Any]:
-    """What OpenAPI says of a route that reads its body by `body_of`."""
-    schema = model.model_json_schema()
+    """What OpenAPI says of a route that reads its body by `body_of`.
+
+    What the schema refers to comes with it as `$defs`, and is put where it is looked for by `Api`.
+    """
+    schema = model.model_json_schema(ref_template=COMPONENT)
     required = any(field.is_required() for field in model.model_fields.values())
     content = {"application/json": {"schema": schema}}
     return {"requestBody": {"required": required, "content": content}}

@@ -18,6 +18,7 @@ import executor
 import gateway
 import planner
 from connectors.errors import ConnectorError
+from connectors.openapi.extract import extract
 from executor.store.errors import StoreFullError
 from gateway.body import MOST_BYTES
 from gateway.problems import TABLE, ProblemError, problem_of, render
@@ -291,13 +292,31 @@ async def test_the_openapi_document_is_whole_and_names_the_problems_and_the_key(
 ) -> None:
     document: Any = (await requester.get("/openapi.json")).json()
     text = json.dumps(document)
-    references = {
-        part.partition('"')[0] for part in text.split('"$ref": "#/components/schemas/')[1:]
-    }
+    references = {part.partition('"')[0] for part in text.split('"$ref": "#')[1:]}
     posts = [path for path, each in document["paths"].items() if "post" in each]
     bodies = [path for path in posts if "requestBody" in document["paths"][path]["post"]]
 
-    assert references <= set(document.get("components", {}).get("schemas", {}))
+    assert references
+    assert [each for each in references if not _points_into(document, each)] == []
+    assert "$defs" not in text
+    assert extract(document).skipped == ()
     assert sorted(bodies) == sorted(posts)
     assert "application/problem+json" in text
     assert "HTTPBearer" in document["components"]["securitySchemes"]
+
+
+def _points_into(document: Any, pointer: str) -> bool:
+    here = document
+    for part in pointer.split("/")[1:]:
+        if part not in here:
+            return False
+        here = here[part]
+    return True
+
+
+async def test_a_wrong_method_is_told_every_right_one(operator: httpx2.AsyncClient) -> None:
+    found = await operator.request("PATCH", "/v1/credentials/things")
+
+    assert found.status_code == 405
+    assert found.headers["allow"] == "DELETE, GET, PUT"
+    assert found.json()["fix"] == "Use DELETE, GET or PUT."
