@@ -83,6 +83,11 @@ def takes(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": content}}
 
 
+def gives(status: int, model: object) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of what a route answers, where it answers with a response of its own."""
+    return {status: {"model": model}}
+
+
 def _invalid(error: ValidationError) -> ProblemError:
     """Every member that is unknown, missing or of the wrong type, each with its place."""
     found: list[JsonObject] = [

@@ -1,12 +1,12 @@
 """The catalogue: what can be done."""
 
 import asyncio
-from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from connectors.spec import ActionSpec, JsonObject
+from connectors.spec import ActionSpec
+from gateway.answers import ActionTold
 from gateway.auth import Caller
 from gateway.problems import ProblemError
 from gateway.wiring import Gateway
@@ -21,17 +21,17 @@ async def listed(
     caller: Caller,
     words: Annotated[str | None, Query(max_length=LONGEST_WORDS)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 40,
-) -> list[JsonObject]:
+) -> list[ActionSpec]:
     """List every action with its manifest, playbooks among them; with `words` the best for them."""
     gateway: Gateway = request.app.state.gateway
-    found: Iterable[ActionSpec] = gateway.offered
-    if words is not None:
-        found = await asyncio.to_thread(gateway.search.best, gateway.offered, [words], limit)
-    return [action.model_dump(mode="json", by_alias=True) for action in found]
+    if words is None:
+        return [*gateway.offered]
+    best = await asyncio.to_thread(gateway.search.best, gateway.offered, [words], limit)
+    return [*best]
 
 
 @router.get("/{name}")
-async def show(request: Request, caller: Caller, name: str) -> JsonObject:
+async def show(request: Request, caller: Caller, name: str) -> ActionTold:
     """Show one action with its digest."""
     gateway: Gateway = request.app.state.gateway
     action = gateway.offered.get(name)
@@ -39,4 +39,5 @@ async def show(request: Request, caller: Caller, name: str) -> JsonObject:
         candidates = ", ".join(gateway.offered.candidates(name))
         fix = f"Did you mean {candidates}?" if candidates else ""
         raise ProblemError(404, "unknown-action", f"{name} is not in the catalog", fix)
-    return {**action.model_dump(mode="json", by_alias=True), "digest": action.digest}
+    told = action.model_dump(mode="json", by_alias=True)
+    return ActionTold.model_validate({**told, "digest": action.digest})

@@ -16,8 +16,9 @@ from executor.run.perform import new_event
 from executor.store import approvals, journal, runs
 from executor.store.approvals import ApprovalRow, Ruling
 from executor.store.drives import Due
+from gateway.answers import ApprovalTold, DecisionTold
 from gateway.auth import Caller
-from gateway.body import body_of, takes
+from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.schemas import NewDecision
@@ -29,7 +30,7 @@ router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
 @router.get("")
 async def listed(
     request: Request, caller: Caller, state: str | None = None, run: str | None = None
-) -> list[JsonObject]:
+) -> list[ApprovalTold]:
     """List approvals, oldest first."""
     gateway: Gateway = request.app.state.gateway
     read = partial(approvals.listed, tenant=caller.tenant, state=state, run=run)
@@ -37,15 +38,19 @@ async def listed(
 
 
 @router.get("/{approval_id}")
-async def show(request: Request, caller: Caller, approval_id: str) -> JsonObject:
+async def show(request: Request, caller: Caller, approval_id: str) -> ApprovalTold:
     """Show one approval; looking never approves. `rehearse` is where its plan is rehearsed."""
     gateway: Gateway = request.app.state.gateway
     row = await _found(gateway, caller.tenant, approval_id)
     run = await gateway.store.read(partial(runs.get, tenant=caller.tenant, run=row.run))
-    return shown(row) | ({} if run is None else {"rehearse": f"/v1/plans/{run.plan}/rehearse"})
+    return shown(row, None if run is None else f"/v1/plans/{run.plan}/rehearse")
 
 
-@router.post("/{approval_id}/decision", openapi_extra=takes(NewDecision))
+@router.post(
+    "/{approval_id}/decision",
+    openapi_extra=takes(NewDecision),
+    responses=gives(200, DecisionTold),
+)
 async def decide(
     request: Request,
     caller: Caller,
@@ -90,12 +95,12 @@ def _decided(
         raise ProblemError(422, "band-widened", str(error), fix, {"at": error.at}) from error
 
 
-def shown(row: ApprovalRow) -> JsonObject:
+def shown(row: ApprovalRow, rehearse: str | None = None) -> ApprovalTold:
     """An approval as the API shows it: never the arguments in part."""
     rendered = None
     if row.kind == "envelope":
         rendered = render_envelope(Envelope.model_validate(row.arguments))
-    return {
+    told = {
         "id": row.id,
         "run": row.run,
         "kind": row.kind,
@@ -117,7 +122,9 @@ def shown(row: ApprovalRow) -> JsonObject:
         "state": row.state,
         "created_at": row.created_at,
         "expires_at": row.expires_at,
+        "rehearse": rehearse,
     }
+    return ApprovalTold.model_validate(told)
 
 
 def _problem(ruling: Ruling, row: ApprovalRow) -> ProblemError | None:

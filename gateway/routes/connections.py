@@ -10,13 +10,22 @@ from sqlalchemy import Connection
 
 from connectors import source
 from connectors.source import Review
-from connectors.spec import JsonObject
+from connectors.spec import Limits
 from executor.breaker import Breaker
 from executor.store import breakers, limits, pins, stops
 from executor.store.pins import PinRow
 from executor.store.stops import ALL
+from gateway.answers import (
+    AcceptedTold,
+    BreakerTold,
+    ChangeTold,
+    ConnectionTold,
+    QuotaTold,
+    ReviewTold,
+    SkippedTold,
+)
 from gateway.auth import Caller, need_role
-from gateway.body import body_of, takes
+from gateway.body import body_of, gives, takes
 from gateway.offering import fits
 from gateway.once import Reply, once
 from gateway.problems import ProblemError
@@ -27,28 +36,28 @@ router = APIRouter(prefix="/v1/connections", tags=["connections"])
 
 
 @router.get("")
-async def listed(request: Request, caller: Caller) -> list[JsonObject]:
+async def listed(request: Request, caller: Caller) -> list[ConnectionTold]:
     """List connections: what they offer, and what keeps calls of the caller's tenant waiting."""
     return await _rows(request.app.state.gateway, caller.tenant)
 
 
 @router.get("/{name}")
-async def show(request: Request, caller: Caller, name: str) -> JsonObject:
+async def show(request: Request, caller: Caller, name: str) -> ConnectionTold:
     """Show one connection."""
     for each in await _rows(request.app.state.gateway, caller.tenant):
-        if each["name"] == name:
+        if each.name == name:
             return each
     raise _unknown(name)
 
 
 @router.get("/{name}/review")
-async def review(request: Request, caller: Caller, name: str) -> JsonObject:
+async def review(request: Request, caller: Caller, name: str) -> ReviewTold:
     """Show what a server says of itself beside what was accepted, and exactly how it is reached."""
     need_role(caller, "operator")
     return _shown(name, _review_of(request.app.state.gateway, name))
 
 
-@router.post("/{name}/review", openapi_extra=takes(Acceptance))
+@router.post("/{name}/review", openapi_extra=takes(Acceptance), responses=gives(200, AcceptedTold))
 async def accept(
     request: Request,
     caller: Caller,
@@ -100,71 +109,77 @@ def _review_of(gateway: Gateway, name: str) -> Review:
     return found
 
 
-def _shown(name: str, found: Review) -> JsonObject:
-    changes: list[JsonValue] = [
-        {"tool": each.tool, "kind": each.kind, "notes": [*each.notes], "diff": [*each.diff]}
-        for each in found.changes
-    ]
-    return {
-        "connection": name,
-        "digest": found.digest,
-        "reached_by": [*found.reached_by],
-        "changes": changes,
-        "notes": [*found.notes],
-    }
+def _shown(name: str, found: Review) -> ReviewTold:
+    return ReviewTold(
+        connection=name,
+        digest=found.digest,
+        reached_by=[*found.reached_by],
+        changes=[
+            ChangeTold(tool=each.tool, kind=each.kind, notes=[*each.notes], diff=[*each.diff])
+            for each in found.changes
+        ],
+        notes=[*found.notes],
+    )
 
 
-async def _rows(gateway: Gateway, tenant: str) -> list[JsonObject]:
+async def _rows(gateway: Gateway, tenant: str) -> list[ConnectionTold]:
     offers = {each.name: each for each in gateway.registry.connections()}
 
-    def work(c: Connection) -> list[JsonObject]:
+    def work(c: Connection) -> list[ConnectionTold]:
         found = breakers.listed(c, tenant)
         held = limits.held(c, tenant, gateway.clock())
         quotas = limits.quotas(c, tenant, gateway.clock())
         stopped = stops.listed(c, tenant)
         return [
-            {
-                "name": name,
-                "connector": each.connector,
-                **_offered(offers[name]),
-                "limits": each.limits.model_dump(mode="json") if each.limits else None,
-                "breaker": _breaker(found.get(name, Breaker())),
-                "hold_until": held.get(name),
-                "quota": _quota(quotas.get(name)),
-                "stops": [row.id for row in stopped if row.connection in (ALL, name)],
-            }
+            _told(
+                offers[name],
+                each.limits,
+                found.get(name, Breaker()),
+                held.get(name),
+                quotas.get(name),
+                [row.id for row in stopped if row.connection in (ALL, name)],
+            )
             for name, each in gateway.settings.connections.items()
         ]
 
     return await gateway.store.read(work)
 
 
-def _offered(found: source.Connection) -> JsonObject:
+def _told(
+    offered: source.Connection,
+    allowed: Limits | None,
+    breaker: Breaker,
+    hold_until: float | None,
+    quota: tuple[int, float] | None,
+    stopped: list[str],
+) -> ConnectionTold:
     """What it offers, what of it cannot be offered, and whether its source answers."""
-    skipped: list[JsonValue] = [{"name": one.name, "reason": one.reason} for one in found.skipped]
-    stale = found.stale
-    return {
-        "standing": standing(found),
-        "actions": found.actions,
-        "held": found.held,
-        "skipped": skipped,
-        "stale_since": None if stale is None else _written(stale.since),
-        "reason": found.absent or (stale.reason if stale else None),
-    }
-
-
-def _quota(found: tuple[int, float] | None) -> JsonObject | None:
-    return None if found is None else {"left": found[0], "renews_at": found[1]}
+    stale = offered.stale
+    return ConnectionTold(
+        name=offered.name,
+        connector=offered.connector,
+        standing=standing(offered),
+        actions=offered.actions,
+        held=offered.held,
+        skipped=[SkippedTold(name=one.name, reason=one.reason) for one in offered.skipped],
+        stale_since=None if stale is None else _written(stale.since),
+        reason=offered.absent or (stale.reason if stale else None),
+        limits=allowed,
+        breaker=_breaker(breaker),
+        hold_until=hold_until,
+        quota=None if quota is None else QuotaTold(left=quota[0], renews_at=quota[1]),
+        stops=stopped,
+    )
 
 
 def _written(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
-def _breaker(found: Breaker) -> JsonObject:
-    return {
-        "state": found.state,
-        "failures": found.failures,
-        "until": None if found.state == "closed" else found.until,
-        "because": found.because,
-    }
+def _breaker(found: Breaker) -> BreakerTold:
+    return BreakerTold(
+        state=found.state,
+        failures=found.failures,
+        until=None if found.state == "closed" else found.until,
+        because=found.because,
+    )

@@ -9,6 +9,13 @@ from connectors.errors import ConfigurationError
 from connectors.spec import JsonObject, Principal
 from executor.store import credentials
 from executor.store.credentials import CredentialRow
+from gateway.answers import (
+    ConsentTold,
+    CredentialStoryTold,
+    CredentialTold,
+    RemovedTold,
+    RotatedTold,
+)
 from gateway.auth import TENANT, Caller, need_role
 from gateway.body import body_of, takes
 from gateway.consents import Consents
@@ -26,7 +33,7 @@ async def put(
     caller: Caller,
     name: str,
     body: Annotated[SetCredential, Depends(body_of(SetCredential, brings_secrets=True))],
-) -> JsonObject:
+) -> CredentialStoryTold:
     """Set a credential, new or instead of another; its secret is never told again."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
@@ -53,35 +60,35 @@ async def put(
 
 
 @router.get("")
-async def listed(request: Request, caller: Caller) -> list[JsonObject]:
+async def listed(request: Request, caller: Caller) -> list[CredentialTold]:
     """List credentials: what kind each is of and whether it can be used, never its secret."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
     found = await gateway.store.read(partial(credentials.listed, tenant=caller.tenant))
-    return [_as_json(gateway, row) for row in found]
+    return [CredentialTold.model_validate(_row(gateway, row)) for row in found]
 
 
 @router.get("/{name}")
-async def show(request: Request, caller: Caller, name: str) -> JsonObject:
+async def show(request: Request, caller: Caller, name: str) -> CredentialStoryTold:
     """Show one credential with its history: who did what with it, and when."""
     need_role(caller, "operator")
     return await _shown(request.app.state.gateway, caller, name)
 
 
 @router.delete("/{name}")
-async def remove(request: Request, caller: Caller, name: str) -> JsonObject:
+async def remove(request: Request, caller: Caller, name: str) -> RemovedTold:
     """Delete a credential; calls that need it wait."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
     if not await gateway.credentials.remove(caller.tenant, name, caller.id):
         raise not_found("credential", name)
-    return {"id": name, "removed": True}
+    return RemovedTold(id=name, removed=True)
 
 
 @router.post("/{name}/connect", status_code=201, openapi_extra=takes(Nothing))
 async def connect(
     request: Request, caller: Caller, name: str, _: Annotated[Nothing, Depends(body_of(Nothing))]
-) -> JsonObject:
+) -> ConsentTold:
     """Begin a consent: a link for the browser of whoever asks, good for ten minutes."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
@@ -89,13 +96,13 @@ async def connect(
     consents = Consents(gateway.credentials)
     begun = await consents.begin(caller.tenant, name, caller.id, f"{base}/v1/oauth/callback")
     link = f"{base}/v1/oauth/begin/{begun.ticket}"
-    return {"id": name, "link": link, "expires_at": begun.expires_at}
+    return ConsentTold(id=name, link=link, expires_at=begun.expires_at)
 
 
 @router.post("/rotate", openapi_extra=takes(Nothing))
 async def rotate(
     request: Request, caller: Caller, _: Annotated[Nothing, Depends(body_of(Nothing))]
-) -> JsonObject:
+) -> RotatedTold:
     """Seal every credential anew under the newest master key."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
@@ -105,10 +112,10 @@ async def rotate(
             "Master keys are the gateway's.",
         )  # fmt: skip
     changed = await gateway.credentials.rotate(caller.tenant, caller.id)
-    return {"key": gateway.credentials.seals.ring.newest, "resealed": changed}
+    return RotatedTold(key=gateway.credentials.seals.ring.newest, resealed=changed)
 
 
-async def _shown(gateway: Gateway, caller: Principal, name: str) -> JsonObject:
+async def _shown(gateway: Gateway, caller: Principal, name: str) -> CredentialStoryTold:
     row = await gateway.store.read(partial(credentials.get, tenant=caller.tenant, name=name))
     if row is None:
         raise not_found("credential", name)
@@ -118,10 +125,10 @@ async def _shown(gateway: Gateway, caller: Principal, name: str) -> JsonObject:
     history: list[JsonObject] = [
         {"at": each.at, "by": each.by, "act": each.act, **each.detail} for each in found
     ]
-    return {**_as_json(gateway, row), "history": [*history]}
+    return CredentialStoryTold.model_validate({**_row(gateway, row), "history": history})
 
 
-def _as_json(gateway: Gateway, row: CredentialRow) -> JsonObject:
+def _row(gateway: Gateway, row: CredentialRow) -> JsonObject:
     needs = row.kind == "oauth-code" and row.standing != "ready"
     return {
         "id": row.id,

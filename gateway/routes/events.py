@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -14,11 +15,20 @@ from sqlalchemy import Connection
 from executor.store import journal
 from executor.store.errors import StoreClosedError, StorePausedError
 from executor.store.journal import StoredEvent
+from gateway.answers import EventTold
 from gateway.problems import ProblemError
 from gateway.wiring import Gateway
 
 LOOK_S = 1.0  # the bell rings at once; this is for what it might miss
 PAGE = 1000
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": list[EventTold],
+        "description": "A stream of events, or the list of them where JSON is asked for",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+    204: {"description": "Nothing more can come"},
+}
 
 
 @dataclass(frozen=True)

@@ -7,17 +7,19 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from executor.store.drives import Due
+from gateway.answers import EvidenceTold
 from gateway.auth import Caller, need_role
-from gateway.body import body_of, takes
+from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.reconcile import learn
 from gateway.schemas import Evidence
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/evidence", tags=["evidence"])
+_LEARNED = gives(202, EvidenceTold) | gives(200, EvidenceTold)
 
 
-@router.post("", status_code=202, openapi_extra=takes(Evidence))
+@router.post("", status_code=202, openapi_extra=takes(Evidence), responses=_LEARNED)
 async def take(
     request: Request, caller: Caller, body: Annotated[Evidence, Depends(body_of(Evidence))]
 ) -> Response:
@@ -29,6 +31,7 @@ async def take(
         now, seal_key = gateway.clock(), gateway.admission.seal_key
         row, is_news = learn(c, seal_key, caller.tenant, caller.id, body, now)
         woken = (Due("run", caller.tenant, row.id),) if is_news else ()
-        return Reply(202 if is_news else 200, {"run": row.id, "news": is_news}, woken)
+        told = EvidenceTold(run=row.id, news=is_news)
+        return Reply(202 if is_news else 200, told.as_json(), woken)
 
     return await once(request, caller, body, work)

@@ -5,7 +5,7 @@ from collections import Counter
 from fastapi import APIRouter, Request
 from sqlalchemy import text
 
-from connectors.spec import JsonObject
+from gateway.answers import HealthTold
 from gateway.routes.connections import standing
 from gateway.wiring import Gateway
 
@@ -13,10 +13,10 @@ router = APIRouter(prefix="/v1", tags=["health"])
 
 
 @router.get("/health")
-async def health(request: Request) -> JsonObject:
+async def health(request: Request) -> HealthTold:
     """Answer once the store does."""
     gateway: Gateway = request.app.state.gateway
     await gateway.store.read(lambda c: c.execute(text("SELECT 1")).scalar_one())
     stands = Counter(standing(each) for each in gateway.registry.connections())
-    connections: JsonObject = dict(sorted(stands.items()))
-    return {"status": "ok", "actions": len(gateway.catalog), "connections": connections}
+    connections = dict(sorted(stands.items()))
+    return HealthTold(status="ok", actions=len(gateway.catalog), connections=connections)

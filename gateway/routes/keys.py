@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from connectors.spec import JsonObject, Principal
+from connectors.spec import Principal
 from executor.store import keys
+from gateway.answers import KeyTold, NewKeyTold, RevokedTold
 from gateway.auth import Caller, add_key, need_role, new_secret
-from gateway.body import body_of, takes
+from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import not_found
 from gateway.schemas import NewKey
@@ -19,7 +20,7 @@ from gateway.wiring import Gateway
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 
 
-@router.post("", status_code=201, openapi_extra=takes(NewKey))
+@router.post("", status_code=201, openapi_extra=takes(NewKey), responses=gives(201, NewKeyTold))
 async def create(
     request: Request, caller: Caller, body: Annotated[NewKey, Depends(body_of(NewKey))]
 ) -> Response:
@@ -31,37 +32,38 @@ async def create(
 
     def work(c: Connection) -> Reply:
         key = add_key(c, principal, secret, gateway.clock())
-        told: JsonObject = {"id": key, "principal": principal.id, "roles": [*body.roles]}
-        return Reply(201, {**told, "secret": secret}, kept={**told, "secret": None})
+        told = NewKeyTold(id=key, principal=principal.id, roles=body.roles, secret=secret)
+        untold = told.model_copy(update={"secret": None})
+        return Reply(201, told.as_json(), kept=untold.as_json())
 
     return await once(request, caller, body, work)
 
 
 @router.get("")
-async def listed(request: Request, caller: Caller) -> list[JsonObject]:
+async def listed(request: Request, caller: Caller) -> list[KeyTold]:
     """List keys, never their secrets."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
     found = await gateway.store.read(keys.listed)
     return [
-        {
-            "id": row.id,
-            "principal": row.principal.id,
-            "roles": [*sorted(row.principal.roles)],
-            "created_at": row.created_at,
-            "revoked_at": row.revoked_at,
-        }
+        KeyTold(
+            id=row.id,
+            principal=row.principal.id,
+            roles=sorted(row.principal.roles),
+            created_at=row.created_at,
+            revoked_at=row.revoked_at,
+        )
         for row in found
         if row.principal.tenant == caller.tenant
     ]
 
 
 @router.delete("/{key_id}")
-async def revoke(request: Request, caller: Caller, key_id: str) -> JsonObject:
+async def revoke(request: Request, caller: Caller, key_id: str) -> RevokedTold:
     """End a key at once."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
     ended = partial(keys.revoke, tenant=caller.tenant, key=key_id, now=gateway.clock())
     if not await gateway.store.write(ended):
         raise not_found("key", key_id)
-    return {"id": key_id, "revoked": True}
+    return RevokedTold(id=key_id, revoked=True)

@@ -27,8 +27,9 @@ from executor.rehearse.render import told as told_of
 from executor.store import ids, plans, requests, runs
 from executor.store.drives import RANKS, Due
 from executor.store.plans import PlanRow
+from gateway.answers import Made, PlanTold, RehearsalTold
 from gateway.auth import Caller, need_role, need_self
-from gateway.body import body_of, takes
+from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.rehearsing import rehearsal_of, roles_of
@@ -39,7 +40,7 @@ from planner.propose import schema_of_inputs
 router = APIRouter(prefix="/v1/plans", tags=["plans"])
 
 
-@router.post("", status_code=201, openapi_extra=takes(NewPlan))
+@router.post("", status_code=201, openapi_extra=takes(NewPlan), responses=gives(201, PlanTold))
 async def submit(
     request: Request, caller: Caller, body: Annotated[NewPlan, Depends(body_of(NewPlan))]
 ) -> Response:
@@ -54,21 +55,23 @@ async def submit(
             caller.tenant, plan, accepted.digest, caller.id, None, to_row(accepted), gateway.clock()
         )
         plans.add(c, row)
-        return Reply(201, {"id": plan, **shown(accepted)})
+        return Reply(201, shown(row, accepted).as_json())
 
     return await once(request, caller, body, work)
 
 
 @router.get("/{plan_id}")
-async def show(request: Request, caller: Caller, plan_id: str) -> JsonObject:
+async def show(request: Request, caller: Caller, plan_id: str) -> PlanTold:
     """Show an accepted plan: itself, its certificate, and how it reads."""
     gateway: Gateway = request.app.state.gateway
     row = await _found(gateway, caller.tenant, plan_id)
     accepted = restore(row.accepted, gateway.admission.seal_key)
-    return {"id": row.id, "request": row.request, "requester": row.principal, **shown(accepted)}
+    return shown(row, accepted)
 
 
-@router.post("/{plan_id}/runs", status_code=202, openapi_extra=takes(NewRun))
+@router.post(
+    "/{plan_id}/runs", status_code=202, openapi_extra=takes(NewRun), responses=gives(202, Made)
+)
 async def start(
     request: Request,
     caller: Caller,
@@ -96,7 +99,9 @@ async def start(
     return await once(request, caller, body, work)
 
 
-@router.post("/{plan_id}/rehearse", openapi_extra=takes(NewRehearsal))
+@router.post(
+    "/{plan_id}/rehearse", openapi_extra=takes(NewRehearsal), responses=gives(200, RehearsalTold)
+)
 async def rehearse(
     request: Request,
     caller: Caller,
@@ -115,16 +120,18 @@ async def rehearse(
     return await once(request, caller, body, lambda c: Reply(200, told))
 
 
-def shown(accepted: Accepted) -> JsonObject:
+def shown(row: PlanRow, accepted: Accepted) -> PlanTold:
     """A plan as the API shows it."""
-    inputs: JsonObject = {"schema": accepted.inputs.schema, "values": accepted.inputs.values}
-    return {
-        "digest": accepted.digest,
-        "plan": accepted.plan.stored()["plan"],
-        "rendered": render(accepted.plan),
-        "inputs": inputs,
-        "certificate": accepted.certificate.model_dump(mode="json"),
-    }
+    return PlanTold(
+        id=row.id,
+        digest=accepted.digest,
+        plan=accepted.plan.stored()["plan"],
+        rendered=render(accepted.plan),
+        inputs={"schema": accepted.inputs.schema, "values": accepted.inputs.values},
+        certificate=accepted.certificate,
+        request=row.request,
+        requester=row.principal,
+    )
 
 
 def _admitted(gateway: Gateway, caller: Caller, body: NewPlan) -> Accepted:

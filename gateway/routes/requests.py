@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -17,20 +17,26 @@ from executor.store import ids, journal, requests
 from executor.store.drives import RANKS, Due
 from executor.store.requests import RequestRow
 from executor.store.text import to_object
+from gateway.answers import Made, RequestRowTold, RequestTold
 from gateway.auth import Caller, need_role, need_self
 from gateway.body import body_of, takes
 from gateway.once import REPLAYED, Reply, once
 from gateway.problems import ProblemError, not_found
-from gateway.routes.events import Watched, answer_events
+from gateway.routes.events import STREAM, Watched, answer_events
 from gateway.schemas import Answers, NewRequest, Nothing
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
 LONGEST_WAIT_S = 60.0
 _OPEN = ("received", "planning")
+# With `Prefer: wait` where the request stands by then, else its id alone.
+_PLANNED: dict[int | str, dict[str, Any]] = {
+    200: {"model": RequestTold, "description": "It is planned, asked, refused or rejected"},
+    202: {"model": Made | RequestTold},
+}
 
 
-@router.post("", status_code=202, openapi_extra=takes(NewRequest))
+@router.post("", status_code=202, openapi_extra=takes(NewRequest), responses=_PLANNED)
 async def receive(
     request: Request, caller: Caller, body: Annotated[NewRequest, Depends(body_of(NewRequest))]
 ) -> Response:
@@ -64,20 +70,22 @@ async def newest(
     caller: Caller,
     status: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> list[JsonObject]:
+) -> list[RequestRowTold]:
     """List the newest requests, without their drafts."""
     gateway: Gateway = request.app.state.gateway
     read = partial(requests.newest, tenant=caller.tenant, status=status, limit=limit)
-    return [_shown_short(row) for row in await gateway.store.read(read)]
+    return [RequestRowTold.model_validate(_row(row)) for row in await gateway.store.read(read)]
 
 
 @router.get("/{request_id}")
-async def show(request: Request, caller: Caller, request_id: str) -> JsonObject:
+async def show(request: Request, caller: Caller, request_id: str) -> RequestTold:
     """Say where a request stands: questions, drafts with their violations, plan, run."""
     return shown(await _found(request, caller.tenant, request_id))
 
 
-@router.post("/{request_id}/answers", status_code=202, openapi_extra=takes(Answers))
+@router.post(
+    "/{request_id}/answers", status_code=202, openapi_extra=takes(Answers), responses=_PLANNED
+)
 async def answer(
     request: Request,
     caller: Caller,
@@ -102,7 +110,9 @@ async def answer(
     return await _perhaps_wait(request, caller.tenant, await once(request, caller, body, work))
 
 
-@router.post("/{request_id}/retry", status_code=202, openapi_extra=takes(Nothing))
+@router.post(
+    "/{request_id}/retry", status_code=202, openapi_extra=takes(Nothing), responses=_PLANNED
+)
 async def retry(
     request: Request,
     caller: Caller,
@@ -124,7 +134,7 @@ async def retry(
     return await _perhaps_wait(request, caller.tenant, await once(request, caller, body, work))
 
 
-@router.get("/{request_id}/events")
+@router.get("/{request_id}/events", responses=STREAM)
 async def events(request: Request, caller: Caller, request_id: str) -> Response:
     """Stream the request's journal while it is planned; `Last-Event-ID` goes on from there."""
     row = await _found(request, caller.tenant, request_id)
@@ -136,12 +146,13 @@ async def events(request: Request, caller: Caller, request_id: str) -> Response:
     return await answer_events(request, Watched(caller.tenant, row.id, has_ended))
 
 
-def shown(row: RequestRow) -> JsonObject:
+def shown(row: RequestRow) -> RequestTold:
     """A request as the API shows it."""
-    return {**row.detail, **_shown_short(row), "answers": dict(row.answers)}
+    told = {**row.detail, **_row(row), "answers": dict(row.answers)}
+    return RequestTold.model_validate(told)
 
 
-def _shown_short(row: RequestRow) -> JsonObject:
+def _row(row: RequestRow) -> JsonObject:
     return {
         "id": row.id,
         "status": row.status,
@@ -200,7 +211,7 @@ async def _perhaps_wait(request: Request, tenant: str, answer: JSONResponse) -> 
     headers = {"preference-applied": f"wait={seconds:g}"}
     if REPLAYED in answer.headers:
         headers[REPLAYED] = "true"
-    return JSONResponse(shown(row), 202 if row.status in _OPEN else 200, headers)
+    return JSONResponse(shown(row).as_json(), 202 if row.status in _OPEN else 200, headers)
 
 
 def wait_s(request: Request) -> float:

@@ -1,7 +1,7 @@
 """Runs: where they stand, what happened, cancel, and what a person found out."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -17,16 +17,22 @@ from executor.store import journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
 from executor.trace import Trace, render_trace, trace
+from gateway.answers import Made, RunRowTold, RunTold
 from gateway.auth import Caller, need_role
-from gateway.body import body_of, takes
+from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.reconcile import WHOLE, resolve
-from gateway.routes.events import Watched, answer_events
+from gateway.routes.events import STREAM, Watched, answer_events
 from gateway.schemas import Cancel, Reconcile
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+
+_EXPLAINED: dict[int | str, dict[str, Any]] = {
+    200: {"model": Trace, "content": {"text/plain": {"schema": {"type": "string"}}}}
+}
 
 
 @router.get("")
@@ -35,25 +41,26 @@ async def newest(
     caller: Caller,
     status: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-) -> list[JsonObject]:
+) -> list[RunRowTold]:
     """List the newest runs."""
     gateway: Gateway = request.app.state.gateway
     read = partial(runs.newest, tenant=caller.tenant, status=status, limit=limit)
-    return [shown(row) for row in await gateway.store.read(read)]
+    return [RunRowTold.model_validate(_row(row)) for row in await gateway.store.read(read)]
 
 
 @router.get("/{run_id}")
-async def show(request: Request, caller: Caller, run_id: str) -> JsonObject:
+async def show(request: Request, caller: Caller, run_id: str) -> RunTold:
     """Say where a run stands; of one that has ended also what became of its effects."""
     row = await _found(request, caller.tenant, run_id)
     gateway: Gateway = request.app.state.gateway
-    return shown(row) | await gateway.store.read(partial(_effects, row=row))
+    effects = await gateway.store.read(partial(_effects, row=row))
+    return RunTold.model_validate({**_row(row), **effects})
 
 
 def _effects(c: Connection, row: RunRow) -> JsonObject:
     """The steps whose effects stand, are uncertain, or were undone."""
     if not row.has_ended:
-        return {}
+        return {"standing": None, "uncertain": None, "undone": None}
     stored = journal.read(c, row.tenant, row.id, limit=WHOLE)
     found = effects_of(
         fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
@@ -65,7 +72,7 @@ def _effects(c: Connection, row: RunRow) -> JsonObject:
     }
 
 
-@router.get("/{run_id}/events")
+@router.get("/{run_id}/events", responses=STREAM)
 async def events(request: Request, caller: Caller, run_id: str) -> Response:
     """Stream the run's journal until it is finished; `Last-Event-ID` goes on from there."""
     row = await _found(request, caller.tenant, run_id)
@@ -77,7 +84,7 @@ async def events(request: Request, caller: Caller, run_id: str) -> Response:
     return await answer_events(request, Watched(caller.tenant, row.id, has_ended))
 
 
-@router.get("/{run_id}/trace")
+@router.get("/{run_id}/trace", responses=_EXPLAINED)
 async def explain(request: Request, caller: Caller, run_id: str) -> Response:
     """Explain a run: what happened, why, and whether each effect happened."""
     found = await _trace(request, caller.tenant, run_id)
@@ -86,7 +93,9 @@ async def explain(request: Request, caller: Caller, run_id: str) -> Response:
     return JSONResponse(found.model_dump(mode="json"))
 
 
-@router.post("/{run_id}/cancel", status_code=202, openapi_extra=takes(Cancel))
+@router.post(
+    "/{run_id}/cancel", status_code=202, openapi_extra=takes(Cancel), responses=gives(202, Made)
+)
 async def cancel(
     request: Request,
     caller: Caller,
@@ -110,7 +119,12 @@ async def cancel(
     return await once(request, caller, body, work)
 
 
-@router.post("/{run_id}/reconcile", status_code=202, openapi_extra=takes(Reconcile))
+@router.post(
+    "/{run_id}/reconcile",
+    status_code=202,
+    openapi_extra=takes(Reconcile),
+    responses=gives(202, Made),
+)
 async def reconcile(
     request: Request,
     caller: Caller,
@@ -130,8 +144,7 @@ async def reconcile(
     return await once(request, caller, body, work)
 
 
-def shown(row: RunRow) -> JsonObject:
-    """A run as the API shows it."""
+def _row(row: RunRow) -> JsonObject:
     return {
         "id": row.id,
         "plan": row.plan,

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from connectors.spec import JsonObject, Principal
 from executor.store import ids, stops
 from executor.store.stops import ALL, StopRow
+from gateway.answers import LiftTold, NewStopTold, StopTold
 from gateway.auth import TENANT, Caller, need_role
-from gateway.body import body_of, takes
+from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.schemas import Lift, NewStop
@@ -20,7 +21,7 @@ from gateway.wiring import Gateway
 router = APIRouter(prefix="/v1/stops", tags=["stops"])
 
 
-@router.post("", status_code=201, openapi_extra=takes(NewStop))
+@router.post("", status_code=201, openapi_extra=takes(NewStop), responses=gives(201, NewStopTold))
 async def stop(
     request: Request, caller: Caller, body: Annotated[NewStop, Depends(body_of(NewStop))]
 ) -> Response:
@@ -40,20 +41,21 @@ async def stop(
     def work(c: Connection) -> Reply:
         now = gateway.clock()
         row = StopRow(tenant, ids.new("stop"), body.connection or ALL, caller.id, body.reason, now)
-        return Reply(201, {**shown(row), "under_way": stops.add(c, row)})
+        told = NewStopTold.model_validate({**_row(row), "under_way": stops.add(c, row)})
+        return Reply(201, told.as_json())
 
     return await once(request, caller, body, work)
 
 
 @router.get("")
-async def listed(request: Request, caller: Caller, lifted: bool = False) -> list[JsonObject]:
+async def listed(request: Request, caller: Caller, lifted: bool = False) -> list[StopTold]:
     """List the stops that stand; with `lifted` also those that were lifted."""
     gateway: Gateway = request.app.state.gateway
     found = await gateway.store.read(partial(stops.listed, tenant=caller.tenant, lifted=lifted))
-    return [shown(row) for row in found]
+    return [StopTold.model_validate(_row(row)) for row in found]
 
 
-@router.post("/{stop_id}/lift", openapi_extra=takes(Lift))
+@router.post("/{stop_id}/lift", openapi_extra=takes(Lift), responses=gives(200, LiftTold))
 async def lift(
     request: Request, caller: Caller, stop_id: str, body: Annotated[Lift, Depends(body_of(Lift))]
 ) -> Response:
@@ -69,13 +71,13 @@ async def lift(
         if row.tenant == ALL:
             _need_all(caller)
         woken = stops.lift(c, row.tenant, stop_id, caller.id, body.reason, now) or []
-        return Reply(200, {"id": stop_id, "woken": len(woken)}, tuple(woken))
+        told = LiftTold(id=stop_id, woken=len(woken))
+        return Reply(200, told.as_json(), tuple(woken))
 
     return await once(request, caller, body, work)
 
 
-def shown(row: StopRow) -> JsonObject:
-    """A stop as the API shows it; null is all of them."""
+def _row(row: StopRow) -> JsonObject:
     return {
         "id": row.id,
         "tenants": "all" if row.tenant == ALL else "own",

@@ -41,6 +41,7 @@ from gateway.offering import Offerings
 from gateway.routes.approvals import shown
 from gateway.settings import Settings
 from gateway.wiring import Gateway
+from planner.search import Search
 
 T = TypeVar("T")
 SEAL = b"seal-of-the-sequences"
@@ -176,6 +177,7 @@ class World:
             offerings=self._offerings(Options()),
             policy=self.policy, planners=frozenset(), dispatcher=self.dispatcher,
             machine=machine, notices=notices, credentials=credentials, redactor=redactor,
+            search=Search(None),
             operator_key="", clock=lambda: self.now,
         )  # fmt: skip
         if hasattr(self, "app"):

@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from fastapi import FastAPI
+from published import Published
 
 from connectors.spec import Principal
 from gateway.app import create_app
@@ -83,11 +85,12 @@ timeout_s = 20
 
 @dataclass
 class Running:
-    """A gateway that serves, and its people."""
+    """A gateway that serves, and its people; each of their answers is held to the document."""
 
     gateway: Gateway
     url: str
     people: list[httpx2.AsyncClient]
+    published: Published
 
     async def person(
         self, name: str, *roles: str, tenant: str = TENANT, key: str | None = None
@@ -101,17 +104,29 @@ class Running:
             headers={"authorization": f"Bearer {key}"},
             timeout=PATIENCE_S,
             trust_env=False,
+            event_hooks={"response": [self.published.check]},
         )
         self.people.append(client)
         return client
+
+
+_once: list[Published] = []
+
+
+def _published(app: FastAPI) -> Published:
+    """The document is the same for every gateway, and is made once."""
+    if not _once:
+        _once.append(Published(app.openapi()))
+    return _once[0]
 
 
 @asynccontextmanager
 async def serving(config: Path) -> AsyncIterator[Running]:
     """Build the gateway and serve it on a free port, until the block ends."""
     async with build(load_settings(config)) as gateway:
+        app = create_app(gateway)
         options = uvicorn.Config(
-            create_app(gateway),
+            app,
             port=0,
             log_level="critical",
             lifespan="off",
@@ -121,7 +136,7 @@ async def serving(config: Path) -> AsyncIterator[Running]:
         task = asyncio.create_task(server.serve())
         await until(lambda: _true(server.started), "the server has started")
         port = server.servers[0].sockets[0].getsockname()[1]
-        running = Running(gateway, f"http://127.0.0.1:{port}", [])
+        running = Running(gateway, f"http://127.0.0.1:{port}", [], _published(app))
         try:
             yield running
         finally:
