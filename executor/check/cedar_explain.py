@@ -40,7 +40,7 @@ def explain(policy: Policy, question: PolicyQuestion) -> Explanation:
     """Explain one call."""
     judgement = policy.judge(question)
     judgement = replace(judgement, verdict=judgement.observed or judgement.verdict)
-    rules = _rules(policy, question) if policy.rules else ()
+    rules = _rules(policy, question)
     return Explanation(judgement, rules, _lifts(policy, question, judgement, rules))
 
 
@@ -57,11 +57,6 @@ def _rules(policy: Policy, question: PolicyQuestion) -> tuple[RuleSays, ...]:
 
 def _alone(rule: Rule, request: Request) -> RuleSays:
     only = PolicySet({rule.name: rule.body})
-    if not request.is_partial:
-        full = only.full(request.request, request.entities)
-        if full.errors:
-            return RuleSays(rule, "fails", "; ".join(full.errors))
-        return RuleSays(rule, "applies" if full.reasons else "does not apply")
     found = only.partial(request.request, request.entities)
     if found.errors:
         return RuleSays(rule, "fails", "; ".join(found.errors))

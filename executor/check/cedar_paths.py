@@ -69,8 +69,6 @@ class Known:
 
 def _uses(node: JsonValue) -> Iterator[Path]:
     match node:
-        case {"Value": _}:
-            return
         case {".": _} | {"has": _} | {"Var": _}:
             root, path = _chain(node)
             if root == "context":

@@ -424,3 +424,16 @@ def test_what_stands_beside_a_list_stands_beside_that_one_alone() -> None:
 
     assert "lines_each" not in found
     assert found["in"]["lines_each"] == {"sku": ["s"]}  # type: ignore[index, call-overload]
+
+
+def test_of_arguments_that_come_as_one_neither_names_nor_labels_are_known() -> None:
+    text = ALL + (
+        '@id("a") forbid (principal, action, resource)'
+        ' when { context.labels has n && context.labels.n == "untrusted" };'
+    )
+    trusted = {"": Label(Integrity.TRUSTED)}
+    found = judge(text, Unknown(None), labels=trusted)
+
+    assert (found.verdict, found.needs) == ("unknown", ("labels",))
+    assert judge(text, {"n": 1}, labels=trusted).verdict == "allow"
+    assert judge(text, {"n": 1}, labels={"": Label(Integrity.UNTRUSTED)}).verdict == "deny"

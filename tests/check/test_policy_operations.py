@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from connectors.spec import ActionSpec, Principal
+from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.cedar import Policy, PolicyQuestion
+from executor.check.cedar_paths import looked_at
 from executor.check.cedar_request import operation_entities, principal_entity
 
 ALL = "permit (principal, action, resource);\n"
@@ -86,3 +87,25 @@ def test_what_policies_look_at_of_the_run_is_known(
     found = Policy.parse({"a.cedar": text}).slice_of(action())
 
     assert found.run_members == members
+
+
+def test_what_policies_look_at_of_what_was_read_is_known_by_operation() -> None:
+    text = (
+        'permit (principal, action, resource) when { context.read has "a.b" };'
+        'forbid (principal, action, resource) when { context.stale has "c.d" };'
+    )
+    found = Policy.parse({"a.cedar": text}).slice_of(action())
+    whole = Policy.parse({"a.cedar": text + f"{ALL[:-2]} when {{ context == context }};"})
+
+    assert (found.reads, found.stale_reads) == ({"a.b", "c.d"}, {"c.d"})
+    assert whole.slice_of(action()).reads == {""}
+
+
+def test_what_is_looked_at_elsewhere_is_not_looked_at_here() -> None:
+    paths = frozenset({("args", "x"), ("read", "y", "z"), ("read", "w_count")})
+    read: JsonObject = {"x": 1, "y": {"z": 1, "x": 2}, "w": [1], "v": 1}
+
+    assert looked_at(read, "read", paths) == {"y": {"z": 1}, "w": [1]}
+    assert looked_at(read, "read", paths | {("read",)}) == read
+    assert looked_at(read, "read", paths | {()}) == read
+    assert looked_at(read, "stale", paths) == {}
