@@ -123,7 +123,7 @@ def checks_before_effects(analysis: Analysis) -> Iterator[Violation]:
     """
     for index, step in enumerate(analysis.plan.steps):
         action = analysis.action(step)
-        if action is None or not action.is_write or not (action.irreversible or action.pivot):
+        if action is None or not (action.irreversible or action.pivot):
             continue
         for number, cond in enumerate(step.expect):
             if any(use.ref.root == "result" for use in refs_of_conds((cond,), "", "expect")):

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.spec import JsonObject, Principal
+from connectors.catalog import Catalog
+from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.admit import (
     Accepted,
     AdmissionContext,
@@ -236,7 +237,41 @@ def test_a_playbook_is_shown_as_an_action_that_does_what_its_steps_do_at_worst()
     refunded = child(Type.of(refund.output_schema), "refund")
     assert isinstance(refunded, Type)
     assert child(refunded, "id") == refunded.below({"type": "string"})
+    assert [*catalog][: len(CATALOG)] == [*CATALOG]
+    assert len(catalog) == len(CATALOG) + len(PLAYBOOKS)
     assert with_playbooks(CATALOG, {}) is CATALOG
+
+
+def test_a_playbook_is_as_little_trusted_as_the_least_that_it_reads_and_asks_whom_it_asks() -> None:
+    def shown(*names: str) -> ActionSpec:
+        steps: list[JsonObject] = [
+            {"id": f"s{at}", "action": name} for at, name in enumerate(names)
+        ]
+        steps.append({"id": "n", "action": "fn.count", "args": [{"json": "[]", "to": "list"}]})
+        content: JsonObject = {
+            "name": "it", "version": 1, "description": "It.", "utterances": ["it"],
+            "plan": {"steps": [*steps]},
+        }  # fmt: skip
+        playbook = read_playbook(content, "it")
+        return offered(playbook, known, {playbook.action: playbook})
+
+    def an(name: str, **more: object) -> ActionSpec:
+        base = {"name": name, "effect": "read", "input_schema": {}, "egress": False}
+        return ActionSpec.model_validate(base | more)
+
+    quiet = {"effect": "idempotent", "irreversible": False, "approval": None}
+    known = Catalog(
+        [an("a.sure", reads_as="trusted"), an("a.open", reads_as="untrusted", egress=True),
+         an("a.asks", **(quiet | {"approval": "boss"})), an("a.does", **quiet)]
+    )  # fmt: skip
+
+    assert shown("a.sure").reads_as == "trusted"
+    assert shown("a.sure", "a.open").reads_as == "untrusted"
+    assert (shown("a.sure").egress, shown("a.sure", "a.open").egress) == (False, True)
+    assert (shown("a.does").approval, shown("a.does", "a.asks").approval) == (None, "boss")
+    assert not shown("a.sure", "a.open").is_write
+    assert shown("a.sure", "a.does").is_write
+    assert shown("a.sure", "a.gone").is_write  # who knows
 
 
 def test_a_playbook_that_cannot_be_called_is_shown_as_the_most_cautious_action() -> None:

@@ -217,3 +217,10 @@ def test_what_a_model_reads_in_the_words_of_the_request_is_as_little_trusted() -
 
     assert isinstance(accepted, Accepted)
     assert accepted.certificate.of("read").result_label.integrity is Integrity.UNTRUSTED
+
+
+def test_what_it_may_read_is_not_asked_while_it_is_off() -> None:
+    unbounded = extract({"type": "string"})
+
+    assert codes(judged(unbounded, on=False)) == [("unknown-action", "/steps/1/action")]
+    assert codes(judged(unbounded)) != []

@@ -223,6 +223,23 @@ def test_a_label_is_compared_with_one_that_exists(label: str) -> None:
     assert told[0].startswith('a.cedar: policy0: no label is "trusty"; there are ')
 
 
+def test_operations_that_are_alike_are_told_apart_where_a_policy_asks_which_it_is() -> None:
+    alike = Catalog([action("x.a", {}), action("x.b", {})])
+    text = f'{ALL} when {{ resource == Operation::"x.b" && context.args.gone == 1 }};'
+    found = validate(Policy.parse({"a.cedar": text}), alike)
+
+    assert [each.operations for each in found.flaws] == [("x.b",)]
+
+
+def test_a_policy_that_is_wrong_has_no_hints_beside() -> None:
+    text = f'@approval("boss") {REFUND} when {{ context.lables has payment }};'
+
+    assert flaws(text) == [
+        "a.cedar: policy0: there is no context.lables; did you mean labels? (pay.refund)"
+    ]
+    assert validate(Policy.parse({"a.cedar": text}), CATALOG).hints == ()
+
+
 def test_forbidding_some_of_it_is_not_forbidding_all_of_it() -> None:
     text = (
         'forbid (principal, action == Action::"read", resource);'

@@ -267,6 +267,8 @@ NODE = {"type": "object", "properties": {"next": {"$ref": "#"}}, "required": ["n
         ({"type": "string", "maxLength": 1}, {"const": "ab"}, NO),
         ({"type": "boolean"}, {"enum": [True, False, None]}, YES),
         ({"type": "null"}, {"const": None}, YES),
+        ({"type": "array", "items": TEXT, "minItems": 1}, {"prefixItems": [TEXT], "items": WHOLE},
+         UNKNOWN),
         # Keywords whose values are of no use decide nothing.
         (WHOLE, {"minimum": "1"}, UNKNOWN),
         ({"type": "integer", "minimum": 3}, {"maximum": "1"}, UNKNOWN),

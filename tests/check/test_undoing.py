@@ -111,6 +111,9 @@ def test_what_the_manifest_says_of_an_undo_is_in_the_certificate() -> None:
     assert (plain.parallel, plain.safe_when_absent) == (False, False)
     assert [dict(each) for each in found.args] == by_input["args"]
     assert (found.needs_result, plain.needs_result) == (False, True)
+    both = {"action": "it.any", "args": [{"ref": "input/x", "to": "a"},
+                                         {"ref": "result/id", "to": "b"}]}  # fmt: skip
+    assert undo_of(action("it.any", input_schema={"type": "object"}, undo=both)).needs_result
 
 
 UNTRUSTED = {"found": Label(Integrity.UNTRUSTED, frozenset({"bob", "ann"}))}

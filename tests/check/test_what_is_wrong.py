@@ -80,3 +80,8 @@ def test_only_a_clause_compares(argument: str, codes: list[str]) -> None:
     step = {"id": "f", "action": function, "args": [*rows, *args]}
 
     assert [code for code, _ in told(look("look"), step)] == codes
+
+
+def test_a_step_is_no_part_of_another_however_far_down() -> None:
+    assert told(look("a.b"), look("a.b.c.d")) == [("duplicate-id", "/steps/1/id")]
+    assert told(look("a.b"), look("a.bc"), look("a.c.b")) == []
