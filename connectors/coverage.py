@@ -18,9 +18,13 @@ from connectors.builtin.tryton.accounting_table import TRYTON_ACCOUNTING
 from connectors.builtin.tryton.commerce_table import TRYTON_COMMERCE
 from connectors.spec import JsonObject
 from connectors.unified.model import Model
+from connectors.unified.payments_decimal import DECIMAL
+from connectors.unified.payments_minor import MINOR
 from connectors.unified.vendor import At, Vendor
 
 VENDORS: tuple[Vendor, ...] = (
+    MINOR,
+    DECIMAL,
     SMTP,
     SENDGRID,
     SLACK,

@@ -14,6 +14,7 @@ from connectors.errors import Kind, Refused
 from connectors.http import HttpAnswer, HttpRequest, Transport, TransportError
 from connectors.outcome import Dialect, read_answer, read_failure
 from connectors.spec import ActionSpec, CallContext, JsonObject
+from connectors.unified.model import Model
 from connectors.unified.money import MONEY
 from connectors.url import AddressError, segment
 from connectors.validate import check_arguments
@@ -35,8 +36,9 @@ def _closed(properties: JsonObject, optional: tuple[str, ...] = ()) -> JsonObjec
     }
 
 
-PAYMENT = _closed({"id": _ID, "status": _STATUS, "amount": MONEY, "refunded": MONEY})
-REFUND = _closed({"id": _ID, "payment_id": _ID, "status": _STATUS, "amount": MONEY})
+_PAYMENT: JsonObject = {"id": _ID, "status": _STATUS, "amount": MONEY, "refunded": MONEY}
+_REFUND: JsonObject = {"id": _ID, "payment_id": _ID, "status": _STATUS, "amount": MONEY}
+PAYMENT, REFUND = _closed(_PAYMENT), _closed(_REFUND)
 _REASON: JsonObject = {"type": "string", "maxLength": 200}
 _READ: JsonObject = {"effect": "read", "reads_as": "trusted"}
 _KEYED: JsonObject = {
@@ -77,12 +79,14 @@ _MANIFESTS: dict[str, JsonObject] = {
 }
 
 
+PAYMENTS = Model("payments", {"payment": _PAYMENT, "refund": _REFUND}, _MANIFESTS)
+PROMISES: Mapping[str, JsonObject] = {name: {} for name in _MANIFESTS}
+"""What every vendor of the model promises: no more than the model itself says."""
+
+
 def payment_actions(connection: str) -> tuple[ActionSpec, ...]:
     """The model's actions for one connection."""
-    return tuple(
-        ActionSpec.model_validate({"name": f"{connection}.{name}"} | manifest)
-        for name, manifest in _MANIFESTS.items()
-    )
+    return PAYMENTS.actions(connection, PROMISES)
 
 
 class Vendor(Protocol):

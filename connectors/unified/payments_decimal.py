@@ -10,9 +10,34 @@ from connectors.http import HttpRequest
 from connectors.outcome import Dialect
 from connectors.spec import JsonObject
 from connectors.unified.money import read_money, told_money
-from connectors.unified.payments import path_of
+from connectors.unified.payments import PAYMENTS, PROMISES, path_of
+from connectors.unified.vendor import At, Vendor
 
 _STATES = {"SETTLED": "succeeded", "OPEN": "pending", "DECLINED": "failed"}
+
+
+def _amount(name: str) -> At:
+    def read(raw: JsonValue) -> JsonValue:
+        if not isinstance(raw, dict):
+            raise TypeError("expected an object")
+        return told_money(str(raw[name]), str(raw["currencyCode"]))
+
+    return At("", read, f"`{name}` of `currencyCode`")
+
+
+_BOTH = {
+    "status": At("state", lambda said: _STATES[str(said)]),
+    "amount": _amount("value"),
+}
+DECIMAL = Vendor(
+    "payments-decimal",
+    PAYMENTS,
+    {
+        "payment": {"id": At("paymentId"), **_BOTH, "refunded": _amount("refundedValue")},
+        "refund": {"id": At("refundId"), **_BOTH, "payment_id": At("paymentId")},
+    },
+    PROMISES,
+)
 
 
 class Decimals:
@@ -62,13 +87,5 @@ class Decimals:
         """Read the provider's answer as the model's."""
         if not isinstance(body, dict):
             raise TypeError("expected an object")
-        currency = str(body["currencyCode"])
-        is_payment = operation.startswith("payment")
-        told: JsonObject = {
-            "id": body["paymentId"] if is_payment else body["refundId"],
-            "status": _STATES[str(body["state"])],
-            "amount": told_money(str(body["value"]), currency),
-        }
-        if is_payment:
-            return told | {"refunded": told_money(str(body["refundedValue"]), currency)}
-        return told | {"payment_id": body["paymentId"]}
+        record = operation.partition("_")[0]
+        return DECIMAL.read(record, body, PAYMENTS.records[record])

@@ -10,9 +10,35 @@ from connectors.http import HttpRequest
 from connectors.outcome import Dialect
 from connectors.spec import JsonObject
 from connectors.unified.money import from_minor, read_money, to_minor
-from connectors.unified.payments import path_of
+from connectors.unified.payments import PAYMENTS, PROMISES, path_of
+from connectors.unified.vendor import At, Vendor
 
 _STATUSES = {"succeeded": "succeeded", "pending": "pending", "failed": "failed"}
+
+
+def _amount(name: str) -> At:
+    def read(raw: JsonValue) -> JsonValue:
+        if not isinstance(raw, dict):
+            raise TypeError("expected an object")
+        return from_minor(raw[name], str(raw["currency"]).upper())
+
+    return At("", read, f"`{name}` of `currency`, in minor units")
+
+
+_BOTH = {
+    "id": At("id"),
+    "status": At("status", lambda said: _STATUSES[str(said)]),
+    "amount": _amount("amount"),
+}
+MINOR = Vendor(
+    "payments-minor",
+    PAYMENTS,
+    {
+        "payment": {**_BOTH, "refunded": _amount("amount_refunded")},
+        "refund": {**_BOTH, "payment_id": At("charge")},
+    },
+    PROMISES,
+)
 
 
 class MinorUnits:
@@ -58,12 +84,5 @@ class MinorUnits:
         """Read the provider's answer as the model's."""
         if not isinstance(body, dict):
             raise TypeError("expected an object")
-        currency = str(body["currency"]).upper()
-        told: JsonObject = {
-            "id": body["id"],
-            "status": _STATUSES[str(body["status"])],
-            "amount": from_minor(body["amount"], currency),
-        }
-        if operation.startswith("payment"):
-            return told | {"refunded": from_minor(body["amount_refunded"], currency)}
-        return told | {"payment_id": body["charge"]}
+        record = operation.partition("_")[0]
+        return MINOR.read(record, body, PAYMENTS.records[record])

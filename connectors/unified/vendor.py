@@ -4,7 +4,7 @@ The table is used to read every answer and to write `docs/connectors/unified.md`
 leaves out is told as null and listed as a gap.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -63,15 +63,19 @@ class Vendor:
 
     def tell(self, record: str, raw: JsonValue) -> JsonObject:
         """A vendor's object as the model's record; raises `TypeError` where it is none."""
+        told = self.read(record, raw, (*ENVELOPE, *self.model.records[record]))
         if not isinstance(raw, dict):
             raise TypeError(f"expected a {record}, which is an object")
-        places = self.fields[record]
-        told: JsonObject = {
-            name: places[name].read(value_at(raw, places[name].path)) if name in places else None
-            for name in (*ENVELOPE, *self.model.records[record])
-        }
         custom = self.custom.get(record, _nothing)(raw)
         return told | {"connector": self.name, "custom_fields": custom, "raw": raw}
+
+    def read(self, record: str, raw: JsonValue, names: Iterable[str]) -> JsonObject:
+        """These fields of a record."""
+        places = self.fields[record]
+        return {
+            name: places[name].read(value_at(raw, places[name].path)) if name in places else None
+            for name in names
+        }
 
 
 class UnifiedConnector:
