@@ -190,10 +190,15 @@ class Core:
 
     async def _sent(self, wanted: JsonObject, asked: _Asked) -> JsonObject:
         """Make one request, the only one of its question."""
-        url, body = text_of(wanted["url"]), wanted["body"]
+        method, url, body = (
+            text_of(wanted.get("method")),
+            text_of(wanted.get("url")),
+            wanted.get("body"),
+        )
         is_first = asked.answer is None and asked.failure is None
-        if not is_first or not self._is_ours(url):
-            refused = NotAllowedError(f"composio-core is not to ask for {url[:100]!a}")
+        if not is_first or not self._is_ours(method, url):
+            told = f"{method} {url}"[:100]
+            refused = NotAllowedError(f"composio-core is not to ask for {told!a}")
             asked.failure = asked.failure or (refused if is_first else None)
             return {"failed": str(refused)}
         headers = {"x-api-key": self._secret(), "content-type": "application/json"}
@@ -201,7 +206,7 @@ class Core:
         asked.failure = NoAnswerError("it was given up while it was sent", timed_out=True)
         try:
             answer = await self._transport.send(
-                HttpRequest(text_of(wanted["method"]), url, headers, content),
+                HttpRequest(method, url, headers, content),
                 deadline=asked.deadline,
                 send_before=asked.send_before,
             )
@@ -211,9 +216,10 @@ class Core:
         asked.answer, asked.failure = answer, None
         return {"status": answer.status, "body": answer.body.decode("latin-1")}
 
-    def _is_ours(self, url: str) -> bool:
+    def _is_ours(self, method: str, url: str) -> bool:
         below = url.removeprefix(self._root)
-        return url != below and _PLACE.fullmatch(below) is not None and ".." not in below
+        is_below = url != below and _PLACE.fullmatch(below) is not None and ".." not in below
+        return is_below and method in ("GET", "POST")
 
     async def _server(self) -> LocalServer:
         """The process, started where there is none; raises `LostError`."""

@@ -24,7 +24,7 @@ from pydantic import JsonValue
 
 from connectors.body import BodyError, read_json
 from connectors.composio.wire import Execution
-from connectors.connector import Applied, Outcome
+from connectors.connector import Outcome
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.http import HttpAnswer, NotAllowedError, TransportError
 from connectors.outcome import Dialect, kind_of, read_answer, retry_after_s
@@ -57,7 +57,7 @@ def read_execution(action: ActionSpec, answer: HttpAnswer, wanted: Execution) ->
     mapped = partial(_data, action, answer)
     found = read_answer(action, _retold(answer, wanted), DIALECT, mapped=mapped)
     log = _log(_object(answer))
-    return replace(found, request_id=log) if isinstance(found, Applied) and log else found
+    return replace(found, request_id=log) if log else found
 
 
 def read_reading(answer: HttpAnswer) -> JsonValue:

@@ -178,3 +178,20 @@ def test_whatever_comes_a_write_is_never_called_undone_unless_that_is_known(
         assert isinstance(ended, Applied) == (says is True)
     elif status >= 500:
         assert isinstance(ended, Uncertain)
+
+
+@pytest.mark.parametrize(
+    ("body", "known"),
+    [
+        ({"successful": True, "data": {}, "log_id": "log_1"}, "log_1"),
+        ({"successful": True, "data": {}, "logId": "log_2"}, "log_2"),
+        ({"successful": True, "data": {}}, "req_1"),
+        ({"successful": "perhaps", "log_id": "log_3"}, "log_3"),
+        (["what"], "req_1"),
+    ],
+)
+def test_an_execution_is_known_by_its_log_or_else_by_its_request(
+    body: JsonValue, known: str
+) -> None:
+    answer = HttpAnswer(200, {"x-request-id": "req_1"}, json.dumps(body).encode())
+    assert read_execution(BLIND, answer, WANTED).request_id == known

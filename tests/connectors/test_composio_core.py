@@ -95,6 +95,28 @@ async def test_it_is_not_asked_for_any_other_address(place: str, tmp_path: Path)
     assert service.asked == []
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "{'send': {'method': 'DELETE', 'url': root + '/v1/x'}}",
+        "{'send': {'method': 'POST'}}",
+        "{'send': {'url': root + '/v1/x'}}",
+        "{'send': {}}",
+    ],
+)
+async def test_it_is_not_asked_for_what_is_no_question_or_execution(
+    asked: str, tmp_path: Path
+) -> None:
+    service = Project().service()
+    service.start()
+    program = another(tmp_path, f"heard(); say({asked})\nsay({{'done': heard()}})")
+    ended = await executed_by(program, service)
+    service.stop()
+
+    assert isinstance(ended, NotAllowedError)
+    assert service.asked == []
+
+
 async def test_a_second_request_for_one_question_is_not_made(tmp_path: Path) -> None:
     service = Project().service()
     service.start()
