@@ -1,15 +1,14 @@
 """A stock of things in a real database: its tables, its statements, and ways to disturb both."""
 
-import asyncio
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from connector_cases import Outside, end_of, listening
+from lossy_way import Way
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
@@ -268,57 +267,6 @@ async def call(
     """How one call of a statement ends."""
     actions = {each.name: each for each in await connector.actions()}
     return await end_of(connector, actions[f"stock.{name}"], arguments, key=key, seconds=seconds)
-
-
-Cut = Literal["before", "after", "silent", ""]
-
-
-@dataclass
-class Way:
-    """A way to a server on which the next commit goes wrong, once.
-
-    `before`: it never arrives. `after`: it arrives, and its answer is lost with the connection.
-    `silent`: it arrives, and no answer comes back.
-    """
-
-    target: int
-    cut: Cut = ""
-    port: int = 0
-    cuts: int = 0
-
-    async def serve(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        """Pass one connection on."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.target)
-        swallowing = asyncio.Event()
-
-        async def answers() -> None:
-            while piece := await reader.read(65536):
-                if swallowing.is_set():
-                    answered.set()
-                else:
-                    back.write(piece)
-                    await back.drain()
-
-        answered = asyncio.Event()
-        passing = asyncio.create_task(answers())
-        try:
-            while piece := await near.read(65536):
-                if self.cut and b"COMMIT" in piece:
-                    cut, self.cut, self.cuts = self.cut, "", self.cuts + 1
-                    if cut == "before":
-                        break
-                    swallowing.set()
-                    writer.write(piece)
-                    await answered.wait()
-                    if cut == "after":
-                        break
-                    continue
-                writer.write(piece)
-                await writer.drain()
-        finally:
-            passing.cancel()
-            back.transport.abort()
-            writer.transport.abort()
 
 
 @asynccontextmanager

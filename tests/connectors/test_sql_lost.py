@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from sql_world import Cut, Stock, Way, call, way_to
+from lossy_way import Cut, Way
+from sql_world import Stock, call, way_to
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 

@@ -9,12 +9,15 @@ import itertools
 import re
 import shutil
 import sys
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from connector_cases import listening
+from lossy_way import Cut, Way
 from tryton_cases import Desk
 from tryton_server import Erp
 
@@ -27,7 +30,7 @@ from start import start_shop  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "erp"
 LOGIN = base64.b64encode(b"admin:adminpw").decode()
-_ORDERS = itertools.count(5)
+_ORDERS = itertools.count(6)
 _PURCHASES = itertools.count(5)
 pytestmark = pytest.mark.timeout(900)
 
@@ -45,10 +48,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.fixture
-async def running(
+def config(
     erp: Erp, tracker: Real, shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Running]:
-    """A gateway from the example's own file, which says other ports."""
+) -> Path:
+    """The example's own file, which says other ports."""
     for name, secret in (
         ("ERP_KEY", erp.key),
         ("TRACKER_LOGIN", LOGIN),
@@ -57,7 +60,6 @@ async def running(
         monkeypatch.setenv(name, secret)
     shutil.copytree(EXAMPLE, tmp_path / "own")
     config = tmp_path / "own" / "lamgate.toml"
-    text = config.read_text("utf-8")
     for old, new in (
         ("8000", erp.url),
         ("8080", tracker.url),
@@ -65,8 +67,18 @@ async def running(
         ("8714", shop.urls["mail"]),
         ("8715", shop.smtp),
     ):
-        text = text.replace(f"127.0.0.1:{old}", f"127.0.0.1:{new.rpartition(':')[2]}")
-    config.write_text(text, "utf-8")
+        move(config, f"127.0.0.1:{old}", f"127.0.0.1:{new.rpartition(':')[2]}")
+    return config
+
+
+def move(config: Path, old: str, new: str) -> None:
+    """Have a connection lead elsewhere."""
+    config.write_text(config.read_text("utf-8").replace(old, new), "utf-8")
+
+
+@pytest.fixture
+async def running(config: Path) -> AsyncIterator[Running]:
+    """A gateway over it."""
     async with serving(config) as found:
         yield found
 
@@ -86,7 +98,7 @@ def paid(shop: Any) -> str:
     answer = httpx2.post(
         f"{shop.urls['pay_minor']}/v1/charges",
         json={"amount": 69800, "currency": "usd", "source": "tok_card", "metadata": {}},
-        headers={"authorization": "Bearer sk_shop_minor", "idempotency-key": f"so-{next(_ORDERS)}"},
+        headers={"authorization": "Bearer sk_shop_minor", "idempotency-key": uuid.uuid4().hex},
         trust_env=False,
     )
     return str(answer.json()["id"])
@@ -198,3 +210,34 @@ async def test_an_invoice_that_is_not_what_was_ordered_stops_before_anything_is_
 
     assert run["status"] in ("failed", "undone")
     assert (invoice["status"], invoice["reference"]) == ("draft", None)
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+@pytest.mark.parametrize("button", ["post", "approve"])
+async def test_an_answer_of_the_erp_that_is_lost_is_settled_and_nothing_happens_twice(
+    config: Path, erp: Erp, desk: Desk, button: str, cut: Cut
+) -> None:
+    number = str(next(_PURCHASES))
+    words = (
+        f"Enter invoice INV-700{number} of 10100.00 USD for purchase order {number} "
+        "and pay it on 2026-12-30"
+    )
+    way = Way(int(erp.url.rpartition(":")[2]), cut, f"/{button}?".encode())
+    async with listening(way.serve) as port:
+        move(config, erp.url.partition("://")[2], f"127.0.0.1:{port}")
+        async with serving(config) as running:
+            requester = await running.person("requester-1", "requester")
+            asked = await ask(requester, words)
+            await approve(await running.person("approver-1", "approver"), asked["run"])
+            run = await until_status(
+                requester, f"/v1/runs/{asked['run']}", "succeeded", "failed", "undone"
+            )
+            trace: Any = (await requester.get(f"/v1/runs/{asked['run']}/trace")).json()
+    attempts = {each["action"]: len(each["attempts"]) for each in trace["steps"]}
+
+    assert way.cuts == 1
+    assert run["status"] == "succeeded", trace
+    assert sum(attempts[each] == 2 for each in attempts) == 1
+    order = (await desk.do("purchase_order_list", {"number": number}))["purchase_orders"][0]
+    assert (await desk.do("payment_get", {"id": run["result"]["payment"]}))["status"] == "approved"
+    assert order["invoice_ids"] == [run["result"]["invoice"]]

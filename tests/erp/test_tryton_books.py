@@ -142,7 +142,7 @@ async def test_an_invoice_that_was_entered_before_is_not_entered_again(
 
 
 async def test_a_payment_in_another_currency_or_of_nothing_is_refused(desk: Desk) -> None:
-    sold = (await desk.do("order_list", {"number": "9"}))["orders"][0]
+    sold = (await desk.do("order_list", {"number": "8"}))["orders"][0]
     asked: JsonObject = {
         "invoice_id": sold["invoice_ids"][0],
         "account_id": "1",

@@ -44,17 +44,17 @@ class TestTryton(ConnectorConformance):
 
     def example(self) -> Example:
         back: JsonObject = {
-            "order_id": "10",
-            "lines": [{"line_id": "10", "quantity": 1}],
+            "order_id": "8",
+            "lines": [{"line_id": "8", "quantity": 1}],
             "reason": "x",
         }
         return Example(
             connection="erp",
-            read=("erp.order_get", {"id": "10"}),
+            read=("erp.order_get", {"id": "8"}),
             keyed=("erp.order_cancel", {"id": asyncio.run(self.drafted())}),
             found=("erp.return_create", back),
             undone=("erp.return_create", back),
-            refused=("erp.order_quote", {"id": "10"}),
+            refused=("erp.order_quote", {"id": "8"}),
             state=self.standing,
             secrets=(self.erp.key,),
         )

@@ -50,7 +50,7 @@ def click(model, *buttons):
 
 
 def fill() -> None:
-    """A company with accounts, two products, three parties, ten orders, eight purchases."""
+    """A company with accounts, two products, three parties, eight orders, ten purchases."""
     config.set_trytond(f"sqlite:///{DATABASE}", user="admin", config_file=CONF)
     create_company(currency=get_currency("USD"))
     company = get_company()
@@ -102,8 +102,8 @@ def stock(product) -> None:
 
 
 def sell(customer, term, product) -> None:
-    """Ten orders of two pieces each: delivered, invoiced, and the invoice posted."""
-    for _ in range(10):
+    """Eight orders of two pieces each: delivered, invoiced, and the invoice posted."""
+    for _ in range(8):
         sale = Model.get("sale.sale")(party=customer, payment_term=term, invoice_method="order")
         line = sale.lines.new()
         line.product, line.quantity = product, 2
@@ -114,8 +114,8 @@ def sell(customer, term, product) -> None:
 
 
 def buy(supplier, term, products) -> None:
-    """Eight purchase orders of 10,100.00, each with the draft of its invoice."""
-    for _ in range(8):
+    """Ten purchase orders of 10,100.00, each with the draft of its invoice."""
+    for _ in range(10):
         purchase = Model.get("purchase.purchase")(
             party=supplier, payment_term=term, invoice_method="order"
         )
