@@ -120,6 +120,7 @@ class Project:
             case "GET", "api", "v3.1", "tools":
                 return self._page(asked.query)
             case "GET", "api", "v3.1", "connected_accounts":
+                assert int(asked.query["limit"]) <= 1000
                 return Said(body={"items": self._accounts(asked.query["user_ids"])})
             case "POST", "api", "v3.1", "connected_accounts", "link":
                 if body.get("auth_config_id") == "ac_none":
@@ -363,6 +364,7 @@ async def desk(
     folder: Path = Path(),
     *,
     is_away: bool = False,
+    allow_hosts: tuple[str, ...] | None = None,
     **options: Any,
 ) -> AsyncIterator[Desk]:
     """A connection to a project whose tools were all accepted; it may be away at first."""
@@ -370,7 +372,8 @@ async def desk(
     service, pins, vault = project.service(), Pins(all_of(project, kind)), Vault(lambda _: KEY)
     service.start()
     settings = settings_of(kind, service.url, folder, **options)
-    way = Transport(frozenset(settings.allow_hosts), tls=NO_TLS)
+    hosts = settings.allow_hosts if allow_hosts is None else allow_hosts
+    way = Transport(frozenset(hosts), tls=NO_TLS)
     registry = build([settings], vault, lambda _: way, None, pins)
     try:
         found = Desk(project, service, registry, pins)

@@ -232,6 +232,19 @@ async def test_what_is_no_plain_address_is_no_link(said: Any) -> None:
     assert "an address is missing" in refused.message
 
 
+@both
+async def test_an_address_that_may_not_be_reached_is_a_no(kind: str) -> None:
+    project = Project()
+    async with desk(kind, project, allow_hosts=()) as found:
+        refused = await found.call("add")
+        asked = found.service.asked
+
+    assert isinstance(refused, Refused)
+    assert refused.kind is Kind.INVALID
+    assert "only the operator's file can allow it" in refused.message
+    assert asked == []
+
+
 async def test_who_gives_up_while_an_account_is_looked_for_has_sent_nothing() -> None:
     async with desk("composio") as found:
         with found.service.spoiled(Fault(ending="hang")):
