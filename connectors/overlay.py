@@ -7,28 +7,20 @@ that the operator calls a write gets the cautious default of a write, not what w
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from connectors.document import first_told
 from connectors.errors import ConfigurationError
 from connectors.manifest import within
-from connectors.spec import ActionSpec, Effect, JsonObject, Limits
+from connectors.said import Said
+from connectors.spec import ActionSpec, Effect, JsonObject
 
 _CODE = ("name", "input_schema", "output_schema", "idempotency", "lookup", "status")
 
 
-class PluginOverlay(BaseModel):
+class PluginOverlay(Said):
     """Everything that an operator may say of a plugin's actions, by their names in it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: Literal[1] = 1
-    limits: Limits | None = None
-    only: tuple[str, ...] | None = None
-    hidden: tuple[str, ...] = ()
-    actions: dict[str, JsonObject] = {}
 
 
 def overlaid(

@@ -5,7 +5,7 @@ A document only proposes; what stands in an overlay holds. Manifest members are 
 """
 
 import base64
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,7 @@ from pydantic import (
 from connectors.errors import Kind
 from connectors.openapi.parameters import Place
 from connectors.outcome import Dialect
-from connectors.spec import JsonObject, Limits
+from connectors.said import Said
 from connectors.url import read_address
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
@@ -95,17 +95,12 @@ class Errors(_Closed):
         )
 
 
-class Overlay(_Closed):
+class Overlay(Said):
     """Everything an operator may say of a document.
 
     `servers` gives the address of a server that an operation names for itself; "" is base_url.
     """
 
-    version: Literal[1] = 1
     credential: Credential | None = None
     errors: Errors = Errors()
-    limits: Limits | None = None
     servers: dict[str, Address] = {}
-    only: tuple[str, ...] | None = None
-    hidden: tuple[str, ...] = ()
-    actions: dict[str, JsonObject] = {}
