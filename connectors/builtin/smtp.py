@@ -5,11 +5,12 @@ a mailbox that can be searched tells whether a lost message was taken. Without a
 sending is blind and there is nothing to read.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from connectors.builtin.letter import letter, recipients_of
 from connectors.builtin.mailbox import FIELDS, Mailbox
-from connectors.builtin.smtp_wire import Message, hand_over
+from connectors.builtin.smtp_wire import Host, Message, hand_over
 from connectors.connector import Applied, Outcome
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.mail import MAIL
@@ -45,10 +46,10 @@ WITHOUT_MAILBOX = replace(SMTP, promises={"message_send": {"effect": "blind", **
 class Server:
     """A mail server, who sends through it, and the domain of the ids that it is sent."""
 
-    host: str
-    port: int
+    host: Host
     sender: str
     domain: str
+    password: Callable[[], Awaitable[str]] | None = None
 
     def message_id(self, reference: str) -> str:
         """The id of the message that carries a key."""
@@ -59,13 +60,10 @@ class Server:
         message_id = self.message_id(context.idempotency_key)
         recipients = recipients_of(given)
         message = Message(self.sender, recipients, letter(given, self.sender, message_id))
-        await hand_over(
-            self.host,
-            self.port,
-            message,
-            deadline=context.deadline,
-            send_before=context.send_before,
-        )
+        host = self.host
+        if self.password is not None:
+            host = replace(host, password=await self.password())
+        await hand_over(host, message, deadline=context.deadline, send_before=context.send_before)
         return Applied({"id": message_id, "recipients": [*recipients]})
 
 

@@ -2,12 +2,17 @@
 
 Until the end of the message was sent nothing can have been delivered. From then on only the
 server's own word says so: silence, or a word that nobody understands, leaves it in doubt.
+
+A password is said over TLS alone, and over no other TLS than one whose certificate holds.
 """
 
 import asyncio
+import base64
 import re
+import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.text import visible
@@ -29,6 +34,18 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Host:
+    """Where a server is, how it is spoken with, and as whom."""
+
+    name: str
+    port: int
+    security: Literal["none", "starttls", "implicit"] = "none"
+    tls: ssl.SSLContext | None = None
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class _Reply:
     code: int
     text: str
@@ -38,9 +55,7 @@ class _SilentError(Exception):
     """No reply, or none that anybody understands; says which."""
 
 
-async def hand_over(
-    host: str, port: int, message: Message, *, deadline: float, send_before: float
-) -> str:
+async def hand_over(host: Host, message: Message, *, deadline: float, send_before: float) -> str:
     """Hand it over by monotonic deadlines; returns the server's word for yes.
 
     Raises `Refused`, `Unavailable` or `Uncertain`.
@@ -48,7 +63,7 @@ async def hand_over(
     session = _Session(send_before)
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-            return await _deliver(session, host, port, message)
+            return await _deliver(session, host, message)
     except TimeoutError as error:
         raise session.failure("the deadline passed", Kind.TIMEOUT) from error
     except (_SilentError, OSError, EOFError, ValueError) as error:
@@ -67,10 +82,24 @@ class _Session:
         self._has_spoken = False
         self._is_handed_over = False
 
-    async def open(self, host: str, port: int) -> _Reply:
+    async def open(self, host: Host) -> _Reply:
         """Connect; the server speaks first."""
-        self._reader, self._writer = await asyncio.open_connection(host, port, limit=_LONGEST_LINE)
+        tls = host.tls if host.security == "implicit" else None
+        self._reader, self._writer = await asyncio.open_connection(
+            host.name, host.port, limit=_LONGEST_LINE, ssl=tls
+        )
         return await self._reply()
+
+    async def secure(self, host: Host) -> None:
+        """Go on over TLS; what was said before it, and not yet read, is nobody's."""
+        if self._reader is None or self._writer is None or host.tls is None:
+            raise _SilentError("not connected")
+        early = asyncio.create_task(self._reader.read(1))
+        await asyncio.sleep(0)
+        if early.done():
+            raise _SilentError("the mail server said something between its yes and TLS")
+        early.cancel()
+        await self._writer.start_tls(host.tls, server_hostname=host.name)
 
     async def say(self, line: str) -> _Reply:
         """Send a command and wait for the reply."""
@@ -128,10 +157,16 @@ class _Session:
         raise _SilentError("the reply has no end")
 
 
-async def _deliver(session: _Session, host: str, port: int, message: Message) -> str:
-    _expect(await session.open(host, port), 2)
+async def _deliver(session: _Session, host: Host, message: Message) -> str:
+    _expect(await session.open(host), 2)
     if (await session.say("EHLO lamgate")).code >= 500:
         _expect(await session.say("HELO lamgate"), 2)
+    if host.security == "starttls":
+        _expect(await session.say("STARTTLS"), 2)
+        await session.secure(host)
+        _expect(await session.say("EHLO lamgate"), 2)
+    if host.user:
+        _expect(await session.say(f"AUTH PLAIN {_plain(host)}"), 2)
     _expect(await session.say(f"MAIL FROM:<{message.sender}>"), 2)
     for each in message.recipients:
         _expect(await session.say(f"RCPT TO:<{each}>"), 2)
@@ -141,6 +176,11 @@ async def _deliver(session: _Session, host: str, port: int, message: Message) ->
         raise _SilentError(f"{reply.code} is no answer to a message")
     _expect(reply, 2)
     return reply.text
+
+
+def _plain(host: Host) -> str:
+    """User and password as RFC 4616 has them."""
+    return base64.b64encode(f"\0{host.user}\0{host.password}".encode()).decode()
 
 
 def _expect(reply: _Reply, first_digit: int) -> None:
