@@ -138,6 +138,7 @@ statements:
       RETURNING id, sku, quantity
     effect: lookup
     lookup: {action: move_find, by: reference}
+    approval: null
     arguments: {sku: text, quantity: integer}
     columns: {id: integer, sku: text, quantity: integer}
     gives: one

@@ -306,10 +306,14 @@ class TestPlayedTryton(ConnectorConformance):
         )
 
 
-async def test_the_actions_of_both_models_have_names_of_their_own() -> None:
+async def test_the_actions_of_both_models_have_names_of_their_own_and_write_one_at_a_time() -> None:
     outside = Outside()
     connector = connected("http://127.0.0.1:1", KEY, outside)
-    names = [each.name for each in await connector.actions()]
+    actions = await connector.actions()
     await outside.close()
+    names = [each.name for each in actions]
+    writes = [each for each in actions if each.is_write]
 
     assert len(names) == len({*names}) == 47
+    assert {each.limits.concurrency for each in writes if each.limits} == {1}
+    assert all(each.limits for each in writes)
