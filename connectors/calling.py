@@ -62,10 +62,12 @@ class Calling:
         match outcome:
             case Unreadable(reason=reason):
                 return Unreadable(self.hidden(reason), request_id)
-            case Pending(handle=handle):
-                return Pending(self.hidden(handle), request_id)
+            case Pending(handle=handle, asks=asks):
+                shown = self._hidden_in(asks)
+                told = shown if isinstance(shown, dict) else None
+                return Pending(self.hidden(handle), request_id, told)
         # Before it is looked at: what is wrong with it is told with some of it.
-        output = self.vault.hide_in(outcome.output) if self.vault else outcome.output
+        output = self._hidden_in(outcome.output)
         flaw = json_flaw(output)
         if flaw is None and action.output_schema is not None:
             flaw = first_flaw(action.output_schema, output)
@@ -75,6 +77,9 @@ class Calling:
         if action.is_write:
             return Unreadable(reason, request_id)
         raise Refused(reason, kind=Kind.INTERNAL, request_id=request_id)
+
+    def _hidden_in(self, value: JsonValue) -> JsonValue:
+        return self.vault.hide_in(value) if self.vault else value
 
     def _retold(self, action: ActionSpec, error: ConnectorError) -> ConnectorError:
         """The same failure without secrets; a read is never in doubt, for it has no effect."""

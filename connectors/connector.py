@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
-from connectors.spec import ActionSpec, CallContext
+from connectors.spec import ActionSpec, CallContext, JsonObject
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,14 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Pending:
-    """The service accepted the call and is still at it; `handle` is how to ask again."""
+    """The service accepted the call and is still at it; `handle` is how to ask again.
+
+    With `asks` it goes on only with what somebody answers: a message and a schema by name.
+    """
 
     handle: str
     request_id: str | None = None
+    asks: JsonObject | None = None
 
 
 Outcome = Applied | Unreadable | Pending

@@ -276,6 +276,17 @@ class Principal:
 
 
 @dataclass(frozen=True)
+class Continuation:
+    """What a call that was asked something goes on with: its handle, and an answer by name.
+
+    An answer is `{action: accept, content}`, or `{action: decline}` or `cancel`.
+    """
+
+    handle: str
+    answers: JsonObject
+
+
+@dataclass(frozen=True)
 class CallContext:
     """What a connector is told of one call besides its arguments.
 
@@ -294,3 +305,4 @@ class CallContext:
     send_before: float
     extra: Mapping[str, str] = field(default_factory=dict)
     heard: Heard = field(default_factory=Heard)
+    continues: Continuation | None = None

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from connectors.spec import ActionSpec
 from connectors.validate import first_flaw
 from executor.check.admit import restore
+from executor.plan.refs import join_pointer
 from executor.run import events as e
 from executor.run.instance import EVIDENCE
 from executor.run.perform import new_event
@@ -16,11 +17,11 @@ from executor.store import attempts, drives, journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
 from gateway.problems import ProblemError
-from gateway.schemas import Evidence, Reconcile
+from gateway.schemas import Evidence, InputAnswer, Reconcile
 
 WHOLE = 1_000_000_000  # events: a run is explained and resolved from all of its journal
 Resolution = Literal["applied", "absent", "abandoned"]
-_MEANS: dict[str, Resolution] = {
+_MEANS: dict[str, Resolution] = {  # of what a person finds out; an answer is no finding
     "happened": "applied",
     "send_again": "absent",
     "abandon": "abandoned",
@@ -33,7 +34,12 @@ def resolve(
     """Write the resolution of one attempt, and have its run look again; raises a problem."""
     drives.hold_row(c, Due("run", run.tenant, run.id))
     row = runs.get(c, run.tenant, run.id) or run
-    attempt = _state(c, row).in_doubt((found.step, found.iteration))  # a later no settles nothing
+    state, place = _state(c, row), (found.step, found.iteration)
+    last = state.last(place)
+    if found.resolution == "answer" and last is not None:
+        answer(c, seal_key, row, last, by, found, now)
+        return
+    attempt = _asked(last) or state.in_doubt(place)  # a later no settles nothing
     if attempt is None or not attempt.is_uncertain:
         raise ProblemError(
             409, "not-uncertain", f"nothing of step {found.step!r} is uncertain",
@@ -50,6 +56,64 @@ def resolve(
             )  # fmt: skip
         _check_output(action, found.output)
     _write(c, row, attempt, _MEANS[found.resolution], by, now, found.reason, found.output)
+
+
+def answer(
+    c: Connection,
+    seal_key: bytes,
+    row: RunRow,
+    last: Attempt,
+    by: str,
+    found: Reconcile,
+    now: float,
+) -> None:
+    """Have a call go on that asked for input, with what a person answers; raises a problem."""
+    asked = _asked(last)
+    asks = asked.ended.asks if asked is not None and asked.ended is not None else None
+    if asked is None or asks is None or row.has_ended:
+        detail = f"nothing of step {found.step!r} asks for an answer"
+        raise ProblemError(409, "no-question", detail, "See the trace: /v1/runs/{id}/trace.")
+    _check_second_person(row, _action(c, seal_key, row, asked), by)
+    if asked.intent.approvals and by == row.requester:
+        detail = "the call was approved as it was shown: this needs a second person"
+        raise ProblemError(403, "own-request", detail, "Ask somebody else who may.")
+    answers = found.answers or {}
+    for name in {*asks, *answers}:
+        _check_answer(name, asks.get(name), answers.get(name))
+    event = e.ReconcileResolved(
+        step=asked.intent.step,
+        iteration=asked.intent.iteration,
+        n=asked.intent.n,
+        resolution="answered",
+        by=by,
+        reason=found.reason,
+        answers={name: each.model_dump(exclude_none=True) for name, each in answers.items()},
+    )
+    journal.append(c, row.tenant, row.id, [new_event(event)], now)
+    drives.wake(c, Due("run", row.tenant, row.id), now)
+
+
+def _asked(last: Attempt | None) -> Attempt | None:
+    """The call, if it waits for an answer of a person."""
+    ended = last.ended if last is not None and last.resolved is None else None
+    return last if ended is not None and ended.asks is not None else None
+
+
+def _check_answer(name: str, asked: JsonValue, said: InputAnswer | None) -> None:
+    """Every question gets an answer of the form that it wants, and nothing else gets one."""
+    at = f"/answers/{join_pointer((name,))}"
+    if not isinstance(asked, dict):
+        raise ProblemError(422, "unknown-question", f"nobody asked for {name}", "", {"at": at})
+    if said is None:
+        fix = "Answer accept with a content, decline, or cancel."
+        raise ProblemError(422, "unknown-question", f"{name} is not answered", fix, {"at": at})
+    if said.action != "accept":
+        return
+    schema = asked.get("schema")
+    flaw = first_flaw(schema if isinstance(schema, dict) else {}, said.content or {})
+    if flaw is not None:
+        detail = f"the answer is not what is asked for: {flaw}"
+        raise ProblemError(422, "type-mismatch", detail, "See `asks`.", {"at": f"{at}/content"})
 
 
 def learn(

@@ -68,13 +68,24 @@ class Cancel(_Closed):
     mode: Literal["stop", "undo"] = "stop"
 
 
+class InputAnswer(_Closed):
+    """One answer to a service that asked: yes with what it wants to know, or no."""
+
+    action: Literal["accept", "decline", "cancel"]
+    content: JsonObject | None = None
+
+
 class Reconcile(_Closed):
-    """`POST /v1/runs/{id}/reconcile`: what a person found out about an uncertain effect."""
+    """`POST /v1/runs/{id}/reconcile`: what a person found out about an uncertain effect.
+
+    With `answer` it is what the call asked before it goes on: an answer for each name.
+    """
 
     step: str
     iteration: str = ""
-    resolution: Literal["happened", "send_again", "abandon"]
+    resolution: Literal["happened", "send_again", "abandon", "answer"]
     output: JsonValue = None
+    answers: dict[str, InputAnswer] | None = None
     reason: Reason
 
 

@@ -107,7 +107,8 @@ class McpConnector:
         carried.sending.send_before = context.send_before
         token = CARRIED.set(carried)
         try:
-            found = await session.call(offer.tool, dict(arguments), context.deadline - now)
+            left_s = context.deadline - now
+            found = await session.call(offer.tool, dict(arguments), left_s, context.continues)
         except WireError as error:
             return read_wire_error(offer.spec, error, carried)
         finally:

@@ -12,8 +12,9 @@ another JSON-RPC error                       Unavailable    Uncertain
   that the manifest calls transactional      Unavailable    Refused: no effect
 an HTTP status with no JSON-RPC error        as connectors/outcome.py says of it
 broken stream, ended process, time-out       Unavailable    Uncertain
-more input asked for                         Refused        Pending: a person has to find out;
-  by a server whose hints are trusted        Refused        Refused: not done yet
+more input asked for, of people, in forms    Pending        Pending: a person answers
+  of anything else                           Refused        Pending: a person has to find out
+    by a server whose hints are trusted      Refused        Refused: not done yet
 
 `transactional_errors` names JSON-RPC codes, and 200 for `isError`, which is told in a good answer.
 """
@@ -47,6 +48,7 @@ from connectors.outcome import Dialect, in_doubt, read_answer, read_failure
 from connectors.spec import ActionSpec, JsonObject
 from connectors.text import visible
 from connectors.tools.offer import Offer
+from connectors.tools.schema import UnfitError, input_of
 
 PLAIN_OUTPUT: JsonObject = {
     "type": "object",
@@ -92,13 +94,17 @@ def read_result(offer: Offer, found: ToolResult) -> Outcome:
 
 
 def read_asked(offer: Offer, asked: InputAsked, *, trusts: bool) -> Outcome:
-    """What it means that the server wants to know more, which nobody here can tell it."""
+    """What it means that the server wants to know more: a person may answer what is a form."""
+    state: JsonObject = {"request_state": asked.state, "input_requests": asked.requests}
+    handle = json.dumps(state)
+    forms = {name: _form(each) for name, each in asked.requests.items()}
+    asks: JsonObject = {name: form for name, form in forms.items() if form is not None}
+    if asks and len(asks) == len(forms) and len(handle) <= _MOST_STATE:
+        return Pending(handle, asks=asks)
     wants = ", ".join(map(_wanted, asked.requests.values())) or "something it does not name"
     told = f"the tool asks for input before it goes on: {wants}"
     if not offer.spec.is_write or trusts:
         raise Refused(told[:_MOST_SAID], kind=Kind.INVALID)
-    state: JsonObject = {"request_state": asked.state, "input_requests": asked.requests}
-    handle = json.dumps(state)
     if len(handle) > _MOST_STATE:
         raise Uncertain(told[:_MOST_SAID], kind=Kind.INTERNAL)
     return Pending(handle)
@@ -163,6 +169,21 @@ def _part(part: JsonObject) -> JsonObject:
             if isinstance(value, str):
                 found[ours] = value
     return found
+
+
+def _form(request: JsonValue) -> JsonObject | None:
+    """What a person is asked, and what an answer looks like; None where it is no form of ours."""
+    if not isinstance(request, dict) or request.get("method") != "elicitation/create":
+        return None
+    params = request.get("params")
+    said: JsonObject = params if isinstance(params, dict) else {}
+    if said.get("mode", "form") != "form":
+        return None  # an address to be opened: who says that it leads where it says?
+    try:
+        schema = input_of(said.get("requestedSchema", {}))
+    except UnfitError:
+        return None
+    return {"message": _wanted(request), "schema": schema}
 
 
 def _wanted(request: JsonValue) -> str:

@@ -2,7 +2,7 @@
 
 Only its client is used, and of that only what carries messages: results are checked by us, since
 the package would follow references in a schema to wherever they lead; it caches nothing, offers
-servers no model, no files and no person to ask, and follows no redirect.
+servers no model and no files, and follows no redirect.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import anyio
 import httpx2
 from mcp import Client, MCPError
 from mcp.client._transport import TransportStreams
+from mcp.client.session import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp.shared.message import SessionMessage
@@ -25,6 +26,8 @@ from mcp_types import (
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
+    ElicitRequestParams,
+    ErrorData,
     Implementation,
     InputRequiredResult,
     PaginatedRequestParams,
@@ -46,7 +49,7 @@ from connectors.mcp.wire import (
     ToolResult,
     WireError,
 )
-from connectors.spec import JsonObject
+from connectors.spec import Continuation, JsonObject
 
 _MOST_PAGES = 50
 _MOST_TOOLS = 2000
@@ -100,6 +103,7 @@ async def _session(
         cache=None,
         client_info=Implementation(name="lamgate", version=version("lamgate")),
         message_handler=heard,
+        elicitation_callback=_nobody,
         read_timeout_seconds=opens_within_s,
     )
     has_opened = False
@@ -119,6 +123,14 @@ async def _session(
         if isinstance(error, WireError) or has_opened:
             raise
         raise _meant(error) from error
+
+
+async def _nobody(context: ClientRequestContext, params: ElicitRequestParams) -> ErrorData:
+    """An older protocol asks while the call is under way: no person is that quick.
+
+    That there is an answer says to a server of today that it may ask, which it does in its result.
+    """
+    return ErrorData(code=INVALID_REQUEST, message="nobody can be asked in the middle of a call")
 
 
 def _quiet() -> None:
@@ -164,10 +176,14 @@ class _SdkSession:
         raise LostError(f"it lists more than {_MOST_TOOLS} tools, or has no last page of them")
 
     async def call(
-        self, tool: str, arguments: JsonObject, timeout_s: float
+        self,
+        tool: str,
+        arguments: JsonObject,
+        timeout_s: float,
+        continues: Continuation | None = None,
     ) -> ToolResult | InputAsked:
-        params = CallToolRequestParams(name=tool, arguments=dict(arguments))
         try:
+            params = _params(tool, arguments, continues)
             found = await self._client.session.send_request(
                 CallToolRequest(params=params), _RESULT, request_read_timeout_seconds=timeout_s
             )
@@ -197,6 +213,16 @@ def _result(found: CallToolResult) -> ToolResult:
         has_structured=has_structured,
         is_error=bool(found.is_error),
     )
+
+
+def _params(
+    tool: str, arguments: JsonObject, continues: Continuation | None
+) -> CallToolRequestParams:
+    said: JsonObject = {"name": tool, "arguments": arguments}
+    if continues is not None:
+        state = _OBJECT.validate_json(continues.handle)["request_state"]
+        said |= {"requestState": state, "inputResponses": continues.answers}
+    return CallToolRequestParams.model_validate(said)
 
 
 def _asked(found: InputRequiredResult) -> InputAsked:

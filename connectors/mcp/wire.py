@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from connectors.spec import JsonObject
+from connectors.spec import Continuation, JsonObject
 
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
@@ -78,9 +78,13 @@ class Session(Protocol):
         """Every definition, as the server gives it now; raises `WireError`."""
 
     async def call(
-        self, tool: str, arguments: JsonObject, timeout_s: float
+        self,
+        tool: str,
+        arguments: JsonObject,
+        timeout_s: float,
+        continues: Continuation | None = None,
     ) -> ToolResult | InputAsked:
-        """Call once; raises `WireError`."""
+        """Call once, or go on with a call that was asked something; raises `WireError`."""
 
 
 Opening = AbstractAsyncContextManager[Session]

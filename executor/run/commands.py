@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from connectors.spec import ActionSpec, JsonObject
+from connectors.spec import ActionSpec, Continuation, JsonObject
 from executor.check.envelope import Envelope
 from executor.check.grant import Grant
 from executor.run.events import Event
@@ -53,6 +53,7 @@ class Perform:
     key: str | None  # that of the earlier attempts, if there were any
     grants: tuple[Grant, ...] = ()  # every approval that it relies on
     observed: tuple[str, ...] = ()  # what policy would have said, where it only observes
+    continues: Continuation | None = None  # with what it goes on, if it was asked something
 
 
 @dataclass(frozen=True)

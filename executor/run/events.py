@@ -183,6 +183,7 @@ class AttemptEnded(_Event):
     request_id: str | None = None
     replayed: bool = False
     handle: str | None = None  # of `applied_pending`: what the service is asked about it with
+    asks: JsonObject | None = None  # of `applied_pending`: what a person has to answer first
 
 
 class ItemFailure(BaseModel):
@@ -238,10 +239,11 @@ class ReconcileResolved(_Event):
     step: str
     iteration: str
     n: int
-    resolution: Literal["applied", "absent", "abandoned"]
+    resolution: Literal["applied", "absent", "abandoned", "answered"]
     by: str  # "key", "lookup", "repetition", "status", or who said so
     reason: str = ""
     output: JsonValue = None
+    answers: JsonObject | None = None  # of `answered`: the call goes on with them
 
 
 class UndoStarted(_Event):

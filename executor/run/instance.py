@@ -12,6 +12,8 @@ uncertain: keyed, window open            the same call under the same key
 uncertain: lookup                        search; found = applied, absent counts once settled
 uncertain: blind, or nothing of these    a person decides
 applied, but its answer is unusable      never again: search for the answer, or a person
+asks for input, also a read              a person answers, or finds out
+answered                                 the same call under the same key, with the answers
 resolved as absent                       the same call under the same key
 resolved as abandoned                    failed, effect unknown
 
@@ -26,7 +28,7 @@ from math import inf
 from pydantic import JsonValue
 
 from connectors.errors import Kind
-from connectors.spec import ActionSpec, Effect, JsonObject
+from connectors.spec import ActionSpec, Continuation, Effect, JsonObject
 from connectors.validate import first_flaw
 from executor.check.admit import Accepted
 from executor.check.taken import function_of
@@ -162,6 +164,8 @@ class Instance:
         found = told.resolved
         if found is None or found.resolution == "abandoned":
             return Failed("abandoned", found.reason if found else "", "unknown")
+        if found.resolution == "answered":
+            return self._call(last)
         pending = told.ended is not None and told.ended.state == "applied_pending"
         is_said = found.by == "status" or found.by.startswith(EVIDENCE)
         if pending and is_said:
@@ -201,6 +205,8 @@ class Instance:
 
     def _class_rule(self, doubt: Attempt, last: Attempt) -> Verdict:
         """What the effect class says of a call that may have happened."""
+        if doubt.ended is not None and doubt.ended.asks is not None:
+            return Halted() if self.around.is_stopping else Waiting("reconcile")
         unusable = doubt.ended is not None and doubt.ended.state != "uncertain"
         match self.action.effect:
             case Effect.READ if self.around.is_stopping:
@@ -293,9 +299,20 @@ class Instance:
         return Next(
             Perform(
                 *self.place, n, self.action, self.arguments, hashed, key,
-                passage.grants, passage.observed,
+                passage.grants, passage.observed, self._continuation(),
             )
         )  # fmt: skip
+
+    def _continuation(self) -> Continuation | None:
+        """The answers that the last call was to go on with, if nothing has come of it."""
+        for attempt in reversed(self.state.attempts.get(self.place, ())):
+            told, ended = attempt.resolved, attempt.ended
+            if told is not None and told.answers is not None and ended and ended.handle:
+                return Continuation(ended.handle, told.answers)
+            failure = ended.failure if ended else None
+            if attempt.is_uncertain or failure is None or not failure.may_retry:
+                return None
+        return None
 
     def _passage(self) -> Failed | Next | Waiting | Passage:
         """Whether policy and approvals let it pass."""

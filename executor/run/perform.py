@@ -111,7 +111,8 @@ class Performer:
             return _spread(recorded, now, jitter_of(key, command.n))
         context = _context(claim, command, key, start + command.action.timeout_s)
         lasts = min(context.send_before, start + intent.lease_s)
-        event = await self._ended(command, replace(context, send_before=lasts))
+        context = replace(context, send_before=lasts, continues=command.continues)
+        event = await self._ended(command, context)
         told = replace(_told(command.action.connection, event, now), quota=context.heard.quota)
         await self._write(claim, command, event, told)
         return None
@@ -265,6 +266,7 @@ class Performer:
             request_id=outcome.request_id,
             replayed=isinstance(outcome, Applied) and outcome.replayed,
             handle=outcome.handle or None if isinstance(outcome, Pending) else None,
+            asks=outcome.asks if isinstance(outcome, Pending) else None,
         )
 
     def _failure(self, error: ConnectorError) -> tuple[e.AttemptState, e.Failure]:

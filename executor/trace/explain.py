@@ -25,6 +25,8 @@ _FIND_OUT = (
     "lamgate reconcile; do not send it again by hand before that"
 )
 
+_ANSWER = "answer what the call asks: lamgate reconcile RUN STEP answer --answers; it goes on then"
+
 
 def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Trace:
     """Explain a run from its plan and its journal."""
@@ -79,6 +81,9 @@ def _links(state: RunState) -> list[str]:
 
 
 def _how_to_reconcile(accepted: Accepted, row: RunRow, state: RunState) -> str:
+    last = (found[-1] for found in state.attempts.values())
+    if any(each.resolved is None and each.ended and each.ended.asks for each in last):
+        return _ANSWER
     doubts = [found for place in state.doubts if (found := state.in_doubt(place)) is not None]
     searched = all(accepted.actions[each.intent.action].lookup for each in doubts)
     if row.wake_at is not None and searched:

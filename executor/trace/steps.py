@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from connectors.spec import JsonObject
 from executor.check.admit import Accepted
 from executor.plan.graph import graph
 from executor.plan.render import render_step
@@ -84,6 +85,8 @@ def _standing(
         return "blocked", _why_blocked(accepted, state, step_id, attempts)
     if any(each.ended is None for each in attempts):
         return "running", "the call is under way, or its process has ended"
+    if any(each.is_uncertain and each.ended and each.ended.asks for each in attempts):
+        return "waiting", "the call asks for input"
     if any(each.is_uncertain for each in attempts):
         return "waiting", "it is not known whether the call took effect"
     if any(gate.is_open for gate in gates):
@@ -118,6 +121,8 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
             "applied_pending": "accepted by the service, not finished yet",
             "uncertain": "no clear answer; it may have happened",
         }[ended.state]
+        if ended.asks is not None:
+            told = f"asks for input before it goes on: {_questions(ended.asks)}"
         if failure is not None:
             told += f" ({failure.kind}: {failure.message})"
     if attempt.resolved is not None:
@@ -126,8 +131,10 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
             "applied": "it had happened",
             "absent": "it had not happened",
             "abandoned": "given up",
+            "answered": "it was answered, and goes on",
         }
-        told += f"; then known by {attempt.resolved.by}: {known[attempt.resolved.resolution]}"
+        how = "by" if attempt.resolved.resolution == "answered" else "known by"
+        told += f"; then {how} {attempt.resolved.by}: {known[attempt.resolved.resolution]}"
     return AttemptTrace(
         n=intent.n,
         iteration=intent.iteration,
@@ -140,6 +147,12 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
         request_id=ended.request_id if ended else None,
         link=failure.link if failure else None,
     )
+
+
+def _questions(asks: JsonObject) -> str:
+    """What a call wants to know, by the names that answers have."""
+    each_one = ((name, each if isinstance(each, dict) else {}) for name, each in asks.items())
+    return ", ".join(f"{name} ({each.get('message')})" for name, each in each_one)
 
 
 def _gate(gate: Gate) -> GateTrace:

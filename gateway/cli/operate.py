@@ -81,11 +81,15 @@ def reconcile(
     run_id: RunId,
     step: Annotated[str, typer.Argument(help="The step whose effect is uncertain.")],
     resolution: Annotated[
-        Literal["happened", "send_again", "abandon"], typer.Argument(help="What was found out.")
+        Literal["happened", "send_again", "abandon", "answer"],
+        typer.Argument(help="What was found out, or `answer` what a call asks."),
     ],
     reason: Reason,
     iteration: Annotated[str, typer.Option(help="The item, of a step with each.")] = "",
     output: Annotated[str | None, typer.Option(help="What it answered, as JSON.")] = None,
+    answers: Annotated[
+        str | None, typer.Option(help="What is answered, as JSON: {NAME: {action, content}}.")
+    ] = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
@@ -96,6 +100,8 @@ def reconcile(
     body["iteration"] = iteration
     if output is not None:
         body["output"] = read_value(output, "--output")
+    if answers is not None:
+        body["answers"] = read_value(answers, "--answers")
     with connect(Target(config, url, key)) as client:
         found = client.post(f"/v1/runs/{named(run_id)}/reconcile", body)
         if client.is_own:

@@ -75,16 +75,43 @@ async def called(
                 ]
             )
         case "ask":
-            wish = types.ElicitRequestFormParams(
-                message="Really?", requested_schema={"type": "object", "properties": {}}
-            )
+            return asks(context, params)
+        case "think":
+            thought = types.CreateMessageRequestParams(messages=[], max_tokens=1)
             return types.InputRequiredResult(
-                input_requests={"sure": types.ElicitRequest(params=wish)}, request_state="s-1"
+                input_requests={"it": types.CreateMessageRequest(params=thought)},
+                request_state="s-2",
             )
         case "change":
             await BUS.publish(ToolsListChanged())
             await context.session.send_tool_list_changed()
     return said("done")
+
+
+def asks(
+    context: Any, params: types.CallToolRequestParams
+) -> types.CallToolResult | types.InputRequiredResult:
+    able = context.session.client_capabilities
+    if able is None or able.elicitation is None:
+        raise MCPError(-32021, "a client that asks nobody")
+    told = params.input_responses or {}
+    answer = told.get("branch")
+    if isinstance(answer, types.ElicitResult):
+        keep(LOG.with_suffix(".answers"), [params.request_state, answer.action])
+        if answer.action != "accept":
+            return said("nothing was done")
+        return said(f"merged into {(answer.content or {})['name']}")
+    wish = types.ElicitRequestFormParams(
+        message="Into which branch?",
+        requested_schema={
+            "type": "object",
+            "properties": {"name": {"type": "string", "minLength": 1}},
+            "required": ["name"],
+        },
+    )
+    return types.InputRequiredResult(
+        input_requests={"branch": types.ElicitRequest(params=wish)}, request_state="s-1"
+    )
 
 
 def said(text: str, structured: Any = None) -> types.CallToolResult:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from mcp_world import NOTED, Server, Tools, overlay, server, tool
 
 from connectors.connector import Applied, Pending, Unreadable
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
-from connectors.spec import Effect
+from connectors.spec import Continuation, Effect
+from connectors.testing import call_context
 
 ALL = (
     tool("note", "text", outputSchema=NOTED),
@@ -24,6 +26,7 @@ ALL = (
     tool("huge"),
     tool("picture"),
     tool("ask"),
+    tool("think"),
     tool("change"),
 )
 
@@ -72,7 +75,17 @@ async def test_it_does_what_it_is_asked_and_says_of_each_end_what_it_means(
     )
     assert isinstance(asked, Pending)
     assert json.loads(asked.handle)["request_state"] == "s-1"
-    assert json.loads(asked.handle)["input_requests"]["sure"]["method"] == "elicitation/create"
+    assert json.loads(asked.handle)["input_requests"]["branch"]["method"] == "elicitation/create"
+    assert asked.asks is not None
+    assert asked.asks["branch"] == {
+        "message": "Into which branch?",
+        "schema": {
+            "type": "object",
+            "properties": {"name": {"type": "string", "minLength": 1}},
+            "required": ["name"],
+            "additionalProperties": False,
+        },
+    }
     assert isinstance(huge, Uncertain)
     assert isinstance(late, Uncertain)
     assert late.kind is Kind.TIMEOUT
@@ -111,7 +124,7 @@ async def test_an_address_that_dies_in_a_call_leaves_a_doubt_and_is_not_there_af
 
 
 async def test_a_read_is_never_in_doubt(tools: Tools, tmp_path: Path) -> None:
-    names = ("fail", "ask", "wrong", "refuse", "hang", "huge")
+    names = ("fail", "think", "wrong", "refuse", "hang", "huge")
     reads = "".join(f"  {name}: {{effect: read}}\n" for name in names)
     tools.has(*(each for each in ALL if each["name"] != "refuse"), tool("refuse", "code"))
     options = overlay(tmp_path, f"version: 1\nactions:\n{reads}")
@@ -153,12 +166,31 @@ actions:
     assert unknown.kind is Kind.NOT_FOUND
 
 
-async def test_a_trusted_server_that_asks_for_input_has_not_acted_yet(tools: Tools) -> None:
-    async with server(tools.sdk, options={"trust_annotations": True}) as found:
-        asked = await found.call("ask")
+async def test_what_is_asked_of_a_person_goes_on_with_the_answer(
+    remote: Server, tools: Tools
+) -> None:
+    asked = await remote.call("ask")
+    assert isinstance(asked, Pending)
+    ends = []
+    for told in ({"action": "accept", "content": {"name": "main"}}, {"action": "decline"}):
+        context = replace(call_context(), continues=Continuation(asked.handle, {"branch": told}))
+        ends.append(await remote.registry.call(remote.action("ask"), {}, context))
 
+    assert ends == [Applied({"text": "merged into main"}), Applied({"text": "nothing was done"})]
+    answers = tools.log.with_suffix(".answers").read_text("utf-8").splitlines()
+    assert [json.loads(each) for each in answers] == [["s-1", "accept"], ["s-1", "decline"]]
+
+
+async def test_what_is_asked_of_a_model_is_asked_of_nobody(tools: Tools) -> None:
+    async with server(tools.sdk) as found:
+        doubtful = await found.call("think")
+    async with server(tools.sdk, options={"trust_annotations": True}) as found:
+        asked = await found.call("think")
+
+    assert isinstance(doubtful, Pending)
+    assert doubtful.asks is None
     assert isinstance(asked, Refused)
-    assert asked.message == "the tool asks for input before it goes on: Really?"
+    assert asked.message == ("the tool asks for input before it goes on: sampling/createMessage")
 
 
 async def test_an_argument_that_is_not_declared_is_refused_before_anything_is_sent(
