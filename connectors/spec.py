@@ -245,6 +245,19 @@ class ActionSpec(_Frozen):
         """By name: a catalogue has one of each, and what is worked out of one can be kept."""
         return hash(self.name)
 
+    def __eq__(self, other: object) -> bool:
+        """By the whole definition, kept as text: the same catalogue is read again and again."""
+        if self is other or not isinstance(other, ActionSpec):
+            return self is other
+        return self.canonical == other.canonical
+
+    def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
+        """A copy is another definition: what was worked out of this one is not its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        for kept in ("canonical", "digest"):
+            copied.__dict__.pop(kept, None)
+        return copied
+
     @property
     def connection(self) -> str:
         """The part of the name before the first dot."""

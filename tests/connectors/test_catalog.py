@@ -42,3 +42,16 @@ def test_two_of_one_name_are_refused() -> None:
 
     with pytest.raises(ValueError, match=r"two actions are called a\.read"):
         Catalog.restore(twice)
+
+
+def test_a_definition_is_equal_to_one_of_the_same_content_and_a_copy_is_its_own() -> None:
+    first, *_ = ACTIONS
+    again = ActionSpec.model_validate_json(first.model_dump_json(by_alias=True))
+    digest = first.digest
+    copied = first.model_copy(update={"description": "other"})
+
+    assert (again, hash(again), again.digest) == (first, hash(first), digest)
+    assert copied != first
+    assert copied.digest != digest
+    assert copied.model_copy(update={"description": first.description}) == first
+    assert first != first.name

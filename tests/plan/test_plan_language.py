@@ -92,7 +92,6 @@ def test_of_places_that_overlap_the_first_stays() -> None:
 
 
 def changed(**change: Any) -> ActionSpec:
-    """An action anew: a copy would keep the digest that was computed before."""
     given = {"name": "x.y", "input_schema": {"type": "object"}, "effect": "read"}
     return ActionSpec.model_validate(given | change)
 
