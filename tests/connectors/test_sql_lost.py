@@ -70,6 +70,22 @@ async def test_a_look_up_tells_whether_a_commit_without_an_answer_arrived(
     assert (found.output is not None) is is_there
 
 
+async def test_a_commit_that_the_database_refuses_has_kept_nothing_and_leaves_no_doubt(
+    served_stock: Stock,
+) -> None:
+    served_stock.ask("ALTER TABLE moves DROP CONSTRAINT moves_sku_fkey")
+    served_stock.ask(
+        "ALTER TABLE moves ADD FOREIGN KEY (sku) REFERENCES shelves (sku)"
+        " DEFERRABLE INITIALLY DEFERRED"
+    )
+    end = await call(served_stock.connector(), "move_make", {"sku": "NONE", "quantity": 1})
+
+    assert isinstance(end, Refused)
+    assert (end.kind, end.vendor_code) == (Kind.CONFLICT, "23503")
+    assert served_stock.moves() == 0
+    assert served_stock.ask("SELECT * FROM lamgate_receipts") == []
+
+
 async def test_a_connection_that_is_lost_before_the_commit_has_kept_nothing(
     served_stock: Stock,
 ) -> None:
