@@ -218,7 +218,7 @@ class Core:
 
     def _is_ours(self, method: str, url: str) -> bool:
         below = url.removeprefix(self._root)
-        is_below = url != below and _PLACE.fullmatch(below) is not None and ".." not in below
+        is_below = _PLACE.fullmatch(below) is not None and ".." not in below
         return is_below and method in ("GET", "POST")
 
     async def _server(self) -> LocalServer:

@@ -20,7 +20,7 @@ from connectors.composio.wire import Execution
 from connectors.connector import Applied
 from connectors.errors import Refused, Unavailable
 from connectors.factories import Given
-from connectors.http import NotAllowedError, NotSentError, Transport
+from connectors.http import NoAnswerError, NotAllowedError, NotSentError, Transport
 from connectors.testing import Fault, Service, call_context
 
 with_package = pytest.mark.parametrize("kind", kinds()[1:])
@@ -126,6 +126,18 @@ async def test_a_second_request_for_one_question_is_not_made(tmp_path: Path) -> 
 
     assert [each.path for each in service.asked] == ["/api/v2/one"]
     assert ended.status == 404, "what the first one was answered holds"
+
+
+async def test_a_second_request_does_not_make_a_lost_one_unsent(tmp_path: Path) -> None:
+    service = Project().service()
+    service.start()
+    body = ASKS % "/v2/one" + "heard()\n" + ASKS[9:] % "/v2/two" + "say({'done': heard()})"
+    with service.spoiled(Fault(acts=True, ending="cut")):
+        ended = await executed_by(another(tmp_path, body), service)
+    service.stop()
+
+    assert [each.path for each in service.asked] == ["/api/v2/one"]
+    assert isinstance(ended, NoAnswerError)
 
 
 async def test_what_was_answered_counts_though_the_process_dies_of_it(tmp_path: Path) -> None:
