@@ -53,7 +53,7 @@ layers: .venv/dev.stamp
 lock:
 	@$(COMPILE) -o requirements/runtime.txt && $(COMPILE) --extra distributed --group dev -o requirements/dev.txt
 	@uv pip compile requirements/composio-core.in --no-deps -c requirements/runtime.txt --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate --quiet -o requirements/composio-core.txt
+	--generate-hashes --no-header --no-annotate --exclude-newer $(COOLDOWN) --quiet -o requirements/composio-core.txt
 	@for each in requirements/servers/*.in; do uv pip compile "$$each" --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --exclude-newer $(COOLDOWN) --quiet -o "$${each%.in}.txt" || exit 1; done
 

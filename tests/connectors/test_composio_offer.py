@@ -156,7 +156,9 @@ async def test_a_hint_changes_nothing_and_an_overlay_decides(tmp_path: Path) -> 
 async def test_the_review_says_what_is_called_and_what_is_pinned(kind: str) -> None:
     async with desk(kind) as found:
         reached = found.review().reached_by
+        (stands,) = found.registry.connections()
 
+    assert stands.connector == kind
     assert reached[0].startswith(f"url: {found.service.url}/api")
     assert reached[-1] == f"toolkit: notes {VERSION}"
     assert any("core_child.py" in each for each in reached) == (kind == "composio-core")
