@@ -6,7 +6,7 @@ from pydantic import JsonValue
 
 from connectors.catalog import Catalog
 from connectors.errors import ConfigurationError
-from connectors.spec import ActionSpec, Effect, JsonObject
+from connectors.spec import ActionSpec, Effect, ItemAnswers, JsonObject
 
 _NAMING = ("undo", "lookup", "status", "answers_as")
 _SCALARS = ("string", "number", "integer", "boolean", "null")
@@ -52,6 +52,13 @@ def _flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
         if arguments is not None and name and name not in arguments:
             yield f"sinks: there is no argument {name!r}; it has {', '.join(sorted(arguments))}"
 
+    yield from _answer_flaws(action, catalog)
+
+
+def _answer_flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
+    """What is said of the answer, and cannot be so."""
+    if action.items is not None:
+        yield from _item_flaws(action, action.items)
     if action.answers_as is not None:
         read = catalog.get(action.answers_as.action)
         if read is None or read.effect is not Effect.READ:
@@ -63,6 +70,16 @@ def _flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
     for pointer in action.fields_read_as:
         if not _may_be_at(action.output_schema or {}, pointer.split("/")):
             yield f"fields_read_as: nothing can be at {pointer!r} of the output"
+
+
+def _item_flaws(action: ActionSpec, items: ItemAnswers) -> Iterator[str]:
+    if not _may_be_at(action.input_schema, [*items.of.split("/"), "*"]):
+        yield f"items: no list can be at {items.of!r} of the arguments"
+    at = items.at.split("/") if items.at else []
+    for pointer in (items.failed_at, items.status_at, items.message_at):
+        told = [*at, "*", *(pointer.split("/") if pointer else [])]
+        if pointer is not None and not _may_be_at(action.output_schema or {}, told):
+            yield f"items: nothing can be at {'/'.join(told)!r} of the output"
 
 
 def _may_be_at(schema: JsonValue, tokens: list[str]) -> bool:

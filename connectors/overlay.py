@@ -59,7 +59,7 @@ def _undone_by(action: ActionSpec, said: JsonObject) -> set[str]:
     """Members of the proposal that what the operator says leaves without ground."""
     gone: set[str] = set()
     if action.is_write != (said.get("effect", action.effect) != Effect.READ):
-        gone |= {"irreversible", "approval", "pivot", "undo"}
+        gone |= {"irreversible", "approval", "pivot", "undo", "items"}
     if said.get("undo"):
         gone |= {"irreversible", "pivot"}
     if said.get("irreversible") or said.get("pivot"):

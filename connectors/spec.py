@@ -153,6 +153,27 @@ class Status(_Frozen):
     handle_at: str | None = None
 
 
+class ItemAnswers(_Frozen):
+    """Where a write takes many items, and where its answer says of each whether it happened.
+
+    `of` points to their list in the arguments, `at` to a list in the output ("": the output itself)
+    that is as long and in the same order. In an element of that, something at `failed_at` means
+    that the item did not happen, or the HTTP status at `status_at` says so; `message_at` says why.
+    """
+
+    of: str = Field(min_length=1)
+    at: str = ""
+    failed_at: str | None = None
+    status_at: str | None = None
+    message_at: str | None = None
+
+    @model_validator(mode="after")
+    def _tells_in_one_way(self) -> Self:
+        if (self.failed_at is None) == (self.status_at is None):
+            raise ValueError("items: say failed_at or status_at, one of them")
+        return self
+
+
 class Limits(_Frozen):
     """How often a connection may be called: `rate` calls each `per_s` seconds, `burst` at once.
 
@@ -208,6 +229,7 @@ class ActionSpec(_Frozen):
     idempotency: Idempotency | None = None
     lookup: Lookup | None = None
     status: Status | None = None
+    items: ItemAnswers | None = None
     settle_s: float = Field(default=0.0, ge=0)
     transactional_errors: tuple[int, ...] = ()
     limits: Limits | None = None
@@ -231,6 +253,8 @@ class ActionSpec(_Frozen):
             raise ValueError("a read has no effect to undo, to be irreversible or to be a pivot")
         if "" in self.fields_read_as:
             raise ValueError("fields_read_as names places inside; `reads_as` is for the whole")
+        if self.effect is Effect.READ and self.items:
+            raise ValueError("items are of writes: a read has no effect that could happen in part")
         if self.effect is Effect.READ and self.answers_as:
             raise ValueError("a read answers as itself: answers_as is for writes")
         if self.answers_as and self.answers_as.action.partition(".")[0] != self.connection:

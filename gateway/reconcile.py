@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import JsonValue
 from sqlalchemy import Connection
 
+from connectors.by_item import missed_items
 from connectors.spec import ActionSpec
 from connectors.validate import first_flaw
 from executor.check.admit import restore
@@ -54,7 +55,7 @@ def resolve(
                 422, "unknown-field", "an output belongs to `happened` alone", "Leave it out.",
                 {"at": "/output"},
             )  # fmt: skip
-        _check_output(action, found.output)
+        _check_output(action, attempt, found.output)
     _write(c, row, attempt, _MEANS[found.resolution], by, now, found.reason, found.output)
 
 
@@ -143,7 +144,7 @@ def learn(
         detail = f"a no counts {action.settle_s:g} s after the call"
         raise ProblemError(409, "too-early", detail, "Look again then.")
     if found.happened and "output" in found.model_fields_set:
-        _check_output(action, found.output)
+        _check_output(action, attempt, found.output)
     output = found.output if found.happened else None
     means: Resolution = "applied" if found.happened else "absent"
     _write(c, row, attempt, means, f"{EVIDENCE}{found.source}", now, f"told by {by}", output)
@@ -205,9 +206,11 @@ def _check_can_go_on(row: RunRow, found: Reconcile) -> None:
         )  # fmt: skip
 
 
-def _check_output(action: ActionSpec, output: JsonValue) -> None:
+def _check_output(action: ActionSpec, attempt: Attempt, output: JsonValue) -> None:
     """What is reported goes on into later steps, so it keeps the action's promise too."""
     flaw = first_flaw(action.output_schema, output) if action.output_schema else None
+    items = missed_items(action, attempt.intent.arguments, output)
+    flaw = flaw or (items if isinstance(items, str) else None)
     if flaw:
         raise ProblemError(
             422, "type-mismatch", f"the output is not what {action.name} gives: {flaw}",

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from connectors.by_item import all_happened
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
 from executor.rehearse.fake import Reads, Unfakeable, Variation, Wish, make_up
@@ -109,14 +110,17 @@ class Answers:
                 return Answer(self.recorded.answers[known], "recorded")
         variation = script.of(step) if undone is None else Variation(script.size)
         reads = self._of_undo if undone is not None else self._reads.get(step, Reads())
-        return self._made_up(action, reads, variation, int(place[1] or 0))
+        made_up = self._made_up(action, reads, variation, int(place[1] or 0))
+        if isinstance(made_up, Unfakeable):
+            return made_up
+        return Answer(all_happened(action, arguments, made_up), "made_up")
 
     def _made_up(
         self, action: ActionSpec, reads: Reads, variation: Variation, index: int
-    ) -> Answer | Unfakeable:
+    ) -> JsonValue | Unfakeable:
         schema: JsonObject = {} if action.output_schema is None else action.output_schema
         try:
-            return Answer(make_up(schema, reads, variation, index), "made_up")
+            return make_up(schema, reads, variation, index)
         except Unfakeable as why:
             return why
 

@@ -117,9 +117,14 @@ class _Moves:
                 )
             case Skipped(because=because):
                 self.records.append(Record(e.StepSkipped(step=step, because=because)))
-            case Failed(code=code, message=message, effect=effect):
+            case Failed(code=code, message=message, effect=effect, failed_items=items):
                 failure = e.StepFailed(
-                    step=step, iteration=iteration, code=code, message=message, effect=effect
+                    step=step,
+                    iteration=iteration,
+                    code=code,
+                    message=message,
+                    effect=effect,
+                    failed_items={**items},
                 )
                 self.records.append(Record(failure))
 

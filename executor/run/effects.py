@@ -55,7 +55,9 @@ def effect_of_step(state: RunState, step: Step) -> str:
         return "none, a read"
     undone = sum(place[0] == step.id and state.is_undone(place) for place in state.undos)
     if step.each is None:
-        return _of_place(places[0]) + (", then undone" if undone else "")
+        missed = ", ".join(state.failed_items.get(step.id, {}))
+        told = f", but for items {missed}" if missed else ""
+        return _of_place(places[0]) + told + (", then undone" if undone else "")
     applied = sum(any(each.has_happened for each in found) for found in places)
     unknown = sum(_is_unknown(found) for found in places)
     told = f"applied for {applied} of {len(places)} items"

@@ -187,7 +187,7 @@ class AttemptEnded(_Event):
 
 
 class ItemFailure(BaseModel):
-    """Why one item of an each-step gave no result although the run goes on."""
+    """Why one item of a step failed: of an each-step, or of a call that takes many at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -206,7 +206,10 @@ class StepDone(_Event):
 
 
 class StepFailed(_Event):
-    """The step ended badly; `effect` says whether its effect happened all the same."""
+    """The step ended badly; `effect` says whether its effect happened all the same.
+
+    Of a call that takes many items, `failed_items` are those that did not happen.
+    """
 
     type: Literal["step.failed"] = "step.failed"
     step: str
@@ -214,6 +217,7 @@ class StepFailed(_Event):
     code: str
     message: str
     effect: EffectHappened
+    failed_items: dict[str, ItemFailure] = {}
 
 
 class WaitStarted(_Event):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from connectors.spec import Effect
 from executor.check.admit import Accepted
 from executor.run import events as e
+from executor.run.bulk import missed_by
 from executor.run.commands import Record
 from executor.run.state import Attempt, RunState, undo_place
 from executor.run.verdicts import Outside
@@ -24,12 +25,17 @@ def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Rec
         yield from learned or _learned_with_a_later_one(attempts)
     for place, undoing in state.undos.items():
         calls = state.attempts.get(undo_place(place), ())
-        if undoing.ended is None and any(each.has_happened for each in calls):
+        if undoing.ended is None and any(_took_it_back(accepted, each) for each in calls):
             done = e.UndoEnded(step=place[0], iteration=place[1], undone=True, effect="yes")
             yield Record(done)
     for gate in state.open_gates:
         if gate.opened.expires_at <= outside.now:
             yield Record(e.ApprovalExpired(approval=gate.opened.approval))
+
+
+def _took_it_back(accepted: Accepted, call: Attempt) -> bool:
+    """Whether a compensation happened, of many items all of it."""
+    return call.has_happened and not missed_by(accepted.actions[call.intent.action], call)
 
 
 def _lost(attempt: Attempt, *, is_cut_off: bool) -> e.AttemptEnded:

@@ -22,7 +22,7 @@ refuses the second call may have done what the first one asked for.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from pydantic import JsonValue
@@ -35,7 +35,9 @@ from executor.check.taken import function_of
 from executor.fn import FUNCTIONS, FnError
 from executor.plan.model import Step
 from executor.run import events as e
+from executor.run.bulk import PARTLY, UNTOLD, missed_by, told_of
 from executor.run.commands import LookUp, Perform, Poll
+from executor.run.course import goes_on
 from executor.run.gates import Asked, Gatekeeper, Passage
 from executor.run.keys import args_hash, jitter_of
 from executor.run.resolve import ResolveError, Scope, bind, check_guards, first_false
@@ -143,8 +145,7 @@ class Instance:
             return self._call(None)
         applied = self.state.applied(self.place)
         if applied is not None:
-            effect: e.EffectHappened = "yes" if self.action.is_write else "no"
-            return expected(self.step, applied.output, self.scope, effect)
+            return self._applied(applied)
         told = self._resolved_last(last)
         if told is not None:
             return self._told(told, last)
@@ -152,6 +153,22 @@ class Instance:
         if doubt is not None:
             return self._class_rule(doubt, last)
         return self._refused(last)
+
+    def _applied(self, applied: Attempt) -> Done | Failed:
+        """Done or not as expected; what some of its items missed fails it, or stands beside it."""
+        missed = missed_by(self.action, applied)
+        if isinstance(missed, str):
+            return Failed(UNTOLD, missed, "yes")
+        if missed and not self._goes_on:
+            return Failed(PARTLY, told_of(missed), "yes", missed)
+        effect: e.EffectHappened = "yes" if self.action.is_write else "no"
+        found = expected(self.step, applied.output, self.scope, effect)
+        return replace(found, failed_items=missed) if missed else found
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether what one item missed leaves the rest of the run to go on."""
+        return goes_on(self.accepted, self.state)
 
     def _resolved_last(self, last: Attempt) -> Attempt | None:
         """The attempt of which something was found out after the last call began."""

@@ -116,6 +116,12 @@ class Items:
         found = value_at(self.whole.scope, source.each)
         return found if isinstance(found, list) else None
 
+    @cached_property
+    def _tells_items(self) -> bool:
+        """Whether each call takes many items itself, and tells of each."""
+        action = self.whole.accepted.actions.get(self._step.action)
+        return action is not None and action.items is not None
+
     @property
     def _is_fresh(self) -> bool:
         places = (*self.whole.state.attempts, *self.whole.outside.in_flight)
@@ -150,7 +156,7 @@ class Items:
             verdict: Verdict
             if place in in_flight or (room <= 0 and place not in state.attempts):
                 verdict = _ITS_TURN_COMES
-            elif not step.expect and (applied := state.applied(place)):
+            elif not step.expect and not self._tells_items and (applied := state.applied(place)):
                 verdict = Done(applied.output)
             else:
                 verdict = self._verdict(index, item)
@@ -184,9 +190,16 @@ def outcome(
     """
     ended = [(place, each) for place, each in verdicts if isinstance(each, Done | Skipped | Failed)]
     failed = {place: each for place, each in ended if isinstance(each, Failed)}
+    missed = {
+        f"{place}/{item}": each
+        for place, end in ended
+        if isinstance(end, Done | Failed)
+        for item, each in end.failed_items.items()
+    }
     if failed and not (goes_on and "" not in failed):
         is_open = any(isinstance(each, Next | Waiting) for _, each in verdicts)
-        return None if is_open else next(iter(failed.items()))
+        place, first = next(iter(failed.items()))
+        return None if is_open else (place, replace(first, failed_items=missed))
     if len(ended) < len(verdicts):
         return None
     results = [each.output if isinstance(each, Done) else None for _, each in ended]
@@ -194,4 +207,4 @@ def outcome(
         place: ItemFailure(code=each.code, message=each.message, effect=each.effect)
         for place, each in failed.items()
     }
-    return Done(results, told)
+    return Done(results, told | missed)

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import JsonValue
 
+from connectors.by_item import settled
 from connectors.canonical import canonical
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
@@ -236,7 +237,7 @@ class Performer:
         outcome = await self.call(action, arguments, context)
         size = len(canonical(outcome.output)) if isinstance(outcome, Applied) else 0
         if size <= self.result_bytes:
-            return outcome
+            return settled(action, arguments, outcome)
         reason = f"the answer has {size:,} bytes; at most {self.result_bytes:,} are kept"
         if action.is_write:
             return Unreadable(reason, outcome.request_id)

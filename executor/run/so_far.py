@@ -125,7 +125,7 @@ class SoFar:
             place
             for place, attempts in self.state.attempts.items()
             if place[0] in self.state.done
-            and place[1] not in failed.get(place[0], {})
+            and not any(_is_of(name, place) for name in failed.get(place[0], {}))
             and any(each.has_happened for each in attempts)
         )
 
@@ -143,3 +143,8 @@ class SoFar:
 
     def _action_at(self, place: Place) -> str:
         return self.state.attempts[place][-1].intent.action
+
+
+def _is_of(failed_item: str, place: Place) -> bool:
+    """Whether a failed item is the item of a place, or one of those that its call took."""
+    return place[1] in ("", failed_item) or failed_item.startswith(f"{place[1]}/")

@@ -213,8 +213,7 @@ def _apply(  # noqa: C901 - one table
         case e.StepDone():
             return _done(state, event)
         case e.StepFailed():
-            code = state.first_failure or event.code
-            return replace(state, failed={**state.failed, event.step: event}, first_failure=code)
+            return _failed(state, event)
         case e.GateOpened():
             return _asked(state, event)
         case e.ApprovalGranted() | e.ApprovalRefused() | e.ApprovalExpired():
@@ -269,6 +268,16 @@ def _done(state: RunState, event: e.StepDone) -> RunState:
         state,
         failed_items={**state.failed_items, event.step: event.failed_items},
         first_failure=state.first_failure or code,
+    )
+
+
+def _failed(state: RunState, event: e.StepFailed) -> RunState:
+    items = {event.step: event.failed_items} if event.failed_items else {}
+    return replace(
+        state,
+        failed={**state.failed, event.step: event},
+        failed_items={**state.failed_items, **items},
+        first_failure=state.first_failure or event.code,
     )
 
 

@@ -19,11 +19,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from connectors.by_item import happened_only
 from connectors.spec import ActionSpec, Effect, JsonObject, Label
 from executor.check.admit import Accepted
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import UndoDecision
 from executor.run import events as e
+from executor.run.bulk import UNTOLD, missed_by
 from executor.run.commands import Record
 from executor.run.course import has_happened
 from executor.run.effects import shown
@@ -92,7 +94,12 @@ class Saga:
         if decision.safe_when_absent:
             return happened is not False
         known = any(each.has_happened for each in self.state.attempts[place])
-        return known and not (decision.needs_result and self._is_unreadable(place))
+        needs = decision.needs_result or self._has_items(place)
+        return known and not (needs and self._is_unreadable(place))
+
+    def _has_items(self, place: Place) -> bool:
+        """Whether the answer says which of its items happened."""
+        return self.accepted.actions[self.state.attempts[place][0].intent.action].items is not None
 
     def _is_unreadable(self, place: Place) -> bool:
         """Whether the output may still be found out."""
@@ -227,8 +234,14 @@ class Saga:
         """From recorded values alone: those of the call, and its output."""
         attempts = self.state.attempts[place]
         applied: Attempt | None = self.state.applied(place)
-        own = {} if applied is None else {"result": applied.output}
-        scope = Scope(attempts[-1].intent.arguments, {}, own)
+        given, own = attempts[-1].intent.arguments, {}
+        if applied is not None:  # of a call that takes many items, those that happened
+            acted = self.accepted.actions[applied.intent.action]
+            if isinstance(flaw := missed_by(acted, applied), str):
+                raise ResolveError(UNTOLD, flaw)
+            given, result = happened_only(acted, given, applied.output)
+            own = {"result": result}
+        scope = Scope(given, {}, own)
         arguments = bind_args(decision.bound, scope, action.input_schema)
         check_schema(arguments, action.input_schema)
         return arguments
@@ -253,6 +266,10 @@ class Compensation(Instance):
     @property
     def _is_used_up(self) -> bool:
         return False  # its deadline ends it
+
+    @property
+    def _goes_on(self) -> bool:
+        return False  # taken back in part is not taken back
 
     def _over_budget(self, *, settles: bool) -> str | None:
         return None

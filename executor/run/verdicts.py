@@ -55,7 +55,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Done:
-    """It ended well, of an each-step perhaps but for some items."""
+    """It ended well; where it has many items, perhaps but for some of them."""
 
     output: JsonValue
     failed_items: Mapping[str, e.ItemFailure] = field(default_factory=dict)
@@ -75,6 +75,7 @@ class Failed:
     code: str
     message: str
     effect: e.EffectHappened = "no"
+    failed_items: Mapping[str, e.ItemFailure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

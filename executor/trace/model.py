@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from connectors.spec import JsonObject
+from executor.run.events import ItemFailure
 
 
 class _Frozen(BaseModel):
@@ -57,6 +58,7 @@ class StepTrace(_Frozen):
     attempts: tuple[AttemptTrace, ...] = ()
     gates: tuple[GateTrace, ...] = ()
     undo: tuple[UndoTrace, ...] = ()
+    failed_items: dict[str, ItemFailure] = {}  # by their place in the list: what did not happen
 
 
 class Trace(_Frozen):

@@ -1,10 +1,12 @@
 """A trace as text, one block a step."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from executor.plan.model import CALLED, EXTRACT
-from executor.trace.model import AttemptTrace, Trace
+from executor.trace.model import AttemptTrace, StepTrace, Trace
 
+_MOST_ITEMS = 20  # of a step that are shown
 _SIGN = {
     "done": "✓",
     "undone": "↺",
@@ -28,12 +30,21 @@ def render_trace(found: Trace) -> str:
         lines += [f"    approval by {each.role}: {each.told}" for each in step.gates]
         if len(step.attempts) > 1 or any(each.state != "applied" for each in step.attempts):
             lines += [_line(each) for each in step.attempts]
+        lines += [*_items(step)]
         for undo in step.undo:
             lines.append(f"    undo{_item(undo.iteration)} by {undo.action}: {undo.told}")
             if len(undo.attempts) > 1 or not undo.undone:
                 lines += [f"  {_line(each)}" for each in undo.attempts]
     lines += [""] + [f"note: {note}" for note in found.notes] if found.notes else []
     return "\n".join(lines)
+
+
+def _items(step: StepTrace) -> Iterator[str]:
+    for item, failure in [*step.failed_items.items()][:_MOST_ITEMS]:
+        effect = {"no": "it did not happen", "yes": "it happened"}.get(failure.effect, "unknown")
+        yield f"    item {item}: {effect} ({failure.code}: {failure.message})"
+    if len(step.failed_items) > _MOST_ITEMS:
+        yield f"    and {len(step.failed_items) - _MOST_ITEMS} items more"
 
 
 def _line(attempt: AttemptTrace) -> str:

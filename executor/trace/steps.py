@@ -43,6 +43,7 @@ def explain_step(
         attempts=tuple(_attempt(each) for each in attempts),
         gates=tuple(_gate(each) for each in gates),
         undo=tuple(_undos(accepted, state, step_id)),
+        failed_items={**state.failed_items.get(step_id, {})},
     )
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-from sim_plans import RUN, TENANT
+from sim_plans import INPUTS, RUN, TENANT
 from sim_process import WALL
 
 from connectors.spec import Effect
@@ -72,6 +72,7 @@ def judge(history: "History") -> None:
     must(row.status == finish.status, "row and journal differ")
     _judge_effects(history, finish)
     _judge_steps(history, state, finish)
+    _judge_items(history, state)
     _judge_order(history)
     _judge_journal(history)
     _judge_calls(history)
@@ -122,6 +123,24 @@ def _judge_steps(history: "History", state: RunState, finish: e.RunFinished) -> 
         happened = (step_id, failed.iteration) in real
         is_so = failed.effect == "unknown" or happened is (failed.effect == "yes")
         must(is_so, f"{step_id} failed, effect {failed.effect}, really {happened}")
+
+
+def _judge_items(history: "History", state: RunState) -> None:
+    """Of a call that takes many items, what happened is told, and that alone is taken back."""
+    services, everything = history.services, INPUTS["lines"]
+    for (step, iteration), happened in services.happened.items():
+        if not happened:
+            continue
+        missed = {str(n) for n in everything if n not in happened}
+        found = state.failed_items.get(step, {})
+        told = {name.removeprefix(f"{iteration}/") for name in found
+                if not iteration or name.startswith(f"{iteration}/")}  # fmt: skip
+        failed = state.failed.get(step)
+        by_items = failed is not None and failed.code == "items-refused"
+        if step in state.done or (by_items and failed.iteration == iteration):
+            must(told == missed, f"{step}[{iteration}] tells {told} instead of {missed}")
+        released = services.released.get(undo_place((step, iteration)))
+        must(released in (None, happened), f"{released} were taken back instead of {happened}")
 
 
 def _judge_order(history: "History") -> None:

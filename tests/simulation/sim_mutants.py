@@ -24,14 +24,52 @@ class Mutant:
     before: str
     after: str
     why: str
+    also: tuple[str, str, str] | None = None  # another module, where it guards against the same
+
+    def changes(self, module: str) -> tuple[str, str] | None:
+        """What is put for what in a module."""
+        if module == self.module:
+            return self.before, self.after
+        return self.also[1:] if self.also and module == self.also[0] else None
 
 
 PROTOCOL = (
     Mutant(
         "executor.run.instance",
         "return effect is Effect.IDEMPOTENT or (",
-        "return effect is not Effect.READ or (",
-        "a blind call in doubt is simply made again",
+        "return effect in (Effect.IDEMPOTENT, Effect.BLIND) or (",
+        "a blind call in doubt is simply made again, and the store lets it",
+        ("executor.store.attempts", '_NEVER_TWICE = ("lookup", "blind")', "_NEVER_TWICE = ()"),
+    ),
+    Mutant(
+        "executor.store.attempts",
+        '_OVER = ("applied", "resolved_applied", "abandoned")',
+        "_OVER = ()",
+        "a call begins of which somebody just said that it had happened",
+    ),
+    Mutant(
+        "executor.run.undo",
+        "given, result = happened_only(acted, given, applied.output)",
+        "result = applied.output",
+        "items that did not happen are taken back too",
+    ),
+    Mutant(
+        "executor.run.undo",
+        "needs = decision.needs_result or self._has_items(place)",
+        "needs = decision.needs_result",
+        "items are taken back before it is known which of them happened",
+    ),
+    Mutant(
+        "executor.run.bulk",
+        "if action.items is None or not call.is_applied:",
+        "if True:",
+        "a call that happened for some of its items counts as whole",
+    ),
+    Mutant(
+        "connectors.by_item",
+        "if missed and len(missed) == _count(action.items, arguments):",
+        "if False:",
+        "a call of which no item happened counts as applied",
     ),
     Mutant(
         "executor.run.instance",
@@ -191,6 +229,12 @@ PROTOCOL += (
 WORLD = (
     Mutant(
         "sim_services",
+        "return self.is_calm or self.rng.random() < 0.7",
+        "return True",
+        "every item of a call happens",
+    ),
+    Mutant(
+        "sim_services",
         "self._later(rng.uniform(0.0, patience), action, context)\n"
         '                self.reached["a reply is lost"] += 1',
         "pass",
@@ -245,13 +289,13 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._mutant = mutant
 
     def find_spec(self, name: str, path: object, target: object = None) -> object:
-        if name != self._mutant.module:
+        if self._mutant.changes(name) is None:
             return None
         return importlib.util.spec_from_loader(name, self, origin=str(_file(name)))
 
     def exec_module(self, module: ModuleType) -> None:
-        file = _file(self._mutant.module)
-        exec(compile(mutated(self._mutant), str(file), "exec"), module.__dict__)
+        text = mutated(self._mutant, module.__name__)
+        exec(compile(text, str(_file(module.__name__)), "exec"), module.__dict__)
 
 
 def _file(module: str) -> Path:
@@ -259,11 +303,12 @@ def _file(module: str) -> Path:
     return inside if inside.exists() else Path(__file__).with_name(f"{module}.py")
 
 
-def mutated(mutant: Mutant) -> str:
-    """The module's text with the fault; it must stand at one place."""
-    text = _file(mutant.module).read_text(encoding="utf-8")
-    assert text.count(mutant.before) == 1, f"{mutant.module}: {mutant.before!r} is not there once"
-    return text.replace(mutant.before, mutant.after)
+def mutated(mutant: Mutant, module: str) -> str:
+    """A module's text with the fault; it must stand at one place."""
+    change, text = mutant.changes(module), _file(module).read_text(encoding="utf-8")
+    assert change is not None
+    assert text.count(change[0]) == 1, f"{module}: {change[0]!r} is not there once"
+    return text.replace(*change)
 
 
 def main() -> None:

@@ -88,9 +88,10 @@ class People:
         says = "abandon" if self._rng.random() < 0.1 else says
         if says == "send_again" and row.has_ended:
             return
+        output = {"id": 1, "ok": True} | history.services.told_of(place)
         found = Reconcile.model_validate(
             {"step": place[0], "iteration": place[1], "resolution": says, "reason": "seen"}
-            | ({"output": {"id": 1, "ok": True}} if says == "happened" else {})
+            | ({"output": output} if says == "happened" else {})
         )
         now = history.wall()
         self._do(partial(resolve, seal_key=SEAL, run=row, by="operator", found=found, now=now))

@@ -48,7 +48,8 @@ STATUS = {
     "done": ["done"], "failed": ["failed"], "output_at": "output",
 }  # fmt: skip
 FIND = {"action": "shop.find", "by": "ref"}
-INPUTS: dict[str, Any] = {"list": [1, 2], "n": 3}
+ITEMS = {"of": "lines", "at": "made", "failed_at": "error"}
+INPUTS: dict[str, Any] = {"list": [1, 2], "n": 3, "lines": [0, 1, 2]}
 PLANS = 160  # so many shapes are drawn from
 
 
@@ -82,6 +83,9 @@ def _action(name: str, effect: str, **more: Any) -> ActionSpec:
         manifest["lookup"] = FIND
     if effect != "read" and "pivot" not in name and not name.startswith("release"):
         manifest["undo"] = UNDO | {"action": f"shop.release_{name.removeprefix('asked_')}"}
+    if name.startswith("many"):  # it takes many items, and may happen for some
+        args = [{"ref": "input/lines", "to": "lines"}]
+        manifest |= {"items": ITEMS, "undo": {"action": "shop.release_many", "args": args}}
     return ActionSpec.model_validate(manifest | more)
 
 
@@ -98,6 +102,10 @@ CATALOG = Catalog(
         _action("asked_keyed", "keyed", approval="approver"),
         _action("asked_blind", "blind", approval="approver"),
         _action("pivot_keyed", "keyed", pivot=True),
+        _action("many_keyed", "keyed"),
+        _action("many_lookup", "lookup"),
+        _action("many_blind", "blind"),
+        _action("release_many", "keyed"),
         _action("release_idempotent", "idempotent"),
         _action("release_keyed", "keyed"),
         _action("release_found_keyed", "keyed", lookup=FIND),
@@ -112,6 +120,7 @@ CATALOG = Catalog(
 _NAMES = (
     "read", "idempotent", "keyed", "found_keyed", "slow_keyed", "lookup", "lookup", "slow_lookup",
     "blind", "blind", "asked_keyed", "asked_blind", "pivot_keyed",
+    "many_keyed", "many_lookup", "many_blind",
 )  # fmt: skip
 
 
@@ -159,4 +168,7 @@ def _step(rng: random.Random, name: str, before: list[dict[str, Any]]) -> dict[s
         more["when"] = [{"left": "input/n", "op": ">", "value": rng.choice([0, 5])}]
     if rng.random() < 0.2:
         more["expect"] = [{"left": "result/ok", "op": "==", "value": True}]
-    return {"id": name, "action": f"shop.{rng.choice(_NAMES)}", "args": args, **more}
+    action = rng.choice(_NAMES)
+    if action.startswith("many"):
+        args.append({"ref": "input/lines", "to": "lines"})
+    return {"id": name, "action": f"shop.{action}", "args": args, **more}

@@ -13,7 +13,7 @@ from sim_storage import Database
 
 # What a thousand histories come by at least, which is less than half of what they usually do: a
 # world that lost one of its faults is noticed here, and so is speed that was bought with emptiness.
-FAULT_FLOORS = {"read": 3, "idempotent": 3, "keyed": 27, "lookup": 11, "blind": 5}
+FAULT_FLOORS = {"read": 1, "idempotent": 1, "keyed": 27, "lookup": 10, "blind": 3}
 FLOORS: Mapping[str, float] = {
     **{f"{effect}: {fate}": floor
        for effect, floor in FAULT_FLOORS.items()
@@ -23,8 +23,9 @@ FLOORS: Mapping[str, float] = {
     "attempt.ended applied_pending": 10, "attempt.ended applied_unreadable": 40,
     "attempt.ended not_sent": 70, "attempt.ended refused": 100, "attempt.ended uncertain": 200,
     "cancel.requested": 60, "cut off": 30, "died at a point": 100, "fenced": 60,
-    "found by a search": 60, "gate.opened": 100, "intent.recorded": 1000,
-    "left open by a process": 100, "lost": 200, "reconcile.resolved abandoned by operator": 30,
+    "found by a search": 60, "gate.opened": 100, "happens for some items": 30,
+    "intent.recorded": 1000, "left open by a process": 100, "lost": 200,
+    "reconcile.resolved abandoned by operator": 30,
     "reconcile.resolved absent by key": 50, "reconcile.resolved absent by lookup": 30,
     "reconcile.resolved absent by operator": 10, "reconcile.resolved absent by status": 2,
     "reconcile.resolved applied by key": 80, "reconcile.resolved applied by lookup": 70,

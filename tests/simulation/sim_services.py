@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
-from sim_plans import SETTLE_S, WINDOW_S
+from sim_plans import INPUTS, SETTLE_S, WINDOW_S
 from sim_process import Process
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
@@ -42,10 +42,13 @@ class Services:
 
     rng: random.Random
     is_calm: bool = False
+    happened: dict[Place, list[int]] = field(default_factory=dict)  # of many items, which
+    released: dict[Place, JsonValue] = field(default_factory=dict)
     effects: dict[Place, list[float]] = field(default_factory=lambda: defaultdict(list))
     made_by: dict[Place, tuple[float, int]] = field(default_factory=dict)  # when, by which attempt
     references: dict[str, float] = field(default_factory=dict)  # by key: since when it is found
     keys: dict[str, float] = field(default_factory=dict)
+    under_way: Counter[str] = field(default_factory=Counter)  # by key: what acts later
     seen: list[tuple[float, CallContext, ActionSpec]] = field(default_factory=list)
     tasks: dict[str, str] = field(default_factory=dict)  # by handle: how they stand
     reached: Counter[str] = field(default_factory=Counter)
@@ -76,6 +79,8 @@ class Services:
             case "shop.task":
                 return await self._task(process, arguments)
         self.seen.append((_now(), context, action))
+        if action.name == "shop.release_many":
+            self.released[context.step, context.iteration] = arguments["lines"]
         fate = "well" if self.is_calm else self.rng.choice(self._fates)
         self.reached[f"{action.effect.value}: {fate}"] += 1
         return await self._end(process, action, context, fate)
@@ -117,7 +122,7 @@ class Services:
         if fate == "unreadable" and action.is_write:
             return Unreadable("cut short")
         good = self.is_calm or rng.random() < 0.9
-        return Applied({"id": len(place[0]), "ok": good}, replayed=replayed)
+        return Applied({"id": len(place[0]), "ok": good} | self.told_of(place), replayed=replayed)
 
     async def _silence(self, process: Process, action: ActionSpec, patience: float) -> None:
         await asyncio.sleep(patience)
@@ -127,9 +132,14 @@ class Services:
     def _later(self, seconds: float, action: ActionSpec, context: CallContext) -> None:
         """It happens whatever becomes of the caller."""
         self.reached["acts, and nobody is told"] += 1
-        asyncio.get_running_loop().call_later(seconds, self._act, action, context)
+        self.under_way[context.idempotency_key] += 1
+        asyncio.get_running_loop().call_later(seconds, self._act_late, action, context)
         if seconds > max(0.0, context.deadline - _now()):
             self.reached[f"{action.effect.value}: acts after the time-out"] += 1
+
+    def _act_late(self, action: ActionSpec, context: CallContext) -> None:
+        self.under_way[context.idempotency_key] -= 1
+        self._act(action, context)
 
     def _accept(self, action: ActionSpec, context: CallContext) -> Outcome:
         """The same key is the same task, as long as it is known."""
@@ -146,8 +156,13 @@ class Services:
         self.tasks[handle] = "done"
 
     def _give_up(self, handle: str, action: ActionSpec, context: CallContext) -> None:
-        key_is_used = context.idempotency_key in self.keys  # then it had been done before
-        self.tasks[handle] = "done" if key_is_used else "failed"
+        key = context.idempotency_key
+        if key in self.keys:  # it had been done before
+            self.tasks[handle] = "done"
+        elif action.effect is Effect.KEYED and self.under_way[key]:
+            self._finish(handle, action, context)  # it is what that call began
+        else:
+            self.tasks[handle] = "failed"
 
     async def _task(self, process: Process, arguments: Mapping[str, JsonValue]) -> Outcome:
         await asyncio.sleep(self.rng.uniform(0.0, 0.5))
@@ -171,22 +186,41 @@ class Services:
                 self.reached["replayed by its key"] += 1
                 return True
             self.keys.setdefault(key, now)
+        if action.items is not None:
+            self.happened[place] = [n for n in INPUTS["lines"] if self._happens()]
+            if not self.happened[place]:
+                return False
+            if len(self.happened[place]) < len(INPUTS["lines"]):
+                self.reached["happens for some items"] += 1
         self.effects[place].append(now)
         self.made_by.setdefault(place, (now, context.attempt))
         self.references.setdefault(key, now + self.rng.uniform(0.0, SETTLE_S * 0.15))
         return False
+
+    def _happens(self) -> bool:
+        return self.is_calm or self.rng.random() < 0.7
+
+    def told_of(self, place: Place) -> dict[str, JsonValue]:
+        """What the service says of each of many items."""
+        if place not in self.happened:
+            return {}
+        errors = [None if n in self.happened[place] else "sold out" for n in INPUTS["lines"]]
+        return {"made": [{"id": n, "error": each} for n, each in enumerate(errors)]}
 
     async def _find(self, process: Process, arguments: Mapping[str, JsonValue]) -> Outcome:
         await asyncio.sleep(self.rng.uniform(0.0, 0.5))
         await process.point("answer")
         if not self.is_calm and self.rng.random() < 0.2:
             raise Unavailable("the search is down", sent=True)
-        since = self.references.get(str(arguments["ref"]))
+        key = str(arguments["ref"])
+        since = self.references.get(key)
         if since is None or since > _now():
             self.reached["searched in vain"] += 1
             raise Refused("no such thing", kind=Kind.NOT_FOUND)
         self.reached["found by a search"] += 1
-        return Applied({"id": 1, "ok": True})
+        place = next((context.step, context.iteration) for _, context, _ in self.seen
+                     if context.idempotency_key == key)  # fmt: skip
+        return Applied({"id": 1, "ok": True} | self.told_of(place))
 
 
 def _now() -> float:

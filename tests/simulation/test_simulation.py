@@ -93,7 +93,8 @@ def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.why)
 def test_a_fault_still_finds_its_place(mutant: Mutant) -> None:
-    assert mutated(mutant) != ""
+    for module in (mutant.module, *(mutant.also or ())[:1]):
+        assert mutated(mutant, module) != ""
 
 
 @pytest.mark.skipif("LAMGATE_MUTANTS" not in os.environ, reason="LAMGATE_MUTANTS is not set")
