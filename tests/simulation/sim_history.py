@@ -33,6 +33,7 @@ from executor.store import journal, runs
 from executor.store.errors import StoreError
 from executor.store.runs import RunRow
 
+MOST_DRIVES = 2000  # one after the other; the slowest search is made some sixty times
 PATIENCE_S = 40 * 24 * 3600.0  # virtual: by then even the slowest search was given up
 
 
@@ -137,6 +138,9 @@ class History:
                 due_at = self._due_at()
                 if due_at <= self.wall():
                     count += 1
+                    if count > MOST_DRIVES:
+                        self._broken = Violation("it is driven again and again")
+                        return
                     self.drive(f"drive-{count}", self.any_worker())
                 elif due_at < inf:
                     pause_s = due_at - self.wall()
