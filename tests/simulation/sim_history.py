@@ -33,7 +33,7 @@ from executor.store import journal, runs
 from executor.store.errors import StoreError
 from executor.store.runs import RunRow
 
-MOST_DRIVES = 2000  # one after the other; the slowest search is made some sixty times
+MOST_DRIVES = 500  # one after the other; the slowest search is made some sixty times
 PATIENCE_S = 40 * 24 * 3600.0  # virtual: by then even the slowest search was given up
 
 
