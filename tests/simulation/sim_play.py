@@ -11,33 +11,33 @@ from sim_plans import PLANS, row_of
 from sim_services import FAULTS
 from sim_storage import Database
 
-# What a thousand histories come by at least, which is less than half of what they usually do: a
+# What a thousand histories come by at least, which is about a quarter of what they usually do: a
 # world that lost one of its faults is noticed here, and so is speed that was bought with emptiness.
-FAULT_FLOORS = {"read": 1, "idempotent": 1, "keyed": 27, "lookup": 10, "blind": 3}
+FAULT_FLOORS = {"read": 1, "idempotent": 1, "keyed": 16, "lookup": 6, "blind": 1}
 FLOORS: Mapping[str, float] = {
     **{f"{effect}: {fate}": floor
        for effect, floor in FAULT_FLOORS.items()
        for fate in ("well", *FAULTS, "acts after the time-out")},
-    "a reply is lost": 60, "acts, and nobody is told": 200, "approval.expired": 6,
-    "approval.granted": 100, "approval.refused": 9, "attempt.ended applied": 600,
-    "attempt.ended applied_pending": 10, "attempt.ended applied_unreadable": 40,
-    "attempt.ended not_sent": 70, "attempt.ended refused": 100, "attempt.ended uncertain": 200,
-    "cancel.requested": 60, "cut off": 30, "died at a point": 100, "fenced": 60,
-    "found by a search": 60, "gate.opened": 100, "happens for some items": 30,
-    "intent.recorded": 1000, "left open by a process": 100, "lost": 200,
-    "reconcile.resolved abandoned by operator": 30,
-    "reconcile.resolved absent by key": 50, "reconcile.resolved absent by lookup": 30,
-    "reconcile.resolved absent by operator": 10, "reconcile.resolved absent by status": 2,
-    "reconcile.resolved applied by key": 80, "reconcile.resolved applied by lookup": 70,
-    "reconcile.resolved applied by operator": 90, "reconcile.resolved applied by repetition": 20,
-    "reconcile.resolved applied by status": 20, "replayed by its key": 90,
-    "run.finished cancelled": 50, "run.finished compensation_incomplete": 10,
-    "run.finished failed": 50, "run.finished succeeded": 300, "run.finished undone": 20,
-    "searched in vain": 300, "step.done": 600, "step.failed": 70, "step.skipped": 60,
-    "task done": 10, "task failed": 2, "task under way": 30, "too late to send": 9,
-    "undo.ended": 40, "undo.started": 30, "wait.started approval": 100, "wait.started callback": 10,
-    "wait.started credentials": 10, "wait.started rate_limit": 30, "wait.started reconcile": 300,
-    "wait.started retry": 40, "wait.started service": 10, "written, and nobody learnt it": 30,
+    "a reply is lost": 36, "acts, and nobody is told": 120, "approval.expired": 3,
+    "approval.granted": 60, "approval.refused": 5, "attempt.ended applied": 360,
+    "attempt.ended applied_pending": 6, "attempt.ended applied_unreadable": 24,
+    "attempt.ended not_sent": 42, "attempt.ended refused": 60, "attempt.ended uncertain": 120,
+    "cancel.requested": 36, "cut off": 18, "died at a point": 60, "fenced": 36,
+    "found by a search": 36, "gate.opened": 60, "happens for some items": 18,
+    "intent.recorded": 600, "left open by a process": 60, "lost": 120,
+    "reconcile.resolved abandoned by operator": 18,
+    "reconcile.resolved absent by key": 30, "reconcile.resolved absent by lookup": 18,
+    "reconcile.resolved absent by operator": 6, "reconcile.resolved absent by status": 1,
+    "reconcile.resolved applied by key": 48, "reconcile.resolved applied by lookup": 42,
+    "reconcile.resolved applied by operator": 54, "reconcile.resolved applied by repetition": 12,
+    "reconcile.resolved applied by status": 12, "replayed by its key": 54,
+    "run.finished cancelled": 30, "run.finished compensation_incomplete": 6,
+    "run.finished failed": 30, "run.finished succeeded": 180, "run.finished undone": 12,
+    "searched in vain": 180, "step.done": 360, "step.failed": 42, "step.skipped": 36,
+    "task done": 6, "task failed": 1, "task under way": 18, "too late to send": 5,
+    "undo.ended": 24, "undo.started": 18, "wait.started approval": 60, "wait.started callback": 6,
+    "wait.started credentials": 6, "wait.started rate_limit": 18, "wait.started reconcile": 180,
+    "wait.started retry": 24, "wait.started service": 6, "written, and nobody learnt it": 18,
 }  # fmt: skip
 
 
