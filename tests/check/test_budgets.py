@@ -134,6 +134,25 @@ def test_a_guard_says_what_is_counted_in_the_run() -> None:
     ]
 
 
+def test_of_lists_that_are_known_the_items_are_counted_beforehand() -> None:
+    def whys(budgets: Budgets, *lists: str) -> list[str]:
+        steps = [
+            {"id": f"s{at}", "action": "bank.read", "each": each} for at, each in enumerate(lists)
+        ]
+        found = verdict([{"id": "r", "action": "bank.read"}, *steps], budgets, two=[1, 2])
+        assert isinstance(found, Accepted), found
+        last = found.certificate.steps[-1]
+        return [each.why.partition("at most ")[2] for each in last.guards if each.kind == "budget"]
+
+    two = "input/two"
+    assert whys(Budgets(items=2, all_items=4, calls=5), two, two) == []
+    assert whys(Budgets(items=9, all_items=11, calls=50), two, "r/all") == [
+        "9 items of s1", "50 calls of bank",
+    ]  # fmt: skip
+    assert whys(Budgets(items=9, all_items=10), "r/all", two) == ["10 items of all steps"]
+    assert whys(Budgets(items=9, all_items=11), "r/all", two) == []
+
+
 def test_the_budgets_are_under_the_seal() -> None:
     found = verdict([{"id": "r", "action": "bank.read"}], Budgets(money={"EUR": "20", "*": "0"}))
     assert isinstance(found, Accepted)

@@ -85,3 +85,13 @@ def test_only_a_clause_compares(argument: str, codes: list[str]) -> None:
 def test_a_step_is_no_part_of_another_however_far_down() -> None:
     assert told(look("a.b"), look("a.b.c.d")) == [("duplicate-id", "/steps/1/id")]
     assert told(look("a.b"), look("a.bc"), look("a.c.b")) == []
+
+
+def test_what_an_action_calls_where_is_its_own() -> None:
+    clause = '[{"field": "n", "op": "<", "value": "soon"}]'
+    rows = {"ref": "look/rows", "to": "list"}
+    args = [rows, {"json": clause, "to": "where"}]
+
+    assert told(look("look"), {"id": "a", "action": "it.look", "args": args}) == []
+    clauses = told(look("look"), {"id": "f", "action": "fn.select", "args": args})
+    assert [code for code, _ in clauses] == ["not-comparable"]
