@@ -15,14 +15,14 @@ FIND = {"id": "find", "action": "it.find"}
 
 def expanded(inputs: Any, steps: list[Any], args: list[Any], **more: Any) -> Expansion:
     """The plan of one call of a playbook with these inputs and steps, after a look."""
-    answer = more.pop("answer", [])
+    answer, then = more.pop("answer", []), more.pop("then", [])
     content: Any = {
         "name": "it", "version": 1, "description": "It.", "utterances": ["do it"],
         "inputs": inputs, "plan": {"steps": steps, "answer": answer},
     }  # fmt: skip
     playbook = read_playbook(content, "it.yaml")
     call = {"id": "c", "action": "playbooks.it", "args": args} | more
-    plan = plan_of({"steps": [{"id": "look", "action": "it.look"}, call]})
+    plan = plan_of({"steps": [{"id": "look", "action": "it.look"}, call, *then]})
     assert isinstance(plan, Plan), plan
     return expand(plan, {playbook.action: playbook}, 100)
 
@@ -186,3 +186,72 @@ def test_a_default_is_a_constant_and_an_input_put_together_is_held() -> None:
     assert [each.model_dump() for each in last.args] == [
         {"value": 7, "to": "x"}, {"ref": "c.input.o/a", "to": "y"},
     ]  # fmt: skip
+
+
+ANSWER: list[Any] = [
+    {"ref": "find/id", "to": "id"}, {"value": 7, "to": "n"}, {"ref": "find/a", "to": "deep/a"},
+    {"ref": "input/x", "to": "deep/b"}, {"ref": "find/rows", "to": "list/0"},
+    {"value": 1, "to": "Odd-Name"},
+]  # fmt: skip
+
+
+def using(args: list[Any], answer: Any = None) -> Expansion:
+    """A call whose answer another step uses."""
+    last = {"id": "use", "action": "it.use", "args": args}
+    found = ANSWER if answer is None else answer
+    return expanded({"x": {}}, [FIND], [{"value": 2, "to": "x"}], answer=found, then=[last])
+
+
+@pytest.mark.parametrize(
+    ("ref", "args"),
+    [
+        ("c/id", [{"ref": "c.find/id", "to": "x"}]),
+        ("c/id/more", [{"ref": "c.find/id/more", "to": "x"}]),
+        ("c/n", [{"ref": "c.result.n", "to": "x"}]),
+        ("c/deep/a", [{"ref": "c.find/a", "to": "x"}]),
+        ("c/deep/b/z", [{"ref": "c.result.entry_3/z", "to": "x"}]),
+        ("c/Odd-Name", [{"ref": "c.result.entry_5", "to": "x"}]),
+        ("c/list/0", [{"ref": "c.find/rows", "to": "x"}]),
+        ("c/deep", [{"ref": "c.find/a", "to": "x/a"}, {"ref": "c.result.entry_3", "to": "x/b"}]),
+    ],
+)
+def test_a_reference_into_the_answer_leads_to_where_its_entry_comes_from(
+    ref: str, args: Any
+) -> None:
+    found = steps_of(using([{"ref": ref, "to": "x"}]))
+    results = {each for each in found if each.startswith("c.result")}
+
+    assert found["use"]["args"] == args
+    assert results == {
+        each["ref"].partition("/")[0] for each in args if each["ref"].startswith("c.result")
+    }
+
+
+def test_a_piece_of_a_text_is_led_on_too() -> None:
+    text = [{"lit": "n "}, {"ref": "c/n"}, {"ref": "c/id"}, {"ref": "look/x"}]
+    found = steps_of(using([{"text": text, "to": "x"}]))
+
+    assert found["use"]["args"][0]["text"] == [
+        {"lit": "n "}, {"ref": "c.result.n"}, {"ref": "c.find/id"}, {"ref": "look/x"},
+    ]  # fmt: skip
+
+
+PARTS = "there are c/id, c/n, c/deep/a, c/deep/b, c/list/0, c/Odd-Name"
+
+
+@pytest.mark.parametrize(
+    ("arg", "answer", "at", "why"),
+    [
+        ({"ref": "c/gone"}, None, "ref", f"c/gone: {PARTS}"),
+        ({"ref": "c/list"}, None, "ref", f"c/list: {PARTS}"),  # of an array nobody says how long
+        ({"ref": "c"}, [], "ref", "c: it answers nothing"),
+        ({"text": [{"lit": "a"}, {"ref": "c/deep"}]}, None, "text/1/ref", f"c/deep: {PARTS}"),
+    ],
+)
+def test_what_leads_to_nothing_single_is_told_with_what_there_is(
+    arg: Any, answer: Any, at: str, why: str
+) -> None:
+    (wrong,) = using([arg | {"to": "x"}], answer).told(())
+
+    assert (wrong.code, wrong.at) == ("unknown-path", f"/steps/2/args/0/{at}")
+    assert wrong.message == f"it answers nothing single at {why}"
