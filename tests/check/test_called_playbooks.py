@@ -255,3 +255,30 @@ def test_what_leads_to_nothing_single_is_told_with_what_there_is(
 
     assert (wrong.code, wrong.at) == ("unknown-path", f"/steps/2/args/0/{at}")
     assert wrong.message == f"it answers nothing single at {why}"
+
+
+def test_what_a_call_waits_for_its_first_steps_wait_for_and_its_last_are_waited_for() -> None:
+    inner = [
+        FIND,
+        {"id": "do", "action": "it.do", "after": ["find"]},
+        {"id": "b", "action": "it.b"},
+    ]
+    last = {"id": "use", "action": "it.use", "after": ["c", "look"]}
+    found = steps_of(expanded({}, inner, [], after=["look"], then=[last]))
+
+    assert {name: step.get("after", []) for name, step in found.items()} == {
+        "look": [], "c.find": ["look"], "c.do": ["c.find"], "c.b": ["look"],
+        "use": ["c.do", "c.b", "look"],
+    }  # fmt: skip
+
+
+def test_a_condition_of_a_call_is_one_of_each_step_that_is_not_skipped_with_another() -> None:
+    cond = {"left": "look/ok", "op": "==", "value": True}
+    own = {"left": "find/n", "op": ">", "value": 1}
+    inner = [FIND, {"id": "do", "action": "it.do", "when": [own]},
+             {"id": "b", "action": "it.b", "after": ["find"]}]  # fmt: skip
+    found = steps_of(expanded({}, inner, [], when=[cond]))
+
+    assert found["c.find"]["when"] == [cond]
+    assert found["c.do"]["when"] == [own | {"left": "c.find/n"}]
+    assert found["c.b"]["when"] == [cond]

@@ -61,6 +61,15 @@ def test_and_what_functions_and_steps_over_lists_make_of_it() -> None:
     ]  # fmt: skip
 
 
+def test_a_function_on_the_circle_is_known_once_its_list_is() -> None:
+    best = {"id": "f", "action": "fn.max_by", "args": [{"ref": "a/rows", "to": "list"},
+                                                       {"value": "n", "to": "by"}]}  # fmt: skip
+
+    assert told(look("a", "f/n"), best, look("c", "f/gone")) == [
+        ("unknown-path", "/steps/2/args/0/ref"), ("cycle", "/steps/0"),
+    ]  # fmt: skip
+
+
 def test_what_is_required_is_so_where_no_type_is_said() -> None:
     step = {"id": "a", "action": "it.needs"}
 
