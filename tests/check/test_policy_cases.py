@@ -104,6 +104,7 @@ def test_who_asks_with_which_labels_and_after_what_counts() -> None:
         (json.dumps({"cases": [case("perhaps")]}), "cases/0/expect"),
         (json.dumps({"cases": [case() | {"prncipal": {}}]}), "cases/0/prncipal"),
         (json.dumps({"cases": [case(action="pay.refnd")]}), "did you mean pay.refund?"),
+        (json.dumps({"cases": [case(action="zzz.qqq")]}), r"there is no operation zzz\.qqq$"),
         (json.dumps({"cases": [case(arguments={"payment": "p"})]}), "amount is missing"),
         (json.dumps({"cases": [case(arguments=GIVEN | {"nte": "x"})]}), "there is no nte"),
         (json.dumps({"cases": [case(arguments=GIVEN | {"payment": 7})]}), "payment is not of the"),
