@@ -9,9 +9,11 @@ from connectors.unified.model import (
     MOMENT,
     TEXT,
     TEXTS,
+    VERSION,
     Model,
     closed,
     list_of,
+    needing,
     or_null,
     record_of,
     trusted_at,
@@ -36,10 +38,6 @@ _EVENT: JsonObject = {
     "status_raw": or_null(TEXT),
 }
 _EVENT_ID: JsonObject = {**ID, "description": "the id of the event"}
-_VERSION: JsonObject = {
-    **ID,
-    "description": "its version when the change was decided on; without it any version is changed",
-}
 _ABOUT: JsonObject = {
     "title": {"type": "string", "minLength": 1, "maxLength": 200, "description": "one line"},
     "description": {"type": "string", "maxLength": 10000, "description": "what it is about"},
@@ -71,8 +69,7 @@ _WRITE: JsonObject = {
 
 
 def _optional(*needed: str, **more: JsonValue) -> JsonObject:
-    properties = {**more, **_ABOUT}
-    return closed(properties, *(each for each in properties if each not in needed))
+    return needing({**more, **_ABOUT}, *needed)
 
 
 CALENDAR = Model(
@@ -109,7 +106,7 @@ CALENDAR = Model(
         },
         "event_update": {
             "description": "Change an event: what is not said stays as it is.",
-            "input_schema": _optional("id", id=_EVENT_ID, version=_VERSION),
+            "input_schema": _optional("id", id=_EVENT_ID, version=VERSION),
             "output_schema": record_of(_EVENT),
             "sinks": {**_SINKS, "id": "resource_id"},
             "answer_ids": ["id"],
@@ -118,7 +115,7 @@ CALENDAR = Model(
         },
         "event_delete": {
             "description": "Take an event out of the calendar.",
-            "input_schema": closed({"id": _EVENT_ID, "version": _VERSION}, "version"),
+            "input_schema": closed({"id": _EVENT_ID, "version": VERSION}, "version"),
             "output_schema": closed({"id": ID}),
             "sinks": {"id": "resource_id"},
             "approval": None,

@@ -8,9 +8,12 @@ from connectors.unified.model import (
     ID,
     TEXT,
     TEXTS,
+    VERSION,
     Model,
     closed,
+    limit,
     list_of,
+    needing,
     or_null,
     record_of,
 )
@@ -31,10 +34,6 @@ _GROUP: JsonObject = {"display_name": or_null(TEXT), "members": or_null(TEXTS)}
 _NAME: JsonObject = {"type": "string", "minLength": 1, "maxLength": 200}
 _USER_ID: JsonObject = {**ID, "description": "the id of the user"}
 _GROUP_ID: JsonObject = {**ID, "description": "the id of the group"}
-_VERSION: JsonObject = {
-    **ID,
-    "description": "its version when the change was decided on; without it any version is changed",
-}
 _ABOUT: JsonObject = {
     "given_name": {**_NAME, "description": "first name"},
     "family_name": {**_NAME, "description": "last name"},
@@ -59,12 +58,6 @@ _SINKS: JsonObject = {
     "title": "content",
     "department": "content",
 }
-_LIMIT: JsonObject = {
-    "type": "integer",
-    "minimum": 1,
-    "maximum": 100,
-    "description": "how many at most; 20 if it is not said",
-}
 # A directory is filled by those who run it: what it says of people is what the house knows.
 _TRUSTED: JsonObject = {"reads_as": "trusted", "fields_read_as": {"raw": "untrusted"}}
 _READ: JsonObject = {"effect": "read", **_TRUSTED}
@@ -76,8 +69,7 @@ def _listed(name: str) -> JsonObject:
 
 
 def _optional(needed: str, **more: JsonValue) -> JsonObject:
-    properties = {**more, **_ABOUT}
-    return closed(properties, *(each for each in properties if each != needed))
+    return needing({**more, **_ABOUT}, needed)
 
 
 _MEMBER: JsonObject = {
@@ -116,7 +108,7 @@ DIRECTORY = Model(
                     "user_name": {**_NAME, "description": "just who signs in with this name"},
                     "email": {**_NAME, "description": "just who has this address"},
                     "active": {**FLAG, "description": "just those that can sign in, or cannot"},
-                    "limit": _LIMIT,
+                    "limit": limit(100),
                 },
                 "user_name",
                 "email",
@@ -132,7 +124,7 @@ DIRECTORY = Model(
             "input_schema": _optional(
                 "id",
                 id=_USER_ID,
-                version=_VERSION,
+                version=VERSION,
                 active={**FLAG, "description": "whether they can sign in"},
             ),
             "output_schema": record_of(_USER),
@@ -177,7 +169,7 @@ DIRECTORY = Model(
             "input_schema": closed(
                 {
                     "display_name": {**_NAME, "description": "just those that are called so"},
-                    "limit": _LIMIT,
+                    "limit": limit(100),
                 },
                 "display_name",
                 "limit",

@@ -8,6 +8,7 @@ from connectors.unified.model import (
     TEXTS,
     Model,
     closed,
+    limit,
     list_of,
     or_null,
     record_of,
@@ -119,12 +120,7 @@ MAIL = Model(
                 {
                     "recipient": {**_ADDRESS, "description": "to whom they went"},
                     "subject": {"type": "string", "maxLength": 200, "description": "just this one"},
-                    "limit": {
-                        "type": "integer",
-                        "minimum": 1,
-                        "maximum": 50,
-                        "description": "how many at most; 20 if it is not said",
-                    },
+                    "limit": limit(50),
                 },
                 "recipient",
                 "subject",

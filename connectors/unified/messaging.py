@@ -8,6 +8,7 @@ from connectors.unified.model import (
     TEXT,
     Model,
     closed,
+    limit,
     list_of,
     or_null,
     record_of,
@@ -30,12 +31,6 @@ _MESSAGE: JsonObject = {
     "sent_at": or_null(MOMENT),
 }
 _CHANNEL_ID: JsonObject = {**ID, "description": "the id of the channel"}
-_LIMIT: JsonObject = {
-    "type": "integer",
-    "minimum": 1,
-    "maximum": 100,
-    "description": "how many at most; 20 if it is not said",
-}
 _SAID_BY_THE_SERVICE = ("channel_id", "author_id", "thread_id", "sent_at")
 _READ: JsonObject = {"effect": "read", "reads_as": "untrusted"}
 MESSAGING = Model(
@@ -44,7 +39,7 @@ MESSAGING = Model(
     {
         "channel_list": {
             "description": "List the channels.",
-            "input_schema": closed({"limit": _LIMIT}, "limit"),
+            "input_schema": closed({"limit": limit(100)}, "limit"),
             "output_schema": closed({"channels": list_of(record_of(_CHANNEL))}),
             "fields_read_as": trusted_at("channels/*/", ("type", "archived", "member_count")),
             **_READ,
@@ -76,7 +71,7 @@ MESSAGING = Model(
         },
         "message_list": {
             "description": "Read what was said in a channel, the newest first.",
-            "input_schema": closed({"channel_id": _CHANNEL_ID, "limit": _LIMIT}, "limit"),
+            "input_schema": closed({"channel_id": _CHANNEL_ID, "limit": limit(100)}, "limit"),
             "output_schema": closed({"messages": list_of(record_of(_MESSAGE))}),
             "sinks": {"channel_id": "resource_id"},
             "fields_read_as": trusted_at("messages/*/", _SAID_BY_THE_SERVICE),

@@ -42,10 +42,21 @@ def closed(properties: Mapping[str, JsonValue], *optional: str) -> JsonObject:
     }
 
 
+def needing(properties: Mapping[str, JsonValue], *needed: str) -> JsonObject:
+    """An object with exactly these members, of which only some have to be there."""
+    return closed(properties, *(each for each in properties if each not in needed))
+
+
 def list_of(schema: JsonObject) -> JsonObject:
     """Any number of these."""
     return {"type": "array", "items": schema}
 
+
+VERSION: JsonObject = {
+    **ID,
+    "description": "its version when the change was decided on; without it any version is changed",
+}
+"""The argument by which a change says what it was decided on."""
 
 ENVELOPE: JsonObject = {
     "id": ID,
@@ -94,6 +105,16 @@ class Model:
 def record_of(fields: Mapping[str, JsonValue]) -> JsonObject:
     """The schema of a record with these fields of its own."""
     return closed({**ENVELOPE, **fields})
+
+
+def limit(most: int) -> JsonObject:
+    """The argument that says how many a list has at most."""
+    return {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": most,
+        "description": "how many at most; 20 if it is not said",
+    }
 
 
 def trusted_at(root: str, fields: Iterable[str] = ()) -> JsonObject:

@@ -9,9 +9,12 @@ from connectors.unified.model import (
     MOMENT,
     TEXT,
     TEXTS,
+    VERSION,
     Model,
     closed,
+    limit,
     list_of,
+    needing,
     or_null,
     record_of,
     trusted_at,
@@ -43,10 +46,6 @@ _COMMENT: JsonObject = {
     "is_private": or_null(FLAG),
 }
 _TICKET_ID: JsonObject = {**ID, "description": "the id of the ticket"}
-_VERSION: JsonObject = {
-    **ID,
-    "description": "its version when the change was decided on; without it any version is changed",
-}
 _GIVEN: JsonObject = {
     "title": {"type": "string", "minLength": 1, "maxLength": 200, "description": "one line"},
     "priority": {"enum": [*PRIORITIES], "description": "how urgent it is"},
@@ -70,8 +69,7 @@ _WRITES: JsonObject = {"reads_as": "untrusted", "fields_read_as": trusted_at("",
 
 
 def _optional(*needed: str, **more: JsonValue) -> JsonObject:
-    properties = {**more, **_GIVEN}
-    return closed(properties, *(each for each in properties if each not in needed))
+    return needing({**more, **_GIVEN}, *needed)
 
 
 TICKETING = Model(
@@ -110,12 +108,7 @@ TICKETING = Model(
                         "maxLength": 200,
                         "description": "just those whose title has them",
                     },
-                    "limit": {
-                        "type": "integer",
-                        "minimum": 1,
-                        "maximum": 100,
-                        "description": "how many at most; 20 if it is not said",
-                    },
+                    "limit": limit(100),
                 },
                 "status",
                 "assignee_id",
@@ -131,7 +124,7 @@ TICKETING = Model(
             "input_schema": _optional(
                 "id",
                 id=_TICKET_ID,
-                version=_VERSION,
+                version=VERSION,
                 status={"enum": [*STATUSES], "description": "how it stands"},
             ),
             "output_schema": record_of(_TICKET),
@@ -143,7 +136,7 @@ TICKETING = Model(
         },
         "ticket_withdraw": {
             "description": "Take back a ticket that should not be there: nobody sees it any more.",
-            "input_schema": closed({"id": _TICKET_ID, "version": _VERSION}, "version"),
+            "input_schema": closed({"id": _TICKET_ID, "version": VERSION}, "version"),
             "output_schema": closed({"id": ID}),
             "sinks": {"id": "resource_id"},
             "approval": None,

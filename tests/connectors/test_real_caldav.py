@@ -6,14 +6,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 from between import Between, between
-from connector_cases import NO_TLS, Outside, answer, end_of, raw_server, registry_of
+from connector_cases import NO_TLS, Outside, answer, raw_server
+from desk import Desk, output
 from pydantic import JsonValue
 from real_servers import Real, radicale
 
 from connectors.builtin.caldav import factory
-from connectors.connector import Applied, Connector, Outcome
+from connectors.connector import Applied, Connector
 from connectors.credentials import Vault
-from connectors.errors import ConnectorError, Kind, Refused, Uncertain
+from connectors.errors import Kind, Refused, Uncertain
 from connectors.factories import ConnectionSettings, Given
 from connectors.http import Transport
 from connectors.plugin import Plugin
@@ -49,37 +50,18 @@ def files(real: Real) -> list[str]:
     return sorted(each.name for each in (real.folder / "store").rglob("cal/*.ics"))
 
 
-class Desk:
-    """The connection as an operator configures it."""
-
-    def __init__(self, url: str, outside: Outside) -> None:
-        settings = ConnectionSettings("dates", "caldav", f"{url}/it/cal", "env:CALDAV")
-        self._registry = registry_of(outside.to(url.partition("://")[2]), settings, CALDAV=SECRET)
-
-    async def __call__(
-        self, name: str, arguments: JsonObject, key: str = "", attempt: int = 1
-    ) -> Outcome | ConnectorError:
-        action = (await self._registry.load()).get(f"dates.{name}")
-        assert action is not None
-        return await end_of(
-            self._registry, action, arguments, key=key or new_key(), attempt=attempt
-        )
-
-
-def output(end: object) -> JsonObject:
-    assert isinstance(end, Applied), vars(end)
-    assert isinstance(end.output, dict)
-    return end.output
+def desk_at(url: str, outside: Outside) -> Desk:
+    return Desk(outside, "caldav", f"{url}/it/cal", SECRET)
 
 
 @pytest.fixture
 def desk(middle: Between, outside: Outside) -> Desk:
-    return Desk(middle.service.url, outside)
+    return desk_at(middle.service.url, outside)
 
 
 @pytest.fixture
 def direct(server: Real, outside: Outside) -> Desk:
-    return Desk(server.url, outside)
+    return desk_at(server.url, outside)
 
 
 async def test_an_event_is_put_read_changed_and_taken_away(direct: Desk, server: Real) -> None:
@@ -188,7 +170,7 @@ async def test_an_answer_that_is_no_list_of_events_is_not_read(
     body: bytes, outside: Outside
 ) -> None:
     async with raw_server(answer(207, body, {"content-type": "text/xml"})) as raw:
-        end = await Desk(raw.url, outside)("event_list", DAY)
+        end = await desk_at(raw.url, outside)("event_list", DAY)
 
     assert isinstance(end, Refused)
     assert end.kind is Kind.INTERNAL

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from between import Between, between
-from connector_cases import NO_TLS, Outside, end_of, registry_of
+from connector_cases import NO_TLS, Outside
+from desk import Desk, output
 from pydantic import JsonValue
 from real_servers import Real, roundup
 
@@ -17,11 +18,10 @@ from connectors.api import Api
 from connectors.builtin.roundup import factory
 from connectors.builtin.roundup.rest import Rest
 from connectors.builtin.roundup.tracker import Tracker
-from connectors.connector import Applied, Connector, Outcome, Unreadable
+from connectors.connector import Applied, Connector, Unreadable
 from connectors.credentials import Vault
 from connectors.errors import (
     ConfigurationError,
-    ConnectorError,
     Kind,
     Refused,
     Unavailable,
@@ -63,44 +63,21 @@ def middle(tracker: Real) -> Iterator[Between]:
         yield found
 
 
-class Desk:
-    """The connection as an operator configures it, through what stands between."""
-
-    def __init__(self, url: str, outside: Outside) -> None:
-        self._settings = ConnectionSettings(
-            "tickets", "roundup", url, "env:ROUNDUP", {"user": "admin"}
-        )
-        self._registry = registry_of(
-            outside.to(url.partition("://")[2]), self._settings, ROUNDUP=SECRET
-        )
-
-    async def __call__(
-        self, name: str, arguments: JsonObject, key: str = "", attempt: int = 1
-    ) -> Outcome | ConnectorError:
-        action = (await self._registry.load()).get(f"tickets.{name}")
-        assert action is not None
-        return await end_of(
-            self._registry, action, arguments, key=key or new_key(), attempt=attempt
-        )
-
-    async def made(self, arguments: JsonObject | None = None) -> dict[str, JsonValue]:
-        end = await self("ticket_create", arguments or MUG)
-        return output(end)
-
-
-def output(end: object) -> dict[str, JsonValue]:
-    assert isinstance(end, Applied), vars(end)
-    assert isinstance(end.output, dict)
-    return end.output
-
-
 @pytest.fixture
 def desk(middle: Between, outside: Outside) -> Desk:
-    return Desk(middle.service.url, outside)
+    return desk_at(middle.service.url, outside)
+
+
+def desk_at(url: str, outside: Outside, secret: str = SECRET) -> Desk:
+    return Desk(outside, "roundup", url, secret, {"user": "admin"})
+
+
+async def made(desk: Desk, arguments: JsonObject | None = None) -> JsonObject:
+    return output(await desk("ticket_create", arguments or MUG))
 
 
 async def test_a_ticket_is_opened_read_changed_and_withdrawn(desk: Desk, tracker: Real) -> None:
-    ticket = await desk.made({**MUG, "assignee_ids": ["admin"]})
+    ticket = await made(desk, {**MUG, "assignee_ids": ["admin"]})
     read = output(await desk("ticket_get", {"id": ticket["id"]}))
     changed = output(
         await desk(
@@ -132,7 +109,7 @@ async def test_a_word_of_the_trackers_own_is_other_and_stands_as_it_is(
 ) -> None:
     headers = {**OWN, **own(tracker)}
     tracker.ask("POST", "/rest/data/status", json={"name": "lost"}, headers=headers)
-    ticket = await desk.made()
+    ticket = await made(desk)
     tracker.ask(
         "PATCH",
         f"/rest/data/issue/{ticket['id']}",
@@ -145,7 +122,7 @@ async def test_a_word_of_the_trackers_own_is_other_and_stands_as_it_is(
 
 
 async def test_a_change_that_was_decided_on_another_version_changes_nothing(desk: Desk) -> None:
-    ticket = await desk.made()
+    ticket = await made(desk)
     change: JsonObject = {"id": ticket["id"], "version": ticket["version"]}
     first = output(await desk("ticket_update", {**change, "status": "resolved"}))
     second = await desk("ticket_update", {**change, "status": "closed"})
@@ -161,8 +138,8 @@ async def test_a_change_that_was_decided_on_another_version_changes_nothing(desk
 async def test_a_comment_is_made_once_and_read_after_the_words_of_the_ticket(
     tracker: Real, outside: Outside
 ) -> None:
-    desk = Desk(tracker.url, outside)
-    ticket = await desk.made()
+    desk = desk_at(tracker.url, outside)
+    ticket = await made(desk)
     words: JsonObject = {"ticket_id": ticket["id"], "body": "It was the cat"}
     key = new_key()
     first = await desk("comment_create", words, key)
@@ -201,7 +178,7 @@ async def test_whichever_answer_is_lost_there_is_one_ticket(
 async def test_whichever_answer_is_lost_a_comment_is_there_once(
     lost: int, desk: Desk, middle: Between, tracker: Real
 ) -> None:
-    ticket, key = await desk.made(), new_key()
+    ticket, key = await made(desk), new_key()
     words: JsonObject = {"ticket_id": ticket["id"], "body": "Hello"}
     middle.lose(lost)
     first = await desk("comment_create", words, key)
@@ -218,7 +195,7 @@ async def test_whichever_answer_is_lost_a_comment_is_there_once(
 async def test_a_change_whose_answer_is_lost_is_not_taken_for_somebody_elses(
     desk: Desk, middle: Between
 ) -> None:
-    ticket, key = await desk.made(), new_key()
+    ticket, key = await made(desk), new_key()
     change: JsonObject = {
         "id": ticket["id"],
         "version": ticket["version"],
@@ -301,14 +278,8 @@ async def test_a_no_of_the_tracker_is_called_by_its_name(
 
 
 async def test_a_wrong_password_is_told_as_one(tracker: Real, outside: Outside) -> None:
-    settings = ConnectionSettings(
-        "tickets", "roundup", tracker.url, "env:ROUNDUP", {"user": "admin"}
-    )
     wrong = base64.b64encode(b"admin:not-the-password").decode()
-    registry = registry_of(outside.to(tracker.host), settings, ROUNDUP=wrong)
-    action = (await registry.load()).get("tickets.ticket_list")
-    assert action is not None
-    end = await end_of(registry, action, {})
+    end = await desk_at(tracker.url, outside, wrong)("ticket_list", {})
 
     assert isinstance(end, Refused)
     assert end.kind is Kind.AUTH

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from between import Between, between
-from connector_cases import NO_TLS, Outside, end_of, registry_of
+from connector_cases import NO_TLS, Outside
+from desk import Desk, output
 from pydantic import JsonValue
 from real_servers import SCIM_TOKEN, Real, scim
 
 from connectors.builtin.scim import factory
-from connectors.connector import Applied, Connector, Outcome, Unreadable
+from connectors.connector import Applied, Connector, Unreadable
 from connectors.credentials import Vault
-from connectors.errors import ConnectorError, Kind, Refused, Uncertain
+from connectors.errors import Kind, Refused, Uncertain
 from connectors.factories import ConnectionSettings, Given
 from connectors.http import Transport
 from connectors.plugin import Plugin
@@ -45,26 +46,6 @@ def resources(real: Real, kind: str = "Users") -> list[dict[str, Any]]:
     return found
 
 
-class Desk:
-    """The connection as an operator configures it, through what stands between."""
-
-    def __init__(self, url: str, outside: Outside) -> None:
-        settings = ConnectionSettings("people", "scim", f"{url}/v2", "env:SCIM")
-        self._registry = registry_of(outside.to(url.partition("://")[2]), settings, SCIM=SCIM_TOKEN)
-
-    async def __call__(
-        self, name: str, arguments: JsonObject, key: str = "", attempt: int = 1
-    ) -> Outcome | ConnectorError:
-        action = (await self._registry.load()).get(f"people.{name}")
-        assert action is not None
-        return await end_of(
-            self._registry, action, arguments, key=key or new_key(), attempt=attempt
-        )
-
-    async def user(self) -> JsonObject:
-        return output(await self("user_create", somebody()))
-
-
 def somebody() -> JsonObject:
     number = next(NUMBERS)
     return {
@@ -77,15 +58,13 @@ def somebody() -> JsonObject:
     }
 
 
-def output(end: object) -> JsonObject:
-    assert isinstance(end, Applied), vars(end)
-    assert isinstance(end.output, dict)
-    return end.output
-
-
 @pytest.fixture
 def desk(middle: Between, outside: Outside) -> Desk:
-    return Desk(middle.service.url, outside)
+    return Desk(outside, "scim", f"{middle.service.url}/v2", SCIM_TOKEN)
+
+
+async def user_of(desk: Desk) -> JsonObject:
+    return output(await desk("user_create", somebody()))
 
 
 async def test_somebody_comes_changes_and_goes(desk: Desk) -> None:
@@ -157,7 +136,7 @@ async def test_a_user_whose_answer_is_lost_is_there_once(
 async def test_a_group_whose_answer_is_lost_is_found_by_its_key(
     desk: Desk, middle: Between
 ) -> None:
-    user, key = await desk.user(), new_key()
+    user, key = await user_of(desk), new_key()
     absent = await desk("group_find", {"reference": key})
     middle.lose(1)
     first = await desk("group_create", {"display_name": "Returns", "members": [user["id"]]}, key)
@@ -170,7 +149,7 @@ async def test_a_group_whose_answer_is_lost_is_found_by_its_key(
 
 
 async def test_members_come_and_go_and_twice_is_once(desk: Desk) -> None:
-    first, second = await desk.user(), await desk.user()
+    first, second = await user_of(desk), await user_of(desk)
     group = output(await desk("group_create", {"display_name": "Night shift"}))
     for user in (first, second, second):
         pair: JsonObject = {"group_id": group["id"], "user_id": user["id"]}
@@ -194,7 +173,7 @@ async def test_members_come_and_go_and_twice_is_once(desk: Desk) -> None:
 async def test_a_change_that_was_decided_on_another_version_changes_nothing(
     desk: Desk, middle: Between
 ) -> None:
-    user, key = await desk.user(), new_key()
+    user, key = await user_of(desk), new_key()
     change: JsonObject = {"id": user["id"], "version": user["version"], "title": "Head"}
     middle.lose(1)
     lost = await desk("user_update", change, key)
@@ -234,7 +213,7 @@ async def test_a_no_of_the_provider_is_called_by_its_name(
 
 
 async def test_a_name_with_quotation_marks_asks_for_nobody_else(desk: Desk) -> None:
-    await desk.user()
+    await user_of(desk)
     found = output(await desk("user_list", {"user_name": 'x" or userName pr or userName eq "'}))
 
     assert found == {"users": []}
