@@ -133,6 +133,7 @@ class Project:
                 place = body.get("connected_account_id"), body.get("user_id")
                 return self._execute(slug, body, body.get("arguments"), *place)
             case "GET", "api", "v2", "actions":
+                assert asked.query["apps"] == "notes"
                 return Said(body={"items": [older(each) for each in self.tools]})
             case "GET", "api", "v1", "connectedAccounts":
                 found = self._accounts(asked.query["user_uuid"])

@@ -158,7 +158,7 @@ async def test_the_review_says_what_is_called_and_what_is_pinned(kind: str) -> N
         reached = found.review().reached_by
         (stands,) = found.registry.connections()
 
-    assert stands.connector == kind
+    assert (stands.connector, stands.stale, stands.actions) == (kind, None, len(NOTES))
     assert reached[0].startswith(f"url: {found.service.url}/api")
     assert reached[-1] == f"toolkit: notes {VERSION}"
     assert any("core_child.py" in each for each in reached) == (kind == "composio-core")
