@@ -267,6 +267,8 @@ ACCOUNTING = Model(
         "payment_find": finds("payment", PAYMENT, _PAYMENT_TRUST),
         "payment_submit": _payment("Ask for a decision on a draft payment.", "payment"),
         "payment_approve": _payment("Approve a payment: it goes out with the next run.", "payment"),
+        "payment_process": _payment("Hand an approved payment to the bank.", "payment"),
+        "payment_settle": _payment("Note that a payment has gone through.", "payment"),
         "payment_withdraw": _payment(
             "Make a payment a draft again that was not processed.", "payment"
         ),

@@ -31,7 +31,7 @@ from start import start_shop  # noqa: E402
 EXAMPLE = ROOT / "examples" / "erp"
 LOGIN = base64.b64encode(b"admin:adminpw").decode()
 _ORDERS = itertools.count(6)
-_PURCHASES = itertools.count(5)
+_PURCHASES = itertools.count(6)
 pytestmark = pytest.mark.timeout(900)
 
 

@@ -81,6 +81,33 @@ async def test_an_invoice_that_fits_its_order_is_posted_and_paid(
     assert after is None
 
 
+async def test_an_approved_payment_is_handed_on_once_and_goes_through(
+    desk: Desk, purchase: JsonObject
+) -> None:
+    invoice = await posted(desk, purchase)
+    asked: JsonObject = {
+        "invoice_id": invoice["id"],
+        "account_id": "1",
+        "amount": invoice["balance"],
+        "pays_on": today(),
+    }
+    here: JsonObject = {"id": (await desk.do("payment_create", asked))["id"]}
+    early = await desk.end("payment_process", here)
+    for each in ("payment_submit", "payment_approve"):
+        await desk.do(each, here)
+    handed = await desk.do("payment_process", here)
+    by_us = await desk.end("payment_process", here, attempt=2)
+    by_others = await desk.end("payment_process", here, attempt=1)
+    settled = await desk.do("payment_settle", here)
+
+    assert (handed["status"], settled["status"]) == ("processing", "succeeded")
+    assert isinstance(by_us, Applied)
+    assert (by_us.replayed, by_us.output) == (True, handed)
+    for end in (early, by_others):
+        assert isinstance(end, Refused)
+        assert end.kind is Kind.CONFLICT
+
+
 async def test_a_post_that_happened_is_not_made_twice(desk: Desk, purchase: JsonObject) -> None:
     invoice = await posted(desk, purchase)
     here: JsonObject = {"id": invoice["id"]}

@@ -11,7 +11,7 @@ from connector_cases import Outside, answer, raw_server
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from tryton_cases import Desk, connected
+from tryton_cases import LOGIN, Desk, connected
 
 from connectors.builtin.tryton import accounting_table, commerce_table
 from connectors.builtin.tryton.records import mark_of, marked, unmarked
@@ -178,6 +178,59 @@ async def test_each_dialect_of_its_errors_has_one_meaning(name: str) -> None:
     assert (read.kind, write.kind) == (kind, kind)
 
 
+async def process(said: JsonValue) -> tuple[object, Played]:
+    """How handing an approved payment on ends where the wizard says this; and what was asked."""
+    tryton = Played({"account.payment": [{"id": 1, "state": "approved"}]})
+
+    def handle(asked: Asked) -> Said:
+        if not asked.path.endswith("/rpc/"):
+            return tryton.answer(asked)
+        tryton.asked.append(asked)
+        assert isinstance(asked.body, dict)
+        if str(asked.body["method"]).endswith(".create"):
+            return Said(200, {"id": 1, "result": [5, "process", "end"]})
+        return Said(200, said)
+
+    service, outside = Service(handle), Outside()
+    service.start()
+    end = await Desk(connected(service.url, KEY, outside)).end("payment_process", {"id": "1"})
+    await outside.close()
+    service.stop()
+    return end, tryton
+
+
+@pytest.mark.parametrize(
+    ("said", "ends", "kind", "code"),
+    [
+        (["UserError", ["No journal", ""]], Refused, Kind.INVALID, "UserError"),
+        (["UserWarning", ["w", "Sure?"]], Refused, Kind.INVALID, "UserWarning"),
+        (["LoginException", []], Refused, Kind.AUTH, "LoginException"),
+        (["ConcurrencyException", ["x"]], Unavailable, Kind.UNAVAILABLE, "ConcurrencyException"),
+        (["KeyError", ["'x'"]], Uncertain, Kind.INTERNAL, None),
+        ("?", Uncertain, Kind.INTERNAL, None),
+    ],
+)
+async def test_an_error_inside_a_200_is_told_by_its_name(
+    said: JsonValue, ends: type, kind: Kind, code: str | None
+) -> None:
+    end, tryton = await process({"id": 1, "error": said})
+    rpc = [each for each in tryton.asked if each.path.endswith("/rpc/")]
+
+    assert type(end) is ends
+    assert isinstance(end, ConnectorError)
+    assert (end.kind, end.vendor_code) == (kind, code)
+    assert [each.body["method"].rpartition(".")[2] for each in rpc] == ["create", "execute"]  # type: ignore[index,call-overload,union-attr]
+    assert {each.headers["authorization"] for each in rpc} == {f"Basic {LOGIN}"}
+    assert rpc[0].path == "/erp/rpc/"
+
+
+async def test_a_wizard_that_did_nothing_is_a_conflict() -> None:
+    end, _ = await process({"id": 1, "result": {}})
+
+    assert isinstance(end, Refused)
+    assert end.kind is Kind.CONFLICT
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -314,6 +367,6 @@ async def test_the_actions_of_both_models_have_names_of_their_own_and_write_one_
     names = [each.name for each in actions]
     writes = [each for each in actions if each.is_write]
 
-    assert len(names) == len({*names}) == 47
+    assert len(names) == len({*names}) == 49
     assert {each.limits.concurrency for each in writes if each.limits} == {1}
     assert all(each.limits for each in writes)

@@ -1,5 +1,6 @@
 """The connector over a Tryton, real or played, and one call of it."""
 
+import base64
 import itertools
 import time
 from dataclasses import dataclass
@@ -16,13 +17,16 @@ from connectors.spec import JsonObject
 from connectors.validate import first_flaw
 
 _COUNT = itertools.count()
+LOGIN = base64.b64encode(b"admin:of-nobody-who-signs-in").decode()
 
 
 def connected(url: str, key: str, outside: Outside) -> Connector:
     """A connector on the connection `erp`."""
-    vault = Vault(lambda _: key)
+    secrets = {"env:KEY": key, "env:LOGIN": LOGIN}
+    vault = Vault(lambda reference: secrets[reference])
     given = Given(outside.to(host_of(url)).carrying(vault), vault.stand_in)
-    settings = ConnectionSettings("erp", "tryton", url, "env:KEY", {"database": "erp"})
+    options: JsonObject = {"database": "erp", "rpc_credential": "env:LOGIN"}
+    settings = ConnectionSettings("erp", "tryton", url, "env:KEY", options)
     return connect(settings, given)
 
 

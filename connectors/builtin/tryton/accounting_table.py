@@ -99,6 +99,7 @@ BUTTONS: Mapping[str, Button] = {
     "payment_approve": Button(
         "payment", "approve", ("submitted",), ("approved", "processing", "succeeded", "failed")
     ),
+    "payment_settle": Button("payment", "succeed", ("processing", "failed"), ("succeeded",)),
     "payment_withdraw": Button(
         "payment", "draft", ("submitted", "approved"), ("draft",), takes_back=True
     ),
@@ -217,6 +218,8 @@ TRYTON_ACCOUNTING = Vendor(
         "payment_find": {},
         "payment_submit": {**PUSHED, **undone_by("payment_withdraw")},
         "payment_approve": {**PUSHED, **undone_by("payment_withdraw")},
+        "payment_process": PUSHED,  # where `rpc_credential` is said
+        "payment_settle": PUSHED,
         "payment_withdraw": PUSHED,
         "payment_delete": PUSHED,
     },

@@ -1,13 +1,15 @@
 """One Tryton as one connection: the actions of commerce and of accounting, one write at a time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pydantic import Field, JsonValue
 
-from connectors.api import api_of
+from connectors.api import Api, api_of
 from connectors.builtin.tryton import accounting_table, commerce_table
 from connectors.builtin.tryton.accounting import Books
 from connectors.builtin.tryton.commerce import Sales
+from connectors.builtin.tryton.rpc import Wizards
 from connectors.builtin.tryton.table import Records
 from connectors.builtin.tryton.wire import DIALECT, Tryton
 from connectors.connector import Connector, Outcome
@@ -22,13 +24,16 @@ class TrytonConnector:
 
     name = "tryton"
 
-    def __init__(self, connection: str, tryton: Tryton) -> None:
+    def __init__(self, connection: str, tryton: Tryton, rpc: Api | None = None) -> None:
         sales, books = commerce_table, accounting_table
         commerce = Records(tryton, sales.TRYTON_COMMERCE, sales.TABLES)
         accounting = Records(tryton, books.TRYTON_ACCOUNTING, books.TABLES)
+        functions = dict(Books(accounting).functions())
+        if rpc is not None:
+            functions["payment_process"] = Wizards(rpc, accounting).process
         self._models = (
             UnifiedConnector(commerce.vendor, connection, Sales(commerce).functions()),
-            UnifiedConnector(accounting.vendor, connection, Books(accounting).functions()),
+            UnifiedConnector(accounting.vendor, connection, functions),
         )
 
     async def actions(self) -> Sequence[ActionSpec]:
@@ -48,10 +53,14 @@ class TrytonConnector:
 class _Options(Options):
     database: str = Field(pattern=r"^[A-Za-z0-9_-]{1,63}$")
     company: int = Field(default=1, ge=1)
+    rpc_credential: str | None = None
 
 
 def connect(settings: ConnectionSettings, given: Given) -> Connector:
     """A connector for one database of a Tryton server; raises `ConfigurationError`."""
     options = options_of(settings, _Options)
-    api = api_of(settings, given, dialect=DIALECT)
-    return TrytonConnector(settings.name, Tryton(api, options.database, options.company))
+    api, rpc = api_of(settings, given, dialect=DIALECT), None
+    if options.rpc_credential is not None:
+        login = {"Authorization": f"Basic {given.secret_of(options.rpc_credential)}"}
+        rpc = replace(api, base_url=f"{api.base_url}/{options.database}/rpc/", headers=login)
+    return TrytonConnector(settings.name, Tryton(api, options.database, options.company), rpc)

@@ -63,7 +63,7 @@ class Tryton:
         where = self._path(model, str(number))
         query = {"f": fields}
         return await self.api.ask(
-            _as_read(spec), context, "GET", *where, query=query, headers=headers, mapped=told
+            as_read(spec), context, "GET", *where, query=query, headers=headers, mapped=told
         )
 
     async def search(
@@ -83,7 +83,7 @@ class Tryton:
             "s": str(limit),
             "f": fields,
         }
-        return await self._ask(_as_read(spec), context, "GET", model, query=query, mapped=told)
+        return await self._ask(as_read(spec), context, "GET", model, query=query, mapped=told)
 
     async def create(
         self,
@@ -265,7 +265,7 @@ def _parts(value: JsonValue, *names: str) -> list[int]:
     return [each for each in found if isinstance(each, int)]
 
 
-def _as_read(spec: ActionSpec) -> ActionSpec:
+def as_read(spec: ActionSpec) -> ActionSpec:
     """What a write asks before it writes has no effect that could be in doubt."""
     return spec if not spec.is_write else spec.model_copy(update={"effect": Effect.READ})
 
