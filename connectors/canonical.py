@@ -1,10 +1,11 @@
 """Canonical JSON (RFC 8785) and its SHA-256: the same data gives the same digest everywhere.
 
 Most of our data is written alike by the standard encoder, which is many times faster: texts and
-their escapes are the same, and whole doubles become integers first. It differs in fractions and
-exponents, in integers that a double does not hold, and in the order of names beyond U+D7FF, which
-RFC 8785 sorts by UTF-16 units. What has any of these is left to the `rfc8785` package, and so is
-what cannot be written at all.
+their escapes are the same, so are fractions, which both write in the fewest digits that are read
+back as the same double, and whole doubles become integers first. It differs in exponents, in
+integers that a double does not hold, and in the order of names beyond U+D7FF, which RFC 8785 sorts
+by UTF-16 units. What may have any of these is left to the `rfc8785` package, and so is what cannot
+be written at all.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import rfc8785
 from pydantic import JsonValue
 
 _WHOLE = re.compile(r"\.0(?=[,\]}]|\Z)")
-_LONG = re.compile(r"[0-9]{16}")
+_ODD = re.compile(r"e[+-]|-0|[0-9]{16}")  # an exponent, a negative zero, what may be no double
 _written = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
 ).encode
@@ -66,8 +67,7 @@ def _with_integers(value: object) -> object:
 def _is_written_alike(text: str, rest: str) -> bool:
     if not text.isascii() and max(text) > "\ud7ff":
         return False
-    is_whole = not any(mark in rest for mark in (".", "e+", "e-", "-0"))
-    return is_whole and _LONG.search(rest) is None
+    return _ODD.search(rest) is None
 
 
 def digest(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) -> str:

@@ -223,7 +223,10 @@ class _Round:
         return keeper.judge((prepared,), lambda: Asked.of(prepared))
 
     def _judge(self, step: Step, moves: _Moves) -> None:
-        gone = sorted(data_sources(step) & self.state.skipped.keys())
+        if (step.id, "") in self.outside.in_flight:
+            moves.add(step.id, Waiting("flight"))
+            return
+        gone = self.state.skipped and sorted(data_sources(step) & self.state.skipped.keys())
         if gone and step.action != "fn.first_of":
             moves.end(step.id, Skipped(f"{gone[0]} was skipped"))
             return

@@ -7,7 +7,6 @@ ends the wait asks for another one.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from executor.check.admit import Accepted, restore
 from executor.check.cedar import Policy
 from executor.dispatch.base import CrashLoopError
 from executor.run import events as e
+from executor.run.bell import Bell
 from executor.run.commands import (
     Abort,
     Command,
@@ -67,7 +67,7 @@ class Machine:
     lease_ends: Callable[[], float] = lambda: inf  # a reading of `monotonic`
     result_bytes: int = RESULT_BYTES
     on_change: Callable[[Due], None] = lambda _: None
-    _bells: dict[str, asyncio.Event] = field(default_factory=dict)
+    _bells: dict[str, Bell] = field(default_factory=dict)
     slots: Slots = field(default_factory=Slots)
     is_alone: bool = True  # no other process can still be at a run that this one takes over
     halted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,7 +84,7 @@ class Machine:
         )
         if claim is None:
             return
-        bell = self._bells[due.id] = asyncio.Event()
+        bell = self._bells[due.id] = Bell()
         try:
             await _Drive(self, claim, bell).run()
         except FencedError:
@@ -107,21 +107,21 @@ class Machine:
     def ring_all(self) -> None:
         """Tell every drive that something may have arrived."""
         for bell in self._bells.values():
-            bell.set()
+            bell.ring()
 
     def ring(self, run: str) -> None:
         """Tell a drive that something arrived."""
         if bell := self._bells.get(run):
-            bell.set()
+            bell.ring()
 
 
 class _Drive:
     """One drive under one claim."""
 
-    def __init__(self, machine: Machine, claim: Claim, bell: asyncio.Event) -> None:
+    def __init__(self, machine: Machine, claim: Claim, bell: Bell) -> None:
         self._machine = machine
         self._bell = bell
-        self._flights = Flights(machine.slots, claim.tenant, machine.clock)
+        self._flights = Flights(machine.slots, claim.tenant, machine.clock, bell)
         self._ledger = Ledger(
             machine.store,
             claim,
@@ -200,8 +200,7 @@ class _Drive:
         waited = self._ledger.state.waiting
         if records or waited is not None:
             ended = [] if waited is None else [e.WaitEnded(waiting_for=waited.waiting_for)]
-            await self._ledger.append([*ended, *records])
-            return True
+            return await self._record(accepted, [*ended, *records], outside)
         for command in commands:
             match command:
                 case OpenGate() | OpenEnvelope():
@@ -215,6 +214,25 @@ class _Drive:
                 case Finish():
                     return not await self._ledger.finish(command)
         self._flights.leave_reserved()
+        return True
+
+    async def _record(self, accepted: Accepted, events: list[e.Event], outside: Outside) -> bool:
+        """Write what follows, in one transaction with the intents of what begins, or with the end.
+
+        These are decided on as if it were written; nothing of it is if the events are not.
+        """
+        ahead = self._ledger.ahead(events)
+        following = decide(accepted, ahead, outside)
+        match following:
+            case (Finish() as finish,):
+                return not await self._ledger.finish(finish, after=events)
+            case (Perform(), *_) if not self._machine.halted.is_set():
+                begun = [each for each in following if isinstance(each, Perform)]
+            case _:
+                begun = []
+        for command in begun:
+            self._call(command, outside.policy.version)
+        await self._ledger.append(events)
         return True
 
     def _call(self, command: Perform, policy_version: str) -> None:
@@ -246,10 +264,7 @@ class _Drive:
         """Wait shortly here, or let the run go until it is woken."""
         now = self._machine.clock()
         if wait.until is not None and wait.until - now <= SHORT_WAIT_S:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.005, wait.until - now)):
-                    await self._bell.wait()
-            self._bell.clear()
+            await self._bell.wait(max(0.005, wait.until - now))
             self._ledger.must_look = True
             return True
         claim = self._ledger.claim  # as it was decided under: whatever is seen from now on is news
@@ -279,7 +294,7 @@ class _Drive:
 
     async def _land(self, until: float | None) -> None:
         """Wait for the end of a call; whatever else ends the wait, there may be news."""
-        if not await self._flights.land(until, self._bell):
+        if not await self._flights.land(until):
             self._ledger.must_look = True
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from math import inf
 
+from executor.run.bell import Bell
 from executor.run.slots import Slot, Slots
 from executor.run.state import Place
 from executor.run.verdicts import Held
@@ -31,7 +32,8 @@ class _Flight:
 class Flights:
     """What is under way, by place."""
 
-    def __init__(self, slots: Slots, tenant: str, clock: Callable[[], float]) -> None:
+    def __init__(self, slots: Slots, tenant: str, clock: Callable[[], float], bell: Bell) -> None:
+        self._bell = bell
         self._slots = slots
         self._tenant = tenant
         self._clock = clock
@@ -65,31 +67,24 @@ class Flights:
             task.add_done_callback(lambda _: slot.release())
             if not is_search:
                 self.look_again.pop(place, None)  # another attempt, another search
+        task.add_done_callback(lambda _: self._bell.stir())
         self._flights[place] = _Flight(task, connection, is_search)
 
-    async def land(self, until: float | None, bell: asyncio.Event) -> bool:
+    async def land(self, until: float | None) -> bool:
         """Wait until one has ended, the bell rings, or a time has come; False if none has ended.
 
         Also where one has, but the bell has rung: then there is something to read.
         """
-        left = None if until is None else max(0.005, until - self._clock())
-        ringing = asyncio.ensure_future(bell.wait())
-        try:
-            done, _ = await asyncio.wait(
-                [*(flight.task for flight in self._flights.values()), ringing],
-                timeout=left,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            ringing.cancel()
-            await asyncio.gather(ringing, return_exceptions=True)
-        has_rung = bell.is_set()
-        bell.clear()
-        for place, flight in list(self._flights.items()):
-            if flight.task in done:
-                del self._flights[place]
-                self._landed(place, flight)
-        return not has_rung and any(each is not ringing for each in done)
+        while True:
+            left = None if until is None else max(0.005, until - self._clock())
+            has_rung = await self._bell.wait(left)
+            done = [(place, each) for place, each in self._flights.items() if each.task.done()]
+            if done or has_rung or (until is not None and self._clock() >= until):
+                break
+        for place, flight in done:
+            del self._flights[place]
+            self._landed(place, flight)
+        return bool(done) and not has_rung
 
     def _landed(self, place: Place, flight: _Flight) -> None:
         """Note when what did not come about may be tried again."""

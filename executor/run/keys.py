@@ -18,7 +18,7 @@ def idempotency_key(
 ) -> str:
     """Return 32 characters of base32(HMAC-SHA256(secret, run, step, iteration, action, hash))."""
     text = "\x1f".join((tenant, run, step, iteration, action, hashed))
-    return base64.b32encode(hmac.new(secret, text.encode(), hashlib.sha256).digest()).decode()[:32]
+    return base64.b32encode(hmac.digest(secret, text.encode(), "sha256")).decode()[:32]
 
 
 def jitter_of(key: str, n: int) -> float:

@@ -78,8 +78,16 @@ class Ledger:
         new, now = [new_event(event) for event in events], self._clock()
         await self.write(partial(OpenJournal.append, new=new, now=now))
 
-    async def finish(self, finish: Finish) -> bool:
-        """Write the end, in one transaction with the run's last status; False if there is news."""
+    def ahead(self, events: Sequence[e.Event]) -> RunState:
+        """Where the run would stand after these events, if nothing else happened."""
+        now = self._clock()
+        return fold(((now, event) for event in events), self.state)
+
+    async def finish(self, finish: Finish, after: Sequence[e.Event] = ()) -> bool:
+        """Write the end, in one transaction with the run's last status; False if there is news.
+
+        What it comes `after` is written with it, or not at all.
+        """
         event = e.RunFinished(
             status=finish.status,
             code=finish.code,
@@ -94,7 +102,7 @@ class Ledger:
             opened = journal.opened(c, claim)
             if opened.woken != claim.wake_seq:
                 return False
-            opened.append([new_event(event)], now)
+            opened.append([new_event(each) for each in (*after, event)], now)
             runs.set_result(c, claim, finish.result)
             approvals.close(c, claim.tenant, claim.id, "void")
             return drives.end_drive(c, claim, status=finish.status, now=now, code=finish.code)
