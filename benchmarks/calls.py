@@ -20,11 +20,11 @@ from sqlalchemy import Connection
 
 from connectors.spec import Limits
 from executor.breaker import Breaker
-from executor.store import attempts, breakers, drives, journal, permits, plans, runs, stops
+from executor.store import attempts, breakers, drives, journal, plans, runs, stops
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Claim, Due
 from executor.store.journal import NewEvent
-from executor.store.permits import Told
+from executor.store.permits import Permits, Told
 from executor.store.stops import StopRow
 from executor.store.store import Store
 
@@ -40,10 +40,10 @@ def bare(c: Connection, claim: Claim, now: float) -> None:
     drives.hold(c, claim)
     attempts.may_begin(c, claim, "pay", str(n), 1, "keyed")
     row = AttemptRow(
-        "pay", str(n), 1, claim.epoch, f"{CONNECTION}.charge", "keyed", "KEY", "sha256:0", None,
-        "intent", now + 30, now, None,
+        "pay", str(n), 1, claim.epoch, f"{CONNECTION}.charge", "keyed", "KEY", "sha256:0", (),
+        "intent", now + 30, now, None, "sha256:0", "v1",
     )  # fmt: skip
-    attempts.add(c, claim, row, "sha256:0", "v1")
+    attempts.add(c, claim, [row])
     told = {"step": "pay", "iteration": str(n), "n": 1, "arguments": {"amount": "18.50"}}
     journal.append(c, TENANT, RUN, [NewEvent("intent.recorded", {**told})], now)
 
@@ -52,7 +52,7 @@ def permit(allowed: Limits | None) -> Callable[[Connection, Claim, float], None]
     """What is asked before each of them."""
 
     def ask(c: Connection, _: Claim, now: float) -> None:
-        blocked = permits.take(c, TENANT, CONNECTION, allowed, now, 30.0)
+        blocked = Permits(c, TENANT).take(CONNECTION, allowed, now, 30.0)
         assert blocked is None
 
     return ask
@@ -60,7 +60,7 @@ def permit(allowed: Limits | None) -> Callable[[Connection, Claim, float], None]
 
 def told(c: Connection, _: Claim, now: float) -> None:
     """What is kept after a call that was answered."""
-    permits.tell(c, TENANT, Told(CONNECTION, "answered", now), now)
+    Permits(c, TENANT).tell(Told(CONNECTION, "answered", now), now)
 
 
 async def main() -> None:

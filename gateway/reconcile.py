@@ -11,9 +11,10 @@ from connectors.validate import first_flaw
 from executor.check.admit import restore
 from executor.plan.refs import join_pointer
 from executor.run import events as e
+from executor.run.fold import fold
 from executor.run.instance import EVIDENCE
 from executor.run.perform import new_event
-from executor.run.state import Attempt, RunState, fold
+from executor.run.state import Attempt, RunState
 from executor.store import attempts, drives, journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow

@@ -22,9 +22,10 @@ from executor.check.cedar import Judgement, Policy
 from executor.check.parse import plan_of
 from executor.plan.model import Plan
 from executor.run import events as e
+from executor.run.fold import fold
 from executor.run.gates import Gatekeeper
 from executor.run.keys import args_hash
-from executor.run.state import RunState, fold
+from executor.run.state import RunState
 from executor.run.tally import Tally
 from executor.run.verdicts import Outside
 

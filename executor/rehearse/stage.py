@@ -31,7 +31,8 @@ from executor.run.commands import (
     Wait,
 )
 from executor.run.decide import decide
-from executor.run.state import WHOLE_PLAN, Place, RunState, fold
+from executor.run.fold import fold
+from executor.run.state import WHOLE_PLAN, Place, RunState
 from executor.run.verdicts import Held, Outside
 
 MOST_WORK = 50_000  # of one scenario: decisions, each with the calls that it looks back on

@@ -180,6 +180,7 @@ class _Drive:
             began_at=self._began_at,
             is_alone=self._machine.is_alone,
         )
+        claim = self._ledger.claim  # as it is decided under: what arrives from now on is news
         commands = decide(accepted, self._ledger.state, outside)
         if self._machine.halted.is_set() and not _is_written_only(commands):
             if not self._flights.places:
@@ -206,7 +207,7 @@ class _Drive:
                 case OpenGate() | OpenEnvelope():
                     await self._open_gate(accepted, command, outside.policy)
                 case Perform():
-                    self._call(command, outside.policy.version)
+                    self._call(claim, command, outside.policy.version)
                 case LookUp() | Poll():
                     self._search(accepted, command)
                 case Abort():
@@ -231,16 +232,16 @@ class _Drive:
             case _:
                 begun = []
         for command in begun:
-            self._call(command, outside.policy.version)
+            self._call(self._ledger.claim, command, outside.policy.version)
         await self._ledger.append(events)
         return True
 
-    def _call(self, command: Perform, policy_version: str) -> None:
+    def _call(self, claim: Claim, command: Perform, policy_version: str) -> None:
         self._flights.begin(
             (command.step, command.iteration),
             command.action.connection,
             self._places(command.action),
-            partial(self._performer.perform, self._ledger.claim, command, policy_version),
+            partial(self._performer.perform, claim, command, policy_version),
         )
 
     def _search(self, accepted: Accepted, command: LookUp | Poll) -> None:

@@ -21,8 +21,9 @@ def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Rec
                 is_read = attempt.intent.effect is Effect.READ
                 cut_off = is_read and state.cancelled is not None
                 yield Record(_lost(attempt, is_cut_off=cut_off))
-        learned = [*_learned_by_repetition(attempts)]
-        yield from learned or _learned_with_a_later_one(attempts)
+        if len(attempts) > 1:
+            learned = [*_learned_by_repetition(attempts)]
+            yield from learned or _learned_with_a_later_one(attempts)
     for place, undoing in state.undos.items():
         calls = state.attempts.get(undo_place(place), ())
         if undoing.ended is None and any(_took_it_back(accepted, each) for each in calls):

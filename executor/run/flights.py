@@ -99,12 +99,12 @@ class Flights:
                 case Blocked(reason="rate_limit" | "service" | "stop" as reason, retry_at=at):
                     # One that asks in vain is enough: the others of the connection wait too.
                     self.not_before[flight.connection] = Held(inf if at is None else at, reason)
+                case None | Blocked(reason="news"):
+                    pass
                 case Blocked():
                     self.not_before[place] = Held(self._clock() + AGAIN_S)
                 case float() as again_at:
                     self.look_again[place] = again_at
-                case None:
-                    pass
         except (StorePausedError, asyncio.CancelledError):
             # The intent could not be written, so nothing was sent; or the journal tells.
             if flight.is_search:

@@ -13,14 +13,15 @@ from sqlalchemy import Connection
 
 from executor.run import events as e
 from executor.run.commands import Finish, Wait
+from executor.run.fold import fold
 from executor.run.outbox import Outbox, Works
 from executor.run.perform import new_event
-from executor.run.state import RunState, fold
+from executor.run.state import RunState
 from executor.store import approvals, drives, journal, plans, runs
 from executor.store.blobs import Loaded
 from executor.store.drives import Claim
 from executor.store.errors import FencedError
-from executor.store.journal import Look, OpenJournal
+from executor.store.journal import Look, NewEvent, OpenJournal
 from executor.store.store import Store
 
 T = TypeVar("T")
@@ -96,18 +97,20 @@ class Ledger:
             uncertain=list(finish.uncertain),
             undone=list(finish.undone),
         )
-        claim, now = self.claim, self._clock()
+        new = [new_event(each) for each in (*after, event)]
+        end = partial(self._end, claim=self.claim, new=new, finish=finish, now=self._clock())
+        return self._ended(await self._store.write(end))
 
-        def end_run(c: Connection) -> bool:
-            opened = journal.opened(c, claim)
-            if opened.woken != claim.wake_seq:
+    def _end(
+        self, c: Connection, claim: Claim, new: list[NewEvent], finish: Finish, now: float
+    ) -> bool:
+        with journal.opened(c, claim) as opened:
+            if opened.woken != claim.wake_seq or opened.last != self._seen:
                 return False
-            opened.append([new_event(each) for each in (*after, event)], now)
-            runs.set_result(c, claim, finish.result)
-            approvals.close(c, claim.tenant, claim.id, "void")
-            return drives.end_drive(c, claim, status=finish.status, now=now, code=finish.code)
-
-        return self._ended(await self._store.write(end_run))
+            opened.append(new, now)
+        runs.set_result(c, claim, finish.result)
+        approvals.close(c, claim.tenant, claim.id, "void")
+        return drives.end_drive(c, claim, status=finish.status, now=now, code=finish.code)
 
     async def let_go(self, claim: Claim, wait: Wait) -> bool:
         """End the drive until the run is woken; False if something arrived since this claim."""

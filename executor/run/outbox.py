@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from executor.store.errors import FencedError, StorePausedError
+from executor.store.errors import StoreError
 from executor.store.journal import Look, OpenJournal
 
 T = TypeVar("T")
@@ -58,11 +58,14 @@ class Outbox:
             sending.add_done_callback(self._sending.discard)
 
     async def _sent(self, entries: list[Entry[object]]) -> None:
-        """Send them together; where one is at fault, and not the store, each by itself."""
+        """Send them together; where one is at fault, and not the store, each by itself.
+
+        Where the store fails they may all have been kept, so nothing is sent again.
+        """
         try:
             look = await self._send(tuple(entries))
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the write
-            if len(entries) > 1 and not isinstance(error, FencedError | StorePausedError):
+            if len(entries) > 1 and not isinstance(error, StoreError):
                 for each in entries:
                     await self._sent([each])
             else:

@@ -26,7 +26,6 @@ from executor.run.commands import LookUp, Perform, Poll
 from executor.run.keys import idempotency_key, jitter_of
 from executor.run.resolve import Absent, Scope, value_at
 from executor.run.state import undoes
-from executor.store import permits
 from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Claim
 from executor.store.errors import StorePausedError, StoreUnavailableError
@@ -100,6 +99,7 @@ class Performer:
             limits=self.limits_of(command.action),
             takes_back=undoes((command.step, command.iteration)) is not None,
             lease_s=self._lease_left(),
+            woken=claim.wake_seq,
         )
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = self.monotonic(), self.clock()
@@ -164,8 +164,7 @@ class Performer:
         allowed = self.limits_of(asked)
 
         def permit(journal: OpenJournal) -> Blocked | None:
-            connection, most_s = asked.connection, LOOKUP_TIMEOUT_S
-            return permits.take(journal.c, claim.tenant, connection, allowed, began, most_s)
+            return journal.permits.take(asked.connection, allowed, began, LOOKUP_TIMEOUT_S)
 
         blocked = await self.write(permit)
         if blocked is not None:
@@ -223,7 +222,7 @@ class Performer:
         because = str(error or "")
         told = Told(lookup.connection, found, began, because, hold_until, heard.quota)
         now = self.clock()
-        await self.write(lambda journal: permits.tell(journal.c, claim.tenant, told, now))
+        await self.write(lambda journal: journal.permits.tell(told, now))
 
     def _asked(self, error: ConnectorError) -> float:
         """Before when the service does not want to be asked again."""

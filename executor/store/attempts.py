@@ -72,33 +72,15 @@ class AttemptRow:
     state: str
     send_before: float
     started_at: float
-    ended_at: float | None
+    ended_at: float | None = None
+    tool_digest: str = ""
+    policy_version: str | None = None
 
 
-def add(c: Connection, claim: Claim, row: AttemptRow, tool_digest: str, policy: str | None) -> None:
-    """Write an intent."""
-    _ADD.once(
-        c,
-        {
-            "tenant": claim.tenant,
-            "run": claim.id,
-            "step": row.step,
-            "iteration": row.iteration,
-            "n": row.n,
-            "epoch": row.epoch,
-            "action": row.action,
-            "effect": row.effect,
-            "key": row.key,
-            "args_hash": row.args_hash,
-            "tool_digest": tool_digest,
-            "policy_version": policy,
-            "approvals": to_text(row.approvals),
-            "state": row.state,
-            "send_before": row.send_before,
-            "started_at": row.started_at,
-            "ended_at": row.ended_at,
-        },
-    )
+def add(c: Connection, claim: Claim, rows: Sequence[AttemptRow]) -> None:
+    """Write attempts that are about to be made."""
+    named = {"tenant": claim.tenant, "run": claim.id}
+    _ADD.many(c, [named | vars(row) | {"approvals": to_text(row.approvals)} for row in rows])
 
 
 def places_under(c: Connection, tenant: str, run: str, approval: str, step: str) -> frozenset[str]:
@@ -134,6 +116,8 @@ def read(c: Connection, tenant: str, run: str) -> list[AttemptRow]:
             row.send_before,
             row.started_at,
             row.ended_at,
+            row.tool_digest,
+            row.policy_version,
         )
         for row in rows
     ]

@@ -5,7 +5,7 @@ from math import inf
 
 from connectors.spec import JsonObject, Limits
 from executor.check.grant import Grant
-from executor.store import approvals, attempts, permits
+from executor.store import approvals, attempts
 from executor.store.approvals import Called
 from executor.store.attempts import AttemptRow
 from executor.store.drives import note_progress
@@ -34,6 +34,7 @@ class Intent:
     lease_s: float = inf  # of whoever calls: no byte leaves later
     observed: tuple[str, ...] = ()
     takes_back: bool = False  # it is the undo of another call
+    woken: int | None = None  # how often the run was woken by when this was decided on
 
 
 @dataclass(frozen=True)
@@ -51,20 +52,22 @@ def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked |
     """Write that a call may happen; returns until when its first byte may leave, or why not.
 
     One transaction checks the epoch (the journal is open), that the run is not being cancelled,
-    that no attempt of this step is open, that every approval still covers exactly these arguments,
-    and takes the connection's permit.
+    that nothing has arrived since this was decided on, that no attempt of this step is open, that
+    every approval still covers exactly these arguments, and takes the connection's permit.
     """
     c, claim = journal.c, journal.claim
     place = (intent.step, intent.iteration, intent.n)
     if not _may_begin_after_cancel(journal, intent):
         return Blocked("cancelled")
+    if intent.woken not in (None, journal.woken):
+        return Blocked("news")
     if not attempts.may_begin(c, claim, *place, intent.effect):
         return Blocked("open_attempt")
     call = Called(intent.step, intent.iteration, intent.tool_digest, intent.arguments)
     for grant in intent.grants:
         if not approvals.covers(c, claim.tenant, grant, call, now):
             return Blocked("approval")
-    blocked = permits.take(c, claim.tenant, intent.connection, intent.limits, now, intent.timeout_s)
+    blocked = journal.permits.take(intent.connection, intent.limits, now, intent.timeout_s)
     if blocked is not None:
         return blocked
     send_before = now + min(intent.timeout_s, intent.lease_s)
@@ -79,9 +82,10 @@ def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked |
         state="intent",
         send_before=send_before,
         started_at=now,
-        ended_at=None,
+        tool_digest=intent.tool_digest,
+        policy_version=intent.policy_version,
     )
-    attempts.add(c, claim, row, intent.tool_digest, intent.policy_version)
+    journal.begin(row)
     told: JsonObject = {
         "step": intent.step,
         "iteration": intent.iteration,
@@ -122,5 +126,5 @@ def record_outcome(journal: OpenJournal, outcome: AttemptOutcome, now: float) ->
     if event.type == "attempt.ended":  # what a look-up finds out does not kill
         note_progress(c, claim)
     if outcome.told is not None:
-        permits.tell(c, claim.tenant, outcome.told, now)
+        journal.permits.tell(outcome.told, now)
     return journal.add([event], now)

@@ -4,7 +4,8 @@ A drive opens its journal once for all that it writes together: the row is held 
 nobody else writes, and what others wrote before is found at once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,8 +13,10 @@ from sqlalchemy import Connection, Integer, bindparam, func, insert, select
 
 from connectors.spec import JsonObject
 from executor.store import approvals, attempts, blobs
+from executor.store.attempts import AttemptRow
 from executor.store.blobs import Blob, Loaded
 from executor.store.drives import Claim, hold, standing
+from executor.store.permits import Permits
 from executor.store.statement import Change, Query
 from executor.store.tables import events
 from executor.store.text import to_object
@@ -96,6 +99,9 @@ class OpenJournal:
     cancel_mode: str | None
     last: int
     news: list[StoredEvent]  # after the place that the drive has seen: of others, and its own
+    permits: Permits
+    _events: list[StoredEvent] = field(default_factory=list)  # that are written at the end
+    _begun: list[AttemptRow] = field(default_factory=list)  # the same of attempts
 
     def append(self, new: Sequence[NewEvent], now: float) -> list[StoredEvent]:
         """Write events after the last one, and the rows that they speak of."""
@@ -104,23 +110,39 @@ class OpenJournal:
 
     def add(self, new: Sequence[NewEvent], now: float) -> list[StoredEvent]:
         """Write events whose rows are written already."""
-        stored = _added(self.c, self.claim.tenant, self.claim.id, new, now, self.last)
+        stored = _numbered(self.claim.id, new, now, self.last)
         self.last += len(stored)
         self.news += stored
+        self._events += stored
         return stored
 
+    def begin(self, attempt: AttemptRow) -> None:
+        """Write an attempt that is about to be made."""
+        self._begun.append(attempt)
 
+    def close(self) -> None:
+        """Write what is left to be written."""
+        if self._begun:
+            attempts.add(self.c, self.claim, self._begun)
+        _add(self.c, self.claim.tenant, self._events)
+
+
+@contextmanager
 def opened(
     c: Connection, claim: Claim, after: int | None = None, loaded: Loaded | None = None
-) -> OpenJournal:
+) -> Iterator[OpenJournal]:
     """Hold a drive's row and open its journal, after a place or its end; raises `FencedError`."""
     held = hold(c, claim)
+    news: list[StoredEvent] = []
     if after is None:
         last = _last(c, claim.tenant, claim.id)
-        return OpenJournal(c, claim, held.wake_seq, held.cancel_mode, last, [])
-    news = read(c, claim.tenant, claim.id, after=after, limit=WHOLE, loaded=loaded)
-    last = news[-1].seq if news else after
-    return OpenJournal(c, claim, held.wake_seq, held.cancel_mode, last, news)
+    else:
+        news = read(c, claim.tenant, claim.id, after=after, limit=WHOLE, loaded=loaded)
+        last = news[-1].seq if news else after
+    permits = Permits(c, claim.tenant)
+    journal = OpenJournal(c, claim, held.wake_seq, held.cancel_mode, last, news, permits)
+    yield journal
+    journal.close()
 
 
 def append(
@@ -136,7 +158,9 @@ def append(
     if claim is not None:
         hold(c, claim)
     _project(c, tenant, subject, new, now)
-    return _added(c, tenant, subject, new, now, _last(c, tenant, subject))
+    stored = _numbered(subject, new, now, _last(c, tenant, subject))
+    _add(c, tenant, stored)
+    return stored
 
 
 def read(
@@ -174,9 +198,9 @@ def written(
     loaded: Loaded,
 ) -> Look:
     """Write all that a drive has to write, and look: whoever wrote needs not read again."""
-    journal = opened(c, claim, seen(), loaded)
-    for work in works:
-        work(journal)
+    with opened(c, claim, seen(), loaded) as journal:
+        for work in works:
+            work(journal)
     return Look(tuple(journal.news), journal.woken)
 
 
@@ -184,16 +208,16 @@ def _last(c: Connection, tenant: str, subject: str) -> int:
     return _LAST.one(c, {"tenant": tenant, "subject": subject}) or 0
 
 
-def _added(
-    c: Connection, tenant: str, subject: str, new: Sequence[NewEvent], now: float, last: int
-) -> list[StoredEvent]:
-    stored = [
+def _numbered(subject: str, new: Sequence[NewEvent], now: float, last: int) -> list[StoredEvent]:
+    return [
         StoredEvent(subject, last + number, now, each.type, each.v, each.data)
         for number, each in enumerate(new, start=1)
     ]
+
+
+def _add(c: Connection, tenant: str, stored: Sequence[StoredEvent]) -> None:
     if stored:
         _ADD.many(c, [_row(c, tenant, each) for each in stored])
-    return stored
 
 
 def _row(c: Connection, tenant: str, event: StoredEvent) -> dict[str, object]:

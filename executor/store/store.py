@@ -83,7 +83,7 @@ class Store:
         """
         if self._closed:
             raise StoreClosedError("the store is closed")
-        done = asyncio.wrap_future(self._writer.submit(work))
+        done = self._writer.submit(work)
         return await self._answered(done, WRITES_WITHIN_S if self.is_shared else None)
 
     async def read(self, work: Callable[[Connection], T]) -> T:

@@ -17,11 +17,12 @@ the caller is cancelled before its turn    the write is not begun
 the caller is cancelled later              the write ends as if nobody had left
 """
 
+import asyncio
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -39,7 +40,8 @@ TRIES = 5  # of a write alone that clashes with other processes
 @dataclass(frozen=True, eq=False)
 class _Write:
     work: Callable[[Connection], object]
-    done: "Future[object]"
+    done: "asyncio.Future[object]"
+    loop: asyncio.AbstractEventLoop
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class _Undone(Exception):
 
 
 class Writer:
-    """Takes writes from any thread; `stop` ends it once everything queued is written."""
+    """Takes writes from any event loop; `stop` ends it once everything queued is written."""
 
     def __init__(self, engine: Engine, backend: Backend) -> None:
         self._engine = engine
@@ -65,11 +67,12 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
+    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
         """Queue a write; `work` may be run twice, so it acts on the database alone."""
-        done: Future[T] = Future()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
         # The queue holds writes of every result type; the future keeps this one's.
-        self._queue.put(_Write(work, done))  # type: ignore[arg-type]  # see the line above
+        self._queue.put(_Write(work, done, loop))  # type: ignore[arg-type]  # see the line above
         return done
 
     def stop(self) -> None:
@@ -87,7 +90,7 @@ class Writer:
         goes_on = True
         while goes_on:
             batch, goes_on = self._next()
-            self._write([each for each in batch if each.done.set_running_or_notify_cancel()])
+            self._write([each for each in batch if not each.done.cancelled()])
         self._hang_up()
 
     def _next(self) -> tuple[list[_Write], bool]:
@@ -117,11 +120,10 @@ class Writer:
                     self._write([write], tries + 1 if len(batch) == 1 else 1)
                 return
             results = [_Failed(self._as_ours(cause))] * len(batch)
-        for write, result in zip(batch, results, strict=True):
-            if isinstance(result, _Failed):
-                write.done.set_exception(result.error)
-            else:
-                write.done.set_result(result)
+        ended = [*zip(batch, results, strict=True)]
+        for loop in {write.loop for write in batch}:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_end, [each for each in ended if each[0].loop is loop])
 
     def _commit(self, batch: list[_Write]) -> list[object]:
         if self._connection is None:
@@ -190,3 +192,14 @@ class Writer:
         if isinstance(error, DBAPIError):
             return self._backend.error(error)
         return StoreError(f"the write could not be committed: {error!r}")
+
+
+def _end(ended: list[tuple[_Write, object]]) -> None:
+    """Tell those who wait for a write, in their own event loop, what became of it."""
+    for write, result in ended:
+        if write.done.done():
+            continue  # who asked has left
+        if isinstance(result, _Failed):
+            write.done.set_exception(result.error)
+        else:
+            write.done.set_result(result)

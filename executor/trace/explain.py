@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from executor.check.admit import Accepted
 from executor.run import events as e
 from executor.run.effects import effects_of
-from executor.run.state import RunState, fold, undoes
+from executor.run.fold import fold
+from executor.run.state import RunState, undoes
 from executor.store.journal import StoredEvent
 from executor.store.runs import RunRow
 from executor.trace.model import Trace

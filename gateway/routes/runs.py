@@ -11,8 +11,8 @@ from connectors.spec import JsonObject
 from executor.check.admit import restore
 from executor.run import events as e
 from executor.run.effects import effects_of
+from executor.run.fold import fold
 from executor.run.perform import new_event
-from executor.run.state import fold
 from executor.store import journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow

@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,8 +42,9 @@ from executor.dispatch.base import Dispatcher
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import Plan
 from executor.run.drive import Machine
+from executor.run.ledger import Ledger
 from executor.store import calls, journal, plans, runs
-from executor.store.journal import OpenJournal
+from executor.store.journal import NewEvent, OpenJournal
 from executor.store.runs import RunRow
 from executor.store.store import Store
 from executor.trace import trace
@@ -116,37 +117,42 @@ class MortalStore(Store):
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Write as the store does, unless it dies before or after."""
-        before, after = _points(work, self.fate.watched)
-        if before:
+        points = [*_points(work, self.fate.watched)]
+        for before, _ in points:
             self.fate.reach(before)
         result = await super().write(work)
-        if after:
+        for _, after in points:
             self.fate.reach(after)
         return result
 
 
-def _points(work: Callable[[Connection], T], watched: str) -> tuple[str | None, str | None]:
-    """Which points a write of the machine stands between."""
+def _points(work: Callable[..., object], watched: str) -> Iterator[tuple[str, str]]:
+    """Between which points a write of the machine stands; "" is none."""
     if not isinstance(work, partial):
-        return None, "after the run" if work.__name__ == "end_run" else None
-    if work.func is journal.written:
-        found = [_points(each.work, watched) for each in work.keywords["works"]]
-        before, after = ([each for each in points if each] for points in zip(*found, strict=True))
-        return next(iter(before), None), next(iter(after), None)
+        return
     given = work.keywords
-    if work.func is calls.record_intent and given["intent"].step == watched:
-        return "before the intent", "after the intent"
-    if work.func is calls.record_outcome and given["outcome"].step == watched:
-        return "after the answer", "after the outcome"
-    if work.func is OpenJournal.append:
-        target = watched.removeprefix("undo/")
-        ends = "step.done" if target == watched else "undo.ended"
-        told = {each.type for each in given["new"] if each.data.get("step") == target}
-        if ends in told:
-            return None, "after the step"
-        if "undo.started" in told and target != watched:
-            return None, "after the beginning"
-    return None, None
+    if work.func is journal.written:
+        for each in given["works"]:
+            yield from _points(each.work, watched)
+    elif work.func is calls.record_intent and given["intent"].step == watched:
+        yield "before the intent", "after the intent"
+    elif work.func is calls.record_outcome and given["outcome"].step == watched:
+        yield "after the answer", "after the outcome"
+    elif work.func is OpenJournal.append:
+        yield from _points_of(given["new"], watched)
+    elif getattr(work.func, "__func__", None) is Ledger._end:
+        yield from _points_of(given["new"], watched)
+        yield "", "after the run"
+
+
+def _points_of(new: list[NewEvent], watched: str) -> Iterator[tuple[str, str]]:
+    target = watched.removeprefix("undo/")
+    ends = "step.done" if target == watched else "undo.ended"
+    told = {each.type for each in new if each.data.get("step") == target}
+    if ends in told:
+        yield "", "after the step"
+    if "undo.started" in told and target != watched:
+        yield "", "after the beginning"
 
 
 async def live(order: Order) -> JsonObject:

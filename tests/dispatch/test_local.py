@@ -17,9 +17,9 @@ from executor.dispatch.local import LocalDispatcher
 from executor.run.quarantine import quarantine
 from executor.store import drives, journal, plans, requests, runs
 from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
-from executor.store.drives import Due
+from executor.store.drives import Claim, Due
 from executor.store.errors import StoreFullError
-from executor.store.journal import NewEvent, opened
+from executor.store.journal import NewEvent, OpenJournal
 from executor.store.store import Store
 from gateway.desk import Desk
 
@@ -63,6 +63,11 @@ async def nothing(due: Due, driver: str, error: Exception) -> None:
     raise AssertionError(f"{due} was to be driven, not put aside by {driver}: {error}")
 
 
+def _record(c: Connection, claim: Claim, work: Callable[[OpenJournal], object]) -> object:
+    with journal.opened(c, claim) as opened:
+        return work(opened)
+
+
 async def test_a_run_that_breaks_its_drive_is_quarantined_with_what_it_had_begun(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -80,13 +85,21 @@ async def test_a_run_that_breaks_its_drive_is_quarantined_with_what_it_had_begun
                     5.0, None,
                 )  # fmt: skip
                 await store.write(
-                    lambda c, intent=intent: record_intent(opened(c, claim), intent, time.time())
+                    partial(
+                        _record,
+                        claim=claim,
+                        work=partial(record_intent, intent=intent, now=time.time()),
+                    )
                 )
                 if state is not None:
                     data = {"step": step, "iteration": "", "n": 1, "state": state}
                     ended = AttemptOutcome(step, "", 1, NewEvent("attempt.ended", {**data}))
                     await store.write(
-                        lambda c, ended=ended: record_outcome(opened(c, claim), ended, time.time())
+                        partial(
+                            _record,
+                            claim=claim,
+                            work=partial(record_outcome, outcome=ended, now=time.time()),
+                        )
                     )
         raise ZeroDivisionError("a mistake of ours")
 

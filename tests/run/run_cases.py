@@ -24,8 +24,9 @@ from executor.run.commands import (
     Wait,
 )
 from executor.run.decide import decide
+from executor.run.fold import fold
 from executor.run.keys import idempotency_key
-from executor.run.state import Place, RunState, fold
+from executor.run.state import Place, RunState
 from executor.run.verdicts import Held, Outside
 
 NOW = 1_700_000_000.0

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert
 
 from connectors.connector import Applied, Outcome
 from connectors.spec import CallContext
+from executor.run import events as e
 from executor.store.errors import StoreFullError
 from executor.store.tables import events
 
@@ -35,7 +36,7 @@ LARGE = value("x" * 30_000, "x")  # so that no page has room for it
 async def test_without_room_for_the_intent_nothing_is_sent_and_it_is_sent_later(
     bench: SmallBench,
 ) -> None:
-    bench.fill_in_round, bench.free_in_round = 2, 5  # the first one records the beginning
+    bench.fill_in_round, bench.free_in_round = 1, 5
     called_on_a_full_disk: list[bool] = []
 
     async def a(_: CallContext) -> Outcome:
@@ -43,7 +44,10 @@ async def test_without_room_for_the_intent_nothing_is_sent_and_it_is_sent_later(
         return Applied({})
 
     bench.service.handlers["a"] = a
-    due, row = await bench.drive(accept(step("a", "blind", LARGE)))
+    due = await bench.add(accept(step("a", "blind", LARGE)))
+    await bench.tell(due, e.RunStarted(plan="pln_1", digest="sha256:plan"))
+    await bench.start(due)
+    row = await bench.row(due)
 
     assert bench.rounds > 5
     assert called_on_a_full_disk == [False]

@@ -10,7 +10,7 @@ from run_world import World, random_play
 from executor.run import events as e
 from executor.run.commands import Finish, Record
 from executor.run.decide import decide
-from executor.run.state import fold
+from executor.run.fold import fold
 
 SEEDS = st.integers(0, 2**48)
 pytestmark = pytest.mark.timeout(1200)  # for the nightly profile

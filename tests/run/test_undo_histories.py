@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from undo_world import WorldBack, random_play_back
 
 from executor.run.decide import decide
-from executor.run.state import fold
+from executor.run.fold import fold
 
 SEEDS = st.integers(0, 2**48)
 pytestmark = pytest.mark.timeout(1200)  # for the nightly profile

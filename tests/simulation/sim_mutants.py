@@ -109,9 +109,12 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.store.calls",
-        "if not _may_begin_after_cancel(journal, intent):",
-        "if False:",
-        "a call may begin after the cancel",
+        "    if not _may_begin_after_cancel(journal, intent):\n"
+        '        return Blocked("cancelled")\n'
+        "    if intent.woken not in (None, journal.woken):\n"
+        '        return Blocked("news")\n',
+        "",
+        "a call may begin after the cancel, or whatever else has arrived",
     ),
     Mutant(
         "executor.store.drive_statements",

@@ -1,18 +1,23 @@
 """Rows and values that the tests of the store begin with."""
 
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
 from sqlalchemy import Connection
 
 from connectors.spec import JsonObject, Limits, Principal
 from executor.check.grant import Grant
-from executor.store import drives, plans, runs
+from executor.store import drives, journal, plans, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.calls import AttemptOutcome, Intent
 from executor.store.drives import Claim, Due
-from executor.store.journal import NewEvent
-from executor.store.permits import Told
+from executor.store.journal import NewEvent, OpenJournal
+from executor.store.permits import Blocked, Permits, Told
 
 TENANT = "main"
 RUN = Due("run", TENANT, "run_a")
+P = ParamSpec("P")
+T = TypeVar("T")
 NOW = 1_700_000_000.0
 REQUESTER = Principal("requester", TENANT, frozenset({"requester", "approver"}))
 APPROVER = Principal("approver", TENANT, frozenset({"approver"}))
@@ -36,6 +41,27 @@ def new_run(c: Connection, run: str = "run_a") -> Claim:
     """A run that is being driven."""
     add_run(c, run)
     return claimed(c, Due("run", TENANT, run))
+
+
+def written(
+    c: Connection, claim: Claim, work: Callable[Concatenate[OpenJournal, P], T],
+    *given: P.args, **named: P.kwargs,
+) -> T:  # fmt: skip
+    """What is written with the run's journal open."""
+    with journal.opened(c, claim) as opened:
+        return work(opened, *given, **named)
+
+
+def tell(c: Connection, what: Told, now: float) -> None:
+    """Tell of a service."""
+    Permits(c, TENANT).tell(what, now)
+
+
+def take(
+    c: Connection, connection: str, allowed: Limits | None, now: float, trial_s: float
+) -> Blocked | None:
+    """Ask for a permit."""
+    return Permits(c, TENANT).take(connection, allowed, now, trial_s)
 
 
 def intent(

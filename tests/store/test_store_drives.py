@@ -4,10 +4,21 @@ import asyncio
 from functools import partial
 
 import pytest
-from store_cases import NOW, RUN, TENANT, add_run, claimed, intent, new_run, outcome, resolved
+from store_cases import (
+    NOW,
+    RUN,
+    TENANT,
+    add_run,
+    claimed,
+    intent,
+    new_run,
+    outcome,
+    resolved,
+    written,
+)
 
 from connectors.spec import Principal
-from executor.store import calls, drives, journal, requests, runs
+from executor.store import calls, drives, requests, runs
 from executor.store.calls import AttemptOutcome
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StoreError
@@ -209,17 +220,15 @@ async def test_a_call_that_ended_is_progress_and_what_was_found_out_of_an_old_on
         return await store.read(lambda c: drives.crashes_of(c, RUN))
 
     first = await store.write(new_run)
-    await store.write(lambda c: calls.record_intent(journal.opened(c, first), intent(), NOW))
+    await store.write(lambda c: written(c, first, calls.record_intent, intent(), NOW))
     await store.write(lambda c: drives.hand_back(c, NOW + 1))
     second = await store.write(claimed)
     found = AttemptOutcome("refund", "", 1, resolved("absent"))
-    await store.write(lambda c: calls.record_outcome(journal.opened(c, second), found, NOW + 2))
+    await store.write(lambda c: written(c, second, calls.record_outcome, found, NOW + 2))
     still = await crashes()
+    await store.write(lambda c: written(c, second, calls.record_intent, intent(n=2), NOW + 3))
     await store.write(
-        lambda c: calls.record_intent(journal.opened(c, second), intent(n=2), NOW + 3)
-    )
-    await store.write(
-        lambda c: calls.record_outcome(journal.opened(c, second), outcome("applied", n=2), NOW + 4)
+        lambda c: written(c, second, calls.record_outcome, outcome("applied", n=2), NOW + 4)
     )
 
     assert (still, await crashes()) == (1, 0)

@@ -1,6 +1,7 @@
 """Events have no gaps; an intent is written before its call, and only where a call may be made."""
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -19,6 +20,7 @@ from store_cases import (
     outcome,
     question,
     resolved,
+    written,
 )
 
 from connectors.spec import Limits, Principal
@@ -109,8 +111,8 @@ async def test_who_was_taken_over_appends_nothing(store: Store) -> None:
 
     for work in (
         lambda c: journal.append(c, TENANT, RUN.id, [_event(1)], NOW, claim=first),
-        lambda c: calls.record_intent(journal.opened(c, first), intent(), NOW),
-        lambda c: calls.record_outcome(journal.opened(c, first), outcome("applied"), NOW),
+        lambda c: written(c, first, calls.record_intent, intent(), NOW),
+        lambda c: written(c, first, calls.record_outcome, outcome("applied"), NOW),
     ):
         with pytest.raises(FencedError):
             await store.write(work)
@@ -142,9 +144,7 @@ async def test_an_intent_is_in_the_journal_and_says_until_when_it_may_be_sent(
     store: Store,
 ) -> None:
     claim = await store.write(new_run)
-    send_before = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(), NOW)
-    )
+    send_before = await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
     (event,) = await store.read(lambda c: journal.read(c, TENANT, RUN.id))
     (row,) = await store.read(lambda c: attempts.read(c, TENANT, RUN.id))
 
@@ -157,15 +157,13 @@ async def test_an_intent_is_in_the_journal_and_says_until_when_it_may_be_sent(
 
 async def test_no_intent_is_written_beside_an_open_one(store: Store) -> None:
     claim = await store.write(new_run)
-    await store.write(lambda c: calls.record_intent(journal.opened(c, claim), intent(), NOW))
-    again = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(), NOW)
-    )
+    await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
+    again = await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
     following = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(n=2), NOW)
+        lambda c: written(c, claim, calls.record_intent, intent(n=2), NOW)
     )
     elsewhere = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(step="mail"), NOW)
+        lambda c: written(c, claim, calls.record_intent, intent(step="mail"), NOW)
     )
 
     assert again == following == Blocked("open_attempt")
@@ -193,9 +191,7 @@ async def test_of_many_who_would_call_at_once_one_may(store: Store) -> None:
     claim = await store.write(new_run)
     results = await asyncio.gather(
         *(
-            store.write(
-                lambda c, n=n: calls.record_intent(journal.opened(c, claim), intent(n=n), NOW)
-            )
+            store.write(lambda c, n=n: written(c, claim, calls.record_intent, intent(n=n), NOW))
             for n in (1, 1, 1, 2, 2, 3)
         )
     )
@@ -205,12 +201,12 @@ async def test_of_many_who_would_call_at_once_one_may(store: Store) -> None:
 
 async def test_an_outcome_is_written_once(store: Store) -> None:
     claim = await store.write(new_run)
-    await store.write(lambda c: calls.record_intent(journal.opened(c, claim), intent(), NOW))
+    await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
     first = await store.write(
-        lambda c: calls.record_outcome(journal.opened(c, claim), outcome("applied"), NOW + 1)
+        lambda c: written(c, claim, calls.record_outcome, outcome("applied"), NOW + 1)
     )
     second = await store.write(
-        lambda c: calls.record_outcome(journal.opened(c, claim), outcome("refused"), NOW + 2)
+        lambda c: written(c, claim, calls.record_outcome, outcome("refused"), NOW + 2)
     )
     (row,) = await store.read(lambda c: attempts.read(c, TENANT, RUN.id))
 
@@ -223,7 +219,7 @@ async def test_an_outcome_without_an_intent_is_not_written(store: Store) -> None
     claim = await store.write(new_run)
 
     stored = await store.write(
-        lambda c: calls.record_outcome(journal.opened(c, claim), outcome("applied"), NOW)
+        lambda c: written(c, claim, calls.record_outcome, outcome("applied"), NOW)
     )
     assert stored == []
 
@@ -233,13 +229,11 @@ async def test_what_may_be_repeated_is_called_again_once_its_attempt_is_known_as
     store: Store, effect: str
 ) -> None:
     claim = await store.write(new_run)
-    await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(effect=effect), NOW)
-    )
+    await store.write(lambda c: written(c, claim, calls.record_intent, intent(effect=effect), NOW))
     # The drive after a crash tells the journal alone that the answer was lost.
     await store.write(lambda c: journal.append(c, TENANT, RUN.id, [ended("uncertain")], NOW))
     again = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(n=2, effect=effect), NOW)
+        lambda c: written(c, claim, calls.record_intent, intent(n=2, effect=effect), NOW)
     )
 
     assert isinstance(again, float)
@@ -260,13 +254,11 @@ async def test_what_may_not_be_repeated_is_called_again_only_once_it_is_known_to
 ) -> None:
     claim = await store.write(new_run)
     told = [ended("uncertain")] + ([resolved(resolution)] if resolution else [])
-    await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(effect=effect), NOW)
-    )
+    await store.write(lambda c: written(c, claim, calls.record_intent, intent(effect=effect), NOW))
     await store.write(lambda c: journal.append(c, TENANT, RUN.id, told, NOW + 1))
     row = (await store.read(lambda c: attempts.read(c, TENANT, RUN.id)))[0]
     again = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(n=2, effect=effect), NOW + 2)
+        lambda c: written(c, claim, calls.record_intent, intent(n=2, effect=effect), NOW + 2)
     )
 
     assert row.state == state
@@ -279,10 +271,10 @@ async def test_a_look_up_may_settle_whatever_is_not_known_for_good(
     store: Store, state: str
 ) -> None:
     claim = await store.write(new_run)
-    await store.write(lambda c: calls.record_intent(journal.opened(c, claim), intent(), NOW))
-    await store.write(lambda c: calls.record_outcome(journal.opened(c, claim), outcome(state), NOW))
+    await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
+    await store.write(lambda c: written(c, claim, calls.record_outcome, outcome(state), NOW))
     found = calls.AttemptOutcome("refund", "", 1, resolved("applied"))
-    stored = await store.write(lambda c: calls.record_outcome(journal.opened(c, claim), found, NOW))
+    stored = await store.write(lambda c: written(c, claim, calls.record_outcome, found, NOW))
     (row,) = await store.read(lambda c: attempts.read(c, TENANT, RUN.id))
 
     assert len(stored) == 1
@@ -292,9 +284,7 @@ async def test_a_look_up_may_settle_whatever_is_not_known_for_good(
 async def test_no_intent_after_cancel_was_asked_for(store: Store) -> None:
     claim = await store.write(new_run)
     await store.write(lambda c: runs.request_cancel(c, TENANT, RUN.id, "stop", NOW))
-    blocked = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(), NOW)
-    )
+    blocked = await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
 
     assert blocked == Blocked("cancelled")
     assert await store.read(lambda c: journal.read(c, TENANT, RUN.id)) == []
@@ -306,24 +296,20 @@ async def test_an_intent_needs_its_approval_for_exactly_these_arguments_and_in_t
     claim = await store.write(new_run)
     await store.write(lambda c: approvals.create(c, question()))
     asked = intent(approval="apr_a")
-    before = await store.write(lambda c: calls.record_intent(journal.opened(c, claim), asked, NOW))
+    before = await store.write(lambda c: written(c, claim, calls.record_intent, asked, NOW))
     await store.write(
         lambda c: approvals.decide(c, TENANT, "apr_a", APPROVER, "approve", "checked", NOW)
     )
     changed = await store.write(
-        lambda c: calls.record_intent(
-            journal.opened(c, claim), intent(approval="apr_a", args_hash="sha256:other"), NOW
+        lambda c: written(
+            c, claim, calls.record_intent, intent(approval="apr_a", args_hash="sha256:other"), NOW
         )
     )
     unknown = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(approval="apr_b"), NOW)
+        lambda c: written(c, claim, calls.record_intent, intent(approval="apr_b"), NOW)
     )
-    late = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), asked, NOW + 3600)
-    )
-    granted = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), asked, NOW + 3599)
-    )
+    late = await store.write(lambda c: written(c, claim, calls.record_intent, asked, NOW + 3600))
+    granted = await store.write(lambda c: written(c, claim, calls.record_intent, asked, NOW + 3599))
 
     assert before == changed == unknown == late == Blocked("approval")
     assert isinstance(granted, float)
@@ -346,33 +332,41 @@ async def test_a_blocked_intent_takes_no_permit(store: Store) -> None:
     claim = await store.write(new_run)
     once = Limits(rate=1, per_s=60)
     missing = intent(approval="apr_x", limits=once)
-    await store.write(lambda c: calls.record_intent(journal.opened(c, claim), missing, NOW))
+    await store.write(lambda c: written(c, claim, calls.record_intent, missing, NOW))
     first = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(limits=once), NOW)
+        lambda c: written(c, claim, calls.record_intent, intent(limits=once), NOW)
     )
     second = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent("mail", limits=once), NOW)
+        lambda c: written(c, claim, calls.record_intent, intent("mail", limits=once), NOW)
     )
 
     assert isinstance(first, float)
     assert second == Blocked("rate_limit", NOW + 60)
 
 
+async def test_a_call_is_decided_on_again_if_something_has_arrived_since(store: Store) -> None:
+    claim = await store.write(new_run)
+    decided = replace(intent(), woken=claim.wake_seq)
+    await store.write(lambda c: drives.wake(c, RUN, NOW))
+    blocked = await store.write(lambda c: written(c, claim, calls.record_intent, decided, NOW))
+    again = replace(decided, woken=claim.wake_seq + 1)
+    begun = await store.write(lambda c: written(c, claim, calls.record_intent, again, NOW))
+
+    assert blocked == Blocked("news")
+    assert isinstance(begun, float)
+
+
 async def test_retry_after_holds_the_whole_connection_back(store: Store) -> None:
     claim = await store.write(new_run)
-    await store.write(lambda c: calls.record_intent(journal.opened(c, claim), intent(), NOW))
+    await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
     await store.write(
-        lambda c: calls.record_outcome(
-            journal.opened(c, claim), outcome("refused", hold=("payments", NOW + 90)), NOW
+        lambda c: written(
+            c, claim, calls.record_outcome, outcome("refused", hold=("payments", NOW + 90)), NOW
         )
     )
     other = await store.write(new_run_b)
-    early = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, other), intent(), NOW + 89)
-    )
-    then = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, other), intent(), NOW + 90)
-    )
+    early = await store.write(lambda c: written(c, other, calls.record_intent, intent(), NOW + 89))
+    then = await store.write(lambda c: written(c, other, calls.record_intent, intent(), NOW + 90))
 
     assert early == Blocked("rate_limit", NOW + 90)
     assert isinstance(then, float)

@@ -9,7 +9,20 @@ from typing import TypeVar
 
 import pytest
 from sqlalchemy import Connection, text
-from store_cases import APPROVER, NOW, RUN, TENANT, add_run, claimed, intent, new_run, question
+from store_cases import (
+    APPROVER,
+    NOW,
+    RUN,
+    TENANT,
+    add_run,
+    claimed,
+    intent,
+    new_run,
+    question,
+    take,
+    tell,
+    written,
+)  # fmt: skip
 
 from connectors.quota import Quota
 from connectors.spec import Principal
@@ -20,7 +33,6 @@ from executor.store import (
     drives,
     idempotency,
     journal,
-    permits,
     requests,
     stops,
     workers,
@@ -281,7 +293,7 @@ async def test_a_stop_waits_for_the_intents_that_other_processes_are_just_writin
     claim = await server_store.write(new_run)
 
     def begin(c: Connection, step: str = "refund") -> Blocked | float:
-        return calls.record_intent(journal.opened(c, claim), intent(step=step), NOW)
+        return written(c, claim, calls.record_intent, intent(step=step), NOW)
 
     async with in_mid_write(other, begin):
         stopping = asyncio.create_task(server_store.write(partial(stops.add, row=STOP)))
@@ -299,7 +311,7 @@ async def test_no_run_goes_to_wait_for_a_stop_that_is_just_being_lifted(
     await server_store.write(partial(stops.add, row=STOP))
 
     def claim_and_begin(c: Connection) -> Blocked | float:
-        return calls.record_intent(journal.opened(c, claimed(c)), intent(), NOW)
+        return written(c, claimed(c), calls.record_intent, intent(), NOW)
 
     lift = partial(
         stops.lift, tenant=TENANT, stop=STOP.id, by="operator", reason="all is well", now=NOW
@@ -314,9 +326,9 @@ async def test_no_run_goes_to_wait_for_a_stop_that_is_just_being_lifted(
 async def test_the_first_failures_that_two_processes_tell_at_once_are_both_counted(
     server_store: Store, other: Store
 ) -> None:
-    tell = partial(permits.tell, tenant=TENANT, what=FAILED, now=NOW)
-    async with in_mid_write(other, tell):
-        telling = asyncio.create_task(server_store.write(tell))
+    failing = partial(tell, what=FAILED, now=NOW)
+    async with in_mid_write(other, failing):
+        telling = asyncio.create_task(server_store.write(failing))
         await soon(telling)
     await telling
     found = await server_store.read(lambda c: breakers.listed(c, TENANT))
@@ -328,12 +340,10 @@ async def test_the_last_call_of_a_quota_is_begun_by_one_of_two_processes(
     server_store: Store, other: Store
 ) -> None:
     told = Told("payments", "answered", NOW, quota=Quota(1, 60.0))
-    await server_store.write(partial(permits.tell, tenant=TENANT, what=told, now=NOW))
-    take = partial(
-        permits.take, tenant=TENANT, connection="payments", allowed=None, now=NOW + 1, trial_s=1
-    )
-    async with in_mid_write(other, take):
-        beginning = asyncio.create_task(server_store.write(take))
+    await server_store.write(partial(tell, what=told, now=NOW))
+    taking = partial(take, connection="payments", allowed=None, now=NOW + 1, trial_s=1)
+    async with in_mid_write(other, taking):
+        beginning = asyncio.create_task(server_store.write(taking))
         await soon(beginning)
 
     assert await beginning == Blocked("rate_limit", NOW + 60)
@@ -347,7 +357,7 @@ async def test_who_finds_a_service_well_again_waits_for_no_other_run(
     waits = await server_store.write(lambda c: new_run(c, "run_c"))
     for number in range(20):
         what = Told("payments", "failed", NOW + number / 100, "down")
-        await server_store.write(partial(permits.tell, tenant=TENANT, what=what, now=NOW))
+        await server_store.write(partial(tell, what=what, now=NOW))
     await server_store.write(
         partial(
             drives.end_drive, claim=waits, status="waiting", now=NOW, waiting_for="service",
@@ -358,13 +368,9 @@ async def test_who_finds_a_service_well_again_waits_for_no_other_run(
     async with in_mid_write(other, partial(drives.hold, claim=held)):
         at = opened.until + 2
         well = Told("payments", "answered", at)
-        take = partial(
-            permits.take, tenant=TENANT, connection="payments", allowed=None, now=at, trial_s=1
-        )
-        assert await server_store.write(take) is None
-        telling = asyncio.create_task(
-            server_store.write(partial(permits.tell, tenant=TENANT, what=well, now=at))
-        )
+        taking = partial(take, connection="payments", allowed=None, now=at, trial_s=1)
+        assert await server_store.write(taking) is None
+        telling = asyncio.create_task(server_store.write(partial(tell, what=well, now=at)))
         went_ahead = await soon(telling)
     await telling
     after = (await server_store.read(lambda c: breakers.listed(c, TENANT)))["payments"]
