@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import JsonValue
+
 from connectors.catalog import Catalog
 from connectors.spec import JsonObject
 from executor.check.admit import Accepted
@@ -33,6 +35,7 @@ class Case:
     must: frozenset[str] = frozenset()  # of a defective plan: every one of these has to be said
     # Runs the accepted plan where the set allows it; says what comes out otherwise than it should.
     run: Callable[[Accepted], str | None] | None = None
+    answers: Callable[[str, JsonObject], JsonValue] | None = None  # what its calls are answered
     today: str = "2024-05-15"
     policy: Policy | None = None  # None: policy is not evaluated
 

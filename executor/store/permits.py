@@ -1,8 +1,8 @@
 """Whether a call of a connection may be made now, asked in the transaction of its intent.
 
 In this order, so that nothing is used up for a call that is not made: no stop stands in its way,
-its service is not taken for down, the rate allows it, and the service itself still takes calls. What a call is told is kept here too,
-for those that come after it, in whatever run or process.
+its service is not taken for down, the rate allows it, and the service itself still takes calls.
+What a call is told is kept here too, for those that come after it, in whatever run or process.
 """
 
 from dataclasses import dataclass

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine
-from store_cases import NOW, TENANT
+from store_cases import NOW, TENANT, take, tell
 
 from connectors.quota import Quota
 from connectors.spec import Limits
-from executor.store import permits
 from executor.store.limits import acquire, hold, quotas
 from executor.store.permits import PLENTY, Blocked, Told
 from executor.store.store import Store
@@ -145,13 +144,13 @@ async def test_connections_and_tenants_do_not_share_permits(store: Store) -> Non
 
 def begin(c: Connection, after: float, allowed: Limits | None = None) -> Blocked | None:
     """A call that wants to begin."""
-    return permits.take(c, TENANT, "payments", allowed, NOW + after, 30.0)
+    return take(c, "payments", allowed, NOW + after, 30.0)
 
 
 def told(c: Connection, left: int, renews_in_s: float, after: float = 0.0) -> None:
     """The end of a call that was told so."""
     what = Told("payments", "answered", NOW, quota=Quota(left, renews_in_s))
-    permits.tell(c, TENANT, what, NOW + after)
+    tell(c, what, NOW + after)
 
 
 def test_what_a_service_still_takes_is_counted_down_and_then_waited_for() -> None:

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from benchmarks.admission.case import Case, DataSet
 from benchmarks.admission.declared import Names, members, read_action
 from benchmarks.admission.nestful import Sequence
-from benchmarks.admission.replay import ReplayError, replay
+from benchmarks.admission.replay import Answers, ReplayError, replay
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
@@ -54,26 +54,38 @@ def load(data: Path) -> Iterator[Case]:
             plan={"steps": sequence.steps, "answer": _answer(sequence)},
             must=frozenset(sequence.defects),
             run=_run_of(task, names),
+            answers=_answers_of(task, names),
         )
 
 
 def _run_of(task: JsonObject, names: Names) -> Callable[[Accepted], str | None] | None:
     """How to run the plan, where every function it calls is known here."""
+    answers = _answers_of(task, names)
+    return None if answers is None else partial(_run, answers, task["answer"])
+
+
+def _answers_of(task: JsonObject, names: Names) -> Answers | None:
+    """What its functions give, where every one that it calls is known here."""
     plan = task["plan"] if isinstance(task["plan"], list) else []
     called = {str(call["name"]) for call in plan if isinstance(call, dict)}
     functions = {names.of(name): _ARITHMETIC[name] for name in called if name in _ARITHMETIC}
-    return partial(_run, functions, task["answer"]) if len(functions) == len(called) else None
+    return partial(_answer_of, functions) if len(functions) == len(called) else None
 
 
-def _run(
-    functions: dict[str, Callable[..., float]], answer: JsonValue, accepted: Accepted
-) -> str | None:
+def _answer_of(
+    functions: dict[str, Callable[..., float]], action: str, arguments: JsonObject
+) -> JsonValue:
+    return {"result": functions[action](*(arguments[name] for name in sorted(arguments)))}
+
+
+def _run(answers: Answers, answer: JsonValue, accepted: Accepted) -> str | None:
     """What is wrong with what comes out, if anything is."""
     results: list[float] = []
 
     def call(action: str, arguments: JsonObject) -> JsonValue:
-        results.append(functions[action](*(arguments[name] for name in sorted(arguments))))
-        return {"result": results[-1]}
+        found = answers(action, arguments)
+        results.append(found["result"])
+        return found
 
     try:
         replay(accepted, call)

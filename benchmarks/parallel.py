@@ -1,0 +1,163 @@
+"""How much of its critical path a run takes: real plans, and tools that take 25 ms each.
+
+    python -m benchmarks.parallel --data DIR [--most N] [--disk DIR] [--rounds N]
+
+The plans are NESTFUL v2's (the 152 whose functions are written in `admission/sets`) and those of
+BFCL's parallel sets, converted and admitted as in `benchmarks.admission`. One run at a time is
+driven on an empty SQLite file, first on storage as fast as memory (/dev/shm), then on `--disk`,
+with what an fsync takes there beside it. A run's critical path is its longest chain of calls;
+*of the path* is that, at 25 ms a call, by what its drive took from claim to end, policy, journal
+and limits included. *Faster* is all calls one after the other by what the drives took, and
+*at best* what that would be if nothing but the critical paths took time.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from benchmarks.admission.case import Case
+from benchmarks.admission.judge import verdict_on
+from benchmarks.admission.sets import bfcl, nestful_v2
+from benchmarks.throughput import KEY, POLICY, create
+from connectors.connector import Applied, Outcome
+from connectors.spec import ActionSpec, CallContext, Limits
+from executor.check.admit import Accepted
+from executor.check.cedar import Policy
+from executor.fn import FUNCTIONS
+from executor.run.drive import Machine
+from executor.store import runs
+from executor.store.store import Store
+
+CALL_S = 0.025
+MEMORY = Path("/dev/shm")
+PARALLEL = ("parallel", "parallel_multiple", "live_parallel", "live_parallel_multiple")
+WIDE = Limits(rate=1e6, per_s=1, burst=1_000_000, concurrency=1000)
+GOALS = {("nestful-v2", "memory"): "0.95 of the path", ("bfcl parallel", "memory"): "2.6 faster"}
+
+
+@dataclass(frozen=True)
+class Lap:
+    """One run: its calls, the longest chain of them, and what its drive took."""
+
+    calls: int
+    depth: int
+    took_s: float
+
+    @property
+    def of_the_path(self) -> float:
+        """The share of the drive that its critical path explains."""
+        return self.depth * CALL_S / self.took_s
+
+
+def cases_of(data: Path) -> Iterator[tuple[str, Case]]:
+    """Every right plan whose calls can be answered, with the set's name."""
+    for case in nestful_v2.load(data):
+        if case.answers is not None:
+            yield "nestful-v2", case
+    for name in PARALLEL:
+        for case in bfcl.load_single(name, data):
+            yield "bfcl parallel", replace(case, answers=lambda *_: {})
+
+
+def depth_of(accepted: Accepted) -> tuple[int, int]:
+    """How many calls the plan makes, and how many of them stand in its longest chain."""
+    chains: dict[str, int] = {}
+    for name, step in accepted.steps.items():
+        before = (chains[each] for each in accepted.waits_for[name])
+        chains[name] = max(before, default=0) + (step.action not in FUNCTIONS)
+    calls = sum(step.action not in FUNCTIONS for step in accepted.plan.steps)
+    return calls, max(chains.values(), default=0)
+
+
+async def driven(folder: Path, plans: list[tuple[Case, Accepted]], policy: Policy) -> list[Lap]:
+    """Each plan once, one after the other; those that do not succeed are left out."""
+    laps = []
+    store = await Store.open(f"sqlite:///{folder}/lamgate.db")
+    for case, accepted in plans:
+
+        async def call(
+            action: ActionSpec,
+            arguments: Mapping[str, JsonValue],
+            _: CallContext,
+            case: Case = case,
+        ) -> Outcome:
+            await asyncio.sleep(CALL_S)
+            assert case.answers is not None
+            return Applied(case.answers(action.name, {**arguments}))
+
+        machine = Machine(store, call, lambda _: policy, KEY, KEY, limits_of=lambda _: WIDE)
+        (due,) = await store.write(partial(create, plan=accepted, count=1, now=store.clock()))
+        begun = time.perf_counter()
+        await machine.drive(due, "bench")
+        took_s = time.perf_counter() - begun
+        calls, depth = depth_of(accepted)
+        if depth and await _succeeded(store, due.id):
+            laps.append(Lap(calls, depth, took_s))
+    await store.close()
+    return laps
+
+
+async def _succeeded(store: Store, run: str) -> bool:
+    found = await store.read(partial(runs.get, tenant="main", run=run))
+    return found is not None and found.status == "succeeded"
+
+
+def fsync_ms(folder: Path) -> float:
+    """What it takes to make one page durable there."""
+    times = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(100):
+            file.write(b"x" * 4096)
+            file.flush()
+            begun = time.perf_counter()
+            os.fsync(file.fileno())
+            times.append(time.perf_counter() - begun)
+    return statistics.median(times) * 1e3
+
+
+def row(name: str, storage: str, laps: list[Lap]) -> str:
+    """A line of the table."""
+    path = statistics.median(each.of_the_path for each in laps)
+    one_by_one = sum(each.calls for each in laps) * CALL_S
+    faster = one_by_one / sum(each.took_s for each in laps)
+    best = one_by_one / (sum(each.depth for each in laps) * CALL_S)
+    goal = GOALS.get((name, storage), "")
+    return f"{name:<15}{storage:<8}{len(laps):>6}{path:>13.3f}{faster:>9.2f}{best:>9.2f}  {goal}"
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="the sets' folder")
+    parser.add_argument("--most", type=int, default=1000, help="plans of each set")
+    parser.add_argument("--rounds", type=int, default=1, help="of all plans")
+    parser.add_argument("--disk", type=Path, default=Path.cwd(), help="a folder on a real disk")
+    said = parser.parse_args()
+    policy = Policy.parse({"all.cedar": POLICY})
+    plans: dict[str, list[tuple[Case, Accepted]]] = {}
+    for name, case in cases_of(said.data):
+        verdict = verdict_on(replace(case, policy=policy))
+        if isinstance(verdict, Accepted) and len(plans.setdefault(name, [])) < said.most:
+            plans[name].append((case, verdict))
+    print(f"{'':<15}{'':<8}{'plans':>6}{'of the path':>13}{'faster':>9}{'at best':>9}  goal")
+    for storage, place in (("memory", MEMORY), ("disk", said.disk)):
+        for name, found in plans.items():
+            laps: list[Lap] = []
+            for _ in range(said.rounds):
+                with tempfile.TemporaryDirectory(dir=place) as folder:
+                    laps += asyncio.run(driven(Path(folder), found, policy))
+            print(row(name, storage, laps), flush=True)
+        print(f"  an fsync on {storage}: {fsync_ms(place):.3f} ms")
+
+
+if __name__ == "__main__":
+    main()
