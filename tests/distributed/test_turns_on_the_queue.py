@@ -1,0 +1,68 @@
+"""Turns and priorities hold on DBOS's queue as they do in one process."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from servers import Server
+from sqlalchemy import Connection
+
+from executor.store import plans, runs
+from executor.store.drives import RANKS, Priority
+from executor.store.store import Store
+
+ROOT, HERE = Path(__file__).parents[2], Path(__file__).parent
+MANY = 40
+
+
+def _add(c: Connection, tenant: str, run: str, priority: Priority = "normal") -> None:
+    now = time.time()
+    if plans.get(c, tenant, "pln_a") is None:
+        row = plans.PlanRow(tenant, "pln_a", "sha256:0", "requester", None, {"language": 1}, now)
+        plans.add(c, row)
+    runs.create(
+        c, tenant=tenant, run=run, plan="pln_a", requester="requester", now=now, priority=priority
+    )
+
+
+async def _order(url: str, places: int, wanted: list[tuple[str, str, Priority]]) -> list[str]:
+    """In which order the runs have their turns, with so many places."""
+    store = await Store.open(url)
+    for tenant, run, priority in wanted:
+        await store.write(
+            lambda c, tenant=tenant, run=run, priority=priority: _add(c, tenant, run, priority)
+        )
+    await store.close()
+    command = [sys.executable, str(HERE / "turns_process.py"), url, str(places), str(len(wanted))]
+    done = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 0, done.stderr
+    return [run for _, run in json.loads(done.stdout.splitlines()[-1])]
+
+
+async def test_a_tenant_with_one_run_waits_for_none_of_another_s_many(postgres: Server) -> None:
+    wanted = [("many", f"run_{number}", "normal") for number in range(MANY)]
+    wanted.append(("one", "run_one", "normal"))
+    order = await _order(postgres.new_database(), 2, wanted)
+
+    assert order.index("run_one") < 6, order
+
+
+async def test_priorities_order_the_runs_of_one_tenant(postgres: Server) -> None:
+    names: list[Priority] = ["low", "normal", "high"]
+    wanted = [("urgent", f"run_{name}_{number}", name) for name in names for number in range(3)]
+    order = await _order(postgres.new_database(), 1, wanted)
+
+    assert [run.rpartition("_")[0] for run in order] == [
+        f"run_{name}" for name in RANKS for _ in range(3)
+    ]
