@@ -177,12 +177,10 @@ async def test_nothing_is_called_again_that_somebody_told_of_meanwhile(
     store: Store, told: str, may_begin: bool
 ) -> None:
     claim = await store.write(new_run)
-    await store.write(lambda c: calls.record_intent(journal.opened(c, claim), intent(), NOW))
+    await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
     for event in (ended("uncertain"), resolved(told)):
         await store.write(lambda c, event=event: journal.append(c, TENANT, RUN.id, [event], NOW))
-    again = await store.write(
-        lambda c: calls.record_intent(journal.opened(c, claim), intent(n=2), NOW)
-    )
+    again = await store.write(lambda c: written(c, claim, calls.record_intent, intent(n=2), NOW))
 
     assert (again == Blocked("open_attempt")) is not may_begin
 
