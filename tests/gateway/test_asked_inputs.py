@@ -1,7 +1,9 @@
 """A tool that asks in the middle of a call is answered over the API, by whoever may."""
 
+import asyncio
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -111,13 +113,21 @@ async def test_who_asked_for_it_answers_and_the_call_goes_on_also_after_a_restar
     assert "by requester-1: it was answered, and goes on" in text
 
 
-async def test_a_no_is_told_to_the_tool_too(with_tools: Path) -> None:
+async def test_a_no_by_the_command_line_is_told_to_the_tool_too(with_tools: Path) -> None:
     says(with_tools, "effect: idempotent, irreversible: false, approval: null")
     async with serving(with_tools) as running:
         person, _, run = await asking(running)
-        await person.post(f"{run}/reconcile", json=body({"branch": {"action": "decline"}}))
+        key = person.headers["authorization"].removeprefix("Bearer ")
+        said = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "gateway", "reconcile", run.rpartition("/")[2], "merge",
+             "answer", "--answers", '{"branch": {"action": "decline"}}', "--reason", "not now",
+             "--url", running.url, "--key", key],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
         row = await until_status(person, run, "succeeded", "failed")
 
+    assert said.returncode == 0, said.stderr
     assert row["result"] == {"told": "nothing was done"}
 
 
