@@ -69,7 +69,12 @@ def test_what_is_trusted_of_it_answers_as_a_read(more: Any, operation: str | Non
 
 
 def test_an_answer_is_about_what_was_asked_else_about_what_it_names() -> None:
-    output = {"user": "u", "lines": [{"sku": "s"}, {"sku": None}], "refs": ["p", "q"], "id": "z"}
+    output = {
+        "user": "u",
+        "lines": [{"sku": "s", "n": "no"}, {"sku": None}],
+        "refs": ["p", "q"],
+        "id": "z",
+    }
     asked = answer_of(action(), {"id": "a"}, output, 3)
     listed = answer_of(action(), {}, output, 3)
     names = frozenset({"u", "s", "q"})

@@ -226,3 +226,14 @@ def test_texts_are_apart_from_each_other() -> None:
     assert words.hold("ann")
     assert words.hold("bob")
     assert not words.hold("ann bob")
+
+
+@pytest.mark.parametrize(
+    ("said", "number", "is_said"),
+    [
+        ("123,456", 123456, True), ("123.456", 123.456, True), ("1234,567", 1234.567, True),
+        ("1234,567", 1234567, False), ("12,34", 12.34, True), ("12,34", 1234, False),
+    ],
+)  # fmt: skip
+def test_groups_of_three_digits_are_thousands(said: str, number: float, is_said: bool) -> None:
+    assert hold(f"pay {said} now", number) is is_said
