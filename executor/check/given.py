@@ -51,7 +51,7 @@ def _is_name(value: JsonValue) -> bool:
     """Whether a value singles one thing out, as ids, addresses and numbers do; words describe."""
     if isinstance(value, str):
         return "@" in value or any(each.isdigit() for each in value)
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float)
 
 
 def _is_offered(analysis: Analysis, step: Step, at: Path) -> bool:

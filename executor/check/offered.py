@@ -72,12 +72,12 @@ def _sinks(analysis: Analysis) -> Iterator[tuple[str, Sink]]:
                 yield join_pointer((name, *ref.tokens)), action.sinks[binding.arg.to]
 
 
-def _answer(analysis: Analysis) -> JsonObject | None:
+def _answer(analysis: Analysis) -> JsonObject:
     entries: Entries = {}
     for arg in analysis.plan.answer:
         found = analysis.source_type(None, arg)
         entries[split_pointer(arg.to)] = found if isinstance(found, Type) else UNKNOWN
-    return standalone(_put_together(entries)) if entries else None
+    return standalone(_put_together(entries))
 
 
 def _put_together(entries: Entries) -> Type:

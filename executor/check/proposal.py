@@ -15,9 +15,10 @@ from connectors.canonical import canonical
 from connectors.spec import ActionSpec, Integrity, JsonObject, Sink
 from executor.check.analysis import Analysis
 from executor.check.budgets import amounts_of, by_currency
+from executor.check.cedar import Policy
 from executor.check.certificate import ApprovalNeed, StepDecision
 from executor.check.context import AdmissionContext
-from executor.check.entry import sinks_at
+from executor.check.entry import is_amount, sinks_at
 from executor.check.envelope import Band, CoveredStep, Envelope
 from executor.check.known import known_arguments, known_input
 from executor.check.labels import TARGETS
@@ -36,15 +37,17 @@ def propose(
     analysis: Analysis, decisions: Sequence[StepDecision], context: AdmissionContext
 ) -> tuple[Envelope, ...]:
     """One envelope a role, of the steps that need it or may; none where nobody is surely asked."""
-    if not context.options.envelope or context.policy is None:
+    policy = context.policy
+    if not context.options.envelope or policy is None:
         return ()
     roles = sorted({each.approval.role for each in decisions if each.approval is not None})
-    found = (_of_role(role, analysis, decisions, context) for role in roles)
+    found = (_of_role(role, policy, analysis, decisions, context) for role in roles)
     return tuple(each for each in found if each is not None)
 
 
 def _of_role(
     role: str,
+    policy: Policy,
     analysis: Analysis,
     decisions: Sequence[StepDecision],
     context: AdmissionContext,
@@ -59,7 +62,7 @@ def _of_role(
         action, need = analysis.action(step), _need(decision, role)
         if action is None or need is None or step.action in FUNCTIONS:
             continue
-        if context.policy is None or role in context.policy.slice_of(action).each_call:
+        if role in policy.slice_of(action).each_call:
             continue
         made, most = _calls(step, action, analysis, context)
         needs.append(need)
@@ -121,7 +124,6 @@ def _bands(
 ) -> Iterator[Band]:
     """Bands of what stands at one place in every call, or of what stands below it."""
     first = values[0] if values else {}
-    is_amount = Sink.AMOUNT in action.sinks.values() and join_pointer(place) in action.sinks
     if not place and all(
         isinstance(each, dict) and not isinstance(each, Unknown) for each in values
     ):
@@ -132,7 +134,7 @@ def _bands(
             yield from _bands(action, decision, (name,), inside)
     elif not any(map(is_open, values)):
         yield _band(action, decision, place, values)
-    elif len(values) == 1 and isinstance(first, dict) and first and not is_amount:
+    elif len(values) == 1 and isinstance(first, dict) and first and not is_amount(action, place):
         for name, value in first.items():
             yield from _bands(action, decision, (*place, name), [value])
     else:

@@ -95,9 +95,8 @@ def _ill_typed(
     """The rules of admission over a plan of two steps: the call, and its undo."""
     call = Step(id="call", action=action.name)
     taken_back = Step(id="undo", action=undo.action, args=tuple(_after_call(each) for each in args))
-    schema: JsonObject = action.input_schema
-    if "properties" not in schema:  # open, and stays so beside the day that inputs have
-        schema = {"additionalProperties": True} | schema
+    # What is open stays so beside the day that inputs have.
+    schema: JsonObject = {"additionalProperties": True} | action.input_schema
     pair = Analysis(Plan(steps=(call, taken_back)), catalog, schema)
     for violation in structural_violations(pair):
         if violation.at.startswith("/steps/1/"):

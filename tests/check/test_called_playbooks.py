@@ -167,7 +167,7 @@ def test_a_number_that_json_carries_exactly_is_a_constant(value: Any) -> None:
 
 
 @pytest.mark.parametrize("arg", [{"value": 2**53, "to": "n"}, {"value": -(2**53), "to": "n"},
-                                 {"json": "{", "to": "n"}])  # fmt: skip
+                                 {"value": 1e17, "to": "n"}, {"json": "{", "to": "n"}])  # fmt: skip
 def test_what_cannot_be_read_is_held_in_a_step_where_it_is_refused(arg: Any) -> None:
     do = {"id": "do", "action": "it.do", "args": [{"ref": "input/n", "to": "x"}]}
     found = expanded({"n": {}}, [do], [arg])
@@ -282,3 +282,23 @@ def test_a_condition_of_a_call_is_one_of_each_step_that_is_not_skipped_with_anot
     assert found["c.find"]["when"] == [cond]
     assert found["c.do"]["when"] == [own | {"left": "c.find/n"}]
     assert found["c.b"]["when"] == [cond]
+
+
+def test_an_input_that_is_bound_twice_is_held_where_that_is_refused() -> None:
+    do = {"id": "do", "action": "it.do", "args": [{"ref": "input/n", "to": "x"}]}
+    found = expanded({"n": {}}, [do], [{"value": 1, "to": "n"}, {"value": 2, "to": "n"}])
+    held = next(step for step in found.plan.steps if step.id == "c.input.n")
+
+    assert [each.to for each in held.args] == ["value", "value", "schema"]
+
+
+def test_the_first_of_several_is_called_with_the_call_whatever_it_takes() -> None:
+    cond = {"left": "look/ok", "op": "==", "value": True}
+    own = {"left": "input/today", "op": "!=", "value": "2026-01-01"}
+    first = {"id": "f", "action": "fn.first_of", "args": [{"ref": "find/a", "to": "options/0"}]}
+    found = steps_of(
+        expanded({}, [FIND, first, {"id": "b", "action": "it.b", "when": [own]}], [], when=[cond])
+    )
+
+    assert found["c.f"]["when"] == [cond]
+    assert found["c.b"]["when"] == [cond, own]

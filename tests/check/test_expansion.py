@@ -265,6 +265,7 @@ def test_a_playbook_is_as_little_trusted_as_the_least_that_it_reads_and_asks_who
          an("a.asks", **(quiet | {"approval": "boss"})), an("a.does", **quiet)]
     )  # fmt: skip
 
+    assert shown("a.sure").output_schema == {}
     assert shown("a.sure").reads_as == "trusted"
     assert shown("a.sure", "a.open").reads_as == "untrusted"
     assert (shown("a.sure").egress, shown("a.sure", "a.open").egress) == (False, True)

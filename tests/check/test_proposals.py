@@ -36,6 +36,7 @@ PAY: dict[str, Any] = {
     "sinks": {"to": "recipient", "who": "recipient", "sum": "amount", "note": "content",
               "more/to": "recipient"},
 }  # fmt: skip
+TELL = PAY | {"name": "bank.tell", "sinks": {"to": "recipient"}}
 LOOK = {"name": "bank.look", "effect": "read", "reads_as": "trusted", "output_schema": READ}
 ALL = "permit (principal, action, resource);"
 SHOWN = Options(envelope=True)
@@ -50,7 +51,7 @@ def envelopes(
     assert isinstance(plan, Plan), plan
     actions = [
         ActionSpec.model_validate({"input_schema": {"type": "object"}} | each)
-        for each in (LOOK, PAY | (pay or {}))
+        for each in (LOOK, PAY | (pay or {}), TELL)
     ]
     schema: Any = {"type": "object", "properties": {name: {} for name in values or {}}}
     found = admit(
@@ -94,6 +95,7 @@ TWELVE = {"json": '{"amount": "12.50", "currency": "EUR"}', "to": "sum"}
         ([{"value": "ann", "to": "to"}], {"to": ("values", ["ann"])}),
         ([{"ref": "input/to", "to": "to"}], {"to": ("values", ["bob"])}),
         ([{"ref": "look/to", "to": "to"}], {"to": ("open", [])}),
+        ([{"ref": "input/today", "to": "note"}], {"note": ("values", ["2026-03-02"])}),
         ([{"ref": "look/kind", "to": "kind"}], {"kind": ("values", ["a", "b"])}),
         ([{"ref": "look/who", "to": "who"}], {"who": ("open", [])}),  # listed, but a target
         ([TWELVE], {"sum": ("values", [EUROS])}),
@@ -111,6 +113,13 @@ TWELVE = {"json": '{"amount": "12.50", "currency": "EUR"}', "to": "sum"}
 )  # fmt: skip
 def test_what_is_known_is_a_band_of_its_value_and_the_rest_is_open(args: Any, found: Any) -> None:
     assert bands(*args, values={"to": "bob"}) == found
+
+
+def test_what_is_listed_stands_where_it_is_no_target() -> None:
+    seen = {"sinks": {"kind": "content", "who": "recipient"}}
+    args = [{"ref": "look/kind", "to": "kind"}, {"ref": "look/who", "to": "who"}]
+
+    assert bands(*args, pay=seen) == {"kind": ("values", ["a", "b"]), "who": ("open", [])}
 
 
 def test_arguments_that_come_as_one_are_open_as_one() -> None:
@@ -131,6 +140,11 @@ def test_a_band_has_its_sinks_and_the_lowest_label_of_what_is_bound_above_or_bel
         "kind": ((), Integrity.REQUEST),
         "sum": (("amount",), Integrity.REQUEST),
     }
+    mixed = [{"ref": "input/low", "to": "more/a"}, {"ref": "look/to", "to": "more/b"}]
+    (one,) = envelopes(pay(*mixed), values={"low": "x"}, labels=labels)
+    assert [(each.at, each.integrity) for each in one.steps[0].bands] == [
+        ("more/a", Integrity.UNTRUSTED), ("more/b", Integrity.TRUSTED),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -175,6 +189,18 @@ def test_sums_are_of_all_calls_or_not_said_at_all(sums: Any, found: Any) -> None
     assert one.sums == found
 
 
+def test_a_currency_that_is_open_leaves_the_sums_open_and_who_pays_nothing_does_not() -> None:
+    open_one = [{"value": "1", "to": "sum/amount"}, {"ref": "look/to", "to": "sum/currency"}]
+    tell = {"id": "tell", "action": "bank.tell", "each": "look/names",
+            "args": [{"ref": "each", "to": "to"}]}  # fmt: skip
+    (one,) = envelopes(pay(TWELVE, name="a"), pay(*open_one, name="b"))
+    (other,) = envelopes(pay(TWELVE, name="a"), tell)
+
+    assert one.sums == {}
+    assert other.sums == {"EUR": "12.50"}
+    assert [each.calls for each in other.steps] == [1, 1_000]
+
+
 def test_a_step_without_an_amount_adds_nothing() -> None:
     (one,) = envelopes(pay(TWELVE, name="a"), pay(name="b"))
 
@@ -199,6 +225,7 @@ def test_each_role_that_is_asked_has_an_envelope_with_what_it_may_be_asked_for()
     assert [each.step for each in boss.steps] == ["other"]
     assert [(each.step, each.is_sure) for each in chief.steps] == [("sure", True), ("maybe", False)]
     assert (chief.quorum, chief.expires_s, chief.policies) == (2, 60.0, ("a",))
+    assert chief.reasons == ("more than ten",)
     assert alone == ()
     assert envelopes(sure, policy=ALL + by_call, pay={"approval": None}) == ()
 
