@@ -196,7 +196,8 @@ def test_a_currency_that_is_open_leaves_the_sums_open_and_who_pays_nothing_does_
     (one,) = envelopes(pay(TWELVE, name="a"), pay(*open_one, name="b"))
     (other,) = envelopes(pay(TWELVE, name="a"), tell)
 
-    assert one.sums == {}
+    many = pay(TWELVE, name="many", each="look/names")
+    assert one.sums == envelopes(pay(TWELVE, name="a"), many)[0].sums == {}
     assert other.sums == {"EUR": "12.50"}
     assert [each.calls for each in other.steps] == [1, 1_000]
 
