@@ -17,7 +17,7 @@ import pytest
 from sim_mutants import MUTANTS, Mutant, mutated
 from sim_play import live, missing, play
 
-HISTORIES = int(os.environ.get("LAMGATE_HISTORIES", "12000"))
+HISTORIES = int(os.environ.get("LAMGATE_HISTORIES", "8000"))
 FIRST = int(os.environ.get("LAMGATE_HISTORIES_FROM", "0"))
 PARTS = 8
 ENOUGH = 1000  # histories, to come by everything
