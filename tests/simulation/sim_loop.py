@@ -12,8 +12,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+MOST_JUMPS = 100_000  # a history takes some two hundred
+
+
 class StuckError(Exception):
-    """Nothing is ready and no timer is set: whoever waits, waits for ever."""
+    """Nothing is ready and no timer is set, or somebody asks the time again and again."""
 
 
 class _Jump:
@@ -24,7 +27,7 @@ class _Jump:
 
     def select(self, timeout: float | None) -> list[object]:
         if timeout is None:
-            raise StuckError
+            raise StuckError("everybody waits for ever")
         if timeout > 0:
             self._loop.jump(timeout)
         return []
@@ -38,6 +41,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = _Jump(self)
         self._clock_resolution = 1e-6
         self._now = 0.0
+        self._jumps = 0
 
     def time(self) -> float:
         return self._now
@@ -45,6 +49,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def jump(self, seconds: float) -> None:
         """Let time pass; no less than the clock can tell, or a timer would never be due."""
         self._now += max(seconds, self._clock_resolution)
+        self._jumps += 1
+        if self._jumps > MOST_JUMPS:
+            raise StuckError("it never comes to rest")
 
     def _process_events(self, event_list: list[object]) -> None:
         pass

@@ -151,7 +151,12 @@ PROTOCOL = (
         "executor.run.gates",
         "return gate.is_granted and gate.opened.expires_at > self.outside.now",
         "return gate.opened.expires_at > self.outside.now",
-        "an approval that was asked for counts as given",
+        "an approval that was asked for counts as given, and the store lets it",
+        (
+            "executor.store.approvals",
+            'row.state != "granted" or row.args_hash',
+            "row.args_hash",
+        ),
     ),
     Mutant(
         "executor.store.approvals",

@@ -58,8 +58,8 @@ def play(seed: int, reached: Counter[str]) -> str | None:
         run_virtually(history.live())
     except Violation as violation:
         return str(violation)
-    except StuckError:
-        return "everybody waits for ever"
+    except StuckError as error:
+        return str(error)
     reached.update(came_by(history))
     return None
 
