@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 
 import httpcore2
 
@@ -101,6 +101,12 @@ class HttpAnswer:
     hide: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Those of the system, read once in a process: reading them takes longer than most calls."""
+    return httpcore2.default_ssl_context()
+
+
 class Transport:
     """Sends requests; `allow_hosts` are exact `host:port` pairs that may be private.
 
@@ -115,7 +121,7 @@ class Transport:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         backend = CheckedBackend(allow_hosts)
-        context = tls or httpcore2.default_ssl_context()
+        context = tls or _certificates()
         self._clock = clock
         self._allowed = frozenset(host.lower() for host in allow_hosts)
         self._vault: Vault | None = None
