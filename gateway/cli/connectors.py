@@ -109,9 +109,11 @@ def _of_connection(name: str, config: Path | None) -> "Callable[[], Report]":
     from connectors.plugin import factory_of
     from connectors.testing import ConnectorConformance, Example
     from gateway.cli.connect import settings_of
+    from gateway.pins import pins_beside
     from gateway.wiring import connections
 
-    known = {each.name: each for each in connections(settings_of(config))}
+    ours = settings_of(config)
+    known = {each.name: each for each in connections(ours)}
     if name not in known:
         told = ", ".join(sorted(known)) or "none"
         raise CliError("not-found", f"no folder and no connection is called {name}; known: {told}")
@@ -123,7 +125,8 @@ def _of_connection(name: str, config: Path | None) -> "Callable[[], Report]":
 
         def connector(self) -> Connector:
             self.ways.append(Transport(frozenset(settings.allow_hosts)))
-            given = Given(self.ways[-1].carrying(vault), vault.stand_in)
+            way = self.ways[-1].carrying(vault)
+            given = Given(way, vault.stand_in, reveal=vault.reveal, pins=pins_beside(ours))
             return factory_of(settings)(settings, given)
 
         async def close(self) -> None:

@@ -1,6 +1,8 @@
 """An operator reviews what a server says of its tools; what is accepted is on offer at once."""
 
+import asyncio
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,3 +67,23 @@ async def test_what_an_operator_accepts_is_on_offer_and_what_changes_is_held(con
     assert '+  "description": "Look, and send.",' in changed[0]["diff"]
     assert (stands["actions"], stands["held"]) == (0, 1)
     assert (nothing.status_code, nothing.json()["code"]) == (409, "nothing-to-review")
+
+
+def checked(config: Path) -> Any:
+    words = ["connectors", "check", "tools", "--config", str(config), "--json"]
+    ran = subprocess.run([sys.executable, "-m", "gateway", *words], capture_output=True, text=True)
+    rules = json.loads(ran.stdout)["tools"]["rules"]
+    return {each["name"]: each["standing"] for each in rules}
+
+
+async def test_what_was_accepted_of_a_server_can_be_held_to_the_rules(config: Path) -> None:
+    with_server(config)
+    async with serving(config) as running:
+        operator = await running.person("operator-1", "operator")
+        before = await asyncio.to_thread(checked, config)
+        shown = (await operator.get("/v1/connections/tools/review")).json()
+        await operator.post("/v1/connections/tools/review", json={"digest": shown["digest"]})
+        after = await asyncio.to_thread(checked, config)
+
+    assert before != after
+    assert "broken" not in after.values(), after
