@@ -38,11 +38,19 @@ _PLACE = (
 )
 _ONE = (*_PLACE, attempts.c.n == bindparam("number", type_=Integer))
 _ADD = Change(insert(attempts))
-_END = Change(
-    update(attempts)
-    .where(*_ONE, one_of(attempts.c.state, OPEN))
-    .values(state=bindparam("ends_as"), ended_at=bindparam("now", type_=Double))
-)
+
+
+def _settling(states: Sequence[str]) -> Change:
+    """What becomes of an attempt that stands so."""
+    return Change(
+        update(attempts)
+        .where(*_ONE, one_of(attempts.c.state, states))
+        .values(state=bindparam("ends_as"), ended_at=bindparam("now", type_=Double))
+    )
+
+
+_END = _settling(("intent",))  # once: what was cut off has ended, and a late answer is too late
+_RESOLVE = _settling(OPEN)
 
 
 def _in_the_way(blocking: Sequence[str]) -> Query[int]:
@@ -172,7 +180,8 @@ def settle(c: Connection, tenant: str, run: str, kind: str, data: JsonObject, no
     n = data["n"]
     one = _named(tenant, run, str(data["step"]), str(data["iteration"]))
     ended = {"number": n if isinstance(n, int) else 0, "ends_as": state, "now": now}
-    return _END.once(c, one | ended) == 1
+    statement = _END if kind == "attempt.ended" else _RESOLVE
+    return statement.once(c, one | ended) == 1
 
 
 def _named(tenant: str, run: str, step: str, iteration: str) -> dict[str, object]:

@@ -19,7 +19,7 @@ FLOORS: Mapping[str, float] = {
        for effect, floor in FAULT_FLOORS.items()
        for fate in ("well", *FAULTS, "acts after the time-out")},
     "a reply is lost": 36, "acts, and nobody is told": 120, "approval.expired": 3,
-    "approval.granted": 60, "approval.refused": 5, "attempt.ended applied": 360,
+    "approval.granted": 60, "approval.refused": 1, "attempt.ended applied": 360,
     "attempt.ended applied_pending": 6, "attempt.ended applied_unreadable": 24,
     "attempt.ended not_sent": 42, "attempt.ended refused": 60, "attempt.ended uncertain": 120,
     "cancel.requested": 36, "cut off": 18, "died at a point": 60, "fenced": 36,
