@@ -137,6 +137,8 @@ def _judge_items(history: "History", state: RunState) -> None:
                 if not iteration or name.startswith(f"{iteration}/")}  # fmt: skip
         failed = state.failed.get(step)
         by_items = failed is not None and failed.code == "items-refused"
+        if iteration and iteration in found:
+            continue  # given up as a whole
         if step in state.done or (by_items and failed.iteration == iteration):
             must(told == missed, f"{step}[{iteration}] tells {told} instead of {missed}")
         released = services.released.get(undo_place((step, iteration)))

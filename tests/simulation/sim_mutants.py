@@ -180,7 +180,8 @@ PROTOCOL = (
         "executor.run.retry",
         "earliest if asked is None else max(earliest, asked + jitter * 0.05)",
         "earliest",
-        "Retry-After is not waited for",
+        "Retry-After is not waited for, and the store lets it",
+        ("executor.store.permits", "elif (known.hold_until or 0.0) > now:", "elif False:"),
     ),
     Mutant(
         "executor.run.instance",
