@@ -1,7 +1,8 @@
 """Faults in the Cedar texts of the suite, the shop and tau2, held against their cases.
 
-The shop's operations are those of the suite's catalogue, which has the same ones, and the one
-that only its document declares; those of tau2 come with its data, and are left out without it.
+The shop's operations are those of the suite's catalogue, which has the same ones, the one that only
+its document declares, and its mail, which is the unified model's; those of tau2 come with its data,
+and are left out without it.
 
 Found: a case that the text belongs to says something else. A fault that Cedar or `lamgate` cannot
 read, or that does not fit the catalogue where the whole of it is known (shop, tau2), is no fault
@@ -21,6 +22,7 @@ from benchmarks.mutation.equivalent import equivalent
 from benchmarks.mutation.score import Score
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec
+from connectors.unified.mail import MAIL
 from executor.check.bulk import read_catalog
 from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_cases import read_cases, run_case
@@ -51,7 +53,8 @@ def scores(data: Path | None = None) -> Iterator[Score]:
     """A row for the suite, one for the shop, and, with the data, two for tau2."""
     yield _suite()
     known = read_catalog(CATALOG.read_text(encoding="utf-8"))
-    yield _file(SHOP / "shop.cedar", Catalog([*known, ActionSpec.model_validate(WRITE_OFF)]))
+    mail = MAIL.actions("mail", {"message_send": {"effect": "blind"}})
+    yield _file(SHOP / "shop.cedar", Catalog([*known, ActionSpec.model_validate(WRITE_OFF), *mail]))
     if data is not None:
         both = Catalog(action for each in DOMAINS for action in tau2.shop_of(each, data).catalog)
         for domain in DOMAINS:
