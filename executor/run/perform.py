@@ -129,11 +129,12 @@ class Performer:
         """Search for an attempt's effect; returns when to look again, or None once it is known."""
         by = command.action.lookup
         assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
+        asked_at = self.clock()  # an absence is one of then, however late it is heard
         answer = await self._ask(claim, command, lookup, {by.by: command.key})
         if isinstance(answer, float):
             return answer
         found = None if answer is None else _found(answer.output, by.found_at)
-        if found is None and self.clock() < command.absent_from:
+        if found is None and asked_at < command.absent_from:
             return min(self._again(command), command.absent_from)
         await self._learn(claim, command, found is not None, "lookup", found)
         return None

@@ -211,6 +211,30 @@ async def test_no_clear_answer_and_an_absence_that_is_not_settled_yet_mean_looki
     assert second.started_at >= first.started_at + 1.5
 
 
+async def test_an_absence_counts_from_when_it_was_asked_for_not_from_when_it_was_heard(
+    bench: Bench,
+) -> None:
+    searches = 0
+
+    async def find(_: CallContext) -> Outcome:
+        nonlocal searches
+        searches += 1
+        if searches == 1:
+            await asyncio.sleep(0.6)  # the call might have come through meanwhile
+        return Applied([])
+
+    bench.service.handlers = {
+        "a": once(Uncertain("no answer", kind=Kind.TIMEOUT), Applied({})),
+        "find": find,
+    }
+    found = action("shop.orders", "lookup", settle_s=0.5, lookup=FIND)
+    due, row = await bench.drive(accept(step("a", "shop.orders"), more=(found,)))
+
+    assert row.status == "succeeded"
+    assert searches == 2
+    assert [each.state for each in await bench.attempts(due)] == ["resolved_absent", "applied"]
+
+
 async def test_a_search_of_a_connection_with_a_rate_takes_a_permit_too(bench: Bench) -> None:
     rate = Limits(rate=1, per_s=0.3)
     more = (
