@@ -214,9 +214,11 @@ class Stock:
     def begun(self) -> Iterator[Connection]:
         """A transaction beside the connector's own, committed at the end."""
         engine = create_engine(driven(self.url))
-        with engine.connect() as connection, connection.begin():
-            yield connection
-        engine.dispose()
+        try:
+            with engine.connect() as connection, connection.begin():
+                yield connection
+        finally:
+            engine.dispose()
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:

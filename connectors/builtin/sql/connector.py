@@ -63,8 +63,8 @@ class SqlConnector:
             raise
 
     async def aclose(self) -> None:
-        """Close what is open; a call that is still under way ends with it."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Close what is open, once the threads have let go of it: a given up call ends soon."""
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         await asyncio.to_thread(self._database.close)
 
     def _transacted(
