@@ -211,7 +211,9 @@ class Deciding(RuleBasedStateMachine):
                 happened[f"asked by {row['kind']}"] += 1
 
     def _is_refused(self, found: Shown, effect: Effect) -> bool:
-        return found.is_refused and effect.step in found.row["steps"]
+        """A no to a step is one to the arguments that it showed; others are asked for anew."""
+        shows = found.row["kind"] == "envelope" or found.row["arguments"] == effect.arguments
+        return found.is_refused and effect.step in found.row["steps"] and shows
 
 
 def _narrowing(row: dict[str, Any], narrow: Any) -> dict[str, Any]:
