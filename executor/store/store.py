@@ -164,7 +164,7 @@ class Store:
                 # A connection that was kept for later may be gone without anybody being down.
                 if is_again or not error.connection_invalidated:
                     raise self._backend.error(error) from error
-                self._read_engine.dispose(close=False)  # nor are the others worth a try
+                self._read_engine.dispose()  # nor are the others worth a try
             is_again = True
 
     def _read_on(self, connection: Connection, work: Callable[[Connection], T]) -> T:
