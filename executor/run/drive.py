@@ -38,6 +38,7 @@ from executor.run.ledger import Ledger
 from executor.run.perform import RESULT_BYTES, Performer, new_event
 from executor.run.quarantine import BROKEN, KILLED, quarantine
 from executor.run.question import question
+from executor.run.reconcile import Reconciler
 from executor.run.slots import Slots
 from executor.run.verdicts import Outside
 from executor.store import approvals, drives
@@ -245,13 +246,13 @@ class _Drive:
         )
 
     def _search(self, accepted: Accepted, command: LookUp | Poll) -> None:
-        performer, action = self._performer, command.action
+        reconciler, action = Reconciler(self._performer), command.action
         asked = action.lookup if isinstance(command, LookUp) else action.status
         spec = accepted.actions[asked.action if asked else ""]
         search = (
-            partial(performer.look_up, self._ledger.claim, command, spec)
+            partial(reconciler.look_up, self._ledger.claim, command, spec)
             if isinstance(command, LookUp)
-            else partial(performer.poll, self._ledger.claim, command, spec)
+            else partial(reconciler.poll, self._ledger.claim, command, spec)
         )
         place = (command.step, command.iteration)
         self._flights.begin(place, spec.connection, self._places(spec), search, is_search=True)

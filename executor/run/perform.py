@@ -1,4 +1,4 @@
-"""The one place that acts: the intent is written, the call is made, its outcome is written.
+"""Makes a call: its intent is written, the call is made, its outcome is written.
 
 If the outcome cannot be written, the attempt stays open and the next drive treats it by its
 effect class: never as failed, never as if nothing had happened.
@@ -18,13 +18,11 @@ from connectors.by_item import settled
 from connectors.canonical import canonical
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.quota import Heard
 from connectors.spec import ActionSpec, CallContext, JsonObject, Limits
-from executor.breaker import Evidence, evidence_of
+from executor.breaker import evidence_of
 from executor.run import events as e
 from executor.run.commands import LookUp, Perform, Poll
 from executor.run.keys import idempotency_key, jitter_of
-from executor.run.resolve import Absent, Scope, value_at
 from executor.run.state import undoes
 from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Claim
@@ -32,12 +30,8 @@ from executor.store.errors import StorePausedError, StoreUnavailableError
 from executor.store.journal import NewEvent, OpenJournal
 from executor.store.permits import Blocked, Told
 
-LOOKUP_TIMEOUT_S = 10.0
-LOOK_AGAIN_S, LOOK_AGAIN_MOST_S = 1.0, 1800.0
-LOOK_FOR_S = 24 * 3600.0  # then a person has to find out
 WRITE_AGAIN_S = 0.2
 RESULT_BYTES = 8 * 1024 * 1024  # of one answer, as JSON
-STOPPED_AGAIN_S = 30.0  # when to look whether searches are still stopped
 SPREAD_SHARE, SPREAD_MOST_S = 0.1, 2.0  # those that were told the same time do not come together
 
 T = TypeVar("T")
@@ -106,16 +100,16 @@ class Performer:
         try:
             recorded = await self.write(partial(record_intent, intent=intent, now=now))
         except StoreUnavailableError:
-            await self._write(claim, command, _not_sent(command))  # if it was kept after all
+            await self.keep(claim, command, _not_sent(command))  # if it was kept after all
             raise
         if isinstance(recorded, Blocked):
             return _spread(recorded, now, jitter_of(key, command.n))
-        context = _context(claim, command, key, start + command.action.timeout_s)
+        context = context_of(claim, command, key, start + command.action.timeout_s)
         lasts = min(context.send_before, start + intent.lease_s)
         context = replace(context, send_before=lasts, continues=command.continues)
         event = await self._ended(command, context)
         told = replace(_told(command.action.connection, event, now), quota=context.heard.quota)
-        await self._write(claim, command, event, told)
+        await self.keep(claim, command, event, told)
         return None
 
     def _lease_left(self) -> float:
@@ -125,112 +119,7 @@ class Performer:
             raise StoreUnavailableError("the lease of this process is over; nothing is begun")
         return left
 
-    async def look_up(self, claim: Claim, command: LookUp, lookup: ActionSpec) -> float | None:
-        """Search for an attempt's effect; returns when to look again, or None once it is known."""
-        by = command.action.lookup
-        assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
-        asked_at = self.clock()  # an absence is one of then, however late it is heard
-        answer = await self._ask(claim, command, lookup, {by.by: command.key})
-        if isinstance(answer, float):
-            return answer
-        found = None if answer is None else _found(answer.output, by.found_at)
-        if found is None and asked_at < command.absent_from:
-            return min(self._again(command), command.absent_from)
-        await self._learn(claim, command, found is not None, "lookup", found)
-        return None
-
-    async def poll(self, claim: Claim, command: Poll, asked: ActionSpec) -> float | None:
-        """Ask how an accepted call stands; returns when to ask again, or None once it is over."""
-        status = command.action.status
-        assert status is not None  # noqa: S101 - `decide` polls only what has a status
-        answer = await self._ask(claim, command, asked, {status.by: command.handle})
-        if isinstance(answer, float):
-            return answer
-        word = None if answer is None else _at(answer.output, status.state_at)
-        if answer is None or word not in (*status.done, *status.failed):
-            return self._again(command)
-        if word in status.failed:
-            await self._learn(claim, command, False, "status", None, f"the service says {word}")
-            return None
-        output = _at(answer.output, status.output_at)
-        known = None if isinstance(output, Absent) else output
-        await self._learn(claim, command, True, "status", known)
-        return None
-
-    async def _ask(
-        self, claim: Claim, command: LookUp | Poll, asked: ActionSpec, arguments: JsonObject
-    ) -> Applied | float | None:
-        """Make a call that finds something out: its answer, None for "no such thing", or when."""
-        began = self.clock()
-        allowed = self.limits_of(asked)
-
-        def permit(journal: OpenJournal) -> Blocked | None:
-            return journal.permits.take(asked.connection, allowed, began, LOOKUP_TIMEOUT_S)
-
-        blocked = await self.write(permit)
-        if blocked is not None:
-            return began + STOPPED_AGAIN_S if blocked.retry_at is None else blocked.retry_at
-        context = _context(claim, command, command.key, self.monotonic() + LOOKUP_TIMEOUT_S)
-        try:
-            outcome = await self._bounded(asked, arguments, context)
-        except ConnectorError as error:
-            await self._tell(claim, asked, self._asked(error), error, began, context.heard)
-            if isinstance(error, Refused) and error.kind is Kind.NOT_FOUND:
-                return None
-            return max(self._again(command), self._asked(error))
-        await self._tell(claim, asked, None, None, began, context.heard)
-        return outcome if isinstance(outcome, Applied) else self._again(command)
-
-    async def _learn(
-        self,
-        claim: Claim,
-        command: LookUp | Poll,
-        happened: bool,
-        by: str,
-        output: JsonValue,
-        reason: str = "",
-    ) -> None:
-        event = e.ReconcileResolved(
-            step=command.step,
-            iteration=command.iteration,
-            n=command.n,
-            resolution="applied" if happened else "absent",
-            by=by,
-            reason=reason,
-            output=output,
-        )
-        await self._write(claim, command, event)
-
-    def _again(self, command: LookUp | Poll) -> float:
-        """When to look again: soon at first, then ever more rarely; infinite once it is futile."""
-        now = self.clock()
-        age = now - command.since
-        return inf if age > LOOK_FOR_S else now + min(max(age, LOOK_AGAIN_S), LOOK_AGAIN_MOST_S)
-
-    async def _tell(
-        self,
-        claim: Claim,
-        lookup: ActionSpec,
-        hold_until: float | None,
-        error: ConnectorError | None,
-        began: float,
-        heard: Heard,
-    ) -> None:
-        """Keep what a search was told of the service; a search is in no journal."""
-        found: Evidence | None = "answered"
-        if error is not None:
-            found = evidence_of(error.kind.value, error.status)
-        because = str(error or "")
-        told = Told(lookup.connection, found, began, because, hold_until, heard.quota)
-        now = self.clock()
-        await self.write(lambda journal: journal.permits.tell(told, now))
-
-    def _asked(self, error: ConnectorError) -> float:
-        """Before when the service does not want to be asked again."""
-        seconds = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
-        return self.clock() + (seconds or 0.0)
-
-    async def _bounded(
+    async def bounded(
         self, action: ActionSpec, arguments: JsonObject, context: CallContext
     ) -> Outcome:
         """Call; an answer that is too large to be kept is unusable, whatever it holds."""
@@ -245,7 +134,7 @@ class Performer:
 
     async def _ended(self, command: Perform, context: CallContext) -> e.AttemptEnded:
         try:
-            outcome = await self._bounded(command.action, command.arguments, context)
+            outcome = await self.bounded(command.action, command.arguments, context)
         except ConnectorError as error:
             state, failure = self._failure(error)
             return e.AttemptEnded(
@@ -291,7 +180,7 @@ class Performer:
             link=error.link if isinstance(error, Refused) else None,
         )
 
-    async def _write(
+    async def keep(
         self,
         claim: Claim,
         command: Perform | LookUp | Poll,
@@ -339,7 +228,10 @@ def _not_sent(command: Perform) -> e.AttemptEnded:
     )
 
 
-def _context(claim: Claim, command: Perform | LookUp | Poll, key: str, until: float) -> CallContext:
+def context_of(
+    claim: Claim, command: Perform | LookUp | Poll, key: str, until: float
+) -> CallContext:
+    """What a call is told of the run that makes it, and until when it may take."""
     return CallContext(
         tenant=claim.tenant,
         run=claim.id,
@@ -366,16 +258,3 @@ def _unreadable(outcome: Outcome) -> e.Failure | None:
     if not isinstance(outcome, Unreadable):
         return None
     return e.Failure(kind="internal", message=outcome.reason)
-
-
-def _at(output: JsonValue, at: str) -> JsonValue | Absent:
-    return value_at(Scope({}, {"it": output}), f"it/{at}" if at else "it")
-
-
-def _found(output: JsonValue, at: str) -> JsonValue:
-    here = _at(output, at)
-    if isinstance(here, Absent):
-        return None
-    if isinstance(here, list):
-        return here[0] if here else None
-    return here

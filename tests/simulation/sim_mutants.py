@@ -102,7 +102,7 @@ PROTOCOL = (
         "a yes that cannot be read counts as a no",
     ),
     Mutant(
-        "executor.run.perform",
+        "executor.run.reconcile",
         'await self._learn(claim, command, found is not None, "lookup", found)',
         'await self._learn(claim, command, False, "lookup", found)',
         "what a search found counts as absent",
@@ -229,7 +229,7 @@ PROTOCOL += (
         "what was begun to be undone counts as undone",
     ),
     Mutant(
-        "executor.run.perform",
+        "executor.run.reconcile",
         "if word in status.failed:",
         "if word in status.done:",
         "a task that is done counts as failed",

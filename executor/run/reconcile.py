@@ -1,0 +1,155 @@
+"""Finds out what became of a call, by a search for its effect or by asking how it stands.
+
+A search is no attempt: it takes a permit like every call, and what it was told of the service is
+kept, but the journal holds only what was found out.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from pydantic import JsonValue
+
+from connectors.connector import Applied
+from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
+from connectors.quota import Heard
+from connectors.spec import ActionSpec, JsonObject
+from executor.breaker import Evidence, evidence_of
+from executor.run import events as e
+from executor.run.commands import LookUp, Poll
+from executor.run.perform import Performer, context_of
+from executor.run.resolve import Absent, Scope, value_at
+from executor.store.drives import Claim
+from executor.store.journal import OpenJournal
+from executor.store.permits import Blocked, Told
+
+LOOKUP_TIMEOUT_S = 10.0
+LOOK_AGAIN_S, LOOK_AGAIN_MOST_S = 1.0, 1800.0
+LOOK_FOR_S = 24 * 3600.0  # then a person has to find out
+STOPPED_AGAIN_S = 30.0  # when to look whether searches are still stopped
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """Finds out for one run, under one claim."""
+
+    performer: Performer
+
+    async def look_up(self, claim: Claim, command: LookUp, lookup: ActionSpec) -> float | None:
+        """Search for an attempt's effect; returns when to look again, or None once it is known."""
+        by = command.action.lookup
+        assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
+        asked_at = self.performer.clock()  # an absence is one of then, however late it is heard
+        answer = await self._ask(claim, command, lookup, {by.by: command.key})
+        if isinstance(answer, float):
+            return answer
+        found = None if answer is None else _found(answer.output, by.found_at)
+        if found is None and asked_at < command.absent_from:
+            return min(self._again(command), command.absent_from)
+        await self._learn(claim, command, found is not None, "lookup", found)
+        return None
+
+    async def poll(self, claim: Claim, command: Poll, asked: ActionSpec) -> float | None:
+        """Ask how an accepted call stands; returns when to ask again, or None once it is over."""
+        status = command.action.status
+        assert status is not None  # noqa: S101 - `decide` polls only what has a status
+        answer = await self._ask(claim, command, asked, {status.by: command.handle})
+        if isinstance(answer, float):
+            return answer
+        word = None if answer is None else _at(answer.output, status.state_at)
+        if answer is None or word not in (*status.done, *status.failed):
+            return self._again(command)
+        if word in status.failed:
+            await self._learn(claim, command, False, "status", None, f"the service says {word}")
+            return None
+        output = _at(answer.output, status.output_at)
+        known = None if isinstance(output, Absent) else output
+        await self._learn(claim, command, True, "status", known)
+        return None
+
+    async def _ask(
+        self, claim: Claim, command: LookUp | Poll, asked: ActionSpec, arguments: JsonObject
+    ) -> Applied | float | None:
+        """Make a call that finds something out: its answer, None for "no such thing", or when."""
+        began = self.performer.clock()
+        allowed = self.performer.limits_of(asked)
+
+        def permit(journal: OpenJournal) -> Blocked | None:
+            return journal.permits.take(asked.connection, allowed, began, LOOKUP_TIMEOUT_S)
+
+        blocked = await self.performer.write(permit)
+        if blocked is not None:
+            return began + STOPPED_AGAIN_S if blocked.retry_at is None else blocked.retry_at
+        context = context_of(
+            claim, command, command.key, self.performer.monotonic() + LOOKUP_TIMEOUT_S
+        )
+        try:
+            outcome = await self.performer.bounded(asked, arguments, context)
+        except ConnectorError as error:
+            await self._tell(claim, asked, self._asked(error), error, began, context.heard)
+            if isinstance(error, Refused) and error.kind is Kind.NOT_FOUND:
+                return None
+            return max(self._again(command), self._asked(error))
+        await self._tell(claim, asked, None, None, began, context.heard)
+        return outcome if isinstance(outcome, Applied) else self._again(command)
+
+    async def _learn(
+        self,
+        claim: Claim,
+        command: LookUp | Poll,
+        happened: bool,
+        by: str,
+        output: JsonValue,
+        reason: str = "",
+    ) -> None:
+        event = e.ReconcileResolved(
+            step=command.step,
+            iteration=command.iteration,
+            n=command.n,
+            resolution="applied" if happened else "absent",
+            by=by,
+            reason=reason,
+            output=output,
+        )
+        await self.performer.keep(claim, command, event)
+
+    def _again(self, command: LookUp | Poll) -> float:
+        """When to look again: soon at first, then ever more rarely; infinite once it is futile."""
+        now = self.performer.clock()
+        age = now - command.since
+        return inf if age > LOOK_FOR_S else now + min(max(age, LOOK_AGAIN_S), LOOK_AGAIN_MOST_S)
+
+    async def _tell(
+        self,
+        claim: Claim,
+        lookup: ActionSpec,
+        hold_until: float | None,
+        error: ConnectorError | None,
+        began: float,
+        heard: Heard,
+    ) -> None:
+        """Keep what a search was told of the service; a search is in no journal."""
+        found: Evidence | None = "answered"
+        if error is not None:
+            found = evidence_of(error.kind.value, error.status)
+        because = str(error or "")
+        told = Told(lookup.connection, found, began, because, hold_until, heard.quota)
+        now = self.performer.clock()
+        await self.performer.write(lambda journal: journal.permits.tell(told, now))
+
+    def _asked(self, error: ConnectorError) -> float:
+        """Before when the service does not want to be asked again."""
+        seconds = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
+        return self.performer.clock() + (seconds or 0.0)
+
+
+def _at(output: JsonValue, at: str) -> JsonValue | Absent:
+    return value_at(Scope({}, {"it": output}), f"it/{at}" if at else "it")
+
+
+def _found(output: JsonValue, at: str) -> JsonValue:
+    here = _at(output, at)
+    if isinstance(here, Absent):
+        return None
+    if isinstance(here, list):
+        return here[0] if here else None
+    return here
