@@ -30,7 +30,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _SPECIAL_4 = tuple(
     map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"))
 )
-_NEXT_ADDRESS_AFTER_S = 4.0
+NEXT_ADDRESS_AFTER_S = 4.0
 _MOST_BEFORE_ANSWER = 256 * 1024  # bytes of heads, and of answers that only announce one
 
 
@@ -90,7 +90,7 @@ class CheckedBackend(httpcore2.AsyncNetworkBackend):
         addresses = await checked(host, port, self._allowed)
         failure: Exception = httpcore2.ConnectError(f"{host} has no address")
         for address in addresses:
-            wait = timeout if address is addresses[-1] else _NEXT_ADDRESS_AFTER_S
+            wait = timeout if address is addresses[-1] else NEXT_ADDRESS_AFTER_S
             try:
                 stream = await self._inner.connect_tcp(
                     str(address), port, wait, local_address, socket_options

@@ -10,6 +10,7 @@ A connector raises exactly these from `call`. For a read every time-out and 5xx 
 """
 
 from enum import StrEnum
+from typing import TypedDict, Unpack
 
 
 class Kind(StrEnum):
@@ -27,24 +28,24 @@ class Kind(StrEnum):
     INTERNAL = "internal"
 
 
-class ConnectorError(Exception):
-    """A call that gave no result; carries the vendor's own code and request id unchanged."""
+class Evidence(TypedDict, total=False):
+    """What the service itself said of a call, unchanged; `request_id` is its own name of it."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        kind: Kind,
-        vendor_code: str | None = None,
-        request_id: str | None = None,
-        status: int | None = None,
-    ) -> None:
+    vendor_code: str | None
+    request_id: str | None
+    status: int | None
+
+
+class ConnectorError(Exception):
+    """A call that gave no result."""
+
+    def __init__(self, message: str, *, kind: Kind, **evidence: Unpack[Evidence]) -> None:
         super().__init__(message)
         self.message = message
         self.kind = kind
-        self.vendor_code = vendor_code
-        self.request_id = request_id
-        self.status = status
+        self.vendor_code = evidence.get("vendor_code")
+        self.request_id = evidence.get("request_id")
+        self.status = evidence.get("status")
 
 
 class Refused(ConnectorError):
@@ -54,18 +55,9 @@ class Refused(ConnectorError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        kind: Kind,
-        vendor_code: str | None = None,
-        request_id: str | None = None,
-        status: int | None = None,
-        link: str | None = None,
+        self, message: str, *, kind: Kind, link: str | None = None, **evidence: Unpack[Evidence]
     ) -> None:
-        super().__init__(
-            message, kind=kind, vendor_code=vendor_code, request_id=request_id, status=status
-        )
+        super().__init__(message, kind=kind, **evidence)
         self.link = link
 
 
@@ -79,13 +71,9 @@ class Unavailable(ConnectorError):
         kind: Kind = Kind.UNAVAILABLE,
         retry_after_s: float | None = None,
         sent: bool = False,
-        vendor_code: str | None = None,
-        request_id: str | None = None,
-        status: int | None = None,
+        **evidence: Unpack[Evidence],
     ) -> None:
-        super().__init__(
-            message, kind=kind, vendor_code=vendor_code, request_id=request_id, status=status
-        )
+        super().__init__(message, kind=kind, **evidence)
         self.retry_after_s = retry_after_s
         self.sent = sent
 
@@ -102,13 +90,9 @@ class Uncertain(ConnectorError):
         *,
         kind: Kind,
         retry_after_s: float | None = None,
-        vendor_code: str | None = None,
-        request_id: str | None = None,
-        status: int | None = None,
+        **evidence: Unpack[Evidence],
     ) -> None:
-        super().__init__(
-            message, kind=kind, vendor_code=vendor_code, request_id=request_id, status=status
-        )
+        super().__init__(message, kind=kind, **evidence)
         self.retry_after_s = retry_after_s
 
 

@@ -26,6 +26,7 @@ from connectors.testing import call_context
 
 MEGABYTE = 1024 * 1024
 MOST_BYTES = 64 * MEGABYTE
+MOST_CPU_S = 1.0
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 _CHUNKED = _HEAD + b"transfer-encoding: chunked\r\n\r\n"
 _GZIPPED = (b"content-encoding: gzip",)
@@ -113,6 +114,17 @@ class Cost:
     bytes: int
     cpu_s: float
     wall_s: float
+
+
+def yardstick() -> float:
+    """Seconds of the processor for reading 10 MB of plain JSON."""
+    text = json.dumps([{"id": each, "name": f"name {each}"} for each in range(250_000)])
+    times = []
+    for _ in range(3):
+        begun = time.process_time()
+        json.loads(text)
+        times.append(time.process_time() - begun)
+    return min(times)
 
 
 async def costs(folder: Path) -> AsyncIterator[Cost]:

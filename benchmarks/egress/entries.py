@@ -18,6 +18,7 @@ from connectors.factories import ConnectionSettings
 from connectors.http import Transport
 from connectors.oauth import GrantRefusedError, OAuthClient
 from connectors.opening import build
+from connectors.spec import JsonObject
 from connectors.testing import call_context
 
 Entry = Callable[[str], Awaitable[bool]]
@@ -76,6 +77,9 @@ class Entries:
             "authorize_url": self.authorize_url,
             "payments base_url": self.payments,
             "mailbox_url": self.mailbox,
+            "mail server": self.mail_server,
+            "database": self.database,
+            "mcp base_url": self.mcp,
             "composio base_url": self.composio,
         }
 
@@ -161,6 +165,28 @@ class Entries:
         settings = ConnectionSettings("mail", "smtp", options={**options})
         return await _refused(_called(settings, self._on.way))
 
+    async def mail_server(self, url: str) -> bool:
+        options = {"server": _authority(url), "sender": "a@example.com"}
+        settings = ConnectionSettings("mail", "smtp", options={**options})
+        return await _refused(_called(settings, self._on.way, writes=True))
+
+    async def database(self, url: str) -> bool:
+        statement = {"description": "Read.", "sql": "SELECT 1 AS one", "effect": "read"}
+        statement |= {"columns": {"one": "integer"}, "gives": "one", "egress": False}
+        told = {"version": 1, "statements": {"one_get": statement}}
+        (self._on.folder / "statements.yaml").write_text(json.dumps(told), encoding="utf-8")
+        settings = ConnectionSettings(
+            "data",
+            "sql",
+            f"postgresql://user@{_authority(url)}/data?sslmode=disable",
+            options={"statements": "statements.yaml"},
+            base_dir=self._on.folder,
+        )
+        return await _refused(_called(settings, self._on.way))
+
+    async def mcp(self, url: str) -> bool:
+        return await _refused(_called(ConnectionSettings("tools", "mcp", url), self._on.way))
+
     async def composio(self, url: str) -> bool:
         options = {"user_id": "u", "toolkits": {"notes": "1"}}
         settings = ConnectionSettings("desk", "composio", url, "env:PATH", {**options})
@@ -186,20 +212,27 @@ async def _refused(work: Awaitable[object]) -> bool:
     return False
 
 
-async def _called(settings: ConnectionSettings, way: Transport) -> None:
-    """Call its reads, each with something for whatever it needs; raises what they raise."""
+def _authority(url: str) -> str:
+    """Host and port, as they are written where no more than that is asked for."""
+    return url.partition("://")[2].partition("/")[0]
+
+
+async def _called(settings: ConnectionSettings, way: Transport, *, writes: bool = False) -> None:
+    """Call its reads, or its writes, with something for what each needs; raises what they raise."""
     registry = build([settings], Vault(), lambda _: way)
     actions = await registry.load()
     for each in registry.connections():
         if each.absent is not None:
             raise ConfigurationError(each.absent)
     for action in actions:
-        if action.is_write:
+        if action.is_write != writes:
             continue
         needed = action.input_schema.get("required")
         names = needed if isinstance(needed, list) else []
-        given = {str(name): "x" * 32 for name in names}
-        await registry.call(action, {**given}, call_context(seconds=5))
+        given: JsonObject = {str(name): "x" * 32 for name in names}
+        if "to" in given:
+            given["to"] = ["ann@example.com"]
+        await registry.call(action, given, call_context(seconds=5))
 
 
 def _document(get: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from connectors.builtin.letter import letter, recipients_of
 from connectors.builtin.mailbox import FIELDS, Mailbox
-from connectors.builtin.smtp_wire import Host, Message, hand_over
+from connectors.builtin.smtp_wire import Addresses, Host, Message, hand_over
 from connectors.connector import Applied, Outcome
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.mail import MAIL
@@ -44,9 +44,13 @@ WITHOUT_MAILBOX = replace(SMTP, promises={"message_send": {"effect": "blind", **
 
 @dataclass(frozen=True)
 class Server:
-    """A mail server, who sends through it, and the domain of the ids that it is sent."""
+    """A mail server, who sends through it, and the domain of the ids that it is sent.
+
+    `addresses` finds where the server is, and says no where that may not be reached.
+    """
 
     host: Host
+    addresses: Addresses
     sender: str
     domain: str
     password: Callable[[], Awaitable[str]] | None = None
@@ -63,7 +67,13 @@ class Server:
         host = self.host
         if self.password is not None:
             host = replace(host, password=await self.password())
-        await hand_over(host, message, deadline=context.deadline, send_before=context.send_before)
+        await hand_over(
+            host,
+            message,
+            self.addresses,
+            deadline=context.deadline,
+            send_before=context.send_before,
+        )
         return Applied({"id": message_id, "recipients": [*recipients]})
 
 

@@ -44,6 +44,7 @@ def connect(settings: ConnectionSettings, given: Given) -> Connector:
             _tls(settings, options),
             options.user,
         ),
+        given.transport.addresses,
         options.sender,
         options.domain,
         _password(settings, options, given),

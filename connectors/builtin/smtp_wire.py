@@ -3,7 +3,8 @@
 Until the end of the message was sent nothing can have been delivered. From then on only the
 server's own word says so: silence, or a word that nobody understands, leaves it in doubt.
 
-A password is said over TLS alone, and over no other TLS than one whose certificate holds.
+A password is said over TLS alone, and over no other TLS than one whose certificate holds. The
+server's name is resolved once, and what was checked is what is connected to.
 """
 
 import asyncio
@@ -11,10 +12,13 @@ import base64
 import re
 import ssl
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from connectors.egress import NEXT_ADDRESS_AFTER_S, IpAddress
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
+from connectors.http import NotAllowedError, NotSentError
 from connectors.text import visible
 
 _LONGEST_LINE = 4096
@@ -22,6 +26,9 @@ _MOST_LINES = 100
 _REPLY = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\r?\n", re.DOTALL)
 _AUTH = (530, 534, 535, 538)
 _FULL = (452, 552)
+
+Addresses = Callable[[str, int], Awaitable[Sequence[IpAddress]]]
+"""Where a host and port are, if they may be reached; raises `NotSentError`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,9 @@ class _SilentError(Exception):
     """No reply, or none that anybody understands; says which."""
 
 
-async def hand_over(host: Host, message: Message, *, deadline: float, send_before: float) -> str:
+async def hand_over(
+    host: Host, message: Message, addresses: Addresses, *, deadline: float, send_before: float
+) -> str:
     """Hand it over by monotonic deadlines; returns the server's word for yes.
 
     Raises `Refused`, `Unavailable` or `Uncertain`.
@@ -63,10 +72,12 @@ async def hand_over(host: Host, message: Message, *, deadline: float, send_befor
     session = _Session(send_before)
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
-            return await _deliver(session, host, message)
+            return await _deliver(session, host, message, await addresses(host.name, host.port))
+    except NotAllowedError as error:
+        raise Refused(str(error), kind=Kind.INVALID) from error
     except TimeoutError as error:
         raise session.failure("the deadline passed", Kind.TIMEOUT) from error
-    except (_SilentError, OSError, EOFError, ValueError) as error:
+    except (_SilentError, NotSentError, OSError, EOFError, ValueError) as error:
         raise session.failure(str(error) or type(error).__name__, Kind.UNAVAILABLE) from error
     finally:
         session.close()
@@ -82,12 +93,25 @@ class _Session:
         self._has_spoken = False
         self._is_handed_over = False
 
-    async def open(self, host: Host) -> _Reply:
-        """Connect; the server speaks first."""
+    async def open(self, host: Host, addresses: Sequence[IpAddress]) -> _Reply:
+        """Connect to the first address that answers; the server speaks first."""
         tls = host.tls if host.security == "implicit" else None
-        self._reader, self._writer = await asyncio.open_connection(
-            host.name, host.port, limit=_LONGEST_LINE, ssl=tls
-        )
+        for address in addresses:
+            is_last = address is addresses[-1]
+            try:
+                async with asyncio.timeout(None if is_last else NEXT_ADDRESS_AFTER_S):
+                    self._reader, self._writer = await asyncio.open_connection(
+                        str(address),
+                        host.port,
+                        limit=_LONGEST_LINE,
+                        ssl=tls,
+                        server_hostname=host.name if tls else None,
+                    )
+            except OSError:
+                if is_last:
+                    raise
+            else:
+                break
         return await self._reply()
 
     async def secure(self, host: Host) -> None:
@@ -157,8 +181,10 @@ class _Session:
         raise _SilentError("the reply has no end")
 
 
-async def _deliver(session: _Session, host: Host, message: Message) -> str:
-    _expect(await session.open(host), 2)
+async def _deliver(
+    session: _Session, host: Host, message: Message, addresses: Sequence[IpAddress]
+) -> str:
+    _expect(await session.open(host, addresses), 2)
     if (await session.say("EHLO lamgate")).code >= 500:
         _expect(await session.say("HELO lamgate"), 2)
     if host.security == "starttls":

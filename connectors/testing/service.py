@@ -23,13 +23,21 @@ _ENOUGH_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Asked:
-    """One request; header names are in lower case, `body` is its JSON or None."""
+    """One request; header names are in lower case, `body` is its JSON or None.
+
+    `pairs` are the parameters of its query in their order, each as often as it was sent.
+    """
 
     method: str
     path: str
-    query: Mapping[str, str]
+    pairs: tuple[tuple[str, str], ...]
     headers: Mapping[str, str]
     body: JsonValue
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The parameters by name; of one that is there more than once, the last."""
+        return dict(self.pairs)
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -150,7 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "endless":
                 self._stream()
             case "echo":
-                told = f"{asked.method} {asked.path} {dict(asked.headers)} {asked.body}"
+                sent = f"{asked.method} {asked.path} {asked.pairs} {dict(asked.headers)}"
+                told = f"{sent} {asked.body}"
                 body: JsonValue = {"code": told, "message": told, "detail": told, "error": told}
                 self._say(Said(400, body, {"x-request-id": " ".join(asked.headers.values())}))
             case "short":
@@ -169,7 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             body = content.decode("latin-1")
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return Asked(self.command, parts.path, dict(parse_qsl(parts.query)), headers, body)
+        pairs = tuple(parse_qsl(parts.query, keep_blank_values=True))
+        return Asked(self.command, parts.path, pairs, headers, body)
 
     def _say(self, said: Said, *, is_short: bool = False) -> None:
         raw = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()

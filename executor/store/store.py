@@ -208,7 +208,7 @@ def database_path(url: str) -> Path | None:
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the second of a port that is no number
         raise StoreError(
             "this is no address of a database; write sqlite:///path or "
             "postgresql://user@host/database"

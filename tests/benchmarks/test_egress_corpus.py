@@ -14,7 +14,7 @@ from connectors.http import Transport
 ENTRIES = (
     "base_url", "document", "overlay servers", "servers", "$ref", "redirect", "issuer",
     "token_url", "metadata", "authorize_url", "payments base_url",
-    "mailbox_url", "composio base_url",
+    "mailbox_url", "mail server", "database", "mcp base_url", "composio base_url",
 )  # fmt: skip
 EVERY = 4  # of the corpus here; `python -m benchmarks.egress` tries all of it
 

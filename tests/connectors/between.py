@@ -38,7 +38,7 @@ class Between:
             headers.pop(name, None)
         more = {} if asked.body is None else _body(asked)
         answer = self.real.ask(
-            asked.method, asked.path, params=dict(asked.query), headers=headers, **more
+            asked.method, asked.path, params=asked.pairs, headers=headers, **more
         )
         kept = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
         return Said(answer.status_code, answer.content, kept)

@@ -135,7 +135,7 @@ class TestMail(OverTheShop):
             "sender": "shop@example.com",
             "mailbox_url": url,
         }
-        given = Given(self.outside.to(host_of(url)), str)
+        given = Given(self.outside.to(str(options["server"]), host_of(url)), str)
         return smtp_factory.connect(ConnectionSettings("mail", "smtp", options=options), given)
 
     def example(self) -> Example:

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -47,7 +48,8 @@ async def post_of(
     if mailbox is not None:
         given["mailbox_url"] = mailbox
     settings = ConnectionSettings("mail", "smtp", options=given)
-    registry = registry_of(outside.to(*([host_of(mailbox)] if mailbox else [])), settings)
+    mailboxes = [host_of(mailbox)] if mailbox else []
+    registry = registry_of(outside.to(server, *mailboxes), settings)
     return registry, await registry.load()
 
 
@@ -171,10 +173,20 @@ class Odd:
     says: dict[str, bytes | None]
     port: int = 0
     heard: list[bytes] = field(default_factory=list)
+    asked: list[tuple[str, int]] = field(default_factory=list)
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    def server(self, *at: str) -> Server:
+        """This one under a name that leads to these addresses."""
+
+        async def addresses(name: str, port: int) -> list[IPv4Address]:
+            self.asked.append((name, port))
+            return [IPv4Address(each) for each in at or ("127.0.0.1",)]
+
+        return Server(Host("mail.example.com", self.port), addresses, "shop@example.com", "x")
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         usual = {"greeting": b"220 hi", "DATA": b"354 go on"}
@@ -286,6 +298,41 @@ async def test_a_server_that_drips_is_left_at_the_deadline(outside: Outside) -> 
     assert time.monotonic() - began < 2.0
 
 
+async def test_a_server_inside_hears_nothing_unless_the_operator_allows_it(
+    outside: Outside,
+) -> None:
+    given: JsonObject = {"sender": "shop@example.com"}
+    async with odd_server() as odd:
+        for server in (odd.address, f"localhost:{odd.port}", f"[::ffff:127.0.0.1]:{odd.port}"):
+            settings = ConnectionSettings("mail", "smtp", options={**given, "server": server})
+            registry = registry_of(outside.to("127.0.0.1:1", odd.address + "0"), settings)
+            found = await ended((registry, await registry.load()), MAIL)
+
+            assert isinstance(found, Refused)
+            assert "only the operator's file can allow it" in str(found)
+
+    assert odd.heard == []
+
+
+async def test_the_server_is_looked_up_once_and_the_next_address_is_tried_where_one_is_dead() -> (
+    None
+):
+    async with odd_server() as odd:
+        post = smtp("mail", odd.server("127.0.0.2", "127.0.0.1"), None)
+        (send,) = await post.actions()
+        found = await post.call(send, MAIL, call_context())
+
+    assert isinstance(found, Applied)
+    assert odd.asked == [("mail.example.com", odd.port)]
+
+
+async def test_a_server_whose_name_leads_nowhere_is_no_effect(outside: Outside) -> None:
+    found = await ended(await post_of(outside, "no-such-host.invalid:25"), MAIL)
+
+    assert isinstance(found, Unavailable)
+    assert not found.sent
+
+
 async def test_no_server_is_no_effect(outside: Outside) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -297,7 +344,7 @@ async def test_no_server_is_no_effect(outside: Outside) -> None:
 
 async def test_after_its_time_no_mail_is_handed_over() -> None:
     async with odd_server() as odd:
-        late = smtp("mail", Server(Host("127.0.0.1", odd.port), "shop@example.com", "x"), None)
+        late = smtp("mail", odd.server(), None)
         (send,) = await late.actions()
         past = replace(call_context(), send_before=time.monotonic() - 1)
         with pytest.raises(Unavailable, match="in time"):
@@ -437,7 +484,7 @@ async def test_one_recipient_that_is_refused_leaves_all_of_them_without_the_mail
 def test_no_text_ends_a_message_or_becomes_a_command(text: str) -> None:
     async def sent() -> Odd:
         async with odd_server() as odd:
-            post = smtp("mail", Server(Host("127.0.0.1", odd.port), "shop@example.com", "x"), None)
+            post = smtp("mail", odd.server(), None)
             (send,) = await post.actions()
             await post.call(send, {**MAIL, "text": f"{text}\r\n.\r\nQUIT"}, call_context())
             return odd

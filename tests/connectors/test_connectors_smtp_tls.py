@@ -126,7 +126,9 @@ def settings(port: int, security: str, ca: Path | None) -> ConnectionSettings:
 async def sent(
     port: int, security: str, ca: Path | None, outside: Outside, password: str = PASSWORD
 ) -> Outcome | ConnectorError:
-    registry = registry_of(outside.to(), settings(port, security, ca), MAIL=password)
+    registry = registry_of(
+        outside.to(f"127.0.0.1:{port}"), settings(port, security, ca), MAIL=password
+    )
     action = (await registry.load()).get("mail.message_send")
     assert action is not None
     return await end_of(registry, action, MAIL, seconds=5.0)

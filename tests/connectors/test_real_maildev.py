@@ -54,7 +54,8 @@ async def called(
     key: str,
     server: str | None = None,
 ) -> object:
-    registry = registry_of(outside.to(post.mailbox.host), settings(post, server))
+    way = outside.to(server or post.smtp, post.mailbox.host)
+    registry = registry_of(way, settings(post, server))
     action = (await registry.load()).get(f"own.{name}")
     assert action is not None
     return await end_of(registry, action, arguments, key=key)
@@ -137,7 +138,8 @@ class TestMaildev(ConnectorConformance):
         self.post, self.ways = post, list[Transport]()
 
     def connector(self) -> Connector:
-        self.ways.append(Transport(frozenset({self.post.mailbox.host}), tls=NO_TLS))
+        hosts = frozenset({self.post.smtp, self.post.mailbox.host})
+        self.ways.append(Transport(hosts, tls=NO_TLS))
         return smtp_factory.connect(settings(self.post), Given(self.ways[-1], str))
 
     async def close(self) -> None:

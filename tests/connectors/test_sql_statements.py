@@ -122,6 +122,7 @@ def test_a_member_that_no_manifest_has_is_refused_with_its_place(tmp_path: Path)
         ("postgresql://u:secret@h/d", "a password is no part of it"),
         ("postgresql://u@h", "write postgresql"),
         ("postgresql://h/d", "write postgresql"),
+        ("postgresql://u@h:none/d", "no address of a database"),
         ("postgresql://u@h/d?options=-c", "only sslmode and sslrootcert"),
         ("sqlite://", "write sqlite"),
         ("sqlite:///:memory:", "write sqlite"),

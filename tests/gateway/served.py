@@ -58,7 +58,7 @@ connector = "smtp"
 server = "{shop.smtp}"
 sender = "shop@example.com"
 mailbox_url = "{mail}"
-allow_hosts = ["{_host(mail)}"]
+allow_hosts = ["{shop.smtp}", "{_host(mail)}"]
 
 [policy]
 path = "{SHOP}/policies"

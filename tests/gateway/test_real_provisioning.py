@@ -106,7 +106,7 @@ connector = "smtp"
 server = "{office.post.smtp}"
 sender = "it@example.com"
 mailbox_url = "{office.post.mailbox.url}"
-allow_hosts = ["{office.post.mailbox.host}"]
+allow_hosts = ["{office.post.smtp}", "{office.post.mailbox.host}"]
 
 [policy]
 path = "policies"

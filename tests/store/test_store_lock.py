@@ -108,7 +108,14 @@ async def test_the_files_are_their_owners_alone(file_store: Store, file_url: str
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://example.com/lamgate", "sqlite://", "sqlite:///:memory:", "lamgate.db"]
+    "url",
+    [
+        "mysql://example.com/lamgate",
+        "postgresql://u@h:none/d",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "lamgate.db",
+    ],
 )
 async def test_what_is_no_database_of_ours_is_refused_by_name(url: str) -> None:
     with pytest.raises(StoreError, match="sqlite:///path"):

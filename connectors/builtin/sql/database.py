@@ -51,7 +51,7 @@ def database_at(
     """The database at an address; raises `ConfigurationError`, which begins with `where`."""
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the second of a port that is no number
         raise ConfigurationError(f"{where}: this is no address of a database") from error
     if address.password is not None:
         raise ConfigurationError(f'{where}: a password is no part of it; say credential = "env:…"')
