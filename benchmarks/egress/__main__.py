@@ -3,10 +3,9 @@
     .venv/bin/python -m benchmarks.egress
 
 Each address of a corpus at each place where one can come from, with a canary on every address of
-the machine; then answers that are meant to fill the memory or take for ever, in MiB above what there
-was before and in seconds of the processor, which are shown as multiples of a yardstick too: reading
-10 MB of JSON with the standard library. The servers run in this process: their share of the time is
-in the figures.
+the machine; then answers that are meant to fill the memory or take for ever, in MiB above what was
+there before and in seconds of the processor. `x` is what that is of reading 10 MB of JSON with the
+standard library. The servers run in this process: their share of the time is in the figures.
 """
 
 import asyncio
@@ -61,8 +60,8 @@ async def main() -> int:
     turned = sum(each.turned_away for each in led)
     print(f"\n{turned:,} of {tried:,} addresses turned away, {heard} heard")
     print(
-        f"{len(bombs)} bombs: at most {largest / MEGABYTE:.0f} MiB (goal 64) and {longest:.2f} s of "
-        f"the processor (goal 1), {longest / yard_s:.1f} yardsticks of {yard_s:.2f} s"
+        f"{len(bombs)} bombs: at most {largest / MEGABYTE:.0f} MiB (goal 64) and {longest:.2f} s "
+        f"of the processor (goal 1), {longest / yard_s:.1f} yardsticks of {yard_s:.2f} s"
     )
     is_bounded = largest <= MOST_BYTES and longest <= MOST_CPU_S
     return 0 if heard == 0 and turned == tried and is_bounded else 1
