@@ -1,5 +1,6 @@
 """What a person or a service says later of an uncertain effect, so that the run can go on."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import JsonValue
@@ -8,7 +9,7 @@ from sqlalchemy import Connection
 from connectors.by_item import missed_items
 from connectors.spec import ActionSpec
 from connectors.validate import first_flaw
-from executor.check.admit import restore
+from executor.check.admit import Accepted
 from executor.plan.refs import join_pointer
 from executor.run import events as e
 from executor.run.fold import fold
@@ -22,6 +23,8 @@ from gateway.problems import ProblemError
 from gateway.schemas import Evidence, InputAnswer, Reconcile
 
 WHOLE = 1_000_000_000  # events: a run is explained and resolved from all of its journal
+Restored = Callable[[str], Accepted]
+"""An accepted plan from the text that was sealed."""
 Resolution = Literal["applied", "absent", "abandoned"]
 _MEANS: dict[str, Resolution] = {  # of what a person finds out; an answer is no finding
     "happened": "applied",
@@ -31,7 +34,7 @@ _MEANS: dict[str, Resolution] = {  # of what a person finds out; an answer is no
 
 
 def resolve(
-    c: Connection, seal_key: bytes, run: RunRow, by: str, found: Reconcile, now: float
+    c: Connection, restored: Restored, run: RunRow, by: str, found: Reconcile, now: float
 ) -> None:
     """Write the resolution of one attempt, and have its run look again; raises a problem."""
     drives.hold_row(c, Due("run", run.tenant, run.id))
@@ -39,7 +42,7 @@ def resolve(
     state, place = _state(c, row), (found.step, found.iteration)
     last = state.last(place)
     if found.resolution == "answer" and last is not None:
-        answer(c, seal_key, row, last, by, found, now)
+        answer(c, restored, row, last, by, found, now)
         return
     attempt = _asked(last) or state.in_doubt(place)  # a later no settles nothing
     if attempt is None or not attempt.is_uncertain:
@@ -47,7 +50,7 @@ def resolve(
             409, "not-uncertain", f"nothing of step {found.step!r} is uncertain",
             "See the trace: /v1/runs/{id}/trace.",
         )  # fmt: skip
-    action = _action(c, seal_key, row, attempt)
+    action = _action(c, restored, row, attempt)
     _check_second_person(row, action, by)
     _check_can_go_on(row, found)
     if "output" in found.model_fields_set:
@@ -62,7 +65,7 @@ def resolve(
 
 def answer(
     c: Connection,
-    seal_key: bytes,
+    restored: Restored,
     row: RunRow,
     last: Attempt,
     by: str,
@@ -75,7 +78,7 @@ def answer(
     if asked is None or asks is None or row.has_ended:
         detail = f"nothing of step {found.step!r} asks for an answer"
         raise ProblemError(409, "no-question", detail, "See the trace: /v1/runs/{id}/trace.")
-    _check_second_person(row, _action(c, seal_key, row, asked), by)
+    _check_second_person(row, _action(c, restored, row, asked), by)
     if asked.intent.approvals and by == row.requester:
         detail = "the call was approved as it was shown: this needs a second person"
         raise ProblemError(403, "own-request", detail, "Ask somebody else who may.")
@@ -119,7 +122,7 @@ def _check_answer(name: str, asked: JsonValue, said: InputAnswer | None) -> None
 
 
 def learn(
-    c: Connection, seal_key: bytes, tenant: str, by: str, found: Evidence, now: float
+    c: Connection, restored: Restored, tenant: str, by: str, found: Evidence, now: float
 ) -> tuple[RunRow, bool]:
     """Take in what a service said of a call by its key; the run, and whether it was news.
 
@@ -138,7 +141,7 @@ def learn(
     attempt = state.in_doubt(place[1:])
     if attempt is None or not attempt.is_uncertain:
         return row, False
-    action = _action(c, seal_key, row, attempt)
+    action = _action(c, restored, row, attempt)
     is_pending = attempt.ended is not None and attempt.ended.state == "applied_pending"
     since = attempt.at if attempt.ended_at is None else attempt.ended_at
     if not found.happened and not is_pending and now < since + action.settle_s:
@@ -181,12 +184,12 @@ def _state(c: Connection, row: RunRow) -> RunState:
     return fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
 
 
-def _action(c: Connection, seal_key: bytes, row: RunRow, attempt: Attempt) -> ActionSpec:
+def _action(c: Connection, restored: Restored, row: RunRow, attempt: Attempt) -> ActionSpec:
     """The action as it was when the plan was accepted."""
-    plan = plans.get(c, row.tenant, row.plan)
-    if plan is None:
+    sealed = plans.sealed(c, row.tenant, row.plan)
+    if sealed is None:
         raise ProblemError(404, "not-found", f"there is no plan {row.plan}")
-    return restore(plan.accepted, seal_key).actions[attempt.intent.action]
+    return restored(sealed).actions[attempt.intent.action]
 
 
 def _check_second_person(row: RunRow, action: ActionSpec, by: str) -> None:

@@ -28,8 +28,8 @@ async def take(
     gateway: Gateway = request.app.state.gateway
 
     def work(c: Connection) -> Reply:
-        now, seal_key = gateway.clock(), gateway.admission.seal_key
-        row, is_news = learn(c, seal_key, caller.tenant, caller.id, body, now)
+        now, restored = gateway.clock(), gateway.machine.restored
+        row, is_news = learn(c, restored, caller.tenant, caller.id, body, now)
         woken = (Due("run", caller.tenant, row.id),) if is_news else ()
         told = EvidenceTold(run=row.id, news=is_news)
         return Reply(202 if is_news else 200, told.as_json(), woken)

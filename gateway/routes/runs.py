@@ -139,7 +139,7 @@ async def reconcile(
 
     def work(c: Connection) -> Reply:
         now = gateway.clock()
-        resolve(c, gateway.admission.seal_key, row, caller.id, body, now)
+        resolve(c, gateway.machine.restored, row, caller.id, body, now)
         return Reply(202, {"id": row.id}, (Due("run", caller.tenant, row.id),))
 
     return await once(request, caller, body, work)

@@ -88,12 +88,14 @@ class History:
         engine = asyncio.ensure_future(self._engine())
         chaos = asyncio.ensure_future(self._chaos.run())
         await asyncio.sleep(chaos_s)
+        if chaos.done():
+            chaos.result()  # raises what is wrong with it
         chaos.cancel()
         self.say("calm")
         self._chaos.calm_down()
         self.services.is_calm = True
         try:
-            await self._until_its_end()
+            await self._until_its_end(engine)
         finally:
             engine.cancel()
         await asyncio.sleep(2 * SETTLE_S)  # what is still on its way arrives
@@ -102,12 +104,14 @@ class History:
         judge(self)
         return self
 
-    async def _until_its_end(self) -> None:
+    async def _until_its_end(self, engine: "asyncio.Task[None]") -> None:
         pause_s = 1.0
-        while self.database.ask("SELECT status FROM runs")[0][0] not in runs.ENDED:
+        while self.status() not in runs.ENDED:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, 12 * 3600.0)
             self._check()
+            if engine.done():
+                engine.result()
             if self.now() > PATIENCE_S:
                 raise Violation(f"the run never ends: {self.row()}")
             self.people.answer(willing=True)
@@ -228,6 +232,10 @@ class History:
         self._known = fold(parsed, self._known)
         self.stored += new
         return self._known
+
+    def status(self) -> str:
+        """How the run stands."""
+        return str(self.database.ask("SELECT status FROM runs")[0][0])
 
     def row(self) -> RunRow:
         """The run's row."""

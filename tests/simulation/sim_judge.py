@@ -2,11 +2,10 @@
 
 import json
 from collections import Counter
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
-from sim_plans import INPUTS, RUN, TENANT
+from sim_plans import INPUTS
 from sim_process import WALL
 
 from connectors.spec import Effect
@@ -14,7 +13,7 @@ from executor.plan.graph import graph, upstream
 from executor.run import events as e
 from executor.run.state import Place, RunState, undo_place, undoes
 from executor.store import attempts
-from executor.store.attempts import AttemptRow
+from executor.store.text import to_texts
 
 if TYPE_CHECKING:
     from sim_history import History
@@ -37,6 +36,7 @@ _AT_REST = (
     f" (SELECT count(*) FROM attempts WHERE state IN {attempts.OPEN[1:]})"
     " FROM runs WHERE driver IS NULL"
 )
+_ATTEMPTS = "SELECT step, iteration, n, key, approvals FROM attempts"
 
 
 class Violation(AssertionError):
@@ -65,11 +65,11 @@ def judge_rest(history: "History") -> None:
 
 def judge(history: "History") -> None:
     """Everything that must be true at the end."""
-    state, row = history.state(), history.row()
+    state = history.state()
     finish = state.finished
     if finish is None:
         raise Violation("the row has ended, the journal has not")
-    must(row.status == finish.status, "row and journal differ")
+    must(history.status() == finish.status, "row and journal differ")
     _judge_effects(history, finish)
     _judge_steps(history, state, finish)
     _judge_items(history, state)
@@ -194,11 +194,10 @@ def _judge_journal(history: "History") -> None:
 
 def _judge_calls(history: "History") -> None:
     """No call without its intent, under another key, after the cancel, or without its approval."""
-    found = history.database.do(partial(attempts.read, tenant=TENANT, run=RUN))
-    rows = {(each.step, each.iteration, each.n): each for each in found}
-    keys: dict[tuple[str, str], set[str]] = {}
-    for row in found:
-        keys.setdefault((row.step, row.iteration), set()).add(row.key)
+    rows = {found[:3]: found[3:] for found in history.database.ask(_ATTEMPTS)}
+    keys: dict[Place, set[str]] = {}
+    for (step, iteration, _), (key, _) in rows.items():
+        keys.setdefault((step, iteration), set()).add(key)
     must(all(len(each) == 1 for each in keys.values()), "one place, several keys")
     intents = {(x.data["step"], x.data["iteration"], x.data["n"]): x.seq
                for x in history.stored if x.type == "intent.recorded"}  # fmt: skip
@@ -206,19 +205,19 @@ def _judge_calls(history: "History") -> None:
     for _, context, action in history.services.seen:
         at = (context.step, context.iteration, context.attempt)
         must(at in rows, f"{at} was sent without an intent")
-        must(rows[at].key == context.idempotency_key, f"{at} was sent under another key")
+        key, approvals = rows[at]
+        must(key == context.idempotency_key, f"{at} was sent under another key")
         after_cancel = people.cancelled_at is not None and intents[at] > people.cancelled_at
         # To take back what may have happened it is found out first: by the same call, at worst.
         settles = people.wants_back and context.attempt > 1
         is_back = undoes((context.step, context.iteration)) is not None
         must(not after_cancel or is_back or settles, f"{at} was begun after the cancel")
         if action.approval is not None:
-            _judge_approval(history, rows[at])
+            _judge_approval(history, at, {*to_texts(approvals)})
 
 
-def _judge_approval(history: "History", row: AttemptRow) -> None:
+def _judge_approval(history: "History", at: tuple[str, str, int], given: set[str]) -> None:
     granted = {x.data["approval"] for x in history.stored if x.type == "approval.granted"}
-    given, at = {*row.approvals}, (row.step, row.iteration, row.n)
     must(bool(given) and given <= granted, f"{at} was sent without its approval")
     must(not given & history.people.refused, f"{at} had been refused")
 

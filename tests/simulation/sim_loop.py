@@ -1,63 +1,109 @@
 """An event loop whose time is virtual: when nothing is ready it jumps to the next timer.
 
 Everything that runs on it is deterministic, as long as nothing on it uses threads, sockets or a
-real clock. A day of waiting takes no time at all.
+real clock. A day of waiting takes no time at all. An error in a callback ends the whole history.
 """
 
 import asyncio
-from collections.abc import Coroutine
-from contextvars import copy_context
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 MOST_JUMPS = 100_000  # a history takes some two hundred
+TICK_S = 1e-6  # the least that the clock can tell
 
 
 class StuckError(Exception):
     """Nothing is ready and no timer is set, or somebody asks the time again and again."""
 
 
-class _Jump:
-    """What the loop asks for I/O: there is none, so that waiting is passing the time."""
+class _Handle:
+    """Something to call, unless it is cancelled."""
 
-    def __init__(self, loop: "VirtualLoop") -> None:
-        self._loop = loop
+    __slots__ = ("_call", "is_cancelled")
 
-    def select(self, timeout: float | None) -> list[object]:
-        if timeout is None:
-            raise StuckError("everybody waits for ever")
-        if timeout > 0:
-            self._loop.jump(timeout)
-        return []
+    def __init__(
+        self, callback: Callable[..., object], args: tuple[object, ...], context: Context | None
+    ) -> None:
+        self._call = (context or copy_context()).run, callback, args
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def run(self) -> None:
+        if not self.is_cancelled:
+            run, callback, args = self._call
+            run(callback, *args)
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """`asyncio` without I/O, in virtual seconds since its start."""
+    """`asyncio` without I/O, in virtual seconds since its start; ready things go in order."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._selector = _Jump(self)
-        self._clock_resolution = 1e-6
         self._now = 0.0
         self._jumps = 0
+        self._numbered = 0
+        self._due: deque[_Handle] = deque()
+        self._timers: list[tuple[float, int, _Handle]] = []  # of one time: in the order of setting
 
     def time(self) -> float:
         return self._now
 
-    def jump(self, seconds: float) -> None:
+    def get_debug(self) -> bool:
+        return False
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> _Handle:
+        handle = _Handle(callback, args, context)
+        self._due.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Callable[..., object], *args: object,
+        context: Context | None = None,
+    ) -> _Handle:  # fmt: skip
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callable[..., object], *args: object,
+        context: Context | None = None,
+    ) -> _Handle:  # fmt: skip
+        handle = _Handle(callback, args, context)
+        self._numbered += 1
+        heappush(self._timers, (when, self._numbered, handle))
+        return handle
+
+    def call_soon_threadsafe(self, *_: object, **__: object) -> asyncio.Handle:
+        raise AssertionError("something on the virtual loop uses a thread")
+
+    def _run_once(self) -> None:
+        """What is ready by now; if nothing is, the time of the next timer comes first."""
+        due, timers = self._due, self._timers
+        while timers and timers[0][2].is_cancelled:
+            heappop(timers)
+        if not due:
+            if not timers:
+                raise StuckError("everybody waits for ever")
+            self._jump_to(timers[0][0])
+        while timers and timers[0][0] < self._now + TICK_S:
+            due.append(heappop(timers)[2])
+        for _ in range(len(due)):
+            due.popleft().run()
+
+    def _jump_to(self, when: float) -> None:
         """Let time pass; no less than the clock can tell, or a timer would never be due."""
-        self._now += max(seconds, self._clock_resolution)
+        self._now = max(when, self._now + TICK_S)
         self._jumps += 1
         if self._jumps > MOST_JUMPS:
             raise StuckError("it never comes to rest")
-
-    def _process_events(self, event_list: list[object]) -> None:
-        pass
-
-    def _write_to_self(self) -> None:
-        raise AssertionError("something on the virtual loop uses a thread")
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:

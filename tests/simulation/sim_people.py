@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sim_plans import APPROVERS, RUN, SEAL, SETTLE_S, TENANT, TIMEOUT_S
+from sim_plans import APPROVERS, RUN, SETTLE_S, TENANT, TIMEOUT_S, restored
 from sqlalchemy import Connection
 
 from executor.run import events as e
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sim_history import History
 
 DUE = Due("run", TENANT, RUN)
+_IN_DOUBT = f"SELECT DISTINCT step, iteration FROM attempts WHERE state IN {attempts.OPEN[1:]}"
 _OPEN_QUESTIONS = "SELECT id FROM approvals WHERE state = 'open' ORDER BY created_at, step"
 
 
@@ -68,33 +69,33 @@ class People:
     def find_out(self) -> None:
         """Somebody looks at the service, once all must have come through, and says what is so."""
         history = self._history
-        open_ones = f"SELECT n FROM attempts WHERE state IN {attempts.OPEN[1:]}"
-        if not history.database.ask(open_ones):
+        open_ones = history.database.ask(_IN_DOUBT)
+        if not open_ones:
             return
-        state = history.state()
-        for place in sorted(state.doubts):
-            doubt = state.in_doubt(place)
-            if doubt is None or not doubt.is_uncertain or doubt.ended is None:
-                continue
-            last = history.services.last_seen(place)
-            if history.now() >= last + TIMEOUT_S + SETTLE_S:
-                self._tell(place)
+        all_is_through = history.now() - TIMEOUT_S - SETTLE_S
+        if any(history.services.last_seen(place) <= all_is_through for place in open_ones):
+            state = history.state()
+            for place in sorted(state.doubts):
+                doubt = state.in_doubt(place)
+                is_told = doubt is not None and doubt.is_uncertain and doubt.ended is not None
+                if is_told and history.services.last_seen(place) <= all_is_through:
+                    self._tell(place)
         history.ring()
 
     def _tell(self, place: Place) -> None:
-        history, row = self._history, self._history.row()
+        history = self._history
         happened = bool(history.services.effects[place])
         says = "happened" if happened else self._rng.choice(["send_again", "abandon"])
         says = "abandon" if self._rng.random() < 0.1 else says
-        if says == "send_again" and row.has_ended:
+        if says == "send_again" and history.status() in runs.ENDED:
             return
         output = {"id": 1, "ok": True} | history.services.told_of(place)
         found = Reconcile.model_validate(
             {"step": place[0], "iteration": place[1], "resolution": says, "reason": "seen"}
             | ({"output": output} if says == "happened" else {})
         )
-        now = history.wall()
-        self._do(partial(resolve, seal_key=SEAL, run=row, by="operator", found=found, now=now))
+        row, now = history.row(), history.wall()
+        self._do(partial(resolve, restored=restored, run=row, by="operator", found=found, now=now))
 
     def cancel(self) -> None:
         """Somebody wants no more of it, or all of it back."""

@@ -58,7 +58,8 @@ class Process:
         self.happen(where)
         if not self.is_dead and self._rng.random() < 0.3:
             await asyncio.sleep(self._rng.choice([0.0, 0.001, 0.05]))
-        await self._running.wait()
+        if not self._running.is_set():
+            await self._running.wait()
         if self.is_dead:
             self.reached["died at a point"] += 1
             raise asyncio.CancelledError
