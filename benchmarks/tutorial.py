@@ -1,7 +1,8 @@
-"""The connector tutorial, followed to the letter in an empty folder: minutes of each block.
+"""A page for beginners, followed to the letter in an empty folder: minutes of each block.
 
 python -m benchmarks.tutorial            a fresh machine: everything is downloaded and installed
 python -m benchmarks.tutorial --linked   what Lamgate needs is taken from this environment instead
+python -m benchmarks.tutorial --page FILE   another page
 
 Every `sh` block of the page runs in order in one shell, which ends at the first failure; every line
 of a `text` block has to have been said by the block before it.
@@ -18,12 +19,13 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "connectors" / "tutorial.md"
-PORT = "8765"
+PORTS = ("8765", "8766")
 WORDS_A_MINUTE = 200
 _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DONE = "--- block done"
@@ -38,10 +40,12 @@ class Block:
     said: str
 
 
-def follow(folder: Path, *, is_linked: bool) -> Iterator[Block]:
-    """Run the page in an empty folder; raises `AssertionError` with what was said."""
+def follow(folder: Path, page: Path = PAGE, *, is_linked: bool) -> Iterator[Block]:
+    """Run a page in an empty folder; raises `AssertionError` with what was said."""
     (folder / "lamgate").symlink_to(ROOT, target_is_directory=True)
-    page = PAGE.read_text(encoding="utf-8").replace(PORT, _free_port())
+    written = page.read_text(encoding="utf-8")
+    for port, free in zip(PORTS, _free_ports(len(PORTS)), strict=True):
+        written = written.replace(port, free)
     shell = subprocess.Popen(
         ["bash", "-e"],
         cwd=folder,
@@ -54,7 +58,7 @@ def follow(folder: Path, *, is_linked: bool) -> Iterator[Block]:
     )
     said = ""
     try:
-        for kind, text in _BLOCK.findall(page):
+        for kind, text in _BLOCK.findall(written):
             if kind == "text":
                 for line in text.splitlines():
                     assert line in said, f"not said: {line}\n{said}"
@@ -76,9 +80,10 @@ def _said(shell: "subprocess.Popen[str]", text: str) -> str:
     shell.stdin.flush()
     said = []
     for line in shell.stdout:
-        if line.rstrip("\n") == _DONE:
+        before, done, _ = line.partition(_DONE)
+        said.append(before)
+        if done:
             return "".join(said)
-        said.append(line)
     raise AssertionError(f"this failed:\n{text}\n{''.join(said)}")
 
 
@@ -117,23 +122,26 @@ def _linked(folder: Path) -> Path:
     return found
 
 
-def _free_port() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return str(found.getsockname()[1])
+def _free_ports(count: int) -> list[str]:
+    with ExitStack() as held:
+        found = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in found:
+            each.bind(("127.0.0.1", 0))
+        return [str(each.getsockname()[1]) for each in found]
 
 
 def main() -> None:
     """Follow the page and print the minutes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--linked", action="store_true")
-    is_linked = parser.parse_args().linked
+    parser.add_argument("--page", type=Path, default=PAGE)
+    asked = parser.parse_args()
     total = 0.0
     with tempfile.TemporaryDirectory() as folder:
-        for block in follow(Path(folder), is_linked=is_linked):
+        for block in follow(Path(folder), asked.page, is_linked=asked.linked):
             total += block.seconds
             print(f"{block.seconds / 60:6.2f} min  {block.first}", flush=True)
-        words = len(PAGE.read_text(encoding="utf-8").split())
+        words = len(asked.page.read_text(encoding="utf-8").split())
         print(f"{total / 60:6.2f} min  the machine's part")
         minutes = words / WORDS_A_MINUTE
         print(f"{minutes:6.2f} min  to read {words} words, at {WORDS_A_MINUTE} a minute")

@@ -122,6 +122,7 @@ class RunRowTold(_Told):
     id: str
     plan: str
     request: str | None
+    words: str | None
     requester: str
     status: Literal[
         "queued", "running", "waiting", "cancelling", "succeeded", "failed", "undone",

@@ -1,6 +1,6 @@
 """Requests: the words, what was asked and answered, and what became of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -72,6 +72,15 @@ def get(c: Connection, tenant: str, request: str) -> RequestRow | None:
         select(requests).where(requests.c.tenant == tenant, requests.c.id == request)
     ).one_or_none()
     return None if row is None else _row(row)
+
+
+def words_of(c: Connection, tenant: str, ids: Iterable[str | None]) -> dict[str | None, str]:
+    """What was asked for in words, by the requests' ids; those that are not there are left out."""
+    known = [each for each in ids if each is not None]
+    asked = select(requests.c.id, requests.c.text).where(
+        requests.c.tenant == tenant, requests.c.id.in_(known)
+    )
+    return {row.id: row.text for row in c.execute(asked)}
 
 
 def newest(

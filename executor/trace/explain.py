@@ -43,6 +43,11 @@ def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Tra
     )
     return Trace(
         run=row.id,
+        requester=row.requester,
+        words=accepted.request,
+        understanding=accepted.plan.understanding,
+        created_at=row.created_at,
+        ended_at=row.updated_at if row.has_ended else None,
         plan_digest=accepted.digest,
         status=row.status,
         waiting_for=row.waiting_for,

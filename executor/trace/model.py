@@ -65,6 +65,11 @@ class Trace(_Frozen):
     """A whole run, explained."""
 
     run: str
+    requester: str
+    words: str  # what was asked for; empty where a plan was sent without any
+    understanding: str  # what the plan says that it does
+    created_at: float
+    ended_at: float | None
     plan_digest: str
     status: str
     waiting_for: str | None

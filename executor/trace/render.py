@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from textwrap import shorten
 
 from executor.plan.model import CALLED, EXTRACT
 from executor.trace.model import AttemptTrace, StepTrace, Trace
 
 _MOST_ITEMS = 20  # of a step that are shown
+_MOST_WORDS = 300  # characters of what was asked
 _SIGN = {
     "done": "✓",
     "undone": "↺",
@@ -22,6 +24,8 @@ _SIGN = {
 def render_trace(found: Trace) -> str:
     """Write a trace as text for a terminal."""
     lines = [f"{found.run}  {found.status}" + (f" ({found.code})" if found.code else "")]
+    lines += [_asked(found)]
+    lines += [f"plan: {found.understanding}"] if found.understanding else []
     lines += [f"next: {found.next}", ""]
     for step in found.steps:
         asks = f" [{CALLED}]" if step.action == EXTRACT else ""
@@ -37,6 +41,14 @@ def render_trace(found: Trace) -> str:
                 lines += [f"  {_line(each)}" for each in undo.attempts]
     lines += [""] + [f"note: {note}" for note in found.notes] if found.notes else []
     return "\n".join(lines)
+
+
+def _asked(found: Trace) -> str:
+    began = datetime.fromtimestamp(found.created_at, UTC)
+    told = f"asked by {found.requester} at {began:%Y-%m-%d %H:%M:%S}Z"
+    if found.ended_at is not None:
+        told += f", ended after {found.ended_at - found.created_at:.1f} s"
+    return f"{told}: {shorten(found.words, _MOST_WORDS)}" if found.words else told
 
 
 def _items(step: StepTrace) -> Iterator[str]:

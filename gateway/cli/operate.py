@@ -1,5 +1,7 @@
 """What operators do with runs and the catalogue: look, explain, cancel, find out."""
 
+from datetime import UTC, datetime
+from textwrap import shorten
 from typing import Annotated, Literal
 
 import typer
@@ -14,6 +16,7 @@ from gateway.cli.show import print_json, say
 from gateway.cli.watch import follow_and_tell
 
 RunId = Annotated[str, typer.Argument(help="The run's id.")]
+MOST_WORDS = 120  # characters of what was asked, where runs are listed
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
 
 
@@ -33,7 +36,10 @@ def runs(
     for row in found:
         waits = f" for {row['waiting_for']}" if row["status"] == "waiting" else ""
         code = f" ({row['code']})" if row.get("code") else ""
-        say(f"{row['id']}  {row['status']}{waits}{code}")
+        began = datetime.fromtimestamp(float(str(row["created_at"])), UTC)
+        say(f"{row['id']}  {began:%Y-%m-%d %H:%M}Z  {row['status']}{waits}{code}")
+        words = shorten(str(row["words"] or row["plan"]), MOST_WORDS)
+        say(f"    {row['requester']}: {words}")
     if not found:
         say("no runs yet")
 

@@ -13,7 +13,7 @@ from executor.run import events as e
 from executor.run.effects import effects_of
 from executor.run.fold import fold
 from executor.run.perform import new_event
-from executor.store import journal, plans, runs
+from executor.store import journal, plans, requests, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
 from executor.trace import Trace, render_trace, trace
@@ -44,8 +44,13 @@ async def newest(
 ) -> list[RunRowTold]:
     """List the newest runs."""
     gateway: Gateway = request.app.state.gateway
-    read = partial(runs.newest, tenant=caller.tenant, status=status, limit=limit)
-    return [RunRowTold.model_validate(_row(row)) for row in await gateway.store.read(read)]
+
+    def work(c: Connection) -> list[RunRowTold]:
+        rows = runs.newest(c, caller.tenant, status=status, limit=limit)
+        words = requests.words_of(c, caller.tenant, (row.request for row in rows))
+        return [RunRowTold.model_validate(_row(row, words.get(row.request))) for row in rows]
+
+    return await gateway.store.read(work)
 
 
 @router.get("/{run_id}")
@@ -53,8 +58,12 @@ async def show(request: Request, caller: Caller, run_id: str) -> RunTold:
     """Say where a run stands; of one that has ended also what became of its effects."""
     row = await _found(request, caller.tenant, run_id)
     gateway: Gateway = request.app.state.gateway
-    effects = await gateway.store.read(partial(_effects, row=row))
-    return RunTold.model_validate({**_row(row), **effects})
+
+    def work(c: Connection) -> RunTold:
+        words = requests.words_of(c, caller.tenant, [row.request]).get(row.request)
+        return RunTold.model_validate({**_row(row, words), **_effects(c, row)})
+
+    return await gateway.store.read(work)
 
 
 def _effects(c: Connection, row: RunRow) -> JsonObject:
@@ -145,11 +154,12 @@ async def reconcile(
     return await once(request, caller, body, work)
 
 
-def _row(row: RunRow) -> JsonObject:
+def _row(row: RunRow, words: str | None) -> JsonObject:
     return {
         "id": row.id,
         "plan": row.plan,
         "request": row.request,
+        "words": words,
         "requester": row.requester,
         "status": row.status,
         "waiting_for": row.waiting_for,

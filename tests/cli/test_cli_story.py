@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def test_a_request_is_asked_about_answered_approved_by_somebody_else_and_explain
     run = approved.document["run"]
     requester.until_status(run, "succeeded")
     told = requester("trace", run)
+    listed = requester("runs").out
     document = requester("trace", run, "--json").document
 
     assert asked.code == 3
@@ -35,6 +37,10 @@ def test_a_request_is_asked_about_answered_approved_by_somebody_else_and_explain
     assert (own.code, own.document["code"]) == (1, "own-request")
     assert approved.document["state"] == "granted"
     assert "granted by approver-1: checked" in told.out
+    assert f": {MUG}" in " ".join(told.out.split())
+    assert document["words"] == MUG
+    began = datetime.fromtimestamp(document["created_at"], UTC).strftime("%Y-%m-%d %H:%MZ")
+    assert f"{run} {began} succeeded {document['requester']}: {MUG}" in " ".join(listed.split())
     assert {each["step"]: each["state"] for each in document["steps"]}["refund"] == "done"
     assert approver("approvals").out == "nothing waits for an approval\n"
 

@@ -1,5 +1,6 @@
 """The trace: what happened, whether the effect did, and who must act, for each ending."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -60,6 +61,24 @@ def explained(run: Play, **row: Any) -> Trace:
 def of(run: Play, name: str = "a", **row: Any) -> StepTrace:
     """What is told of one step."""
     return next(each for each in explained(run, **row).steps if each.step == name)
+
+
+def test_a_trace_says_who_asked_for_what_and_when() -> None:
+    run = play(step("a", "read"))
+    under_way = explained(run)
+    run.call("a", applied({}))
+    over = explained(run, status="succeeded", updated_at=NOW + 2.5)
+    began = datetime.fromtimestamp(NOW, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+    assert (under_way.requester, under_way.created_at, under_way.ended_at) == (
+        "requester",
+        NOW,
+        None,
+    )
+    assert f"asked by requester at {began}Z: do it\nnext: " in render_trace(under_way)
+    assert f"asked by requester at {began}Z, ended after 2.5 s: do it\n" in render_trace(over)
+    planned = over.model_copy(update={"words": "", "understanding": "A is done."})
+    assert "ended after 2.5 s\nplan: A is done.\n" in render_trace(planned)
 
 
 def test_a_lost_call_that_its_key_found_again_happened_once() -> None:
