@@ -52,7 +52,7 @@ class _Writer:
         self._room = room
 
     def members(self, found: Type, depth: int) -> str:
-        node = found.resolved() or {}
+        node = found.keywords
         properties = node.get("properties")
         required = node.get("required")
         needed = required if isinstance(required, list) else []

@@ -3,40 +3,44 @@
     python -m benchmarks.mutation                                     # everything
     python -m benchmarks.mutation --only executor/check/labels.py --survivors
     python -m benchmarks.mutation --sample 20 --seed 3                # so many of each module
-    python -m benchmarks.mutation --quick                             # the quickest tests alone
     python -m benchmarks.mutation --policies --data DIR               # the Cedar texts alone
 
 A fault counts as found if a case of the suite says something else, if a test of `tests/check`,
 `tests/plan`, `tests/fn`, `tests/suite` or of a run's decisions (`tests/run/test_decide_*.py`)
-fails, or if nothing comes to an end. `equivalent.txt` lists faults that change nothing, each with
-its reason; they are run as well, and counted apart.
-Exits with 1 below 95 %.
+fails, or if nothing comes to an end. Beside the cases no fault is held against more than `--limit`
+seconds of tests, those first that are likely to find it: what only the others would find survives.
+`equivalent.txt` lists faults that change nothing, each with its reason; they are run as well, and
+counted apart. What was measured and found is kept in `.mutation` for the next run (`kept.py`):
+`--fresh` begins anew; `--trust` takes what was found before for found, though sources changed.
+Exits with 1 below 95 %, and where the list of equivalent faults names one that is found or is none.
 """
 
 import argparse
 import importlib
 import random
+import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.mutation import runner, warm
+from benchmarks.mutation import kept, runner, warm
 from benchmarks.mutation.changes import Change, changes
-from benchmarks.mutation.coverage import Coverage
+from benchmarks.mutation.coverage import Coverage, Test
 from benchmarks.mutation.equivalent import equivalent
-from benchmarks.mutation.measure import measured
-from benchmarks.mutation.runner import ROOT
+from benchmarks.mutation.runner import ROOT, Result
 from benchmarks.mutation.score import HEAD, Score, total
 from benchmarks.mutation.warm import Part
 
 GOAL = 0.95
-QUICK_S = 2.0  # of the processor, with every line noted
-DECISIONS = sorted(
-    str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "run").glob("test_decide_*.py")
-)
-FOLDERS = ["tests/check", "tests/plan", "tests/fn", "tests/suite", *DECISIONS]
+LIMIT_S = 1.0  # of the processor, with every line noted
+CHECKS = ROOT / "executor" / "check"
+TESTS = [
+    path
+    for pattern in ("check/test_*", "plan/test_*", "fn/test_*", "suite/test_*", "run/test_decide_*")
+    for path in sorted((ROOT / "tests").glob(f"{pattern}.py"))
+]
 # Imported before the fork: everything large that no changed module is part of.
 READY = [
     "cedarpy", "hypothesis", "jsonschema_rs", "pydantic", "pytest", "re2", "rfc8785",
@@ -55,10 +59,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--survivors", action="store_true", help="show every fault not found")
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument(
-        "--quick", action="store_true", help="beside the cases the quickest tests alone"
-    )
+    parser.add_argument("--limit", type=float, default=LIMIT_S, help="seconds of tests a fault")
+    parser.add_argument("--fresh", action="store_true", help="forget what was kept")
+    parser.add_argument("--trust", action="store_true", help="what was found once stays found")
     options = parser.parse_args()
+    if options.fresh:
+        shutil.rmtree(kept.FOLDER, ignore_errors=True)
     print(HEAD)
     parts: list[list[Score]] = []
     if not options.policies:
@@ -70,28 +76,29 @@ def main() -> None:
     for part in parts:
         if len(part) > 1:
             print(total(part).row())
-    sys.exit(1 if any(total(part).share < GOAL for part in parts) else 0)
+    is_good = all(
+        total(part).share >= GOAL and not any(score.wrongly_listed for score in part)
+        for part in parts
+    )
+    sys.exit(0 if is_good else 1)
 
 
 def of_modules(paths: list[Path], options: argparse.Namespace) -> Iterator[Score]:
     """A score for each module, as soon as it is known."""
     for name in READY:
         importlib.import_module(name)
-    files = {path: _module(path) for path in paths}
     start = time.monotonic()
-    coverage = runner.in_child(lambda: measured(files, FOLDERS))
-    print(f"... {len(coverage.tests)} cases and tests in {time.monotonic() - start:.0f} s; "
+    coverage = kept.coverage({path: _module(path) for path in _paths(["executor/check"])}, TESTS)
+    coverage.most_s = options.limit
+    print(f"... {len(coverage.seen)} cases and tests in {time.monotonic() - start:.0f} s; "
           f"fail without a change: {coverage.failing or 'none'}", file=sys.stderr)  # fmt: skip
-    if options.quick:
-        coverage.most_s = QUICK_S
-    whole = {path: changes(module, path.read_text("utf-8")) for path, module in files.items()}
-    parts = [Part(path, *each) for path, each in whole.items()]
-    if options.sample is not None:
-        parts = [replace(part, changes=_sample(part.changes, options)) for part in parts]
+    parts = [Part(path, *changes(_module(path), path.read_text("utf-8"))) for path in paths]
+    now = kept.sources()
+    judges = [_Judge(part, coverage, now, options) for part in parts]
     start = time.monotonic()
-    for part, results in _results(parts, coverage, options.jobs):
-        score = Score(str(part.path.relative_to(ROOT)))
-        for result in results:
+    for judge in _judged(judges, [each.test for each in coverage.seen], options.jobs):
+        score = Score(str(judge.part.path.relative_to(ROOT)))
+        for result in judge.results:
             change = result.change
             shown = f"{change.line}: {change.text}\n    {change.what}"
             listed = change.key in equivalent()
@@ -101,35 +108,74 @@ def of_modules(paths: list[Path], options: argparse.Namespace) -> Iterator[Score
         yield score
 
 
-def _sample(found: list[Change], options: argparse.Namespace) -> list[Change]:
-    return random.Random(options.seed).sample(found, min(options.sample, len(found)))
+class _Judge:
+    """What is known of one module's faults, and what is still to be asked."""
 
-
-def _results(
-    parts: list[Part], coverage: Coverage, jobs: int
-) -> Iterator[tuple[Part, list[runner.Result]]]:
-    """Warm first; then, in a new import, what cannot be judged there."""
-    inner = [
-        replace(part, changes=[change for change in part.changes if change.is_in_function])
-        for part in parts
-    ]
-    results: list[runner.Result] = []
-    cold: list[Change] = []
-    for number, place, by in runner.told_by_child(
-        lambda tell: warm.run(inner, coverage, tell, jobs)
-    ):
-        if place is not None:
-            change = inner[number].changes[place]
-            if by is None or (not by and coverage.is_imported(change)):
-                cold.append(change)
+    def __init__(
+        self, part: Part, coverage: Coverage, now: str, options: argparse.Namespace
+    ) -> None:
+        self.part = part
+        self._coverage = coverage
+        chosen = part.changes
+        if options.sample is not None:
+            chosen = random.Random(options.seed).sample(chosen, min(options.sample, len(chosen)))
+        self._kept = kept.Results(_module(part.path), now, is_trusted=options.trust)
+        self.results: list[Result] = []
+        self.waiting: list[Change] = []
+        for change in chosen:
+            known = self._kept.of(change, coverage.tests_of(change))
+            if known:
+                self.results.append(known)
             else:
-                results.append(runner.Result(change, by))
-        else:
-            part = parts[number]
-            cold += [change for change in part.changes if not change.is_in_function]
-            results += runner.run(cold, part.tree, coverage, jobs)
-            yield part, results
-            results, cold = [], []
+                self.waiting.append(change)
+
+    def asked(self, change: Change, finds: Counter[str]) -> list[Test]:
+        """The tests for one fault, in order: what found it before first, then what may soon."""
+        tests = self._kept.unasked(change, self._coverage.tests_of(change, finds))
+        return self._coverage.within(tests)
+
+    def judged(self, result: Result) -> None:
+        """Keep one more; one that an import runs is none before it was tried in a new one."""
+        if result.by is None or (not result.by and self._coverage.is_imported(result.change)):
+            return
+        self.decided(result)
+
+    def decided(self, result: Result) -> None:
+        self.results.append(result)
+        self._kept.keep(result, self._coverage.tests_of(result.change))
+        self.waiting.remove(result.change)
+
+    def close(self) -> None:
+        self._kept.close(self.part.changes)
+
+
+def _judged(judges: list[_Judge], known: list[Test], jobs: int) -> Iterator[_Judge]:
+    """Warm first; then, in a new import, what cannot be judged there."""
+    by_module = {_module(judge.part.path): judge for judge in judges}
+
+    def asked(change: Change, finds: Counter[str]) -> list[Test]:
+        return by_module[change.module].asked(change, finds)
+
+    parts = [Part(judge.part.path, judge.part.tree, list(judge.waiting)) for judge in judges]
+    done = 0
+    for number, place, by in runner.told_by_child(
+        lambda tell: warm.run(parts, known, asked, tell, jobs)
+    ):
+        judge = judges[number]
+        if place is not None:
+            judge.judged(Result(parts[number].changes[place], by))
+            done += 1
+            _progress(done, sum(len(part.changes) for part in parts))
+            continue
+        for result in runner.run(list(judge.waiting), judge.part.tree, asked, jobs):
+            judge.decided(result)
+        judge.close()
+        yield judge
+
+
+def _progress(done: int, of: int) -> None:
+    if done % 100 == 0:
+        print(f"... {done} of {of}", file=sys.stderr, flush=True)
 
 
 def _told(score: Score, options: argparse.Namespace) -> Score:

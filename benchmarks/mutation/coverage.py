@@ -7,14 +7,17 @@ What functions run while modules are imported is noted apart (`imported`): it is
 test begins.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 
 from benchmarks.mutation.changes import Change
 
 Line = tuple[str, int]
+_NEAR, _FAR = 0.5, 0.05  # how often a test finds a fault, before it has found any
+_LEAST_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -24,44 +27,83 @@ class Test:
     name: str
     is_case: bool
     seconds: float
+    mark: str = ""  # of its text: another one when it may say something else
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one test runs, line by line, and the modules that its file names."""
+
+    test: Test
+    lines: Mapping[str, frozenset[int]]
+    names: frozenset[str] = frozenset()
 
 
 @dataclass
 class Coverage:
     """What ran which lines, by module."""
 
-    tests: list[Test] = field(default_factory=list)
-    lines: dict[Line, set[int]] = field(default_factory=lambda: defaultdict(set))
-    modules: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    seen: list[Seen] = field(default_factory=list)
     imported: set[Line] = field(default_factory=set)
     failing: list[str] = field(default_factory=list)
-    most_s: float | None = None  # of tests, beside the cases; what only the rest finds survives
+    most_s: float | None = None  # of tests for each change; what only the rest finds survives
 
-    def add(self, test: Test, lines: set[Line], modules: Iterable[str] = ()) -> None:
+    def add(self, test: Test, lines: Iterable[Line], names: Iterable[str] = ()) -> None:
         """Note what a test ran, and the modules that its file names."""
-        place = len(self.tests)
-        self.tests.append(test)
-        for line in lines:
-            self.lines[line].add(place)
-        for module in {*(module for module, _ in lines), *modules}:
-            self.modules[module].add(place)
+        by_module = defaultdict(set)
+        for module, line in lines:
+            by_module[module].add(line)
+        frozen = {module: frozenset(each) for module, each in by_module.items()}
+        self.seen.append(Seen(test, frozen, frozenset(names)))
+
+    @cached_property
+    def by_line(self) -> Mapping[Line, list[Seen]]:
+        """What runs each line; asked for when everything is noted."""
+        found = defaultdict(list)
+        for each in self.seen:
+            for module, lines in each.lines.items():
+                for line in lines:
+                    found[module, line].append(each)
+        return found
 
     def is_imported(self, change: Change) -> bool:
         """Whether an import already runs what is changed."""
         at = {(change.module, line) for line in change.lines}
         return not change.is_in_function or not at.isdisjoint(self.imported)
 
-    def tests_of(self, change: Change) -> list[Test]:
-        """Everything that runs the changed line, the quickest first."""
-        if change.is_in_function:
-            places: set[int] = set()
-            for line in change.lines:
-                places |= self.lines.get((change.module, line), set())
-        else:
-            places = self.modules.get(change.module, set())
-        found = [self.tests[place] for place in places]
-        found.sort(key=lambda test: (not test.is_case, test.seconds))
+    def tests_of(self, change: Change, finds: Counter[str] | None = None) -> list[Test]:
+        """Everything that runs the changed line, first what is likely to find it soon.
+
+        That is what found the most in a second so far; a file that names the module is trusted
+        to find more.
+        """
+        near = {each.test: change.module in each.names for each in self._of(change)}
+        finds = finds or Counter()
+
+        def rate(test: Test) -> float:
+            likely = finds[test.name] + (_NEAR if test.is_case or near[test] else _FAR)
+            return likely / (test.seconds + _LEAST_S)
+
+        return sorted(near, key=rate, reverse=True)
+
+    def within(self, tests: list[Test]) -> list[Test]:
+        """Every case, and as many of the first tests as there is time for."""
         if self.most_s is None:
-            return found
-        spent = accumulate(0.0 if test.is_case else test.seconds for test in found)
-        return [test for test, so_far in zip(found, spent, strict=True) if so_far <= self.most_s]
+            return tests
+        so_far = accumulate(0.0 if test.is_case else test.seconds for test in tests)
+        pairs = zip(tests, so_far, strict=True)
+        return [test for test, spent in pairs if test.is_case or spent <= self.most_s]
+
+    def _of(self, change: Change) -> list[Seen]:
+        if not change.is_in_function:
+            return [
+                each
+                for each in self.seen
+                if change.module in each.lines or change.module in each.names
+            ]
+        found = {
+            each.test: each
+            for line in change.lines
+            for each in self.by_line.get((change.module, line), ())
+        }
+        return list(found.values())

@@ -3,7 +3,7 @@
 import ast
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchmarks.mutation.coverage import Coverage, Line, Test
+from benchmarks.mutation.marks import mark_of, mark_of_case
 from benchmarks.mutation.runner import ROOT, by_tests, silence, suite_module
 
 
@@ -51,28 +52,39 @@ class Tracer:
 
 
 def measured(
-    files: dict[Path, str], folders: list[str], root: Path = ROOT, *, with_suite: bool = True
+    files: dict[Path, str],
+    names: list[str],
+    root: Path = ROOT,
+    *,
+    with_suite: bool = True,
+    known: Collection[str] = (),
 ) -> Coverage:
-    """Run everything once, unchanged; to be called in a process of its own."""
+    """Run everything once, unchanged; to be called in a process of its own.
+
+    `known` are the marks of cases that need not be run again.
+    """
     tracer = Tracer({str(path): module for path, module in files.items()})
     coverage = Coverage()
     if with_suite:
-        _suite(coverage, tracer)
+        _suite(coverage, tracer, known)
     silence()
-    code, why = by_tests([*folders, "--maxfail=1000"], root, _Watch(coverage, tracer))
-    if code > 1:
-        raise RuntimeError(why)
-    coverage.lines, coverage.modules = dict(coverage.lines), dict(coverage.modules)
+    if names:
+        code, why = by_tests([*names, "--maxfail=1000"], root, _Watch(coverage, tracer))
+        if code > 1:
+            raise RuntimeError(why)
     return coverage
 
 
-def _suite(coverage: Coverage, tracer: Tracer) -> None:
+def _suite(coverage: Coverage, tracer: Tracer, known: Collection[str]) -> None:
     with tracer.on():
         suite = suite_module()
     coverage.imported |= tracer.lines
     import suite_cases
 
     for case in suite.CASES:
+        mark = mark_of_case(case)
+        if mark in known:
+            continue
         # What was read for another case would not be read again, and not be seen.
         suite_cases._policy.cache_clear()
         suite_cases.catalog.cache_clear()
@@ -83,8 +95,8 @@ def _suite(coverage: Coverage, tracer: Tracer) -> None:
             except Exception:  # noqa: BLE001 - a case that fails is no judge
                 coverage.failing.append(case.name)
                 continue
-        test = Test(case.name, is_case=True, seconds=time.process_time() - start)
-        coverage.add(test, tracer.lines)
+        seconds = time.process_time() - start
+        coverage.add(Test(case.name, is_case=True, seconds=seconds, mark=mark), tracer.lines)
 
 
 @cache
@@ -128,10 +140,11 @@ class _Watch:
             self._coverage.failing.append(item.nodeid)
         elif not is_case:
             seconds = time.process_time() - start
-            modules = self._tracer.modules & named_in(item.path)
-            if lines or modules:
-                test = Test(item.nodeid, is_case=False, seconds=seconds)
-                self._coverage.add(test, lines, modules)
+            names = self._tracer.modules & named_in(item.path)
+            if lines or names:
+                mark = mark_of(item.path)
+                test = Test(item.nodeid, is_case=False, seconds=seconds, mark=mark)
+                self._coverage.add(test, lines, names)
         return found
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

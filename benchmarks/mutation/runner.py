@@ -12,6 +12,7 @@ import contextlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import mmap
 import os
 import pickle
 import resource
@@ -20,7 +21,7 @@ import signal
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -30,14 +31,15 @@ import pytest
 from hypothesis import Phase, settings
 
 from benchmarks.mutation.changes import Change
-from benchmarks.mutation.coverage import Coverage, Test
+from benchmarks.mutation.coverage import Test
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "tests" / "suite"
 FEW = 10
 MOST_BYTES = 3 * 2**30  # of memory: what grows without end is found
 SURVIVED, KILLED, UNDECIDED, _BROKEN = 0, 1, 2, 9
-_SLACK_S = 3.0  # of the processor, like every limit: a busy machine finds nothing
+_SLACK_S = 2.0  # of the processor, like every limit: a busy machine finds nothing
+_IMPORT_S = 15.0
 _LONGEST_S = 60  # of one test, by the clock: what waits for something that never comes
 _Value = TypeVar("_Value")
 
@@ -55,48 +57,46 @@ class Result:
 
 
 Attempt = Callable[[Change, list[Test]], tuple[int, str]]
+# What to ask about a change, in order, by how much each test found so far.
+Asked = Callable[[Change, Counter[str]], list[Test]]
 
 
 def run(
     changes: list[Change],
     tree: ast.Module,
-    coverage: Coverage,
+    asked: Asked,
     jobs: int = 1,
     root: Path = ROOT,
 ) -> Iterator[Result]:
     """What becomes of each change, in a process that has imported nothing that is changed."""
-    return tried(changes, lambda change, tests: _try(change, tree, tests, root), coverage, jobs)
+    return tried(changes, lambda change, tests: _try(change, tree, tests, root), asked, jobs)
 
 
-def tried(
-    changes: list[Change], attempt: Attempt, coverage: Coverage, jobs: int
-) -> Iterator[Result]:
-    """The results in the order in which they come; what found the most faults is asked first."""
+def tried(changes: list[Change], attempt: Attempt, asked: Asked, jobs: int = 1) -> Iterator[Result]:
+    """The results in the order in which they come."""
     finds: Counter[str] = Counter()
     waiting = list(reversed(changes))
-    running: dict[int, tuple[Change, int]] = {}  # by the pipe that its end closes
+    running: dict[int, tuple[Change, _Child]] = {}  # by the pipe that its end closes
     while waiting or running:
         while waiting and len(running) < jobs:
             change = waiting.pop()
-            tests = sorted(
-                coverage.tests_of(change), key=lambda it: (not it.is_case, -finds[it.name])
-            )
-            limit = _SLACK_S + 3 * sum(test.seconds for test in tests)
-            pid, pipe = _fork(lambda: attempt(change, tests), limit)  # noqa: B023 - called at once
-            running[pipe] = (change, pid)
+            tests = asked(change, finds)
+            child = _fork(lambda: attempt(change, tests))  # noqa: B023 - called at once
+            running[child.pipe] = (change, child)
         pipe = select.select([*running], [], [])[0][0]
-        change, pid = running.pop(pipe)
+        change, child = running.pop(pipe)
         with os.fdopen(pipe, "rb") as told:
             by = told.read().decode()
-        _, status = os.waitpid(pid, 0)
+        _, status = os.waitpid(child.pid, 0)
         code = os.waitstatus_to_exitcode(status)
         if code == _BROKEN:
             raise RuntimeError(f"{change.key}: {by}")
-        finds[by] += 1
         if code == UNDECIDED:
             yield Result(change, None)
-        else:
-            yield Result(change, by or ("" if code == SURVIVED else "the time limit"))
+            continue
+        by = by or ("" if code == SURVIVED else child.at() or "the time limit")
+        finds[by] += 1
+        yield Result(change, by)
 
 
 def in_child(work: Callable[[], _Value]) -> _Value:
@@ -132,19 +132,45 @@ def told_by_child(work: Callable[[Callable[[_Value], None]], None]) -> Iterator[
     os.waitpid(pid, 0)
 
 
-def _fork(work: Callable[[], tuple[int, str]], limit: float) -> tuple[int, int]:
+@dataclass(frozen=True)
+class _Child:
+    """A process that judges one change: the pipe that it tells by, and what it is at."""
+
+    pid: int
+    pipe: int
+    board: mmap.mmap
+
+    def at(self) -> str:
+        """The test that it was at when it ended."""
+        return self.board[:].rstrip(b"\0").decode()
+
+
+def begin(test: Test) -> None:
+    """Write down which test is next, and end this process if that comes to no end."""
+    if _board is not None:
+        _board[:] = test.name.encode()[: len(_board)].ljust(len(_board), b"\0")
+        signal.setitimer(signal.ITIMER_PROF, _SLACK_S + 5 * test.seconds)
+
+
+_board: mmap.mmap | None = None
+
+
+def _fork(work: Callable[[], tuple[int, str]]) -> _Child:
+    global _board  # one for each process
+    board = mmap.mmap(-1, 512)
     reading, writing = os.pipe()
     pid = os.fork()
     if pid:
         os.close(writing)
-        return pid, reading
+        return _Child(pid, reading, board)
     os.setpgid(0, 0)
     os.close(reading)
+    _board = board
     code, by = _BROKEN, "it was not run"
     try:
         silence()
         resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
-        signal.setitimer(signal.ITIMER_PROF, limit)  # ends what comes to no end
+        signal.setitimer(signal.ITIMER_PROF, _IMPORT_S)
         code, by = work()
     except BaseException as error:  # noqa: BLE001 - whatever a fault does, it is told
         code, by = KILLED, f"{type(error).__name__} at import"
@@ -164,11 +190,11 @@ def _try(change: Change, tree: ast.Module, tests: list[Test], root: Path) -> tup
     change.apply()
     install(change.module, tree)
     importlib.import_module(change.module)
-    cases = [test.name for test in tests if test.is_case]
-    if cases and (by := by_suite(cases)):
+    if by := by_suite(tests):
         return KILLED, by
-    names = [test.name for test in tests if not test.is_case]
-    code, by = by_tests(names, root) if names else (SURVIVED, "")
+    rest = [test for test in tests if not test.is_case]
+    names = [test.name for test in rest]
+    code, by = by_tests(names, root, limits=rest) if names else (SURVIVED, "")
     if code == _BROKEN:  # a test is called otherwise now: all of the files, then
         return by_tests(list(dict.fromkeys(name.partition("::")[0] for name in names)), root)
     return code, by
@@ -201,14 +227,18 @@ def install(module: str, tree: ast.Module) -> None:
     sys.meta_path.insert(0, Finder())
 
 
-def by_suite(names: list[str]) -> str:
-    """The first case of the suite that says something else, or nothing."""
+def by_suite(tests: list[Test]) -> str:
+    """The first case among these that says something else, or nothing."""
+    if not any(test.is_case for test in tests):
+        return ""
     cases = {case.name: case for case in suite_module().CASES}
-    for name in names:
-        try:
-            suite_module().test_admission_says_what_the_case_says(cases[name])
-        except Exception:  # noqa: BLE001 - any error is a difference
-            return name
+    for test in tests:
+        if test.is_case:
+            begin(test)
+            try:
+                suite_module().test_admission_says_what_the_case_says(cases[test.name])
+            except Exception:  # noqa: BLE001 - any error is a difference
+                return test.name
     return ""
 
 
@@ -220,13 +250,17 @@ def suite_module() -> Any:
 
 
 def by_tests(
-    names: list[str], root: Path, plugin: object = None, work: "Work | None" = None
+    names: list[str],
+    root: Path,
+    plugin: object = None,
+    work: "Work | None" = None,
+    limits: Iterable[Test] = (),
 ) -> tuple[int, str]:
     """Whether one of these tests, as named below a folder, fails, and which.
 
     If some work is given, they are only collected for it.
     """
-    watch = FirstFailure(work)
+    watch = FirstFailure(work, limits)
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--timeout={_LONGEST_S}"]
     options += ["--hypothesis-seed=0", "--assert=plain", "--capture=sys"]
     with contextlib.chdir(root):
@@ -239,9 +273,10 @@ def by_tests(
 class FirstFailure:
     """Names the first test that fails; hypothesis tries few examples and keeps none."""
 
-    def __init__(self, work: "Work | None" = None) -> None:
+    def __init__(self, work: "Work | None" = None, limits: Iterable[Test] = ()) -> None:
         self.name = ""
         self._work = work
+        self._limits = {test.name: test for test in limits}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
@@ -256,6 +291,11 @@ class FirstFailure:
         few = settings(settings.get_profile("default"), database=None, phases=phases)
         settings.register_profile("mutation", few, max_examples=FEW)
         settings.load_profile("mutation")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if nodeid in self._limits:
+            begin(self._limits[nodeid])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and not self.name:

@@ -1,11 +1,13 @@
-"""Tries changes inside of functions where everything is imported and every test collected.
+"""Tries changes where everything is imported and every test collected.
 
 Each change is tried in a fork, in which the functions of the changed module get their changed
-code; nothing is imported again. What cannot be tried in this way is told to be undecided.
+code, and its constants their changed values; nothing is imported again. What cannot be tried in
+this way is told to be undecided.
 """
 
 import ast
 import gc
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +18,8 @@ import pytest
 
 from benchmarks.mutation import runner
 from benchmarks.mutation.changes import Change
-from benchmarks.mutation.coverage import Coverage, Test
-from benchmarks.mutation.runner import KILLED, SURVIVED, UNDECIDED
+from benchmarks.mutation.coverage import Test
+from benchmarks.mutation.runner import KILLED, SURVIVED, UNDECIDED, Asked
 
 Tell = Callable[[tuple[int, int | None, str | None]], None]
 _Key = tuple[str, int]
@@ -32,9 +34,7 @@ class Part:
     changes: list[Change]
 
 
-def run(
-    parts: list[Part], coverage: Coverage, tell: Tell, jobs: int = 1, root: Path = runner.ROOT
-) -> None:
+def run(parts: list[Part], known: list[Test], asked: Asked, tell: Tell, jobs: int = 1) -> None:
     """Tell by what each change is found, then that a part is done; in a process of its own."""
 
     def work(collected: list[pytest.Item], watch: runner.FirstFailure) -> None:
@@ -46,20 +46,13 @@ def run(
             own = [each for each in functions if each.__code__.co_filename == str(part.path)]
             places = {change.key: place for place, change in enumerate(part.changes)}
             attempt = _attempt(part, own, items, watch)
-            for result in runner.tried(part.changes, attempt, coverage, jobs):
+            for result in runner.tried(part.changes, attempt, asked, jobs):
                 tell((number, places[result.change.key], result.by))
             tell((number, None, None))
 
-    needed = {
-        test for part in parts for change in part.changes for test in coverage.tests_of(change)
-    }
-    files = sorted({test.name.partition("::")[0] for test in needed if not test.is_case})
-    if any(test.is_case for test in needed):
-        runner.suite_module()
-    if not files:
-        work([], runner.FirstFailure())
-        return
-    code, why = runner.by_tests(files, root, work=work)
+    runner.suite_module()
+    files = sorted({test.name.partition("::")[0] for test in known if not test.is_case})
+    code, why = runner.by_tests(files, runner.ROOT, work=work, limits=known)
     if code != SURVIVED:
         raise RuntimeError(why)
 
@@ -72,10 +65,13 @@ def _attempt(
 ) -> runner.Attempt:
     def attempt(change: Change, tests: list[Test]) -> tuple[int, str]:
         change.apply()
-        if not _exchange(functions, compile(part.tree, str(part.path), "exec")):
+        if change.is_in_function:
+            is_made = _exchange(functions, compile(part.tree, str(part.path), "exec"))
+        else:
+            is_made = _assign_again(part.tree, change)
+        if not is_made:
             return UNDECIDED, ""
-        cases = [test.name for test in tests if test.is_case]
-        if cases and (by := runner.by_suite(cases)):
+        if by := runner.by_suite(tests):
             return KILLED, by
         names = [test.name for test in tests if not test.is_case]
         if any(name not in items for name in names):
@@ -84,6 +80,30 @@ def _attempt(
         return (KILLED if by else SURVIVED), by
 
     return attempt
+
+
+def _assign_again(tree: ast.Module, change: Change) -> bool:
+    """Compute a module's constants again from the changed one on, for whoever has them by name.
+
+    Whoever made something of them at import has what it made; so only what is found counts.
+    """
+    module = sys.modules.get(change.module)
+    rest = [each for each in tree.body if (each.end_lineno or each.lineno) >= change.line]
+    assigned = (ast.Assign, ast.AnnAssign)
+    if module is None or not rest or not isinstance(rest[0], assigned):
+        return False
+    before = dict(vars(module))
+    now = dict(before)
+    again: list[ast.stmt] = [each for each in rest if isinstance(each, assigned)]
+    exec(compile(ast.Module(again, []), change.module, "exec"), now)
+    is_changed = False
+    for name, old in before.items():
+        if now[name] is not old and now[name] != old:
+            is_changed = True
+            for each in list(sys.modules.values()):
+                if vars(each).get(name) is old:
+                    setattr(each, name, now[name])
+    return is_changed
 
 
 def _first_to_fail(items: list[pytest.Item], watch: runner.FirstFailure) -> str:

@@ -134,7 +134,7 @@ class Analysis:
         found = self.type_of(step, ref)
         items = items_of(found) if isinstance(found, Type) else UNKNOWN
         source = self.each_source(step)
-        arms = (items.resolved() or {}).get("anyOf")
+        arms = items.keywords.get("anyOf")
         if source is not None and source.each is not None and isinstance(arms, list):
             return items.below(arms[0]) if arms[1:] == [{"type": "null"}] else items
         return items
@@ -175,7 +175,7 @@ class Analysis:
 
     def member_by_member(self, step: Step, into: Type) -> Flow | None:
         """The same for a plain object of which members are bound; None for any other."""
-        node, bindings = into.resolved() or {}, self.bindings(step)
+        node, bindings = into.keywords, self.bindings(step)
         properties, required = node.get("properties"), node.get("required")
         if not node.keys() <= _PLAIN or node.get("type") != "object":
             return None

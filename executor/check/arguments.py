@@ -217,7 +217,7 @@ def _check_tree(
             message = f"the places {', '.join(sorted(tree))} of {join_pointer(path)!r} leave a gap"
             yield say("sparse-array", f"{at}/args", message, step, fix="Number them from 0.")
     elif "object" in (kinds(target) or {"object"}):
-        required = (target.resolved() or {}).get("required")
+        required = target.keywords.get("required")
         for name in required if isinstance(required, list) else []:
             if name not in tree:
                 where = join_pointer((*path, str(name)))

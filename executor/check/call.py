@@ -102,7 +102,7 @@ class Call:
             when=self._gates,
             after=self.step.after,
         )
-        return step, (*places, *((None,) * (len(args) - len(places))))
+        return step, (*places, *(None for _ in args[len(places) :]))
 
     def _result(self, entry: tuple[str, ...]) -> Step:
         arg = self._changed_arg(self.answer.entries[entry].model_copy(update={"to": "value"}))
@@ -189,18 +189,20 @@ class Call:
             return text
         if ref.root != "input":
             return join_pointer((self._id(ref.root), *ref.tokens))
-        name = ref.tokens[0] if ref.tokens else ""
+        if not ref.tokens:
+            return text  # every input at once, which is refused
+        name, *rest = ref.tokens
         if name in self._handed.constants:
             self._held[name] = None
         elif name not in self._handed.places:
             return text  # the day, or nothing that there is
-        return join_pointer((self._input_id(name), *ref.tokens[1:]))
+        return join_pointer((self._input_id(name), *rest))
 
     # What is said of the call as a whole.
 
     def _exists(self, around: frozenset[str]) -> tuple[Cond, ...]:
         """What the call is given is there: else it is skipped, as any step is."""
-        uses = refs_of_args(self.step.args, "")
+        uses = refs_of_args(self.step.args)
         texts = (str(use.ref) for use in uses if use.ref.root in around)
         return tuple(ValueCond(left=text, op="exists", value=True) for text in dict.fromkeys(texts))
 
@@ -209,23 +211,22 @@ class Call:
         may_be_skipped = skippable(self.playbook.plan.steps)
         found: dict[str, tuple[Cond, ...]] = {}
         for number, cond in enumerate(self.step.expect):
-            uses = [use.ref for use in refs_of_conds((cond,), "", "expect")]
-            sources = {self._source(ref) for ref in uses if ref.root == "result"}
-            source = next(iter(sources), None)
-            step = self._inner.get(source or "")
-            if len(sources) != 1 or step is None or step.each or step.id in may_be_skipped:
+            uses = [use.ref for use in refs_of_conds((cond,)) if use.ref.root == "result"]
+            step, *others = [self._source(ref) for ref in uses] or [None]
+            is_one = all(each is step for each in others)
+            if not is_one or step is None or step.each or step.id in may_be_skipped:
                 at, fix = f"/expect/{number}", "Put it into `when` of what follows."
                 message = "this looks at no result of one step that is surely called"
                 self.wrong.append(Wrong("effect-before-check", at, message, (), fix))
             else:
-                (moved,) = changed_conds((cond,), lambda text, _: self._in_result(text), "")
+                (moved,) = changed_conds((cond,), lambda text, _: self._in_result(text))
                 found[step.id] = (*found.get(step.id, ()), moved)
         return found
 
-    def _source(self, ref: Ref) -> str | None:
+    def _source(self, ref: Ref) -> Step | None:
         """The inner step that a reference into the answer comes from."""
         entry = self.answer.source(ref.tokens)
-        return None if entry is None else parse_ref(entry[0].ref).root
+        return None if entry is None else self._inner[parse_ref(entry[0].ref).root]
 
     def _in_result(self, text: str) -> str:
         ref = parse_ref(text)

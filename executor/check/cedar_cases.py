@@ -210,7 +210,7 @@ def _opened(
 
 
 def _why(arguments: JsonObject, schema: Type) -> str:
-    node = schema.resolved() or {}
+    node = schema.keywords
     declared = node.get("properties")
     known = declared if isinstance(declared, dict) else {}
     if missing := [str(each) for each in as_list(node.get("required")) if each not in arguments]:

@@ -76,7 +76,7 @@ class Record:
 
     def _record(self, here: Type, at: Path, used: frozenset[Path], depth: int) -> JsonObject:
         """An object's members: those below `used`, or all that it declares where none are."""
-        node = here.resolved() or {}
+        node = here.keywords
         declared = node.get("properties")
         names = {path[0] for path in used if path}
         if not names:
@@ -122,7 +122,7 @@ class Record:
 
     def _is_required(self, here: Type, name: str) -> bool:
         """Whether a member is always there; where nothing is declared, who asks may know."""
-        node = here.resolved() or {}
+        node = here.keywords
         if name in as_list(node.get("required")):
             return True
         declared = node.get("properties")
@@ -178,5 +178,5 @@ class Record:
 
 
 def _properties(found: Type) -> set[str]:
-    declared = (found.resolved() or {}).get("properties")
+    declared = found.keywords.get("properties")
     return set(declared) if isinstance(declared, dict) else set()

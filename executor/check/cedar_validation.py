@@ -202,9 +202,9 @@ def _offered(above: list[str], action: ActionSpec, catalog: Catalog) -> list[str
         read, inside = catalog.get(above[1]), above[2:]
         here = Type.of((read.output_schema if read else None) or {})
     for token in inside:
-        node = (here.resolved() or {}).get("properties")
+        node = here.keywords.get("properties")
         here = here.below(node.get(token)) if isinstance(node, dict) else Type.of({})
-    declared = (here.resolved() or {}).get("properties")
+    declared = here.keywords.get("properties")
     names = [*declared] if isinstance(declared, dict) else []
     lists = [each for each in names if isinstance(declared, dict) and _is_list(declared[each])]
     money = ["minor", "currency"] if {"amount", "currency"} <= set(names) else []

@@ -126,7 +126,7 @@ class UndoDecision(_Frozen):
     @property
     def needs_result(self) -> bool:
         """Whether it takes the output of the call that it undoes."""
-        return any(use.ref.root == "result" for use in refs_of_args(self.bound, ""))
+        return any(use.ref.root == "result" for use in refs_of_args(self.bound))
 
 
 class Options(_Frozen):

@@ -95,7 +95,7 @@ def _constant(binding: Binding) -> list[JsonValue]:
     """The elements of a constant list, if that is what is bound."""
     if not isinstance(binding.arg, JsonArg) or not isinstance(binding.source, Type):
         return []
-    constants = constants_of(binding.source.resolved() or {})
+    constants = constants_of(binding.source.keywords)
     return as_list(constants[0]) if constants else []
 
 
@@ -117,7 +117,7 @@ def _named_fields(binding: Binding) -> Iterator[tuple[str, str]]:
 
 
 def _clause_flaw(analysis: Analysis, clause: _Clause) -> str | None:
-    constants = isinstance(clause.value, Type) and constants_of(clause.value.resolved() or {})
+    constants = isinstance(clause.value, Type) and constants_of(clause.value.keywords)
     constant = constants[0] if constants else None
     if clause.op == "matches" and constants:
         return pattern_flaw(constant)
@@ -152,9 +152,7 @@ def _members(analysis: Analysis, binding: Binding) -> tuple[str, ...]:
     found = _source(analysis, binding, "map" if is_key else "list")
     if found is None:
         return ()
-    return tuple(
-        as_object(((found if is_key else items_of(found)).resolved() or {}).get("properties"))
-    )
+    return tuple(as_object((found if is_key else items_of(found)).keywords.get("properties")))
 
 
 def _cond_flaw(analysis: Analysis, step: Step, cond: ValueCond | RefCond) -> str | None:
@@ -199,7 +197,7 @@ def order_flaw(left: Found | None, right: Found) -> str | None:
 
 def _scale(found: Type) -> str | None:
     """On what scale a constant or a date stands, where that is certain."""
-    node = found.resolved() or {}
+    node = found.keywords
     if "const" in node:
         try:
             return rank(node["const"])[0]

@@ -105,7 +105,7 @@ def is_data(target: Type, token: str) -> bool:
     """Whether a member's name is somebody's choice: neither declared nor an index."""
     if is_array(target):
         return False
-    nodes = [found.resolved() or {} for found in (target, *arms_of(target))]
+    nodes = [found.keywords for found in (target, *arms_of(target))]
     return not any(token in as_object(node.get("properties")) for node in nodes)
 
 

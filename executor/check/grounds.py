@@ -64,5 +64,5 @@ def leaves(value: JsonValue, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
 
 def is_enumerated(target: Type) -> bool:
     """Whether a value there only chooses among what was offered."""
-    node = target.resolved() or {}
+    node = target.keywords
     return "enum" in node or "const" in node or kinds(target) == frozenset({"boolean"})

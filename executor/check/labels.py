@@ -186,7 +186,7 @@ class Labels:
 
     def _of_control(self, step: Step) -> Label:
         """Whoever writes a condition's value, or fills a list, decides whether and how often."""
-        found = [self._of_ref(step, use.ref).whole for use in refs_of_conds(step.when, "", "when")]
+        found = [self._of_ref(step, use.ref).whole for use in refs_of_conds(step.when)]
         if step.each is not None:
             listed = self._of_listed(step)
             found.append(MODEL if listed is None else listed.own)

@@ -146,7 +146,7 @@ def _listed(action: ActionSpec, place: tuple[str, ...]) -> list[JsonValue]:
     found = descend(Type.of(action.input_schema), place)
     if not isinstance(found, Type) or sinks_at(action, place) & TARGETS:
         return []
-    return constants_of(found.resolved() or {}) or []
+    return constants_of(found.keywords) or []
 
 
 def _band(

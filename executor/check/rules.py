@@ -7,7 +7,7 @@ one copes with what an earlier one complained about by saying nothing more of it
 import difflib
 import heapq
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from itertools import accumulate, islice, pairwise
 
 from executor.check.analysis import Analysis, is_list
 from executor.check.arguments import (
@@ -26,12 +26,13 @@ from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.plan.graph import cycles
 from executor.plan.model import RESERVED_IDS, Step
-from executor.plan.refs import Use, parse_ref, refs_of_conds
-from executor.plan.types import MISSING, Type
+from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_conds
+from executor.plan.types import MISSING, Type, as_object
 
 Rule = Callable[[Analysis], Iterator[Violation]]
 MANY_ACTIONS = 300
 MOST_GUESSES = 5  # looking for names that look alike takes time in a large catalogue
+LONGEST_NAME = 80  # so much of a name is looked at
 
 
 def unique_ids(analysis: Analysis) -> Iterator[Violation]:
@@ -56,16 +57,18 @@ def unique_ids(analysis: Analysis) -> Iterator[Violation]:
 
 def known_actions(analysis: Analysis) -> Iterator[Violation]:
     """Every action is in the catalogue."""
-    guessed: dict[str, tuple[str, ...]] = {}
-    for index, step in enumerate(analysis.plan.steps):
-        if analysis.action(step) is None:
-            if step.action not in guessed and len(guessed) < MOST_GUESSES:
-                guessed[step.action] = _names_like(analysis, step.action)
-            names = guessed.get(step.action, ())
-            hint = f"; did you mean {names[0]}?" if names else ""
-            message = f"{step.action} is not in the catalog{hint}"
-            fix = "Use an action of the catalog, or say `unable`."
-            yield say("unknown-action", f"/steps/{index}/action", message, step, names, fix)
+    steps = enumerate(analysis.plan.steps)
+    unknown = [(index, step) for index, step in steps if analysis.action(step) is None]
+    names_of = {
+        name: _names_like(analysis, name)
+        for name in islice(dict.fromkeys(step.action for _, step in unknown), MOST_GUESSES)
+    }
+    for index, step in unknown:
+        names = names_of.get(step.action, ())
+        hint = f"; did you mean {names[0]}?" if names else ""
+        message = f"{step.action} is not in the catalog{hint}"
+        fix = "Use an action of the catalog, or say `unable`."
+        yield say("unknown-action", f"/steps/{index}/action", message, step, names, fix)
 
 
 def known_steps(analysis: Analysis) -> Iterator[Violation]:
@@ -106,11 +109,10 @@ def no_cycles(analysis: Analysis) -> Iterator[Violation]:
 def lists_to_iterate(analysis: Analysis) -> Iterator[Violation]:
     """`each` refers to an array."""
     for index, step in enumerate(analysis.plan.steps):
-        if step.each is None:
-            continue
-        ref = parse_ref(step.each)
-        found = analysis.type_of(step, ref) if analysis.has_root(step, ref, "each") else None
-        if found is not None and found is not MISSING and is_list(found) is False:
+        if step.each is None or (ref := parse_ref(step.each)).root in OWN_ROOTS:
+            continue  # what is refused anyway is no list and no other thing
+        found = analysis.type_of(step, ref)
+        if found is not MISSING and is_list(found) is False:
             fix = "Refer to an array."
             yield say("not-a-list", f"/steps/{index}/each", f"{ref} is no array", step, (), fix)
 
@@ -126,7 +128,7 @@ def checks_before_effects(analysis: Analysis) -> Iterator[Violation]:
         if action is None or not (action.irreversible or action.pivot):
             continue
         for number, cond in enumerate(step.expect):
-            if any(use.ref.root == "result" for use in refs_of_conds((cond,), "", "expect")):
+            if any(use.ref.root == "result" for use in refs_of_conds((cond,))):
                 continue
             message = f"{step.action} cannot be undone, and this is checked only after it"
             fix = "Let the step expect it whose result this looks at, or put it into `when`."
@@ -162,27 +164,19 @@ def structural_violations(analysis: Analysis) -> tuple[Violation, ...]:
 
 
 def _names_like(analysis: Analysis, name: str) -> tuple[str, ...]:
-    functions = difflib.get_close_matches(name, FUNCTIONS, n=3, cutoff=0.4)
     if name.startswith("fn."):
-        return tuple(functions) or tuple(FUNCTIONS)
-    if len(analysis.catalog) <= MANY_ACTIONS:
-        return analysis.catalog.candidates(name[:80])
+        return tuple(difflib.get_close_matches(name, FUNCTIONS, cutoff=0.4)) or tuple(FUNCTIONS)
     # A close look at each of many names takes seconds: first those that share most pairs.
-    wanted = _pairs(name[:80])
+    wanted = frozenset(pairwise(name[:LONGEST_NAME]))
     names = (each.name for each in analysis.catalog)
-    near = heapq.nlargest(MANY_ACTIONS, names, key=lambda each: len(wanted & _pairs(each)))
-    return tuple(difflib.get_close_matches(name[:80], near, n=3, cutoff=0.4))
-
-
-def _pairs(name: str) -> frozenset[str]:
-    return frozenset(name[at : at + 2] for at in range(len(name) - 1))
+    near = heapq.nlargest(MANY_ACTIONS, names, key=lambda each: len(wanted & {*pairwise(each)}))
+    return tuple(difflib.get_close_matches(name[:LONGEST_NAME], near, cutoff=0.4))
 
 
 def _siblings(analysis: Analysis, step: Step | None, use: Use) -> tuple[str, ...]:
-    for length in range(len(use.ref.tokens) - 1, -1, -1):
-        shorter = type(use.ref)(use.ref.root, use.ref.tokens[:length])
+    for length in reversed(range(len(use.ref.tokens))):
+        shorter = Ref(use.ref.root, use.ref.tokens[:length])
         found = analysis.type_of(step, shorter)
         if isinstance(found, Type):
-            properties = (found.resolved() or {}).get("properties")
-            return tuple(properties) if isinstance(properties, dict) else ()
+            return tuple(as_object(found.keywords.get("properties")))
     return ()

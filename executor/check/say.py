@@ -43,7 +43,7 @@ def violation_of(
 
 def shown(found: Type) -> str:
     """A type in a few words."""
-    node: Mapping[str, JsonValue] = found.resolved() or {}
+    node: Mapping[str, JsonValue] = found.keywords
     if "const" in node:
         return _written(node["const"])
     if isinstance(node.get("enum"), list):

@@ -204,7 +204,7 @@ def too_many_steps(steps: int, most: int) -> Violation:
 
 
 def _bounds(found: Type) -> tuple[int, int | None]:
-    node = found.resolved() or {}
+    node = found.keywords
     constants = constants_of(node)
     if constants:
         lengths = [len(as_list(value)) for value in constants]

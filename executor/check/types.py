@@ -137,7 +137,7 @@ class _Comparison:
         return Flow.YES if enough else Flow.UNKNOWN
 
     def _keywords(self, source: Type, target: Type) -> Flow:
-        given, wanted = source.resolved() or {}, target.resolved() or {}
+        given, wanted = source.keywords, target.keywords
         asserted = [key for key in wanted if key in ASSERTING and key not in _ALTERNATIVES]
         names = kinds(source)
         if names is None or len(names) != 1:
@@ -154,7 +154,7 @@ class _Comparison:
 
 def _constants(source: Type) -> list[JsonValue] | None:
     """The only values there can be, where they are few enough to be listed."""
-    given = source.resolved() or {}
+    given = source.keywords
     listed = constants_of(given)
     if listed is not None:
         if sum(key in ASSERTING for key in given) == 1:
@@ -168,7 +168,7 @@ def _constants(source: Type) -> list[JsonValue] | None:
 
 def _parts(source: Type) -> list[Type]:
     """A source that may be one of several: its alternatives, or its types one by one."""
-    given = source.resolved() or {}
+    given = source.keywords
     for key in ("anyOf", "oneOf"):
         if isinstance(given.get(key), list):
             beside = {name: value for name, value in given.items() if name != key}

@@ -80,7 +80,7 @@ def _flaws(action: ActionSpec, undo: Undo, catalog: Catalog) -> Iterator[_Flaw]:
     except ValueError:
         yield "unknown-field", "its arguments are not in the plan language"
         return
-    roots = {use.ref.root for use in refs_of_args(args, "")}
+    roots = {use.ref.root for use in refs_of_args(args)}
     if strange := sorted(roots - {"input", "result"}):
         yield "unknown-step", f"its arguments refer to {strange[0]}; there are input and result"
     elif undo.safe_when_absent and "result" in roots:
@@ -126,7 +126,7 @@ def _renamed(text: str) -> str:
 def _label(arg: Arg, step: StepDecision) -> ValueLabel:
     """The label of one argument: that of what it refers to; what the manifest says is `config`."""
     found = [
-        label for use in refs_of_args((arg,), "") for label in _labels_at(use.ref, step)
+        label for use in refs_of_args((arg,)) for label in _labels_at(use.ref, step)
     ]  # fmt: skip
     joined = reduce(Label.join, found, Label(Integrity.CONFIG))
     readers = None if joined.readers is None else tuple(sorted(joined.readers))

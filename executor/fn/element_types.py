@@ -51,11 +51,11 @@ def pick_type(types: Types) -> Type:
 
 def _constant_list(found: Type) -> list[JsonValue]:
     """The elements, where all of them are constants: of one constant, or bound one by one."""
-    constants = constants_of(found.resolved() or {})
+    constants = constants_of(found.keywords)
     if constants:
         return as_list(constants[0]) if len(constants) == 1 else []
-    places = as_list((found.resolved() or {}).get("prefixItems"))
-    given = [constants_of(found.below(each).resolved() or {}) or [] for each in places]
+    places = as_list(found.keywords.get("prefixItems"))
+    given = [constants_of(found.below(each).keywords) or [] for each in places]
     return [each[0] for each in given] if all(len(each) == 1 for each in given) else []
 
 
@@ -77,7 +77,7 @@ def reached(element: Type, tokens: tuple[str, ...]) -> Type | None:
 def member(types: Types) -> Type:
     """The type of the value at `key`."""
     entries = types.get("map", UNKNOWN)
-    keys = constants_of(types.get("key", UNKNOWN).resolved() or {})
+    keys = constants_of(types.get("key", UNKNOWN).keywords)
     if keys and len(keys) == 1 and isinstance(keys[0], str):
         found = child(entries, keys[0])
         return found if isinstance(found, Type) else UNKNOWN

@@ -195,12 +195,12 @@ def _like(*names: str) -> Callable[[Types], Type]:
 
 def _sum_type(types: Types) -> Type:
     """Like its elements; but a list that may be empty has the sum 0, which is no money."""
-    fields = constants_of(types.get("field", Type.of({"const": ""})).resolved() or {})
+    fields = constants_of(types.get("field", Type.of({"const": ""})).keywords)
     if "list" not in types or not fields or len(fields) != 1:
         return UNKNOWN
     found = descend(items_of(types["list"]), split_pointer(str(fields[0])))
     one = _like("it")({"it": found}) if isinstance(found, Type) else UNKNOWN
-    least = (types["list"].resolved() or {}).get("minItems")
+    least = (types["list"].keywords).get("minItems")
     is_sure = isinstance(least, int | float) and least >= 1
     if is_sure or one == UNKNOWN or kinds(one) == frozenset({"number"}):
         return one
@@ -209,7 +209,7 @@ def _sum_type(types: Types) -> Type:
 
 def _date_type(types: Types) -> Type:
     given = types.get("date", UNKNOWN)
-    node = given.resolved() or {}
+    node = given.keywords
     constants = constants_of(node)
     if constants and all(isinstance(each, str) and len(each) == 10 for each in constants):
         return Type.of({"type": "string", "format": "date"})

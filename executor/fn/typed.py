@@ -33,7 +33,7 @@ def _takes(constants: JsonObject) -> Type:
 def _type(types: Types) -> Type:
     """What the schema says together with what is known of the value."""
     value, schema = types.get("value", UNKNOWN), types.get("schema", UNKNOWN)
-    told = constants_of(schema.resolved() or {}) or []
+    told = constants_of(schema.keywords) or []
     only = told[0] if len(told) == 1 else None
     if not isinstance(only, dict) or not only:
         return value

@@ -67,7 +67,7 @@ def parse_ref(text: str) -> Ref:
     return Ref(root, tuple(tokens))
 
 
-def refs_of_args(args: tuple[Arg, ...], at: str) -> Iterator[Use]:
+def refs_of_args(args: tuple[Arg, ...], at: str = "") -> Iterator[Use]:
     """Every reference in a list of arguments."""
     for index, arg in enumerate(args):
         match arg:
@@ -81,7 +81,7 @@ def refs_of_args(args: tuple[Arg, ...], at: str) -> Iterator[Use]:
                 pass
 
 
-def refs_of_conds(conds: tuple[Cond, ...], at: str, role: str) -> Iterator[Use]:
+def refs_of_conds(conds: tuple[Cond, ...], at: str = "", role: str = "when") -> Iterator[Use]:
     """Every reference in a list of conditions."""
     for index, cond in enumerate(conds):
         match cond:

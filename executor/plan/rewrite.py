@@ -24,7 +24,7 @@ def with_args(step: Step, args: Iterable[Arg], after: Iterable[str]) -> Step:
     return step.model_copy(update={"args": tuple(args), "after": tuple(after)})
 
 
-def changed_conds(conds: tuple[Cond, ...], change: Change, at: str) -> tuple[Cond, ...]:
+def changed_conds(conds: tuple[Cond, ...], change: Change, at: str = "") -> tuple[Cond, ...]:
     """Every reference of some conditions changed."""
     return tuple(_cond(cond, change, f"{at}/{index}") for index, cond in enumerate(conds))
 

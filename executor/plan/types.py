@@ -42,6 +42,11 @@ class Type:
         return self._resolved
 
     @cached_property
+    def keywords(self) -> JsonObject:
+        """The same, and no keyword at all where it leads nowhere."""
+        return self._resolved or {}
+
+    @cached_property
     def kinds(self) -> frozenset[str] | None:
         """See the function of this name."""
         return _kinds(self, 0)
@@ -100,7 +105,7 @@ def likely_kinds(found: Type) -> frozenset[str] | None:
     sure = kinds(found)
     if sure is not None:
         return sure
-    node = found.resolved() or {}
+    node = found.keywords
     if "properties" in node or "additionalProperties" in node:
         return frozenset({"object"})
     return frozenset({"array"}) if "items" in node or "prefixItems" in node else None
@@ -132,7 +137,7 @@ def kind_of(value: JsonValue) -> str:
 
 def arms_of(found: Type) -> tuple[Type, ...]:
     """The alternatives of `anyOf` or `oneOf`, each with what stands beside them."""
-    node = found.resolved() or {}
+    node = found.keywords
     for key in ("anyOf", "oneOf"):
         if isinstance(node.get(key), list):
             beside: JsonObject = {name: value for name, value in node.items() if name != key}
@@ -176,7 +181,7 @@ def items_of(found: Type) -> Type:
 
 
 def _items(found: Type, depth: int) -> Type:
-    node = found.resolved() or {}
+    node = found.keywords
     if depth > MOST_ALTERNATIVES:
         return UNKNOWN
     if constants := constants_of(node):
@@ -194,7 +199,7 @@ def _items(found: Type, depth: int) -> Type:
 
 def members_of(found: Type) -> Type:
     """The type of any value of a map (an object keyed by data)."""
-    node = found.resolved() or {}
+    node = found.keywords
     if "patternProperties" in node or "properties" in node:
         return UNKNOWN
     extra = node.get("additionalProperties")

@@ -46,7 +46,7 @@ def _names(accepted: Accepted) -> Iterator[str]:
             for arg in step.args:
                 yield from _tokens_said(arg)
     for decision in accepted.certificate.undo:
-        for use in refs_of_args(read_args(decision.args), ""):
+        for use in refs_of_args(read_args(decision.args)):
             yield from use.ref.tokens
     for action in accepted.actions.values():
         if action.answers_as is not None:
@@ -79,7 +79,7 @@ def _expectations(accepted: Accepted) -> Iterator[tuple[str, Step | None, Type]]
         if undo is not None:
             needed = _of_call(read_args(decision.args), undo)
             yield from ((ref, step, kind) for ref, kind in needed if ref.startswith("result"))
-    for use in refs_of_args(accepted.plan.answer, ""):
+    for use in refs_of_args(accepted.plan.answer):
         yield str(use.ref), None, Type.of({})
 
 
@@ -98,7 +98,7 @@ def _of_call(args: tuple[Arg, ...], action: ActionSpec) -> Iterator[tuple[str, T
 
 def _as_amount(action: ActionSpec, to: str, found: Type) -> Type:
     """The same, but of an amount that may be any text one that can be counted."""
-    node = found.resolved() or {}
+    node = found.keywords
     is_text = "string" in (likely_kinds(found) or ()) and "pattern" not in node
     places = {to, to.removesuffix("/amount")}
     if is_text and any(action.sinks.get(each) is Sink.AMOUNT for each in places):

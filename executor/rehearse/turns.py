@@ -194,7 +194,7 @@ class Turns:
 
 def _listed(found: Type) -> list[JsonValue]:
     """What a schema lists: its constants, and both truth values."""
-    node = found.resolved() or {}
+    node = found.keywords
     listed = constants_of(node)
     if listed is None and node.get("type") == "boolean":
         return [True, False]

@@ -51,7 +51,8 @@ def judged(path: Path) -> dict[str, bool]:
     root = path.parent
     coverage = in_child(lambda: measured({path: "is_sample"}, ["."], root, with_suite=False))
     tree, found = changes("is_sample", path.read_text())
-    return {each.change.what: each.is_killed for each in run(found, tree, coverage, root=root)}
+    results = run(found, tree, coverage.tests_of, root=root)
+    return {each.change.what: each.is_killed for each in results}
 
 
 def test_a_fault_is_found_where_a_test_sees_it_and_survives_where_none_does(sample: Path) -> None:

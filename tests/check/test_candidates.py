@@ -37,9 +37,9 @@ def guesses(catalog: list[ActionSpec], *names: str) -> list[tuple[str, ...]]:
 
 
 MAIL = [action(f"mail.{name}") for name in ("send", "sent", "find", "drop")]
-# So many that not each of them can be looked at closely.
-MANY = [action(f"box{number}.open") for number in range(400)]
-MANY += [action(f"mail.{name}") for name in ("send", "sent", "sender", "sending")]
+# So many that not each of them can be looked at closely, all of them of the same letters.
+MANY = [action(f"zdnes.liam{number}") for number in range(400)]
+MANY += [action(f"mail.{name}") for name in ("send", "sent", "sender", "sending", "s")]
 
 
 def test_the_nearest_names_are_told_the_nearest_first() -> None:
@@ -58,7 +58,8 @@ def test_in_a_large_catalogue_the_nearest_are_found_as_well() -> None:
     assert names[0] == "mail.send"
     assert len(names) == 3
     assert all(name.startswith("mail.") for name in names)
-    assert guesses(MANY, "qqqq.zzzz") == [()]
+    assert guesses(MANY, "qqqq.xxxx") == [()]
+    assert guesses(MANY, "mail.szzzzzzzz") == [("mail.s", "mail.sent", "mail.send")]  # hardly alike
 
 
 def test_a_few_unknown_names_are_guessed_at_and_each_of_them_once() -> None:

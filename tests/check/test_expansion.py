@@ -24,8 +24,9 @@ from executor.check.expand import Playbooks, expand
 from executor.check.offered import offered, with_playbooks
 from executor.check.parse import parse_plan
 from executor.check.playbook import read_playbook
-from executor.plan.model import Plan
-from executor.plan.refs import refs_of_plan
+from executor.plan.graph import data_sources, graph, upstream
+from executor.plan.model import Plan, Step
+from executor.plan.refs import refs_of_conds, refs_of_plan
 from executor.plan.types import Type, child
 
 SUITE = Path(__file__).parents[1] / "suite"
@@ -197,6 +198,54 @@ def test_every_violation_is_told_at_a_place_of_the_plan_as_it_was_written(
         assert each.step is None or each.step in steps
         if each.at.startswith("/steps/"):
             assert content["steps"][int(each.at.split("/")[2])]["id"] == each.step
+
+
+def insides(plan: Plan, expanded: Plan) -> dict[str, set[str]]:
+    """By the id of each step of the plan, the ids of those that stand for it."""
+    ids = [step.id for step in expanded.steps]
+    called = {step.id for step in plan.steps if step.action in PLAYBOOKS}
+    return {
+        step.id: {each for each in ids if each.startswith(f"{step.id}.")}
+        if step.id in called
+        else {step.id}
+        for step in plan.steps
+    }
+
+
+@given(plans())
+def test_all_of_a_call_waits_for_what_the_call_waits_for_and_is_waited_for(
+    content: dict[str, Any],
+) -> None:
+    plan, expanded = plan_of(content), expand(plan_of(content), PLAYBOOKS, 1000)
+    inside, waits_for = insides(plan, expanded.plan), graph(expanded.plan)
+
+    for step in plan.steps if not expanded.violations else ():
+        given_by = {name for name in data_sources(step) if inside.get(name) == {name}}
+        for each in inside[step.id]:
+            names = {*step.after} if ".input." in each else {*step.after, *given_by}
+            for name in names & inside.keys():
+                assert inside[name] <= upstream(waits_for, each), (each, name)
+
+
+@given(plans())
+def test_all_of_a_call_is_skipped_by_a_condition_of_the_call(content: dict[str, Any]) -> None:
+    plan, expanded = plan_of(content), expand(plan_of(content), PLAYBOOKS, 1000)
+    inside = insides(plan, expanded.plan)
+    parts = {step.id: step for step in expanded.plan.steps}
+
+    for call in plan.steps if not expanded.violations else ():
+        for gate in call.when if not refs_into(call, plan) else ():
+            skipped = {name for name in inside[call.id] if gate in parts[name].when}
+            for name in [*expanded.plan.steps] * len(skipped):
+                if data_sources(name) & skipped and name.action != "fn.first_of":
+                    skipped.add(name.id)
+            assert inside[call.id] <= skipped
+
+
+def refs_into(step: Step, plan: Plan) -> bool:
+    """Whether a condition of the step looks into an answer, and so reads otherwise expanded."""
+    called = {each.id for each in plan.steps if each.action in PLAYBOOKS}
+    return any(use.ref.root in called for use in refs_of_conds(step.when))
 
 
 def test_what_is_accepted_and_what_is_not_both_come_up() -> None:
