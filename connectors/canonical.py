@@ -17,7 +17,8 @@ import rfc8785
 from pydantic import JsonValue
 
 _WHOLE = re.compile(r"\.0(?=[,\]}]|\Z)")
-_ODD = re.compile(r"e[+-]|-0|[0-9]{16}")  # an exponent, a negative zero, what may be no double
+_EXPONENTS_AND_ZERO = ("e+", "e-", "-0")
+_LONG = re.compile(r"[0-9]{16}")  # what may be no double
 _written = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
 ).encode
@@ -67,7 +68,7 @@ def _with_integers(value: object) -> object:
 def _is_written_alike(text: str, rest: str) -> bool:
     if not text.isascii() and max(text) > "\ud7ff":
         return False
-    return _ODD.search(rest) is None
+    return not any(odd in rest for odd in _EXPONENTS_AND_ZERO) and _LONG.search(rest) is None
 
 
 def digest(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) -> str:

@@ -18,7 +18,7 @@ from executor.fn import FUNCTIONS
 from executor.fn.extract import EXTRACT, UnboundedError, require_bounds
 from executor.plan.assemble import assemble
 from executor.plan.compose import is_small, object_of, tuple_of
-from executor.plan.graph import Graph, data_sources, graph, order
+from executor.plan.graph import Graph, order, waits
 from executor.plan.model import Arg, JsonArg, Plan, RefArg, Step, TextArg, ValueArg
 from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_plan, split_pointer
 from executor.plan.types import (
@@ -78,10 +78,10 @@ class Analysis:
             step.id: index for index, step in reversed(list(enumerate(plan.steps)))
         }
         self._places = {id(step): index for index, step in enumerate(plan.steps)}
-        self._actions = tuple(_action(step, catalog) for step in plan.steps)
+        self._actions = {id(step): _action(step, catalog) for step in plan.steps}
         self._inputs = Type.of(with_today(inputs_schema))
         self._flows: dict[tuple[int, int], Flow] = {}
-        self._bindings: dict[int, tuple[Binding, ...]] = {}
+        self._bindings: dict[int, tuple[Binding, ...]] = {}  # by the step's `id`
         self._results: dict[str, Type] = {}
         for step_id in self.order:
             self._results[step_id] = self._result_type(self.by_id[step_id])
@@ -91,7 +91,16 @@ class Analysis:
     @cached_property
     def graph(self) -> Graph:
         """Which step waits for which."""
-        return graph(self.plan)
+        return waits(self.plan, self.sources)
+
+    @cached_property
+    def sources(self) -> Mapping[str, frozenset[str]]:
+        """The roots that each step refers to."""
+        found: dict[str, set[str]] = {step.id: set() for step in self.plan.steps}
+        for step, use in self.refs:
+            if step is not None:
+                found[step.id].add(use.ref.root)
+        return {name: frozenset(roots) for name, roots in found.items()}
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -105,7 +114,7 @@ class Analysis:
 
     def action(self, step: Step) -> ActionSpec | None:
         """The step's action, an `fn.*` function among them; None where nobody knows it."""
-        return self._actions[self._places[id(step)]]
+        return self._actions[id(step)]
 
     def has_root(self, step: Step | None, ref: Ref, role: str) -> bool:
         """Whether the reference's root may stand here."""
@@ -141,16 +150,16 @@ class Analysis:
 
     def bindings(self, step: Step) -> tuple[Binding, ...]:
         """Each argument with both its types."""
-        place = self._places[id(step)]
-        if place not in self._bindings:
-            action = self.action(step)
-            self._bindings[place] = tuple(
+        found = self._bindings.get(id(step))
+        if found is None:
+            action, place = self.action(step), self._places[id(step)]
+            found = self._bindings[id(step)] = tuple(
                 Binding(step, place, index, arg, to, target, self.source_type(step, arg))
                 for index, arg in enumerate(step.args)
                 for to in (split_pointer(arg.to),)
                 for target in (target_at(action, to) if action else descend(UNKNOWN, to),)
             )
-        return self._bindings[place]
+        return found
 
     def flow(self, binding: Binding) -> Flow:
         """Whether what comes fits where it goes; unknown where either is in question."""
@@ -240,7 +249,7 @@ class Analysis:
                 self._results[step.id] = self._result_type(step)
             left = [step for step in left if step.id not in self._results]
             known = self._results.keys()
-            ready = [step for step in left if data_sources(step) & self.by_id.keys() <= known]
+            ready = [step for step in left if self.sources[step.id] & self.by_id.keys() <= known]
 
     def _result_type(self, step: Step) -> Type:
         one = self._one_result(step)

@@ -67,7 +67,7 @@ def request_of(question: PolicyQuestion, entities: Entities, paths: frozenset[Pa
         "args": unknown("args") if mapper.is_unsure else _seen(args, "args", paths),
         "labels": unknown("labels")
         if _is_open_whole(question)
-        else _seen(_labels(question), "labels", paths),
+        else _labels(question, members(paths, "labels")),
         "run": unknown("run") if so_far.is_unsure else run,
         "read": read,
         "stale": stale,
@@ -143,10 +143,13 @@ def _is_open_whole(question: PolicyQuestion) -> bool:
     return isinstance(question.arguments, Unknown)
 
 
-def _labels(question: PolicyQuestion) -> JsonObject:
-    """Integrity by the place that was bound, and joined by top-level argument."""
-    joined: dict[str, Label] = {}
+def _labels(question: PolicyQuestion, names: frozenset[str] | None) -> JsonObject:
+    """Integrity by the place that was bound, and joined by top-level argument; None: all names."""
+    places, joined = dict[str, Label](), dict[str, Label]()
     for at, label in question.labels.items():
+        if names is None or at in names:
+            places[at] = label
         for name in split_pointer(at)[:1] or tuple(question.arguments):
-            joined[name] = joined[name].join(label) if name in joined else label
-    return {at: label.integrity.value for at, label in (*question.labels.items(), *joined.items())}
+            if names is None or name in names:
+                joined[name] = joined[name].join(label) if name in joined else label
+    return {at: label.integrity.value for at, label in (places | joined).items()}

@@ -66,7 +66,8 @@ class Expansion:
 
     def told(self, found: Iterable[Violation]) -> tuple[Violation, ...]:
         """Violations of the expanded plan, each at its place in the plan as it was written."""
-        lost = {use.at for _, use in refs_of_plan(self.plan) if use.ref.root in self._gone}
+        uses = refs_of_plan(self.plan) if self._gone else ()
+        lost = {use.at for _, use in uses if use.ref.root in self._gone}
         kept = (each for each in found if not (each.code == "unknown-step" and each.at in lost))
         every = (*self.violations, *(told for each in kept if (told := self._told(each))))
         return tuple(dict.fromkeys(every))

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from pydantic import JsonValue
 
@@ -48,10 +49,20 @@ class Words:
 
     def __init__(self, texts: Iterable[str], today: str) -> None:
         self._text = "\n".join(_fold(text) for text in texts)
-        self._numbers = set(_numbers(self._text))
-        self._dates = {*_dates(self._text, today), *days(self._text, today)}
-        self._times = set(times(self._text))
+        self._today = today
         self._known: dict[str, bool] = {}
+
+    @cached_property
+    def _numbers(self) -> frozenset[Decimal]:
+        return frozenset(_numbers(self._text))
+
+    @cached_property
+    def _dates(self) -> frozenset[str]:
+        return frozenset((*_dates(self._text, self._today), *days(self._text, self._today)))
+
+    @cached_property
+    def _times(self) -> frozenset[str]:
+        return frozenset(times(self._text))
 
     def hold(self, value: JsonValue) -> bool:
         """Whether every leaf of the value was said; booleans and null need not be."""
