@@ -41,7 +41,7 @@ def canonical(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) 
 
 def canonical_object(members: Mapping[str, bytes]) -> bytes:
     """The canonical form of an object from those of its members; their names are ASCII."""
-    written = (canonical(name) + b":" + text for name, text in sorted(members.items()))
+    written = (f"{_written(name)}:".encode() + text for name, text in sorted(members.items()))
     return b"{" + b",".join(written) + b"}"
 
 

@@ -1,6 +1,6 @@
 """A plan beside its catalogue: types along the data flow, computed once for all rules."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,7 +28,6 @@ from executor.plan.types import (
     Type,
     as_object,
     child,
-    constants_of,
     descend,
     is_array,
     items_of,
@@ -37,12 +36,16 @@ from executor.plan.types import (
 
 _PLAIN = frozenset({"type", "properties", "required", "additionalProperties", "title",
                     "description", "$schema", "$id", "$defs"})  # fmt: skip
+_TEXT = Type.of({"type": "string"})
 DATE: JsonObject = {"type": "string", "format": "date"}
 
 
 @dataclass(frozen=True)
 class Binding:
-    """One argument of one step: where it goes, what may go there, and what comes."""
+    """One argument of one step: where it goes, what may go there, and what comes.
+
+    `constant` is what a constant argument brings, alone; nothing where it cannot be read.
+    """
 
     step: Step
     place: int
@@ -51,15 +54,7 @@ class Binding:
     to: tuple[str, ...]
     target: Found
     source: Found
-
-    @cached_property
-    def constant(self) -> list[JsonValue]:
-        """What a constant argument brings, alone in a list; nothing where it cannot be read."""
-        match self:
-            case Binding(arg=ValueArg() | JsonArg(), source=Type(node=dict(node))):
-                return constants_of(node) or []
-            case _:
-                return []
+    constant: tuple[JsonValue, ...]
 
     @property
     def at(self) -> str:
@@ -152,14 +147,16 @@ class Analysis:
         """Each argument with both its types."""
         found = self._bindings.get(id(step))
         if found is None:
-            action, place = self.action(step), self._places[id(step)]
-            found = self._bindings[id(step)] = tuple(
-                Binding(step, place, index, arg, to, target, self.source_type(step, arg))
-                for index, arg in enumerate(step.args)
-                for to in (split_pointer(arg.to),)
-                for target in (target_at(action, to) if action else descend(UNKNOWN, to),)
-            )
+            found = self._bindings[id(step)] = tuple(self._bound(step))
         return found
+
+    def _bound(self, step: Step) -> Iterator[Binding]:
+        action, place = self.action(step), self._places[id(step)]
+        for index, arg in enumerate(step.args):
+            to = split_pointer(arg.to)
+            target = target_at(action, to) if action else descend(UNKNOWN, to)
+            source = self.source_type(step, arg)
+            yield Binding(step, place, index, arg, to, target, source, _constant(arg, source))
 
     def flow(self, binding: Binding) -> Flow:
         """Whether what comes fits where it goes; unknown where either is in question."""
@@ -214,7 +211,7 @@ class Analysis:
             case ValueArg():
                 return Type.of({"const": arg.value})
             case TextArg():
-                return Type.of({"type": "string"})
+                return _TEXT
             case JsonArg():
                 try:
                     return Type.of({"const": read_json(arg.json_text)})
@@ -301,6 +298,14 @@ class Analysis:
             inside = tuple(each for each in self.bindings(step) if each.to[:1] == (name,))
             found[name] = _whole(inside, 1, below if isinstance(below, Type) else UNKNOWN)
         return found
+
+
+def _constant(arg: Arg, source: Found) -> tuple[JsonValue, ...]:
+    match arg, source:
+        case ((ValueArg() | JsonArg()), Type(node={"const": value})):
+            return (value,)
+        case _:
+            return ()
 
 
 def _action(step: Step, catalog: Catalog) -> ActionSpec | None:

@@ -23,6 +23,7 @@ _NUMBER = re.compile(
 )
 _PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _SMALL = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_SMALL_WORD = re.compile(rf"(?<!\w)(?:{'|'.join(_SMALL)})(?!\w)")
 _CURRENCIES = {
     "eur": ("€", "euro", "euros"),
     "usd": ("$", "dollar", "dollars"),
@@ -126,9 +127,8 @@ def _says(text: str, sign: str) -> bool:
 def _numbers(text: str) -> Iterator[Decimal]:
     for sign, found in _NUMBER.findall(_ISO_DATE.sub(" ", text)):
         yield from (-each if sign else each for each in _readings(found))
-    for number, word in enumerate(_SMALL):
-        if re.search(rf"(?<!\w){word}(?!\w)", text):
-            yield Decimal(number)
+    for word in _SMALL_WORD.findall(text):
+        yield Decimal(_SMALL.index(word))
 
 
 def _readings(text: str) -> Iterator[Decimal]:
