@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from real_servers import Real
 
-from connectors.testing import Asked, Said, Service
+from connectors.testing import Asked, Fault, Said, Service
 from connectors.testing.steps import LOST
 
 _KEPT = ("content-type", "date", "etag", "location", "retry-after")
@@ -26,6 +26,16 @@ class Between:
     def lose(self, *which: int) -> None:
         """Lose the answers to these requests, counted from now."""
         self.service.spoil(lambda number: LOST if number in which else None)
+
+    def lose_first(self, method: str, part: str) -> None:
+        """Lose the answer to the first request from now on that is like this."""
+        left = [LOST]
+
+        def fault(_: int) -> Fault | None:
+            asked = self.service.asked[-1]
+            return left.pop() if left and asked.method == method and part in asked.path else None
+
+        self.service.spoil(fault)
 
     def handle(self, asked: Asked) -> Said:
         """Pass one request on."""
