@@ -282,7 +282,7 @@ class _Round:
     def _around(self, step: str) -> Surroundings:
         options = self.accepted.certificate.options
         is_cancelled = self.state.cancelled is not None
-        doubtful = any(place[0] != step for place in self._doubts)
+        doubtful = any(place[0] != step for place in self._unsettled)
         return Surroundings(
             tally=self.tally,
             is_stopping=self._is_stopping,
@@ -295,8 +295,8 @@ class _Round:
         return course(self.accepted, self.state) is not Course.FORWARD
 
     @cached_property
-    def _doubts(self) -> tuple[Place, ...]:
-        return self.state.doubts
+    def _unsettled(self) -> tuple[Place, ...]:
+        return self.state.unsettled
 
 
 def _wait_or_finish(

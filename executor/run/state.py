@@ -154,9 +154,12 @@ class RunState:
         A later call that was refused, or never left, says nothing about the earlier one. Of what
         is undone nothing is in doubt.
         """
+        return self._doubt(place, self.attempts.get(place, ()))
+
+    def _doubt(self, place: Place, attempts: tuple[Attempt, ...]) -> Attempt | None:
         if self.is_undone(place):
             return None
-        for attempt in reversed(self.attempts.get(place, ())):
+        for attempt in reversed(attempts):
             if attempt.intent.effect is Effect.READ:
                 return None
             if attempt.is_applied or attempt.resolved is not None or attempt.ended is None:
@@ -184,6 +187,15 @@ class RunState:
     def doubts(self) -> tuple[Place, ...]:
         """Every place where an effect may have happened and nobody knows yet."""
         return tuple(place for place in self.attempts if self.in_doubt(place) is not None)
+
+    @property
+    def unsettled(self) -> tuple[Place, ...]:
+        """The same, and every place whose call is being made again to find out."""
+        return tuple(
+            place
+            for place, found in self.attempts.items()
+            if self._doubt(place, found if found[-1].ended else found[:-1]) is not None
+        )
 
     @property
     def open_gates(self) -> tuple[Gate, ...]:

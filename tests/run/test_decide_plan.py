@@ -206,6 +206,23 @@ def test_after_a_failure_what_is_in_doubt_is_still_settled() -> None:
     assert (end.status, end.standing, end.uncertain) == ("failed", ("a", "b"), ())
 
 
+def test_while_a_call_in_doubt_is_made_again_no_other_write_begins() -> None:
+    run = play(step("a", "keyed"), step("b", "blind"))
+    begun = run.performs()
+    for each in begun.values():
+        run.begin(each)
+    run.end(begun["a"], uncertain())
+    run.end(begun["b"], not_sent())
+    again = run.later(70).performs()
+    run.begin(again["a"])
+    beside = run.performs()
+    run.end(again["a"], applied({}))
+
+    assert again.keys() == {"a"}
+    assert beside == {}
+    assert run.performs().keys() == {"b"}
+
+
 def test_a_run_that_goes_on_does_all_that_does_not_depend_on_what_failed() -> None:
     run = play(
         step("a"), step("b", "blind"), step("c", after=["a"]), step("d", after=["b"]),

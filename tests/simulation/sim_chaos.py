@@ -32,12 +32,13 @@ class Chaos:
         everything: list[Callable[[], Awaitable[None] | None]] = [
             self._kill, self._stand_still, self._lose_database, self._cut_off, self.take_over,
             self._wake, self._jump, history.people.decide, history.people.find_out, self._cancel,
+            self._fill, history.people.stop, history.people.hear, history.people.hear,
         ]  # fmt: skip
         self._kinds = rng.sample(everything, rng.randint(1, len(everything)))
         there: list[Callable[[Process, str], None]] = [
             self._killed, self._killed, self._stopped, self._stopped, self._overtaken,
             self._overtaken, self._cancelled, self._decided, self._found_out, self._woken,
-            self._lost,
+            self._lost, self._filled, self._no_more, self._heard,
         ]  # fmt: skip
         self._kinds_there = rng.sample(there, rng.randint(1, len(there)))
 
@@ -89,6 +90,15 @@ class Chaos:
     def _lost(self, process: Process, where: str) -> None:
         self._lose_database_for(self._rng.choice([0.1, 3.0, 20.0]))
 
+    def _filled(self, process: Process, where: str) -> None:
+        self._fill()
+
+    def _no_more(self, process: Process, where: str) -> None:
+        self._history.people.stop()
+
+    def _heard(self, process: Process, where: str) -> None:
+        self._history.people.hear()
+
     # ---- at any time
 
     def _stop_for(self, process: Process, seconds: float) -> None:
@@ -132,6 +142,14 @@ class Chaos:
         database.is_lost = True
         asyncio.get_running_loop().call_later(seconds, setattr, database, "is_lost", False)
 
+    def _fill(self) -> None:
+        """There is no space for a while: what is there can be read."""
+        database = self._history.database
+        if not database.is_full:
+            database.is_full = True
+            seconds = self._rng.choice([0.3, 3.0, 20.0])
+            asyncio.get_running_loop().call_later(seconds, setattr, database, "is_full", False)
+
     def _cut_off(self) -> None:
         process = self._history.any_worker().process
         process.is_cut_off = True
@@ -156,6 +174,8 @@ class Chaos:
         """From now on everything works."""
         self.is_over = True
         self._history.database.is_lost = False
+        self._history.database.is_full = False
+        self._history.people.lift()
         for worker in self._history.workers:
             worker.process.go_on()
             worker.process.is_cut_off = False

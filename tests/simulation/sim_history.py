@@ -18,8 +18,10 @@ from math import inf
 
 from sim_chaos import LOST_AFTER_S, Chaos
 from sim_judge import Violation, judge, judge_rest
+from sim_judge_end import judge_end
+from sim_judge_order import Order, judge_limits
 from sim_people import DUE, People
-from sim_plans import PLANS, POLICY, RUN, SEAL, SETTLE_S, TENANT, plan_of, restored
+from sim_plans import LIMITS, PLANS, POLICY, RUN, SEAL, SETTLE_S, TENANT, plan_of, restored
 from sim_process import WALL, Process, task_factory
 from sim_services import Services
 from sim_storage import Database, ProcessStore
@@ -65,6 +67,8 @@ class History:
         self.plan = self.rng.randrange(PLANS)
         self.accepted: Accepted = plan_of(self.plan)
         self.services = Services(random.Random(f"services {seed}"))
+        self.limits = random.Random(f"limits {seed}").choice(LIMITS)
+        self.services.most_at_once = self.limits.concurrency if self.limits else None
         self.workers: list[Worker] = []
         self.drives: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         self._overtaken: set[asyncio.Task[None]] = set()  # and not ended yet
@@ -102,6 +106,9 @@ class History:
         self.people.answer(willing=True)
         self._check()
         judge(self)
+        Order(self).judge()
+        judge_limits(self)
+        judge_end(self)
         return self
 
     async def _until_its_end(self, engine: "asyncio.Task[None]") -> None:
@@ -205,6 +212,7 @@ class History:
             key_secret=b"secret of the simulation",
             clock=process.clock,
             monotonic=self.now,
+            limits_of=lambda _: self.limits,
             lease_ends=process.lease_ends,
             is_alone=False,
         )
@@ -236,6 +244,10 @@ class History:
     def status(self) -> str:
         """How the run stands."""
         return str(self.database.ask("SELECT status FROM runs")[0][0])
+
+    def events(self) -> int:
+        """How many events there are."""
+        return int(self.database.ask("SELECT count(*) FROM events")[0][0])
 
     def row(self) -> RunRow:
         """The run's row."""

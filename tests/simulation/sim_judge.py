@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -199,15 +200,17 @@ def _judge_calls(history: "History") -> None:
     for (step, iteration, _), (key, _) in rows.items():
         keys.setdefault((step, iteration), set()).add(key)
     must(all(len(each) == 1 for each in keys.values()), "one place, several keys")
-    intents = {(x.data["step"], x.data["iteration"], x.data["n"]): x.seq
+    must(len({*chain(*keys.values())}) == len(keys), "one key, several places")
+    intents = {(x.data["step"], x.data["iteration"], x.data["n"]): x
                for x in history.stored if x.type == "intent.recorded"}  # fmt: skip
     people = history.people
-    for _, context, action in history.services.seen:
+    for _, context, action, arguments in history.services.seen:
         at = (context.step, context.iteration, context.attempt)
         must(at in rows, f"{at} was sent without an intent")
         key, approvals = rows[at]
         must(key == context.idempotency_key, f"{at} was sent under another key")
-        after_cancel = people.cancelled_at is not None and intents[at] > people.cancelled_at
+        must(intents[at].data["arguments"] == arguments, f"{at} was sent with other arguments")
+        after_cancel = people.cancelled_at is not None and intents[at].seq > people.cancelled_at
         # To take back what may have happened it is found out first: by the same call, at worst.
         settles = people.wants_back and context.attempt > 1
         is_back = undoes((context.step, context.iteration)) is not None

@@ -45,7 +45,8 @@ PROTOCOL = (
         "executor.store.attempts",
         '_OVER = ("applied", "resolved_applied", "abandoned")',
         "_OVER = ()",
-        "a call begins of which somebody just said that it had happened",
+        "a call begins of which somebody just said that it had happened, whatever has arrived",
+        ("executor.store.calls", "if intent.woken not in (None, journal.woken):", "if False:"),
     ),
     Mutant(
         "executor.run.undo",
@@ -181,7 +182,7 @@ PROTOCOL = (
         "earliest if asked is None else max(earliest, asked + jitter * 0.05)",
         "earliest",
         "Retry-After is not waited for, and the store lets it",
-        ("executor.store.limits", "        if limit.hold_until > now:", "        if False:"),
+        ("executor.store.permits", "elif (known.hold_until or 0.0) > now:", "elif False:"),
     ),
     Mutant(
         "executor.run.instance",
@@ -233,6 +234,74 @@ PROTOCOL += (
         "if word in status.failed:",
         "if word in status.done:",
         "a task that is done counts as failed",
+    ),
+)
+PROTOCOL += (
+    Mutant(
+        "executor.run.decide",
+        "return self.state.unsettled",
+        "return self.state.doubts",
+        "another write begins while a call in doubt is made again",
+    ),
+    Mutant(
+        "executor.run.decide",
+        "need in self.state.done or need in self.state.skipped for",
+        '(need, "") in self.state.attempts or need in self.state.skipped for',
+        "a step begins as soon as what it waits for has begun",
+    ),
+    Mutant(
+        "executor.run.hold",
+        "asks = asks and not _has_acted(tally.state)",
+        "asks = False",
+        "something acts before all that can be asked for is approved",
+    ),
+    Mutant(
+        "executor.run.instance",
+        "too_late = None if settles else tally.too_late(self.outside.now)",
+        "too_late = None",
+        "calls begin after the run's time",
+    ),
+    Mutant(
+        "executor.run.tally",
+        "if made > self.budgets.calls:",
+        "if False:",
+        "a run makes more calls than it may, one after the other",
+    ),
+    Mutant(
+        "executor.run.tally",
+        "if other != place and other not in self._open",
+        "if False",
+        "money that was moved before is not counted",
+    ),
+    Mutant(
+        "executor.store.permits",
+        "if known.stop is not None:",
+        "if False:",
+        "a call begins although all was stopped",
+    ),
+    Mutant(
+        "executor.store.permits",
+        "            if retry_at is not None:\n",
+        "            if False:\n",
+        "a connection is called more often than its limit allows",
+    ),
+    Mutant(
+        "executor.run.slots",
+        "if places.taken >= most:",
+        "if False:",
+        "more calls are under way at once than a connection allows",
+    ),
+    Mutant(
+        "gateway.reconcile",
+        "not is_pending and now < since + action.settle_s:",
+        "False:",
+        "a service that knows of nothing yet is believed",
+    ),
+    Mutant(
+        "executor.run.ledger",
+        "            if opened.woken != claim.wake_seq or opened.last != self._seen:\n",
+        "            if False:\n",
+        "a run ends although something arrived",
     ),
 )
 WORLD = (
@@ -287,6 +356,14 @@ WORLD = (
         'raise Unavailable("no", sent=False)',
         "no service says no",
     ),
+    Mutant("sim_chaos", "database.is_full = True", "pass", "there is always space"),
+    Mutant(
+        "sim_people",
+        "told = partial(learn, restored=restored, tenant=TENANT,",
+        "return\n        told = partial(learn, restored=restored, tenant=TENANT,",
+        "no service tells by itself what became of a call",
+    ),
+    Mutant("sim_people", "self._do(partial(stops.add, row=row))", "return", "nobody stops calls"),
 )
 MUTANTS = PROTOCOL + WORLD
 

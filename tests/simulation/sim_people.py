@@ -1,6 +1,8 @@
 """The people around a run: they approve and refuse, cancel, and find out what happened."""
 
+import asyncio
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 from sim_plans import APPROVERS, RUN, SETTLE_S, TENANT, TIMEOUT_S, restored
@@ -9,10 +11,12 @@ from sqlalchemy import Connection
 from executor.run import events as e
 from executor.run.perform import new_event
 from executor.run.state import Place
-from executor.store import approvals, attempts, drives, journal, runs
+from executor.store import approvals, attempts, drives, journal, runs, stops
 from executor.store.drives import Due
-from gateway.reconcile import resolve
-from gateway.schemas import Reconcile
+from executor.store.stops import StopRow
+from gateway.problems import ProblemError
+from gateway.reconcile import learn, resolve
+from gateway.schemas import Evidence, Reconcile
 
 if TYPE_CHECKING:
     from sim_history import History
@@ -34,6 +38,8 @@ class People:
         self.cancelled_at: int | None = None  # the number of the first event that says so
         self.refused: set[str] = set()
         self.wants_back = False
+        self.stopped: list[tuple[float, float]] = []  # between which events no call may begin
+        self._stop = ""  # that stands
 
     def answer(self, *, willing: bool) -> None:
         """Say what is asked and tell what happened, as far as anybody can know."""
@@ -84,18 +90,65 @@ class People:
 
     def _tell(self, place: Place) -> None:
         history = self._history
-        happened = bool(history.services.effects[place])
+        happened = bool(history.services.effects.get(place))
         says = "happened" if happened else self._rng.choice(["send_again", "abandon"])
         says = "abandon" if self._rng.random() < 0.1 else says
         if says == "send_again" and history.status() in runs.ENDED:
             return
-        output = {"id": 1, "ok": True} | history.services.told_of(place)
+        services = history.services
+        output = {"id": services.id_of(place), "ok": True} | services.told_of(place)
         found = Reconcile.model_validate(
             {"step": place[0], "iteration": place[1], "resolution": says, "reason": "seen"}
             | ({"output": output} if says == "happened" else {})
         )
         row, now = history.row(), history.wall()
         self._do(partial(resolve, restored=restored, run=row, by="operator", found=found, now=now))
+
+    def hear(self) -> None:
+        """A service says by itself what became of a call, or that it knows of none."""
+        services = self._history.services
+        if not services.places:
+            return
+        key, place = self._rng.choice([*services.places.items()])
+        happened = bool(services.effects.get(place))
+        if not happened and services.may_still_happen(key):
+            return  # it says so
+        output = {"id": services.id_of(place), "ok": True} | services.told_of(place)
+        found = Evidence.model_validate(
+            {"key": key, "happened": happened, "source": "shop"}
+            | ({"output": output} if happened and self._rng.random() < 0.8 else {})
+        )
+        now = self._history.wall()
+        told = partial(learn, restored=restored, tenant=TENANT, by="shop", found=found, now=now)
+        try:
+            _, is_news = self._do(told)
+        except ProblemError:
+            services.reached["told too early"] += 1
+        else:
+            services.reached["told by the service"] += is_news
+            self._history.ring()
+
+    def stop(self) -> None:
+        """An operator stops all calls, or those of the shop, for a while."""
+        if self._stop:
+            return
+        history, connection = self._history, self._rng.choice(["", "shop"])
+        self._stop = f"stop{len(self.stopped)}"
+        row = StopRow(TENANT, self._stop, connection, "operator", "to look", history.wall())
+        self._do(partial(stops.add, row=row))
+        self.stopped.append((history.events(), inf))
+        history.services.reached["stopped"] += 1
+        asyncio.get_running_loop().call_later(self._rng.choice([0.1, 5.0, 60.0]), self.lift)
+
+    def lift(self) -> None:
+        """The stop is over, if there is one."""
+        if not self._stop:
+            return
+        name, self._stop = self._stop, ""
+        now, why = self._history.wall(), "seen"
+        self._do(lambda c: stops.lift(c, TENANT, name, "operator", why, now))
+        self.stopped[-1] = (self.stopped[-1][0], self._history.events())
+        self._history.ring()
 
     def cancel(self) -> None:
         """Somebody wants no more of it, or all of it back."""

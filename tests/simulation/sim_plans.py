@@ -6,8 +6,17 @@ from functools import cache, cached_property
 from typing import Any
 
 from connectors.catalog import Catalog
-from connectors.spec import ActionSpec, Principal
-from executor.check.admit import Accepted, AdmissionContext, Inputs, admit, restore, to_row
+from connectors.spec import ActionSpec, Limits, Principal
+from executor.check.admit import (
+    Accepted,
+    AdmissionContext,
+    Inputs,
+    Verdict,
+    admit,
+    restore,
+    to_row,
+)
+from executor.check.budgets import Budgets
 from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.certificate import Options
 from executor.plan.model import Plan
@@ -51,6 +60,10 @@ FIND = {"action": "shop.find", "by": "ref"}
 ITEMS = {"of": "lines", "at": "made", "failed_at": "error"}
 INPUTS: dict[str, Any] = {"list": [1, 2], "n": 3, "lines": [0, 1, 2]}
 PLANS = 160  # so many shapes are drawn from
+LIMITS = (
+    *(None,) * 6, Limits(rate=1, per_s=4.0, burst=2), Limits(rate=3, concurrency=2),
+    Limits(concurrency=1),
+)  # fmt: skip
 
 
 def row_of(number: int) -> PlanRow:
@@ -83,6 +96,8 @@ def _action(name: str, effect: str, **more: Any) -> ActionSpec:
         manifest["lookup"] = FIND
     if effect != "read" and "pivot" not in name and not name.startswith("release"):
         manifest["undo"] = UNDO | {"action": f"shop.release_{name.removeprefix('asked_')}"}
+    if name in ("idempotent", "keyed", "lookup", "blind"):
+        manifest["sinks"] = {"x": "amount"}
     if name.startswith("many"):  # it takes many items, and may happen for some
         args = [{"ref": "input/lines", "to": "lines"}]
         manifest |= {"items": ITEMS, "undo": {"action": "shop.release_many", "args": args}}
@@ -133,24 +148,37 @@ def plan_of(number: int) -> Accepted:
         steps.append(_step(rng, f"s{count}", steps))
     answer = [{"ref": each["id"], "to": each["id"]} for each in steps]
     plan = Plan.model_validate_json(json.dumps({"steps": steps, "answer": answer}))
-    verdict = admit(
+    options = Options(
+        on_failure=rng.choice(["stop", "continue", "undo", "undo"]),
+        on_uncertain=rng.choice(["wait", "continue"]),
+    )
+    verdict = _admitted(plan, options, _budgets(rng))
+    if not isinstance(verdict, Accepted):  # a budget that it surely exceeds
+        verdict = _admitted(plan, options, Budgets())
+    assert isinstance(verdict, Accepted), verdict
+    return verdict
+
+
+def _budgets(rng: random.Random) -> Budgets:
+    few = rng.choice([{}, {}, {"calls": rng.randint(2, 8)}, {"run_s": 60}, {"money": {"*": "5"}}])
+    return Budgets.model_validate(few)
+
+
+def _admitted(plan: Plan, options: Options, budgets: Budgets) -> Verdict:
+    return admit(
         plan,
         AdmissionContext(
-            request="do it",
+            request="do it 1, 2 or 3 times",
             inputs=Inputs({"type": "object", "additionalProperties": True}, INPUTS),
             catalog=CATALOG,
             policy=POLICY,
             principal=REQUESTER,
             today="2026-01-01",
             seal_key=SEAL,
-            options=Options(
-                on_failure=rng.choice(["stop", "continue", "undo", "undo"]),
-                on_uncertain=rng.choice(["wait", "continue"]),
-            ),
+            options=options,
+            budgets=budgets,
         ),
     )
-    assert isinstance(verdict, Accepted), verdict
-    return verdict
 
 
 def _step(rng: random.Random, name: str, before: list[dict[str, Any]]) -> dict[str, Any]:

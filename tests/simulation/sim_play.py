@@ -22,7 +22,7 @@ FLOORS: Mapping[str, float] = {
     "approval.granted": 60, "approval.refused": 1, "attempt.ended applied": 360,
     "attempt.ended applied_pending": 6, "attempt.ended applied_unreadable": 24,
     "attempt.ended not_sent": 42, "attempt.ended refused": 60, "attempt.ended uncertain": 120,
-    "cancel.requested": 36, "cut off": 18, "died at a point": 60, "fenced": 36,
+    "cancel.requested": 36, "cut off": 18, "died at a point": 60, "fenced": 36, "full": 6,
     "found by a search": 36, "gate.opened": 60, "happens for some items": 18,
     "intent.recorded": 600, "left open by a process": 60, "lost": 120,
     "reconcile.resolved abandoned by operator": 18,
@@ -34,8 +34,9 @@ FLOORS: Mapping[str, float] = {
     "run.finished cancelled": 30, "run.finished compensation_incomplete": 6,
     "run.finished failed": 30, "run.finished succeeded": 180, "run.finished undone": 12,
     "searched in vain": 180, "step.done": 360, "step.failed": 42, "step.skipped": 36,
-    "task done": 6, "task failed": 1, "task under way": 18, "too late to send": 5,
-    "undo.ended": 24, "undo.started": 18, "wait.started approval": 60, "wait.started callback": 6,
+    "stopped": 6, "task done": 6, "task failed": 1, "task under way": 18, "told by the service": 6,
+    "told too early": 3, "too late to send": 5, "undo.ended": 24, "undo.started": 18,
+    "wait.started approval": 60, "wait.started callback": 6, "wait.started stop": 8,
     "wait.started credentials": 6, "wait.started rate_limit": 18, "wait.started reconcile": 180,
     "wait.started retry": 24, "wait.started service": 6, "written, and nobody learnt it": 18,
 }  # fmt: skip
@@ -56,10 +57,10 @@ def play(seed: int, reached: Counter[str]) -> str | None:
     history = History(seed, _database())
     try:
         run_virtually(history.live())
-    except Violation as violation:
-        return str(violation)
-    except StuckError as error:
+    except (Violation, StuckError) as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours, but the next history is played
+        return repr(error)
     reached.update(came_by(history))
     return None
 

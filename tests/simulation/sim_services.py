@@ -17,11 +17,14 @@ accepted        happens later, or is given up    a handle to ask with; otherwise
 
 import asyncio
 import random
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pydantic import JsonValue
+from sim_judge import must
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
 from sim_process import Process
 
@@ -30,10 +33,25 @@ from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.spec import ActionSpec, CallContext, Effect
 from executor.run.state import Place
 
+_TASK = "task of "
 FAULTS = (
     "not sent", "refused", "limited", "request lost", "reply lost",
     "late", "reset", "broken", "unreadable", "accepted",
 )  # fmt: skip
+
+
+class Seen(NamedTuple):
+    """One call that arrived, and what it was."""
+
+    at: float
+    context: CallContext
+    action: ActionSpec
+    arguments: Mapping[str, JsonValue]
+
+    @property
+    def place(self) -> Place:
+        """Whose call it was."""
+        return self.context.step, self.context.iteration
 
 
 @dataclass
@@ -49,8 +67,11 @@ class Services:
     references: dict[str, float] = field(default_factory=dict)  # by key: since when it is found
     keys: dict[str, float] = field(default_factory=dict)
     under_way: Counter[str] = field(default_factory=Counter)  # by key: what acts later
-    seen: list[tuple[float, CallContext, ActionSpec]] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
     tasks: dict[str, str] = field(default_factory=dict)  # by handle: how they stand
+    places: dict[str, Place] = field(default_factory=dict)  # by key
+    most_at_once: int | None = None  # of one process
+    at_once: Counter[str] = field(default_factory=Counter)  # by process
     reached: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -61,14 +82,29 @@ class Services:
 
     def last_seen(self, place: Place) -> float:
         """When the last call of a place was seen."""
-        return max((at for at, context, _ in self.seen
-                    if (context.step, context.iteration) == place), default=0.0)  # fmt: skip
+        return max((each.at for each in self.seen if each.place == place), default=0.0)
+
+    def id_of(self, place: Place) -> int:
+        """What the service calls what was made there."""
+        return zlib.crc32(repr(place).encode())
 
     async def call(
         self, process: Process, action: ActionSpec, arguments: Mapping[str, JsonValue],
         context: CallContext,
     ) -> Outcome:  # fmt: skip
         """One call over the network."""
+        self.at_once[process.name] += 1
+        too_many = self.most_at_once is not None and self.at_once[process.name] > self.most_at_once
+        must(not too_many, f"{self.at_once[process.name]} calls at once")
+        try:
+            return await self._answer(process, action, arguments, context)
+        finally:
+            self.at_once[process.name] -= 1
+
+    async def _answer(
+        self, process: Process, action: ActionSpec, arguments: Mapping[str, JsonValue],
+        context: CallContext,
+    ) -> Outcome:  # fmt: skip
         await process.point("send")
         if _now() >= context.send_before:
             self.reached["too late to send"] += 1
@@ -78,7 +114,9 @@ class Services:
                 return await self._find(process, arguments)
             case "shop.task":
                 return await self._task(process, arguments)
-        self.seen.append((_now(), context, action))
+        must(process.lease_ends() >= _now(), f"{process.name} sends after its lease")
+        self.seen.append(Seen(_now(), context, action, arguments))
+        self.places[context.idempotency_key] = (context.step, context.iteration)
         if action.name == "shop.release_many":
             self.released[context.step, context.iteration] = arguments["lines"]
         fate = "well" if self.is_calm else self.rng.choice(self._fates)
@@ -122,7 +160,9 @@ class Services:
         if fate == "unreadable" and action.is_write:
             return Unreadable("cut short")
         good = self.is_calm or rng.random() < 0.9
-        return Applied({"id": len(place[0]), "ok": good} | self.told_of(place), replayed=replayed)
+        return Applied(
+            {"id": self.id_of(place), "ok": good} | self.told_of(place), replayed=replayed
+        )
 
     async def _silence(self, process: Process, action: ActionSpec, patience: float) -> None:
         await asyncio.sleep(patience)
@@ -143,7 +183,7 @@ class Services:
 
     def _accept(self, action: ActionSpec, context: CallContext) -> Outcome:
         """The same key is the same task, as long as it is known."""
-        handle = f"task of {context.idempotency_key}"
+        handle = f"{_TASK}{context.idempotency_key}"
         if handle not in self.tasks:
             self.tasks[handle] = "under way"
             fate = self._finish if self.rng.random() < 0.8 else self._give_up
@@ -169,9 +209,10 @@ class Services:
         await process.point("answer")
         if not self.is_calm and self.rng.random() < 0.2:
             raise Unavailable("the tasks cannot be seen", sent=True)
-        state = self.tasks[str(arguments["handle"])]
+        handle = str(arguments["handle"])
+        state, place = self.tasks[handle], self.places[handle.removeprefix(_TASK)]
         self.reached[f"task {state}"] += 1
-        return Applied({"state": state, "output": {"id": 1, "ok": True}})
+        return Applied({"state": state, "output": {"id": self.id_of(place), "ok": True}})
 
     def _act(self, action: ActionSpec, context: CallContext) -> bool:
         """The effect; True if the service had done it before under this key."""
@@ -218,9 +259,12 @@ class Services:
             self.reached["searched in vain"] += 1
             raise Refused("no such thing", kind=Kind.NOT_FOUND)
         self.reached["found by a search"] += 1
-        place = next((context.step, context.iteration) for _, context, _ in self.seen
-                     if context.idempotency_key == key)  # fmt: skip
-        return Applied({"id": 1, "ok": True} | self.told_of(place))
+        place = self.places[key]
+        return Applied({"id": self.id_of(place), "ok": True} | self.told_of(place))
+
+    def may_still_happen(self, key: str) -> bool:
+        """Whether something of this key is on its way, of which the service knows."""
+        return self.tasks.get(f"{_TASK}{key}") == "under way"
 
 
 def _now() -> float:

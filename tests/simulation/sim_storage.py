@@ -4,6 +4,7 @@ Only the writer thread is replaced: a write is one transaction, made at once, be
 at which its process may stand still, die, or lose the database.
 """
 
+import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from executor.store.errors import FencedError, StoreError
+from executor.store.errors import FencedError, StoreFullError, StoreUnavailableError
 from executor.store.plans import PlanRow, add
 from executor.store.sqlite import SqliteFile
 from executor.store.store import Store
@@ -49,6 +50,7 @@ class Database:
     def clear(self) -> None:
         """Forget everything but the plans."""
         self.is_lost = False
+        self.is_full = False
         self._history.rollback()
         self._history = self._connection.begin()
         self._raw.execute("BEGIN")
@@ -80,16 +82,21 @@ class ProcessStore(Store):
         self._database = database
         self._process = process
         self._reached = reached
+        self._turn = asyncio.Lock()  # one writer makes the writes of a process in their order
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """One transaction; where the database is lost, nobody learns whether it was made."""
-        await self._process.point("before the write")
-        self._check()
-        try:
-            result = self._database.do(work)
-        except FencedError:
-            self._reached["fenced"] += 1
-            raise
+        async with self._turn:
+            await self._process.point("before the write")
+            self._check()
+            if self._database.is_full:
+                self._reached["full"] += 1
+                raise StoreFullError("no space is left")
+            try:
+                result = self._database.do(work)
+            except FencedError:
+                self._reached["fenced"] += 1
+                raise
         await self._process.point("after the write")
         if self._is_lost:
             self._reached["written, and nobody learnt it"] += 1
@@ -109,4 +116,4 @@ class ProcessStore(Store):
     def _check(self) -> None:
         if self._is_lost:
             self._reached["lost" if self._database.is_lost else "cut off"] += 1
-            raise StoreError("the database cannot be reached")
+            raise StoreUnavailableError("the database cannot be reached")

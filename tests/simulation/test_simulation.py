@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sim_many import play_missing
 from sim_mutants import MUTANTS, Mutant, mutated
 from sim_play import live, missing, play
 
@@ -89,6 +90,14 @@ class TestHistories7(Histories):
 @pytest.mark.parametrize("seed", range(20))
 def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
     assert live(seed).trace() == live(seed).trace()
+
+
+def test_what_stands_in_a_record_is_not_played_again(tmp_path: Path) -> None:
+    record = tmp_path / "record.jsonl"
+    played = [play_missing(record, 0, 2), play_missing(record, 0, 2), play_missing(record, 500, 1)]
+
+    assert played == [1, 0, 1]
+    assert len(record.read_text("utf-8").splitlines()) == 2
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.why)

@@ -1,0 +1,183 @@
+"""The verdict on how a run ended: its status, its result, and the rows that follow from it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from sim_judge import must
+from sim_plans import INPUTS
+
+from executor.plan.model import Step
+from executor.run import events as e
+from executor.run.state import Attempt, Place, RunState, undo_place, undoes
+from executor.trace import render_trace, trace
+
+if TYPE_CHECKING:
+    from sim_history import History
+
+_RESOLVED = {"applied": "resolved_applied", "absent": "resolved_absent", "abandoned": "abandoned"}
+_ROWS = "SELECT step, iteration, n, state FROM attempts"
+_RUN = "SELECT code, waiting_for, wake_at, driver, result FROM runs"
+
+
+def judge_end(history: "History") -> None:
+    """Everything about the end that the effects alone do not show."""
+    state = history.state()
+    finish = state.finished
+    assert finish is not None
+    _judge_status(history, state, finish)
+    _judge_doubts(history, state, finish)
+    _judge_result(history, state, finish)
+    _judge_data(history)
+    _judge_rows(history, state, finish)
+    _judge_money(history)
+    if history.seed % 4 == 0:
+        _judge_trace(history, finish)
+
+
+def _judge_status(history: "History", state: RunState, finish: e.RunFinished) -> None:
+    """The status says what it came to, and why."""
+    options, failed = history.accepted.certificate.options, state.first_failure is not None
+    cancelled = state.cancelled is not None
+    forward = "cancelled" if cancelled else "failed" if failed else "succeeded"
+    wanted = failed and options.on_failure == "undo"
+    wanted = wanted or (state.cancelled is not None and state.cancelled.mode == "undo")
+    back = ("undone", "compensation_incomplete") if wanted else ()
+    must(finish.status in (forward, *back), f"{finish.status}, though it was {forward}")
+    if finish.status == "compensation_incomplete":
+        must(bool(finish.standing or finish.uncertain), "incomplete, and nothing is left")
+    if finish.status == "failed":
+        failures = [
+            *state.failed.values(),
+            *chain(*(each.values() for each in state.failed_items.values())),
+        ]
+        must(finish.code in {each.code for each in failures}, "an unknown code")
+
+
+def _judge_doubts(history: "History", state: RunState, finish: e.RunFinished) -> None:
+    """Uncertain is only what nobody could find out: what was given up, or left by a cancel."""
+    certificate, cancelled = history.accepted.certificate, state.cancelled
+    pivots = {each.step for each in certificate.undo if each.kind == "pivot"}
+    if cancelled and (cancelled.mode == "stop" or any(at[0] in pivots for at in state.attempts)):
+        return
+    for name in finish.uncertain:
+        decision = certificate.undo_of(name.partition("[")[0])
+        if cancelled and (decision is None or decision.kind != "can"):
+            continue
+        calls = [*_calls_of(state, name)]
+        given_up = any(each.is_abandoned for each in calls)
+        must(given_up, f"{name} is called uncertain, and nobody gave it up")
+    for step, failed in state.failed.items():
+        calls = [*_calls_of(state, step)]
+        is_known = failed.effect != "unknown" or any(each.is_abandoned for each in calls)
+        must(is_known, f"{step} failed in doubt, and nobody gave it up")
+
+
+def _calls_of(state: RunState, name: str) -> Iterator[Attempt]:
+    step, _, iteration = name.removesuffix("]").partition("[")
+    for place, calls in state.attempts.items():
+        target = undoes(place) or place
+        if target[0] == step and (not iteration or target[1] == iteration):
+            yield from calls
+
+
+def _judge_result(history: "History", state: RunState, finish: e.RunFinished) -> None:
+    """What every done step gave is the service's own answer, and all of it is in the result."""
+    must(finish.result == {**state.done}, "the result is not what the steps gave")
+    for step in history.accepted.plan.steps:
+        given = state.done.get(step.id)
+        if step.id not in state.done:
+            continue
+        if step.each is None:
+            _judge_output(history, (step.id, ""), given)
+        elif isinstance(given, list):
+            must(len(given) == len(INPUTS["list"]), f"{step.id} gave {len(given)} items")
+            for n, each in enumerate(given):
+                _judge_output(history, (step.id, str(n)), each)
+
+
+def _judge_output(history: "History", place: Place, output: object) -> None:
+    if isinstance(output, dict):  # else nobody knows it
+        must(output["id"] == history.services.id_of(place), f"{place} has the answer of another")
+
+
+def _judge_data(history: "History") -> None:
+    """Every call was sent with what the plan says, and with the answers that it refers to."""
+    steps = {step.id: step for step in history.accepted.plan.steps}
+    for _, context, action, arguments in history.services.seen:
+        place = (context.step, context.iteration)
+        target = undoes(place)
+        if target is None:
+            expected = {name: each for step in [steps[place[0]]]
+                        for name, each in _arguments(history, step, place)}  # fmt: skip
+            must(arguments == expected, f"{place} was sent {arguments} instead of {expected}")
+        elif action.name != "shop.release_many":
+            is_its = arguments == {"id": history.services.id_of(target)}
+            must(is_its, f"{arguments} is not what {target} made")
+
+
+def _arguments(history: "History", step: Step, place: Place) -> Iterator[tuple[str, Any]]:
+    given: Mapping[str, Any] = step.model_dump(by_alias=True, exclude_defaults=True)
+    for each in given["args"]:
+        root = each.get("ref", "").partition("/")[0]
+        match root:
+            case "":
+                yield each["to"], each["value"]
+            case "each":
+                yield each["to"], INPUTS["list"][int(place[1])]
+            case "input":
+                yield each["to"], INPUTS["lines"]
+            case _:
+                yield each["to"], history.services.id_of((root, ""))
+
+
+def _judge_rows(history: "History", state: RunState, finish: e.RunFinished) -> None:
+    """Rows are what the journal comes to."""
+    told = {(*place, each.intent.n): _standing(each)
+            for place, calls in state.attempts.items() for each in calls}  # fmt: skip
+    rows = {(step, iteration, n): how for step, iteration, n, how in history.database.ask(_ROWS)}
+    must(rows == told, f"rows and journal differ: {rows.items() ^ told.items()}")
+    ((code, waiting_for, wake_at, driver, result),) = history.database.ask(_RUN)
+    must(code == finish.code, f"the row says {code} and the journal {finish.code}")
+    must((waiting_for, wake_at, driver) == (None, None, None), "the row is not at rest")
+    must(json.loads(result) == finish.result, "row and journal have two results")
+    open_ones = history.database.ask("SELECT id FROM approvals WHERE state = 'open'")
+    must(not open_ones, "a question outlives its run")
+
+
+def _standing(attempt: Attempt) -> str:
+    if attempt.resolved is not None:
+        return _RESOLVED[attempt.resolved.resolution]
+    return "intent" if attempt.ended is None else attempt.ended.state
+
+
+def _judge_money(history: "History") -> None:
+    """No more was moved, and not given back, than the budget allows."""
+    most = history.accepted.certificate.budgets.most("*")
+    effects = history.services.effects
+    if most is None:
+        return
+    moved = {each.place: each.arguments["x"] for each in history.services.seen
+             if each.action.sinks and effects.get(each.place)
+             and not effects.get(undo_place(each.place))}  # fmt: skip
+    sum_ = sum(each for each in moved.values() if isinstance(each, int))
+    must(sum_ <= most, f"{sum_} were moved; {most} are allowed")
+
+
+def _judge_trace(history: "History", finish: e.RunFinished) -> None:
+    """The trace tells of every effect what the service's own ledger says."""
+    told = trace(history.accepted, history.row(), history.stored)
+    must(told.status == finish.status and render_trace(told) != "", "the trace has another end")
+    single = {step.id for step in history.accepted.plan.steps if step.each is None}
+    for step in told.steps:
+        if step.step not in single:
+            continue
+        effects, place = history.services.effects, (step.step, "")
+        happened, undone = bool(effects.get(place)), bool(effects.get(undo_place(place)))
+        is_wrong = (step.effect.startswith("none") and happened) or (
+            step.effect.startswith("applied") and not happened
+        )
+        must(not is_wrong, f"the trace says of {place}: {step.effect}; really {happened}")
+        is_back = "then undone" not in step.effect or undone or not happened
+        must(is_back, f"the trace calls {place} undone")

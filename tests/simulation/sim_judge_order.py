@@ -1,0 +1,255 @@
+"""The verdict on the order of a journal: nothing begins before its turn, or that must not begin."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from sim_judge import CLOCKS_DIFFER_S, must
+from sim_plans import INPUTS
+
+from connectors.spec import ActionSpec
+from executor.plan.graph import data_sources, graph
+from executor.plan.model import Step
+from executor.run.state import Place, undoes
+from executor.store.journal import StoredEvent
+
+if TYPE_CHECKING:
+    from sim_history import History
+
+# What was decided before something was known may be written beside it, but not long after it.
+BESIDE_S = 1.0
+_DOUBTFUL = ("uncertain", "applied_unreadable", "applied_pending")
+_FOR_GOOD = ("applied", "abandoned")
+
+
+@dataclass
+class _Call:
+    """One attempt, as far as the journal tells."""
+
+    sent: Mapping[str, Any]
+    state: str = ""  # how it ended
+    failure: Mapping[str, Any] = field(default_factory=dict)
+    ended_at: float = 0.0
+    found: str = ""  # what was found out later
+
+    @property
+    def is_refused_for_good(self) -> bool:
+        """Whether the service said a no that no other try changes."""
+        is_no = self.state in ("refused", "not_sent") and not self.failure.get("may_retry")
+        return is_no and self.failure.get("kind") != "auth"
+
+
+class Order:
+    """A journal, event by event."""
+
+    def __init__(self, history: "History") -> None:
+        self._history = history
+        self._plan = history.accepted.plan
+        self._options = history.accepted.certificate.options
+        self._budgets = history.accepted.certificate.budgets
+        self._ended: dict[str, tuple[str, float]] = {}  # steps: how and when
+        self._calls: defaultdict[Place, list[_Call]] = defaultdict(list)
+        self._undone: set[Place] = set()
+        self._cancelled: str | None = None
+        self._questions: dict[str, str] = {}  # that are open: whose step they are
+        self._asked: set[str] = set()  # steps
+        self._hold_until = 0.0  # what the service asked for
+        self._began_at = 0.0
+        self._begun: list[float] = []  # when calls began
+        self._has_acted = False
+
+    def judge(self) -> None:
+        """Every event in its place."""
+        takes: dict[str, Callable[[StoredEvent], None]] = {
+            "run.started": self._started, "intent.recorded": self._intent,
+            "attempt.ended": self._attempt_ended, "reconcile.resolved": self._resolved,
+            "step.done": self._step_ended, "step.skipped": self._step_ended,
+            "step.failed": self._step_ended, "undo.ended": self._undo_ended,
+            "cancel.requested": self._cancel, "gate.opened": self._asks,
+            "approval.granted": self._answered, "approval.refused": self._answered,
+            "approval.expired": self._answered, "run.finished": self._finished,
+        }  # fmt: skip
+        for each in self._history.stored:
+            if each.type in takes:
+                takes[each.type](each)
+
+    # ---- what is known
+
+    @cached_property
+    def _steps(self) -> Mapping[str, Step]:
+        return {each.id: each for each in self._plan.steps}
+
+    @cached_property
+    def _needs(self) -> Mapping[str, frozenset[str]]:
+        return graph(self._plan)
+
+    def _action(self, step: str) -> ActionSpec:
+        return self._history.accepted.actions[self._steps[step].action]
+
+    def _since(self, place: Place) -> float | None:
+        """Since when it is in doubt whether a write happened, if it is."""
+        calls = self._calls[place]
+        if place in self._undone or not calls or calls[0].sent["effect"] == "read":
+            return None
+        if any(each.state == "applied" for each in calls):
+            return None
+        known = max((n for n, each in enumerate(calls) if each.found), default=-1)
+        doubts = (each.ended_at for each in calls[known + 1 :] if each.state in _DOUBTFUL)
+        return min(doubts, default=None)
+
+    # ---- what is told
+
+    def _started(self, event: StoredEvent) -> None:
+        self._began_at = event.at
+
+    def _cancel(self, event: StoredEvent) -> None:
+        self._cancelled = str(event.data["mode"])
+
+    def _asks(self, event: StoredEvent) -> None:
+        self._questions[str(event.data["approval"])] = str(event.data["step"])
+        self._asked.add(str(event.data["step"]))
+
+    def _answered(self, event: StoredEvent) -> None:
+        self._questions.pop(str(event.data["approval"]), None)
+
+    def _step_ended(self, event: StoredEvent) -> None:
+        step, how = str(event.data["step"]), event.type.removeprefix("step.")
+        self._ended[step] = (how, event.at)
+        if how == "skipped":
+            must(not self._acted(step), f"{step} was called and is skipped")
+
+    def _acted(self, step: str) -> bool:
+        return any(place[0] == step and found for place, found in self._calls.items())
+
+    def _undo_ended(self, event: StoredEvent) -> None:
+        if event.data["undone"]:
+            self._undone.add(_place(event))
+
+    def _attempt_ended(self, event: StoredEvent) -> None:
+        call = self._call_of(event)
+        call.state, call.ended_at = str(event.data["state"]), event.at
+        if isinstance(failure := event.data["failure"], dict):
+            call.failure = failure
+            self._hold_until = max(self._hold_until, failure["retry_at"] or 0.0)  # type: ignore[type-var]
+
+    def _resolved(self, event: StoredEvent) -> None:
+        self._call_of(event).found = str(event.data["resolution"])
+
+    def _call_of(self, event: StoredEvent) -> _Call:
+        n = event.data["n"]
+        assert isinstance(n, int)
+        return self._calls[_place(event)][n - 1]
+
+    # ---- what begins
+
+    def _intent(self, event: StoredEvent) -> None:
+        place, n = _place(event), event.data["n"]
+        calls = self._calls[place]
+        must(n == len(calls) + 1, f"attempt {n} of {place} comes after {len(calls)}")
+        if calls:
+            self._again(place, calls)
+        stopped = any(since < event.seq <= until for since, until in self._history.people.stopped)
+        must(not stopped, f"{place} began although all was stopped")
+        early = self._hold_until - event.at
+        must(early < CLOCKS_DIFFER_S, f"{place} began {early} s before the service allows it")
+        self._begun.append(event.at)
+        if undoes(place) is None:
+            self._forward(place, event, settles=self._since(place) is not None)
+        else:
+            is_wanted = self._cancelled == "undo" or self._options.on_failure == "undo"
+            must(is_wanted and bool(self._failed or self._cancelled), f"nobody wants {place}")
+        calls.append(_Call(event.data))
+
+    @property
+    def _failed(self) -> list[float]:
+        return [at for how, at in self._ended.values() if how == "failed"]
+
+    def _again(self, place: Place, calls: list[_Call]) -> None:
+        last = calls[-1]
+        must(bool(last.state), f"{place} began beside itself")
+        is_over = any(each.state == "applied" or each.found in _FOR_GOOD for each in calls)
+        must(not is_over, f"{place} was begun again after its end")
+        is_told = any(each.found for each in calls)
+        must(is_told or not last.is_refused_for_good, f"{place} was begun again after a clear no")
+        if self._since(place) is not None:
+            repeats = last.sent["effect"] in ("read", "idempotent", "keyed")
+            must(repeats, f"{place} was begun again in doubt")
+
+    def _forward(self, place: Place, event: StoredEvent, *, settles: bool) -> None:
+        step, action = self._steps[place[0]], self._action(place[0])
+        must(len(self._begun) <= self._budgets.calls, f"{place} is one call too many")
+        if settles:
+            return
+        must(step.id not in self._ended, f"{place} began after the end of its step")
+        ready = {each for each, (how, _) in self._ended.items() if how != "failed"}
+        must(self._needs[step.id] <= ready, f"{place} began before what it waits for")
+        gone = {each for each, (how, _) in self._ended.items() if how == "skipped"}
+        must(not data_sources(step) & gone, f"{place} began without what it refers to")
+        must(_may_run(step), f"{place} began although its condition is false")
+        late = event.at - self._began_at - self._budgets.run_s
+        must(late < CLOCKS_DIFFER_S, f"{place} began {late} s after the run's time")
+        must(self._cancelled is None, f"{place} began after the cancel")
+        self._nothing_failed(place, event)
+        if action.is_write:
+            self._nothing_in_doubt(place, event)
+            if not self._has_acted:
+                self._all_is_asked(place)
+            self._has_acted = True
+
+    def _nothing_failed(self, place: Place, event: StoredEvent) -> None:
+        goes_on = self._options.on_failure == "continue" or (
+            self._options.on_failure == "undo" and self._may_be_past_a_pivot
+        )
+        since = min(self._failed, default=event.at)
+        must(goes_on or event.at < since + BESIDE_S, f"{place} began after a failure")
+
+    @property
+    def _may_be_past_a_pivot(self) -> bool:
+        return any(self._action(place[0]).pivot and bool(found)
+                   for place, found in self._calls.items() if undoes(place) is None)  # fmt: skip
+
+    def _nothing_in_doubt(self, place: Place, event: StoredEvent) -> None:
+        if self._options.on_uncertain == "continue":
+            return
+        for other in self._calls:
+            if other[0] == place[0] or (since := self._since(other)) is None:
+                continue
+            must(event.at < since + BESIDE_S, f"{place} began while {other} was in doubt")
+
+    def _all_is_asked(self, place: Place) -> None:
+        """Before the first effect whatever can be asked for was asked, and answered."""
+        must(not self._questions, f"{place} acted before {self._questions} were answered")
+        for step in self._plan.steps:
+            is_known = data_sources(step) <= {"each", "each_item", "input"} and _may_run(step)
+            if not is_known or self._action(step.id).approval is None:
+                continue
+            if self._failed or step.id in self._ended:
+                continue
+            must(step.id in self._asked, f"{place} acted before {step.id} was asked for")
+
+    def _finished(self, event: StoredEvent) -> None:
+        open_ones = [at for at, calls in self._calls.items() if calls and not calls[-1].state]
+        must(not open_ones, f"the run ended while {open_ones} were under way")
+
+
+def judge_limits(history: "History") -> None:
+    """No more calls than a limit of the connection allows, whoever makes them."""
+    if history.limits is None or history.limits.rate is None:
+        return
+    every_s = history.limits.per_s / history.limits.rate
+    begun = sorted(each.at for each in history.stored if each.type == "intent.recorded")
+    for first, start in enumerate(begun):
+        for last in range(first + history.limits.burst, len(begun)):
+            allowed = history.limits.burst + (begun[last] - start + CLOCKS_DIFFER_S) / every_s
+            must(last - first + 1 <= allowed, f"{last - first + 1} calls since {start}")
+
+
+def _place(event: StoredEvent) -> Place:
+    return str(event.data["step"]), str(event.data["iteration"])
+
+
+def _may_run(step: Step) -> bool:
+    """Whether its condition is true, which asks for an input alone."""
+    return all(INPUTS["n"] > each.value for each in step.when)  # type: ignore[union-attr]
