@@ -14,16 +14,18 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from connectors.spec import Limits
 from executor.breaker import Breaker
-from executor.store import attempts, breakers, drives, journal, plans, runs, stops
-from executor.store.attempts import AttemptRow
+from executor.store import attempts, breakers, drives, plans, runs, stops
+from executor.store.attempts import AttemptRow, Place
 from executor.store.drives import Claim, Due
 from executor.store.journal import NewEvent
+from executor.store.open_journal import OpenJournal, Turn, written
 from executor.store.permits import Permits, Told
 from executor.store.stops import StopRow
 from executor.store.store import Store
@@ -37,23 +39,42 @@ _numbers = itertools.count(1)
 def bare(c: Connection, claim: Claim, now: float) -> None:
     """An intent as it is written, without its permit."""
     n = next(_numbers)
-    drives.hold(c, claim)
-    attempts.may_begin(c, claim, "pay", str(n), 1, "keyed")
     row = AttemptRow(
         "pay", str(n), 1, claim.epoch, f"{CONNECTION}.charge", "keyed", "KEY", "sha256:0", (),
         "intent", now + 30, now, None, "sha256:0", "v1",
     )  # fmt: skip
-    attempts.add(c, claim, [row])
     told = {"step": "pay", "iteration": str(n), "n": 1, "arguments": {"amount": "18.50"}}
-    journal.append(c, TENANT, RUN, [NewEvent("intent.recorded", {**told})], now)
+    written(c, [Turn(claim, (Bare(row, NewEvent("intent.recorded", {**told})),), lambda: n - 1)])
+
+
+@dataclass(frozen=True)
+class Bare:
+    """An attempt and its event."""
+
+    row: AttemptRow
+    event: NewEvent
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Whose attempts are looked at."""
+        return ((self.row.step, self.row.iteration),)
+
+    def __call__(self, journal: OpenJournal) -> None:
+        """Write both, unless an attempt stands in the way."""
+        states = journal.attempts_at(self.places[0])
+        assert not attempts.stand_in_the_way(states, self.row.n, self.row.effect)
+        journal.begin(self.row)
+        journal.add([self.event], self.row.started_at)
 
 
 def permit(allowed: Limits | None) -> Callable[[Connection, Claim, float], None]:
     """What is asked before each of them."""
 
     def ask(c: Connection, _: Claim, now: float) -> None:
-        blocked = Permits(c, TENANT).take(CONNECTION, allowed, now, 30.0)
+        permits = Permits(c, TENANT)
+        blocked = permits.take(CONNECTION, allowed, now, 30.0)
         assert blocked is None
+        permits.close()
 
     return ask
 

@@ -17,7 +17,8 @@ import rfc8785
 from pydantic import JsonValue
 
 _WHOLE = re.compile(r"\.0(?=[,\]}]|\Z)")
-_ODD = re.compile(r"e[+-]|-0|[0-9]{16}")  # an exponent, a negative zero, what may be no double
+_EXPONENTS_AND_ZERO = ("e+", "e-", "-0")
+_LONG = re.compile(r"[0-9]{16}")  # what may be no double
 _written = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
 ).encode
@@ -40,7 +41,7 @@ def canonical(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) 
 
 def canonical_object(members: Mapping[str, bytes]) -> bytes:
     """The canonical form of an object from those of its members; their names are ASCII."""
-    written = (canonical(name) + b":" + text for name, text in sorted(members.items()))
+    written = (f"{_written(name)}:".encode() + text for name, text in sorted(members.items()))
     return b"{" + b",".join(written) + b"}"
 
 
@@ -67,7 +68,7 @@ def _with_integers(value: object) -> object:
 def _is_written_alike(text: str, rest: str) -> bool:
     if not text.isascii() and max(text) > "\ud7ff":
         return False
-    return _ODD.search(rest) is None
+    return not any(odd in rest for odd in _EXPONENTS_AND_ZERO) and _LONG.search(rest) is None
 
 
 def digest(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) -> str:

@@ -71,6 +71,8 @@ class Label:
 
     def join(self, other: "Label") -> "Label":
         """The lower integrity, and only the readers that both allow."""
+        if self is other:
+            return self
         low = self if other.integrity.at_least(self.integrity) else other
         if self.readers is other.readers:
             return low

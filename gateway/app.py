@@ -22,6 +22,7 @@ from gateway.routes import (
     connected,
     connections,
     credentials,
+    docs,
     evidence,
     health,
     keys,
@@ -38,7 +39,14 @@ _log = logging.getLogger("lamgate.http")
 
 def create_app(gateway: Gateway) -> FastAPI:
     """Build the application over a gateway that has been started."""
-    app = Api(title="Lamgate", version="1", redoc_url=None, responses={"default": _PROBLEM})
+    app = Api(
+        title="Lamgate",
+        version="1",
+        docs_url=None,  # FastAPI's load scripts from elsewhere; ours is in `routes/docs.py`
+        redoc_url=None,
+        responses={"default": _PROBLEM},
+        generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
+    )
     app.state.gateway = gateway
     app.add_middleware(BodyCap)
     app.add_middleware(HiddenInAnswers, redactor=gateway.redactor)
@@ -58,6 +66,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         credentials,
         oauth,
         health,
+        docs,
     ):
         app.include_router(routes.router)
     raised = (kind for kind, *_ in TABLE)

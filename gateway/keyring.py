@@ -87,9 +87,14 @@ async def require_same(store: Store, keys: Secrets) -> None:
         )
 
 
+def secret_file(database: Path) -> Path:
+    """Where the keys of a database in a file are."""
+    return database.with_name(database.name + ".secret")
+
+
 def load_secrets(database: Path) -> Secrets:
     """Read the keys beside a file; the first start makes them, before the database."""
-    file = database.with_name(database.name + ".secret")
+    file = secret_file(database)
     text = read_private(file)
     if text is None:
         if database.exists():

@@ -4,6 +4,9 @@ Accepted plans of the language's suite, and with `--data` of the data sets, are 
 many known ways. What admission says of each is held against the oracle, which shares no code
 with it: both must find the same codes. Codes of labels are left out, for they depend on words.
 A mutation may leave a plan valid; such plans are counted apart, and must be accepted.
+
+They are made in chunks, each from a random generator of its own, and a line on stderr says how
+far it is: `--seed` and `--count` name the same mutants however many processes share the chunks.
 """
 
 import argparse
@@ -15,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,7 @@ OF_LABELS = frozenset(
 # The oracle reads schemas without these.
 _UNREAD = ("$ref", "allOf", "patternProperties", "not", "if", "dependentRequired")
 _PER_SET = 200
+CHUNK = 2_000  # mutants that are made together
 UNBROKEN = "none: the plans themselves"
 Rng = random.Random
 
@@ -122,11 +126,10 @@ class Tally:
 
 def run(seeds: list[Seed], count: int, rng: Rng) -> dict[str, Tally]:
     """Break plans and judge them until there are `count` of them."""
-    tallies = {kind: Tally() for kind in [UNBROKEN, *MUTATIONS]}
+    tallies = {kind: Tally() for kind in MUTATIONS}
     groups: dict[str, list[Seed]] = {}
     for seed in seeds:
         groups.setdefault(seed.name.partition(":")[0], []).append(seed)
-        judge(seed, UNBROKEN, json.dumps(seed.plan), tallies[UNBROKEN])
     done = 0
     while done < count:
         kind = rng.choice([*MUTATIONS])
@@ -137,6 +140,14 @@ def run(seeds: list[Seed], count: int, rng: Rng) -> dict[str, Tally]:
         done += 1
         judge(seed, kind, text, tallies[kind])
     return tallies
+
+
+def unbroken(seeds: list[Seed]) -> Tally:
+    """Judge the plans themselves."""
+    tally = Tally()
+    for seed in seeds:
+        judge(seed, UNBROKEN, json.dumps(seed.plan), tally)
+    return tally
 
 
 def mutant(seed: Seed, kind: str, rng: Rng) -> str | None:
@@ -524,9 +535,23 @@ def seeds_of(data: Path | None) -> list[Seed]:
     ]
 
 
-def _work(given: tuple[Path | None, int, int]) -> dict[str, Tally]:
-    data, count, seed = given
-    return run(seeds_of(data), count, Rng(seed))
+@lru_cache(1)
+def _seeds(data: Path | None) -> list[Seed]:
+    """The same in every chunk of a process."""
+    return seeds_of(data)
+
+
+def _work(given: tuple[Path | None, int, str]) -> dict[str, Tally]:
+    data, count, rng = given
+    if not count:
+        return {UNBROKEN: unbroken(_seeds(data))}
+    return run(_seeds(data), count, Rng(rng))
+
+
+def _chunks(data: Path | None, count: int, seed: int) -> list[tuple[Path | None, int, str]]:
+    """The plans themselves, and then so many mutants at a time."""
+    mutants = [(data, min(CHUNK, count - at), f"{seed} {at}") for at in range(0, count, CHUNK)]
+    return [(data, 0, ""), *mutants]
 
 
 def main() -> None:
@@ -539,21 +564,23 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=3, help="show so many disagreements")
     options = parser.parse_args()
     start = time.monotonic()
-    share = -(-options.count // options.processes)
-    jobs = [(options.data, share, options.seed + each) for each in range(options.processes)]
+    jobs = _chunks(options.data, options.count, options.seed)
+    found = {kind: Tally() for kind in (UNBROKEN, *MUTATIONS)}
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        parts = pool.map(_work, jobs)
-    total = {kind: _sum([part[kind] for part in parts]) for kind in MUTATIONS}
-    plans = parts[0][UNBROKEN]
-    print(table({UNBROKEN: plans} | total))
-    count = sum(each.n for each in total.values())
+        for part in pool.imap(_work, jobs):
+            found |= {kind: _sum([found[kind], tally]) for kind, tally in part.items()}
+            done = _sum([*found.values()])
+            told = f"{done.n} plans, {len(done.disagree)} disagreements, {options.count} wanted"
+            print(told, file=sys.stderr, flush=True)
+    print(table(found))
+    count = sum(found[kind].n for kind in MUTATIONS)
     took = time.monotonic() - start
     print(f"\n{count} mutants in {took:.0f} s, {1000 * took / max(count, 1):.2f} ms each")
-    for kind, tally in ({UNBROKEN: plans} | total).items():
+    for kind, tally in found.items():
         for name, text, said, deserved in tally.disagree[: options.show]:
             codes = f"said {sorted(said)}, oracle {sorted(deserved)}"
             print(f"\n{kind}, {name}\n  {codes}\n  {text[:600]}")
-    sys.exit(1 if any(each.disagree for each in (plans, *total.values())) else 0)
+    sys.exit(1 if any(each.disagree for each in found.values()) else 0)
 
 
 def _sum(parts: list[Tally]) -> Tally:

@@ -9,10 +9,11 @@ from connectors.testing.conformance import RULES, ConnectorConformance, HttpConf
 from connectors.testing.fake import FakeConnector, call_context
 from connectors.testing.service import Asked, Fault, Said, Service
 from connectors.testing.tiers import Broken, Report, Rule, Ruling, Tier
-from connectors.testing.trial import Example, NamedCall
+from connectors.testing.trial import AnyCall, Example, NamedCall
 
 __all__ = [
     "RULES",
+    "AnyCall",
     "Asked",
     "Broken",
     "ConnectorConformance",

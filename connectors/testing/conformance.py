@@ -7,6 +7,7 @@ import secrets
 import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import ClassVar
 from unittest import SkipTest
 
 from connectors.connector import Connector
@@ -19,7 +20,7 @@ from connectors.spec import JsonObject
 from connectors.testing import describing, promises, wire
 from connectors.testing.service import Service
 from connectors.testing.tiers import Broken, Report, Rule, Ruling, Tier, reported, ruled
-from connectors.testing.trial import Example, Trial
+from connectors.testing.trial import Example, Trial, Way
 
 RULES: tuple[Rule, ...] = (
     Rule(Tier.BRONZE, describing.it_speaks_this_protocol),
@@ -44,9 +45,10 @@ RULES: tuple[Rule, ...] = (
     Rule(Tier.GOLD, wire.too_many_calls_wait_as_long_as_the_service_says),
     Rule(Tier.GOLD, wire.a_broken_service_leaves_a_write_in_doubt_and_a_read_not),
     Rule(Tier.GOLD, wire.a_lost_answer_leaves_a_write_in_doubt_and_a_read_not),
+    Rule(Tier.GOLD, wire.what_was_lost_is_settled_by_its_key),
     Rule(Tier.GOLD, wire.no_connection_means_that_nothing_was_sent),
     Rule(Tier.GOLD, wire.an_answer_that_cannot_be_read_has_happened_all_the_same),
-    Rule(Tier.GOLD, wire.each_call_is_one_request),
+    Rule(Tier.GOLD, wire.no_request_is_sent_again),
     Rule(Tier.GOLD, wire.no_redirect_is_followed),
     Rule(Tier.GOLD, wire.an_answer_without_end_is_given_up),
 )
@@ -57,11 +59,18 @@ class ConnectorConformance:
 
     Each call has a loop of its own, so `connector` has to give a fresh one each time; `close`
     is called in the loop that used it. Rules above the tier that it `aims_at` are skipped where
-    they are not kept.
+    they are not kept. `whole` has each failure tried at each request of each call; without it each
+    is tried at some, for a service that takes its time.
     """
 
     aims_at = Tier.SILVER
     plugin: Plugin | None = None
+    whole = True
+    _known: ClassVar[dict[int, Way]]
+
+    def __init_subclass__(cls) -> None:
+        """Keep for all its rules how the calls of its example go."""
+        cls._known = {}
 
     def connector(self) -> Connector:
         """A fresh connector."""
@@ -82,7 +91,8 @@ class ConnectorConformance:
 
     def trial(self) -> Trial:
         """The connector and its example, as the rules take them."""
-        return Trial(self.connector, self.close, self.example(), self.plugin)
+        example, known = self.example(), self._known
+        return Trial(self.connector, self.close, example, self.plugin, known, self.whole)
 
     def report(self, rules: Sequence[Rule] = RULES) -> Report:
         """What becomes of these rules, each begun and ended as pytest would."""
@@ -172,14 +182,17 @@ class ConnectorConformance:
     def test_a_lost_answer_leaves_a_write_in_doubt_and_a_read_not(self) -> None:
         self._keep("a_lost_answer_leaves_a_write_in_doubt_and_a_read_not")
 
+    def test_what_was_lost_is_settled_by_its_key(self) -> None:
+        self._keep("what_was_lost_is_settled_by_its_key")
+
     def test_no_connection_means_that_nothing_was_sent(self) -> None:
         self._keep("no_connection_means_that_nothing_was_sent")
 
     def test_an_answer_that_cannot_be_read_has_happened_all_the_same(self) -> None:
         self._keep("an_answer_that_cannot_be_read_has_happened_all_the_same")
 
-    def test_each_call_is_one_request(self) -> None:
-        self._keep("each_call_is_one_request")
+    def test_no_request_is_sent_again(self) -> None:
+        self._keep("no_request_is_sent_again")
 
     def test_no_redirect_is_followed(self) -> None:
         self._keep("no_redirect_is_followed")
@@ -198,6 +211,11 @@ class HttpConformance(ConnectorConformance):
     aims_at = Tier.GOLD
     options: JsonObject = {}
     connection = "own"
+    path = ""  # of the base address, below the service's own
+
+    def secret(self) -> str:
+        """The connection's credential; one that a real service knows has to be said."""
+        return f"canary-{secrets.token_hex(16)}"
 
     def service(self) -> Service:
         """A fresh stand-in for the plugin's service, not started."""
@@ -207,7 +225,7 @@ class HttpConformance(ConnectorConformance):
         """Start the service."""
         self.served = self.service()
         self.served.start()
-        self._canary = f"canary-{secrets.token_hex(16)}"
+        self._canary = self.secret()
         self._ways: list[Transport] = []
 
     def teardown_method(self) -> None:
@@ -222,9 +240,8 @@ class HttpConformance(ConnectorConformance):
         # The stand-in is plain HTTP: to read the system's certificates for it takes long.
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._ways.append(Transport(frozenset({self.served.host}), tls=tls))
-        settings = ConnectionSettings(
-            self.connection, "own", self.served.url, "env:CANARY", self.options
-        )
+        url = self.served.url + self.path
+        settings = ConnectionSettings(self.connection, "own", url, "env:CANARY", self.options)
         given = Given(self._ways[-1].carrying(vault), vault.stand_in)
         return self.plugin.connect(settings, given)
 
@@ -235,11 +252,11 @@ class HttpConformance(ConnectorConformance):
 
     def trial(self) -> Trial:
         """The example with the service and the canary in it."""
-        example = self.example()
+        trial = super().trial()
         told = replace(
-            example,
+            trial.example,
             connection=self.connection,
             service=self.served,
-            secrets=(*example.secrets, self._canary),
+            secrets=(*trial.example.secrets, self._canary),
         )
-        return Trial(self.connector, self.close, told, self.plugin)
+        return replace(trial, example=told)

@@ -1,7 +1,8 @@
 """A real HTTP service on loopback for tests of connectors: it does as told, or fails as told.
 
 What it does is one function from a request to an answer. A fault stands between them: whether the
-service still acts, and how its answer then goes wrong. Every request that came is kept.
+service still acts, and how its answer then goes wrong. Every request that came is kept. Which of
+them go wrong is a function from their number: all, or the one of a call that is looked at.
 """
 
 import gzip
@@ -68,6 +69,10 @@ class Fault:
     ending: Literal["answer", "short", "endless", "cut", "hang", "echo"] = "answer"
 
 
+Faults = Callable[[int], Fault | None]
+"""What becomes of a request, by its number counted from 1."""
+
+
 class Service:
     """Serves `handle` from a thread of its own between `start` and `stop`."""
 
@@ -75,7 +80,9 @@ class Service:
         self.handle = handle
         self.asked: list[Asked] = []
         self.sent_bytes = 0
-        self.fault: Fault | None = None
+        self._faults: Faults = _no_fault
+        self._faulty_since = 0
+        self._last: int | None = None
         self._is_over = threading.Event()
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
@@ -102,31 +109,52 @@ class Service:
     def stop(self) -> None:
         """Hang up; what hangs is let go."""
         self._is_over.set()
+        self._close()
+
+    def _close(self) -> None:
         if self._server is not None:
             self._server.shutdown()
             self._thread.join()
             self._server.server_close()
             self._server = None
 
-    @contextmanager
-    def spoiled(self, fault: Fault) -> Iterator[None]:
-        """Have each request go wrong like this meanwhile."""
+    def spoil(self, faults: Faults) -> None:
+        """Have the requests that come from now on go wrong like this."""
         self._is_over.clear()
-        self.fault = fault
+        self._faulty_since = len(self.asked)
+        self._faults = faults
+
+    @contextmanager
+    def spoiled(self, fault: Fault, at: int = 0) -> Iterator[None]:
+        """Have one request go wrong like this meanwhile, counted from 1; 0 is each."""
+        self.spoil(lambda number: fault if at in (0, number) else None)
         try:
             yield
         finally:
-            self.fault = None
+            self.spoil(_no_fault)
             self._is_over.set()
 
     @contextmanager
-    def away(self) -> Iterator[None]:
-        """Accept no connection meanwhile."""
-        self.stop()
+    def away(self, at: int = 1) -> Iterator[None]:
+        """Accept no connection meanwhile, from this request on, counted from 1."""
+        self.spoil(_no_fault)
+        if at == 1:
+            self._close()
+        else:
+            self._last = at - 1
         try:
             yield
         finally:
+            self._last = None
+            self._close()
             self.start()
+
+    def next_fault(self) -> Fault:
+        """How the request that came last goes wrong; after the last one nobody listens."""
+        number = len(self.asked) - self._faulty_since
+        if number == self._last:
+            self._close()
+        return self._faults(number) or Fault(acts=True)
 
     def wait_until_over(self) -> None:
         """Wait until the fault is over."""
@@ -147,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Read the request, act unless a fault forbids it, and answer as the fault lets it."""
         asked = self._asked()
         self.service.asked.append(asked)
-        fault = self.service.fault or Fault(acts=True)
+        fault = self.service.next_fault()
         said = self.service.handle(asked) if fault.acts else Said()
         said = fault.said or said
         match fault.ending:
@@ -211,6 +239,10 @@ class _Handler(BaseHTTPRequestHandler):
 def bomb() -> Said:
     """An answer of a few kilobytes that unpacks to very much."""
     return Said(200, gzip.compress(bytes(_ENOUGH_BYTES), 9), {"content-encoding": "gzip"})
+
+
+def _no_fault(_: int) -> None:
+    """All is well."""
 
 
 def _handler_of(service: Service) -> type[BaseHTTPRequestHandler]:

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
@@ -17,27 +17,32 @@ from connectors.errors import ConnectorError
 from connectors.plugin import Plugin
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.testing.fake import call_context
-from connectors.testing.service import Fault, Service
+from connectors.testing.service import Asked, Fault, Service
 
 NamedCall = tuple[str, JsonObject]
 """An action's name and its arguments."""
+
+AnyCall = NamedCall | Callable[[], Awaitable[NamedCall]]
+"""A call, or what says a fresh one each time: where the same cannot succeed twice."""
 
 
 @dataclass(frozen=True)
 class Example:
     """What the suite needs to try a connector out against its real service or a stand-in.
 
-    Every call is one that succeeds, but `refused`, to which the service says no, and `silent`,
-    to which no answer comes while `silence` is entered. `undone` is a write whose undo takes it
-    back. `effects` counts what the service has really done, `state` is what stands there now;
-    `secrets` must appear nowhere. With `service` the suite brings about every failure itself.
+    Every call is one that succeeds, however often it is made, but `refused`, to which the service
+    says no, and `silent`, to which no answer comes while `silence` is entered. `undone` is a write
+    whose undo takes it back, `more` are others that are worth it. `effects` counts what the service
+    has really done, `state` is what stands there now; `secrets` must appear nowhere. With `service`
+    the suite brings about every failure itself.
     """
 
     connection: str = "own"
-    read: NamedCall | None = None
-    keyed: NamedCall | None = None
-    found: NamedCall | None = None  # a write whose look-up finds it
-    undone: NamedCall | None = None
+    read: AnyCall | None = None
+    keyed: AnyCall | None = None
+    found: AnyCall | None = None  # a write whose look-up finds it
+    undone: AnyCall | None = None
+    more: tuple[AnyCall, ...] = ()
     refused: NamedCall | None = None
     silent: NamedCall | None = None
     silence: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
@@ -47,20 +52,16 @@ class Example:
     service: Service | None = None
 
     @property
-    def write(self) -> NamedCall | None:
+    def write(self) -> AnyCall | None:
         """Any write."""
         return self.keyed or self.found or self.undone
 
     @property
-    def good(self) -> tuple[NamedCall, ...]:
-        """Every call that succeeds, once."""
-        said = (self.read, self.keyed, self.found, self.undone)
-        return tuple({each[0]: each for each in said if each is not None}.values())
-
-    @property
-    def either(self) -> tuple[NamedCall, ...]:
-        """A read and a write, as far as there are any."""
-        return tuple(each for each in (self.read, self.write) if each is not None)
+    def good(self) -> tuple[AnyCall, ...]:
+        """Every call that succeeds, once: of two calls of one action the later."""
+        said = (self.read, self.keyed, self.found, self.undone, *self.more)
+        known = [each for each in said if each is not None]
+        return tuple({each if callable(each) else each[0]: each for each in known}.values())
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Tried:
     action: ActionSpec
     ended: Outcome | ConnectorError
     effects: int
-    requests: int
+    asked: tuple[Asked, ...]
     seconds: float
 
     @property
@@ -96,13 +97,28 @@ class Tried:
 
 
 @dataclass(frozen=True)
+class Way:
+    """The requests of a call: how many, which one acts, and how long it takes."""
+
+    requests: int
+    acting: int
+    took_s: float
+
+
+@dataclass(frozen=True)
 class Trial:
-    """One connector and its example; each call has a fresh connector and a loop of its own."""
+    """One connector and its example; each call has a fresh connector and a loop of its own.
+
+    `known` is how each good call goes, by its number. Where it is not `whole`, each failure is
+    tried at some request and each request goes wrong somehow, but not each at each.
+    """
 
     connector: Callable[[], Connector]
     close: Callable[[], Awaitable[None]]
     example: Example
     plugin: Plugin | None = None
+    known: dict[int, Way] = field(default_factory=dict)
+    whole: bool = True
 
     def actions(self) -> Sequence[ActionSpec]:
         """What is on offer."""
@@ -122,28 +138,33 @@ class Trial:
 
     def call(
         self,
-        call: NamedCall,
+        call: AnyCall,
         *,
         key: str = "",
         attempt: int = 1,
         seconds: float = 10.0,
         fault: Fault | None = None,
+        at: int = 0,
         is_away: bool = False,
         is_silent: bool = False,
     ) -> Tried:
-        """Make one call, while the service fails like this."""
+        """Make one call, while the service fails like this, at one of its requests or at each."""
         service = self.example.service
         spoiled: AbstractContextManager[None] = nullcontext()
         if service is not None and fault is not None:
-            spoiled = service.spoiled(fault)
+            spoiled = service.spoiled(fault, at)
         if service is not None and is_away:
-            spoiled = service.away()
+            spoiled = service.away(at or 1)
         silence = self.example.silence() if is_silent else nullcontext()
 
         def context() -> CallContext:
             return call_context(key=key or new_key(), attempt=attempt, seconds=seconds)
 
         return asyncio.run(self._called(call, context, spoiled, silence))
+
+    def fresh(self, call: AnyCall) -> NamedCall:
+        """One call that can be made."""
+        return asyncio.run(_said(call))
 
     def state(self) -> JsonValue:
         """What stands at the service now."""
@@ -155,13 +176,13 @@ class Trial:
 
     async def _called(
         self,
-        call: NamedCall,
+        call: AnyCall,
         context: Callable[[], CallContext],
         spoiled: AbstractContextManager[None],
         silence: AbstractAsyncContextManager[object],
     ) -> Tried:
+        name, arguments = await _said(call)
         connector, service = self.connector(), self.example.service
-        name, arguments = call
         try:
             actions = {action.name: action for action in await connector.actions()}
             before, asked = await self._effects(), len(service.asked) if service else 0
@@ -175,13 +196,17 @@ class Trial:
                     except ConnectorError as error:
                         ended = error
                     took = time.monotonic() - began
-            requests = (len(service.asked) if service else 0) - asked
-            return Tried(actions[name], ended, await self._effects() - before, requests, took)
+            came = tuple(service.asked[asked:]) if service else ()
+            return Tried(actions[name], ended, await self._effects() - before, came, took)
         finally:
             await self.close()
 
     async def _effects(self) -> int:
         return await self.example.effects() if self.example.effects is not None else 0
+
+
+async def _said(call: AnyCall) -> NamedCall:
+    return await call() if callable(call) else call
 
 
 class Overheard(logging.Handler):

@@ -52,10 +52,15 @@ def was_ours(
     `found` is the record now. If it is as it was asked for, the change is there; if it is not,
     somebody changed it, before the earlier attempt or after it.
     """
-    if all(found.get(name) == value for name, value in given.items() if name not in _ADDRESSING):
+    if is_as_asked(given, found):
         return Applied(dict(found), replayed=True)
     told = "it was changed, perhaps by an earlier attempt and then by somebody else"
     raise Uncertain(told, kind=Kind.CONFLICT) from error
+
+
+def is_as_asked(given: Mapping[str, JsonValue], found: Mapping[str, JsonValue]) -> bool:
+    """Whether a record has everything that a change gives it."""
+    return all(found.get(name) == value for name, value in given.items() if name not in _ADDRESSING)
 
 
 def meanwhile(error: Refused) -> Refused | Unavailable:

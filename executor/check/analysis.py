@@ -1,6 +1,6 @@
 """A plan beside its catalogue: types along the data flow, computed once for all rules."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +18,7 @@ from executor.fn import FUNCTIONS
 from executor.fn.extract import EXTRACT, UnboundedError, require_bounds
 from executor.plan.assemble import assemble
 from executor.plan.compose import is_small, object_of, tuple_of
-from executor.plan.graph import Graph, data_sources, graph, order
+from executor.plan.graph import Graph, order, waits
 from executor.plan.model import Arg, JsonArg, Plan, RefArg, Step, TextArg, ValueArg
 from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_plan, split_pointer
 from executor.plan.types import (
@@ -28,7 +28,6 @@ from executor.plan.types import (
     Type,
     as_object,
     child,
-    constants_of,
     descend,
     is_array,
     items_of,
@@ -37,12 +36,16 @@ from executor.plan.types import (
 
 _PLAIN = frozenset({"type", "properties", "required", "additionalProperties", "title",
                     "description", "$schema", "$id", "$defs"})  # fmt: skip
+_TEXT = Type.of({"type": "string"})
 DATE: JsonObject = {"type": "string", "format": "date"}
 
 
 @dataclass(frozen=True)
 class Binding:
-    """One argument of one step: where it goes, what may go there, and what comes."""
+    """One argument of one step: where it goes, what may go there, and what comes.
+
+    `constant` is what a constant argument brings, alone; nothing where it cannot be read.
+    """
 
     step: Step
     place: int
@@ -51,15 +54,7 @@ class Binding:
     to: tuple[str, ...]
     target: Found
     source: Found
-
-    @cached_property
-    def constant(self) -> list[JsonValue]:
-        """What a constant argument brings, alone in a list; nothing where it cannot be read."""
-        match self:
-            case Binding(arg=ValueArg() | JsonArg(), source=Type(node=dict(node))):
-                return constants_of(node) or []
-            case _:
-                return []
+    constant: tuple[JsonValue, ...]
 
     @property
     def at(self) -> str:
@@ -78,10 +73,10 @@ class Analysis:
             step.id: index for index, step in reversed(list(enumerate(plan.steps)))
         }
         self._places = {id(step): index for index, step in enumerate(plan.steps)}
-        self._actions = tuple(_action(step, catalog) for step in plan.steps)
+        self._actions = {id(step): _action(step, catalog) for step in plan.steps}
         self._inputs = Type.of(with_today(inputs_schema))
         self._flows: dict[tuple[int, int], Flow] = {}
-        self._bindings: dict[int, tuple[Binding, ...]] = {}
+        self._bindings: dict[int, tuple[Binding, ...]] = {}  # by the step's `id`
         self._results: dict[str, Type] = {}
         for step_id in self.order:
             self._results[step_id] = self._result_type(self.by_id[step_id])
@@ -91,7 +86,16 @@ class Analysis:
     @cached_property
     def graph(self) -> Graph:
         """Which step waits for which."""
-        return graph(self.plan)
+        return waits(self.plan, self.sources)
+
+    @cached_property
+    def sources(self) -> Mapping[str, frozenset[str]]:
+        """The roots that each step refers to."""
+        found: dict[str, set[str]] = {step.id: set() for step in self.plan.steps}
+        for step, use in self.refs:
+            if step is not None:
+                found[step.id].add(use.ref.root)
+        return {name: frozenset(roots) for name, roots in found.items()}
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -105,7 +109,7 @@ class Analysis:
 
     def action(self, step: Step) -> ActionSpec | None:
         """The step's action, an `fn.*` function among them; None where nobody knows it."""
-        return self._actions[self._places[id(step)]]
+        return self._actions[id(step)]
 
     def has_root(self, step: Step | None, ref: Ref, role: str) -> bool:
         """Whether the reference's root may stand here."""
@@ -141,16 +145,18 @@ class Analysis:
 
     def bindings(self, step: Step) -> tuple[Binding, ...]:
         """Each argument with both its types."""
-        place = self._places[id(step)]
-        if place not in self._bindings:
-            action = self.action(step)
-            self._bindings[place] = tuple(
-                Binding(step, place, index, arg, to, target, self.source_type(step, arg))
-                for index, arg in enumerate(step.args)
-                for to in (split_pointer(arg.to),)
-                for target in (target_at(action, to) if action else descend(UNKNOWN, to),)
-            )
-        return self._bindings[place]
+        found = self._bindings.get(id(step))
+        if found is None:
+            found = self._bindings[id(step)] = tuple(self._bound(step))
+        return found
+
+    def _bound(self, step: Step) -> Iterator[Binding]:
+        action, place = self.action(step), self._places[id(step)]
+        for index, arg in enumerate(step.args):
+            to = split_pointer(arg.to)
+            target = target_at(action, to) if action else descend(UNKNOWN, to)
+            source = self.source_type(step, arg)
+            yield Binding(step, place, index, arg, to, target, source, _constant(arg, source))
 
     def flow(self, binding: Binding) -> Flow:
         """Whether what comes fits where it goes; unknown where either is in question."""
@@ -205,7 +211,7 @@ class Analysis:
             case ValueArg():
                 return Type.of({"const": arg.value})
             case TextArg():
-                return Type.of({"type": "string"})
+                return _TEXT
             case JsonArg():
                 try:
                     return Type.of({"const": read_json(arg.json_text)})
@@ -240,7 +246,7 @@ class Analysis:
                 self._results[step.id] = self._result_type(step)
             left = [step for step in left if step.id not in self._results]
             known = self._results.keys()
-            ready = [step for step in left if data_sources(step) & self.by_id.keys() <= known]
+            ready = [step for step in left if self.sources[step.id] & self.by_id.keys() <= known]
 
     def _result_type(self, step: Step) -> Type:
         one = self._one_result(step)
@@ -292,6 +298,14 @@ class Analysis:
             inside = tuple(each for each in self.bindings(step) if each.to[:1] == (name,))
             found[name] = _whole(inside, 1, below if isinstance(below, Type) else UNKNOWN)
         return found
+
+
+def _constant(arg: Arg, source: Found) -> tuple[JsonValue, ...]:
+    match arg, source:
+        case ((ValueArg() | JsonArg()), Type(node={"const": value})):
+            return (value,)
+        case _:
+            return ()
 
 
 def _action(step: Step, catalog: Catalog) -> ActionSpec | None:

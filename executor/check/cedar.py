@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from connectors.canonical import digest
-from connectors.spec import ActionSpec
+from connectors.spec import ActionSpec, Effect
 from executor.check.cedar_decision import Code, Judgement, Slice, Verdict
 from executor.check.cedar_request import PolicyQuestion
 from executor.check.cedar_rules import PolicyError, Rule, read_rules
@@ -48,7 +48,7 @@ class Policy:
         self.connectors = dict(connectors or {})
         self._by_name = _index(rules)
         # Both only ever grow to one entry an action, and hold what follows from the texts alone.
-        self._slices: dict[tuple[str, str], Slice] = {}
+        self._slices: dict[tuple[str, Effect], Slice] = {}
         self._parsed: dict[tuple[str, ...], Slice] = {}
 
     @classmethod
@@ -76,7 +76,7 @@ class Policy:
 
     def slice_of(self, action: ActionSpec) -> Slice:
         """The policies that may have a say in calls of this action."""
-        key = (action.name, action.effect.value)
+        key = (action.name, action.effect)
         if key not in self._slices:
             rules = self._covering(action)
             ids = tuple(rule.key for rule in rules)

@@ -60,15 +60,15 @@ def request_of(question: PolicyQuestion, entities: Entities, paths: frozenset[Pa
     args = mapper.record(question.arguments, ())
     read, read_partly = _read("read", question.read, paths)
     stale, stale_partly = _read("stale", question.stale, paths)
-    looked, so_far = roots(paths), Mapper(None)
-    run = so_far.record(question.run, ("context.run",)) if "run" in looked else {}
+    looked = roots(paths)
+    run, run_partly = _run(question.run) if "run" in looked else ({}, False)
     context: JsonObject = {
         # Where a derived member may or may not be there, nothing of them all is certain.
         "args": unknown("args") if mapper.is_unsure else _seen(args, "args", paths),
         "labels": unknown("labels")
         if _is_open_whole(question)
-        else _seen(_labels(question), "labels", paths),
-        "run": unknown("run") if so_far.is_unsure else run,
+        else _labels(question, members(paths, "labels")),
+        "run": run,
         "read": read,
         "stale": stale,
         "approvals": [*sorted(question.approvals)],
@@ -79,7 +79,7 @@ def request_of(question: PolicyQuestion, entities: Entities, paths: frozenset[Pa
         "resource": {"type": "Operation", "id": question.action.name},
         "context": {name: value for name, value in context.items() if name in looked},
     }
-    is_partial = mapper.is_partial or so_far.is_partial or read_partly or stale_partly
+    is_partial = mapper.is_partial or run_partly or read_partly or stale_partly
     return Request(request, entities, is_partial)
 
 
@@ -92,6 +92,13 @@ def entities_around(principal: Principal, action: ActionSpec, connector: str | N
 @lru_cache(MOST_CALLS)
 def _called(action: ActionSpec, connector: str | None) -> Entities:
     return entities_of(operation_entities(action, connector))
+
+
+def _run(found: JsonObject) -> tuple[JsonValue, bool]:
+    """What the run did so far, and whether some of it is not known yet."""
+    mapper = Mapper(None)
+    shown = mapper.record(found, ("context.run",))
+    return unknown("run") if mapper.is_unsure else shown, mapper.is_partial
 
 
 def _read(root: str, found: JsonObject, paths: frozenset[Path]) -> tuple[JsonValue, bool]:
@@ -143,10 +150,13 @@ def _is_open_whole(question: PolicyQuestion) -> bool:
     return isinstance(question.arguments, Unknown)
 
 
-def _labels(question: PolicyQuestion) -> JsonObject:
-    """Integrity by the place that was bound, and joined by top-level argument."""
-    joined: dict[str, Label] = {}
+def _labels(question: PolicyQuestion, names: frozenset[str] | None) -> JsonObject:
+    """Integrity by the place that was bound, and joined by top-level argument; None: all names."""
+    places, joined = dict[str, Label](), dict[str, Label]()
     for at, label in question.labels.items():
+        if names is None or at in names:
+            places[at] = label
         for name in split_pointer(at)[:1] or tuple(question.arguments):
-            joined[name] = joined[name].join(label) if name in joined else label
-    return {at: label.integrity.value for at, label in (*question.labels.items(), *joined.items())}
+            if names is None or name in names:
+                joined[name] = joined[name].join(label) if name in joined else label
+    return {at: label.integrity.value for at, label in (places | joined).items()}

@@ -79,7 +79,8 @@ class Mapper:
                     where = "/".join((*path, derived))
                     raise UnmappableError(f"{where}: policy keeps this name for itself")
                 found[derived] = of_it
-            for derived in {f"{name}{EACH}", f"{name}{KEYS}"} & used.keys() - members.keys():
+            derivable = {f"{name}{EACH}", f"{name}{KEYS}"} if used else set()
+            for derived in derivable & used.keys() - members.keys():
                 of_it = self._projected(value, (*path, name), derived, used[derived])
                 found |= {} if of_it is None else {derived: of_it}
         return found

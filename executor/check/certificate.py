@@ -5,7 +5,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from connectors.canonical import canonical
 from connectors.spec import Effect, Integrity, JsonObject
@@ -113,7 +113,7 @@ class UndoDecision(_Frozen):
     why: str = ""
     action: str | None = None
     args: tuple[JsonObject, ...] = ()
-    labels: dict[str, ValueLabel] = {}
+    labels: dict[str, ValueLabel] = Field(default_factory=dict)
     safe_when_absent: bool = False
     parallel: bool = False
     deadline_s: float = 0.0

@@ -7,7 +7,7 @@ of admission sees the steps alone; what it says of them is told at the call that
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from executor.check.answer import Nothing
 from executor.check.call import Call
@@ -57,21 +57,25 @@ class Expansion:
     """A plan without calls of playbooks, and how to speak of it to whoever wrote the calls."""
 
     plan: Plan
-    used: Mapping[str, str]  # the digests of the playbooks by their names
-    violations: tuple[Violation, ...]
-    _placed: tuple[Placed, ...]
-    _answer: tuple[int, ...]
-    _gone: frozenset[str]  # the ids of the calls that were replaced
-    _wrong: Mapping[str, tuple[str, ...] | None]  # of those that were not: known names like theirs
+    used: Mapping[str, str] = field(default_factory=dict)  # digests of the playbooks by name
+    violations: tuple[Violation, ...] = ()
+    _placed: tuple[Placed, ...] = ()  # none where nothing was called, and every place is its own
+    _answer: tuple[int, ...] = ()
+    _gone: frozenset[str] = frozenset()  # the ids of the calls that were replaced
+    # Of those that were not: known names like theirs.
+    _wrong: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     def told(self, found: Iterable[Violation]) -> tuple[Violation, ...]:
         """Violations of the expanded plan, each at its place in the plan as it was written."""
-        lost = {use.at for _, use in refs_of_plan(self.plan) if use.ref.root in self._gone}
+        uses = refs_of_plan(self.plan) if self._gone else ()
+        lost = {use.at for _, use in uses if use.ref.root in self._gone}
         kept = (each for each in found if not (each.code == "unknown-step" and each.at in lost))
         every = (*self.violations, *(told for each in kept if (told := self._told(each))))
         return tuple(dict.fromkeys(every))
 
     def _told(self, violation: Violation) -> Violation | None:
+        if not self._placed:
+            return violation
         head, _, rest = violation.at.removeprefix("/").partition("/")
         place, slash, below = rest.partition("/")
         if head == "answer" and place.isdigit():
@@ -89,6 +93,8 @@ class Expansion:
 
 def expand(plan: Plan, playbooks: Playbooks, most_steps: int) -> Expansion:
     """Replace every call; stops growing once there are more than `most_steps` steps."""
+    if not any(step.action.startswith(PREFIX) for step in plan.steps):
+        return Expansion(plan)
     work = _Work(plan, playbooks)
     while len(work.placed) <= most_steps and (place := work.next_call()) is not None:
         work.replace(place)

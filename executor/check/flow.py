@@ -14,7 +14,7 @@ class Flow(Enum):
 
 def every(answers: Iterable[Flow]) -> Flow:
     """All of these must hold of each value."""
-    found = set(answers)
+    found = [*answers]
     if Flow.NO in found:
         return Flow.NO
     return Flow.UNKNOWN if Flow.UNKNOWN in found else Flow.YES
@@ -22,5 +22,5 @@ def every(answers: Iterable[Flow]) -> Flow:
 
 def unanimous(answers: Iterable[Flow]) -> Flow:
     """The value may be any of several, so they must agree."""
-    found = set(answers)
-    return found.pop() if len(found) == 1 else Flow.UNKNOWN
+    found = [*answers]
+    return found[0] if found and found.count(found[0]) == len(found) else Flow.UNKNOWN

@@ -17,24 +17,25 @@ from executor.plan.types import UNKNOWN, Type, child, kinds
 
 REQUEST = Label(Integrity.REQUEST)
 MODEL = Label(Integrity.MODEL)
+_OFFERED, _INVENTED = Shade(REQUEST), Shade(MODEL)
 
 
 @dataclass(frozen=True)
 class Grounds:
     """What was said: words with the label of who said them, best first."""
 
-    said: Sequence[tuple[Label, Words]]
+    said: Sequence[tuple[Shade, Words]]
 
     def of(self, value: JsonValue) -> Label:
         """The label of a value that stands for itself, whatever it is for."""
-        return next((label for label, words in self.said if words.hold(value)), MODEL)
+        return self._leaf(value).own
 
     def shade(self, target: Type, value: JsonValue) -> Shade:
         """The label of every leaf of a value that goes to a place of this type."""
-        if value == {}:
-            return Shade(REQUEST)
-        if not isinstance(value, dict | list) or not value or is_enumerated(target):
-            return Shade(REQUEST if is_enumerated(target) else self.of(value))
+        if value == {} or is_enumerated(target):
+            return _OFFERED
+        if not isinstance(value, dict | list) or not value:
+            return self._leaf(value)
         if isinstance(value, list):
             below = {str(at): self._member(target, str(at), it) for at, it in enumerate(value)}
             return Shade(below=below)
@@ -43,6 +44,12 @@ class Grounds:
             if is_data(target, name):
                 named[name] = named[name].join(self.of(name))
         return Shade(below=named)
+
+    def _leaf(self, value: JsonValue) -> Shade:
+        for shade, words in self.said:
+            if words.hold(value):
+                return shade
+        return _INVENTED
 
     def _member(self, target: Type, token: str, value: JsonValue) -> Shade:
         below = child(target, token)

@@ -43,7 +43,7 @@ from executor.plan.types import UNKNOWN, Type, is_array
 TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
 _SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
 _WORD = re.compile(r"\w")
-Said = Sequence[tuple[Label, Words]]
+Said = Sequence[tuple[Shade, Words]]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,8 @@ class Labels:
             return
         for binding in self._analysis.bindings(step):
             label = self.argument(binding)
+            if label.integrity.at_least(Integrity.TRUSTED):
+                continue
             for sink in sorted(sinks_at(action, binding.to)):
                 if _is_concerning(sink, label):
                     own = self._own_of(binding)
@@ -108,7 +110,8 @@ class Labels:
         return MODEL if found is None else found.whole
 
     def _result(self, step_id: str) -> Shade:
-        return self._results.get(step_id, Shade(MODEL))
+        found = self._results.get(step_id)
+        return Shade(MODEL) if found is None else found
 
     def _of_binding(self, binding: Binding) -> Shade:
         match binding.arg:
@@ -139,7 +142,7 @@ class Labels:
         """A key that no schema declares is data too, where a sink stands above it."""
         action = self._analysis.action(binding.step)
         names = chosen_names(action, binding.to) if action else ()
-        return _join(self._grounds.of(name) for name in names)
+        return _join(map(self._grounds.of, names)) if names else TOP
 
     def _of_literal(self, binding: Binding, value: JsonValue) -> Shade:
         function = FUNCTIONS.get(binding.step.action)

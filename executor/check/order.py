@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from executor.check.analysis import Analysis
-from executor.plan.graph import data_sources, upstream
+from executor.plan.graph import upstream
 from executor.plan.model import Step
 
 _ANY_OF = "fn.first_of"
@@ -24,7 +24,7 @@ class Order:
         self._placed = analysis.order
         self._steps = analysis.by_id
         self._sources: Mapping[str, frozenset[str]] = {
-            name: data_sources(step) & self._steps.keys() for name, step in self._steps.items()
+            name: analysis.sources[name] & self._steps.keys() for name in self._steps
         }
 
     @cached_property

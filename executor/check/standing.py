@@ -22,6 +22,7 @@ from executor.check.violation import Code, Violation
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
 from executor.fn.extract import CALLED, EXTRACT
+from executor.fn.shade import Shade
 from executor.plan.compose import standalone
 from executor.plan.model import Arg, RefArg, RefPiece, Step, TextArg
 from executor.plan.refs import join_pointer, parse_ref
@@ -37,7 +38,7 @@ def labels_of(analysis: Analysis, context: AdmissionContext) -> Labels:
     return Labels(analysis, tuple(_said(context)), labels, analysis.order)
 
 
-def _said(context: AdmissionContext) -> Iterator[tuple[Label, Words]]:
+def _said(context: AdmissionContext) -> Iterator[tuple[Shade, Words]]:
     """What literals may have been taken from, best first; untrusted inputs ground nothing."""
     said: dict[Label, list[str]] = {Label(Integrity.REQUEST): [context.request, *context.history]}
     for name, value in context.inputs.values.items():
@@ -45,7 +46,7 @@ def _said(context: AdmissionContext) -> Iterator[tuple[Label, Words]]:
         if label.integrity.at_least(Integrity.TRUSTED):
             said.setdefault(label, []).extend(_texts(value))
     for label, texts in sorted(said.items(), key=lambda each: each[0].integrity.rank):
-        yield label, Words(texts, context.today)
+        yield Shade(label), Words(texts, context.today)
 
 
 def _texts(value: JsonValue) -> Iterator[str]:

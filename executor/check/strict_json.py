@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -44,12 +44,7 @@ def read_json(
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        value: JsonValue = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_int=_wide_integer if wide else _integer,
-        )
+        value: JsonValue = (_WIDE if wide else _NARROW).decode(text)
     except UnicodeDecodeError as error:
         raise Flaw("malformed-json", f"not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
@@ -82,6 +77,15 @@ def _integer(text: str) -> int | float:
 def _wide_integer(text: str) -> int | float:
     value = _integer(text)
     return value if abs(value) <= MAX_SAFE_INTEGER else float(value)
+
+
+def _decoder(parse_int: Callable[[str], int | float]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_object, parse_constant=_constant, parse_int=parse_int
+    )
+
+
+_NARROW, _WIDE = _decoder(_integer), _decoder(_wide_integer)
 
 
 @dataclass(frozen=True)

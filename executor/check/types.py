@@ -33,7 +33,11 @@ _VALIDATORS: Final[dict[tuple[int, int], tuple[Type, Validator | None]]] = {}
 
 def flows(source: Type, target: Type) -> Flow:
     """Decide whether values of `source` are valid for `target`."""
-    return _Comparison().of(source, target)
+    match source.node:
+        case {"const": value, **beside} if not beside:
+            return validity(value, target)
+        case _:
+            return _Comparison().of(source, target)
 
 
 def validity(value: JsonValue, target: Type) -> Flow:

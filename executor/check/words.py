@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from pydantic import JsonValue
 
@@ -22,6 +23,7 @@ _NUMBER = re.compile(
 )
 _PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _SMALL = "zero one two three four five six seven eight nine ten eleven twelve".split()
+_SMALL_WORD = re.compile(rf"(?<!\w)(?:{'|'.join(_SMALL)})(?!\w)")
 _CURRENCIES = {
     "eur": ("€", "euro", "euros"),
     "usd": ("$", "dollar", "dollars"),
@@ -48,10 +50,20 @@ class Words:
 
     def __init__(self, texts: Iterable[str], today: str) -> None:
         self._text = "\n".join(_fold(text) for text in texts)
-        self._numbers = set(_numbers(self._text))
-        self._dates = {*_dates(self._text, today), *days(self._text, today)}
-        self._times = set(times(self._text))
+        self._today = today
         self._known: dict[str, bool] = {}
+
+    @cached_property
+    def _numbers(self) -> frozenset[Decimal]:
+        return frozenset(_numbers(self._text))
+
+    @cached_property
+    def _dates(self) -> frozenset[str]:
+        return frozenset((*_dates(self._text, self._today), *days(self._text, self._today)))
+
+    @cached_property
+    def _times(self) -> frozenset[str]:
+        return frozenset(times(self._text))
 
     def hold(self, value: JsonValue) -> bool:
         """Whether every leaf of the value was said; booleans and null need not be."""
@@ -115,9 +127,8 @@ def _says(text: str, sign: str) -> bool:
 def _numbers(text: str) -> Iterator[Decimal]:
     for sign, found in _NUMBER.findall(_ISO_DATE.sub(" ", text)):
         yield from (-each if sign else each for each in _readings(found))
-    for number, word in enumerate(_SMALL):
-        if re.search(rf"(?<!\w){word}(?!\w)", text):
-            yield Decimal(number)
+    for word in _SMALL_WORD.findall(text):
+        yield Decimal(_SMALL.index(word))
 
 
 def _readings(text: str) -> Iterator[Decimal]:

@@ -27,6 +27,8 @@ class Shade:
     @property
     def whole(self) -> Label:
         """The label of all of it: the lowest that is anywhere inside."""
+        if not self.below:
+            return self.own
         return reduce(Label.join, (each.whole for each in self.below.values()), self.own)
 
     @property
@@ -60,7 +62,7 @@ class Shade:
 
     def join(self, label: Label) -> "Shade":
         """The same value where another one decided on it, or on what it is."""
-        if label == TOP:
+        if label is TOP or label == TOP:
             return self
         below = {token: each.join(label) for token, each in self.below.items()}
         return Shade(self.own.join(label), below)

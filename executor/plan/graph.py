@@ -18,10 +18,17 @@ def graph(plan: Plan) -> Graph:
 
     Two steps of one id, which admission refuses, wait for what either of them waits for.
     """
-    waits_for: dict[str, frozenset[str]] = {step.id: frozenset() for step in plan.steps}
+    sources: dict[str, frozenset[str]] = {}
     for step in plan.steps:
-        needs = (data_sources(step) | set(step.after)) & waits_for.keys()
-        waits_for[step.id] |= needs
+        sources[step.id] = sources.get(step.id, frozenset()) | data_sources(step)
+    return waits(plan, sources)
+
+
+def waits(plan: Plan, sources: Mapping[str, frozenset[str]]) -> Graph:
+    """The same where the data sources of each id are known."""
+    waits_for: dict[str, frozenset[str]] = dict.fromkeys(sources, frozenset())
+    for step in plan.steps:
+        waits_for[step.id] |= (sources[step.id] | set(step.after)) & waits_for.keys()
     return waits_for
 
 

@@ -42,11 +42,12 @@ from executor.run.reconcile import Reconciler
 from executor.run.slots import Slots
 from executor.run.verdicts import Outside
 from executor.store import approvals, drives
-from executor.store.drives import Claim, Due
+from executor.store.drives import Asked, Claim, Due
 from executor.store.errors import FencedError, StorePausedError
-from executor.store.journal import OpenJournal
+from executor.store.open_journal import OpenJournal
 from executor.store.store import Store
 from executor.store.text import to_object
+from executor.store.writer import Joint
 
 SHORT_WAIT_S = 2.0  # a wait shorter than this does not end the drive
 PAUSE_S = 0.5  # while the store takes nothing
@@ -80,9 +81,8 @@ class Machine:
 
     async def drive(self, due: Due, driver: str) -> None:
         """Drive one run; returns without a word if somebody else does."""
-        claim = await self.store.write(
-            partial(drives.claim, due=due, driver=driver, now=self.clock())
-        )
+        asked = Asked(due, driver, self.clock())
+        claim = await self.store.write(Joint(drives.claims, asked))
         if claim is None:
             return
         bell = self._bells[due.id] = Bell()

@@ -14,15 +14,18 @@ from sqlalchemy import Connection
 from executor.run import events as e
 from executor.run.commands import Finish, Wait
 from executor.run.fold import fold
-from executor.run.outbox import Outbox, Works
+from executor.run.outbox import Outbox
 from executor.run.perform import new_event
 from executor.run.state import RunState
-from executor.store import approvals, drives, journal, plans, runs
+from executor.store import drives, journal, plans, runs
+from executor.store.attempts import Place
 from executor.store.blobs import Loaded
 from executor.store.drives import Claim
 from executor.store.errors import FencedError
-from executor.store.journal import Look, NewEvent, OpenJournal
+from executor.store.journal import Look, NewEvent
+from executor.store.open_journal import OpenJournal, Turn, Work, written
 from executor.store.store import Store
+from executor.store.writer import Joint
 
 T = TypeVar("T")
 
@@ -70,9 +73,9 @@ class Ledger:
             self.must_look = False
             self._see(await self._store.read(self._look))
 
-    async def write(self, work: Callable[[OpenJournal], T]) -> T:
+    async def write(self, work: Callable[[OpenJournal], T], *places: Place) -> T:
         """Write with the journal open, and see what it holds by then."""
-        return await self._outbox.write(work)
+        return await self._outbox.write(work, *places)
 
     async def append(self, events: Sequence[e.Event]) -> None:
         """Write events."""
@@ -98,19 +101,17 @@ class Ledger:
             undone=list(finish.undone),
         )
         new = [new_event(each) for each in (*after, event)]
-        end = partial(self._end, claim=self.claim, new=new, finish=finish, now=self._clock())
-        return self._ended(await self._store.write(end))
+        end = partial(self._end, woken=self.claim.wake_seq, new=new, finish=finish)
+        return self._ended(await self.write(partial(end, now=self._clock())))
 
     def _end(
-        self, c: Connection, claim: Claim, new: list[NewEvent], finish: Finish, now: float
+        self, journal: OpenJournal, woken: int, new: list[NewEvent], finish: Finish, now: float
     ) -> bool:
-        with journal.opened(c, claim) as opened:
-            if opened.woken != claim.wake_seq or opened.last != self._seen:
-                return False
-            opened.append(new, now)
-        runs.set_result(c, claim, finish.result)
-        approvals.close(c, claim.tenant, claim.id, "void")
-        return drives.end_drive(c, claim, status=finish.status, now=now, code=finish.code)
+        if journal.woken != woken or journal.last != self._seen:
+            return False
+        journal.append(new, now)
+        journal.end(finish.status, finish.code, finish.result, now)
+        return True
 
     async def let_go(self, claim: Claim, wait: Wait) -> bool:
         """End the drive until the run is woken; False if something arrived since this claim."""
@@ -130,16 +131,9 @@ class Ledger:
         self.must_look = True
         return has_ended
 
-    async def _send(self, works: Works) -> Look:
-        return await self._store.write(
-            partial(
-                journal.written,
-                works=works,
-                claim=self.claim,
-                seen=lambda: self._seen,
-                loaded=self._loaded,
-            )
-        )
+    async def _send(self, works: tuple[Work, ...]) -> Look:
+        turn = Turn(self.claim, works, lambda: self._seen, self._loaded)
+        return await self._store.write(Joint(written, turn))
 
     def _look(self, c: Connection) -> Look:
         return journal.look(c, self.claim, self._seen, self._loaded)

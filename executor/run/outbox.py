@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from executor.store.attempts import Place
 from executor.store.errors import StoreError
-from executor.store.journal import Look, OpenJournal
+from executor.store.journal import Look
+from executor.store.open_journal import OpenJournal, Work
 
 T = TypeVar("T")
-Works = tuple[Callable[[OpenJournal], None], ...]
 
 
 @dataclass(eq=False)
@@ -21,6 +22,7 @@ class Entry(Generic[T]):
     """One thing to write; it may be written twice where the first time was undone."""
 
     work: Callable[[OpenJournal], T]
+    places: tuple[Place, ...]
     done: "asyncio.Future[None]"
     results: list[T] = field(default_factory=list)
 
@@ -33,17 +35,20 @@ class Outbox:
     """`send` writes what it is given in one transaction; `see` is told what was found by then."""
 
     def __init__(
-        self, send: Callable[[Works], Awaitable[Look]], see: Callable[[Look], None]
+        self, send: Callable[[tuple[Work, ...]], Awaitable[Look]], see: Callable[[Look], None]
     ) -> None:
         self._send = send
         self._see = see
         self._waiting: list[Entry[object]] = []
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def write(self, work: Callable[[OpenJournal], T]) -> T:
-        """Return what it returns, once that is durable; one that nobody waits for is not sent."""
+    async def write(self, work: Callable[[OpenJournal], T], *places: Place) -> T:
+        """Return what it returns, once that is durable; one that nobody waits for is not sent.
+
+        `places` are those whose attempts it looks at: they are read for all that is sent together.
+        """
         loop = asyncio.get_running_loop()
-        entry = Entry(work, loop.create_future())
+        entry = Entry(work, places, loop.create_future())
         if not self._waiting:
             loop.call_soon(self._go)
         self._waiting.append(entry)  # type: ignore[arg-type]  # entries of every type together

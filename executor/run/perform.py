@@ -24,10 +24,12 @@ from executor.run import events as e
 from executor.run.commands import LookUp, Perform, Poll
 from executor.run.keys import idempotency_key, jitter_of
 from executor.run.state import undoes
+from executor.store.attempts import Place
 from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Claim
 from executor.store.errors import StorePausedError, StoreUnavailableError
-from executor.store.journal import NewEvent, OpenJournal
+from executor.store.journal import NewEvent
+from executor.store.open_journal import OpenJournal
 from executor.store.permits import Blocked, Told
 
 WRITE_AGAIN_S = 0.2
@@ -40,8 +42,8 @@ T = TypeVar("T")
 class Write(Protocol):
     """Do it in the next commit, with the run's journal open."""
 
-    async def __call__(self, work: Callable[[OpenJournal], T], /) -> T:
-        """Return what it returns, once that is durable."""
+    async def __call__(self, work: Callable[[OpenJournal], T], /, *places: Place) -> T:
+        """Return what it returns, once that is durable; `places` are those that it looks at."""
 
 
 def new_event(event: e.Event) -> NewEvent:
@@ -66,6 +68,7 @@ class Performer:
         self, claim: Claim, command: Perform, policy_version: str | None
     ) -> Blocked | None:
         """Make one call; its outcome is in the journal when this returns."""
+        place = (command.step, command.iteration)
         key = command.key or idempotency_key(
             self.key_secret,
             claim.tenant,
@@ -91,14 +94,14 @@ class Performer:
             observed=command.observed,
             timeout_s=command.action.timeout_s,
             limits=self.limits_of(command.action),
-            takes_back=undoes((command.step, command.iteration)) is not None,
+            takes_back=undoes(place) is not None,
             lease_s=self._lease_left(),
             woken=claim.wake_seq,
         )
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = self.monotonic(), self.clock()
         try:
-            recorded = await self.write(partial(record_intent, intent=intent, now=now))
+            recorded = await self.write(partial(record_intent, intent=intent, now=now), place)
         except StoreUnavailableError:
             await self.keep(claim, command, _not_sent(command))  # if it was kept after all
             raise
@@ -189,10 +192,11 @@ class Performer:
     ) -> None:
         """Write what became of a call; it is kept here while the store takes nothing."""
         outcome = AttemptOutcome(command.step, command.iteration, command.n, new_event(event), told)
+        place = (command.step, command.iteration)
         while True:
             now = self.clock()
             try:
-                await self.write(partial(record_outcome, outcome=outcome, now=now))
+                await self.write(partial(record_outcome, outcome=outcome, now=now), place)
                 return
             except StorePausedError:
                 await asyncio.sleep(WRITE_AGAIN_S)

@@ -41,7 +41,7 @@ def _put_aside(c: Connection, due: Due, driver: str, now: float, code: str) -> N
         undone=sorted({place[0] for place in undone if place is not None}),
     )
     journal.append(c, due.tenant, due.id, [new_event(finished)], now, claim=claim)
-    approvals.close(c, due.tenant, due.id, "void")
+    approvals.close(c, (due.tenant, due.id), state="void")
     drives.end_drive(c, claim, status="quarantined", now=now, code=code)
 
 

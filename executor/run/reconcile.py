@@ -19,7 +19,7 @@ from executor.run.commands import LookUp, Poll
 from executor.run.perform import Performer, context_of
 from executor.run.resolve import Absent, Scope, value_at
 from executor.store.drives import Claim
-from executor.store.journal import OpenJournal
+from executor.store.open_journal import OpenJournal
 from executor.store.permits import Blocked, Told
 
 LOOKUP_TIMEOUT_S = 10.0

@@ -26,7 +26,7 @@ _GET = select(approvals).where(
 )
 _ADD, _ADD_DECISION = Change(insert(approvals)), Change(insert(decisions))
 # An update would take the names of columns for what it is to set.
-_CLOSE = (
+_CLOSE = Change(
     update(approvals)
     .where(approvals.c.tenant == bindparam("whose"), approvals.c.run == bindparam("of_run"))
     .where(approvals.c.state == "open")
@@ -200,9 +200,9 @@ def _is_inside(c: Connection, row: ApprovalRow, call: Called, now: float) -> boo
     return len(others) < step.calls and not [*step.departures(call.arguments)]
 
 
-def close(c: Connection, tenant: str, run: str, state: Literal["void", "expired"]) -> None:
-    """End every open approval of a run that no longer waits for it."""
-    c.execute(_CLOSE, {"whose": tenant, "of_run": run, "ends_as": state})
+def close(c: Connection, *runs: tuple[str, str], state: Literal["void", "expired"]) -> None:
+    """End every open approval of runs (tenant, id) that no longer wait for it."""
+    _CLOSE.many(c, [{"whose": tenant, "of_run": run, "ends_as": state} for tenant, run in runs])
 
 
 def supersede(c: Connection, row: ApprovalRow) -> None:

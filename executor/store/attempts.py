@@ -1,16 +1,19 @@
 """Attempts as rows: what the journal's events come to, so that one query finds an open one.
 
 An attempt is open from its intent until it is known what became of it. No path to the journal
-goes around `project`, so a row never says less than the events do.
+goes around `settling`, so a row never says less than the events do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import (
     Connection,
     Double,
     Integer,
+    Select,
+    and_,
     bindparam,
     insert,
     select,
@@ -19,7 +22,8 @@ from sqlalchemy import (
 
 from connectors.spec import JsonObject
 from executor.store.drives import Claim
-from executor.store.statement import Change, Query, one_of
+from executor.store.errors import StoreError
+from executor.store.statement import Change, Query, given
 from executor.store.tables import attempts
 from executor.store.text import to_text, to_texts
 
@@ -28,40 +32,51 @@ OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
 _OVER = ("applied", "resolved_applied", "abandoned")
 # What could be in doubt and cannot be repeated before it is known: others repeat safely.
 _NEVER_TWICE = ("lookup", "blind")
-# Of one step or item, and of one of its attempts. An update would take the names of columns for
-# what it is to set.
-_PLACE = (
-    attempts.c.tenant == bindparam("whose"),
-    attempts.c.run == bindparam("of_run"),
-    attempts.c.step == bindparam("of_step"),
-    attempts.c.iteration == bindparam("of_item"),
-)
-_ONE = (*_PLACE, attempts.c.n == bindparam("number", type_=Integer))
+Place = tuple[str, str]  # a step and its item, or ""
+States = dict[int, str]
+"""How the attempts of one step or item stand, by number."""
+
+
+class _At(NamedTuple):
+    number: int  # of whoever asks
+    step: str
+    iteration: str
+    n: int
+    state: str
+
+
+class Settling(NamedTuple):
+    """What an event tells of an attempt that stands as one of these."""
+
+    place: Place
+    n: int
+    state: str
+    open_as: tuple[str, ...]
+
+
+def _at(dialect: str) -> Select[tuple[int, str, str, int, str]]:
+    asked = given(dialect, "tenant", "run", "step", "iteration", numbers=("number",))
+    key = ("tenant", "run", "step", "iteration")
+    same = and_(*(attempts.c[name] == asked.c[name] for name in key))
+    found = (attempts.c[name] for name in ("step", "iteration", "n", "state"))
+    return select(asked.c.number, *found).join_from(asked, attempts, same)
+
+
+_AT = Query(_at, _At)
 _ADD = Change(insert(attempts))
-
-
-def _settling(states: Sequence[str]) -> Change:
-    """What becomes of an attempt that stands so."""
-    return Change(
-        update(attempts)
-        .where(*_ONE, one_of(attempts.c.state, states))
-        .values(state=bindparam("ends_as"), ended_at=bindparam("now", type_=Double))
+# An update would take the names of columns for what it is to set.
+_SETTLE = Change(
+    update(attempts)
+    .where(
+        attempts.c.tenant == bindparam("whose"),
+        attempts.c.run == bindparam("of_run"),
+        attempts.c.step == bindparam("of_step"),
+        attempts.c.iteration == bindparam("of_item"),
+        attempts.c.n == bindparam("number", type_=Integer),
+        attempts.c.state == bindparam("stood"),
     )
-
-
-_END = _settling(("intent",))  # once: what was cut off has ended, and a late answer is too late
-_RESOLVE = _settling(OPEN)
-
-
-def _in_the_way(blocking: Sequence[str]) -> Query[int]:
-    """What keeps attempt `number` from beginning."""
-    again = attempts.c.n >= bindparam("number", type_=Integer)
-    blocks = one_of(attempts.c.state, blocking) | again
-    return Query(select(attempts.c.n).where(*_PLACE, blocks).limit(1), int)
-
-
-_BEFORE_A_RISK = _in_the_way((*OPEN, *_OVER))
-_BEFORE_A_REPETITION = _in_the_way(("intent", *_OVER))
+    .values(state=bindparam("ends_as"), ended_at=bindparam("now", type_=Double))
+)
 
 
 @dataclass(frozen=True)
@@ -85,10 +100,47 @@ class AttemptRow:
     policy_version: str | None = None
 
 
-def add(c: Connection, claim: Claim, rows: Sequence[AttemptRow]) -> None:
+@dataclass(frozen=True)
+class Settled:
+    """What became of one attempt, and how it had stood."""
+
+    tenant: str
+    run: str
+    settling: Settling
+    stood: str
+    at: float
+
+
+def add(c: Connection, rows: Sequence[tuple[Claim, AttemptRow]]) -> None:
     """Write attempts that are about to be made."""
-    named = {"tenant": claim.tenant, "run": claim.id}
-    _ADD.many(c, [named | vars(row) | {"approvals": to_text(row.approvals)} for row in rows])
+    _ADD.many(
+        c,
+        [
+            {"tenant": claim.tenant, "run": claim.id}
+            | vars(row)
+            | {"approvals": to_text(row.approvals)}
+            for claim, row in rows
+        ],
+    )
+
+
+def settle(c: Connection, settled: Sequence[Settled]) -> None:
+    """Keep what became of attempts; raises `StoreError` where one stands otherwise by now."""
+    rows = [
+        {
+            "whose": each.tenant,
+            "of_run": each.run,
+            "of_step": each.settling.place[0],
+            "of_item": each.settling.place[1],
+            "number": each.settling.n,
+            "stood": each.stood,
+            "ends_as": each.settling.state,
+            "now": each.at,
+        }
+        for each in settled
+    ]
+    if _SETTLE.many(c, rows) != len(rows):
+        raise StoreError("an attempt was settled by somebody who does not hold its run")
 
 
 def places_under(c: Connection, tenant: str, run: str, approval: str, step: str) -> frozenset[str]:
@@ -131,11 +183,25 @@ def read(c: Connection, tenant: str, run: str) -> list[AttemptRow]:
     ]
 
 
-def may_begin(c: Connection, claim: Claim, step: str, iteration: str, n: int, effect: str) -> bool:
-    """Whether attempt `n` is new and no earlier one stands in its way."""
-    statement = _BEFORE_A_RISK if effect in _NEVER_TWICE else _BEFORE_A_REPETITION
-    one = _named(claim.tenant, claim.id, step, iteration) | {"number": n}
-    return statement.one(c, one) is None
+def at(
+    c: Connection, asked: Sequence[tuple[str, str, Iterable[Place]]]
+) -> list[dict[Place, States]]:
+    """How attempts stand at places of runs (tenant, id): of each run by place."""
+    found: list[dict[Place, States]] = [{place: {} for place in places} for _, _, places in asked]
+    rows = [
+        {"number": number, "tenant": tenant, "run": run, "step": step, "iteration": iteration}
+        for number, (tenant, run, _) in enumerate(asked)
+        for step, iteration in found[number]
+    ]
+    for each in _AT.of(c, rows):
+        found[each.number][each.step, each.iteration][each.n] = each.state
+    return found
+
+
+def stand_in_the_way(states: Mapping[int, str], n: int, effect: str) -> bool:
+    """Whether attempt `n` may not begin: it is not new, or an earlier one is not over."""
+    blocking = (*(OPEN if effect in _NEVER_TWICE else ("intent",)), *_OVER)
+    return any(number >= n or state in blocking for number, state in states.items())
 
 
 def by_key(c: Connection, tenant: str, key: str) -> tuple[str, str, str] | None:
@@ -148,16 +214,18 @@ def by_key(c: Connection, tenant: str, key: str) -> tuple[str, str, str] | None:
     return None if found is None else (found.run, found.step, found.iteration)
 
 
-def is_in_doubt(c: Connection, tenant: str, run: str, step: str, iteration: str) -> bool:
-    """Whether it is unknown of an attempt of this step or item if its effect happened."""
-    found = c.execute(
-        select(attempts.c.n)
-        .where(attempts.c.tenant == tenant, attempts.c.run == run)
-        .where(attempts.c.step == step, attempts.c.iteration == iteration)
-        .where(attempts.c.state == "uncertain")
-        .limit(1)
-    )
-    return found.first() is not None
+def settling(kind: str, data: JsonObject) -> Settling | None:
+    """What an event tells of an attempt, if it tells how one ended or what became of it."""
+    n = data.get("n")
+    place = (str(data.get("step")), str(data.get("iteration")))
+    number = n if isinstance(n, int) else 0
+    if kind == "attempt.ended":  # once: what was cut off has ended, and a late answer is too late
+        return Settling(place, number, str(data["state"]), ("intent",))
+    if kind == "reconcile.resolved":
+        resolution = str(data["resolution"])
+        state = resolution if resolution == "abandoned" else f"resolved_{resolution}"
+        return Settling(place, number, state, OPEN)
+    return None
 
 
 def project(
@@ -165,24 +233,8 @@ def project(
 ) -> None:
     """Keep the rows in step with events that tell how an attempt ended or was resolved."""
     for kind, data in events:
-        settle(c, tenant, run, kind, data, now)
-
-
-def settle(c: Connection, tenant: str, run: str, kind: str, data: JsonObject, now: float) -> bool:
-    """Keep what an event tells of an attempt; False if it tells nothing, or nothing is open."""
-    if kind == "attempt.ended":
-        state = str(data["state"])
-    elif kind == "reconcile.resolved":
-        resolution = str(data["resolution"])
-        state = resolution if resolution == "abandoned" else f"resolved_{resolution}"
-    else:
-        return False
-    n = data["n"]
-    one = _named(tenant, run, str(data["step"]), str(data["iteration"]))
-    ended = {"number": n if isinstance(n, int) else 0, "ends_as": state, "now": now}
-    statement = _END if kind == "attempt.ended" else _RESOLVE
-    return statement.once(c, one | ended) == 1
-
-
-def _named(tenant: str, run: str, step: str, iteration: str) -> dict[str, object]:
-    return {"whose": tenant, "of_run": run, "of_step": step, "of_item": iteration}
+        if (told := settling(kind, data)) is None:
+            continue
+        stood = at(c, [(tenant, run, [told.place])])[0][told.place].get(told.n)
+        if stood in told.open_as:
+            settle(c, [Settled(tenant, run, told, stood, now)])

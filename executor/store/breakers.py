@@ -39,12 +39,6 @@ def read(c: Connection, tenant: str, connection: str) -> Breaker:
     return Breaker() if row is None else _breaker(row)
 
 
-def is_clean(c: Connection, tenant: str, connection: str) -> bool:
-    """Whether nothing has to be remembered of it."""
-    found = _STANDING.one(c, {"tenant": tenant, "connection": connection})
-    return found is None or found.is_clean
-
-
 def listed(c: Connection, tenant: str) -> dict[str, Breaker]:
     """Every one that a tenant has."""
     rows = c.execute(select(breakers).where(breakers.c.tenant == tenant))

@@ -9,7 +9,8 @@ from executor.store import approvals, attempts
 from executor.store.approvals import Called
 from executor.store.attempts import AttemptRow
 from executor.store.drives import note_progress
-from executor.store.journal import NewEvent, OpenJournal, StoredEvent
+from executor.store.journal import NewEvent, StoredEvent
+from executor.store.open_journal import OpenJournal
 from executor.store.permits import Blocked, Told
 
 
@@ -61,7 +62,8 @@ def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked |
         return Blocked("cancelled")
     if intent.woken not in (None, journal.woken):
         return Blocked("news")
-    if not attempts.may_begin(c, claim, *place, intent.effect):
+    states = journal.attempts_at((intent.step, intent.iteration))
+    if attempts.stand_in_the_way(states, intent.n, intent.effect):
         return Blocked("open_attempt")
     call = Called(intent.step, intent.iteration, intent.tool_digest, intent.arguments)
     for grant in intent.grants:
@@ -106,25 +108,23 @@ def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked |
 
 def _may_begin_after_cancel(journal: OpenJournal, intent: Intent) -> bool:
     """Whether the run is not being cancelled, or this takes back, or settles what is to be."""
-    claim = journal.claim
     match journal.cancel_mode:
         case None:
             return True
         case "undo":
-            return intent.takes_back or attempts.is_in_doubt(
-                journal.c, claim.tenant, claim.id, intent.step, intent.iteration
-            )
+            states = journal.attempts_at((intent.step, intent.iteration))
+            return intent.takes_back or "uncertain" in states.values()
         case _:
             return False
 
 
 def record_outcome(journal: OpenJournal, outcome: AttemptOutcome, now: float) -> list[StoredEvent]:
     """Write how an attempt ended, once; an attempt that has ended already stays as it is."""
-    c, claim, event = journal.c, journal.claim, outcome.event
-    if not attempts.settle(c, claim.tenant, claim.id, event.type, event.data, now):
+    event = outcome.event
+    if not journal.settle(event.type, event.data, now):
         return []
     if event.type == "attempt.ended":  # what a look-up finds out does not kill
-        note_progress(c, claim)
+        note_progress(journal.c, journal.claim)
     if outcome.told is not None:
         journal.permits.tell(outcome.told, now)
     return journal.add([event], now)

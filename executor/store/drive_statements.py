@@ -1,14 +1,18 @@
 """The statements of `drives` that are sent for every step, built once for each kind of row.
 
 `whose` and `which` are the row's tenant and id: an update would take their own names for what
-it is to set.
+it is to set. Claims and holds are of any number of rows; these are held in the order of their ids,
+so that no two processes wait for each other crosswise.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Literal, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Double,
+    ScalarSelect,
     Select,
     Table,
     Text,
@@ -16,6 +20,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    func,
     null,
     or_,
     select,
@@ -24,7 +29,7 @@ from sqlalchemy import (
 )
 
 from executor.store import tables
-from executor.store.statement import Change, Query, one_of
+from executor.store.statement import Change, Query, given, one_of
 
 DriveKind = Literal["request", "run"]
 TABLES: Mapping[DriveKind, Table] = {"request": tables.requests, "run": tables.runs}
@@ -38,11 +43,15 @@ _NOW = bindparam("now", type_=Double)
 
 
 class Claimed(NamedTuple):
-    """A row as whoever claims it finds it."""
+    """A row as whoever claims it finds it: with its plan, and the end of its journal."""
 
+    whose: str
+    which: str
     epoch: int
     wake_seq: int
     crashes: int
+    plan: str | None
+    last: int
 
 
 class Standing(NamedTuple):
@@ -52,23 +61,46 @@ class Standing(NamedTuple):
     cancel_mode: str | None
 
 
-def _claim(kind: DriveKind, table: Table) -> Update:
-    """Returns a row only where nobody else drives it."""
+class Held(NamedTuple):
+    """The same of the row that asker `number` holds from now on, and the end of its journal."""
+
+    number: int
+    wake_seq: int
+    cancel_mode: str | None
+    last: int
+
+
+def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
+    """Returns the rows that nobody else drives."""
+    asked = given(dialect, "whose", "which", "driver")
     is_free = and_(one_of(table.c.status, CLAIMABLE[kind]), table.c.driver.is_(None))
-    is_mine = and_(table.c.status == DRIVEN[kind], table.c.driver == bindparam("by"))
+    is_mine = and_(table.c.status == DRIVEN[kind], table.c.driver == asked.c.driver)
     return (
-        _one(update(table), table)
+        update(table)
+        .where(table.c.tenant == asked.c.whose, table.c.id == asked.c.which)
         .where(or_(is_free, is_mine))
         .values(
             status=DRIVEN[kind],
-            driver=bindparam("by"),
+            driver=asked.c.driver,
             epoch=table.c.epoch + 1,
             wake_at=None,
             waiting_for=None,
             updated_at=_NOW,
         )
-        .returning(table.c.epoch, table.c.wake_seq, table.c.crashes)
+        .returning(
+            *(table.c[name] for name in ("tenant", "id", "epoch", "wake_seq", "crashes", "plan")),
+            _last(table),
+        )
     )
+
+
+def _last(table: Table) -> ScalarSelect[int]:
+    """The last place in the journal of a row; `last` of another process's may come later."""
+    events = tables.events
+    found = select(func.coalesce(func.max(events.c.seq), 0))
+    return found.where(
+        events.c.tenant == table.c.tenant, events.c.subject == table.c.id
+    ).scalar_subquery()
 
 
 def _end(table: Table) -> Update:
@@ -88,13 +120,29 @@ def _end(table: Table) -> Update:
     )
 
 
-def _standing(kind: DriveKind, table: Table) -> Select[int, str | None]:
+def _cancel_mode(kind: DriveKind, table: Table) -> ColumnElement[str | None]:
+    return table.c.cancel_mode if kind == "run" else type_coerce(null(), Text)
+
+
+def _standing(kind: DriveKind, table: Table) -> Select[tuple[int, str | None]]:
     """Found only while the claim holds."""
-    cancel = table.c.cancel_mode if kind == "run" else type_coerce(null(), Text)
     return (
-        select(table.c.wake_seq, cancel)
+        select(table.c.wake_seq, _cancel_mode(kind, table))
         .where(table.c.tenant == bindparam("whose"), table.c.id == bindparam("which"))
         .where(table.c.epoch == bindparam("under"), table.c.driver.is_not(None))
+    )
+
+
+def _hold(kind: DriveKind, table: Table, dialect: str) -> Select[tuple[int, int, str | None, int]]:
+    """The same of many rows, which nobody else changes then."""
+    asked = given(dialect, "whose", "which", numbers=("under", "number"))
+    same = and_(table.c.tenant == asked.c.whose, table.c.id == asked.c.which)
+    return (
+        select(asked.c.number, table.c.wake_seq, _cancel_mode(kind, table), _last(table))
+        .join_from(asked, table, same)
+        .where(table.c.epoch == asked.c.under, table.c.driver.is_not(None))
+        .order_by(table.c.id)
+        .with_for_update(of=table)
     )
 
 
@@ -118,12 +166,10 @@ def _one(statement: Update, table: Table) -> Update:
     return statement.where(table.c.tenant == bindparam("whose"), table.c.id == bindparam("which"))
 
 
-CLAIM = {kind: Query(_claim(kind, table), Claimed) for kind, table in TABLES.items()}
+CLAIM = {kind: Query(partial(_claim, kind, table), Claimed) for kind, table in TABLES.items()}
 END = {kind: Change(_end(table)) for kind, table in TABLES.items()}
+FINISH = Change(_end(tables.runs).values(result=bindparam("answer"), large=bindparam("refs")))
 STANDING = {kind: Query(_standing(kind, table), Standing) for kind, table in TABLES.items()}
-HOLD = {
-    kind: Query(_standing(kind, table).with_for_update(), Standing)
-    for kind, table in TABLES.items()
-}
+HOLD = {kind: Query(partial(_hold, kind, table), Held) for kind, table in TABLES.items()}
 HOLD_ROW = {kind: _hold_row(table) for kind, table in TABLES.items()}
 WAKE = {kind: _wake(table) for kind, table in TABLES.items()}

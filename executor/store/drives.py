@@ -5,7 +5,7 @@ was taken over can write nothing more. A drive ends by comparing `wake_seq`: if 
 arrived since it looked, it has to look again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +15,7 @@ from executor.store import drive_statements as statements
 from executor.store import tables
 from executor.store.drive_statements import CLAIMABLE, TABLES
 from executor.store.drive_statements import DriveKind as DriveKind
+from executor.store.drive_statements import Held as Held
 from executor.store.drive_statements import Standing as Standing
 from executor.store.errors import FencedError
 
@@ -31,6 +32,8 @@ class Claim:
     epoch: int
     wake_seq: int
     crashes: int = 0  # processes that died with it, one after the other, without any progress
+    plan: str | None = None
+    last: int = 0  # the end of its journal when it was claimed
 
 
 Priority = Literal["high", "normal", "low"]
@@ -48,13 +51,39 @@ class Due:
     crashes: int = field(default=0, compare=False)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Somebody wants to drive."""
+
+    due: Due
+    driver: str
+    now: float
+
+
 def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
     """Take the right to drive, or None if there is nothing to do or somebody else drives."""
-    which = {"whose": due.tenant, "which": due.id, "by": driver, "now": now}
-    row = statements.CLAIM[due.kind].one(c, which)
-    if row is None:
-        return None
-    return Claim(due.kind, due.tenant, due.id, row.epoch, row.wake_seq, row.crashes)
+    return claims(c, (Asked(due, driver, now),))[0]
+
+
+def claims(c: Connection, asked: Sequence[Asked]) -> list[Claim | None]:
+    """The same for many; who asks for what was asked for already comes after that."""
+    found: dict[int, Claim] = {}
+    rest = [*enumerate(asked)]
+    while rest:
+        first = {each.due: (number, each) for number, each in reversed(rest)}
+        for kind in TABLES:
+            mine = {due: number for due, (number, _) in first.items() if due.kind == kind}
+            rows = [
+                {"whose": due.tenant, "which": due.id, "driver": first[due][1].driver}
+                for due in mine
+            ]
+            now = max((first[due][1].now for due in mine), default=0.0)
+            for row in statements.CLAIM[kind].of(c, rows, {"now": now}):
+                due = Due(kind, row.whose, row.which)
+                found[mine[due]] = Claim(kind, *row)
+        begun = {number for number, _ in first.values()}
+        rest = [each for each in rest if each[0] not in begun]
+    return [found.get(number) for number in range(len(asked))]
 
 
 def end_drive(
@@ -73,10 +102,14 @@ def end_drive(
         "waits_for": waiting_for,
         "because": code,
         "wakes_at": wake_at,
-        "seen": claim.wake_seq,
         "now": now,
     }
-    return statements.END[claim.kind].once(c, _of(claim) | how) == 1
+    return statements.END[claim.kind].once(c, ended(claim, claim.wake_seq) | how) == 1
+
+
+def ended(claim: Claim, woken: int) -> dict[str, object]:
+    """Which row a drive ends that knew of so many wakes; unless it says more, it waits no more."""
+    return _of(claim) | {"seen": woken, "waits_for": None, "wakes_at": None}
 
 
 def standing(c: Connection, claim: Claim) -> Standing | None:
@@ -84,17 +117,30 @@ def standing(c: Connection, claim: Claim) -> Standing | None:
     return statements.STANDING[claim.kind].one(c, _of(claim))
 
 
-def hold(c: Connection, claim: Claim) -> Standing:
+def hold(c: Connection, claim: Claim) -> Held:
     """As `standing`, and nobody else changes the row before this transaction has ended.
 
     Whoever writes about a run or request holds its row first, so that many processes write in
     one order; SQLite's one writer needs no such lock. Raises `FencedError` if the claim is over:
     nothing may be written under it any more.
     """
-    found = statements.HOLD[claim.kind].one(c, _of(claim))
-    if found is None:
-        raise FencedError(f"{claim.id} is not driven under epoch {claim.epoch} any more")
-    return found
+    return hold_all(c, (claim,))[0]
+
+
+def hold_all(c: Connection, claims: Sequence[Claim]) -> list[Held]:
+    """The same of many claims; raises `FencedError` if one of them is over."""
+    found: dict[int, Held] = {}
+    for kind in TABLES:
+        rows = [
+            {"number": number, "whose": each.tenant, "which": each.id, "under": each.epoch}
+            for number, each in enumerate(claims)
+            if each.kind == kind
+        ]
+        found |= {each.number: each for each in statements.HOLD[kind].of(c, rows)}
+    for number, each in enumerate(claims):
+        if number not in found:
+            raise FencedError(f"{each.id} is not driven under epoch {each.epoch} any more")
+    return [found[number] for number in range(len(claims))]
 
 
 def hold_row(c: Connection, due: Due) -> bool:

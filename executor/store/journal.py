@@ -1,11 +1,9 @@
 """The journal: events without gaps, and rows that follow from them in the same transaction.
 
-A drive opens its journal once for all that it writes together: the row is held from then on, so
-nobody else writes, and what others wrote before is found at once.
+What drives write goes through `open_journal.py`, which does the same for many of them at once.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,10 +11,8 @@ from sqlalchemy import Connection, Integer, bindparam, func, insert, select
 
 from connectors.spec import JsonObject
 from executor.store import approvals, attempts, blobs
-from executor.store.attempts import AttemptRow
 from executor.store.blobs import Blob, Loaded
 from executor.store.drives import Claim, hold, standing
-from executor.store.permits import Permits
 from executor.store.statement import Change, Query
 from executor.store.tables import events
 from executor.store.text import to_object
@@ -89,62 +85,6 @@ class Look:
     woken: int | None  # None: its claim is over
 
 
-@dataclass
-class OpenJournal:
-    """The journal of a drive inside one transaction, which holds its row."""
-
-    c: Connection
-    claim: Claim
-    woken: int
-    cancel_mode: str | None
-    last: int
-    news: list[StoredEvent]  # after the place that the drive has seen: of others, and its own
-    permits: Permits
-    _events: list[StoredEvent] = field(default_factory=list)  # that are written at the end
-    _begun: list[AttemptRow] = field(default_factory=list)  # the same of attempts
-
-    def append(self, new: Sequence[NewEvent], now: float) -> list[StoredEvent]:
-        """Write events after the last one, and the rows that they speak of."""
-        _project(self.c, self.claim.tenant, self.claim.id, new, now)
-        return self.add(new, now)
-
-    def add(self, new: Sequence[NewEvent], now: float) -> list[StoredEvent]:
-        """Write events whose rows are written already."""
-        stored = _numbered(self.claim.id, new, now, self.last)
-        self.last += len(stored)
-        self.news += stored
-        self._events += stored
-        return stored
-
-    def begin(self, attempt: AttemptRow) -> None:
-        """Write an attempt that is about to be made."""
-        self._begun.append(attempt)
-
-    def close(self) -> None:
-        """Write what is left to be written."""
-        if self._begun:
-            attempts.add(self.c, self.claim, self._begun)
-        _add(self.c, self.claim.tenant, self._events)
-
-
-@contextmanager
-def opened(
-    c: Connection, claim: Claim, after: int | None = None, loaded: Loaded | None = None
-) -> Iterator[OpenJournal]:
-    """Hold a drive's row and open its journal, after a place or its end; raises `FencedError`."""
-    held = hold(c, claim)
-    news: list[StoredEvent] = []
-    if after is None:
-        last = _last(c, claim.tenant, claim.id)
-    else:
-        news = read(c, claim.tenant, claim.id, after=after, limit=WHOLE, loaded=loaded)
-        last = news[-1].seq if news else after
-    permits = Permits(c, claim.tenant)
-    journal = OpenJournal(c, claim, held.wake_seq, held.cancel_mode, last, news, permits)
-    yield journal
-    journal.close()
-
-
 def append(
     c: Connection,
     tenant: str,
@@ -157,9 +97,12 @@ def append(
     """Write events after the last one; with a claim, raises `FencedError` once it is over."""
     if claim is not None:
         hold(c, claim)
-    _project(c, tenant, subject, new, now)
-    stored = _numbered(subject, new, now, _last(c, tenant, subject))
-    _add(c, tenant, stored)
+    attempts.project(c, tenant, subject, [(each.type, each.data) for each in new], now)
+    for each in new:
+        project(c, tenant, each)
+    last = _LAST.one(c, {"tenant": tenant, "subject": subject}) or 0
+    stored = numbered(subject, new, now, last)
+    add(c, [(tenant, each) for each in stored])
     return stored
 
 
@@ -190,34 +133,23 @@ def look(c: Connection, claim: Claim, after: int, loaded: Loaded) -> Look:
     return Look(tuple(news), None if found is None else found.wake_seq)
 
 
-def written(
-    c: Connection,
-    works: Sequence[Callable[[OpenJournal], None]],
-    claim: Claim,
-    seen: Callable[[], int],
-    loaded: Loaded,
-) -> Look:
-    """Write all that a drive has to write, and look: whoever wrote needs not read again."""
-    with opened(c, claim, seen(), loaded) as journal:
-        for work in works:
-            work(journal)
-    return Look(tuple(journal.news), journal.woken)
-
-
-def _last(c: Connection, tenant: str, subject: str) -> int:
-    return _LAST.one(c, {"tenant": tenant, "subject": subject}) or 0
-
-
-def _numbered(subject: str, new: Sequence[NewEvent], now: float, last: int) -> list[StoredEvent]:
+def numbered(subject: str, new: Sequence[NewEvent], now: float, last: int) -> list[StoredEvent]:
+    """Events with the places that follow the last one."""
     return [
-        StoredEvent(subject, last + number, now, each.type, each.v, each.data)
-        for number, each in enumerate(new, start=1)
+        StoredEvent(subject, number, now, each.type, each.v, each.data)
+        for number, each in enumerate(new, start=last + 1)
     ]
 
 
-def _add(c: Connection, tenant: str, stored: Sequence[StoredEvent]) -> None:
-    if stored:
-        _ADD.many(c, [_row(c, tenant, each) for each in stored])
+def add(c: Connection, stored: Iterable[tuple[str, StoredEvent]]) -> None:
+    """Write events, each of a tenant, whose places are known to be free."""
+    _ADD.many(c, [_row(c, tenant, each) for tenant, each in stored])
+
+
+def project(c: Connection, tenant: str, event: NewEvent) -> None:
+    """Keep the approval that an event speaks of in step with it."""
+    if event.type == "approval.expired":
+        approvals.expire(c, tenant, str(event.data["approval"]))
 
 
 def _row(c: Connection, tenant: str, event: StoredEvent) -> dict[str, object]:
@@ -232,11 +164,3 @@ def _row(c: Connection, tenant: str, event: StoredEvent) -> dict[str, object]:
         "data": text,
         "large": blobs.to_refs(large),
     }
-
-
-def _project(c: Connection, tenant: str, subject: str, new: Sequence[NewEvent], now: float) -> None:
-    """Keep the rows that events speak of in step with them."""
-    attempts.project(c, tenant, subject, [(each.type, each.data) for each in new], now)
-    for each in new:
-        if each.type == "approval.expired":
-            approvals.expire(c, tenant, str(each.data["approval"]))

@@ -5,15 +5,16 @@ its service is not taken for down, the rate allows it, and the service itself st
 What a call is told is kept here too, for those that come after it, in whatever run or process.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, literal, select
 
 from connectors.quota import Quota
 from connectors.spec import Limits
-from executor.breaker import Breaker, Evidence, asked
+from executor.breaker import Breaker, Evidence, State, asked
 from executor.store import breakers, limits, stops, tables
+from executor.store.limits import Limit
 from executor.store.statement import Query
 
 PLENTY = 100  # calls left that nobody needs to count
@@ -30,20 +31,37 @@ _LIMIT = and_(
 
 
 class _Known(NamedTuple):
+    """What is known; all of a breaker or of a limit is None where there is no row of it."""
+
     stop: str | None
-    state: str | None
-    hold_until: float | None
+    state: State | None
+    failures: int
+    until: float
+    pause_s: float
+    changed_at: float
+    because: str
+    arrival: float | None
+    hold_until: float
+    queue_end: float
     quota_left: int | None
     quota_until: float | None
 
+    @property
+    def breaker(self) -> Breaker:
+        """How the breaker stands."""
+        return Breaker() if self.state is None else Breaker(self.state, *self[2:7])
 
+    @property
+    def limit(self) -> Limit:
+        """How the limit stands, if nobody changes it."""
+        return Limit() if self.arrival is None else Limit(self.arrival, *self[8:])
+
+
+_ROWS = (tables.breakers, Breaker), (tables.limits, Limit)
 _KNOWN = Query(
     select(
         stops.STANDING.scalar_subquery(),
-        tables.breakers.c.state,
-        tables.limits.c.hold_until,
-        tables.limits.c.quota_left,
-        tables.limits.c.quota_until,
+        *(table.c[each.name] for table, of in _ROWS for each in fields(of)),
     ).select_from(_ONE.outerjoin(tables.breakers, _BREAKER).outerjoin(tables.limits, _LIMIT)),
     _Known,
 )
@@ -75,13 +93,17 @@ class Told:
 
 
 class Permits:
-    """Those of one tenant inside one transaction, which asks once what is known of a connection."""
+    """Those of one tenant in one transaction, which asks once what is known of a connection.
+
+    However many calls begin in it, the row of a limit is locked, read and written once.
+    """
 
     def __init__(self, c: Connection, tenant: str) -> None:
         self._c = c
         self._tenant = tenant
         self._known: dict[str, _Known] = {}
-        self._clean: set[str] = set()  # connections whose breakers have nothing to remember
+        self._locked: dict[str, Limit] = {}  # as they were found
+        self._limits: dict[str, Limit] = {}  # of these, as they are now
 
     def take(
         self, connection: str, allowed: Limits | None, now: float, trial_s: float
@@ -90,40 +112,43 @@ class Permits:
         c, tenant, known = self._c, self._tenant, self._of(connection)
         if known.stop is not None:
             return Blocked("stop")
-        is_closed = known.state in (None, "closed")
-        breaker = Breaker() if is_closed else breakers.read(c, tenant, connection)
+        is_closed = known.breaker.state == "closed"
+        breaker = known.breaker if is_closed else breakers.read(c, tenant, connection)
         allowing = asked(breaker, now, trial_s)
         if allowing is None:
             return Blocked("service", breaker.until)
-        until = known.quota_until or 0.0
-        if until > now and not known.quota_left:
-            return Blocked("rate_limit", until)
-        if allowed is not None and allowed.rate is not None:
-            retry_at = limits.acquire(c, tenant, connection, allowed, now)
-            if retry_at is not None:
-                return Blocked("rate_limit", retry_at)
-        elif (known.hold_until or 0.0) > now:
-            return Blocked("rate_limit", known.hold_until)
-        if until > now and not limits.spend(c, tenant, connection):
-            return Blocked("rate_limit", until)
+        has_rate = allowed is not None and allowed.rate is not None
+        counts = has_rate or (self._limit(connection).quota_until or 0.0) > now
+        limit = self._lock(connection) if counts else self._limit(connection)
+        now_is, retry_at = limits.taken(limit, allowed, now)
+        if counts:
+            self._limits[connection] = now_is
+        if retry_at is not None:
+            return Blocked("rate_limit", retry_at)
         if allowing != breaker:
             breakers.put(c, tenant, connection, allowing)
-            self._forget(connection)
+            self._known.pop(connection)
         return None
 
     def tell(self, what: Told, now: float) -> None:
         """Keep what a call was told; runs that wait for the service go on once it answers again."""
         c, tenant, connection = self._c, self._tenant, what.connection
         if what.hold_until is not None:
-            limits.hold(c, tenant, connection, what.hold_until)
-            self._forget(connection)
+            self._limits[connection] = limits.held_until(self._lock(connection), what.hold_until)
         if what.quota is not None and what.quota.left <= PLENTY:
-            limits.count_down(c, tenant, connection, what.quota, now)
-            self._forget(connection)
-        if what.evidence is None or (what.evidence == "answered" and self._is_clean(connection)):
+            limit = limits.counted_down(self._lock(connection), what.quota, now)
+            self._limits[connection] = limit
+        is_clean = what.evidence == "answered" and self._of(connection).breaker.is_clean
+        if what.evidence is None or is_clean:
             return
         breakers.tell(c, tenant, connection, what.evidence, what.began_at, now, what.because)
-        self._forget(connection)
+        self._known.pop(connection, None)
+
+    def close(self) -> None:
+        """Write what has become of the limits."""
+        for connection, limit in self._limits.items():
+            if limit != self._locked[connection]:
+                limits.put(self._c, self._tenant, connection, limit)
 
     def _of(self, connection: str) -> _Known:
         found = self._known.get(connection)
@@ -133,11 +158,12 @@ class Permits:
             self._known[connection] = found
         return found
 
-    def _is_clean(self, connection: str) -> bool:
-        if connection not in self._clean and breakers.is_clean(self._c, self._tenant, connection):
-            self._clean.add(connection)
-        return connection in self._clean
+    def _limit(self, connection: str) -> Limit:
+        """As it stands, whether it is locked or not."""
+        return self._limits.get(connection) or self._of(connection).limit
 
-    def _forget(self, connection: str) -> None:
-        self._known.pop(connection, None)
-        self._clean.discard(connection)
+    def _lock(self, connection: str) -> Limit:
+        if connection not in self._limits:
+            found = limits.lock(self._c, self._tenant, connection)
+            self._locked[connection] = self._limits[connection] = found
+        return self._limits[connection]

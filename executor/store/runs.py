@@ -1,6 +1,7 @@
 """Runs: rows that say where a run stands; what happened is in the journal."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -8,7 +9,9 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, or_, s
 
 from executor.store import blobs
 from executor.store.blobs import Blob
-from executor.store.drives import RANKS, Claim, Due, Priority, wake
+from executor.store.drive_statements import FINISH
+from executor.store.drives import RANKS, Claim, Due, Priority, ended, wake
+from executor.store.errors import StoreError
 from executor.store.tables import runs
 from executor.store.text import to_text
 
@@ -18,11 +21,6 @@ _ONE = (runs.c.tenant == bindparam("whose"), runs.c.id == bindparam("which"))
 _ADD = insert(runs)
 _GET = select(runs).where(*_ONE)
 _CANCEL_MODE = select(runs.c.cancel_mode).where(*_ONE)
-_SET_RESULT = (
-    update(runs)
-    .where(*_ONE, runs.c.epoch == bindparam("under"))
-    .values(result=bindparam("answer"), large=bindparam("refs"))
-)
 
 
 @dataclass(frozen=True)
@@ -120,13 +118,35 @@ def cancel_mode(c: Connection, tenant: str, run: str) -> str | None:
     return c.execute(_CANCEL_MODE, {"whose": tenant, "which": run}).scalar_one_or_none()
 
 
-def set_result(c: Connection, claim: Claim, result: JsonValue) -> None:
-    """Keep what the run answers."""
-    text = to_text(result)
+@dataclass(frozen=True)
+class Ending:
+    """How a run ends under its claim, and what it answers."""
+
+    claim: Claim
+    woken: int  # how often, by when this was decided
+    status: str
+    code: str | None
+    result: JsonValue
+    at: float
+
+
+def finish(c: Connection, endings: Sequence[Ending]) -> None:
+    """End runs whose rows are held; raises `StoreError` where one was woken in this transaction."""
+    if FINISH.many(c, [_finished(c, each) for each in endings]) != len(endings):
+        raise StoreError("a run was woken by the very transaction that was to end it")
+
+
+def _finished(c: Connection, ending: Ending) -> dict[str, object]:
+    text, claim = to_text(ending.result), ending.claim
     large = blobs.keep(c, claim.tenant, text) if len(text) > blobs.LARGE else None
-    refs = blobs.to_refs({} if large is None else {"result": large})
-    which = {"whose": claim.tenant, "which": claim.id, "under": claim.epoch}
-    c.execute(_SET_RESULT, which | {"answer": None if large else text, "refs": refs})
+    return {
+        **ended(claim, ending.woken),
+        "ends_as": ending.status,
+        "because": ending.code,
+        "now": ending.at,
+        "answer": None if large else text,
+        "refs": blobs.to_refs({} if large is None else {"result": large}),
+    }
 
 
 def _row(row: Row[tuple[object, ...]]) -> RunRow:

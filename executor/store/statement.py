@@ -7,11 +7,25 @@ are hidden, errors are `DBAPIError`, and the transaction is the connection's, wh
 Values of our tables are texts, integers and doubles, which drivers take and give as they are.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, or_
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Integer,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
@@ -21,6 +35,7 @@ from executor.store.hiding import cleaned
 
 T = TypeVar("T")
 Values = Mapping[str, object]
+NOTHING: Values = {}
 Built = ClauseElement | Callable[[str], ClauseElement]
 """A statement whose open values have names, or what builds it for the name of a dialect."""
 
@@ -28,6 +43,25 @@ Built = ClauseElement | Callable[[str], ClauseElement]
 def one_of(column: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
     """The column holds one of these words; an `IN` would be spelt anew each time it is sent."""
     return or_(*(column == word for word in words))
+
+
+def given(dialect: str, *names: str, numbers: Sequence[str] = ()) -> FromClause:
+    """The rows that `Query.of` is asked about, as a table of texts and whole numbers.
+
+    They come as one text of JSON, so that the statement is the same for any number of them.
+    """
+    columns = {name: Integer if name in numbers else Text for name in (*names, *numbers)}
+    rows = bindparam("rows", type_=Text)
+    if dialect == "postgresql":
+        typed = (column(name, type_) for name, type_ in columns.items())
+        found = func.json_to_recordset(cast(rows, JSON)).table_valued(*typed)
+        return found.render_derived(name="given", with_types=True)
+    each = func.json_each(rows).table_valued("value")
+    values = (
+        func.json_extract(each.c.value, f"$.{name}", type_=type_).label(name)
+        for name, type_ in columns.items()
+    )
+    return select(*values).select_from(each).subquery("given")
 
 
 @dataclass(frozen=True)
@@ -97,6 +131,10 @@ class Query(_Statement, Generic[T]):
         """Every row."""
         return [self._read(*row) for row in self._sent(c, values).fetchall()]
 
+    def of(self, c: Connection, rows: Sequence[Values], values: Values = NOTHING) -> list[T]:
+        """Every row about these, of a statement over `given` rows."""
+        return self.all(c, {**values, "rows": json.dumps(rows)}) if rows else []
+
 
 class Change(_Statement):
     """A statement that gives no rows."""
@@ -105,8 +143,10 @@ class Change(_Statement):
         """Make it; returns how many rows it was about."""
         return self._sent(c, values).rowcount
 
-    def many(self, c: Connection, rows: Sequence[Values]) -> None:
-        """Make it for each of these."""
+    def many(self, c: Connection, rows: Sequence[Values]) -> int:
+        """Make it for each of these; returns how many rows it was about in all."""
+        if not rows:
+            return 0
         prepared = self._for(c)
         named = [prepared.named(c, row) for row in rows]
         cursor = _cursor(c)
@@ -117,6 +157,7 @@ class Change(_Statement):
                 cursor.executemany(prepared.text, [[row[name] for name in order] for row in named])
         except Exception as error:
             raise _as_theirs(c, prepared.text, error) from error
+        return cursor.rowcount
 
 
 def _cursor(c: Connection) -> DBAPICursor:

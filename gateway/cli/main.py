@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -41,6 +42,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Begin a connector of one's own; see which rules of the kit one keeps.",
     ),
     "actions": ("cli.operate:actions", "List what can be done, or show one action whole."),
+    "backup": ("cli.backup:backup", "Copy the database to a file, also while it is used."),
     "admit": ("cli.admission:admit", "Judge plans against a catalogue and a policy; nothing runs."),
     "policy": ("cli.policy:app", "Check policies, test them by cases, explain what they decide."),
     "keys": ("cli.keys:app", "Make, list and revoke API keys."),
@@ -71,6 +73,7 @@ def build(words: Sequence[str]) -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.callback()(_any_word)
     said = next((word for word in words if not word.startswith("-")), None)
     for word, (place, line) in WORDS.items():
         if word != said:
@@ -99,6 +102,23 @@ def load(place: str) -> typer.Typer | Callable[..., None]:
     module, _, name = place.partition(":")
     found: typer.Typer | Callable[..., None] = getattr(import_module(f"gateway.{module}"), name)
     return found
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"lamgate {version('lamgate')}")
+        raise typer.Exit
+
+
+def _any_word(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell which it is."),
+    ] = False,
+) -> None:
+    """What may be said before any word."""
 
 
 def _unsaid() -> None:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.admission.case import DataSet
 from benchmarks.admission.declared import Names, members, schema_of
 from benchmarks.admission.judge import score
-from benchmarks.admission.mutants import MUTATIONS, run, seeds_of
+from benchmarks.admission.mutants import MUTATIONS, run, seeds_of, unbroken
 from benchmarks.admission.oracle import codes_of
 from benchmarks.admission.sets import bfcl, nestful_v1, nestful_v2, taskbench
 
@@ -37,8 +37,10 @@ def test_a_sample_of_a_set_is_judged_as_its_declarations_say(each: DataSet, data
 
 
 def test_admission_and_the_oracle_find_the_same_codes_in_mutants() -> None:
-    found = run(seeds_of(None), 2_000, random.Random(4))
+    seeds = seeds_of(None)
+    plans, found = unbroken(seeds), run(seeds, 2_000, random.Random(4))
 
+    assert plans.valid == plans.n == len(seeds)
     assert [each for tally in found.values() for each in tally.disagree] == []
     assert sum(tally.n for kind, tally in found.items() if kind in MUTATIONS) == 2_000
     assert all(tally.n for tally in found.values())

@@ -87,14 +87,15 @@ class Lamgate:
             [*PROGRAM, *words], cwd=self.folder, env=self.environment, text=True, **streams
         )
 
-    def until_status(self, run: str, wanted: str) -> None:
+    def until_status(self, run: str, wanted: str, waiting_for: str | None = None) -> None:
         """Look, over HTTP, until a run stands so; looking by processes would be dear."""
         address = address_in_lock(self.folder / "var" / "lamgate.db")
         caller = {"authorization": f"Bearer {self.key}"}
 
         def stands_so() -> bool:
             found = httpx2.get(f"{address}/v1/runs/{run}", headers=caller, trust_env=False)
-            return bool(found.json()["status"] == wanted)
+            row = found.json()
+            return (row["status"], row["waiting_for"]) == (wanted, waiting_for)
 
         until(stands_so, f"the run is {wanted}")
 
@@ -167,3 +168,9 @@ def new_key(operator: Lamgate, principal: str, role: str) -> str:
     """A key for somebody."""
     secret: str = operator("keys", "create", principal, "--role", role, "--json").document["secret"]
     return secret
+
+
+def ledger(shop: Any, service: str) -> list[dict[str, Any]]:
+    """What a service of the shop did, by its own record."""
+    found: list[dict[str, Any]] = httpx2.get(f"{shop.urls[service]}/ledger", trust_env=False).json()
+    return found

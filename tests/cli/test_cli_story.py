@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from commands import BOWL, MUG, PATIENCE_S, STATUS, TAG, Lamgate
+from commands import BOWL, MUG, PATIENCE_S, STATUS, TAG, Lamgate, ledger
 
 
 def test_a_request_is_asked_about_answered_approved_by_somebody_else_and_explained(
@@ -85,7 +85,7 @@ def test_on_a_terminal_the_steps_are_a_tree_that_lives(requester: Lamgate) -> No
 
 
 def test_what_is_refused_is_not_done(requester: Lamgate, approver: Lamgate, shop: Any) -> None:
-    before = _ledger(shop, "pay_minor")
+    before = ledger(shop, "pay_minor")
     waiting = requester("run", MUG, "--answer", "remedy=refund", "--json")
     approval = approver("approvals", "--json").document[0]["id"]
     refused = approver("refuse", approval, "--reason", "too much")
@@ -95,7 +95,7 @@ def test_what_is_refused_is_not_done(requester: Lamgate, approver: Lamgate, shop
     assert (waiting.code, refused.code) == (3, 0)
     assert "refused by approver-1: too much" in requester("trace", run).out
     assert run in requester("runs", "--status", "failed").out
-    assert _ledger(shop, "pay_minor") == before
+    assert ledger(shop, "pay_minor") == before
 
 
 def test_a_run_that_is_cancelled_begins_nothing_more(requester: Lamgate) -> None:
@@ -126,7 +126,7 @@ def test_an_effect_that_nobody_can_know_of_waits_until_somebody_has_looked(
     assert (waiting.code, waiting.document["waiting_for"]) == (3, "reconcile"), waiting
     assert (may_not.code, may_not.document["code"]) == (1, "role-missing")
     assert told.code == 0, told
-    assert len([row for row in _ledger(shop, "orders") if row["kind"] == "tag"]) == 1
+    assert len([row for row in ledger(shop, "orders") if row["kind"] == "tag"]) == 1
 
 
 def test_the_catalogue_is_listed_and_one_action_is_shown_whole(requester: Lamgate) -> None:
@@ -160,11 +160,6 @@ def test_the_connections_are_listed_with_how_they_stand(requester: Lamgate) -> N
     assert skipped["reason"] == "the header is not a plan's to set"
     assert f"{skipped['name']}: {skipped['reason']}" in " ".join(told.split())
     assert (unknown.code, unknown.document["code"]) == (2, "unknown-connection")
-
-
-def _ledger(shop: Any, service: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = httpx2.get(f"{shop.urls[service]}/ledger", trust_env=False).json()
-    return found
 
 
 def _spoil(shop: Any, fault: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from connectors.outcome import Dialect
 from connectors.plugin import Plugin
 from connectors.spec import ActionSpec, CallContext, Sink
 from connectors.testing import Asked, Example, HttpConformance, Said, Service
+from connectors.unified.steps import after, before, output_of
 
 NoteId = Annotated[str, Sink.RESOURCE_ID, Field(description="The note's id.")]
 Text = Annotated[str, Sink.CONTENT, Field(description="What it says.")]
@@ -53,9 +54,14 @@ def connect(settings: ConnectionSettings, given: Given) -> Connector:
 
     @action(effect="lookup", lookup={"action": "find", "by": "reference"})
     async def pin(text: Text, context: CallContext, spec: ActionSpec) -> Annotated[Outcome, Note]:
-        """Pin a note to the wall, with our reference on it."""
-        body: dict[str, JsonValue] = {"text": text, "reference": context.idempotency_key}
-        return await api.ask(spec, context, "POST", "wall", body=body)
+        """Pin a note to a wall that has room, with our reference on it."""
+        room = await output_of(api.ask(before(spec), context, "GET", "room"))
+        reference = context.idempotency_key
+        body: dict[str, JsonValue] = {"text": text, "reference": reference, "wall": room}
+        pinned = await api.ask(spec, context, "POST", "wall", body=body)
+        query = {"reference": reference}
+        back = api.ask(before(spec), context, "GET", "wall", query=query, mapped=_first)
+        return await after(pinned, output_of(back))
 
     @action(effect="read", egress=False, reads_as="trusted")
     async def find(
@@ -67,6 +73,12 @@ def connect(settings: ConnectionSettings, given: Given) -> Connector:
         return await api.ask(spec, context, "GET", "wall", query={"reference": reference})
 
     return NativeConnector("notebook", settings.name, [get, put, remove, pin, find])
+
+
+def _first(body: JsonValue) -> JsonValue:
+    if not isinstance(body, list) or not body:
+        raise TypeError("expected what was pinned")
+    return body[0]
 
 
 class Notebook:
@@ -96,6 +108,8 @@ class Notebook:
                 self.effects += name in self.notes
                 self.notes.pop(name, None)
                 return Said(204, b"")
+            case "GET", "room":
+                return Said(200, 1)
             case "POST", "wall":
                 self.effects += 1
                 note = {"id": f"w{self.effects}", "text": found["text"]}

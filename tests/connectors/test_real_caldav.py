@@ -1,25 +1,22 @@
 """`calendar` over a real Radicale: promises hold, and a lost answer makes no second event."""
 
 import base64
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import Iterator
 
 import pytest
-from between import Between, between
-from connector_cases import NO_TLS, Outside, answer, raw_server
+from between import Between, Changes, between
+from connector_cases import Outside, answer, raw_server
 from desk import Desk, output
 from pydantic import JsonValue
 from real_servers import Real, radicale
 
 from connectors.builtin.caldav import factory
-from connectors.connector import Applied, Connector
-from connectors.credentials import Vault
+from connectors.connector import Applied
 from connectors.errors import Kind, Refused, Uncertain
-from connectors.factories import ConnectionSettings, Given
-from connectors.http import Transport
 from connectors.plugin import Plugin
 from connectors.spec import JsonObject
-from connectors.testing import ConnectorConformance, Example, Fault
+from connectors.testing import Example, HttpConformance, NamedCall, Service
 from connectors.testing.trial import new_key
 
 SECRET = base64.b64encode(b"it:it-password").decode()
@@ -30,6 +27,7 @@ TEA: JsonObject = {
     "end": "2026-11-24T12:00:00+01:00",
     "attendees": ["ann@example.com", "bob@example.com"],
 }
+ICAL = {"content-type": "text/calendar; charset=utf-8"}
 DAY: JsonObject = {"start": "2026-11-24T00:00:00Z", "end": "2026-11-25T00:00:00Z"}
 
 
@@ -176,45 +174,55 @@ async def test_an_answer_that_is_no_list_of_events_is_not_read(
     assert end.kind is Kind.INTERNAL
 
 
-class TestCalDav(ConnectorConformance):
+class TestCalDav(HttpConformance):
     plugin = Plugin(factory.connect, protocol=1)
+    path = "/it/cal"
+    real: Real
+    whole = os.environ.get("LAMGATE_KIT_WHOLE") == "1"
 
-    @pytest.fixture(autouse=True)
-    def _server(self, server: Real, middle: Between) -> None:
-        self.real, self.middle, self.ways = server, middle, list[Transport]()
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _server(cls, server: Real) -> None:
+        cls.real = server
 
-    def connector(self) -> Connector:
-        self.ways.append(Transport(frozenset({self.middle.service.host}), tls=NO_TLS))
-        vault = Vault(lambda _: SECRET)
-        url = f"{self.middle.service.url}/it/cal"
-        settings = ConnectionSettings("own", "caldav", url, "env:X")
-        return factory.connect(settings, Given(self.ways[-1].carrying(vault), vault.stand_in))
+    def secret(self) -> str:
+        return SECRET
 
-    async def close(self) -> None:
-        while self.ways:
-            await self.ways.pop().aclose()
+    def service(self) -> Service:
+        self.changes = Changes()
+        self.put("read.ics")
+        return Between(self.real).service
+
+    def put(self, name: str) -> None:
+        """Put an event there without the connector."""
+        lines = ("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//x//EN", "BEGIN:VEVENT", f"UID:{name}",
+                 "DTSTAMP:20261124T100000Z", "DTSTART:20261124T100000Z", "END:VEVENT",
+                 "END:VCALENDAR", "")  # fmt: skip
+        content, login = "\r\n".join(lines), ("it", "it-password")
+        path = f"/it/cal/{name}"
+        done = self.real.ask("PUT", path, content=content.encode(), auth=login, headers=ICAL)
+        assert done.status_code in (201, 204), done.text
+
+    async def change(self) -> NamedCall:
+        name = f"{new_key().lower()}.ics"
+        self.put(name)
+        return ("own.event_update", {"id": name, "title": "Coffee"})
 
     def example(self) -> Example:
         async def effects() -> int:
-            return len(files(self.real))
+            found = (self.real.folder / "store").rglob("cal/*.ics")
+            return self.changes.count((each.name, str(each.stat().st_mtime_ns)) for each in found)
 
         async def state() -> JsonValue:
             return [*files(self.real)]
 
-        @asynccontextmanager
-        async def silence() -> AsyncIterator[None]:
-            with self.middle.service.spoiled(Fault(ending="hang")):
-                yield
-
-        known = files(self.real)
         return Example(
-            read=("own.event_get", {"id": known[0]}) if known else None,
+            read=("own.event_get", {"id": "read.ics"}),
             keyed=("own.event_create", TEA),
             undone=("own.event_create", TEA),
+            more=(self.change,),
             refused=("own.event_get", {"id": "nothing.ics"}),
-            silent=("own.event_create", TEA),
-            silence=silence,
             effects=effects,
             state=state,
-            secrets=(SECRET, "it-password"),
+            secrets=("it-password",),
         )

@@ -1,14 +1,14 @@
 """`ticketing` over a real Roundup: promises hold, and a lost answer makes no second ticket."""
 
 import base64
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from between import Between, between
+from between import Between, Changes, between
 from connector_cases import NO_TLS, Outside
 from desk import Desk, output
 from pydantic import JsonValue
@@ -31,7 +31,7 @@ from connectors.factories import ConnectionSettings, Given
 from connectors.http import Transport
 from connectors.plugin import Plugin
 from connectors.spec import JsonObject
-from connectors.testing import ConnectorConformance, Example, Fault, call_context
+from connectors.testing import Example, HttpConformance, NamedCall, Service, call_context
 from connectors.testing.trial import new_key
 
 SECRET = base64.b64encode(b"admin:adminpw").decode()
@@ -291,45 +291,67 @@ def _connector(url: str, way: Transport, connection: str = "own") -> Connector:
     return factory.connect(settings, Given(way.carrying(vault), vault.stand_in))
 
 
-class TestRoundup(ConnectorConformance):
+class TestRoundup(HttpConformance):
     plugin = Plugin(factory.connect, protocol=1)
+    options = {"user": "admin"}
+    real: Real
+    whole = os.environ.get("LAMGATE_KIT_WHOLE") == "1"
 
-    @pytest.fixture(autouse=True)
-    def _tracker(self, tracker: Real, middle: Between) -> None:
-        self.real, self.middle, self.ways = tracker, middle, list[Transport]()
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _tracker(cls, tracker: Real) -> None:
+        cls.real = tracker
 
-    def connector(self) -> Connector:
-        self.ways.append(Transport(frozenset({self.middle.service.host}), tls=NO_TLS))
-        return _connector(self.middle.service.url, self.ways[-1])
+    def secret(self) -> str:
+        return SECRET
 
-    async def close(self) -> None:
-        while self.ways:
-            await self.ways.pop().aclose()
+    def service(self) -> Service:
+        self.changes, self.ticket = Changes(), self.opened()
+        return Between(self.real, own(self.real)).service
+
+    def opened(self) -> str:
+        """A ticket that was opened without the connector."""
+        headers = {**OWN, **own(self.real)}
+        body = {"title": "Broken mug"}
+        made = self.real.ask("POST", "/rest/data/issue", json=body, headers=headers)
+        assert made.status_code == 201, made.text
+        return str(made.json()["data"]["id"])
+
+    async def change(self) -> NamedCall:
+        return ("own.ticket_update", {"id": self.opened(), "title": "Mended mug"})
+
+    async def said(self) -> NamedCall:
+        return ("own.comment_create", {"ticket_id": self.opened(), "body": "Still broken."})
+
+    def latest(self) -> dict[str, Any]:
+        """The tickets that were touched last, and how many there are."""
+        query = "@fields=title,messages&@sort=-activity,-id&@page_size=20"
+        headers = {**OWN, **own(self.real)}
+        found: dict[str, Any] = self.real.ask(
+            "GET", f"/rest/data/issue?{query}", headers=headers
+        ).json()["data"]
+        return found
 
     def example(self) -> Example:
-        made = tickets(self.real) or [{"id": "1"}]
-
         async def effects() -> int:
-            return len(tickets(self.real))
+            return self.changes.count(
+                (each["id"], each["title"], str(each["messages"]))
+                for each in self.latest()["collection"]
+            )
 
         async def state() -> JsonValue:
-            return [each["id"] for each in tickets(self.real)]
-
-        @asynccontextmanager
-        async def silence() -> AsyncIterator[None]:
-            with self.middle.service.spoiled(Fault(ending="hang")):
-                yield
+            found = self.latest()
+            return [found["@total_size"], *(each["id"] for each in found["collection"])]
 
         return Example(
-            read=("own.ticket_get", {"id": made[0]["id"]}),
+            read=("own.comment_list", {"ticket_id": self.ticket}),
             keyed=("own.ticket_create", MUG),
             undone=("own.ticket_create", {"title": "Gone soon"}),
+            more=(self.change, self.said),
             refused=("own.ticket_create", {"title": "x", "tags": ["unheard-of"]}),
-            silent=("own.ticket_list", {}),
-            silence=silence,
             effects=effects,
             state=state,
-            secrets=(SECRET, "adminpw"),
+            secrets=("adminpw",),
         )
 
 

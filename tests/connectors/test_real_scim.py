@@ -1,26 +1,24 @@
 """`directory` over a real provider of SCIM: promises hold, a lost answer makes no second user."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 import pytest
-from between import Between, between
-from connector_cases import NO_TLS, Outside
+from between import Between, Changes, between
+from connector_cases import Outside
 from desk import Desk, output
 from pydantic import JsonValue
 from real_servers import SCIM_TOKEN, Real, scim
 
 from connectors.builtin.scim import factory
-from connectors.connector import Applied, Connector, Unreadable
-from connectors.credentials import Vault
+from connectors.builtin.scim.fields import USER
+from connectors.connector import Applied, Unreadable
 from connectors.errors import Kind, Refused, Uncertain
-from connectors.factories import ConnectionSettings, Given
-from connectors.http import Transport
 from connectors.plugin import Plugin
 from connectors.spec import JsonObject
-from connectors.testing import ConnectorConformance, Example, Fault
+from connectors.testing import Example, HttpConformance, NamedCall, Service
 from connectors.testing.trial import new_key
 
 NUMBERS = count(1)
@@ -219,44 +217,48 @@ async def test_a_name_with_quotation_marks_asks_for_nobody_else(desk: Desk) -> N
     assert found == {"users": []}
 
 
-class TestScim(ConnectorConformance):
+class TestScim(HttpConformance):
     plugin = Plugin(factory.connect, protocol=1)
+    path = "/v2"
+    real: Real
+    whole = os.environ.get("LAMGATE_KIT_WHOLE") == "1"
 
-    @pytest.fixture(autouse=True)
-    def _provider(self, provider: Real, middle: Between) -> None:
-        self.real, self.middle, self.ways = provider, middle, list[Transport]()
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _provider(cls, provider: Real) -> None:
+        cls.real = provider
 
-    def connector(self) -> Connector:
-        self.ways.append(Transport(frozenset({self.middle.service.host}), tls=NO_TLS))
-        vault = Vault(lambda _: SCIM_TOKEN)
-        settings = ConnectionSettings("own", "scim", f"{self.middle.service.url}/v2", "env:X")
-        return factory.connect(settings, Given(self.ways[-1].carrying(vault), vault.stand_in))
+    def secret(self) -> str:
+        return SCIM_TOKEN
 
-    async def close(self) -> None:
-        while self.ways:
-            await self.ways.pop().aclose()
+    def service(self) -> Service:
+        self.changes = Changes()
+        return Between(self.real).service
+
+    async def new_user(self) -> NamedCall:
+        return ("own.user_create", somebody())
+
+    async def change(self) -> NamedCall:
+        body = {"schemas": [USER], "userName": somebody()["user_name"]}
+        user = self.real.ask("POST", "/v2/Users", json=body, headers=OWN).json()
+        version = user["meta"]["version"]
+        return ("own.user_update", {"id": user["id"], "version": version, "title": "Head"})
 
     def example(self) -> Example:
         async def effects() -> int:
-            return len(resources(self.real)) + len(resources(self.real, "Groups"))
+            found = resources(self.real) + resources(self.real, "Groups")
+            return self.changes.count((each["id"], each["meta"]["version"]) for each in found)
 
         async def state() -> JsonValue:
-            return [each["userName"] for each in resources(self.real) if each["active"]]
-
-        @asynccontextmanager
-        async def silence() -> AsyncIterator[None]:
-            with self.middle.service.spoiled(Fault(ending="hang")):
-                yield
+            return [each["userName"] for each in resources(self.real) if each.get("active", True)]
 
         return Example(
-            read=("own.user_list", {"active": True}),
-            keyed=("own.user_create", somebody()),
-            undone=("own.user_create", somebody()),
+            read=("own.user_list", {"active": True, "limit": 5}),
+            keyed=self.new_user,
+            undone=self.new_user,
             found=("own.group_create", {"display_name": "Returns"}),
+            more=(self.change,),
             refused=("own.user_get", {"id": "nobody"}),
-            silent=("own.user_create", somebody()),
-            silence=silence,
             effects=effects,
             state=state,
-            secrets=(SCIM_TOKEN,),
         )

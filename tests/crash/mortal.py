@@ -44,9 +44,11 @@ from executor.plan.model import Plan
 from executor.run.drive import Machine
 from executor.run.ledger import Ledger
 from executor.store import calls, journal, plans, runs
-from executor.store.journal import NewEvent, OpenJournal
+from executor.store.journal import NewEvent
+from executor.store.open_journal import OpenJournal, Turn
 from executor.store.runs import RunRow
 from executor.store.store import Store
+from executor.store.writer import Joint
 from executor.trace import trace
 
 T = TypeVar("T")
@@ -128,13 +130,13 @@ class MortalStore(Store):
 
 def _points(work: Callable[..., object], watched: str) -> Iterator[tuple[str, str]]:
     """Between which points a write of the machine stands; "" is none."""
+    if isinstance(work, Joint) and isinstance(work.item, Turn):
+        for each in work.item.works:
+            yield from _points(each.work, watched)
     if not isinstance(work, partial):
         return
     given = work.keywords
-    if work.func is journal.written:
-        for each in given["works"]:
-            yield from _points(each.work, watched)
-    elif work.func is calls.record_intent and given["intent"].step == watched:
+    if work.func is calls.record_intent and given["intent"].step == watched:
         yield "before the intent", "after the intent"
     elif work.func is calls.record_outcome and given["outcome"].step == watched:
         yield "after the answer", "after the outcome"

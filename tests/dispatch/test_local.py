@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from executor.dispatch.base import pause_after
 from executor.dispatch.local import LocalDispatcher
 from executor.run.quarantine import quarantine
 from executor.store import drives, journal, plans, requests, runs
+from executor.store.attempts import Place
 from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Claim, Due
 from executor.store.errors import StoreFullError
-from executor.store.journal import NewEvent, OpenJournal
+from executor.store.journal import NewEvent
+from executor.store.open_journal import OpenJournal, Turn, written
 from executor.store.store import Store
 from gateway.desk import Desk
 
@@ -63,9 +66,17 @@ async def nothing(due: Due, driver: str, error: Exception) -> None:
     raise AssertionError(f"{due} was to be driven, not put aside by {driver}: {error}")
 
 
-def _record(c: Connection, claim: Claim, work: Callable[[OpenJournal], object]) -> object:
-    with journal.opened(c, claim) as opened:
-        return work(opened)
+@dataclass(frozen=True)
+class _Work:
+    work: Callable[[OpenJournal], object]
+    places: tuple[Place, ...] = ()
+
+    def __call__(self, journal: OpenJournal) -> None:
+        self.work(journal)
+
+
+def _record(c: Connection, claim: Claim, work: Callable[[OpenJournal], object]) -> None:
+    written(c, [Turn(claim, (_Work(work),), lambda: 0)])
 
 
 async def test_a_run_that_breaks_its_drive_is_quarantined_with_what_it_had_begun(

@@ -31,6 +31,7 @@ class Erp:
 
     url: str
     key: str
+    folder: Path
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def serving(folder: Path) -> Iterator[Erp]:
     shutil.copy(template / f"{DATABASE}.sqlite", folder)
     conf = _conf(folder, f"[web]\nlisten = 127.0.0.1:{port}\n")
     with running([trytond, "-c", conf, "-d", DATABASE], port, folder, f"/{DATABASE}/") as real:
-        yield Erp(real.url, (template / "key").read_text())
+        yield Erp(real.url, (template / "key").read_text(), folder)
 
 
 def _filled() -> Path:

@@ -59,16 +59,8 @@ async def test_a_mail_whose_answer_is_lost_is_found_and_not_sent_again(
     monkeypatch.setenv("SHOP_PAYMENTS_KEY", "sk_shop_minor")
     monkeypatch.setenv("SENDGRID_KEY", "SG.a-key-of-nobody")
     service, sent = account
-    kept = service.handle
-
-    def lose(asked: Any) -> Any:
-        """Take the first message and hang up; answer everything that comes later."""
-        answer = kept(asked)
-        service.fault = Fault(acts=True)
-        return answer
-
-    service.handle = lose
-    service.fault = Fault(acts=True, ending="cut")
+    lost = Fault(acts=True, ending="cut")
+    service.spoil(lambda number: lost if number == 1 else None)
     found = await _run(_config(tmp_path / "sendgrid", shop, service))
 
     assert found["run"]["status"] == "succeeded"

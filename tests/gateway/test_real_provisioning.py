@@ -14,6 +14,7 @@ from served import plan, serving, step, until_status
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "connectors"))
 
+from between import between
 from real_servers import SCIM_TOKEN, Post, Real, maildev, radicale, roundup, scim
 
 TRACKER = base64.b64encode(b"admin:adminpw").decode()
@@ -44,6 +45,11 @@ class Office:
         headers = {"authorization": f"Basic {TRACKER}"}
         found = self.tickets.ask("GET", "/rest/data/issue", headers=headers).json()
         return int(found["data"]["@total_size"])
+
+    def groups(self) -> int:
+        """How many groups there are."""
+        headers = {"authorization": f"Bearer {SCIM_TOKEN}"}
+        return int(self.people.ask("GET", "/v2/Groups", headers=headers).json()["totalResults"])
 
     def events(self) -> int:
         """How many events are in the calendar."""
@@ -159,6 +165,14 @@ STALE = {
     ],
     "after": ["event"],
 }
+GROUP = {
+    **step("group", "people.group_create"),
+    "args": [
+        {"value": "employee1", "to": "display_name"},
+        {"ref": "account/id", "to": "members/0"},
+    ],
+    "after": ["event"],
+}
 GOOD = plan(
     ACCOUNT,
     TICKET,
@@ -171,12 +185,12 @@ GOOD = plan(
 async def test_what_a_later_refusal_makes_pointless_is_taken_back_on_every_server(
     office: Office, config: Path
 ) -> None:
-    run, trace, codes = await _run(config, plan(ACCOUNT, TICKET, EVENT, STALE))
+    run, trace, events = await _run(config, plan(ACCOUNT, TICKET, EVENT, STALE))
 
     assert run["status"] == "undone", trace
     assert sorted(run["undone"]) == ["account", "event", "ticket"]
     assert run["standing"] == []
-    assert codes == ["version-conflict"]
+    assert codes_of(events) == ["version-conflict"]
     assert office.accounts() == {"employee1": False}
     assert (office.open_tickets(), office.events(), office.mails()) == (0, 0, [])
 
@@ -185,20 +199,73 @@ async def test_an_account_a_ticket_an_event_and_a_mail_are_made(
     office: Office, config: Path
 ) -> None:
     second = json.dumps(GOOD).replace("employee1", "employee2")
-    run, trace, codes = await _run(
+    run, trace, events = await _run(
         config, json.loads(second), WORDS.replace("employee1", "employee2")
     )
 
     assert run["status"] == "succeeded", trace
-    assert codes == []
+    assert codes_of(events) == []
     assert run["result"]["told"] == ["employee2@example.com"]
     assert office.accounts()["employee2"] is True
     assert (office.open_tickets(), office.events(), office.mails()) == (1, 1, ["Welcome"])
 
 
+@dataclass(frozen=True)
+class Lost:
+    """An answer that is lost: whose, to what, and how many attempts its step takes."""
+
+    server: str
+    method: str
+    part: str
+    step: str
+    attempts: int
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        Lost("people", "POST", "/v2/Users", "account", 2),
+        Lost("tickets", "POST", "poe/", "ticket", 2),
+        Lost("dates", "PUT", ".ics", "event", 2),
+        Lost("people", "POST", "/v2/Groups", "group", 1),
+    ],
+    ids=lambda lost: lost.step,
+)
+async def test_a_lost_answer_of_any_of_them_is_settled_and_everything_is_there_once(
+    office: Office, config: Path, lost: Lost
+) -> None:
+    name = f"lost-{lost.step}"
+    real: Real = getattr(office, lost.server)
+    body = json.loads(json.dumps(plan(ACCOUNT, TICKET, EVENT, GROUP)).replace("employee1", name))
+    before = (office.open_tickets(), office.events(), office.groups())
+    with between(real, {"origin": real.url, "referer": f"{real.url}/"}) as middle:
+        middle.lose_first(lost.method, lost.part)
+        move(config, real.host, middle.service.host)
+        run, trace, events = await _run(config, body, WORDS.replace("employee1", name))
+    after = (office.open_tickets(), office.events(), office.groups())
+
+    assert run["status"] == "succeeded", trace
+    assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1]
+    assert [*office.accounts()].count(name) == 1
+    begun = [each["data"]["step"] for each in events if each["type"] == "intent.recorded"]
+    assert begun.count(lost.step) == lost.attempts
+    assert len(begun) == 3 + lost.attempts
+
+
+def move(config: Path, old: str, new: str) -> None:
+    """Have a connection lead elsewhere."""
+    config.write_text(config.read_text("utf-8").replace(old, new), "utf-8")
+
+
+def codes_of(events: list[Any]) -> list[str]:
+    """What the servers called what they refused."""
+    failures = [each["data"].get("failure") for each in events]
+    return [each["vendor_code"] for each in failures if each]
+
+
 async def _run(
     config: Path, body: dict[str, Any], words: str = WORDS
-) -> tuple[Any, str, list[str]]:
+) -> tuple[Any, str, list[Any]]:
     async with serving(config) as running:
         person = await running.person("requester-1", "requester")
         approver = await running.person("approver-1", "approver")
@@ -212,5 +279,4 @@ async def _run(
         )
         trace = await person.get(f"/v1/runs/{run}/trace", headers={"accept": "text/plain"})
         said = await person.get(f"/v1/runs/{run}/events", headers={"accept": "application/json"})
-        failures = [each["data"].get("failure") for each in said.json()]
-        return ended, trace.text, [each["vendor_code"] for each in failures if each]
+        return ended, trace.text, said.json()

@@ -182,7 +182,7 @@ PROTOCOL = (
         "earliest if asked is None else max(earliest, asked + jitter * 0.05)",
         "earliest",
         "Retry-After is not waited for, and the store lets it",
-        ("executor.store.permits", "elif (known.hold_until or 0.0) > now:", "elif False:"),
+        ("executor.store.limits", "        if limit.hold_until > now:", "        if False:"),
     ),
     Mutant(
         "executor.run.instance",

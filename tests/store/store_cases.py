@@ -1,17 +1,20 @@
 """Rows and values that the tests of the store begin with."""
 
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from dataclasses import dataclass, field
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 from sqlalchemy import Connection
 
 from connectors.spec import JsonObject, Limits, Principal
 from executor.check.grant import Grant
-from executor.store import drives, journal, plans, runs
+from executor.store import drives, open_journal, plans, runs
 from executor.store.approvals import ApprovalRow
+from executor.store.attempts import Place
 from executor.store.calls import AttemptOutcome, Intent
 from executor.store.drives import Claim, Due
-from executor.store.journal import NewEvent, OpenJournal
+from executor.store.journal import NewEvent
+from executor.store.open_journal import OpenJournal, Turn
 from executor.store.permits import Blocked, Permits, Told
 
 TENANT = "main"
@@ -47,21 +50,40 @@ def written(
     c: Connection, claim: Claim, work: Callable[Concatenate[OpenJournal, P], T],
     *given: P.args, **named: P.kwargs,
 ) -> T:  # fmt: skip
-    """What is written with the run's journal open."""
-    with journal.opened(c, claim) as opened:
-        return work(opened, *given, **named)
+    """What is written with the run's journal open, by a drive that has seen nothing of it."""
+    asked = Asked(lambda opened: work(opened, *given, **named))
+    open_journal.written(c, [Turn(claim, (asked,), lambda: 0)])
+    return asked.results[0]
+
+
+@dataclass(frozen=True)
+class Asked(Generic[T]):
+    """One thing to write, and what it gave."""
+
+    work: Callable[[OpenJournal], T]
+    places: tuple[Place, ...] = ()
+    results: list[T] = field(default_factory=list)
+
+    def __call__(self, opened: OpenJournal) -> None:
+        """Write it."""
+        self.results.append(self.work(opened))
 
 
 def tell(c: Connection, what: Told, now: float) -> None:
     """Tell of a service."""
-    Permits(c, TENANT).tell(what, now)
+    permits = Permits(c, TENANT)
+    permits.tell(what, now)
+    permits.close()
 
 
 def take(
     c: Connection, connection: str, allowed: Limits | None, now: float, trial_s: float
 ) -> Blocked | None:
     """Ask for a permit."""
-    return Permits(c, TENANT).take(connection, allowed, now, trial_s)
+    permits = Permits(c, TENANT)
+    blocked = permits.take(connection, allowed, now, trial_s)
+    permits.close()
+    return blocked
 
 
 def intent(

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 import pytest
 from hypothesis import settings
@@ -136,7 +137,7 @@ async def test_after_cancel_nothing_is_decided(store: Store) -> None:
 
 async def test_what_a_run_no_longer_waits_for_is_void(store: Store) -> None:
     await _ask(store)
-    await store.write(lambda c: approvals.close(c, TENANT, RUN.id, "void"))
+    await store.write(lambda c: approvals.close(c, (TENANT, RUN.id), state="void"))
 
     assert await _decide(store, APPROVER) == "void"
 
@@ -231,7 +232,8 @@ class Approving(RuleBasedStateMachine):
     @rule(state=st.sampled_from(["void", "expired"]))
     def close(self, state: str) -> None:
         """The run stops waiting."""
-        approvals.close(self._c, TENANT, RUN.id, "void" if state == "void" else "expired")
+        ended: Literal["void", "expired"] = "void" if state == "void" else "expired"
+        approvals.close(self._c, (TENANT, RUN.id), state=ended)
         self._settled = self._settled or state
 
     @invariant()

@@ -22,6 +22,7 @@ from executor.store import calls, drives, requests, runs
 from executor.store.calls import AttemptOutcome
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StoreError
+from executor.store.open_journal import OpenJournal
 from executor.store.store import Store
 
 
@@ -205,12 +206,13 @@ async def test_runs_are_listed_newest_first_within_their_tenant(store: Store) ->
 async def test_a_result_is_kept_as_it_was(store: Store) -> None:
     claim = await store.write(new_run)
     result = {"total": {"amount": "18.50", "currency": "EUR"}, "list": [1, None, "ü"]}
-    await store.write(lambda c: runs.set_result(c, claim, result))
+    end = partial(OpenJournal.end, status="succeeded", code=None, result=result, now=NOW)
+    await store.write(lambda c: written(c, claim, end))
     row = await store.read(lambda c: runs.get(c, TENANT, RUN.id))
 
     assert row is not None
     assert row.result == result
-    assert not row.has_ended
+    assert row.has_ended
 
 
 async def test_a_call_that_ended_is_progress_and_what_was_found_out_of_an_old_one_is_not(

@@ -20,11 +20,12 @@ from store_cases import (
     outcome,
     question,
     resolved,
+    take,
     written,
 )
 
 from connectors.spec import Limits, Principal
-from executor.store import approvals, attempts, calls, drives, journal, limits, requests, runs
+from executor.store import approvals, attempts, calls, drives, journal, requests, runs
 from executor.store.drives import Due
 from executor.store.errors import FencedError
 from executor.store.journal import NewEvent
@@ -368,7 +369,7 @@ async def test_retry_after_holds_the_whole_connection_back(store: Store) -> None
 
     assert early == Blocked("rate_limit", NOW + 90)
     assert isinstance(then, float)
-    assert await store.read(lambda c: limits.acquire(c, TENANT, "mail", None, NOW)) is None
+    assert await store.write(lambda c: take(c, "mail", None, NOW, 30.0)) is None
 
 
 def new_run_b(c: object) -> drives.Claim:

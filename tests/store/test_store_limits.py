@@ -11,7 +11,8 @@ from store_cases import NOW, TENANT, take, tell
 
 from connectors.quota import Quota
 from connectors.spec import Limits
-from executor.store.limits import acquire, hold, quotas
+from executor.store import limits
+from executor.store.limits import quotas
 from executor.store.permits import PLENTY, Blocked, Told
 from executor.store.store import Store
 from executor.store.tables import metadata
@@ -26,6 +27,20 @@ def _tables() -> Iterator[Connection]:
     with engine.connect() as connection:
         yield connection
     engine.dispose()
+
+
+def acquire(
+    c: Connection, tenant: str, key: str, allowed: Limits | None, now: float
+) -> float | None:
+    """Take a permit, or be told when to ask again."""
+    limit, retry_at = limits.taken(limits.lock(c, tenant, key), allowed, now)
+    limits.put(c, tenant, key, limit)
+    return retry_at
+
+
+def hold(c: Connection, tenant: str, key: str, until: float) -> None:
+    """Hear a Retry-After."""
+    limits.put(c, tenant, key, limits.held_until(limits.lock(c, tenant, key), until))
 
 
 @dataclass(frozen=True)

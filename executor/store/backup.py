@@ -1,0 +1,43 @@
+"""A copy of a database's file as it was at one moment, made while a process works with it.
+
+By SQLite's own online backup, which takes a whole state that was committed. What happened after
+that moment is not in the copy, so going on from one has an order of its own: see
+docs/how-to/operate.md.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from executor.store.errors import StoreError
+
+PAGES = 4096  # copied in one step; a writer waits for one step at the most
+
+
+def copy(database: Path, to: Path) -> int:
+    """Copy it to a file that is not there yet; its bytes. Raises `StoreError` or `OSError`."""
+    if not database.is_file():
+        raise StoreError(f"there is no database {database}")
+    os.close(os.open(to, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        _copy(database, to)
+    except BaseException as error:
+        to.unlink()
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(f"{database} cannot be copied: {error}") from error
+        raise
+    return to.stat().st_size
+
+
+def _copy(database: Path, to: Path) -> None:
+    source = f"file:{quote(str(database.resolve()))}?mode=ro"
+    with closing(sqlite3.connect(source, uri=True)) as one, closing(sqlite3.connect(to)) as copied:
+        one.backup(copied, pages=PAGES)
+        copied.execute("PRAGMA journal_mode=DELETE").close()  # one file, nothing beside it
+        told = copied.execute("PRAGMA quick_check(1)").fetchone()
+        if told != ("ok",):
+            raise StoreError(f"the copy of {database} is damaged: {told[0]}")
+    with to.open("rb") as written:
+        os.fsync(written.fileno())

@@ -1,0 +1,170 @@
+"""What drives write in one transaction, each under its claim and with the journal of its run open.
+
+However many they are, it is a few statements:
+
+    hold their rows ─▶ see what is new ─▶ see how their attempts stand ─▶ [ask for permits]
+    ─▶ write their attempts, what became of others, their events, and which runs have ended
+
+Nobody else writes about a run whose row is held, so what was read of it holds until the commit, and
+each work is done on what the works before it made of that.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pydantic import JsonValue
+from sqlalchemy import Connection
+
+from connectors.spec import JsonObject
+from executor.store import approvals, attempts, journal, runs
+from executor.store.attempts import AttemptRow, Place, Settled, States
+from executor.store.blobs import Loaded
+from executor.store.drives import Claim, Held, hold_all
+from executor.store.journal import WHOLE, Look, NewEvent, StoredEvent
+from executor.store.permits import Permits
+from executor.store.runs import Ending
+
+
+@dataclass
+class OpenJournal:
+    """The journal of one drive inside a transaction that holds its row."""
+
+    c: Connection
+    claim: Claim
+    woken: int
+    cancel_mode: str | None
+    last: int
+    news: list[StoredEvent]  # after the place that the drive has seen: of others, and its own
+    permits: Permits
+    at: dict[Place, States]  # how attempts stand, at the places that were looked at
+    # What is written at the end:
+    events: list[StoredEvent] = field(default_factory=list)
+    begun: list[AttemptRow] = field(default_factory=list)
+    settled: list[Settled] = field(default_factory=list)
+    ending: Ending | None = None
+
+    def append(self, new: Sequence[NewEvent], now: float) -> list[StoredEvent]:
+        """Write events after the last one, and the rows that they speak of."""
+        for each in new:
+            self.settle(each.type, each.data, now)
+            journal.project(self.c, self.claim.tenant, each)
+        return self.add(new, now)
+
+    def add(self, new: Sequence[NewEvent], now: float) -> list[StoredEvent]:
+        """Write events whose rows are written already."""
+        stored = journal.numbered(self.claim.id, new, now, self.last)
+        self.last += len(stored)
+        self.news += stored
+        self.events += stored
+        return stored
+
+    def attempts_at(self, place: Place) -> States:
+        """How the attempts of a step or item stand."""
+        if place not in self.at:
+            which = (self.claim.tenant, self.claim.id, [place])
+            self.at |= attempts.at(self.c, [which])[0]
+        return self.at[place]
+
+    def begin(self, attempt: AttemptRow) -> None:
+        """Write an attempt that is about to be made."""
+        self.attempts_at((attempt.step, attempt.iteration))[attempt.n] = attempt.state
+        self.begun.append(attempt)
+
+    def settle(self, kind: str, data: JsonObject, now: float) -> bool:
+        """Keep what an event tells of an attempt; False if it tells nothing, or nothing is open."""
+        told = attempts.settling(kind, data)
+        states = {} if told is None else self.attempts_at(told.place)
+        if told is None or (stood := states.get(told.n)) not in told.open_as:
+            return False
+        states[told.n] = told.state
+        self.settled.append(Settled(self.claim.tenant, self.claim.id, told, stood, now))
+        return True
+
+    def end(self, status: str, code: str | None, result: JsonValue, now: float) -> None:
+        """End the run."""
+        self.ending = Ending(self.claim, self.woken, status, code, result, now)
+
+
+class Work(Protocol):
+    """One thing that a drive writes."""
+
+    @property
+    def places(self) -> Iterable[Place]:
+        """Whose attempts it looks at."""
+
+    def __call__(self, journal: OpenJournal, /) -> None:
+        """Write it."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one drive writes in one turn of its event loop."""
+
+    claim: Claim
+    works: tuple[Work, ...]
+    seen: Callable[[], int]  # up to which place of its journal it has seen what happened
+    loaded: Loaded = field(default_factory=dict)
+
+
+def written(c: Connection, turns: Sequence[Turn]) -> list[Look]:
+    """Write the turns of drives, and look: whoever wrote needs not read again.
+
+    Raises `FencedError` if one of their claims is over.
+    """
+    by_claim: dict[tuple[str, str, str, int], list[Turn]] = {}
+    for turn in turns:
+        by_claim.setdefault(_key(turn.claim), []).append(turn)
+    journals = dict(zip(by_claim, _opened(c, [*by_claim.values()]), strict=True))
+    for turn in turns:
+        for work in turn.works:
+            work(journals[_key(turn.claim)])
+    _write(c, [*journals.values()])
+    found = {key: Look(tuple(each.news), each.woken) for key, each in journals.items()}
+    return [found[_key(turn.claim)] for turn in turns]
+
+
+def _key(claim: Claim) -> tuple[str, str, str, int]:
+    return claim.kind, claim.tenant, claim.id, claim.epoch
+
+
+def _opened(c: Connection, drives: Sequence[Sequence[Turn]]) -> list[OpenJournal]:
+    """The journal of each of these, which may have several turns."""
+    held = hold_all(c, [turns[0].claim for turns in drives])
+    permits = {each.claim.tenant: Permits(c, each.claim.tenant) for each, *_ in drives}
+    found = []
+    for turns, row in zip(drives, held, strict=True):
+        news = _news(c, turns[0], row)
+        claim, last = turns[0].claim, news[-1].seq if news else row.last
+        mine = permits[claim.tenant]
+        found.append(OpenJournal(c, claim, row.wake_seq, row.cancel_mode, last, news, mine, {}))
+    asked = [
+        (
+            each.claim.tenant,
+            each.claim.id,
+            {p for turn in turns for w in turn.works for p in w.places},
+        )
+        for each, turns in zip(found, drives, strict=True)
+    ]
+    for each, at in zip(found, attempts.at(c, asked), strict=True):
+        each.at = at
+    return found
+
+
+def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:
+    """What the drive has not seen; whoever else writes to its journal wakes it as well."""
+    claim, seen = turn.claim, turn.seen()
+    if held.last == seen and held.wake_seq == claim.wake_seq:
+        return []
+    return journal.read(c, claim.tenant, claim.id, after=seen, limit=WHOLE, loaded=turn.loaded)
+
+
+def _write(c: Connection, journals: Sequence[OpenJournal]) -> None:
+    attempts.add(c, [(each.claim, row) for each in journals for row in each.begun])
+    attempts.settle(c, [row for each in journals for row in each.settled])
+    journal.add(c, ((each.claim.tenant, event) for each in journals for event in each.events))
+    endings = [each.ending for each in journals if each.ending is not None]
+    runs.finish(c, endings)
+    approvals.close(c, *((each.claim.tenant, each.claim.id) for each in endings), state="void")
+    for permits in {id(each.permits): each.permits for each in journals}.values():
+        permits.close()
