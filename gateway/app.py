@@ -34,6 +34,23 @@ from gateway.routes import (
 )
 from gateway.wiring import Gateway
 
+ROUTES = (
+    requests,
+    plans,
+    runs,
+    evidence,
+    approvals,
+    actions,
+    connections,
+    connected,
+    stops,
+    blobs,
+    keys,
+    credentials,
+    oauth,
+    health,
+    docs,
+)
 _log = logging.getLogger("lamgate.http")
 
 
@@ -51,23 +68,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(BodyCap)
     app.add_middleware(HiddenInAnswers, redactor=gateway.redactor)
     app.add_middleware(Impatience)
-    for routes in (
-        requests,
-        plans,
-        runs,
-        evidence,
-        approvals,
-        actions,
-        connections,
-        connected,
-        stops,
-        blobs,
-        keys,
-        credentials,
-        oauth,
-        health,
-        docs,
-    ):
+    for routes in ROUTES:
         app.include_router(routes.router)
     raised = (kind for kind, *_ in TABLE)
     for kind in (Exception, HTTPException, RequestValidationError, ProblemError, *raised):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text, update
 
+from connectors.spec import JsonObject
 from executor.store import drives
 from executor.store.drives import Due
 from executor.store.tables import attempts, stops
@@ -38,6 +39,20 @@ class StopRow:
     lifted_at: float | None = None
     lifted_by: str | None = None
     lift_reason: str | None = None
+
+    def as_json(self) -> JsonObject:
+        """The stop as operators are shown it."""
+        return {
+            "id": self.id,
+            "tenants": "all" if self.tenant == ALL else "own",
+            "connection": self.connection or None,
+            "by": self.by,
+            "reason": self.reason,
+            "at": self.at,
+            "lifted_at": self.lifted_at,
+            "lifted_by": self.lifted_by,
+            "lift_reason": self.lift_reason,
+        }
 
 
 def add(c: Connection, row: StopRow) -> int:

@@ -94,7 +94,7 @@ def list_stops(
             found = client.things("/v1/stops" + ("?lifted=true" if lifted else ""))
     else:
         rows = _beside(config, lambda c, _: stops.listed(c, TENANT, lifted=lifted))
-        found = [_shown(row) for row in rows]
+        found = [row.as_json() for row in rows]
     if as_json:
         print_json([*found])
         return
@@ -125,20 +125,6 @@ def _lift(c: Connection, stop_id: str, reason: str, now: float) -> int:
 def _who() -> str:
     """Who is at the machine: there is no key to know them by."""
     return f"{getpass.getuser()} (at the machine)"
-
-
-def _shown(row: StopRow) -> JsonObject:
-    return {
-        "id": row.id,
-        "tenants": "all" if row.tenant == ALL else "own",
-        "connection": row.connection or None,
-        "by": row.by,
-        "reason": row.reason,
-        "at": row.at,
-        "lifted_at": row.lifted_at,
-        "lifted_by": row.lifted_by,
-        "lift_reason": row.lift_reason,
-    }
 
 
 def _tell_stopped(told: JsonObject, *, as_json: bool) -> None:

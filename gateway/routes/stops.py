@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from connectors.spec import JsonObject, Principal
+from connectors.spec import Principal
 from executor.store import ids, stops
 from executor.store.stops import ALL, StopRow
 from gateway.answers import LiftTold, NewStopTold, StopTold
@@ -41,7 +41,7 @@ async def stop(
     def work(c: Connection) -> Reply:
         now = gateway.clock()
         row = StopRow(tenant, ids.new("stop"), body.connection or ALL, caller.id, body.reason, now)
-        told = NewStopTold.model_validate({**_row(row), "under_way": stops.add(c, row)})
+        told = NewStopTold.model_validate({**row.as_json(), "under_way": stops.add(c, row)})
         return Reply(201, told.as_json())
 
     return await once(request, caller, body, work)
@@ -52,7 +52,7 @@ async def listed(request: Request, caller: Caller, lifted: bool = False) -> list
     """List the stops that stand; with `lifted` also those that were lifted."""
     gateway: Gateway = request.app.state.gateway
     found = await gateway.store.read(partial(stops.listed, tenant=caller.tenant, lifted=lifted))
-    return [StopTold.model_validate(_row(row)) for row in found]
+    return [StopTold.model_validate(row.as_json()) for row in found]
 
 
 @router.post("/{stop_id}/lift", openapi_extra=takes(Lift), responses=gives(200, LiftTold))
@@ -75,20 +75,6 @@ async def lift(
         return Reply(200, told.as_json(), tuple(woken))
 
     return await once(request, caller, body, work)
-
-
-def _row(row: StopRow) -> JsonObject:
-    return {
-        "id": row.id,
-        "tenants": "all" if row.tenant == ALL else "own",
-        "connection": row.connection or None,
-        "by": row.by,
-        "reason": row.reason,
-        "at": row.at,
-        "lifted_at": row.lifted_at,
-        "lifted_by": row.lifted_by,
-        "lift_reason": row.lift_reason,
-    }
 
 
 def _need_all(caller: Principal) -> None:

@@ -6,51 +6,16 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from connectors.spec import ActionSpec, Effect
 from executor.run.events import Event
+from gateway.app import ROUTES
 from gateway.cli.main import WORDS
-from gateway.routes import (
-    actions,
-    approvals,
-    blobs,
-    connected,
-    connections,
-    credentials,
-    evidence,
-    health,
-    keys,
-    oauth,
-    plans,
-    requests,
-    runs,
-    stops,
-)
 from gateway.settings import Connection, ModelEntry, Settings
 
 ROOT = Path(__file__).parents[2]
-ROUTERS: tuple[APIRouter, ...] = tuple(
-    each.router
-    for each in (
-        requests,
-        plans,
-        runs,
-        evidence,
-        approvals,
-        actions,
-        connections,
-        connected,
-        stops,
-        blobs,
-        keys,
-        credentials,
-        oauth,
-        health,
-    )
-)
 
 
 def page(name: str) -> str:
@@ -58,9 +23,11 @@ def page(name: str) -> str:
 
 
 def routes() -> Iterator[str]:
-    for router in ROUTERS:
-        for route in router.routes:
+    for each in ROUTES:
+        for route in each.router.routes:
             assert isinstance(route, APIRoute)
+            if not route.include_in_schema:
+                continue
             for method in sorted(route.methods):
                 yield f"{method} {route.path}"
 
