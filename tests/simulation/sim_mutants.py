@@ -281,8 +281,8 @@ PROTOCOL += (
     ),
     Mutant(
         "executor.store.permits",
-        "            if retry_at is not None:\n",
-        "            if False:\n",
+        "if retry_at is not None:",
+        "if False:",
         "a connection is called more often than its limit allows",
     ),
     Mutant(
@@ -299,8 +299,8 @@ PROTOCOL += (
     ),
     Mutant(
         "executor.run.ledger",
-        "            if opened.woken != claim.wake_seq or opened.last != self._seen:\n",
-        "            if False:\n",
+        "if journal.woken != woken or journal.last != self._seen:",
+        "if False:",
         "a run ends although something arrived",
     ),
 )
