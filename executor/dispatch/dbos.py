@@ -6,7 +6,9 @@ the queue's partition, and partitions take turns. Arguments are JSON: pickles, w
 default, would let whoever can write the database run code here.
 
 What asks is a client that never waits for a lost database. What runs workflows does wait, for
-ever, but in threads of its own, where nothing of ours is.
+ever, but in threads of its own, where nothing of ours is. A process that is stopped while it takes
+a job would keep others from that row for a minute, and them from their leases: as with sessions of
+the store, the server ends such a session after some seconds.
 """
 
 import asyncio
@@ -22,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from executor.dispatch.distributed import Job
 from executor.store.errors import StoreUnavailableError
 from executor.store.migrate import JOURNAL
-from executor.store.postgres import address_of
+from executor.store.postgres import IDLE_S, address_of
 
 QUEUE, WORKFLOW, APPLICATION, SCHEMA = "lamgate", "drive", "lamgate", "lamgate_dbos"
 POLL_S = 0.1
@@ -69,6 +71,7 @@ class DbosQueue:
             dbos_system_schema=SCHEMA,
             application_name=APPLICATION,
             serializer=DBOSPortableJSONSerializer(),
+            sys_db_idle_transaction_timeout_sec=IDLE_S,
             system_database_pool_size=2,
             retry_connection_errors=False,
             lazy=True,
@@ -83,6 +86,7 @@ class DbosQueue:
                 "executor_id": self._worker,
                 "application_version": VERSION,
                 "sys_db_pool_size": _POOL,
+                "sys_db_idle_transaction_timeout_sec": IDLE_S,
                 "serializer": DBOSPortableJSONSerializer(),
                 "log_level": "CRITICAL",
                 "enable_otlp": False,

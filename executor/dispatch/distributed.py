@@ -276,7 +276,7 @@ class DistributedDispatcher:
                 drives.forgive(c, held)
             return now
 
-        told = await self._store.write(renew)
+        told = await self._store.write_at_once(renew)
         self._held = self._held - held | {*self._active}
         # Asked before the database counted: so its lease ends later than ours.
         self._lease_ends = asked_at + LEASE_S - MARGIN_S
@@ -304,12 +304,13 @@ class DistributedDispatcher:
             await asyncio.sleep(max(0.05, BEAT_S - (time.monotonic() - begun)))
 
     async def _watch(self) -> None:
-        seen = await self._store.write(partial(workers.watch, now=self._store.clock()))
+        seen = await self._store.write_at_once(partial(workers.watch, now=self._store.clock()))
         if seen is None:
             return
         for dead in seen.dead:
             count = await self._queue.take_over(dead)
-            await self._store.write(partial(workers.bury, worker=dead, now=self._store.clock()))
+            bury = partial(workers.bury, worker=dead, now=self._store.clock())
+            await self._store.write_at_once(bury)
             _log.warning("took over %d drives of %s, which is gone", count, dead)
         if seen.due:
             await self._ask([*seen.due])

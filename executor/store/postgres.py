@@ -5,7 +5,9 @@ whoever writes about a run or request holds its row until the commit (`drives.ho
 write that another process was faster than looks again.
 
 A process that is stopped in the middle of a transaction would hold its rows for ever, so the
-server ends such a session after a while; what it had written is gone then, as after a crash.
+server ends such a session after a while; what it had written is gone then, as after a crash. It
+knows no such limit for one that fell silent between two statements which it sends without waiting
+for answers (a pipeline, as `executemany` is): those are ended by whoever looks after everything.
 """
 
 import os
@@ -31,7 +33,14 @@ LOSSES = {
 }
 STATEMENT_S, LOCK_S, IDLE_S = 20, 2, 3
 ANSWERS_S = 5.0
+NAME = "lamgate"  # of our sessions, for whoever looks at the server
 _MIGRATION = 0x1A3_6A7E  # the number of our advisory lock
+_SILENT = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND usename = current_user AND application_name = :name"
+    " AND state = 'active' AND wait_event = 'ClientRead'"
+    " AND state_change < clock_timestamp() - make_interval(secs => :silent_s)"
+)
 _FULL = ("53100",)  # disk_full; its transaction is gone
 _CLASH = ("40001", "40P01", "55P03")  # serialization_failure, deadlock_detected, lock_not_available
 _TAKEN = ("23505",)  # unique_violation
@@ -79,7 +88,7 @@ class PostgresDatabase:
             isolation_level="READ COMMITTED" if writer else "REPEATABLE READ",
             connect_args={
                 "options": said,
-                "application_name": "lamgate",
+                "application_name": NAME,
                 **LOSSES,
             },
         )
@@ -145,6 +154,14 @@ class PostgresDatabase:
 
     def release(self) -> None:
         """Nothing is held."""
+
+
+def end_silent(c: Connection, silent_s: float = IDLE_S) -> int:
+    """End the sessions that fell silent in the middle of what they were saying; returns how many.
+
+    Their transactions are undone. A process that only was slow gets another session.
+    """
+    return len(c.execute(_SILENT, {"name": NAME, "silent_s": silent_s}).all())
 
 
 def address_of(url: str) -> str:

@@ -38,6 +38,8 @@ class Store:
         self._read_engine = backend.engine(writer=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
         self._writer = Writer(self._engine, backend)
+        # What others hold rows for must not keep a process from its lease.
+        self._at_once = Writer(self._engine, backend) if backend.is_shared else self._writer
         self._reading: dict[Connection, float] = {}  # since when, for those under way
         self._answered_at = 0.0  # a reading of the monotonic clock
         self._ahead_s = 0.0  # of the database's clock before this process's monotonic one
@@ -81,10 +83,11 @@ class Store:
         alone. A caller that is cancelled does not learn whether the write was made, nor one that
         is told that the database is unavailable.
         """
-        if self._closed:
-            raise StoreClosedError("the store is closed")
-        done = self._writer.submit(work)
-        return await self._answered(done, WRITES_WITHIN_S if self.is_shared else None)
+        return await self._written(self._writer, work)
+
+    async def write_at_once(self, work: Callable[[Connection], T]) -> T:
+        """As `write`, but on a shared database not behind writes that wait for others' rows."""
+        return await self._written(self._at_once, work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do `work` on a reader's connection, which sees all that was committed."""
@@ -120,11 +123,18 @@ class Store:
         """Finish what is queued and let go of the database."""
         if not self._closed:
             self._closed = True
-            await asyncio.to_thread(self._writer.stop)
+            for writer in {self._writer, self._at_once}:
+                await asyncio.to_thread(writer.stop)
             self._readers.shutdown()
             self._read_engine.dispose()
             self._engine.dispose()
             self._backend.release()
+
+    async def _written(self, writer: Writer, work: Callable[[Connection], T]) -> T:
+        if self._closed:
+            raise StoreClosedError("the store is closed")
+        done = writer.submit(work)
+        return await self._answered(done, WRITES_WITHIN_S if self.is_shared else None)
 
     async def _answered(self, done: "asyncio.Future[T]", within_s: float | None) -> T:
         if within_s is None:
@@ -132,7 +142,8 @@ class Store:
         asked_at, looked_until = time.monotonic(), 0.0
         try:
             while not done.done():
-                answered_at = max(self._answered_at, self._writer.answered_at)
+                wrote_at = max(self._writer.answered_at, self._at_once.answered_at)
+                answered_at = max(self._answered_at, wrote_at)
                 until = give_up_at(asked_at, answered_at, within_s)
                 if until == looked_until:
                     raise self._silent(until - asked_at)
@@ -145,7 +156,8 @@ class Store:
     def _silent(self, seconds: float) -> StoreUnavailableError:
         """Let go of connections that nobody is at the other end of, and say that it is silent."""
         overdue = time.monotonic() - OVERDUE_S
-        self._writer.break_off(overdue)
+        for writer in {self._writer, self._at_once}:
+            writer.break_off(overdue)
         for connection, since in [*self._reading.items()]:
             if since < overdue:
                 self._backend.break_off(connection)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, func, select
 from executor.store import drives
 from executor.store.drives import Due
 from executor.store.migrate import require_readable
+from executor.store.postgres import end_silent
 from executor.store.tables import workers
 from executor.store.upsert import insert_into
 
@@ -61,6 +62,7 @@ def watch(c: Connection, now: float) -> Seen | None:
     """Look after everything, if no other process is at it: at most one at a time does."""
     if not c.execute(select(func.pg_try_advisory_xact_lock(_WATCH))).scalar_one():
         return None
+    end_silent(c)  # they would keep what follows from rows that nobody writes any more
     dead = list(c.execute(select(workers.c.id).where(workers.c.lease_until < now)).scalars())
     # One that went on after it was buried, claimed something, and then died for good.
     dead += sorted(drives.drivers(c) - set(c.execute(select(workers.c.id)).scalars()))

@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +42,13 @@ def crashes(shop: Any) -> Iterator[trials.Crashes]:
         pytest.skip(why)
     where = servers.server() if database == "own" else nullcontext(servers.Server(database))
     with where as server:
-        template = asyncio.run(_prepared(server))
-        new = partial(server.new_database, template)
-        with trials.crashes(shop, lambda _: new(), is_shared=True) as found:
+        database = servers.Cleared(asyncio.run(_prepared(server)))
+        with trials.crashes(shop, lambda _: database.clear(), is_shared=True) as found:
             yield found
 
 
 async def _prepared(server: servers.Server) -> str:
-    """A database with all tables, the queue's too, that others are copied from."""
+    """A database with all tables, the queue's too, that is emptied for each trial."""
     from executor.dispatch.dbos import DbosQueue
 
     async def nothing(_: object) -> None: ...
@@ -60,4 +58,4 @@ async def _prepared(server: servers.Server) -> str:
     queue = DbosQueue(url, "nobody", 0)
     await queue.open(nothing)
     await queue.leave(0)
-    return url.rpartition("/")[2]
+    return url

@@ -135,6 +135,7 @@ class Crashes:
     shop: Any
     zygote: "subprocess.Popen[str]"
     new_database: Callable[[Path], str]
+    http: httpx2.Client
     made: int = field(default=0)
 
     def trial(self, effect: str, point: str, folder: Path) -> Verdict:
@@ -263,14 +264,19 @@ class Crashes:
 
     def _spoil(self, effect: str, method: str, path: str) -> None:
         fault = {"kind": "hang_after", "match": {"method": method, "path_prefix": path}}
-        _http("POST", f"{self._service(effect)}/faults", fault)
+        self._http("POST", f"{self._service(effect)}/faults", fault)
 
     def _mend(self, effect: str) -> None:
-        _http("DELETE", f"{self._service(effect)}/faults")
+        self._http("DELETE", f"{self._service(effect)}/faults")
 
     def _ledgers(self) -> list[dict[str, Any]]:
         urls = [self.shop.urls[name] for name in ("orders", "pay_minor")]
-        return [row for url in urls for row in _http("GET", f"{url}/ledger")]
+        return [row for url in urls for row in self._http("GET", f"{url}/ledger")]
+
+    def _http(self, method: str, url: str, body: Any = None) -> Any:
+        answer = self.http.request(method, url, json=body)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
 
     def _effects(self, effect: str, mark: str) -> dict[str, int]:
         rows = self._ledgers()
@@ -290,13 +296,6 @@ def _count(rows: list[dict[str, Any]], kind: str, mark: str) -> int:
 def _step(name: str, action: str, arguments: dict[str, str], **more: Any) -> dict[str, Any]:
     args = [{"value": value, "to": to} for to, value in arguments.items()]
     return {"id": name, "action": action, "args": args, **more}
-
-
-def _http(method: str, url: str, body: Any = None) -> Any:
-    with httpx2.Client(trust_env=False, timeout=20) as client:
-        answer = client.request(method, url, json=body)
-    assert answer.is_success, answer.text
-    return answer.json() if answer.content else None
 
 
 def _log(folder: Path, life: str) -> str:
@@ -325,7 +324,8 @@ def crashes(
     assert process.stdin is not None
     assert process.stdout.readline() == "ready\n"
     try:
-        yield Crashes(shop, process, new_database)
+        with httpx2.Client(trust_env=False, verify=False, timeout=20) as http:
+            yield Crashes(shop, process, new_database, http)
     finally:
         process.stdin.close()
         process.wait(10)

@@ -13,11 +13,11 @@ from typing import Any
 
 from servers import Server
 from shop_world import STEPS, TENANT, accepted, connections, create, effects, registry_of
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from executor.dispatch.dbos import DbosQueue
 from executor.dispatch.distributed import DistributedDispatcher
-from executor.store import runs, tables
+from executor.store import runs, tables, workers
 from executor.store.runs import RunRow
 from executor.store.store import Store
 
@@ -135,6 +135,15 @@ class Office:
         driven = select(tables.runs.c.driver).where(tables.runs.c.status == "running")
         return await self.store.read(lambda c: [str(each) for each in c.execute(driven).scalars()])
 
+    async def driving(self) -> set[int]:
+        """The processes that drive a run."""
+        return {int(each.split("-")[-2]) for each in await self.drivers()}
+
+    async def living(self) -> set[int]:
+        """The processes whose lease lasts."""
+        found = await self.store.read(lambda c: workers.living(c, self.store.clock()))
+        return {int(each.split("-")[-2]) for each in found}
+
     async def driven_by(self, pid: int) -> list[str]:
         """The runs that a process drives, or did when it died."""
         of = tables.runs.c.driver.contains(f"-{pid}-")
@@ -145,6 +154,15 @@ class Office:
         """How many calls are under way by the journal."""
         begun = select(func.count()).where(tables.attempts.c.state == "intent")
         return await self.store.read(lambda c: int(c.execute(begun).scalar_one()))
+
+    async def open_transactions(self) -> set[int]:
+        """The sessions of queues in which nothing is said amid a transaction."""
+        found = text(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = 'dbos_transact' AND state = 'idle in transaction' "
+            "AND query NOT LIKE '%advisory%'"  # one that only lets its own housekeeping rest
+        )
+        return await self.store.read(lambda c: {int(each) for each in c.execute(found).scalars()})
 
     async def rows(self, names: Sequence[str]) -> list[RunRow]:
         return await self.store.read(

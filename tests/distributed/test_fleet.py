@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,13 +15,14 @@ from fleet import PATIENCE_S, Fleet, Office, expected
 from shop_world import POISON, TENANT, http
 
 from benchmarks.faults import PROPERTY, Told
+from executor.dispatch.distributed import LEASE_S
 from executor.store import journal, workers
 from executor.store.errors import StoreUnavailableError
 from executor.store.migrate import JOURNAL
 
 RUNS = int(os.environ.get("LAMGATE_FLEET_RUNS", "24"))
 ZOMBIES = int(os.environ.get("LAMGATE_FLEET_ZOMBIES", "2"))
-TOGETHER = 8  # zombies at once, beside two workers that take over
+TOGETHER, TIMES = 8, 5  # zombies at once beside two workers that take over; how often each is one
 ROUNDS = int(os.environ.get("LAMGATE_FLEET_ROUNDS", "1"))
 OUTAGE_S = float(os.environ.get("LAMGATE_FLEET_OUTAGE_S", "3"))
 Note = Callable[[str, object], None]
@@ -138,45 +140,89 @@ async def test_a_worker_that_is_told_to_end_finishes_what_it_has_and_leaves_the_
     assert [f"-{second}-" in each for each in living] == [True]
 
 
-@pytest.mark.parametrize("first", range(0, ZOMBIES, TOGETHER))
+async def stopped_amid_a_run(office: Office, pid: int) -> bool:
+    """Stop a process, and let it go on where it was not driving anything."""
+    office.fleet.signal(pid, signal.SIGSTOP)
+    await asyncio.sleep(0.02)  # what the server was doing for it is done
+    if pid in await office.driving():
+        return True
+    office.fleet.signal(pid, signal.SIGCONT)
+    return False
+
+
+@pytest.mark.parametrize("first", range(0, ZOMBIES, TOGETHER * TIMES))
 async def test_workers_that_are_stopped_past_their_lease_send_nothing_when_they_go_on(
     first: int, fleet: Fleet, record_property: Note
 ) -> None:
-    count, mark = min(TOGETHER, ZOMBIES - first), f"zombie{first}"
+    wanted = min(TOGETHER * TIMES, ZOMBIES - first)
     async with Office(fleet) as office:
-        zombies = await asyncio.to_thread(fleet.start, count, concurrency=2)
-        names = await office.ask(mark, 3 * count)
-        stopped: set[int] = set()
-        deadline = time.monotonic() + PATIENCE_S
-        while len(stopped) < count:  # each while it drives something
-            assert time.monotonic() < deadline, fleet.logs()
-            if (await office.rows(names))[-1].has_ended:
-                names += await office.ask(f"{mark}", count, first=len(names))
-            for driver in await office.drivers():
-                pid = int(driver.split("-")[-2])
-                if pid not in stopped:
-                    fleet.signal(pid, signal.SIGSTOP)
-                    stopped.add(pid)
-        under_way = await office.under_way()
-        heirs = await asyncio.to_thread(fleet.start, 2)
-        await finished(office, names)
-        for pid in zombies:
-            fleet.signal(pid, signal.SIGCONT)
-        later = await office.ask(f"{mark}later", 2 * count)
-        await finished(office, later)
+        zombies = await asyncio.to_thread(fleet.start, min(TOGETHER, wanted), concurrency=2)
+        heirs = await asyncio.to_thread(fleet.start, 2, concurrency=2)
+        for made in range(0, wanted, TOGETHER):
+            some_of_them = zombies[: wanted - made]
+            await _stop_past_their_lease(office, some_of_them, f"z{first + made}-", record_property)
         for pid in (*zombies, *heirs):
             fleet.signal(pid, signal.SIGTERM)
         ended = [await asyncio.to_thread(fleet.ended, pid) for pid in (*zombies, *heirs)]
-        rows = await office.rows(names)
-        done = fleet.effects(mark)
+
+    assert set(ended) == {0}
+
+
+async def _stop_past_their_lease(
+    office: Office, zombies: Sequence[int], mark: str, record_property: Note
+) -> None:
+    """Stop each amid a run, have others finish everything, and let all go on."""
+    names = await office.ask(mark, 3 * len(zombies))
+    stopped: list[int] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while len(stopped) < len(zombies):
+        assert time.monotonic() < deadline, office.fleet.logs()
+        if (await office.rows(names))[-1].has_ended:
+            names += await office.ask(mark, len(zombies), first=len(names))
+        for pid in (await office.driving()) & {*zombies} - {*stopped}:
+            if await stopped_amid_a_run(office, pid):
+                stopped.append(pid)
+    under_way = await office.under_way()
+    await finished(office, names)
+    rows = await office.rows(names)
+    for pid in stopped:
+        office.fleet.signal(pid, signal.SIGCONT)
+    while not {*stopped} <= await office.living():
+        assert time.monotonic() < deadline + PATIENCE_S, office.fleet.logs()
+        await asyncio.sleep(0.05)
+    later = await office.ask(f"{mark}later", 2 * len(zombies))
+    await finished(office, later)
+    done = office.fleet.effects(mark)
     notes = {"of them amid a call": under_way}
-    fault = "worker stopped past its lease (SIGSTOP)"
+    fault, count = "worker stopped past its lease (SIGSTOP)", len(stopped)
     note(record_property, fault, names, done, mark, trials=count, notes=notes)
 
     assert sum(row.recoveries for row in rows) >= count
-    assert set(ended) == {0}
     assert done == expected(names, mark)
-    assert fleet.effects(f"{mark}later") == expected(later, f"{mark}later")
+    assert office.fleet.effects(f"{mark}later") == expected(later, f"{mark}later")
+
+
+async def test_a_worker_that_is_stopped_while_it_takes_a_job_keeps_nobody_from_it_for_long(
+    fleet: Fleet,
+) -> None:
+    async with Office(fleet) as office:
+        (pid,) = await asyncio.to_thread(fleet.start, 1)
+        deadline = time.monotonic() + PATIENCE_S
+        held: set[int] = set()
+        while not held:
+            assert time.monotonic() < deadline
+            fleet.signal(pid, signal.SIGCONT)
+            await asyncio.sleep(random.uniform(0.001, 0.05))
+            fleet.signal(pid, signal.SIGSTOP)
+            await asyncio.sleep(0.02)  # what the server was doing for it is done
+            held = await office.open_transactions()
+        stopped_at = time.monotonic()
+        while held & await office.open_transactions():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        seconds = time.monotonic() - stopped_at
+
+    assert seconds < LEASE_S
 
 
 @pytest.mark.skipif(ZOMBIES <= TOGETHER, reason="it takes three leases: LAMGATE_FLEET_ZOMBIES")

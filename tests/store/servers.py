@@ -19,10 +19,8 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
-from executor.store.tables import metadata
-
-KEPT = ("facts", "alembic_version")
 VARIABLE = "LAMGATE_TEST_POSTGRES"
+OURS = "schemaname NOT IN ('pg_catalog', 'information_schema')"
 ACCOUNT = "postgres"  # a server refuses to run as root
 
 
@@ -34,10 +32,10 @@ class Server:
     folder: Path | None = None
     port: int = 0
 
-    def new_database(self, template: str | None = None) -> str:
-        """An empty database, or a copy; returns its address."""
+    def new_database(self) -> str:
+        """An empty database; returns its address."""
         name = f"lamgate_{uuid.uuid4().hex[:12]}"
-        self.sql(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        self.sql(f"CREATE DATABASE {name}")
         return make_url(self.url).set(database=name).render_as_string(hide_password=False)
 
     def drop(self, url: str) -> None:
@@ -83,18 +81,21 @@ class Cleared:
         self.url = url
         self._engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
         with self._engine.connect() as c:
-            self._kept = {name: c.execute(text(f"SELECT * FROM {name}")).all() for name in KEPT}
+            found = c.execute(text(f"SELECT schemaname, tablename FROM pg_tables WHERE {OURS}"))
+            self._tables = [f'"{schema}"."{name}"' for schema, name in found]
+            kept = {name: c.execute(text(f"SELECT * FROM {name}")).all() for name in self._tables}
+        self._kept = {name: rows for name, rows in kept.items() if rows}
 
-    def clear(self) -> None:
-        """Have it hold what a new one holds."""
-        ours = [f'"{each.name}"' for each in metadata.sorted_tables]
+    def clear(self) -> str:
+        """Have it hold what it held at first; returns its address."""
         with self._engine.begin() as c:
-            c.execute(text(f"TRUNCATE {', '.join(ours)}, alembic_version"))
+            c.execute(text(f"TRUNCATE {', '.join(self._tables)}"))
             for name, rows in self._kept.items():
                 for row in rows:
                     values = ", ".join(f":{field}" for field in row._fields)
                     c.execute(text(f"INSERT INTO {name} VALUES ({values})"), row._asdict())
         self._engine.dispose()
+        return self.url
 
 
 def find(program: str) -> str | None:

@@ -1,0 +1,86 @@
+"""A process that falls silent amid what it says keeps others from its rows for seconds at most."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+
+import psycopg
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from store_cases import NOW, TENANT, add_run
+
+from executor.store import drives, workers
+from executor.store.drives import Due
+from executor.store.postgres import IDLE_S, NAME, end_silent
+from executor.store.store import Store
+
+RUN = Due("run", TENANT, "run_a")
+HOLD = b"UPDATE runs SET priority = priority"
+
+
+@pytest.fixture
+async def silent(server_store: Store, server_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """Amid a pipeline, as a process that was stopped there: it holds a row, and says no more."""
+    await server_store.write(partial(add_run, run=RUN.id))
+    address = make_url(server_url).set(drivername="postgresql")
+    connection = await psycopg.AsyncConnection.connect(
+        address.render_as_string(hide_password=False), application_name=NAME
+    )
+    await connection.execute("SELECT 1")
+    raw = connection.pgconn
+    raw.enter_pipeline_mode()
+    raw.send_query_params(HOLD, None)
+    raw.send_flush_request()
+    raw.flush()
+    yield connection
+    raw.finish()
+
+
+async def test_its_session_is_ended_once_it_said_nothing_for_a_while_and_no_sooner(
+    silent: psycopg.AsyncConnection, server_store: Store
+) -> None:
+    def claim(c: Connection) -> drives.Claim | None:
+        c.execute(text("SET LOCAL lock_timeout = '5s'"))
+        return drives.claim(c, RUN, "heir", NOW)
+
+    claiming = asyncio.create_task(server_store.write(claim))
+    await asyncio.sleep(0.2)
+    early = await server_store.read(end_silent)
+    ended = await server_store.write_at_once(partial(end_silent, silent_s=0.1))
+    claimed = await claiming
+
+    assert early == 0
+    assert ended == 1
+    assert claimed is not None
+
+
+async def test_others_keep_their_leases_while_they_wait_for_a_row_of_it(
+    silent: psycopg.AsyncConnection, server_store: Store
+) -> None:
+    held = asyncio.create_task(
+        server_store.write(partial(drives.claim, due=RUN, driver="heir", now=NOW))
+    )
+    await asyncio.sleep(0.1)
+    begun = time.monotonic()
+    renew = partial(workers.renew, worker="heir", place="here:1", lease_s=4.0, now=NOW)
+    await server_store.write_at_once(renew)
+    seconds = time.monotonic() - begun
+    is_held = not held.done()
+    await server_store.write_at_once(partial(end_silent, silent_s=0.05))
+    await held
+
+    assert is_held
+    assert seconds < 1  # a lock is waited for longer
+
+
+async def test_whoever_looks_after_everything_ends_what_is_silent(
+    silent: psycopg.AsyncConnection, server_store: Store
+) -> None:
+    await asyncio.sleep(IDLE_S)
+    seen = await server_store.write_at_once(partial(workers.watch, now=time.time()))
+    claimed = await server_store.write(partial(drives.claim, due=RUN, driver="heir", now=NOW))
+
+    assert seen is not None
+    assert claimed is not None
