@@ -6,8 +6,8 @@ decorators, assertions and docstrings. Prose is for people, and no fault in it l
 
 import ast
 import copy
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from benchmarks.mutation.nodes import replacements
@@ -28,11 +28,12 @@ class Change:
     line: int
     text: str  # the line as it was, without its indent
     what: str  # "before => after"
-    lines: range  # of the innermost statement, which a test must have run
+    lines: Collection[int]  # of the innermost statement, or where its constant is used
     is_in_function: bool
     parent: _Node
     field: str
     place: int | None
+    old: _Node
     new: _Node
 
     @property
@@ -42,10 +43,17 @@ class Change:
 
     def apply(self) -> None:
         """Put it into the tree that it was found in."""
+        self._put(self.new)
+
+    def revert(self) -> None:
+        """Put back what was there."""
+        self._put(self.old)
+
+    def _put(self, node: _Node) -> None:
         if self.place is None:
-            setattr(self.parent, self.field, self.new)
+            setattr(self.parent, self.field, node)
         else:
-            getattr(self.parent, self.field)[self.place] = self.new
+            getattr(self.parent, self.field)[self.place] = node
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class _Where:
 def changes(module: str, source: str) -> tuple[ast.Module, list[Change]]:
     """The module's tree and every change that can be made to it."""
     tree = ast.parse(source)
+    uses = _uses(tree)
     lines = source.splitlines()
     seen: Counter[tuple[str, str]] = Counter()
     found = []
@@ -81,10 +90,30 @@ def changes(module: str, source: str) -> tuple[ast.Module, list[Change]]:
             if (times := seen[text, what]) > 1:
                 what += f" #{times}"
             inside = where.is_in_function
+            at = where.lines if inside else uses.get(_assigned(where.statement), ())
             found.append(
-                Change(module, line, text, what, where.lines, inside, parent, field, place, new)
+                Change(module, line, text, what, at, inside, parent, field, place, node, new)
             )
     return tree, found
+
+
+def _uses(tree: ast.Module) -> dict[str, set[int]]:
+    """The lines that use each constant of a module, or one that is made of it."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for statement in reversed(tree.body):
+        name = _assigned(statement)
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                found[node.id] |= found[name] if name else {node.lineno}
+    return found
+
+
+def _assigned(statement: ast.stmt | None) -> str:
+    match statement:
+        case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
+            return name
+        case _:
+            return ""
 
 
 def _locate(new: _Node, old: _Node) -> None:

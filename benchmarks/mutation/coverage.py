@@ -1,10 +1,8 @@
 """Which lines of the checks each case of the suite and each test runs, and how long it takes.
 
 A change is held only against what ran its line without it; what fails without any change is no
-judge of one. A line that runs at import is held against everything that runs the module at all,
-and against the tests of each file that names it.
-What functions run while modules are imported is noted apart (`imported`): it is over before any
-test begins.
+judge of one. A constant is held against what runs a line that uses it; anything else that runs at
+import against everything that runs the module at all, and the tests of each file that names it.
 """
 
 from collections import Counter, defaultdict
@@ -17,7 +15,8 @@ from benchmarks.mutation.changes import Change
 
 Line = tuple[str, int]
 _NEAR, _FAR = 0.5, 0.05  # how often a test finds a fault, before it has found any
-_LEAST_S = 0.002
+_LEAST_S = 0.002  # of a case
+_PYTEST_S = 0.005  # around a test
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class Coverage:
     """What ran which lines, by module."""
 
     seen: list[Seen] = field(default_factory=list)
-    imported: set[Line] = field(default_factory=set)
     failing: list[str] = field(default_factory=list)
     most_s: float | None = None  # of tests for each change; what only the rest finds survives
 
@@ -66,11 +64,6 @@ class Coverage:
                     found[module, line].append(each)
         return found
 
-    def is_imported(self, change: Change) -> bool:
-        """Whether an import already runs what is changed."""
-        at = {(change.module, line) for line in change.lines}
-        return not change.is_in_function or not at.isdisjoint(self.imported)
-
     def tests_of(self, change: Change, finds: Counter[str] | None = None) -> list[Test]:
         """Everything that runs the changed line, first what is likely to find it soon.
 
@@ -82,7 +75,7 @@ class Coverage:
 
         def rate(test: Test) -> float:
             likely = finds[test.name] + (_NEAR if test.is_case or near[test] else _FAR)
-            return likely / (test.seconds + _LEAST_S)
+            return likely / (test.seconds + (_LEAST_S if test.is_case else _PYTEST_S))
 
         return sorted(near, key=rate, reverse=True)
 
@@ -90,12 +83,12 @@ class Coverage:
         """Every case, and as many of the first tests as there is time for."""
         if self.most_s is None:
             return tests
-        so_far = accumulate(0.0 if test.is_case else test.seconds for test in tests)
+        so_far = accumulate(0.0 if test.is_case else test.seconds + _PYTEST_S for test in tests)
         pairs = zip(tests, so_far, strict=True)
         return [test for test, spent in pairs if test.is_case or spent <= self.most_s]
 
     def _of(self, change: Change) -> list[Seen]:
-        if not change.is_in_function:
+        if not change.is_in_function and not change.lines:
             return [
                 each
                 for each in self.seen

@@ -1,25 +1,27 @@
 """Keeps between runs what each test runs and what became of each fault.
 
-A fault that was found stays found while the sources and the test that found it are the same;
+What a test runs is measured once, and again when its own text is another; lines that moved since
+then are found again, and what stands in the place of others is run by whoever ran those.
+A fault that was found stays found while its module and the test that found it are the same;
 otherwise that test is asked first. One that survived is only held against tests that are new or
 changed since then: that others might find it now is left out, which counts against the score.
 """
 
 import json
 import pickle
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from benchmarks.mutation.changes import Change
-from benchmarks.mutation.coverage import Coverage, Test
-from benchmarks.mutation.marks import mark_of, mark_of_all
+from benchmarks.mutation.coverage import Coverage, Seen, Test
+from benchmarks.mutation.marks import mark_of
 from benchmarks.mutation.measure import measured
-from benchmarks.mutation.runner import ROOT, SUITE, Result, in_child, suite_module
+from benchmarks.mutation.runner import ROOT, Result, in_child, suite_module
 
 FOLDER = ROOT / ".mutation"
-FOLDERS = [ROOT / "tests" / name for name in ("check", "plan", "fn", "suite", "run")]
-SOURCES = [ROOT / "executor", ROOT / "connectors", SUITE / "catalogs", SUITE / "playbooks"]
 
 
 @dataclass(frozen=True)
@@ -28,37 +30,51 @@ class Known:
 
     by: str
     mark: str  # of the test that found it
-    sources: str
+    module: str  # the mark of what was changed
     asked: tuple[str, ...] = ()  # marks of the tests that did not find it
-
-
-def sources() -> str:
-    """The mark of everything but the tests themselves."""
-    own = [path for folder in FOLDERS for path in folder.glob("*.py") if not _is_test(path)]
-    marks = [mark_of(path) for path in sorted([ROOT / "tests" / "conftest.py", *own])]
-    return "-".join([mark_of_all(SOURCES, ".py", ".json", ".yaml"), *marks])
-
-
-def _is_test(path: Path) -> bool:
-    return path.name.startswith("test_")
 
 
 def coverage(files: dict[Path, str], tests: list[Path]) -> Coverage:
     """What was measured before, and what is new, measured now."""
-    now = sources()
     kept = FOLDER / "coverage.pickle"
-    before, of = pickle.loads(kept.read_bytes()) if kept.exists() else (Coverage(), "")
-    if of != now:
-        before = Coverage()
+    texts = {module: path.read_text("utf-8").splitlines() for path, module in files.items()}
+    before, old = pickle.loads(kept.read_bytes()) if kept.exists() else (Coverage(), {})
+    moves = {
+        module: moved(old[module], lines)
+        for module, lines in texts.items()
+        if old.get(module, lines) != lines
+    }
     marks = {mark_of(path) for path in tests} | set(in_child(_marks_of_cases))
-    before.seen = [each for each in before.seen if each.test.mark in marks]
-    known = {each.test.mark for each in before.seen}
+    seen = [_moved(each, moves) for each in before.seen if each.test.mark in marks]
+    known = {each.test.mark for each in seen}
     news = [str(path.relative_to(ROOT)) for path in tests if mark_of(path) not in known]
     found = in_child(lambda: measured(files, news, known=known))
-    found.seen += before.seen
-    found.imported |= before.imported
-    _write(kept, pickle.dumps((found, now)))
+    found.seen += seen
+    _write(kept, pickle.dumps((found, texts)))
     return found
+
+
+def moved(old: list[str], new: list[str]) -> dict[int, set[int]]:
+    """Where each line of a text, counted from 1, is in the text that it has become."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for tag, i, i_end, j, j_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            for line in range(i, i_end):
+                found[line + 1].add(line - i + j + 1)
+        else:  # what comes is run by whoever ran what was there, or what stands around it
+            for line in range(max(i - 1, 0), i_end + 1):
+                found[line + 1] |= {*range(j + 1, j_end + 1)}
+    return found
+
+
+def _moved(seen: Seen, moves: Mapping[str, Mapping[int, set[int]]]) -> Seen:
+    lines = {
+        module: frozenset(new for line in each for new in moves[module].get(line, ()))
+        if module in moves
+        else each
+        for module, each in seen.lines.items()
+    }
+    return Seen(seen.test, lines, seen.names)
 
 
 def _marks_of_cases() -> list[str]:
@@ -70,9 +86,9 @@ def _marks_of_cases() -> list[str]:
 class Results:
     """What became of the faults of one module, written as soon as it is known."""
 
-    def __init__(self, module: str, now: str, is_trusted: bool) -> None:
+    def __init__(self, module: str, path: Path, *, is_trusted: bool) -> None:
         self._path = FOLDER / f"{module}.jsonl"
-        self._now = now
+        self._now = mark_of(path)
         self._is_trusted = is_trusted
         self._known: dict[tuple[str, str], Known] = {}
         if self._path.exists():
@@ -86,7 +102,7 @@ class Results:
         if known is None:
             return None
         if known.by:
-            stands = self._is_trusted or known.sources == self._now
+            stands = self._is_trusted or known.module == self._now
             is_there = any(each.mark == known.mark for each in tests)
             return Result(change, known.by) if stands and is_there else None
         return Result(change, "") if not self.unasked(change, tests) else None

@@ -76,9 +76,7 @@ def measured(
 
 
 def _suite(coverage: Coverage, tracer: Tracer, known: Collection[str]) -> None:
-    with tracer.on():
-        suite = suite_module()
-    coverage.imported |= tracer.lines
+    suite = suite_module()
     import suite_cases
 
     for case in suite.CASES:
@@ -125,7 +123,6 @@ class _Watch:
         with self._tracer.on():
             found = yield
         self._of_file.setdefault(collector.nodeid, set()).update(self._tracer.lines)
-        self._coverage.imported |= self._tracer.lines
         return found
 
     @pytest.hookimpl(wrapper=True)

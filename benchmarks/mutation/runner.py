@@ -145,18 +145,19 @@ class _Child:
         return self.board[:].rstrip(b"\0").decode()
 
 
-def begin(test: Test) -> None:
+def begin(test: Test, before: str = "") -> None:
     """Write down which test is next, and end this process if that comes to no end."""
     if _board is not None:
-        _board[:] = test.name.encode()[: len(_board)].ljust(len(_board), b"\0")
+        _board[:] = f"{before}{test.name}".encode()[: len(_board)].ljust(len(_board), b"\0")
         signal.setitimer(signal.ITIMER_PROF, _SLACK_S + 5 * test.seconds)
 
 
 _board: mmap.mmap | None = None
+_writing: int | None = None
 
 
 def _fork(work: Callable[[], tuple[int, str]]) -> _Child:
-    global _board  # one for each process
+    global _board, _writing  # one for each process
     board = mmap.mmap(-1, 512)
     reading, writing = os.pipe()
     pid = os.fork()
@@ -165,7 +166,7 @@ def _fork(work: Callable[[], tuple[int, str]]) -> _Child:
         return _Child(pid, reading, board)
     os.setpgid(0, 0)
     os.close(reading)
-    _board = board
+    _board, _writing = board, writing
     code, by = _BROKEN, "it was not run"
     try:
         silence()
@@ -177,6 +178,37 @@ def _fork(work: Callable[[], tuple[int, str]]) -> _Child:
     finally:
         os.write(writing, by.encode()[:4000])
         os._exit(code)
+
+
+def told(
+    work: Callable[[Callable[[int, str], None]], bool],
+) -> tuple[list[tuple[int, str]], tuple[int, str] | None]:
+    """What work in a process of its own tells of places, and at which it came to no end.
+
+    Nothing, if it says in the end that it cannot be believed.
+    """
+
+    def written() -> tuple[int, str]:
+        assert _writing is not None
+        out = _writing
+
+        def tell(place: int, name: str) -> None:
+            os.write(out, f"{place} {name}\n".encode())
+
+        return (SURVIVED if work(tell) else UNDECIDED), ""
+
+    child = _fork(written)
+    with os.fdopen(child.pipe, "rb") as pipe:
+        lines = pipe.read().decode().splitlines()
+    _, status = os.waitpid(child.pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    pairs = [(int(place), name) for place, _, name in (line.partition(" ") for line in lines)]
+    if code < 0:
+        place, _, name = child.at().partition(" ")
+        return pairs, (int(place), name)
+    if code in (KILLED, _BROKEN):
+        raise RuntimeError(lines)
+    return (pairs if code == SURVIVED else []), None
 
 
 def silence() -> None:
@@ -227,14 +259,14 @@ def install(module: str, tree: ast.Module) -> None:
     sys.meta_path.insert(0, Finder())
 
 
-def by_suite(tests: list[Test]) -> str:
+def by_suite(tests: list[Test], before: str = "") -> str:
     """The first case among these that says something else, or nothing."""
     if not any(test.is_case for test in tests):
         return ""
     cases = {case.name: case for case in suite_module().CASES}
     for test in tests:
         if test.is_case:
-            begin(test)
+            begin(test, before)
             try:
                 suite_module().test_admission_says_what_the_case_says(cases[test.name])
             except Exception:  # noqa: BLE001 - any error is a difference

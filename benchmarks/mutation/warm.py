@@ -11,14 +11,16 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import CodeType, FunctionType
 
 import pytest
 
-from benchmarks.mutation import runner
+from benchmarks.mutation import batch, runner
 from benchmarks.mutation.changes import Change
 from benchmarks.mutation.coverage import Test
+from benchmarks.mutation.measure import Tracer
 from benchmarks.mutation.runner import KILLED, SURVIVED, UNDECIDED, Asked
 
 Tell = Callable[[tuple[int, int | None, str | None]], None]
@@ -30,6 +32,7 @@ class Part:
     """The changes of one module."""
 
     path: Path
+    module: str
     tree: ast.Module
     changes: list[Change]
 
@@ -42,11 +45,21 @@ def run(parts: list[Part], known: list[Test], asked: Asked, tell: Tell, jobs: in
         functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
         gc.collect()
         gc.freeze()
+        tracer = Tracer({str(part.path): part.module for part in parts})
         for number, part in enumerate(parts):
             own = [each for each in functions if each.__code__.co_filename == str(part.path)]
             places = {change.key: place for place, change in enumerate(part.changes)}
-            attempt = _attempt(part, own, items, watch)
-            for result in runner.tried(part.changes, attempt, asked, jobs):
+            inner = [change for change in part.changes if change.is_in_function]
+            rest = dict.fromkeys(part.changes)
+            clean = set[Change]()
+            for result in batch.by_cases(inner, partial(_codes, part, own), asked, tracer):
+                if result.is_killed:
+                    del rest[result.change]
+                    tell((number, places[result.change.key], result.by))
+                else:
+                    clean.add(result.change)
+            attempt = _attempt(part, own, items, watch, clean)
+            for result in runner.tried([*rest], attempt, asked, jobs):
                 tell((number, places[result.change.key], result.by))
             tell((number, None, None))
 
@@ -62,16 +75,22 @@ def _attempt(
     functions: list[FunctionType],
     items: dict[str, pytest.Item],
     watch: runner.FirstFailure,
+    clean: set[Change],
 ) -> runner.Attempt:
+    """Judges one change; the cases have judged those that are clean."""
+
     def attempt(change: Change, tests: list[Test]) -> tuple[int, str]:
-        change.apply()
         if change.is_in_function:
-            is_made = _exchange(functions, compile(part.tree, str(part.path), "exec"))
+            news = _codes(part, functions, change)
+            for function, code in (news or {}).items():
+                function.__code__ = code
+            is_made = bool(news)
         else:
+            change.apply()
             is_made = _assign_again(part.tree, change)
         if not is_made:
             return UNDECIDED, ""
-        if by := runner.by_suite(tests):
+        if change not in clean and (by := runner.by_suite(tests)):
             return KILLED, by
         names = [test.name for test in tests if not test.is_case]
         if any(name not in items for name in names):
@@ -80,6 +99,40 @@ def _attempt(
         return (KILLED if by else SURVIVED), by
 
     return attempt
+
+
+def _codes(
+    part: Part, functions: list[FunctionType], change: Change
+) -> dict[FunctionType, CodeType] | None:
+    """The functions that a change gives another code, with that; None where that is unclear."""
+    tops = [each for each in part.tree.body if each.lineno <= min(change.lines)]
+    change.apply()
+    module = compile(ast.Module(tops[-1:], []), str(part.path), "exec")
+    change.revert()
+    found = list(_inner(module))
+    times = Counter(_key(code) for code in found)
+    news = {_key(code): code for code in found}
+    given: dict[FunctionType, CodeType] = {}
+    for function in functions:
+        code = function.__code__
+        new = news.get(_key(code))
+        if new is None or new == code:
+            continue
+        if times[_key(code)] > 1 or new.co_freevars != code.co_freevars:
+            return None
+        given[function] = new
+    return given
+
+
+def _key(code: CodeType) -> _Key:
+    return code.co_qualname, code.co_firstlineno
+
+
+def _inner(code: CodeType) -> Iterator[CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield each
+            yield from _inner(each)
 
 
 def _assign_again(tree: ast.Module, change: Change) -> bool:
@@ -112,32 +165,3 @@ def _first_to_fail(items: list[pytest.Item], watch: runner.FirstFailure) -> str:
         if watch.name:
             return watch.name
     return ""
-
-
-def _exchange(functions: list[FunctionType], module: CodeType) -> bool:
-    """Give functions the code that the module has for them now; whether anything is changed."""
-    found = list(_codes(module))
-    times = Counter(_key(code) for code in found)
-    news = {_key(code): code for code in found}
-    is_changed = False
-    for function in functions:
-        code = function.__code__
-        new = news.get(_key(code))
-        if new is None or new == code:
-            continue
-        if times[_key(code)] > 1 or new.co_freevars != code.co_freevars:
-            return False
-        function.__code__ = new
-        is_changed = True
-    return is_changed
-
-
-def _key(code: CodeType) -> _Key:
-    return code.co_qualname, code.co_firstlineno
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield each
-            yield from _codes(each)

@@ -5,6 +5,7 @@ An entry that refers to an inner step leads there. Any other is a step of its ow
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from executor.check.playbook import Playbook, is_name
 from executor.plan.model import Arg, RefArg, RefPiece, Step, TextArg
@@ -34,16 +35,21 @@ class Answer:
 
     def lead(self, tokens: tuple[str, ...]) -> str | None:
         """The reference that one into the answer becomes; None where nothing single is."""
-        for length in range(len(tokens) + 1):
-            arg = self.entries.get(tokens[:length])
-            if arg is None:
-                continue
-            rest = tokens[length:]
-            if isinstance(arg, RefArg) and (ref := parse_ref(arg.ref)).root in self._inner:
-                return join_pointer((f"{self._step.id}.{ref.root}", *ref.tokens, *rest))
-            self.asked[tokens[:length]] = None
-            return join_pointer((self.result_id(tokens[:length]), *rest))
-        return None
+        at = self._entry(tokens)
+        return None if at is None else self._from(at, tokens[len(at) :])
+
+    def _from(self, at: tuple[str, ...], rest: tuple[str, ...]) -> str:
+        """The reference to what lies below an entry; one that has to be a step is asked for."""
+        arg = self.entries[at]
+        if isinstance(arg, RefArg) and (ref := parse_ref(arg.ref)).root in self._inner:
+            return join_pointer((f"{self._step.id}.{ref.root}", *ref.tokens, *rest))
+        self.asked[at] = None
+        return join_pointer((self.result_id(at), *rest))
+
+    def _entry(self, tokens: tuple[str, ...]) -> tuple[str, ...] | None:
+        """The path of the entry at a path or above it."""
+        above = accumulate(((token,) for token in tokens), initial=tuple[str, ...]())
+        return next((at for at in above if at in self.entries), None)
 
     def led(self, arg: Arg, *, in_answer: bool) -> tuple[Arg, ...] | Nothing:
         """An argument of another step, or of the plan's answer, with its references led on."""
@@ -76,19 +82,23 @@ class Answer:
             return Nothing(arg.ref, "/ref")
         to = split_pointer(arg.to)
         return tuple(
-            RefArg(ref=self.lead(at) or "", to=join_pointer((*to, *at[len(tokens) :])))
+            RefArg(ref=self._from(at, ()), to=join_pointer((*to, *at[len(tokens) :])))
             for at in below
         )
 
     def source(self, tokens: tuple[str, ...]) -> tuple[RefArg, tuple[str, ...]] | None:
         """The entry of the answer at a path or above it, where it refers to an inner step."""
-        for length in range(len(tokens) + 1):
-            arg = self.entries.get(tokens[:length])
-            if isinstance(arg, RefArg) and parse_ref(arg.ref).root in self._inner:
-                return arg, tokens[length:]
+        if (at := self._entry(tokens)) is None:
+            return None
+        arg = self.entries[at]
+        if isinstance(arg, RefArg) and parse_ref(arg.ref).root in self._inner:
+            return arg, tokens[len(at) :]
         return None
 
     def result_id(self, entry: tuple[str, ...]) -> str:
         """The id of the step that an entry of the answer is."""
-        name = entry[0] if len(entry) == 1 and is_name(entry[0]) else ""
-        return f"{self._step.id}.result.{name or f'entry_{[*self.entries].index(entry)}'}"
+        match entry:
+            case (name,) if is_name(name):
+                return f"{self._step.id}.result.{name}"
+            case _:
+                return f"{self._step.id}.result.entry_{[*self.entries].index(entry)}"

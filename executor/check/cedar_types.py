@@ -12,7 +12,7 @@ from connectors.spec import ActionSpec, JsonObject, Sink
 from executor.check.cedar_paths import Path
 from executor.check.cedar_values import EACH, KEYS
 from executor.plan.refs import split_pointer
-from executor.plan.types import Type, as_list, child, items_of, kinds
+from executor.plan.types import Type, as_list, as_object, child, items_of, kinds
 
 _DEEPEST = 8
 STRING: JsonObject = {"type": "String"}
@@ -76,16 +76,11 @@ class Record:
 
     def _record(self, here: Type, at: Path, used: frozenset[Path], depth: int) -> JsonObject:
         """An object's members: those below `used`, or all that it declares where none are."""
-        node = here.keywords
-        declared = node.get("properties")
-        names = {path[0] for path in used if path}
-        if not names:
-            names = set(declared) if isinstance(declared, dict) else set()
+        names = {path[0] for path in used} or _properties(here)
         attributes: JsonObject = {}
         for name in sorted(names):
             below = frozenset(path[1:] for path in used if path[:1] == (name,))
-            found = self._member(here, at, name, below - {()}, depth)
-            attributes |= found
+            attributes |= self._member(here, at, name, below - {()}, depth)
         return {"type": "Record", "attributes": attributes}
 
     def _member(
@@ -94,12 +89,13 @@ class Record:
         """One member with whether it must be there; nothing where nothing can be."""
         found = child(here, name)
         if isinstance(found, Type):
-            is_sure = self._is_required(here, name) and "null" not in (kinds(found) or ())
-            return {name: self._typed(found, (*at, name), used, depth) | {"required": is_sure}}
+            typed = self._typed(found, (*at, name), used, depth)
+            return {name: typed | {"required": self._is_sure(here, name)}}
         for suffix, kind, of in _BESIDE:
-            base = child(here, name.removesuffix(suffix)) if name.endswith(suffix) else None
+            short = name.removesuffix(suffix)
+            base = child(here, short) if short != name else None
             if isinstance(base, Type) and of in (kinds(base) or (of,)):
-                is_sure = suffix != "_inexact" and self._is_sure(here, name.removesuffix(suffix))
+                is_sure = suffix != "_inexact" and self._is_sure(here, short)
                 found_kind = self._each(base, at, used, depth) if suffix == EACH else kind
                 return {name: found_kind | {"required": is_sure}}
         return {}
@@ -122,11 +118,7 @@ class Record:
 
     def _is_required(self, here: Type, name: str) -> bool:
         """Whether a member is always there; where nothing is declared, who asks may know."""
-        node = here.keywords
-        if name in as_list(node.get("required")):
-            return True
-        declared = node.get("properties")
-        return not (isinstance(declared, dict) and name in declared)
+        return name in as_list(here.keywords.get("required")) or name not in _properties(here)
 
     def _typed(self, found: Type, at: Path, used: frozenset[Path], depth: int) -> JsonObject:
         names = kinds(found)
@@ -178,5 +170,4 @@ class Record:
 
 
 def _properties(found: Type) -> set[str]:
-    declared = found.keywords.get("properties")
-    return set(declared) if isinstance(declared, dict) else set()
+    return {*as_object(found.keywords.get("properties"))}

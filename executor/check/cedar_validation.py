@@ -22,9 +22,8 @@ from executor.check.cedar_paths import Known, entities, uses
 from executor.check.cedar_rules import Rule
 from executor.check.cedar_schema import RUN, candidates, counted, relevant, schema_of
 from executor.check.objects import answers_as
-from executor.plan.types import Type, kinds
+from executor.plan.types import Type, as_object, kinds
 
-Likeness = tuple[object, ...]  # operations that are alike in it are judged once
 SHOWN = 3  # operations that a message names before it counts
 _MISSING = re.compile(r"attribute `([^`]+)` in context for Action::\"\w+\" not found.*", re.DOTALL)
 _OPTIONAL = re.compile(
@@ -102,14 +101,13 @@ def _near(
 
 def _stand_in(rule: Rule) -> ActionSpec:
     """For a policy that covers nothing: an operation of which nothing is known."""
-    effects = sorted(rule.scope.effects or {Effect.BLIND.value}) or [Effect.BLIND.value]
+    effect = min(rule.scope.effects or {Effect.BLIND.value})
     needs: JsonObject = {
         "keyed": {"idempotency": {"in": "header", "name": "key", "window_s": 1}},
         "lookup": {"lookup": {"action": "none.find", "by": "key"}},
     }
-    more = needs.get(effects[0])
-    content: JsonObject = {"name": "none.none", "input_schema": {}, "effect": effects[0]}
-    return ActionSpec.model_validate(content | (more if isinstance(more, dict) else {}))
+    content: JsonObject = {"name": "none.none", "input_schema": {}, "effect": effect}
+    return ActionSpec.model_validate(content | as_object(needs.get(effect)))
 
 
 def _without_operations(found: Finding) -> Finding:
@@ -121,14 +119,12 @@ def _flaws(
 ) -> Iterator[Finding]:
     """What is wrong, each with the operations; those that look alike to it are judged once."""
     paths = uses(rule.body)
-    known: dict[Likeness, tuple[str, ...]] = {}
+    known: dict[object, tuple[str, ...]] = {}
     found: dict[str, list[str]] = {}
     asks_which = _asks_which(rule.body["conditions"])
     for action in covered:
         connector = connectors.get(action.connection)
-        key: Likeness = (relevant(action, paths), action.effect)
-        if asks_which:
-            key = (*key, action.name, connector, action.irreversible, action.egress)
+        key = action.name if asks_which else (relevant(action, paths), action.effect)
         if key not in known:
             body = Known(action, connector, counted(action, paths)).settled(rule.body)
             known[key] = tuple(_common(body, action, candidates(action, paths, catalog.get)))
@@ -202,13 +198,14 @@ def _offered(above: list[str], action: ActionSpec, catalog: Catalog) -> list[str
         read, inside = catalog.get(above[1]), above[2:]
         here = Type.of((read.output_schema if read else None) or {})
     for token in inside:
-        node = here.keywords.get("properties")
-        here = here.below(node.get(token)) if isinstance(node, dict) else Type.of({})
-    declared = here.keywords.get("properties")
-    names = [*declared] if isinstance(declared, dict) else []
-    lists = [each for each in names if isinstance(declared, dict) and _is_list(declared[each])]
-    money = ["minor", "currency"] if {"amount", "currency"} <= set(names) else []
-    return [*(money or names), *(f"{each}_count" for each in lists)]
+        here = here.below(as_object(here.keywords.get("properties")).get(token))
+    declared = as_object(here.keywords.get("properties"))
+    lists = [name for name, node in declared.items() if _is_list(node)]
+    is_money = {"amount", "currency"} <= declared.keys()
+    return [
+        *(["minor", "currency"] if is_money else declared),
+        *(f"{each}_count" for each in lists),
+    ]
 
 
 def _is_list(node: JsonValue) -> bool:

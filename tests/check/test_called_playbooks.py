@@ -236,6 +236,7 @@ def test_a_piece_of_a_text_is_led_on_too() -> None:
     ]  # fmt: skip
 
 
+MIXED = [{"ref": "find/a", "to": "m/a"}, {"ref": "find/b", "to": "m/0"}]
 PARTS = "there are c/id, c/n, c/deep/a, c/deep/b, c/list/0, c/Odd-Name"
 
 
@@ -245,6 +246,7 @@ PARTS = "there are c/id, c/n, c/deep/a, c/deep/b, c/list/0, c/Odd-Name"
         ({"ref": "c/gone"}, None, "ref", f"c/gone: {PARTS}"),
         ({"ref": "c/list"}, None, "ref", f"c/list: {PARTS}"),  # of an array nobody says how long
         ({"ref": "c"}, [], "ref", "c: it answers nothing"),
+        ({"ref": "c/m"}, MIXED, "ref", "c/m: there are c/m/a, c/m/0"),
         ({"text": [{"lit": "a"}, {"ref": "c/deep"}]}, None, "text/1/ref", f"c/deep: {PARTS}"),
     ],
 )
@@ -335,6 +337,7 @@ def test_what_is_expected_of_an_answer_is_expected_of_the_step_that_gives_it(
     [
         ({"left": "result/n", "op": "==", "value": 1}, {}),  # of no step
         ({"left": "result/gone", "op": "==", "value": 1}, {}),
+        ({"left": "result/deep/b", "op": "==", "value": 1}, {}),  # of an input
         ({"left": "result/deep", "op": "exists", "value": True}, {}),  # of two
         (SURE, {}),  # not of the answer
         ({"lhs": "result/id", "op": "==", "rhs": "result/b"}, {}),
@@ -369,12 +372,15 @@ def test_what_an_inner_step_expects_reads_as_it_did_with_constants_for_inputs() 
 def test_an_answer_that_spells_a_constant_out_waits_for_it_and_for_all_of_the_call() -> None:
     answer = [{"text": [{"lit": "n: "}, {"ref": "input/n"}], "to": "said"}]
     use = {"id": "use", "action": "it.use", "args": [{"ref": "c/said", "to": "x"}]}
+    said = {"text": [{"lit": "n: "}, {"ref": "input/n"}], "to": "x"}
+    inner = [FIND, {"id": "do", "action": "it.do", "args": [said]}]
     found = steps_of(
-        expanded({"n": NUMBER}, [FIND], [{"value": 3, "to": "n"}], answer=answer, then=[use],
+        expanded({"n": NUMBER}, inner, [{"value": 3, "to": "n"}], answer=answer, then=[use],
                  when=[SURE], after=["look"])
     )  # fmt: skip
 
-    assert [*found] == ["look", "c.input.n", "c.find", "c.result.said", "use"]
+    assert [*found] == ["look", "c.input.n", "c.find", "c.do", "c.result.said", "use"]
+    assert found["c.do"].keys() == {"id", "action", "args"}  # skipped, and begun, with its source
     assert found["c.input.n"] == {
         "id": "c.input.n", "why": "n, as it takes it", "action": "fn.typed", "when": [SURE],
         "args": [{"value": 3, "to": "value"}, {"json": '{"type":"number"}', "to": "schema"}],
@@ -385,7 +391,7 @@ def test_an_answer_that_spells_a_constant_out_waits_for_it_and_for_all_of_the_ca
         "id": "c.result.said", "why": "what it answers", "action": "fn.typed", "when": [SURE],
         "args": [{"text": [{"lit": "n: "}, {"ref": "c.input.n"}], "to": "value"},
                  {"json": "{}", "to": "schema"}],
-        "after": ["c.find"],
+        "after": ["c.find", "c.do"],
     }  # fmt: skip
 
 
@@ -394,6 +400,7 @@ def test_a_first_step_waits_for_what_it_is_not_given_itself() -> None:
         FIND,
         {"id": "do", "action": "it.do", "args": [{"ref": "input/n", "to": "x"}]},
         {"id": "b", "action": "it.b", "args": [{"ref": "find/id", "to": "x"}]},
+        {"id": "e", "action": "it.e", "after": ["find"]},
     ]
     given = [{"ref": "look/n", "to": "n"}, {"ref": "look/m", "to": "m"}]
     found = steps_of(expanded({"n": {}, "m": {}}, inner, given, after=["look"]))
@@ -401,7 +408,15 @@ def test_a_first_step_waits_for_what_it_is_not_given_itself() -> None:
     assert {name: step.get("after", []) for name, step in found.items()} == {
         "look": [], "c.input.n": ["look"], "c.input.m": ["look"],
         "c.find": ["c.input.n", "c.input.m"], "c.do": ["c.input.m"], "c.b": [],
+        "c.e": ["c.find"],
     }  # fmt: skip
+
+
+def test_a_step_that_only_looks_at_the_day_waits_for_what_the_call_waits_for() -> None:
+    dated = {"id": "do", "action": "it.do", "args": [{"ref": "input/today", "to": "x"}]}
+    found = steps_of(expanded({}, [dated], [], after=["look"]))
+
+    assert found["c.do"]["after"] == ["look"]
 
 
 @pytest.mark.parametrize(

@@ -295,3 +295,18 @@ def test_an_annotation_that_cannot_be_meant_is_told_when_the_text_is_read(
 
 def test_a_foreign_annotation_is_left_alone() -> None:
     assert Policy.parse({"a.cedar": f'@owner("ops") {ALL};'}).rules[0].name == "policy0"
+
+
+@pytest.mark.parametrize(
+    ("count", "named"),
+    [(1, "x.a0"), (3, "x.a0, x.a1, x.a2"), (4, "x.a0, x.a1, x.a2 and 1 more"),
+     (5, "x.a0, x.a1, x.a2 and 2 more")],
+)  # fmt: skip
+def test_of_many_operations_three_are_named_and_the_rest_are_counted(
+    count: int, named: str
+) -> None:
+    alike = Catalog([action(f"x.a{number}", {}) for number in range(count)])
+    policy = Policy.parse({"a.cedar": f"{ALL} when {{ context.gone == 1 }};"})
+    (flaw,) = validate(policy, alike).flaws
+
+    assert str(flaw) == f"a.cedar: policy0: there is no context.gone ({named})"
