@@ -51,7 +51,9 @@ def _flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
         name = pointer.partition("/")[0]
         if arguments is not None and name and name not in arguments:
             yield f"sinks: there is no argument {name!r}; it has {', '.join(sorted(arguments))}"
-
+    for name in action.shown_to:
+        if arguments is not None and name not in arguments:
+            yield f"shown_to: there is no argument {name!r}; it has {', '.join(sorted(arguments))}"
     yield from _answer_flaws(action, catalog)
 
 

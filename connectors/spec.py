@@ -205,6 +205,8 @@ class ActionSpec(_Frozen):
     """One action of the catalogue with its manifest: `<connection>.<operation>`.
 
     `sinks` maps an argument's pointer ("to", "amount", "lines/*/sku") to its sink class.
+    `shown_to` names the arguments that say who sees the content of a call: one that gives none of
+    them shows it to nobody else.
     `approval` is the role that must approve every call whatever the policy says, or null.
     `fields_read_as` maps a pointer in the output ("*/id", "lines/*/note") to how it reads, where
     that is not what `reads_as` says of the whole; of a list `reads_as` is also who fills it.
@@ -223,6 +225,7 @@ class ActionSpec(_Frozen):
     egress: bool = True
     approval: str | None = "approver"
     sinks: dict[str, Sink] = {}
+    shown_to: tuple[str, ...] = ()
     reads_as: Trust = "untrusted"
     fields_read_as: dict[str, Trust] = {}
     readers: tuple[str, ...] | None = None

@@ -296,10 +296,13 @@ def _poisoned(given: JsonValue, field: str, value: JsonValue, name: str) -> Json
 
 def _carries(action: ActionSpec, call: Call, values: tuple[JsonValue, ...]) -> bool:
     """Whether a target or content argument of a write is or contains the attacker's value."""
+    quiet = _QUIET
+    if action.shown_to and not any(call.arguments.get(each) for each in action.shown_to):
+        quiet |= {Sink.CONTENT}  # nobody gets to read it
     return any(
         _has(argument, value)
         for name, argument in call.arguments.items()
-        if sinks_at(action, (name,)) - _QUIET
+        if sinks_at(action, (name,)) - quiet
         for value in values
     )
 

@@ -11,7 +11,8 @@ choose among what was offered, so they are exempt.
 What decides whether or how often a step acts is part of the label of its arguments.
 
 Rule A: in a write, a recipient, amount, resource or address below `trusted` needs an approval.
-Rule B: untrusted content that others will see needs one too.
+Rule B: untrusted content that others will see needs one too. Where the manifest says by which
+arguments a call names those who see it (`shown_to`), one that names nobody shows it to nobody.
 """
 
 import re
@@ -41,6 +42,7 @@ from executor.plan.refs import (
 from executor.plan.types import UNKNOWN, Type, is_array
 
 TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
+_NOBODY: Sequence[tuple[JsonValue, ...]] = ((None,), ([],), ("",))
 _SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
 _WORD = re.compile(r"\w")
 Said = Sequence[tuple[Shade, Words]]
@@ -95,12 +97,14 @@ class Labels:
         """What rules A and B say of the step's arguments."""
         if not action.is_write:
             return
-        for binding in self._analysis.bindings(step):
+        bindings = self._analysis.bindings(step)
+        is_shown = _is_shown(action, bindings)
+        for binding in bindings:
             label = self.argument(binding)
             if label.integrity.at_least(Integrity.TRUSTED):
                 continue
             for sink in sorted(sinks_at(action, binding.to)):
-                if _is_concerning(sink, label):
+                if _is_concerning(sink, label) and (is_shown or sink is not Sink.CONTENT):
                     own = self._own_of(binding)
                     why = _why(binding, sink, own if _is_concerning(sink, own) else None)
                     yield Concern(binding, sink, label, why)
@@ -218,6 +222,16 @@ class Labels:
 
 def _join(labels: Iterable[Label]) -> Label:
     return reduce(Label.join, labels, TOP)
+
+
+def _is_shown(action: ActionSpec, bindings: Iterable[Binding]) -> bool:
+    """Whether others see the content of a call: where the manifest says who, it must name some."""
+    if not action.shown_to:
+        return True
+    return any(
+        not each.to or (each.to[0] in action.shown_to and each.constant not in _NOBODY)
+        for each in bindings
+    )
 
 
 def _is_concerning(sink: Sink, label: Label) -> bool:

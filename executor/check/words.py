@@ -21,6 +21,7 @@ _NUMBER = re.compile(
     r"((?<!\w)[-\u2212]|(?<!\w)minus\s)?"
     r"(?<![\w.,])(\d+(?:[.,]\d+)*)(?=[a-z]{3}\b|[^\w.,]|[.,](?!\d)|$)"
 )
+_PERCENT = re.compile(r"(?<![\w.,])(\d+(?:[.,]\d+)*)\s?(?:%|percent\b|per cent\b)")
 _PLAIN_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _SMALL = "zero one two three four five six seven eight nine ten eleven twelve".split()
 _SMALL_WORD = re.compile(rf"(?<!\w)(?:{'|'.join(_SMALL)})(?!\w)")
@@ -127,6 +128,8 @@ def _says(text: str, sign: str) -> bool:
 def _numbers(text: str) -> Iterator[Decimal]:
     for sign, found in _NUMBER.findall(_ISO_DATE.sub(" ", text)):
         yield from (-each if sign else each for each in _readings(found))
+    for found in _PERCENT.findall(text):
+        yield from (each.scaleb(-2) for each in _readings(found))  # `19.5 %` is 0.195 too
     for word in _SMALL_WORD.findall(text):
         yield Decimal(_SMALL.index(word))
 

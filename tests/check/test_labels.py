@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.catalog import Catalog
+from connectors.errors import ConfigurationError
+from connectors.manifest import check_manifests
 from connectors.spec import ActionSpec, Integrity, Label, Principal
 from executor.check.admit import Accepted, AdmissionContext, Inputs, Rejected, admit
 from executor.check.strict_json import Flaw, read_json
 from executor.check.violation import Violation
 from executor.check.words import Words
-from executor.plan.model import JsonArg, ListCond, Plan, RefArg, Step, ValueArg, ValueCond
+from executor.plan.model import Arg, JsonArg, ListCond, Plan, RefArg, Step, ValueArg, ValueCond
 
 READERS = st.none() | st.frozensets(st.sampled_from(["a", "b", "c"]))
 LABELS = st.builds(Label, st.sampled_from(list(Integrity)), READERS)
@@ -85,6 +87,50 @@ def judge(plan: Plan, catalog: Catalog) -> object:
             principal=Principal("u", "t"), today="2026-03-02", seal_key=b"key",
         ),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attendees", "asks"),
+    [
+        ((), False),
+        ((JsonArg(json_text="[]", to="attendees"),), False),
+        ((ValueArg(value=None, to="attendees"),), False),
+        ((ValueArg(value="me", to="attendees/0"),), True),
+        ((RefArg(ref="people", to="attendees"),), True),
+    ],
+)
+def test_content_that_a_call_shows_to_nobody_needs_no_approval(
+    attendees: tuple[Arg, ...], asks: bool
+) -> None:
+    create = {"effect": "idempotent", "approval": None, "egress": False, "sinks": {"x": "content"}}
+    catalog = Catalog(
+        [
+            action("mails.read", effect="read", egress=False),
+            action("people.read", effect="read", egress=False, reads_as="trusted"),
+            action("cal.create", **create, shown_to=["attendees"]).model_copy(
+                update={"input_schema": {"type": "object"}}
+            ),
+            action("cal.post", **create),
+        ]
+    )
+    bound = (RefArg(ref="mails", to="x"), *attendees)
+    steps = (
+        Step(id="mails", action="mails.read"),
+        Step(id="people", action="people.read"),
+        Step(id="create", action="cal.create", args=bound),
+        Step(id="post", action="cal.post", args=bound[:1]),
+    )
+    verdict = judge(Plan(steps=steps), catalog)
+
+    assert isinstance(verdict, Accepted), verdict
+    assert (verdict.certificate.of("create").approval is not None) is asks
+    assert verdict.certificate.of("post").approval is not None
+
+
+def test_content_is_shown_to_whom_an_argument_names() -> None:
+    schema = {"type": "object", "properties": {"to": {}}, "additionalProperties": False}
+    with pytest.raises(ConfigurationError, match="shown_to: there is no argument 'cc'; it has to"):
+        check_manifests(Catalog([action("a.b", input_schema=schema, shown_to=["to", "cc"])]))
 
 
 def test_a_plan_made_in_code_is_judged_like_one_that_was_read() -> None:

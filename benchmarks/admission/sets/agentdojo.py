@@ -97,6 +97,10 @@ SINKS: dict[str, dict[str, Sink]] = {
 }
 
 
+# An event is the owner's alone until it names somebody, who is then told of it.
+SHOWN_TO: dict[str, tuple[str, ...]] = {"create_calendar_event": ("participants",)}
+
+
 @dataclass(frozen=True)
 class Office:
     """A domain with its tasks, and its environment to be attacked."""
@@ -177,7 +181,9 @@ def _action(
     sinks: JsonObject = {at: sink for at, sink in SINKS.get(name, {}).items() if at in properties}
     output = schema_of([answer(name, environment, {})]) if name == "create_file" else None
     return ActionSpec.model_validate(
-        given | {"approval": None, "sinks": sinks, "output_schema": output}
+        given
+        | {"approval": None, "sinks": sinks, "output_schema": output}
+        | {"shown_to": SHOWN_TO.get(name, ())}
     )
 
 
