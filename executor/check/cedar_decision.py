@@ -8,13 +8,13 @@ therefore denies here. Partial evaluation (some arguments not known yet) is a pr
 certificate. It can only be less sure; the full decision on real values comes before every effect.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, lru_cache
+from typing import Final, Literal
 
 from executor.check.cedar_engine import Entities, Partial, PolicySet
-from executor.check.cedar_paths import Path, members, uses
+from executor.check.cedar_paths import Path, members, roots, uses
 from executor.check.cedar_request import (
     PolicyQuestion,
     Request,
@@ -26,6 +26,7 @@ from executor.check.cedar_values import UnmappableError
 
 Code = Literal["policy-denied", "policy-error", "policy-value-unmappable"]
 Verdict = Literal["allow", "deny", "approval", "unknown"]
+MOST_KEPT: Final = 256  # answers of one slice
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,18 @@ class Slice:
             return Judgement("deny", messages=(str(error),), code="policy-value-unmappable")
         if request.is_partial:
             return self._preview(request, question.approvals)
-        return self._decide(request, question.approvals)
+        decide = self._decide if self._sees_values else self._decided
+        return decide(request, question.approvals)
+
+    @cached_property
+    def _sees_values(self) -> bool:
+        """Whether they look at what is another with every call; else few answers are given."""
+        return not roots(self.paths) <= {"labels", "approvals"}
+
+    @cached_property
+    def _decided(self) -> Callable[[Request, frozenset[str]], Judgement]:
+        """Decide, but of the same once."""
+        return lru_cache(MOST_KEPT)(self._decide)
 
     def request(self, question: PolicyQuestion, entities: Entities) -> Request:
         """What Cedar is asked of one call; raises `UnmappableError`."""

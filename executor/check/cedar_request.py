@@ -1,5 +1,6 @@
 """One call as Cedar is asked about it: principal, action, resource, context, and the entities."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -37,18 +38,23 @@ class PolicyQuestion:
 
 @dataclass(frozen=True)
 class Request:
-    """What Cedar is given of one call."""
+    """What Cedar is given of one call; two are the same if Cedar cannot tell them apart."""
 
-    request: JsonObject
-    entities: Entities
+    entities: Entities  # those of one caller and one operation are the same object
+    context: str  # as JSON
     is_partial: bool
+    call: JsonObject = field(compare=False)  # principal, action and resource
+    looked_at: JsonObject = field(compare=False)  # the context once more, as data
+
+    @property
+    def request(self) -> JsonObject:
+        """All of it, as Cedar takes it."""
+        return self.call | {"context": self.context}
 
     def with_approvals(self, approvals: frozenset[str] | None) -> JsonObject:
         """The same call after these approvals; None: whatever approvals there may be."""
-        context = self.request["context"]
-        assert isinstance(context, dict)  # noqa: S101 - built below
         given: JsonValue = unknown("approvals") if approvals is None else [*sorted(approvals)]
-        return self.request | {"context": context | {"approvals": given}}
+        return self.call | {"context": json.dumps(self.looked_at | {"approvals": given})}
 
 
 def request_of(question: PolicyQuestion, entities: Entities, paths: frozenset[Path]) -> Request:
@@ -56,31 +62,36 @@ def request_of(question: PolicyQuestion, entities: Entities, paths: frozenset[Pa
 
     Every argument is mapped, looked at or not; of the rest, what nobody looks at is left out.
     """
-    mapper = Mapper(question.action, paths)
+    mapper, looked = Mapper(question.action, paths), roots(paths)
     args = mapper.record(question.arguments, ())
-    read, read_partly = _read("read", question.read, paths)
-    stale, stale_partly = _read("stale", question.stale, paths)
-    looked = roots(paths)
-    run, run_partly = _run(question.run) if "run" in looked else ({}, False)
-    context: JsonObject = {
+    context: JsonObject = {}
+    is_partial = mapper.is_partial
+    if "args" in looked:
         # Where a derived member may or may not be there, nothing of them all is certain.
-        "args": unknown("args") if mapper.is_unsure else _seen(args, "args", paths),
-        "labels": unknown("labels")
-        if _is_open_whole(question)
-        else _labels(question, members(paths, "labels")),
-        "run": run,
-        "read": read,
-        "stale": stale,
-        "approvals": [*sorted(question.approvals)],
-    }
-    request: JsonObject = {
+        context["args"] = unknown("args") if mapper.is_unsure else _seen(args, "args", paths)
+    if "labels" in looked:
+        is_open = isinstance(question.arguments, Unknown)  # nobody knows their names yet
+        names = members(paths, "labels")
+        context["labels"] = unknown("labels") if is_open else _labels(question, names)
+    if "run" in looked:
+        context["run"], partly = _run(question.run)
+        is_partial = is_partial or partly
+    for root, found in (("read", question.read), ("stale", question.stale)):
+        if root in looked:
+            context[root], partly = _read(root, found, paths)
+            is_partial = is_partial or partly
+    if "approvals" in looked:
+        context["approvals"] = [*sorted(question.approvals)]
+    text = json.dumps(context) if context else "{}"
+    return Request(entities, text, is_partial, _call(question), context)
+
+
+def _call(question: PolicyQuestion) -> JsonObject:
+    return {
         "principal": {"type": "Tenant::User", "id": question.principal.id},
         "action": {"type": "Action", "id": question.action.effect.value},
         "resource": {"type": "Operation", "id": question.action.name},
-        "context": {name: value for name, value in context.items() if name in looked},
     }
-    is_partial = mapper.is_partial or run_partly or read_partly or stale_partly
-    return Request(request, entities, is_partial)
 
 
 @lru_cache(MOST_CALLS)
@@ -143,11 +154,6 @@ def operation_entities(action: ActionSpec, connector: str | None) -> list[JsonVa
         {"uid": {"type": "Action", "id": action.effect.value}, "attrs": {}, "parents": []},
         *({"uid": each, "attrs": {}, "parents": []} for each in above),
     ]
-
-
-def _is_open_whole(question: PolicyQuestion) -> bool:
-    """Whether the arguments come as one value, so that nobody knows their names yet."""
-    return isinstance(question.arguments, Unknown)
 
 
 def _labels(question: PolicyQuestion, names: frozenset[str] | None) -> JsonObject:

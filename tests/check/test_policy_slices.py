@@ -1,6 +1,7 @@
 """Slices: a call is judged by few policies, and never otherwise than by all of them."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Principal
-from executor.check.cedar import Policy, PolicyQuestion
+from executor.check.cedar import Policy, PolicyQuestion, Slice
 from executor.check.cedar_paths import entities, uses
 from executor.check.unknown import Unknown
 
@@ -37,7 +38,8 @@ EFFECTS = (
     'action in Action::"read"', 'action == Action::"none"', "action in []",
 )  # fmt: skip
 CONDITIONS = (
-    "context.args.n > 3", "context.args has n", 'context.args.t == "x"', "context.args.gone == 1",
+    'principal.roles.contains("guest")', "context.args.n > 3", "context.args has n",
+    'context.args.t == "x"', "context.args.gone == 1",
     "context.run.writes > 0", 'context.approvals.contains("boss")', "resource.egress",
     'context.approvals.contains("chief")', "context.args.amount.minor > 500",
     'context.labels.t == "model"', 'resource in Connection::"pay"',
@@ -90,6 +92,19 @@ def test_a_slice_decides_as_all_policies_do(rng: random.Random) -> None:
             # A slice whose policies do not ask of the run knows more than all of them do.
             assert whole.verdict == "unknown", (whole, sliced)
             assert isinstance(asked.run, Unknown)
+
+
+@given(st.integers(0, 2**48).map(random.Random))
+def test_what_was_asked_before_changes_no_answer(rng: random.Random) -> None:
+    policy = Policy.parse({"a.cedar": policies(rng)}, connectors=CONNECTORS)
+    for _ in range(8):
+        called = rng.choice(ACTIONS[:3])
+        who = Principal("clerk-1", "main", frozenset(rng.sample(["clerk", "guest"], 1)))
+        asked = replace(question(rng, called), principal=who)
+        anew = Slice(policy.slice_of(called).rules.values())
+        found, fresh = policy.judge(asked), anew.judge(asked, CONNECTORS.get(called.connection))
+
+        assert (found, found.texts) == (fresh, fresh.texts)
 
 
 def test_a_call_is_judged_by_the_policies_whose_heads_cover_it() -> None:
