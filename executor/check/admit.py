@@ -33,8 +33,9 @@ from executor.check.undoing import undo_decisions
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.plan.digest import plan_digest
-from executor.plan.graph import Graph, graph, order, upstream
+from executor.plan.graph import Graph, data_sources, graph, order, upstream
 from executor.plan.model import Plan, Question, Step
+from executor.plan.refs import OWN_ROOTS
 from executor.plan.types import Type, child
 
 __all__ = [
@@ -67,6 +68,16 @@ class Accepted:
     def waits_for(self) -> Graph:
         """What each step waits for."""
         return graph(self.plan)
+
+    @cached_property
+    def asks_early(self) -> frozenset[str]:
+        """The steps that need an approval and whose arguments are known from the start."""
+        known = OWN_ROOTS | {"input"}
+        return frozenset(
+            each.step
+            for each in self.certificate.steps
+            if each.approval is not None and data_sources(self.steps[each.step]) <= known
+        )
 
     @cached_property
     def upstream(self) -> Graph:

@@ -15,15 +15,15 @@ def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Rec
     """The events that follow from the journal and the clock alone."""
     if not state.started:
         yield Record(e.RunStarted(plan=outside.plan, digest=accepted.digest))
-    for place, attempts in state.attempts.items():
-        for attempt in attempts:
-            if attempt.ended is None and place not in outside.in_flight:
-                is_read = attempt.intent.effect is Effect.READ
-                cut_off = is_read and state.cancelled is not None
-                yield Record(_lost(attempt, is_cut_off=cut_off))
-        if len(attempts) > 1:
-            learned = [*_learned_by_repetition(attempts)]
-            yield from learned or _learned_with_a_later_one(attempts)
+    for place, attempt in state.under_way.items():
+        if place not in outside.in_flight:
+            is_read = attempt.intent.effect is Effect.READ
+            cut_off = is_read and state.cancelled is not None
+            yield Record(_lost(attempt, is_cut_off=cut_off))
+    for place in state.repeated:
+        attempts = state.attempts[place]
+        learned = [*_learned_by_repetition(attempts)]
+        yield from learned or _learned_with_a_later_one(attempts)
     for place, undoing in state.undos.items():
         calls = state.attempts.get(undo_place(place), ())
         if undoing.ended is None and any(_took_it_back(accepted, each) for each in calls):

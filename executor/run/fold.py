@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from executor.run import events as e
-from executor.run.state import Attempt, Gate, Place, RunState, Undoing
+from executor.run.state import Attempt, Gate, Place, RunState, Undoing, doubt_of
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None) -> RunState:
     """Apply events, each with its time, in order."""
     draft = _Draft(state or RunState())
     for at, event in events:
-        draft.apply(at, event)
         draft.folded += 1
+        draft.apply(at, event)
     return RunState(**vars(draft))
 
 
@@ -35,31 +38,35 @@ class _Draft:
         self.waiting = state.waiting
         self.finished = state.finished
         self.folded = state.folded
+        self.calls = {**state.calls}
+        self.begun = {**state.begun}
+        self.under_way = {**state.under_way}
+        self.repeated = {**state.repeated}
+        self.doubts = {**state.doubts}
+        self.unsettled = {**state.unsettled}
+        self.answers = {**state.answers}
 
     def apply(self, at: float, event: e.Event) -> None:  # noqa: C901 - one table
         """Take one event in."""
-        match event:
+        match event:  # what comes most often first
+            case e.IntentRecorded():
+                self._begun(at, event)
+            case e.AttemptEnded():
+                self._change(event, lambda each: replace(
+                    each, ended=event, ended_at=at, settled=self.folded
+                ))  # fmt: skip
+            case e.StepDone():
+                self._done(event)
             case e.RunStarted():
                 self.started, self.started_at = True, at
             case e.StepSkipped():
                 self.skipped[event.step] = event.because
-            case e.StepDone():
-                self._done(event)
             case e.StepFailed():
                 self._failed(event)
             case e.GateOpened():
                 self._asked(event)
             case e.ApprovalGranted() | e.ApprovalRefused() | e.ApprovalExpired():
                 self._ruled(event)
-            case e.IntentRecorded():
-                place = (event.step, event.iteration)
-                begun = Attempt(event, at, began=self.folded + 1)
-                self.attempts[place] = (*self.attempts.get(place, ()), begun)
-            case e.AttemptEnded():
-                settled = self.folded + 1
-                self._change(
-                    event, lambda each: replace(each, ended=event, ended_at=at, settled=settled)
-                )
             case e.ReconcileResolved():
                 self._resolved(event)
             case e.CancelRequested():
@@ -75,6 +82,7 @@ class _Draft:
             case e.UndoEnded():
                 place = (event.step, event.iteration)
                 self.undos[place] = replace(self.undos.get(place, Undoing(at)), ended=event)
+                self._note(place)
             case (
                 e.RequestReceived()
                 | e.PlanDrafted()
@@ -86,6 +94,20 @@ class _Draft:
                 pass
             case _:
                 assert_never(event)
+
+    def _begun(self, at: float, event: e.IntentRecorded) -> None:
+        place = (event.step, event.iteration)
+        before = self.attempts.get(place, ())
+        attempt = Attempt(event, at, began=self.folded)
+        self.attempts[place] = (*before, attempt)
+        connection = event.action.partition(".")[0]
+        self.calls[connection] = self.calls.get(connection, 0) + 1
+        self.under_way[place] = attempt
+        if before:
+            self.repeated[place] = None
+            self._note(place)
+        else:
+            self.begun[event.step] = self.begun.get(event.step, 0) + 1
 
     def _done(self, event: e.StepDone) -> None:
         self.done[event.step] = event.result
@@ -119,11 +141,9 @@ class _Draft:
     def _resolved(self, event: e.ReconcileResolved) -> None:
         attempts = self.attempts.get((event.step, event.iteration), ())
         newest = attempts[-1].intent.n if attempts else 0
-        settled = self.folded + 1
-        self._change(
-            event,
-            lambda each: replace(each, resolved=event, resolved_after=newest, settled=settled),
-        )
+        self._change(event, lambda each: replace(
+            each, resolved=event, resolved_after=newest, settled=self.folded
+        ))  # fmt: skip
 
     def _change(
         self, event: e.AttemptEnded | e.ReconcileResolved, change: Callable[[Attempt], Attempt]
@@ -133,3 +153,24 @@ class _Draft:
             change(each) if each.intent.n == event.n else each
             for each in self.attempts.get(place, ())
         )
+        self._note(place)
+
+    def _note(self, place: Place) -> None:
+        """Keep what follows from the attempts of a place; of what is undone nothing is in doubt."""
+        attempts = self.attempts.get(place, ())
+        undoing = self.undos.get(place)
+        is_undone = undoing is not None and undoing.ended is not None and undoing.ended.undone
+        answers = {**self.answers.get(place[0], {})}
+        self.answers[place[0]] = answers
+        _keep(answers, place[1], next((each for each in attempts if each.is_applied), None))
+        _keep(self.under_way, place, next((each for each in attempts if each.ended is None), None))
+        _keep(self.doubts, place, None if is_undone else doubt_of(attempts))
+        before = attempts[:-1] if attempts and attempts[-1].ended is None else attempts
+        _keep(self.unsettled, place, None if is_undone else doubt_of(before))
+
+
+def _keep(found: dict[K, V], key: K, value: V | None) -> None:
+    if value is None:
+        found.pop(key, None)
+    else:
+        found[key] = value

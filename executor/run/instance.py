@@ -21,18 +21,13 @@ An earlier attempt that is uncertain stays so whatever a later one is told: a se
 refuses the second call may have done what the first one asked for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
 
-from pydantic import JsonValue
-
 from connectors.errors import Kind
 from connectors.spec import ActionSpec, Continuation, Effect, JsonObject
-from connectors.validate import first_flaw
 from executor.check.admit import Accepted
-from executor.check.taken import function_of
-from executor.fn import FUNCTIONS, FnError
 from executor.plan.model import Step
 from executor.run import events as e
 from executor.run.bulk import PARTLY, UNTOLD, missed_by, told_of
@@ -40,7 +35,8 @@ from executor.run.commands import LookUp, Perform, Poll
 from executor.run.course import goes_on
 from executor.run.gates import Asked, Gatekeeper, Passage
 from executor.run.keys import args_hash, jitter_of
-from executor.run.resolve import ResolveError, Scope, bind, check_guards, first_false
+from executor.run.prepare import expected
+from executor.run.resolve import Scope
 from executor.run.retry import CREDENTIALS_AGAIN_S, MOST_ATTEMPTS, retry_at
 from executor.run.state import Attempt, Place, RunState
 from executor.run.verdicts import (
@@ -49,7 +45,6 @@ from executor.run.verdicts import (
     Halted,
     Next,
     Outside,
-    Skipped,
     Surroundings,
     Verdict,
     Waiting,
@@ -57,57 +52,6 @@ from executor.run.verdicts import (
 
 EVIDENCE = "evidence:"  # what the service said later, by whoever reported it
 WINDOW_SHARE = 0.8  # a key is trusted for this share of the service's window
-
-
-def prepare(
-    accepted: Accepted, state: RunState, step: Step, iteration: str, scope: Scope
-) -> JsonObject | Skipped | Failed:
-    """Resolve and check the arguments of a call; those of an earlier attempt stay as they were."""
-    last = state.last((step.id, iteration))
-    if last is not None:
-        return last.intent.arguments
-    try:
-        false = first_false(step.when, scope)
-        if false is not None:
-            return Skipped(f"{_shown(false.model_dump(by_alias=True))} is false")
-        if step.action in FUNCTIONS:
-            function = function_of(step)
-            return bind(step, scope, function.input_schema)
-        action = accepted.actions[step.action]
-        arguments = bind(step, scope, action.input_schema)
-        check_guards(accepted.certificate.of(step.id), arguments, action.input_schema)
-    except ResolveError as error:
-        where = f" at {error.at!r}" if error.at else ""
-        return Failed(error.code, f"{error.message}{where}")
-    return arguments
-
-
-def compute(step: Step, arguments: JsonObject, scope: Scope) -> Done | Failed:
-    """Do an `fn.*` step."""
-    function = FUNCTIONS[step.action]
-    flaw = first_flaw(function.input_schema, arguments)
-    if flaw is not None:
-        return Failed("type-mismatch", flaw)
-    try:
-        output = function.call(arguments)
-    except FnError as error:
-        return Failed(error.code, error.message)
-    return expected(step, output, scope, "no")
-
-
-def expected(
-    step: Step, output: JsonValue, scope: Scope, effect: e.EffectHappened
-) -> Done | Failed:
-    """Done, or failed because the result is not what the plan expects."""
-    try:
-        false = first_false(step.expect, scope.with_own(result=output))
-    except ResolveError as error:
-        return Failed(error.code, error.message, effect)
-    if false is not None:
-        return Failed(
-            "expect-failed", f"expected {_shown(false.model_dump(by_alias=True))}", effect
-        )
-    return Done(output)
 
 
 @dataclass(frozen=True)
@@ -355,7 +299,3 @@ def _since(doubt: Attempt) -> float:
 def _wait_name(last: Attempt) -> str:
     failure = last.ended.failure if last.ended else None
     return "rate_limit" if failure and failure.kind == Kind.RATE_LIMITED else "retry"
-
-
-def _shown(cond: Mapping[str, object]) -> str:
-    return " ".join(str(value) for value in cond.values())

@@ -4,7 +4,7 @@ Nothing is called before every item's arguments are known and checked, so that a
 last item is found before the first one acts, and so that an approver sees the whole list.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,9 +17,11 @@ from executor.plan.refs import parse_ref
 from executor.run.course import goes_on
 from executor.run.events import ItemFailure
 from executor.run.gates import Asked, Gatekeeper, Passage
-from executor.run.instance import Instance, compute, prepare
+from executor.run.instance import Instance
+from executor.run.prepare import compute, prepare
 from executor.run.resolve import Scope, value_at
-from executor.run.verdicts import Done, Failed, Next, Skipped, Verdict, Waiting
+from executor.run.state import Attempt
+from executor.run.verdicts import Done, Failed, Halted, Next, Skipped, Verdict, Waiting
 
 _ITS_TURN_COMES = Waiting("flight")
 
@@ -31,8 +33,22 @@ class Items:
     whole: Instance
     room: int  # how many calls may begin now
 
-    def verdicts(self) -> Iterator[tuple[str, Verdict]]:
-        """What becomes of the items, or with the place "" of the step as a whole."""
+    def outcome(self) -> Done | tuple[str, Failed] | tuple[Next | Waiting, ...]:
+        """The step's own end once no item is open, or what becomes of those that are."""
+        verdicts = [*self._verdicts()]
+        has_failed = any(place and isinstance(each, Failed) for place, each in verdicts)
+        if has_failed and not self._goes_on:
+            # An item has failed: begin no other one, but settle what may have happened.
+            stopping = replace(self.whole, around=replace(self.whole.around, is_stopping=True))
+            stopped = dict(Items(stopping, self.room)._verdicts())
+            verdicts = [
+                (place, each if isinstance(each, Failed) else stopped.get(place, each))
+                for place, each in verdicts
+            ]
+        return self._end(verdicts)
+
+    def _verdicts(self) -> Iterator[tuple[str, Verdict]]:
+        """What becomes of the items that have no answer yet, or with "" of the step as a whole."""
         if isinstance(self._items, Failed):
             yield "", self._items
             return
@@ -94,7 +110,7 @@ class Items:
     def _too_many(self, items: list[JsonValue]) -> str | None:
         """Why the list is too long beside those of the steps before it, and of what has begun."""
         state, before, found = self.whole.state, True, len(items)
-        begun = {*state.done, *(place[0] for place in state.attempts)}
+        begun = state.done.keys() | state.begun.keys()
         for name, step in self.whole.accepted.steps.items():
             before = before and name != self._step.id
             each = step.each
@@ -109,8 +125,7 @@ class Items:
     def _makers(self) -> list[JsonValue] | None:
         """The items that made the list, where it is the whole result of an each-step."""
         ref = parse_ref(self._step.each or "")
-        steps = self.whole.accepted.plan.steps
-        source = next((each for each in steps if each.id == ref.root), None)
+        source = self.whole.accepted.steps.get(ref.root)
         if source is None or source.each is None or ref.tokens:
             return None
         found = value_at(self.whole.scope, source.each)
@@ -124,8 +139,8 @@ class Items:
 
     @property
     def _is_fresh(self) -> bool:
-        places = (*self.whole.state.attempts, *self.whole.outside.in_flight)
-        return all(place[0] != self._step.id for place in places)
+        name, in_flight = self._step.id, self.whole.outside.in_flight
+        return name not in self.whole.state.begun and all(place[0] != name for place in in_flight)
 
     def _scope(self, index: int, item: JsonValue) -> Scope:
         own: dict[str, JsonValue] = {"each": item}
@@ -152,17 +167,24 @@ class Items:
         room = self.room if step.action not in FUNCTIONS else len(items)
         for index, item in enumerate(items):
             iteration = str(index)
+            if iteration in self._answers:
+                continue
             place = (step.id, iteration)
             verdict: Verdict
             if place in in_flight or (room <= 0 and place not in state.attempts):
                 verdict = _ITS_TURN_COMES
-            elif not step.expect and not self._tells_items and (applied := state.applied(place)):
-                verdict = Done(applied.output)
             else:
                 verdict = self._verdict(index, item)
             if isinstance(verdict, Next):
                 room -= 1
             yield iteration, verdict
+
+    @cached_property
+    def _answers(self) -> Mapping[str, Attempt]:
+        """The items that are done as soon as they are answered, whatever the answer is."""
+        if self._step.expect or self._tells_items:
+            return {}
+        return self.whole.state.answers.get(self._step.id, {})
 
     def _verdict(self, index: int, item: JsonValue) -> Verdict:
         prepared = self._prepared(index, item)
@@ -180,31 +202,38 @@ class Items:
         )
         return instance.verdict()
 
+    def _end(
+        self, verdicts: list[tuple[str, Verdict]]
+    ) -> Done | tuple[str, Failed] | tuple[Next | Waiting, ...]:
+        """The end: all results, or the first failed item, once no item is open.
 
-def outcome(
-    verdicts: list[tuple[str, Verdict]], *, goes_on: bool
-) -> Done | tuple[str, Failed] | None:
-    """The step's own end once no item is open: all results, or its first failed item.
+        Where the run goes on after failures, a failed item gives null and stands beside the result.
+        """
+        is_open = tuple(each for _, each in verdicts if isinstance(each, Next | Waiting))
+        failed = {place: each for place, each in verdicts if isinstance(each, Failed)}
+        is_over = bool(failed) and not (self._goes_on and "" not in failed)
+        if is_open or (not is_over and any(isinstance(each, Halted) for _, each in verdicts)):
+            return is_open
+        missed = {
+            f"{place}/{item}": each
+            for place, end in verdicts
+            if isinstance(end, Done | Failed)
+            for item, each in end.failed_items.items()
+        }
+        if is_over:
+            place, first = next(iter(failed.items()))
+            return place, replace(first, failed_items=missed)
+        told = {
+            place: ItemFailure(code=each.code, message=each.message, effect=each.effect)
+            for place, each in failed.items()
+        }
+        return Done(self._results(dict(verdicts)), told | missed)
 
-    Where the run goes on after failures, a failed item gives null and stands beside the result.
-    """
-    ended = [(place, each) for place, each in verdicts if isinstance(each, Done | Skipped | Failed)]
-    failed = {place: each for place, each in ended if isinstance(each, Failed)}
-    missed = {
-        f"{place}/{item}": each
-        for place, end in ended
-        if isinstance(end, Done | Failed)
-        for item, each in end.failed_items.items()
-    }
-    if failed and not (goes_on and "" not in failed):
-        is_open = any(isinstance(each, Next | Waiting) for _, each in verdicts)
-        place, first = next(iter(failed.items()))
-        return None if is_open else (place, replace(first, failed_items=missed))
-    if len(ended) < len(verdicts):
-        return None
-    results = [each.output if isinstance(each, Done) else None for _, each in ended]
-    told = {
-        place: ItemFailure(code=each.code, message=each.message, effect=each.effect)
-        for place, each in failed.items()
-    }
-    return Done(results, told | missed)
+    def _results(self, verdicts: Mapping[str, Verdict]) -> list[JsonValue]:
+        """What each item gave; null where it was skipped, or failed."""
+        outputs: dict[str, JsonValue] = {name: each.output for name, each in self._answers.items()}
+        for name, each in verdicts.items():
+            if isinstance(each, Done):
+                outputs[name] = each.output
+        count = len(self._items) if isinstance(self._items, list) else 0
+        return [outputs.get(str(index)) for index in range(count)]

@@ -37,7 +37,7 @@ class Tally:
 
     def too_much(self, place: Place, action: ActionSpec, calls: Sequence[JsonObject]) -> str | None:
         """Why these calls of one step are more than what is left, if they are."""
-        made = self._calls[action.connection] + len(calls)
+        made = self.state.calls.get(action.connection, 0) + len(calls)
         if made > self.budgets.calls:
             return f"{made} calls of {action.connection}; at most {self.budgets.calls} are allowed"
         return self._too_much_money(place, action, calls)
@@ -51,18 +51,26 @@ class Tally:
 
     def together(self, commands: Iterable[Perform]) -> Iterator[Perform]:
         """Those calls that are not too much even if all that is under way happens."""
-        calls = self._calls + self._unrecorded
-        amounts = self.so_far.amounts if self.budgets.money else {}
-        money = {place: by_currency(found) for place, found in amounts.items()}
+        most, calls = self.budgets.calls, self._unrecorded
+        money = self._money
         for command in commands:
-            place, connection = (command.step, command.iteration), command.action.connection
-            mine = by_currency(amounts_of(command.action, command.arguments))
-            later = {**money, place: mine}
-            if calls[connection] >= self.budgets.calls or (mine and not self._fits(later)):
+            connection = command.action.connection
+            if self.state.calls.get(connection, 0) + calls[connection] >= most:
                 continue
+            if self.budgets.money:
+                mine = by_currency(amounts_of(command.action, command.arguments))
+                later = {**money, (command.step, command.iteration): mine}
+                if mine and not self._fits(later):
+                    continue
+                money = later
             calls[connection] += 1
-            money = later
             yield command
+
+    @property
+    def _money(self) -> Mapping[Place, Mapping[str, Decimal]]:
+        """What moved, or may have, where it is limited."""
+        amounts = self.so_far.amounts if self.budgets.money else {}
+        return {place: by_currency(found) for place, found in amounts.items()}
 
     def _too_much_money(
         self, place: Place, action: ActionSpec, calls: Sequence[JsonObject]
@@ -88,8 +96,6 @@ class Tally:
 
     def _fits(self, money: Mapping[Place, Mapping[str, Decimal]]) -> bool:
         """Whether all of it together is allowed; what is not in the journal yet may be anything."""
-        if not self.budgets.money:
-            return True
         if any(self._moves_money(place) for place in self.not_recorded):
             return False
         sums: dict[str, Decimal] = {}
@@ -104,27 +110,19 @@ class Tally:
         return SoFar(self.accepted, self.state)
 
     @cached_property
-    def _calls(self) -> Counter[str]:
-        """The calls made, by connection."""
-        made = (each.intent.action for found in self.state.attempts.values() for each in found)
-        return Counter(action.partition(".")[0] for action in made)
-
-    @cached_property
     def _open(self) -> frozenset[Place]:
         """Where a call is under way of which nothing else is in doubt."""
+        attempts = self.state.attempts
         return frozenset(
-            place for place, found in self.state.attempts.items() if _is_only_under_way(found)
+            place for place in self.state.under_way if _is_only_under_way(attempts[place])
         )
 
     @cached_property
     def not_recorded(self) -> frozenset[Place]:
         """What is under way without being in the journal; a search is taken for a call."""
-        recorded = {
-            place for place, found in self.state.attempts.items() if found[-1].ended is None
-        }
-        return self.in_flight - recorded
+        return frozenset(self.in_flight - self.state.under_way.keys())
 
-    @cached_property
+    @property
     def _unrecorded(self) -> Counter[str]:
         actions = (self.action_at(place) for place in self.not_recorded)
         return Counter(each.connection for each in actions if each is not None)
@@ -134,8 +132,7 @@ class Tally:
         if (target := undoes(place)) is not None:
             decision = self.accepted.certificate.undo_of(target[0])
             return self.accepted.actions.get(decision.action or "") if decision else None
-        step = next(each for each in self.accepted.plan.steps if each.id == place[0])
-        return self.accepted.actions.get(step.action)
+        return self.accepted.actions.get(self.accepted.steps[place[0]].action)
 
     def _moves_money(self, place: Place) -> bool:
         if undoes(place) is not None:

@@ -90,7 +90,7 @@ def _how_to_reconcile(accepted: Accepted, row: RunRow, state: RunState) -> str:
     last = (found[-1] for found in state.attempts.values())
     if any(each.resolved is None and each.ended and each.ended.asks for each in last):
         return _ANSWER
-    doubts = [found for place in state.doubts if (found := state.in_doubt(place)) is not None]
+    doubts = state.doubts.values()
     searched = all(accepted.actions[each.intent.action].lookup for each in doubts)
     if row.wake_at is not None and searched:
         return "it is looked up at the service by itself; do not send it again by hand"

@@ -1,6 +1,8 @@
 """Small plans accepted by the real admission, and a journal on paper to decide over."""
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +28,7 @@ from executor.run.commands import (
 from executor.run.decide import decide
 from executor.run.fold import fold
 from executor.run.keys import idempotency_key
-from executor.run.state import Place, RunState
+from executor.run.state import Attempt, Place, RunState, doubt_of
 from executor.run.verdicts import Held, Outside
 
 NOW = 1_700_000_000.0
@@ -357,3 +359,37 @@ def play(*steps: dict[str, Any], **more: Any) -> Play:
     """Accept a plan of these steps and begin on paper; `judged_by` is the policy of the run."""
     judged_by = more.pop("judged_by", more.get("rules", PERMIT) or PERMIT)
     return Play(accept(*steps, **more), policy(judged_by))
+
+
+def kept(state: RunState) -> list[Any]:
+    """What a state keeps of its attempts, as they change."""
+    answers = {(step, item): each for step, found in state.answers.items()
+               for item, each in found.items()}  # fmt: skip
+    return [
+        state.calls, state.begun, {*state.repeated}, state.under_way, state.doubts,
+        state.unsettled, answers,
+    ]  # fmt: skip
+
+
+def anew(state: RunState) -> list[Any]:
+    """The same, worked out from the attempts alone."""
+    found = state.attempts
+
+    def first(claim: Callable[[Attempt], bool]) -> dict[Place, Attempt]:
+        each = {place: next(filter(claim, calls), None) for place, calls in found.items()}
+        return {place: call for place, call in each.items() if call is not None}
+
+    def doubts(of: Callable[[tuple[Attempt, ...]], tuple[Attempt, ...]]) -> dict[Place, Attempt]:
+        each = {place: doubt_of(of(calls)) for place, calls in found.items()
+                if not state.is_undone(place)}  # fmt: skip
+        return {place: call for place, call in each.items() if call is not None}
+
+    return [
+        Counter(each.intent.action.partition(".")[0] for calls in found.values() for each in calls),
+        Counter(step for step, _ in found),
+        {place for place, calls in found.items() if len(calls) > 1},
+        first(lambda each: each.ended is None),
+        doubts(lambda calls: calls),
+        doubts(lambda calls: calls if calls[-1].ended else calls[:-1]),
+        first(lambda each: each.is_applied),
+    ]  # fmt: skip

@@ -21,7 +21,7 @@ from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.certificate import Options
 from executor.check.grant import Grant
 from executor.run.commands import Finish, OpenGate, Perform
-from executor.run.decide import MOST_AT_ONCE
+from executor.run.moves import MOST_AT_ONCE
 
 CONTINUE = Options(on_failure="continue")
 

@@ -78,7 +78,7 @@ def test_what_is_found_out_of_the_last_call_holds_for_those_before_it_under_the_
     assert first.resolved is not None
     assert second.resolved is not None
     assert (first.resolved.resolution, first.resolved.by) == (resolution, second.resolved.by)
-    assert run.state.doubts == ()
+    assert not run.state.doubts
 
 
 def test_a_question_that_nobody_answered_expires_at_its_time() -> None:

@@ -5,6 +5,7 @@ import random
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
+from run_cases import anew, kept
 from run_world import World, random_play
 
 from executor.run import events as e
@@ -43,6 +44,8 @@ def test_a_journal_read_in_two_parts_says_the_same_and_so_does_every_decision(
     parts = fold(events[cut:], fold(events[:cut]))
 
     assert whole == parts == world.run.state
+    assert kept(whole) == anew(whole)
+    assert kept(fold(events[:cut])) == anew(fold(events[:cut]))
     assert decide(world.run.accepted, whole, world.run.outside()) == world.run.decide()
 
 

@@ -5,6 +5,7 @@ import random
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
+from run_cases import anew, kept
 from undo_world import WorldBack, random_play_back
 
 from executor.run.decide import decide
@@ -41,6 +42,8 @@ def test_a_run_taken_up_anywhere_on_its_way_decides_the_same_from_its_journal(
     parts = fold(run.events[cut:], fold(run.events[:cut]))
 
     assert parts == run.state
+    assert kept(parts) == anew(parts)
+    assert kept(fold(run.events[:cut])) == anew(fold(run.events[:cut]))
     assert decide(run.accepted, parts, run.outside()) == run.decide()
 
 
