@@ -21,7 +21,7 @@ from connectors.errors import (
 from connectors.outcome import in_doubt
 from connectors.quota import HEARD
 from connectors.spec import ActionSpec, CallContext
-from connectors.validate import first_flaw
+from connectors.validate import output_flaw
 
 # A connector that keeps the deadline itself knows more about how a call ended than we do.
 _GRACE_S = 0.5
@@ -68,9 +68,7 @@ class Calling:
                 return Pending(self.hidden(handle), request_id, told)
         # Before it is looked at: what is wrong with it is told with some of it.
         output = self._hidden_in(outcome.output)
-        flaw = json_flaw(output)
-        if flaw is None and action.output_schema is not None:
-            flaw = first_flaw(action.output_schema, output)
+        flaw = json_flaw(output) or output_flaw(action, output)
         if flaw is None:
             return Applied(output, request_id, outcome.replayed)
         reason = self.hidden(f"the answer is not what the action promises: {flaw[:500]}")

@@ -19,11 +19,32 @@ def validator_of(schema: JsonObject) -> Validator | None:
     return _validator(json.dumps(schema))
 
 
+@lru_cache(maxsize=4096)
+def input_validator(action: ActionSpec) -> Validator | None:
+    """The validator of an action's arguments: its schema is not written out for every call."""
+    return validator_of(action.input_schema)
+
+
+@lru_cache(maxsize=4096)
+def _output_validator(action: ActionSpec) -> Validator | None:
+    return validator_of(action.output_schema or {})
+
+
 def first_flaw(schema: JsonObject, value: JsonValue) -> str | None:
     """What is wrong with a value, and where; None if it is valid."""
-    validator = validator_of(schema)
+    return _flaw(validator_of(schema), value)
+
+
+def output_flaw(action: ActionSpec, output: JsonValue) -> str | None:
+    """What is wrong with an answer, where the action says what it gives; None if it is valid."""
+    return None if action.output_schema is None else _flaw(_output_validator(action), output)
+
+
+def _flaw(validator: Validator | None, value: JsonValue) -> str | None:
     if validator is None:
         return "the schema cannot be read"
+    if validator.is_valid(value):
+        return None
     for error in validator.iter_errors(value):
         where = "/".join(str(token) for token in error.instance_path)
         return f"{error.message}" + (f" at {where!r}" if where else "")
@@ -33,7 +54,7 @@ def first_flaw(schema: JsonObject, value: JsonValue) -> str | None:
 def check_arguments(action: ActionSpec, arguments: Mapping[str, JsonValue]) -> None:
     """Raise `Refused` for arguments that the action does not take."""
     given = dict(arguments)
-    flaw = json_flaw(given) or first_flaw(action.input_schema, given)
+    flaw = json_flaw(given) or _flaw(input_validator(action), given)
     if flaw is not None:
         raise Refused(f"{action.name}: {flaw[:500]}", kind=Kind.INVALID)
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from connectors.spec import JsonObject
 from executor.check.admit import Accepted, Questions, Rejected, to_row
-from executor.run import events as e
+from executor.run import planning_events as e
 from executor.run.perform import new_event
 from executor.store import drives, ids, journal, plans, requests, runs
 from executor.store.drives import RANKS, Claim, Due
@@ -36,7 +36,7 @@ class Taken:
     async def note_draft(self, draft: Draft) -> None:
         """Let whoever watches see the draft, and why it was refused."""
         planner = self.request.model or self.desk.planner
-        events: list[e.Event] = [e.PlanDrafted(round=draft.round, planner=planner)]
+        events: list[e.PlanningEvent] = [e.PlanDrafted(round=draft.round, planner=planner)]
         if draft.violations:
             reasons = [each.as_json() for each in draft.violations]
             events.append(e.PlanRejected(round=draft.round, violations=reasons))
@@ -63,7 +63,7 @@ class Desk:
         request = await self.store.read(lambda c: requests.get(c, due.tenant, due.id))
         return None if claim is None or request is None else Taken(request, claim, self)
 
-    async def note(self, taken: Taken, events: list[e.Event]) -> None:
+    async def note(self, taken: Taken, events: list[e.PlanningEvent]) -> None:
         """Add to the request's journal; raises `FencedError` once somebody else plans it."""
         claim, now = taken.claim, self.clock()
         new = [new_event(event) for event in events]
@@ -140,7 +140,12 @@ class Desk:
             await self._settle(taken, "planner_unavailable", "internal", detail, [])
 
     async def _settle(
-        self, taken: Taken, status: str, code: str | None, detail: JsonObject, events: list[e.Event]
+        self,
+        taken: Taken,
+        status: str,
+        code: str | None,
+        detail: JsonObject,
+        events: list[e.PlanningEvent],
     ) -> None:
         claim, now = taken.claim, self.clock()
         new = [new_event(event) for event in events]

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from connectors.canonical import canonical
-from connectors.spec import Effect, Integrity, JsonObject
+from connectors.spec import Effect, Integrity, JsonObject, Label
 from executor.check.budgets import Budgets
 from executor.check.envelope import Envelope
 from executor.plan.model import Arg
@@ -83,6 +83,11 @@ class ValueLabel(_Frozen):
     integrity: Integrity
     readers: tuple[str, ...] | None = None
 
+    @property
+    def label(self) -> Label:
+        """The same, as it is joined with others."""
+        return Label(self.integrity, None if self.readers is None else frozenset(self.readers))
+
 
 class StepDecision(_Frozen):
     """One step of the certificate; `labels` is by target pointer of each bound argument."""
@@ -99,6 +104,11 @@ class StepDecision(_Frozen):
     policies: tuple[str, ...] = ()  # the deciding policies, where already known
     note: str | None = None  # what else people should know: that a model is called
     observed: str | None = None  # what policy would have said, where it only observes
+
+    @cached_property
+    def labelled(self) -> Mapping[str, Label]:
+        """The label of each bound argument, as policy is asked about it."""
+        return {at: each.label for at, each in self.labels.items()}
 
 
 class UndoDecision(_Frozen):

@@ -135,13 +135,9 @@ def _label(arg: Arg, step: StepDecision) -> ValueLabel:
 
 def _labels_at(ref: Ref, step: StepDecision) -> Iterator[Label]:
     if ref.root == "result":
-        yield _as_label(step.result_label)
+        yield step.result_label.label
         return
     for at, label in step.labels.items():
         to = split_pointer(at)
         if to[: len(ref.tokens)] == ref.tokens[: len(to)]:
-            yield _as_label(label)
-
-
-def _as_label(found: ValueLabel) -> Label:
-    return Label(found.integrity, None if found.readers is None else frozenset(found.readers))
+            yield label.label

@@ -25,8 +25,14 @@ def assemble(entries: Iterable[Entry], target: Type | None) -> JsonValue:
     Without a target (a plan's answer) a place is an array's where all its tokens are indices.
     Entries left out close up. Of two that overlap, which admission refuses, the first stays.
     """
+    found = [*entries]
+    if all(len(to) == 1 and not to[0].isdigit() for to, _ in found):  # as most arguments are
+        flat: dict[str, JsonValue] = {}
+        for to, value in found:
+            flat.setdefault(to[0], value)
+        return flat
     root = _Branch()
-    for to, value in entries:
+    for to, value in found:
         if not to:
             return value
         _put(root, to, value)

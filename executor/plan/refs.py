@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from executor.plan.model import (
     Arg,
@@ -16,6 +18,7 @@ from executor.plan.model import (
     ValueCond,
 )
 
+MOST_KEPT: Final = 8_192  # texts that are split once: the same are asked for with every call
 # Roots that stand for something of the step itself, so no other step is waited for.
 OWN_ROOTS = frozenset({"each", "each_item", "result"})
 
@@ -40,6 +43,7 @@ class Use:
     role: str  # "arg", "each", "when" or "expect"
 
 
+@lru_cache(MOST_KEPT)
 def split_pointer(text: str) -> tuple[str, ...]:
     """Split `a/b~1c` into `("a", "b/c")`; the empty text is no token at all."""
     if text == "":
@@ -61,6 +65,7 @@ def array_index(token: str) -> int | None:
     return int(token) if len(token) <= 9 else None
 
 
+@lru_cache(MOST_KEPT)
 def parse_ref(text: str) -> Ref:
     """Read a reference; any text is one, whether its root exists is for admission to say."""
     root, *tokens = split_pointer(text) or ("",)

@@ -5,12 +5,21 @@ type, a version, and its data; `subject` says whose it is (the run, or the reque
 being planned).
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
 from connectors.spec import Effect, JsonObject
 from executor.check.envelope import Envelope
+from executor.run.event import AsItIs, EventData
+from executor.run.planning_events import (
+    PlanAccepted,
+    PlanDrafted,
+    PlanRejected,
+    QuestionAnswered,
+    QuestionAsked,
+    RequestReceived,
+)
 
 AttemptState = Literal[
     "not_sent", "refused", "applied", "applied_unreadable", "applied_pending", "uncertain"
@@ -18,61 +27,7 @@ AttemptState = Literal[
 EffectHappened = Literal["no", "yes", "unknown"]
 
 
-class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    v: ClassVar[int] = 1
-
-    def data(self) -> JsonObject:
-        """What is stored beside type and version."""
-        return self.model_dump(mode="json", exclude={"type"})
-
-
-class RequestReceived(_Event):
-    """A request was accepted for planning."""
-
-    type: Literal["request.received"] = "request.received"
-    text: str
-
-
-class PlanDrafted(_Event):
-    """The planner wrote a draft."""
-
-    type: Literal["plan.drafted"] = "plan.drafted"
-    round: int
-    planner: str
-
-
-class PlanRejected(_Event):
-    """A draft was refused, with every reason."""
-
-    type: Literal["plan.rejected"] = "plan.rejected"
-    round: int
-    violations: list[JsonObject]
-
-
-class PlanAccepted(_Event):
-    """A plan was accepted."""
-
-    type: Literal["plan.accepted"] = "plan.accepted"
-    plan: str
-    digest: str
-
-
-class QuestionAsked(_Event):
-    """The person is asked instead of guessed about."""
-
-    type: Literal["question.asked"] = "question.asked"
-    questions: list[JsonObject]
-
-
-class QuestionAnswered(_Event):
-    """The person answered."""
-
-    type: Literal["question.answered"] = "question.answered"
-    answers: dict[str, str]
-
-
-class RunStarted(_Event):
+class RunStarted(EventData):
     """The first drive began."""
 
     type: Literal["run.started"] = "run.started"
@@ -80,7 +35,7 @@ class RunStarted(_Event):
     digest: str
 
 
-class StepSkipped(_Event):
+class StepSkipped(EventData):
     """A condition was false, or what the step needs was skipped."""
 
     type: Literal["step.skipped"] = "step.skipped"
@@ -88,7 +43,7 @@ class StepSkipped(_Event):
     because: str
 
 
-class GateOpened(_Event):
+class GateOpened(EventData):
     """A step waits for an approval of exactly these arguments, or many for one inside bands.
 
     Of an envelope, `steps` are those that it lists, and `step` is empty.
@@ -111,7 +66,7 @@ class GateOpened(_Event):
     steps: list[str] = []
 
 
-class ApprovalGranted(_Event):
+class ApprovalGranted(EventData):
     """An approver said yes; `envelope` is what was granted of one, bands and all."""
 
     type: Literal["approval.granted"] = "approval.granted"
@@ -121,7 +76,7 @@ class ApprovalGranted(_Event):
     envelope: Envelope | None = None
 
 
-class ApprovalRefused(_Event):
+class ApprovalRefused(EventData):
     """An approver said no."""
 
     type: Literal["approval.refused"] = "approval.refused"
@@ -130,14 +85,14 @@ class ApprovalRefused(_Event):
     reason: str
 
 
-class ApprovalExpired(_Event):
+class ApprovalExpired(EventData):
     """Nobody answered in time."""
 
     type: Literal["approval.expired"] = "approval.expired"
     approval: str
 
 
-class IntentRecorded(_Event):
+class IntentRecorded(EventData):
     """A call may happen from now on."""
 
     type: Literal["intent.recorded"] = "intent.recorded"
@@ -170,15 +125,16 @@ class Failure(BaseModel):
     link: str | None = None  # where a person can change that, in a browser
 
 
-class AttemptEnded(_Event):
+class AttemptEnded(EventData):
     """A call ended, or its process did: `state` says what became of the effect."""
 
+    as_it_is: ClassVar[tuple[str, ...]] = ("output",)
     type: Literal["attempt.ended"] = "attempt.ended"
     step: str
     iteration: str
     n: int
     state: AttemptState
-    output: JsonValue = None
+    output: AsItIs = None
     failure: Failure | None = None
     request_id: str | None = None
     replayed: bool = False
@@ -196,16 +152,17 @@ class ItemFailure(BaseModel):
     effect: EffectHappened
 
 
-class StepDone(_Event):
+class StepDone(EventData):
     """The step ended well; `result` is what others may refer to, with null for a failed item."""
 
+    as_it_is: ClassVar[tuple[str, ...]] = ("result",)
     type: Literal["step.done"] = "step.done"
     step: str
-    result: JsonValue
+    result: AsItIs
     failed_items: dict[str, ItemFailure] = {}
 
 
-class StepFailed(_Event):
+class StepFailed(EventData):
     """The step ended badly; `effect` says whether its effect happened all the same.
 
     Of a call that takes many items, `failed_items` are those that did not happen.
@@ -220,7 +177,7 @@ class StepFailed(_Event):
     failed_items: dict[str, ItemFailure] = {}
 
 
-class WaitStarted(_Event):
+class WaitStarted(EventData):
     """The run lets go until somebody or some time wakes it."""
 
     type: Literal["wait.started"] = "wait.started"
@@ -229,16 +186,17 @@ class WaitStarted(_Event):
     steps: list[str] = []
 
 
-class WaitEnded(_Event):
+class WaitEnded(EventData):
     """The run goes on."""
 
     type: Literal["wait.ended"] = "wait.ended"
     waiting_for: str
 
 
-class ReconcileResolved(_Event):
+class ReconcileResolved(EventData):
     """What had been uncertain is known now, and how it became known."""
 
+    as_it_is: ClassVar[tuple[str, ...]] = ("output",)
     type: Literal["reconcile.resolved"] = "reconcile.resolved"
     step: str
     iteration: str
@@ -246,11 +204,11 @@ class ReconcileResolved(_Event):
     resolution: Literal["applied", "absent", "abandoned", "answered"]
     by: str  # "key", "lookup", "repetition", "status", or who said so
     reason: str = ""
-    output: JsonValue = None
+    output: AsItIs = None
     answers: JsonObject | None = None  # of `answered`: the call goes on with them
 
 
-class UndoStarted(_Event):
+class UndoStarted(EventData):
     """A compensation began: from now on the effect of this step or item is being taken back."""
 
     type: Literal["undo.started"] = "undo.started"
@@ -259,7 +217,7 @@ class UndoStarted(_Event):
     action: str
 
 
-class UndoEnded(_Event):
+class UndoEnded(EventData):
     """A compensation ended, or cannot begin; where it is not undone, `code` says why.
 
     `effect` says whether the compensation itself happened.
@@ -274,7 +232,7 @@ class UndoEnded(_Event):
     effect: EffectHappened = "no"
 
 
-class CancelRequested(_Event):
+class CancelRequested(EventData):
     """Somebody asked for no new effects."""
 
     type: Literal["cancel.requested"] = "cancel.requested"
@@ -282,16 +240,17 @@ class CancelRequested(_Event):
     mode: Literal["stop", "undo"]
 
 
-class RunFinished(_Event):
+class RunFinished(EventData):
     """Nothing more will happen; effects that stand, are unknown or were undone, by step.
 
     Where effects were taken back, those of an each-step are listed by item: `step[3]`.
     """
 
+    as_it_is: ClassVar[tuple[str, ...]] = ("result",)
     type: Literal["run.finished"] = "run.finished"
     status: str
     code: str | None = None
-    result: JsonValue = None
+    result: AsItIs = None
     standing: list[str] = []
     uncertain: list[str] = []
     undone: list[str] = []
@@ -322,11 +281,13 @@ Event = (
     | CancelRequested
     | RunFinished
 )
-_Union: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="type")])
+_TYPES: Final[dict[str, type[Event]]] = {
+    each.model_fields["type"].default: each for each in get_args(Event)
+}
 
 
 def parse_event(kind: str, v: int, data: JsonObject) -> Event:
-    """Read a stored event; raises `ValueError` for a version that is not known."""
-    if v != 1:
+    """Read a stored event; raises `ValueError` for a type or a version that is not known."""
+    if v != 1 or kind not in _TYPES:
         raise ValueError(f"{kind} has version {v}, which this version does not know")
-    return _Union.validate_python({"type": kind, **data})
+    return _TYPES[kind].model_validate(data)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeVar, assert_never
 
 from executor.run import events as e
+from executor.run.planning_events import PlanningEvent
 from executor.run.state import Attempt, Gate, Place, RunState, Undoing, doubt_of
 
 K = TypeVar("K")
@@ -83,14 +84,7 @@ class _Draft:
                 place = (event.step, event.iteration)
                 self.undos[place] = replace(self.undos.get(place, Undoing(at)), ended=event)
                 self._note(place)
-            case (
-                e.RequestReceived()
-                | e.PlanDrafted()
-                | e.PlanRejected()
-                | e.PlanAccepted()
-                | e.QuestionAsked()
-                | e.QuestionAnswered()
-            ):
+            case PlanningEvent():
                 pass
             case _:
                 assert_never(event)

@@ -8,7 +8,7 @@ whole list, so that nobody has to say yes a hundred times, or sees the items one
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from connectors.spec import ActionSpec, JsonObject, Label
+from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import ApprovalNeed
@@ -161,18 +161,13 @@ class Gatekeeper:
 
     def judgement(self, arguments: JsonObject, approvals: frozenset[str]) -> Judgement:
         """What policy says of one call, by what the run did and read before it."""
-        decision = self.accepted.certificate.of(self.step)
-        labels = {
-            at: Label(found.integrity, None if found.readers is None else frozenset(found.readers))
-            for at, found in decision.labels.items()
-        }
         read, stale = self._read(arguments)
         return self.outside.policy.judge(
             PolicyQuestion(
                 principal=self.accepted.principal,
                 action=self.action,
                 arguments=arguments,
-                labels=labels,
+                labels=self.accepted.certificate.of(self.step).labelled,
                 run=self._so_far(arguments),
                 read=read,
                 stale=stale,

@@ -5,6 +5,7 @@ effect class: never as failed, never as if nothing had happened.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,13 +16,13 @@ from typing import Protocol, TypeVar
 from pydantic import JsonValue
 
 from connectors.by_item import settled
-from connectors.canonical import canonical
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.spec import ActionSpec, CallContext, JsonObject, Limits
 from executor.breaker import evidence_of
 from executor.run import events as e
 from executor.run.commands import LookUp, Perform, Poll
+from executor.run.event import EventData
 from executor.run.keys import idempotency_key, jitter_of
 from executor.run.state import undoes
 from executor.store.attempts import Place
@@ -36,6 +37,8 @@ WRITE_AGAIN_S = 0.2
 RESULT_BYTES = 8 * 1024 * 1024  # of one answer, as JSON
 SPREAD_SHARE, SPREAD_MOST_S = 0.1, 2.0  # those that were told the same time do not come together
 
+_written = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 T = TypeVar("T")
 
 
@@ -46,7 +49,7 @@ class Write(Protocol):
         """Return what it returns, once that is durable; `places` are those that it looks at."""
 
 
-def new_event(event: e.Event) -> NewEvent:
+def new_event(event: EventData) -> NewEvent:
     """What the journal stores of an event."""
     return NewEvent(event.type, event.data(), event.v)
 
@@ -127,9 +130,13 @@ class Performer:
     ) -> Outcome:
         """Call; an answer that is too large to be kept is unusable, whatever it holds."""
         outcome = await self.call(action, arguments, context)
-        size = len(canonical(outcome.output)) if isinstance(outcome, Applied) else 0
+        if not isinstance(outcome, Applied):
+            return outcome
+        text = _written(outcome.output).encode()
+        size = len(text)
         if size <= self.result_bytes:
-            return settled(action, arguments, outcome)
+            # A copy, for whoever answered may go on with what it holds.
+            return settled(action, arguments, replace(outcome, output=json.loads(text)))
         reason = f"the answer has {size:,} bytes; at most {self.result_bytes:,} are kept"
         if action.is_write:
             return Unreadable(reason, outcome.request_id)

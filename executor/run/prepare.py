@@ -32,7 +32,7 @@ def prepare(
             return bind(step, scope, function.input_schema)
         action = accepted.actions[step.action]
         arguments = bind(step, scope, action.input_schema)
-        check_guards(accepted.certificate.of(step.id), arguments, action.input_schema)
+        check_guards(accepted.certificate.of(step.id), arguments, action)
     except ResolveError as error:
         where = f" at {error.at!r}" if error.at else ""
         return Failed(error.code, f"{error.message}{where}")

@@ -11,8 +11,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from connectors.spec import JsonObject
-from connectors.validate import validator_of
+from connectors.spec import ActionSpec, JsonObject
+from connectors.validate import input_validator, validator_of
 from executor.check.certificate import StepDecision
 from executor.check.strict_json import read_json
 from executor.fn.compare import NotComparableError, compare
@@ -121,7 +121,7 @@ def first_false(conds: tuple[Cond, ...], scope: Scope) -> Cond | None:
     return next((cond for cond in conds if not holds(cond, scope)), None)
 
 
-def check_guards(decision: StepDecision, arguments: JsonObject, schema: JsonObject) -> None:
+def check_guards(decision: StepDecision, arguments: JsonObject, action: ActionSpec) -> None:
     """Check the certificate's type guards and the whole argument object on the real values."""
     for guard in decision.guards:
         if guard.kind == "type" and isinstance(guard.expected, dict):
@@ -130,14 +130,16 @@ def check_guards(decision: StepDecision, arguments: JsonObject, schema: JsonObje
             if validator is not None and not isinstance(found, Absent):
                 for error in validator.iter_errors(found):
                     raise ResolveError("type-mismatch", str(error.message), guard.at)
-    check_schema(arguments, schema)
+    check_arguments(action, arguments)
 
 
-def check_schema(arguments: JsonObject, schema: JsonObject) -> None:
+def check_arguments(action: ActionSpec, arguments: JsonObject) -> None:
     """Check the whole argument object on the real values."""
-    validator = validator_of(schema)
+    validator = input_validator(action)
     if validator is None:
         raise ResolveError("type-mismatch", "the action's input schema cannot be read")
+    if validator.is_valid(arguments):
+        return
     for error in validator.iter_errors(arguments):
         at = "/".join(str(token) for token in error.instance_path)
         raise ResolveError("type-mismatch", str(error.message), at)

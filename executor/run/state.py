@@ -149,9 +149,9 @@ class RunState:
     finished: e.RunFinished | None = None
     folded: int = 0  # how many events this comes of
     # What follows from the attempts: how many calls were begun of each connection, and at how many
-    # places of each step; where one was not enough; which are under way; which may have happened, as
-    # far as nobody knows yet, and also while the call is being made again to find out; and, by step
-    # and item, which are known to have happened, with their outputs.
+    # places of each step; where one was not enough; which are under way; which may have happened,
+    # as far as nobody knows; the same while such a call is being made again to find out; and, by
+    # step and item, which are known to have happened.
     calls: Mapping[str, int] = field(default_factory=dict)
     begun: Mapping[str, int] = field(default_factory=dict)
     repeated: Mapping[Place, None] = field(default_factory=dict)

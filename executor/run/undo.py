@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from connectors.by_item import happened_only
-from connectors.spec import ActionSpec, Effect, JsonObject, Label
+from connectors.spec import ActionSpec, Effect, JsonObject
 from executor.check.admit import Accepted
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import UndoDecision
@@ -31,7 +31,7 @@ from executor.run.course import has_happened
 from executor.run.effects import shown
 from executor.run.gates import Asked, Passage
 from executor.run.instance import Instance
-from executor.run.resolve import ResolveError, Scope, bind_args, check_schema
+from executor.run.resolve import ResolveError, Scope, bind_args, check_arguments
 from executor.run.state import Attempt, Place, RunState, undo_place, undoes
 from executor.run.tally import Tally
 from executor.run.verdicts import (
@@ -243,7 +243,7 @@ class Saga:
             own = {"result": result}
         scope = Scope(given, {}, own)
         arguments = bind_args(decision.bound, scope, action.input_schema)
-        check_schema(arguments, action.input_schema)
+        check_arguments(action, arguments)
         return arguments
 
 
@@ -291,10 +291,6 @@ class Compensation(Instance):
         return self.outside.policy.judge(self._question(approvals))
 
     def _question(self, approvals: frozenset[str]) -> PolicyQuestion:
-        labels = {
-            at: Label(found.integrity, None if found.readers is None else frozenset(found.readers))
-            for at, found in self.decision.labels.items()
-        }
         policies = self.outside.policy.slice_of(self.action)
         target = (self.step.id, self.iteration)
         so_far = self.around.tally.so_far
@@ -305,7 +301,7 @@ class Compensation(Instance):
             principal=self.accepted.principal,
             action=self.action,
             arguments=self.arguments,
-            labels=labels,
+            labels={at: each.label for at, each in self.decision.labels.items()},
             run=so_far.besides(target, self.action, self.arguments) if policies.asks_of_run else {},
             read=read,
             stale=stale,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from connectors.spec import JsonObject
 from executor.plan.refs import join_pointer
-from executor.run import events as e
+from executor.run import planning_events as e
 from executor.run.perform import new_event
 from executor.store import ids, journal, requests
 from executor.store.drives import RANKS, Due

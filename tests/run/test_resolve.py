@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from run_cases import action
 
 from executor.check.certificate import Guard, Standing, StepDecision, ValueLabel
 from executor.plan.model import Plan, Step
@@ -24,7 +25,9 @@ SCOPE = Scope(
     {"each": {"id": "item"}},
 )
 OPEN = {"type": "object"}
+OPEN_CALL = action("shop.open")
 ARRAY = {"type": "object", "properties": {"to": {"type": "array", "items": {"type": "string"}}}}
+ARRAY_CALL = action("shop.array", input_schema=ARRAY)
 
 
 def made(**members: Any) -> Step:
@@ -181,17 +184,17 @@ def decision(*guards: Guard) -> StepDecision:
 def test_guards_are_checked_where_they_stand_and_the_schema_as_a_whole() -> None:
     guard = Guard(kind="type", at="to", why="open", expected={"type": "string"})
     late = Guard(kind="policy", at="", why="decided on the real values")
-    check_guards(decision(guard, late), {"to": "x"}, OPEN)
-    check_guards(decision(guard), {}, OPEN)  # an argument that is not there has no type
+    check_guards(decision(guard, late), {"to": "x"}, OPEN_CALL)
+    check_guards(decision(guard), {}, OPEN_CALL)  # an argument that is not there has no type
 
     with pytest.raises(ResolveError) as told:
-        check_guards(decision(guard), {"to": 1}, OPEN)
+        check_guards(decision(guard), {"to": 1}, OPEN_CALL)
     assert (told.value.code, told.value.at) == ("type-mismatch", "to")
     with pytest.raises(ResolveError) as told:
-        check_guards(decision(), {"to": [1]}, ARRAY)
+        check_guards(decision(), {"to": [1]}, ARRAY_CALL)
     assert told.value.at == "to/0"
     with pytest.raises(ResolveError, match="cannot be read"):
-        check_guards(decision(), {}, {"type": "no such type"})
+        check_guards(decision(), {}, action("shop.odd", input_schema={"type": "no such type"}))
 
 
 def test_an_answer_leaves_out_what_is_not_there() -> None:

@@ -238,15 +238,15 @@ PROTOCOL += (
 )
 PROTOCOL += (
     Mutant(
-        "executor.run.decide",
-        "return self.state.unsettled",
-        "return self.state.doubts",
+        "executor.run.moves",
+        "for place in self.state.unsettled",
+        "for place in self.state.doubts",
         "another write begins while a call in doubt is made again",
     ),
     Mutant(
-        "executor.run.decide",
-        "need in self.state.done or need in self.state.skipped for",
-        '(need, "") in self.state.attempts or need in self.state.skipped for',
+        "executor.run.moves",
+        "if accepted.waits_for[name] <= passed:",
+        "if accepted.waits_for[name] <= passed | state.begun.keys():",
         "a step begins as soon as what it waits for has begun",
     ),
     Mutant(
