@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.given import DOCUMENTS, folder_with
 from connectors.document import read_document
 from connectors.errors import ConfigurationError
 from connectors.openapi.compiled import Compiled, read, written
@@ -50,22 +51,24 @@ class Row:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.openapi")
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=folder_with(*DOCUMENTS), required=True)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args(argv)
     print(f"{'document':<34}   ops  skip  cold s  kept s  json s      x")
-    rows = []
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for file in documents(given.data, Path(folder)):
             try:
-                rows.append(_row(file, given.rounds))
+                row = _row(file, given.rounds)
             except ConfigurationError as error:
-                print(f"{file.name:<34} {error}")
+                reason = str(error).partition(": ")[2] or str(error)
+                print(f"{file.name:<34}     -  not measured: {reason}")
                 continue
-            print(rows[-1], flush=True)
-    total = Row("total", *(sum(each) for each in zip(*map(_numbers, rows), strict=True)))
-    print(total)
-    return 0
+            rows.append(row)
+            print(row, flush=True)
+    if rows:
+        print(Row("total", *(sum(each) for each in zip(*map(_numbers, rows), strict=True))))
+    return 0 if rows else 1
 
 
 def _numbers(row: Row) -> tuple[int, int, float, float, float]:

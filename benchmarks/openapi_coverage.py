@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.given import DOCUMENTS, folder_with
 from benchmarks.openapi import documents
 from benchmarks.openapi_calls import Called, called
 from benchmarks.openapi_decoder import target
@@ -82,7 +83,7 @@ def _operations(document: JsonObject) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Count and print; 1 where less than 99 % is offered, or a call went wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.openapi_coverage")
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=folder_with(*DOCUMENTS), required=True)
     parser.add_argument("--call", action="store_true")
     parser.add_argument("--only", help="documents whose name has this in it")
     parser.add_argument("--wrong", type=int, default=3, help="how many wrong calls are shown")

@@ -27,6 +27,7 @@ from pydantic import JsonValue
 from benchmarks.admission.case import Case
 from benchmarks.admission.judge import verdict_on
 from benchmarks.admission.sets import bfcl, nestful_v2
+from benchmarks.given import folder_with
 from benchmarks.throughput import KEY, POLICY, create
 from connectors.connector import Applied, Outcome
 from connectors.spec import ActionSpec, CallContext, Limits
@@ -36,6 +37,8 @@ from executor.fn import FUNCTIONS
 from executor.run.drive import Machine
 from executor.store import runs
 from executor.store.store import Store
+
+_DATA = folder_with("nestful_v2.jsonl")
 
 CALL_S = 0.025
 MEMORY = Path("/dev/shm")
@@ -137,7 +140,7 @@ def row(name: str, storage: str, laps: list[Lap]) -> str:
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="the sets' folder")
+    parser.add_argument("--data", type=_DATA, required=True, help="the sets' folder")
     parser.add_argument("--most", type=int, default=1000, help="plans of each set")
     parser.add_argument("--rounds", type=int, default=1, help="of all plans")
     parser.add_argument("--disk", type=Path, default=Path.cwd(), help="a folder on a real disk")

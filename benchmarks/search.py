@@ -23,6 +23,7 @@ from math import fsum, log
 from pathlib import Path
 
 from benchmarks.admission.sets import bfcl, nestful_v1, nestful_v2, taskbench
+from benchmarks.given import folder_with
 from benchmarks.openapi import documents
 from connectors.catalog import Catalog
 from connectors.errors import ConfigurationError
@@ -34,6 +35,8 @@ from connectors.openapi.overlay import Overlay
 from connectors.spec import ActionSpec
 from planner.search import Search
 from planner.stems import stems
+
+_DATA = folder_with("taskbench_huggingface_tools.json")
 
 SHOWN = 40
 Ask = Callable[[str], Sequence[ActionSpec]]
@@ -169,7 +172,7 @@ def _told(name: str, ask: Ask, asked: Iterable[Pair], made_s: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search")
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=_DATA, required=True)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10_000, 50_000])
     parser.add_argument("--each", type=int, default=1, help="ask every so many-th task only")
     given = parser.parse_args(argv)

@@ -4,17 +4,19 @@ import argparse
 import importlib
 import pkgutil
 import sys
-from pathlib import Path
 
 from benchmarks.admission import sets
 from benchmarks.admission.case import DataSet
 from benchmarks.admission.judge import Score, score
+from benchmarks.given import folder_with
+
+_DATA = folder_with("agentdojo_banking_tools.json")
 
 
 def main() -> None:
     """Print the table; exits with 1 if any verdict is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="the folder with the data sets")
+    parser.add_argument("--data", type=_DATA, required=True, help="the folder with the data sets")
     parser.add_argument("--only", help="sets whose name begins so")
     parser.add_argument("--wrong", type=int, default=0, help="show so many wrong verdicts a set")
     options = parser.parse_args()

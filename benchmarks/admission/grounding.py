@@ -26,6 +26,7 @@ from pydantic import JsonValue
 from benchmarks.admission.judge import CALLER
 from benchmarks.admission.sets import tau2, workbench
 from benchmarks.admission.workbench_reads import reads_of
+from benchmarks.given import folder_with
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label
 from executor.check.admit import AdmissionContext, Inputs, Rejected, admit
@@ -34,13 +35,15 @@ from executor.check.labels import TARGETS
 from executor.check.parse import plan_of
 from executor.plan.model import Plan
 
+_DATA = folder_with("workbench_db.json")
+
 Read = Callable[[str, JsonObject], JsonValue]
 
 
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description="what grounding holds of recorded runs")
-    parser.add_argument("--data", type=Path, required=True, help="the folder with the data sets")
+    parser.add_argument("--data", type=_DATA, required=True, help="the folder with the data sets")
     data = parser.parse_args().data
     office = judged(workbench_runs(data))
     print(table("WorkBench", office), table("tau", judged(tau_runs(data))), sep="\n\n")

@@ -39,6 +39,7 @@ from benchmarks.admission.sets.agentdojo import (
     case_of,
     office_of,
 )
+from benchmarks.given import folder_with
 from connectors.spec import ActionSpec, Integrity, JsonObject, Sink
 from executor.check.admit import Accepted
 from executor.check.certificate import Standing, StepDecision
@@ -47,6 +48,8 @@ from executor.fn.shade import Shade
 from executor.plan.model import EXTRACT, Step
 from executor.plan.refs import refs_of_args, refs_of_step, split_pointer
 from executor.plan.types import as_object
+
+_DATA = folder_with("agentdojo_banking_tools.json")
 
 _ROW = "(a row)"  # for the name of a field: not a field but a whole row is the attacker's
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -58,7 +61,7 @@ _QUIET = frozenset({Sink.PLAIN})
 def main() -> None:
     """Print the table; exits with 1 if a goal is reached or a benign plan does not run."""
     parser = argparse.ArgumentParser(description="AgentDojo's pairs in the worst case")
-    parser.add_argument("--data", type=Path, required=True, help="the folder with the data sets")
+    parser.add_argument("--data", type=_DATA, required=True, help="the folder with the data sets")
     options = parser.parse_args()
     tallies = [tally(name, options.data, variant) for variant in _VARIANTS for name in DOMAINS]
     for each in tallies:

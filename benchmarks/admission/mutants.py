@@ -25,12 +25,15 @@ from typing import Any
 from benchmarks.admission.__main__ import data_sets
 from benchmarks.admission.judge import CALLER, TODAY
 from benchmarks.admission.oracle import Node, codes_of, examples
+from benchmarks.given import folder_with
 from connectors.catalog import Catalog
 from executor.check.admit import Accepted, AdmissionContext, Inputs, Rejected, admit
 from executor.check.bulk import read_catalog
 from executor.check.parse import parse_plan
 from executor.fn import FUNCTIONS
 from executor.plan.model import Plan
+
+_DATA = folder_with("agentdojo_banking_tools.json")
 
 SUITE = Path(__file__).parents[2] / "tests" / "suite"
 OF_LABELS = frozenset(
@@ -558,7 +561,7 @@ def main() -> None:
     """Print a table of kinds; exits with 1 on any disagreement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100_000, help="so many mutants")
-    parser.add_argument("--data", type=Path, help="the folder with the data sets")
+    parser.add_argument("--data", type=_DATA, help="the folder with the data sets")
     parser.add_argument("--seed", type=int, default=1, help="of the random choices")
     parser.add_argument("--processes", type=int, default=2, help="how many work at once")
     parser.add_argument("--show", type=int, default=3, help="show so many disagreements")

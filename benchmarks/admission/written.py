@@ -26,8 +26,11 @@ from pathlib import Path
 from benchmarks.admission.gold import Domain
 from benchmarks.admission.recorded import Call, Judged, judged
 from benchmarks.admission.sets import tau2
+from benchmarks.given import folder_with
 from connectors.spec import JsonObject
 from executor.check.cedar import Policy
+
+_DATA = folder_with("tau2_retail_db.json")
 
 DOMAINS = ("retail", "airline")
 PERMIT = Policy.parse({"all.cedar": "permit (principal, action, resource);"})
@@ -249,7 +252,7 @@ def verdict(found: Sequence[Report], beside: Sequence[Report]) -> tuple[bool, li
 def main() -> None:
     """Print the tables; exits with 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description="what policies written from tau2's texts hold")
-    parser.add_argument("--data", type=Path, required=True, help="the folder with the data sets")
+    parser.add_argument("--data", type=_DATA, required=True, help="the folder with the data sets")
     parser.add_argument("--catalog", type=Path, help="write the catalogue for `lamgate policy`")
     options = parser.parse_args()
     if options.catalog:

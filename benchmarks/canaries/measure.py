@@ -129,6 +129,8 @@ async def _people(gateway: Gateway, address: str, sinks: Sinks) -> _People:
             headers={"authorization": f"Bearer {each}"},
             timeout=PATIENCE_S,
             trust_env=False,
+            # The gateway hangs up on a connection that was idle for 5 s: not while we send on it.
+            limits=httpx2.Limits(keepalive_expiry=1.0),
             event_hooks={"response": [sinks.keep_answer]},
         )
         for each in (gateway.operator_key, key)

@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.given import folder_with
 from benchmarks.mutation import kept, runner, warm
 from benchmarks.mutation.changes import Change, changes
 from benchmarks.mutation.coverage import Coverage, Test
@@ -33,6 +34,8 @@ from benchmarks.mutation.equivalent import equivalent
 from benchmarks.mutation.runner import ROOT, Result
 from benchmarks.mutation.score import HEAD, Score, total
 from benchmarks.mutation.warm import Part
+
+_DATA = folder_with("tau2_retail_db.json")
 
 GOAL = 0.95
 LIMIT_S = 0.5  # of the processor, with every line noted
@@ -55,7 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation")
     parser.add_argument("--only", action="append", help="a module or a folder of modules")
     parser.add_argument("--policies", action="store_true", help="the Cedar texts alone")
-    parser.add_argument("--data", type=Path, help="the folder with tau2, for its policies")
+    parser.add_argument("--data", type=_DATA, help="the folder with tau2, for its policies")
     parser.add_argument("--sample", type=int, help="so many changes of each module, not all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--survivors", action="store_true", help="show every fault not found")

@@ -49,12 +49,27 @@ class Definitions:
         self._found: dict[str, JsonValue] = {}
         self._needs: dict[str, set[str]] = {}
         self._flaws: dict[str, str] = {}
+        self._waiting: list[tuple[str, str]] = []  # named, and not converted yet
         self._closures: dict[frozenset[str], JsonObject] = {}
         self.nowhere: list[str] = []  # references that lead nowhere, each once
 
     def convert(self, schema: JsonValue, refs: set[str]) -> JsonValue:
-        """The schema as JSON Schema; the definitions that it names are added to `refs`."""
-        return self._schema(schema, refs, 0)
+        """The schema as JSON Schema; the definitions that it names are added to `refs`.
+
+        They are converted one after the other: one may lead to a thousand others in a row.
+        """
+        found = self._schema(schema, refs, 0)
+        while self._waiting:
+            key, reference = self._waiting.pop()
+            try:
+                target = resolve(self._document, {"$ref": reference}, most_hops=1)
+                self._found[key] = self._schema(target, self._needs[key], 0)
+            except UnsupportedError as error:
+                if error.gap is Gap.NO_PART:
+                    self.nowhere.append(reference)
+                else:
+                    self._flaws[key] = str(error)
+        return found
 
     def reached(self, refs: set[str]) -> JsonObject:
         """These definitions and all that they reach; raises `UnsupportedError`.
@@ -65,12 +80,12 @@ class Definitions:
         waiting = set(refs)
         while waiting:
             key = waiting.pop()
-            if key in self._flaws:
-                raise self._flawed(key)
             names.add(key)
             waiting |= self._needs[key] - names
         closure = frozenset(names)
         if closure not in self._closures:
+            for key in sorted(names & self._flaws.keys()):
+                raise self._flawed(key)
             self._closures[closure] = {key: self._found[key] for key in sorted(names)}
         return self._closures[closure]
 
@@ -144,21 +159,11 @@ class Definitions:
             found["required"] = [name for name in required if name not in gone]
 
     def _key(self, reference: str) -> str:
-        """The definition's name; it is converted when it is first asked for."""
+        """The definition's name; it waits to be converted when it is first asked for."""
         key = _definition_name(reference)
-        if key in self._flaws:
-            raise self._flawed(key)
         if key not in self._found:
-            self._found[key] = {}  # a schema may refer to itself
-            needs = self._needs[key] = set()
-            try:
-                target = resolve(self._document, {"$ref": reference}, most_hops=1)
-                self._found[key] = self._schema(target, needs, 0)
-            except UnsupportedError as error:
-                if error.gap is not Gap.NO_PART:
-                    self._flaws[key] = str(error)
-                    raise
-                self.nowhere.append(reference)
+            self._found[key], self._needs[key] = {}, set()
+            self._waiting.append((key, reference))
         return key
 
     def _flawed(self, key: str) -> UnsupportedError:

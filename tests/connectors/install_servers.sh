@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts the real servers of the connectors' tests into LAMGATE_SERVERS, or a folder of the user's caches:
-# each of requirements/servers/*.txt into an environment of its own, and maildev where there is npm.
+# each of requirements/servers/*.txt into an environment of its own, and those of npm where there is one.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder=${LAMGATE_SERVERS:-$HOME/.cache/lamgate/servers}
@@ -19,7 +19,9 @@ waited=()
 for file in requirements/servers/*.txt; do
     install "$(basename "$file" .txt)" & waited+=($!)
 done
-if command -v npm >/dev/null && [ ! -d "$folder/node_modules/maildev" ]; then
-    npm install --prefix "$folder" --no-audit --no-fund --ignore-scripts --silent maildev@3.0.0 & waited+=($!)
+published=(maildev@3.0.0 @modelcontextprotocol/server-{everything,filesystem,memory}@2026.8.31)
+if command -v npm >/dev/null && ! cmp -s <(echo "${published[@]}") "$folder/published.txt"; then
+    npm install --prefix "$folder" --no-audit --no-fund --ignore-scripts --silent "${published[@]}" \
+        && echo "${published[@]}" > "$folder/published.txt" & waited+=($!)
 fi
 for each in "${waited[@]}"; do wait "$each"; done

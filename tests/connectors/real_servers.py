@@ -164,7 +164,7 @@ class Post:
 
 @contextmanager
 def maildev(folder: Path) -> Iterator[Post]:
-    """A mail server that takes everything, and shows it over HTTP."""
+    """A mail server that takes everything, and shows it over HTTP and as an MCP server."""
     script = FOLDER / "node_modules" / "maildev" / "dist" / "bin" / "maildev.js"
     node = shutil.which("node")
     if node is None or not script.exists():
@@ -173,6 +173,6 @@ def maildev(folder: Path) -> Iterator[Post]:
     mails = folder / "mails"
     mails.mkdir()
     argv = (node, script, "--ip", "127.0.0.1", "--web-ip", "127.0.0.1", "--web", str(web))
-    argv += ("--smtp", str(smtp), "--mail-directory", str(mails))
+    argv += ("--smtp", str(smtp), "--mail-directory", str(mails), "--mcp")
     with running(argv, web, folder, "/api/healthz") as real:
         yield Post(f"127.0.0.1:{smtp}", real)

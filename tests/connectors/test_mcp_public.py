@@ -1,37 +1,38 @@
-"""Public servers, as they are published: discovered, reviewed, and used.
+"""Public servers, as they are published: discovered, reviewed, and used; one of them over HTTP.
 
-They are looked for in `LAMGATE_SERVERS`, or else in a folder of the user's caches, and skipped
-where they are not. To put them there, in that folder:
-
-    npm install @modelcontextprotocol/server-{everything,filesystem,memory}
-    python3 -m venv python && python/bin/pip install mcp-server-time mcp-server-git
+They are looked for in `LAMGATE_SERVERS`, or else in a folder of the user's caches, which
+`tests/connectors/install_servers.sh` fills; what is not there is skipped.
 """
 
 import json
 import os
+import smtplib
 from pathlib import Path
 
 import pytest
 from mcp_world import server
+from real_servers import maildev
 
 from connectors.connector import Applied
 
 FOLDER = Path(os.environ.get("LAMGATE_SERVERS", Path.home() / ".cache" / "lamgate" / "servers"))
 NODE = FOLDER / "node_modules" / "@modelcontextprotocol"
-PYTHON = FOLDER / "python" / "bin"
+PYTHON = FOLDER / "mcp" / "bin"
 
 
 def node(name: str, *arguments: str) -> tuple[str, ...]:
     script = NODE / f"server-{name}" / "dist" / "index.js"
     if not script.exists():
-        pytest.skip(f"server-{name} is not in {FOLDER}: npm install it there")
+        pytest.skip(f"server-{name} is not in {FOLDER}: run tests/connectors/install_servers.sh")
     return ("node", str(script), *arguments)
 
 
 def python(name: str, *arguments: str) -> tuple[str, ...]:
     program = PYTHON / f"mcp-server-{name}"
     if not program.exists():
-        pytest.skip(f"mcp-server-{name} is not in {FOLDER}/python: pip install it there")
+        pytest.skip(
+            f"mcp-server-{name} is not in {FOLDER}: run tests/connectors/install_servers.sh"
+        )
     return (str(program), *arguments)
 
 
@@ -89,3 +90,19 @@ async def test_a_repository_tells_how_it_stands(tmp_path: Path) -> None:
 
     assert "tools.git_status" in made
     assert len(made) >= 10
+
+
+async def test_a_mailbox_that_is_a_server_over_http_is_searched(tmp_path: Path) -> None:
+    with maildev(tmp_path) as post, smtplib.SMTP(*post.smtp.split(":")) as sender:
+        letter = "From: a@example.com\r\nTo: ann@example.com\r\nSubject: Your refund\r\n\r\nSorry."
+        sender.sendmail("a@example.com", ["ann@example.com"], letter)
+        async with server(url=f"{post.mailbox.url}/mcp") as found:
+            names = sorted(each.name for each in found.catalog)
+            told = await found.call("maildev_search_emails", {"to": "ann@example.com"})
+            other = await found.call("maildev_search_emails", {"to": "bob@example.com"})
+
+    assert "tools.maildev_get_email" in names
+    assert isinstance(told, Applied)
+    assert "Your refund" in json.dumps(told.output)
+    assert isinstance(other, Applied)
+    assert "Your refund" not in json.dumps(other.output)
