@@ -6,7 +6,7 @@ JSON is read as JSON, text as a text, all else as `{content_type, base64}`.
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import JsonValue
 
@@ -14,7 +14,7 @@ from connectors.body import BodyError, read_json
 from connectors.http import HttpAnswer
 from connectors.openapi.files import ANSWER, is_bytes
 from connectors.openapi.gaps import Gap, UnsupportedError
-from connectors.openapi.media import STREAM, is_json, is_text, kind_of
+from connectors.openapi.media import STREAM, declared_kind, is_json, is_text, kind_of
 from connectors.openapi.schema import Definitions, resolve
 from connectors.spec import JsonObject
 
@@ -92,7 +92,7 @@ def _read_content(
     refs: set[str],
 ) -> None:
     schemas = {
-        kind_of(media): value.get("schema", {}) if isinstance(value, dict) else {}
+        declared_kind(media): value.get("schema", {}) if isinstance(value, dict) else {}
         for media, value in content.items()
     }
     told = {
@@ -104,7 +104,11 @@ def _read_content(
         media = _JSON if _JSON in told else next(iter(told))
         found.add(definitions.convert(told[media], refs), "json", [media])
         return
-    others = [kind for kind in schemas if kind not in ("", STREAM)]
+    others = [kind for kind in schemas if kind != STREAM]
+    if "" in others:  # a word that is no media type: what comes is what it says of itself
+        for reading in get_args(Reading):
+            found.add({}, reading, ["*/*"])
+        return
     texts = [kind for kind in others if is_text(kind)]
     rest = [kind for kind in others if kind not in texts]
     if not others:

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from connectors.openapi.files import BYTES, file_schema, is_bytes
 from connectors.openapi.gaps import Gap, UnsupportedError
-from connectors.openapi.media import is_json, is_text, is_xml, kind_of
+from connectors.openapi.media import declared_kind, is_json, is_text, is_xml, kind_of
 from connectors.openapi.parameters import Place, Style, style_of
 from connectors.openapi.schema import Definitions, resolve, resolved_schema
 from connectors.spec import JsonObject
@@ -23,6 +23,7 @@ FORM = "application/x-www-form-urlencoded"
 PARTS = "multipart/form-data"
 _JSON = "application/json"
 _ANY = ("*/*", "application/*")
+_FILES = ("application/octet-stream", "image/", "audio/", "video/", "font/", "message/")
 _RANK: tuple[Form, ...] = ("json", "form", "parts", "text", "bytes")
 # With one of these a body is more than its members, so it stays one argument.
 _WHOLE = frozenset(
@@ -94,7 +95,7 @@ def _said(document: JsonObject, content: JsonObject) -> Iterator[_Said]:
     for media, value in content.items():
         each = value if isinstance(value, dict) else {}
         schema, encoding = each.get("schema", {}), each.get("encoding")
-        kind = kind_of(media)
+        kind = declared_kind(media)
         form = _form(document, kind, schema)
         if form is not None:
             name = _JSON if form == "json" and kind in _ANY else kind
@@ -119,7 +120,7 @@ def _form(document: JsonObject, kind: str, schema: JsonValue) -> Form | None:
     if is_text(kind) or (declared == "string" and not is_bytes(document, schema)):
         return "text"
     # An object in a type that nobody here writes is not to be guessed.
-    return "bytes" if declared in (None, "string", "file") else None
+    return "bytes" if declared in (None, "string", "file") or kind.startswith(_FILES) else None
 
 
 def _members(

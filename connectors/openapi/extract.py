@@ -143,6 +143,8 @@ class _Reader:
         self._out.check()
         for reference in dict.fromkeys([*self._in.nowhere, *self._out.nowhere]):
             self._skipped.append(Skipped(visible(reference, 200), Gap.NOWHERE.value))
+        for pattern in dict.fromkeys([*self._in.unread, *self._out.unread]):
+            self._skipped.append(Skipped(f"pattern({visible(pattern, 200)})", Gap.PATTERN.value))
         for each in read:
             if each is None:
                 continue
@@ -193,15 +195,18 @@ class _Reader:
         inward: set[str],
     ) -> None:
         wanted = names_in(target.template)
-        for parameter in parameters_of(self._document, item, node, self._credentials):
+        for declared in parameters_of(self._document, item, node, self._credentials):
+            parameter = _asked(declared, target.asked, wanted)
             if self._is_sendable(name, parameter, wanted):
                 schema = self._in.convert(parameter.schema, inward)
                 arguments.add(parameter.place, schema, parameter.is_required)
-        sent = {place.wire for place in arguments.places.values() if place.where == "path"}
-        for wire in dict.fromkeys(wanted):
-            if wire not in sent:
-                self._note(name, wire, Gap.NOT_DECLARED.value)
-                arguments.add(Place("path", wire, "simple"), {"type": "string"}, True)
+        sent = {(place.where, place.wire) for place in arguments.places.values()}
+        places = [Place("path", wire, "simple") for wire in dict.fromkeys(wanted)]
+        places += [Place("query", key) for key in target.asked.values()]
+        for place in places:
+            if (place.where, place.wire) not in sent:
+                self._note(name, place.wire, Gap.NOT_DECLARED.value)
+                arguments.add(place, {"type": "string"}, True)
 
     def _is_sendable(self, name: str, parameter: Parameter, wanted: list[str]) -> bool:
         """Whether a plan can give it; one that it need not or must not give is noted."""
@@ -233,6 +238,18 @@ class _Reader:
             output = replace(output, schema=schema)
         inputs = _with(operation.input_schema, self._in.reached(each.inward))
         return replace(operation, input_schema=inputs, output=output)
+
+
+def _asked(parameter: Parameter, asked: Mapping[str, str], wanted: list[str]) -> Parameter:
+    """A parameter where the path's query has it, if it has; it is needed there."""
+    place = parameter.place
+    key = asked.get(place.wire)
+    if key is None or place.where not in ("path", "query") or place.wire in wanted:
+        return parameter
+    style = "form" if place.where == "path" else place.style
+    return replace(
+        parameter, place=replace(place, where="query", wire=key, style=style), is_required=True
+    )
 
 
 class _Arguments:

@@ -32,6 +32,7 @@ class Gap(StrEnum):
     CIRCLE = "a $ref leads to a $ref again and again"
     DEPTH = "a schema is nested too deeply"
     HIDDEN = "a name has hidden characters"
+    PATTERN = "a pattern cannot be read, so any text is taken"
     SCHEMA = "a schema cannot be read"
     WEBHOOK = "a webhook is the service's call, not ours"
     CALLBACK = "a callback is the service's call, not ours"

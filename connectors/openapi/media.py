@@ -17,6 +17,11 @@ def kind_of(media: str) -> str:
     return found if _NAME.fullmatch(found) else ""
 
 
+def declared_kind(media: str) -> str:
+    """The same of what a document says, where nothing or a star means any type."""
+    return "*/*" if media.strip() in ("", "*") else kind_of(media)
+
+
 def is_json(kind: str) -> bool:
     """Whether it is JSON, under whatever name."""
     return kind.endswith(("/json", "+json"))

@@ -7,6 +7,7 @@ other: `readOnly` members of what goes in, `writeOnly` ones of what must come ou
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote
 
@@ -27,11 +28,17 @@ _ONE = frozenset(
 )
 _MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_BOUNDS = frozenset(
-    "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength minItems "
-    "maxItems minProperties maxProperties".split()
+_COUNTS = frozenset("minLength maxLength minItems maxItems minProperties maxProperties".split())
+_BOUNDS = (
+    frozenset("minimum maximum exclusiveMinimum exclusiveMaximum multipleOf".split()) | _COUNTS
 )
-_KEPT = frozenset("format pattern uniqueItems deprecated dependentRequired const".split())
+_KEPT = {
+    "format": str,
+    "uniqueItems": bool,
+    "deprecated": bool,
+    "dependentRequired": dict,
+    "default": object,
+}
 _TEXTS = {"title": 200, "description": 500}
 _TYPES = frozenset("null boolean object array number string integer".split())
 _SAFE_INTEGER = 2**53 - 1
@@ -52,6 +59,7 @@ class Definitions:
         self._waiting: list[tuple[str, str]] = []  # named, and not converted yet
         self._closures: dict[frozenset[str], JsonObject] = {}
         self.nowhere: list[str] = []  # references that lead nowhere, each once
+        self.unread: list[str] = []  # patterns that are none
 
     def convert(self, schema: JsonValue, refs: set[str]) -> JsonValue:
         """The schema as JSON Schema; the definitions that it names are added to `refs`.
@@ -143,6 +151,11 @@ class Definitions:
             _add_many(found, keyword, [self._schema(each, refs, depth) for each in value])
         elif keyword in _ONE and isinstance(value, dict | bool):
             found[keyword] = self._schema(value, refs, depth)
+        elif keyword == "pattern" and isinstance(value, str):
+            if _is_pattern(value):
+                found[keyword] = value
+            else:
+                self.unread.append(value)
         else:
             _add_plain(found, keyword, value)
 
@@ -250,10 +263,19 @@ def _add_plain(found: JsonObject, keyword: str, value: JsonValue) -> None:
             found[keyword] = value
     elif keyword in _BOUNDS and isinstance(value, int | float) and not isinstance(value, bool):
         # Beyond this no plan can write a number, and 2^63-1 says no more than "int64".
-        if abs(value) <= _SAFE_INTEGER:
+        is_count = value >= 0 and value == int(value) if abs(value) <= _SAFE_INTEGER else False
+        fits = is_count if keyword in _COUNTS else keyword != "multipleOf" or value > 0
+        if fits and abs(value) <= _SAFE_INTEGER:
             found[keyword] = value
-    elif keyword in _KEPT or (keyword == "default" and json_flaw(value) is None):
+    elif keyword == "const" or (
+        isinstance(value, _KEPT.get(keyword, ())) and json_flaw(value) is None
+    ):
         found[keyword] = value
+
+
+@lru_cache(maxsize=4096)
+def _is_pattern(text: str) -> bool:
+    return _flaw({"pattern": text}) is None
 
 
 def _add_type(found: JsonObject, value: JsonValue) -> None:

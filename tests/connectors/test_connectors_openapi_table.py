@@ -9,7 +9,7 @@ from connectors.openapi.gaps import Gap, gap_of
 PAGE = Path(__file__).parents[2] / "docs" / "connectors" / "openapi.md"
 WHAT = {
     Gap.METHOD: "OPTIONS and TRACE: they are about the service, and no plan needs them",
-    Gap.PATH: "a space, `//`, `..`, or a template in its query: it could be another path",
+    Gap.PATH: "a space, `//`, `..`, or half a template in its query: it could be another path",
     Gap.SERVER: "a server of its own: a document must not decide where our key goes",
     Gap.XML_BODY: "XML alone: JSON Schema does not say how it is written",
     Gap.OTHER_BODY: "`multipart/mixed` and the like, or objects in a type that is not known",
@@ -24,11 +24,12 @@ WHAT = {
     Gap.NOT_DECLARED: "noted: the operation is offered",
     Gap.OUTSIDE: "what needs another document: nothing is fetched",
     Gap.NOWHERE: "noted: what refers to it is offered",
+    Gap.PATTERN: "noted: JSON Schema's patterns are those of ECMA-262, and some write others",
     Gap.NO_PART: "an operation with a parameter, body or answer that is not there",
     Gap.CIRCLE: "references that never arrive",
     Gap.DEPTH: "schemas nested more than 60 deep, without a `$ref`",
     Gap.HIDDEN: "names with characters that nobody sees",
-    Gap.SCHEMA: "a pattern that is none, a number that no plan can write",
+    Gap.SCHEMA: "an enumeration with a number that no plan can write, and the like",
     Gap.WEBHOOK: "webhooks",
     Gap.CALLBACK: "callbacks; their operation is offered",
 }

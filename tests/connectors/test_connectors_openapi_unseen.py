@@ -12,12 +12,12 @@ from connectors.canonical import canonical
 from connectors.errors import ConnectorError
 from connectors.openapi.compiled import Compiled, read, written
 from connectors.openapi.extract import Extracted, extract
-from connectors.openapi.gaps import gap_of
+from connectors.openapi.gaps import Gap, gap_of
 from connectors.openapi.offer import offers, unserved
 from connectors.openapi.overlay import Overlay
 from connectors.openapi.request import draft
 from connectors.spec import JsonObject
-from connectors.validate import schema_flaw
+from connectors.validate import first_flaw, schema_flaw
 
 PET: JsonObject = {
     "type": "object",
@@ -243,6 +243,57 @@ def test_whatever_an_argument_is_it_is_written_or_refused(data: st.DataObject) -
     assert request.url.isascii()
     assert request.url.count("?") <= 1
     assert request.url.partition("?")[0].count("/") == 2 + operation.path.count("/")
+
+
+def linked(count: int) -> JsonObject:
+    """A document whose answer leads to one definition after the other, and back to the first."""
+    schemas: JsonObject = {
+        f"S{each}": {
+            "type": "object",
+            "properties": {"next": {"$ref": f"#/components/schemas/S{(each + 1) % count}"}},
+        }
+        for each in range(count)
+    }
+    content: JsonObject = {"application/json": {"schema": {"$ref": "#/components/schemas/S0"}}}
+    answer: JsonObject = {"responses": {"200": {"description": "ok", "content": content}}}
+    return document({"/it": {"get": answer}}, components={"schemas": schemas})
+
+
+def test_definitions_may_lead_to_one_another_for_as_long_as_they_like() -> None:
+    (read,) = extracted(linked(3000)).operations
+
+    schema = read.output.schema
+    assert schema is not None
+    assert first_flaw(schema, {"next": {"next": {}}}) is None
+    assert first_flaw(schema, {"next": {"next": 1}}) is not None
+
+
+def test_whatever_reaches_a_definition_that_cannot_be_used_is_skipped_with_its_reason() -> None:
+    whole = linked(40)
+    schemas = whole["components"]["schemas"]  # type: ignore[index, call-overload]  # made above
+    schemas["S20"] = {"properties": {"a\u202eb": {}}}  # type: ignore[index, call-overload]
+    found = extracted(whole)
+
+    assert found.operations == ()
+    assert [each.reason.partition(":")[0] for each in found.skipped] == [Gap.HIDDEN.value]
+
+
+def test_what_a_schema_says_that_nobody_understands_is_left_out_and_a_pattern_is_noted() -> None:
+    odd: JsonObject = {
+        "type": "string",
+        "pattern": r"^[\w-.+]+$",
+        "format": 0,
+        "minLength": -1,
+        "maxLength": 2.5,
+        "uniqueItems": "yes",
+    }
+    query: JsonObject = {"name": "q", "in": "query", "schema": odd}
+    found = extracted(document({"/it": {"get": {"parameters": [query], "responses": {}}}}))
+
+    assert found.operations[0].input_schema["properties"] == {"q": {"type": "string"}}
+    assert [(each.name, each.reason) for each in found.skipped] == [
+        (r"pattern(^[\w-.+]+$)", Gap.PATTERN.value)
+    ]
 
 
 def test_the_sound_documents_offer_everything() -> None:

@@ -21,6 +21,8 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied
 from connectors.errors import ConfigurationError, Kind, Refused
+from connectors.http import HttpAnswer
+from connectors.openapi.answers import read_content
 from connectors.openapi.extract import Operation, extract
 from connectors.openapi.files import MOST_FILE_BYTES
 from connectors.spec import JsonObject
@@ -364,6 +366,8 @@ def test_a_member_may_be_a_file_or_something_else() -> None:
             b'{"a":null}',
         ),
         ("application/secevent+jwt", TEXT, "a.b", [], b"a.b"),
+        ("message/rfc822", OBJECT, {"text": "x"}, ["content-type: message/rfc822"], b"x"),
+        ("", {}, {"a": 1}, ["content-type: application/json"], b'{"a":1}'),
     ],
 )
 async def test_a_body_of_another_type_is_sent_as_it_is(
@@ -558,6 +562,45 @@ async def test_what_only_tells_operations_apart_is_not_sent_and_a_fixed_query_is
     await sent(document({path: {"get": operation(parameters=parameters)}}), {"a": 1})
 
     assert raw.head().startswith(f"GET {line} HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "where", "given", "line"),
+    [
+        ("/x?q={a}", "path", {"q": "1,2"}, "/x?q=1%2C2"),
+        ("/x?q={a}", "query", {"q": "1,2"}, "/x?q=1%2C2"),
+        ("/x?a={a}&b=1", "query", {"a": "1,2"}, "/x?b=1&a=1%2C2"),
+        ("/x?q={a}", "header", {"q": "its own", "a": "1,2"}, "/x?q=its%20own"),
+    ],
+)
+async def test_a_parameter_that_the_path_has_in_its_query_travels_under_its_key_there(
+    path: str, where: str, given: JsonObject, line: str, sent: Sent, raw: Raw
+) -> None:
+    parameter: JsonObject = {"name": "a", "in": where, "schema": TEXT}
+    found = document({path: {"get": operation(parameters=[parameter])}})
+    await sent(found, given)
+
+    assert raw.head().startswith(f"GET {line} HTTP/1.1")
+    assert only(found).input_schema["required"] == [next(iter(given))]
+
+
+def test_a_server_without_its_scheme_is_the_same_server() -> None:
+    own: JsonObject = {"get": operation(servers=[{"url": "https://api.example.com/v1"}])}
+    found = extract(document({"/x": own}, servers=[{"url": "//api.example.com/v1/"}]))
+
+    assert [each.server for each in found.operations] == [""]
+
+
+def test_an_answer_of_a_type_that_is_none_is_read_as_what_it_says_it_is() -> None:
+    responses: JsonObject = {"200": {"content": {"PDF": {"schema": TEXT}}}}
+    output = only(document({"/x": {"get": operation(responses=responses)}})).output
+
+    assert (output.schema, output.accept) == (None, "*/*")
+    assert read_content(output, HttpAnswer(200, {"content-type": "text/plain"}, b"hi")) == "hi"
+    assert read_content(output, HttpAnswer(200, {"content-type": "a/pdf"}, b"%PDF")) == {
+        "content_type": "a/pdf",
+        "base64": "JVBERg==",
+    }
 
 
 async def test_a_server_of_an_operations_own_is_called_only_where_the_operator_says(
