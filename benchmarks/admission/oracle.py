@@ -624,8 +624,10 @@ class _Reading:
                 return OPEN if root == "result" else self._type(ref, step) or OPEN
             case {"value": value}:
                 return {"const": value}
-            case {"text": _}:
-                return {"type": "string"}
+            case {"text": pieces}:
+                if any("ref" in each for each in pieces):
+                    return {"type": "string"}
+                return {"const": "".join(each["lit"] for each in pieces)}
             case _:
                 try:
                     return {"const": _read(arg["json"])}

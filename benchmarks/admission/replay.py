@@ -97,7 +97,7 @@ class _Run:
         function = FUNCTIONS.get(step.action)
         spec = function.action if function else self._accepted.actions[step.action]
         arguments = bind(step, scope, spec.input_schema)
-        check_guards(self._accepted.certificate.of(step.id), arguments, spec.input_schema)
+        check_guards(self._accepted.certificate.of(step.id), arguments, spec)
         if function:
             result = function.call(arguments)
         else:

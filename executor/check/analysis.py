@@ -19,7 +19,7 @@ from executor.fn.extract import EXTRACT, UnboundedError, require_bounds
 from executor.plan.assemble import assemble
 from executor.plan.compose import is_small, object_of, tuple_of
 from executor.plan.graph import Graph, order, waits
-from executor.plan.model import Arg, JsonArg, Plan, RefArg, Step, TextArg, ValueArg
+from executor.plan.model import Arg, JsonArg, Lit, Plan, RefArg, Step, TextArg, ValueArg
 from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_plan, split_pointer
 from executor.plan.types import (
     MISSING,
@@ -210,8 +210,9 @@ class Analysis:
                 return UNKNOWN if ref.root == "result" else self.type_of(step, ref)
             case ValueArg():
                 return Type.of({"const": arg.value})
-            case TextArg():
-                return _TEXT
+            case TextArg(text=pieces):
+                said = [each.lit for each in pieces if isinstance(each, Lit)]
+                return Type.of({"const": "".join(said)}) if len(said) == len(pieces) else _TEXT
             case JsonArg():
                 try:
                     return Type.of({"const": read_json(arg.json_text)})

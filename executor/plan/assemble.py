@@ -49,13 +49,9 @@ def _put(branch: _Branch, to: tuple[str, ...], value: JsonValue) -> None:
 
 
 def _built(branch: _Branch, target: Type | None) -> JsonValue:
-    indices = {token: array_index(token) for token in branch}
-    order = [index for index in indices.values() if index is not None]
-    in_array = bool(branch) and len(order) == len(branch)
-    if target is not None:
-        in_array = in_array and is_array(target)
-    if in_array:
-        tokens = sorted(branch, key=lambda token: indices[token] or 0)
+    in_array = bool(branch) and all(array_index(token) is not None for token in branch)
+    if in_array and (target is None or is_array(target)):
+        tokens = sorted(branch, key=lambda token: array_index(token) or 0)
         return [_value(branch[token], token, target) for token in tokens]
     return {token: _value(below, token, target) for token, below in branch.items()}
 
