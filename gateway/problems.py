@@ -13,6 +13,7 @@ from executor.check.strict_json import Flaw
 from executor.store.errors import (
     FencedError,
     NewerSchemaError,
+    OtherSchemaError,
     StoreClosedError,
     StoreError,
     StoreFullError,
@@ -53,6 +54,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (StoreLockedError, 503, "storage-locked", "Stop the other process, or use its gateway."),
     (StoreClosedError, 503, "shutting-down", "Ask again in a moment."),
     (NewerSchemaError, 503, "needs-newer-version", "Run the version that wrote the database."),
+    (OtherSchemaError, 503, "needs-other-version", "Run the version that is told of."),
     (FencedError, 409, "conflict", "Ask again."),
     (StoreUnavailableError, 503, "storage-unavailable", "Ask again in a moment; it resumes."),
     (StoreError, 503, "storage-unavailable", "Ask again in a moment."),

@@ -6,6 +6,7 @@ StoreError
 │   └── StoreUnavailableError  no answer in time, or none at all: a write may have happened
 ├── StoreLockedError         another process has the file
 ├── NewerSchemaError         the database was written by a newer version: nothing is touched
+├── OtherSchemaError         the database is of a version that this one cannot go on from: the same
 ├── FencedError              another drive has taken the run over: stop, without a trace
 └── StoreClosedError         the store is shutting down
 """
@@ -33,6 +34,10 @@ class StoreLockedError(StoreError):
 
 class NewerSchemaError(StoreError):
     """The database has a schema or a journal that this version does not know."""
+
+
+class OtherSchemaError(StoreError):
+    """The database has tables, or an older journal, from which this version knows no way."""
 
 
 class FencedError(StoreError):

@@ -1,9 +1,12 @@
-"""Brings a database to the schema of this version, and refuses a newer one.
+"""Brings a database to the schema of this version, and refuses a newer one or a strange one.
 
 Two numbers say what a database holds: the revision of its tables, and the version of its
 journal, that is of the events and what they mean. Both only grow. This version reads the journal
 that it writes and the one before it; the first process of a newer version raises the number,
 and from then on those of the older one end in good order (`workers.renew`).
+
+An older schema that has a number is migrated. Tables that are not what their number says were made
+by a version that was never released: nobody knows the way from them, so nothing is touched.
 """
 
 from pathlib import Path
@@ -12,21 +15,28 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from executor.store import facts
-from executor.store.errors import NewerSchemaError, StoreError
+from executor.store.errors import NewerSchemaError, OtherSchemaError, StoreError
+from executor.store.tables import metadata
 
 JOURNAL = 1  # raise it with a change that the version before cannot read
 _NAME = "journal"
 
 
 def migrate(connection: Connection, journal: int = JOURNAL) -> None:
-    """Upgrade to the newest known schema; raises `NewerSchemaError`, and then touches nothing."""
+    """Upgrade to the newest known schema.
+
+    Raises `NewerSchemaError` or `OtherSchemaError`, and then touches nothing.
+    """
     config = _config()
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    scripts = ScriptDirectory.from_config(config)
+    known = {script.revision for script in scripts.walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current == scripts.get_current_head():
+        _require_tables(connection, current)
     if current is not None and current in known:
         require_readable(connection, journal)
     connection.rollback()
@@ -49,7 +59,7 @@ def require_readable(c: Connection, journal: int = JOURNAL) -> None:
             "it, or a newer one"
         )
     if found < journal - 1:
-        raise StoreError(
+        raise OtherSchemaError(
             f"the journal is of version {found}, and this version reads {journal - 1} and "
             f"{journal}: run the version in between first"
         )
@@ -58,10 +68,28 @@ def require_readable(c: Connection, journal: int = JOURNAL) -> None:
 def require_newest(connection: Connection) -> None:
     """Raise `StoreError` unless the schema is that of this version; changes nothing."""
     current = MigrationContext.configure(connection).get_current_revision()
-    connection.rollback()
     newest = ScriptDirectory.from_config(_config()).get_current_head()
-    if current != newest:
+    if current is None or current != newest:
+        connection.rollback()
         raise StoreError(f"the database has schema {current}, and this version {newest}")
+    _require_tables(connection, current)
+    connection.rollback()
+
+
+def _require_tables(connection: Connection, revision: str) -> None:
+    """Raise unless the tables have the columns that a schema of this number has."""
+    wanted = {(table.name, column.name) for table in metadata.sorted_tables for column in table.c}
+    ours = {table for table, _ in wanted}
+    tables = inspect(connection).get_multi_columns().items()
+    found = {(name, str(each["name"])) for (_, name), columns in tables for each in columns}
+    differ = sorted(f"{table}.{column}" for table, column in wanted ^ found if table in ours)
+    if differ:
+        connection.rollback()
+        raise OtherSchemaError(
+            f"the database says that it has schema {revision}, and its tables are others "
+            f"({', '.join(differ[:3])}{', ...' if len(differ) > 3 else ''}): a version that was "
+            "never released has made it. Go on with that version, or name a new database"
+        )
 
 
 def _config() -> Config:

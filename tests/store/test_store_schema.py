@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.engine import make_url
 
 from executor.store import facts
-from executor.store.errors import NewerSchemaError, StoreError
+from executor.store.errors import NewerSchemaError, OtherSchemaError
 from executor.store.migrate import JOURNAL
 from executor.store.sqlite import sqlite_path
 from executor.store.store import Store, backend_of
@@ -118,8 +118,42 @@ async def test_an_older_journal_than_that_is_refused(store: Store, url: str) -> 
     await store.write(lambda c: facts.note(c, "journal", str(JOURNAL - 2)))
     await store.close()
 
-    with pytest.raises(StoreError, match="run the version in between first"):
+    with pytest.raises(OtherSchemaError, match="run the version in between first"):
         await Store.open(url)
+
+
+@pytest.mark.parametrize(
+    ("change", "differ"),
+    [
+        ("ALTER TABLE runs RENAME COLUMN large TO big", "runs.big, runs.large"),
+        ("ALTER TABLE attempts ADD COLUMN mood TEXT", "attempts.mood"),
+        ("DROP TABLE pins", "pins.accepted_by"),
+    ],
+)
+async def test_tables_that_are_not_what_their_number_says_are_refused_in_a_file(
+    change: str, differ: str, file_url: str
+) -> None:
+    assert differ in await _refused(file_url, change)
+
+
+async def test_tables_that_are_not_what_their_number_says_are_refused_on_a_server(
+    empty_url: str,
+) -> None:
+    change = "ALTER TABLE runs RENAME COLUMN large TO big"
+
+    assert "runs.big, runs.large" in await _refused(empty_url, change)
+
+
+async def _refused(url: str, change: str) -> str:
+    """What is said of a database that was changed like this, and is not touched."""
+    store = await Store.open(url)
+    await store.write(lambda c: c.exec_driver_sql(change).close())
+    before = await store.read(_facts)
+    await store.close()
+    with pytest.raises(OtherSchemaError, match="never released") as refused:
+        await Store.open(url)
+    assert _looked_at(url) == before
+    return str(refused.value)
 
 
 async def test_a_refused_file_is_not_touched(file_store: Store, file_url: str) -> None:
