@@ -1,7 +1,7 @@
 # make demo    set up, then show the main job end to end (no key, Python only; YES=1 answers for you)
 # make test    set up, then everything that CI runs
 # make check   the fast subset: style, types, layers, pure tests
-# make nightly the same tests with larger counts
+# make nightly the same tests with larger counts, part by part (ONLY=WORD: those with it in their name)
 # make bench   policy and admission, timed beside fixed yardsticks; with DATA=DIR verdicts over real data too
 # make lock    compile the hash-locked requirements anew (needs uv)
 
@@ -10,6 +10,7 @@ UV     ?= $(shell command -v uv)
 BIN    := .venv/bin
 YES    ?=
 DATA   ?=
+ONLY   ?=
 
 # Releases younger than a week are not locked: a poisoned one is usually found within days.
 COOLDOWN ?= $(shell date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F)
@@ -32,10 +33,7 @@ check: .venv/dev.stamp lint types layers
 	@$(BIN)/pytest -n auto tests/architecture tests/check tests/fn tests/plan tests/run tests/suite
 
 nightly: .venv/dev.stamp
-	@LAMGATE_HISTORIES=1000000 LAMGATE_MUTANTS=1 LAMGATE_KIT_WHOLE=1 LAMGATE_CANARIES=200 LAMGATE_CRASH_ROUNDS=10 \
-	LAMGATE_APPROVAL_SEQUENCES=10000 LAMGATE_FLEET_RUNS=64 LAMGATE_FLEET_ZOMBIES=200 LAMGATE_SECOND_PROCESSES=200 LAMGATE_FLEET_OUTAGE_S=6 \
-	$(BIN)/pytest -n auto --dist loadscope --hypothesis-profile nightly --timeout 3600
-	@$(BIN)/python -m benchmarks.faults --only server --rounds 4 --lanes 2 --database own
+	@$(BIN)/python -m benchmarks.nightly $(if $(ONLY),--only "$(ONLY)")
 
 bench: .venv/dev.stamp
 	@$(BIN)/python -m benchmarks.policy && $(BIN)/python -m benchmarks.admission_speed && $(BIN)/python -m benchmarks.calls

@@ -15,6 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,10 +151,14 @@ def tried(part: Part, lanes: int, folder: Path) -> tuple[list[Told], bool]:
         "-o", "junit_family=xunit1", f"--junitxml={report}",
     ]  # fmt: skip
     print(f"... {part.name}", file=sys.stderr, flush=True)
+    begun = time.monotonic()
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **part.counts}, stdout=sys.stderr, check=False
     )
-    return list(read(report)), done.returncode == 0
+    found = [*read(report)]
+    trials, seconds = sum(each.trials for each in found), time.monotonic() - begun
+    print(f"... {part.name}: {trials} trials in {seconds:.0f} s", file=sys.stderr, flush=True)
+    return found, done.returncode == 0
 
 
 def read(report: Path) -> Iterator[Told]:
