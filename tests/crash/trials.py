@@ -328,5 +328,5 @@ def crashes(
             yield Crashes(shop, process, new_database, http)
     finally:
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
         process.stdout.close()
