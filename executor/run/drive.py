@@ -70,6 +70,7 @@ class Machine:
     result_bytes: int = RESULT_BYTES
     on_change: Callable[[Due], None] = lambda _: None
     _bells: dict[str, Bell] = field(default_factory=dict)
+    known: dict[tuple[str, str], Accepted] = field(default_factory=dict)  # by tenant and plan
     slots: Slots = field(default_factory=Slots)
     is_alone: bool = True  # no other process can still be at a run that this one takes over
     halted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -144,10 +145,9 @@ class _Drive:
 
     async def run(self) -> None:
         """Go on until there is nothing to do now."""
-        plan, sealed = await self._ledger.read()
-        accepted = self._machine.restored(sealed)
+        accepted = await self._read()
         try:
-            while await self._round(plan, accepted):
+            while await self._round(accepted):
                 pass
         except FencedError:
             raise
@@ -157,10 +157,25 @@ class _Drive:
         finally:
             await self._flights.drop()
 
-    async def _round(self, plan: str, accepted: Accepted) -> bool:
+    async def _read(self) -> Accepted:
+        """The plan, and the journal so far; what is known is not read again."""
+        claim, known = self._ledger.claim, self._machine.known
+        name = (claim.tenant, claim.plan or "")
+        accepted = known.get(name)
+        sealed = await self._ledger.read(with_plan=accepted is None)
+        if accepted is not None:
+            return accepted
+        if sealed is None:
+            raise FencedError(f"{claim.id} has no plan")
+        known[name] = self._machine.restored(sealed)
+        if len(known) > MOST_RESTORED:
+            del known[next(iter(known))]
+        return known[name]
+
+    async def _round(self, accepted: Accepted) -> bool:
         """Advance; while the store takes nothing, what is under way still lands and is kept."""
         try:
-            return await self._advance(plan, accepted)
+            return await self._advance(accepted)
         except StorePausedError:
             if not self._flights.places:
                 raise  # the dispatcher asks for another drive
@@ -168,13 +183,13 @@ class _Drive:
             self._ledger.must_look = True
             return True
 
-    async def _advance(self, plan: str, accepted: Accepted) -> bool:
+    async def _advance(self, accepted: Accepted) -> bool:
         """One round; False once the drive has let go of the run."""
         await self._ledger.catch_up()
         outside = Outside(
             policy=self._machine.policy_of(self._ledger.claim.tenant),
             now=self._machine.clock(),
-            plan=plan,
+            plan=self._ledger.claim.plan or "",
             in_flight=self._flights.places,
             not_before=self._flights.not_before,
             look_again=self._flights.look_again,

@@ -18,7 +18,8 @@ def idempotency_key(
 ) -> str:
     """Return 32 characters of base32(HMAC-SHA256(secret, run, step, iteration, action, hash))."""
     text = "\x1f".join((tenant, run, step, iteration, action, hashed))
-    return base64.b32encode(hmac.digest(secret, text.encode(), "sha256")).decode()[:32]
+    begins = hmac.digest(secret, text.encode(), "sha256")[:20]  # five bits a character
+    return base64.b32encode(begins).decode()
 
 
 def jitter_of(key: str, n: int) -> float:

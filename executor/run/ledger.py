@@ -17,12 +17,12 @@ from executor.run.fold import fold
 from executor.run.outbox import Outbox
 from executor.run.perform import new_event
 from executor.run.state import RunState
-from executor.store import drives, journal, plans, runs
+from executor.store import drives, journal, plans
 from executor.store.attempts import Place
 from executor.store.blobs import Loaded
 from executor.store.drives import Claim
 from executor.store.errors import FencedError
-from executor.store.journal import Look, NewEvent
+from executor.store.journal import Look, NewEvent, StoredEvent
 from executor.store.open_journal import OpenJournal, Turn, Work, written
 from executor.store.store import Store
 from executor.store.writer import Joint
@@ -52,20 +52,22 @@ class Ledger:
         self.state = RunState()
         self.must_look = False  # something may have arrived that was not seen yet
 
-    async def read(self) -> tuple[str, str]:
-        """Read the journal so far; returns the plan's id and its sealed text."""
+    async def read(self, *, with_plan: bool) -> str | None:
+        """Read the journal so far, and the plan's sealed text if it is wanted."""
+        claim = self.claim
+        # Whoever else writes about a run wakes it.
+        is_untouched = claim.last == 0 and claim.wake_seq == 0
+        if is_untouched and not with_plan:
+            return None
 
-        def work(c: Connection) -> tuple[str, str, Look]:
-            claim = self.claim
-            run = runs.get(c, claim.tenant, claim.id)
-            sealed = plans.sealed(c, claim.tenant, run.plan) if run else None
-            if run is None or sealed is None:
-                raise FencedError(f"{claim.id} has no plan")
-            return run.plan, sealed, self._look(c)
+        def work(c: Connection) -> tuple[str | None, Look | None]:
+            sealed = plans.sealed(c, claim.tenant, claim.plan or "") if with_plan else None
+            return sealed, None if is_untouched else self._look(c)
 
-        plan, sealed, found = await self._store.read(work)
-        self._see(found)
-        return plan, sealed
+        sealed, found = await self._store.read(work)
+        if found is not None:
+            self._see(found)
+        return sealed
 
     async def catch_up(self) -> None:
         """See what has arrived, if anything may have."""
@@ -152,6 +154,12 @@ class Ledger:
             self.must_look = True
             return
         self._seen = new[-1].seq
-        parsed = ((each.at, e.parse_event(each.type, each.v, each.data)) for each in new)
-        self.state = fold(parsed, self.state)
+        self.state = fold(((each.at, _read(each)) for each in new), self.state)
         self._on_change()
+
+
+def _read(stored: StoredEvent) -> e.Event:
+    """An event of the journal; what this drive has just written needs no parsing."""
+    if isinstance(stored.read, e.Event):
+        return stored.read
+    return e.parse_event(stored.type, stored.v, stored.data)

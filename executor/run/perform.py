@@ -5,7 +5,6 @@ effect class: never as failed, never as if nothing had happened.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,11 +13,14 @@ from math import inf
 from typing import Protocol, TypeVar
 
 from pydantic import JsonValue
+from pydantic_core import from_json
 
 from connectors.by_item import settled
+from connectors.canonical import json_of
 from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.spec import ActionSpec, CallContext, JsonObject, Limits
+from connectors.quota import Quota
+from connectors.spec import ActionSpec, CallContext, Continuation, JsonObject, Limits
 from executor.breaker import evidence_of
 from executor.run import events as e
 from executor.run.commands import LookUp, Perform, Poll
@@ -37,8 +39,6 @@ WRITE_AGAIN_S = 0.2
 RESULT_BYTES = 8 * 1024 * 1024  # of one answer, as JSON
 SPREAD_SHARE, SPREAD_MOST_S = 0.1, 2.0  # those that were told the same time do not come together
 
-_written = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-
 T = TypeVar("T")
 
 
@@ -51,7 +51,7 @@ class Write(Protocol):
 
 def new_event(event: EventData) -> NewEvent:
     """What the journal stores of an event."""
-    return NewEvent(event.type, event.data(), event.v)
+    return NewEvent(event.type, event.data(), event.v, event)
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,11 @@ class Performer:
             raise
         if isinstance(recorded, Blocked):
             return _spread(recorded, now, jitter_of(key, command.n))
-        context = context_of(claim, command, key, start + command.action.timeout_s)
-        lasts = min(context.send_before, start + intent.lease_s)
-        context = replace(context, send_before=lasts, continues=command.continues)
+        until = start + command.action.timeout_s
+        lasts = min(until, start + intent.lease_s)
+        context = context_of(claim, command, key, until, lasts, command.continues)
         event = await self._ended(command, context)
-        told = replace(_told(command.action.connection, event, now), quota=context.heard.quota)
+        told = _told(command.action.connection, event, now, context.heard.quota)
         await self.keep(claim, command, event, told)
         return None
 
@@ -132,11 +132,11 @@ class Performer:
         outcome = await self.call(action, arguments, context)
         if not isinstance(outcome, Applied):
             return outcome
-        text = _written(outcome.output).encode()
+        text = json_of(outcome.output)
         size = len(text)
         if size <= self.result_bytes:
             # A copy, for whoever answered may go on with what it holds.
-            return settled(action, arguments, replace(outcome, output=json.loads(text)))
+            return settled(action, arguments, replace(outcome, output=from_json(text)))
         reason = f"the answer has {size:,} bytes; at most {self.result_bytes:,} are kept"
         if action.is_write:
             return Unreadable(reason, outcome.request_id)
@@ -209,13 +209,13 @@ class Performer:
                 await asyncio.sleep(WRITE_AGAIN_S)
 
 
-def _told(connection: str, event: e.AttemptEnded, began_at: float) -> Told:
+def _told(connection: str, event: e.AttemptEnded, began_at: float, quota: Quota | None) -> Told:
     """What the end of a call says of its service."""
     failure = event.failure
     if failure is None or event.state.startswith("applied"):
-        return Told(connection, "answered", began_at)
+        return Told(connection, "answered", began_at, quota=quota)
     evidence = evidence_of(failure.kind, failure.status)
-    return Told(connection, evidence, began_at, failure.message, failure.retry_at)
+    return Told(connection, evidence, began_at, failure.message, failure.retry_at, quota)
 
 
 def _spread(blocked: Blocked, now: float, jitter: float) -> Blocked:
@@ -240,7 +240,12 @@ def _not_sent(command: Perform) -> e.AttemptEnded:
 
 
 def context_of(
-    claim: Claim, command: Perform | LookUp | Poll, key: str, until: float
+    claim: Claim,
+    command: Perform | LookUp | Poll,
+    key: str,
+    until: float,
+    send_before: float | None = None,
+    continues: Continuation | None = None,
 ) -> CallContext:
     """What a call is told of the run that makes it, and until when it may take."""
     return CallContext(
@@ -251,7 +256,8 @@ def context_of(
         attempt=command.n,
         idempotency_key=key,
         deadline=until,
-        send_before=until,
+        send_before=until if send_before is None else send_before,
+        continues=continues,
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from connectors.spec import JsonObject, Principal
 from executor.check.envelope import Envelope
@@ -11,7 +11,7 @@ from executor.check.grant import Grant
 from executor.check.narrowing import Narrowing, WideningError, narrowed
 from executor.store import attempts, runs
 from executor.store.drives import Due, hold_row, wake
-from executor.store.statement import Change
+from executor.store.statement import addition, alteration
 from executor.store.tables import approvals, decisions
 from executor.store.text import to_object, to_text, to_texts
 
@@ -24,13 +24,16 @@ Ruling = Literal[
 _GET = select(approvals).where(
     approvals.c.tenant == bindparam("tenant"), approvals.c.id == bindparam("id")
 )
-_ADD, _ADD_DECISION = Change(insert(approvals)), Change(insert(decisions))
+_ADD, _ADD_DECISION = addition(approvals), addition(decisions)
 # An update would take the names of columns for what it is to set.
-_CLOSE = Change(
-    update(approvals)
-    .where(approvals.c.tenant == bindparam("whose"), approvals.c.run == bindparam("of_run"))
-    .where(approvals.c.state == "open")
-    .values(state=bindparam("ends_as"))
+_CLOSE = alteration(
+    dict.fromkeys(("whose", "of_run", "ends_as"), str),
+    lambda of: (
+        update(approvals)
+        .where(approvals.c.tenant == of["whose"], approvals.c.run == of["of_run"])
+        .where(approvals.c.state == "open")
+        .values(state=of["ends_as"])
+    ),
 )
 
 

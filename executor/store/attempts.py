@@ -10,12 +10,8 @@ from typing import NamedTuple
 
 from sqlalchemy import (
     Connection,
-    Double,
-    Integer,
     Select,
     and_,
-    bindparam,
-    insert,
     select,
     update,
 )
@@ -23,9 +19,9 @@ from sqlalchemy import (
 from connectors.spec import JsonObject
 from executor.store.drives import Claim
 from executor.store.errors import StoreError
-from executor.store.statement import Change, Query, given
+from executor.store.statement import Columns, Query, addition, alteration, given
 from executor.store.tables import attempts
-from executor.store.text import to_text, to_texts
+from executor.store.text import to_plain_text, to_texts
 
 OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
 # Nothing is called that is known to have happened, or that a person gave up meanwhile.
@@ -55,27 +51,30 @@ class Settling(NamedTuple):
 
 
 def _at(dialect: str) -> Select[tuple[int, str, str, int, str]]:
-    asked = given(dialect, "tenant", "run", "step", "iteration", numbers=("number",))
     key = ("tenant", "run", "step", "iteration")
+    asked = given(dialect, {**dict.fromkeys(key, str), "number": int})
     same = and_(*(attempts.c[name] == asked.c[name] for name in key))
     found = (attempts.c[name] for name in ("step", "iteration", "n", "state"))
     return select(asked.c.number, *found).join_from(asked, attempts, same)
 
 
 _AT = Query(_at, _At)
-_ADD = Change(insert(attempts))
+_ADD = addition(attempts)
 # An update would take the names of columns for what it is to set.
-_SETTLE = Change(
-    update(attempts)
-    .where(
-        attempts.c.tenant == bindparam("whose"),
-        attempts.c.run == bindparam("of_run"),
-        attempts.c.step == bindparam("of_step"),
-        attempts.c.iteration == bindparam("of_item"),
-        attempts.c.n == bindparam("number", type_=Integer),
-        attempts.c.state == bindparam("stood"),
-    )
-    .values(state=bindparam("ends_as"), ended_at=bindparam("now", type_=Double))
+_SETTLING: Columns = {
+    **dict.fromkeys(("whose", "of_run", "of_step", "of_item", "stood", "ends_as"), str),
+    "number": int,
+    "now": float,
+}
+_SETTLE = alteration(
+    _SETTLING,
+    lambda of: (
+        update(attempts)
+        .where(attempts.c.tenant == of["whose"], attempts.c.run == of["of_run"])
+        .where(attempts.c.step == of["of_step"], attempts.c.iteration == of["of_item"])
+        .where(attempts.c.n == of["number"], attempts.c.state == of["stood"])
+        .values(state=of["ends_as"], ended_at=of["now"])
+    ),
 )
 
 
@@ -118,7 +117,7 @@ def add(c: Connection, rows: Sequence[tuple[Claim, AttemptRow]]) -> None:
         [
             {"tenant": claim.tenant, "run": claim.id}
             | vars(row)
-            | {"approvals": to_text(row.approvals)}
+            | {"approvals": to_plain_text(row.approvals)}
             for claim, row in rows
         ],
     )

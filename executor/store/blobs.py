@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from connectors.spec import JsonObject
 from executor.store.tables import blobs
-from executor.store.text import to_text
+from executor.store.text import to_plain_text, to_text
 from executor.store.upsert import insert_into
 
 LARGE = 32 * 1024  # characters of JSON; what is shorter stays where it is
@@ -61,7 +61,7 @@ def text_of(c: Connection, tenant: str, digest: str) -> str | None:
 
 def split(c: Connection, tenant: str, data: JsonObject) -> tuple[str, dict[str, Blob]]:
     """An event's data as text, without its large values; these are stored, and referred to."""
-    text = to_text(data)
+    text = to_plain_text(data)
     if len(text) <= LARGE:
         return text, {}
     large: dict[str, Blob] = {}
@@ -70,7 +70,7 @@ def split(c: Connection, tenant: str, data: JsonObject) -> tuple[str, dict[str, 
         if len(value) > LARGE:
             large[name] = keep(c, tenant, value)
     rest = {name: _gap(value) if name in large else value for name, value in data.items()}
-    return to_text(rest), large
+    return to_plain_text(rest), large
 
 
 def joined(

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from executor.store import tables
-from executor.store.statement import Change, Query, given, one_of
+from executor.store.statement import Columns, Query, Value, alteration, given, one_of
 
 DriveKind = Literal["request", "run"]
 TABLES: Mapping[DriveKind, Table] = {"request": tables.requests, "run": tables.runs}
@@ -40,6 +40,12 @@ CLAIMABLE: Mapping[DriveKind, tuple[str, ...]] = {
 }
 DRIVEN: Mapping[DriveKind, str] = {"request": "planning", "run": "running"}
 _NOW = bindparam("now", type_=Double)
+_HOLDING: Columns = {
+    "whose": str,
+    "which": str,
+    "under": int,
+    "number": int,
+}
 
 
 class Claimed(NamedTuple):
@@ -72,7 +78,7 @@ class Held(NamedTuple):
 
 def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
     """Returns the rows that nobody else drives."""
-    asked = given(dialect, "whose", "which", "driver")
+    asked = given(dialect, dict.fromkeys(("whose", "which", "driver"), str))
     is_free = and_(one_of(table.c.status, CLAIMABLE[kind]), table.c.driver.is_(None))
     is_mine = and_(table.c.status == DRIVEN[kind], table.c.driver == asked.c.driver)
     return (
@@ -103,21 +109,33 @@ def _last(table: Table) -> ScalarSelect[int]:
     ).scalar_subquery()
 
 
-def _end(table: Table) -> Update:
+_ENDING: Columns = {
+    **dict.fromkeys(("whose", "which", "ends_as", "waits_for", "because"), str),
+    **dict.fromkeys(("under", "seen"), int),
+    **dict.fromkeys(("wakes_at", "now"), float),
+}
+
+
+def _end(table: Table, of: Mapping[str, Value]) -> Update:
     return (
-        _one(update(table), table)
-        .where(table.c.epoch == bindparam("under"), table.c.driver.is_not(None))
-        .where(table.c.wake_seq == bindparam("seen"))
+        update(table)
+        .where(table.c.tenant == of["whose"], table.c.id == of["which"])
+        .where(table.c.epoch == of["under"], table.c.driver.is_not(None))
+        .where(table.c.wake_seq == of["seen"])
         .values(
-            status=bindparam("ends_as"),
-            waiting_for=bindparam("waits_for"),
-            code=bindparam("because"),
-            wake_at=bindparam("wakes_at"),
+            status=of["ends_as"],
+            waiting_for=of["waits_for"],
+            code=of["because"],
+            wake_at=of["wakes_at"],
             driver=None,
             crashes=0,
-            updated_at=_NOW,
+            updated_at=of["now"],
         )
     )
+
+
+def _finish(of: Mapping[str, Value]) -> Update:
+    return _end(tables.runs, of).values(result=of["answer"], large=of["refs"])
 
 
 def _cancel_mode(kind: DriveKind, table: Table) -> ColumnElement[str | None]:
@@ -135,7 +153,7 @@ def _standing(kind: DriveKind, table: Table) -> Select[tuple[int, str | None]]:
 
 def _hold(kind: DriveKind, table: Table, dialect: str) -> Select[tuple[int, int, str | None, int]]:
     """The same of many rows, which nobody else changes then."""
-    asked = given(dialect, "whose", "which", numbers=("under", "number"))
+    asked = given(dialect, _HOLDING)
     same = and_(table.c.tenant == asked.c.whose, table.c.id == asked.c.which)
     return (
         select(asked.c.number, table.c.wake_seq, _cancel_mode(kind, table), _last(table))
@@ -167,8 +185,8 @@ def _one(statement: Update, table: Table) -> Update:
 
 
 CLAIM = {kind: Query(partial(_claim, kind, table), Claimed) for kind, table in TABLES.items()}
-END = {kind: Change(_end(table)) for kind, table in TABLES.items()}
-FINISH = Change(_end(tables.runs).values(result=bindparam("answer"), large=bindparam("refs")))
+END = {kind: alteration(_ENDING, partial(_end, table)) for kind, table in TABLES.items()}
+FINISH = alteration({**_ENDING, "answer": str, "refs": str}, _finish)
 STANDING = {kind: Query(_standing(kind, table), Standing) for kind, table in TABLES.items()}
 HOLD = {kind: Query(partial(_hold, kind, table), Held) for kind, table in TABLES.items()}
 HOLD_ROW = {kind: _hold_row(table) for kind, table in TABLES.items()}

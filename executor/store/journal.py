@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Integer, bindparam, func, insert, select
+from sqlalchemy import Connection, Integer, bindparam, func, select
 
 from connectors.spec import JsonObject
 from executor.store import approvals, attempts, blobs
 from executor.store.blobs import Blob, Loaded
 from executor.store.drives import Claim, hold, standing
-from executor.store.statement import Change, Query
+from executor.store.statement import Query, addition
 from executor.store.tables import events
 from executor.store.text import to_object
 
@@ -30,7 +30,7 @@ class _Row(NamedTuple):
 
 
 _LAST = Query(select(func.coalesce(func.max(events.c.seq), 0)).where(*_OF), int)
-_ADD = Change(insert(events))
+_ADD = addition(events)
 _READ = Query(
     select(*(events.c[name] for name in _Row._fields))
     .where(*_OF, events.c.seq > bindparam("after", type_=Integer))
@@ -48,6 +48,7 @@ class NewEvent:
     type: str
     data: JsonObject
     v: int = 1
+    read: object = None  # the same as whoever writes it would read it
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class StoredEvent:
     v: int
     data: JsonObject
     large: Mapping[str, Blob] = field(default_factory=dict)  # of `data`: what stands elsewhere
+    read: object = field(default=None, compare=False)  # by whoever wrote it just now
 
     def as_json(self) -> JsonObject:
         """The published envelope."""
@@ -136,7 +138,7 @@ def look(c: Connection, claim: Claim, after: int, loaded: Loaded) -> Look:
 def numbered(subject: str, new: Sequence[NewEvent], now: float, last: int) -> list[StoredEvent]:
     """Events with the places that follow the last one."""
     return [
-        StoredEvent(subject, number, now, each.type, each.v, each.data)
+        StoredEvent(subject, number, now, each.type, each.v, each.data, {}, each.read)
         for number, each in enumerate(new, start=last + 1)
     ]
 

@@ -41,7 +41,7 @@ class OpenJournal:
     # What is written at the end:
     events: list[StoredEvent] = field(default_factory=list)
     begun: list[AttemptRow] = field(default_factory=list)
-    settled: list[Settled] = field(default_factory=list)
+    settled: dict[tuple[Place, int], Settled] = field(default_factory=dict)
     ending: Ending | None = None
 
     def append(self, new: Sequence[NewEvent], now: float) -> list[StoredEvent]:
@@ -78,7 +78,10 @@ class OpenJournal:
         if told is None or (stood := states.get(told.n)) not in told.open_as:
             return False
         states[told.n] = told.state
-        self.settled.append(Settled(self.claim.tenant, self.claim.id, told, stood, now))
+        earlier = self.settled.get((told.place, told.n))  # of an attempt only the last is kept
+        was = stood if earlier is None else earlier.stood
+        found = Settled(self.claim.tenant, self.claim.id, told, was, now)
+        self.settled[told.place, told.n] = found
         return True
 
     def end(self, status: str, code: str | None, result: JsonValue, now: float) -> None:
@@ -161,7 +164,7 @@ def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:
 
 def _write(c: Connection, journals: Sequence[OpenJournal]) -> None:
     attempts.add(c, [(each.claim, row) for each in journals for row in each.begun])
-    attempts.settle(c, [row for each in journals for row in each.settled])
+    attempts.settle(c, [row for each in journals for row in each.settled.values()])
     journal.add(c, ((each.claim.tenant, event) for each in journals for event in each.events))
     endings = [each.ending for each in journals if each.ending is not None]
     runs.finish(c, endings)

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from connectors.spec import JsonObject
+from executor.store.statement import Query
 from executor.store.tables import plans
 from executor.store.text import to_object, to_text
 
-_SEALED = select(plans.c.accepted).where(
-    plans.c.tenant == bindparam("tenant"), plans.c.id == bindparam("id")
-)
 _GET = select(plans).where(plans.c.tenant == bindparam("tenant"), plans.c.id == bindparam("id"))
+_SEALED = Query(_GET.with_only_columns(plans.c.accepted), str)
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def get(c: Connection, tenant: str, plan: str) -> PlanRow | None:
 
 def sealed(c: Connection, tenant: str, plan: str) -> str | None:
     """The text of one plan as it was sealed."""
-    return c.execute(_SEALED, {"tenant": tenant, "id": plan}).scalar_one_or_none()
+    return _SEALED.one(c, {"tenant": tenant, "id": plan})
 
 
 def _row(row: Row[tuple[object, ...]]) -> PlanRow:

@@ -5,20 +5,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, or_, select, update
 
 from executor.store import blobs
 from executor.store.blobs import Blob
 from executor.store.drive_statements import FINISH
 from executor.store.drives import RANKS, Claim, Due, Priority, ended, wake
 from executor.store.errors import StoreError
+from executor.store.statement import addition
 from executor.store.tables import runs
 from executor.store.text import to_text
 
 ENDED = ("succeeded", "failed", "cancelled", "undone", "compensation_incomplete", "quarantined")
 # An update would take the names of columns for what it is to set.
 _ONE = (runs.c.tenant == bindparam("whose"), runs.c.id == bindparam("which"))
-_ADD = insert(runs)
+_ADD = addition(runs)
+_NEW = dict.fromkeys(runs.c.keys()) | dict.fromkeys(
+    ("wake_seq", "epoch", "recoveries", "crashes"), 0
+)
 _GET = select(runs).where(*_ONE)
 _CANCEL_MODE = select(runs.c.cancel_mode).where(*_ONE)
 
@@ -62,9 +66,10 @@ def create(
     priority: Priority = "normal",
 ) -> None:
     """Queue a run of an accepted plan."""
-    c.execute(
-        _ADD,
+    _ADD.once(
+        c,
         {
+            **_NEW,
             "tenant": tenant,
             "id": run,
             "plan": plan,

@@ -7,22 +7,25 @@ are hidden, errors are `DBAPIError`, and the transaction is the connection's, wh
 Values of our tables are texts, integers and doubles, which drivers take and give as they are.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from pydantic_core import to_json
 from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
+    Double,
     FromClause,
     Integer,
+    Table,
     Text,
     bindparam,
     cast,
     column,
     func,
+    insert,
     or_,
     select,
 )
@@ -36,6 +39,13 @@ from executor.store.hiding import cleaned
 T = TypeVar("T")
 Values = Mapping[str, object]
 NOTHING: Values = {}
+Columns = Mapping[str, type]
+_TYPES: Mapping[type, Text | Integer | Double[float]] = {
+    str: Text(),
+    int: Integer(),
+    float: Double(),
+}
+Value = ColumnElement[object]
 Built = ClauseElement | Callable[[str], ClauseElement]
 """A statement whose open values have names, or what builds it for the name of a dialect."""
 
@@ -45,20 +55,20 @@ def one_of(column: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bo
     return or_(*(column == word for word in words))
 
 
-def given(dialect: str, *names: str, numbers: Sequence[str] = ()) -> FromClause:
-    """The rows that `Query.of` is asked about, as a table of texts and whole numbers.
+def given(dialect: str, columns: Columns) -> FromClause:
+    """The rows that a statement is about, as a table.
 
-    They come as one text of JSON, so that the statement is the same for any number of them.
+    They come as one text of JSON, so that the statement is the same for any number of them. SQLite
+    reads a double from a text less exactly than we write it: ask it about texts and whole numbers.
     """
-    columns = {name: Integer if name in numbers else Text for name in (*names, *numbers)}
     rows = bindparam("rows", type_=Text)
     if dialect == "postgresql":
-        typed = (column(name, type_) for name, type_ in columns.items())
+        typed = (column(name, _TYPES[type_]) for name, type_ in columns.items())
         found = func.json_to_recordset(cast(rows, JSON)).table_valued(*typed)
         return found.render_derived(name="given", with_types=True)
     each = func.json_each(rows).table_valued("value")
     values = (
-        func.json_extract(each.c.value, f"$.{name}", type_=type_).label(name)
+        func.json_extract(each.c.value, f"$.{name}", type_=_TYPES[type_]).label(name)
         for name, type_ in columns.items()
     )
     return select(*values).select_from(each).subquery("given")
@@ -133,11 +143,20 @@ class Query(_Statement, Generic[T]):
 
     def of(self, c: Connection, rows: Sequence[Values], values: Values = NOTHING) -> list[T]:
         """Every row about these, of a statement over `given` rows."""
-        return self.all(c, {**values, "rows": json.dumps(rows)}) if rows else []
+        return self.all(c, {**values, "rows": to_json(rows).decode()}) if rows else []
 
 
 class Change(_Statement):
-    """A statement that gives no rows."""
+    """A statement that gives no rows; `together` is one that does the same for all `given` rows.
+
+    A server is sent that instead of many; SQLite is told of each, for it costs less there.
+    """
+
+    def __init__(
+        self, built: Built, together: Callable[[str], ClauseElement] | None = None
+    ) -> None:
+        super().__init__(built)
+        self._together = None if together is None else Change(together)
 
     def once(self, c: Connection, values: Values) -> int:
         """Make it; returns how many rows it was about."""
@@ -147,6 +166,9 @@ class Change(_Statement):
         """Make it for each of these; returns how many rows it was about in all."""
         if not rows:
             return 0
+        if self._together is not None and len(rows) > 1 and c.dialect.name != "sqlite":
+            clean = [cleaned(c, row) for row in rows]
+            return self._together.once(c, {"rows": to_json(clean).decode()})
         prepared = self._for(c)
         named = [prepared.named(c, row) for row in rows]
         cursor = _cursor(c)
@@ -158,6 +180,28 @@ class Change(_Statement):
         except Exception as error:
             raise _as_theirs(c, prepared.text, error) from error
         return cursor.rowcount
+
+
+def addition(table: Table) -> Change:
+    """New rows of a table, with a value for every column."""
+    columns = {each.name: each.type.python_type for each in table.columns}
+
+    def together(dialect: str) -> ClauseElement:
+        rows = given(dialect, columns)
+        return insert(table).from_select([*columns], select(*(rows.c[name] for name in columns)))
+
+    return Change(insert(table), together)
+
+
+def alteration(columns: Columns, built: Callable[[Mapping[str, Value]], ClauseElement]) -> Change:
+    """What is built of a row's values by name, for one row or any number of different ones."""
+
+    def together(dialect: str) -> ClauseElement:
+        rows = given(dialect, columns)
+        return built({name: rows.c[name] for name in columns})
+
+    one = {name: bindparam(name, type_=_TYPES[type_]) for name, type_ in columns.items()}
+    return Change(built(one), together)
 
 
 def _cursor(c: Connection) -> DBAPICursor:

@@ -1,17 +1,24 @@
-"""JSON columns: canonical text in, values out."""
+"""JSON columns: text in, values out; canonical, but for events and what else nobody signs."""
 
 import json
 from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from connectors.canonical import canonical
+from connectors.canonical import canonical, json_of
 from connectors.spec import JsonObject
 
 
 def to_text(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) -> str:
     """Write a JSON column."""
     return canonical(value).decode()
+
+
+def to_plain_text(
+    value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue],
+) -> str:
+    """Write a JSON column of which there is no digest."""
+    return json_of(value).decode()
 
 
 def to_object(text: str) -> JsonObject:

@@ -27,6 +27,7 @@ def serve(
 ) -> None:
     """Serve the gateway until Ctrl-C."""
     from gateway.cli.connect import settings_of
+    from gateway.cli.garbage import look_rarely
     from gateway.cli.server import Running, quiet_logs, run_gateway
 
     quiet_logs()
@@ -43,6 +44,7 @@ def serve(
         while not running.ready.is_set():
             await asyncio.sleep(0.02)
         if running.error is None:
+            look_rarely()
             _say_ready(running.address, as_json=as_json)
         await serving
 

@@ -45,12 +45,14 @@ def worker(
 
 
 async def _work(settings: "Settings", *, as_json: bool) -> None:
+    from gateway.cli.garbage import look_rarely
     from gateway.wiring import build
 
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     async with build(settings) as gateway:
+        look_rarely()
         if as_json:
             print_json({"ready": "worker", "pid": os.getpid()})
         else:

@@ -332,7 +332,7 @@ WORLD = (
     ),
     Mutant(
         "executor.run.perform",
-        "lasts = min(context.send_before, start + intent.lease_s)",
+        "lasts = min(until, start + intent.lease_s)",
         "lasts = inf",
         "a process sends although its lease is over",
     ),
