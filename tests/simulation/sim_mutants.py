@@ -119,7 +119,7 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.store.drive_statements",
-        '.where(table.c.wake_seq == bindparam("seen"))',
+        '.where(table.c.wake_seq == of["seen"])',
         "",
         "a drive ends although something arrived",
     ),
