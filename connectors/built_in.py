@@ -4,6 +4,9 @@ from typing import Final
 
 from connectors.builtin import sendgrid, slack, smtp_factory
 from connectors.builtin.caldav import factory as caldav
+from connectors.builtin.payments.charges import minor_units, stripe
+from connectors.builtin.payments.decimals import decimals
+from connectors.builtin.payments.paypal import paypal
 from connectors.builtin.roundup import factory as roundup
 from connectors.builtin.scim import factory as scim
 from connectors.builtin.sql import factory as sql
@@ -13,14 +16,13 @@ from connectors.factories import Factory
 from connectors.langchain import factory as langchain
 from connectors.mcp import factory as mcp
 from connectors.openapi import factory as openapi
-from connectors.unified.payments_decimal import Decimals
-from connectors.unified.payments_factory import payments
-from connectors.unified.payments_minor import MinorUnits
 
 BUILT_IN: Final[dict[str, Factory]] = {
     "openapi": openapi.connect,
-    "payments-minor": payments("payments-minor", MinorUnits),
-    "payments-decimal": payments("payments-decimal", Decimals),
+    "stripe": stripe.connect,
+    "paypal": paypal.connect,
+    "payments-minor": minor_units.connect,
+    "payments-decimal": decimals.connect,
     "smtp": smtp_factory.connect,
     "sendgrid": sendgrid.connect,
     "slack": slack.connect,

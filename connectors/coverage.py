@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from pydantic import JsonValue
 
 from connectors.builtin.caldav.fields import CALDAV
+from connectors.builtin.payments.charges import MINOR, STRIPE
+from connectors.builtin.payments.decimals import DECIMAL
+from connectors.builtin.payments.paypal import PAYPAL
 from connectors.builtin.roundup.fields import ROUNDUP
 from connectors.builtin.scim.fields import SCIM
 from connectors.builtin.sendgrid import SENDGRID
@@ -18,11 +21,11 @@ from connectors.builtin.tryton.accounting_table import TRYTON_ACCOUNTING
 from connectors.builtin.tryton.commerce_table import TRYTON_COMMERCE
 from connectors.spec import JsonObject
 from connectors.unified.model import Model
-from connectors.unified.payments_decimal import DECIMAL
-from connectors.unified.payments_minor import MINOR
 from connectors.unified.vendor import At, Vendor
 
 VENDORS: tuple[Vendor, ...] = (
+    STRIPE,
+    PAYPAL,
     MINOR,
     DECIMAL,
     SMTP,

@@ -10,7 +10,11 @@ from connector_cases import SHOP, Outside, host_of
 from the_shop import Service
 
 from connectors.builtin import smtp_factory
+from connectors.builtin.payments.charges import minor_units
+from connectors.builtin.payments.decimals import decimals
+from connectors.builtin.payments.till import Till
 from connectors.connector import Connector
+from connectors.credentials import Vault
 from connectors.document import read_overlay
 from connectors.errors import Kind, Refused
 from connectors.factories import ConnectionSettings, Given
@@ -18,9 +22,6 @@ from connectors.native import NativeConnector, action
 from connectors.openapi import OpenApiConnector, Overlay, Source
 from connectors.spec import CallContext, JsonObject
 from connectors.testing import ConnectorConformance, Example
-from connectors.unified.payments import PaymentsConnector, Vendor
-from connectors.unified.payments_decimal import Decimals
-from connectors.unified.payments_minor import MinorUnits
 
 
 def effects_of(service: Service) -> Callable[[], Awaitable[int]]:
@@ -87,13 +88,13 @@ class OverPayments(OverTheShop):
     service = ""
     secret = ""
 
-    def vendor(self) -> Vendor:
-        raise NotImplementedError
+    till: Till
 
     def connector(self) -> Connector:
         url = self.services[self.service].url
-        transport = self.outside.to(host_of(url))
-        return PaymentsConnector("payments", "payments", url, transport, self.vendor())
+        vault = Vault(lambda _: self.secret)
+        given = Given(self.outside.to(host_of(url)).carrying(vault), vault.stand_in)
+        return self.till.connect(ConnectionSettings("payments", "own", url, "env:KEY"), given)
 
     def example(self) -> Example:
         service = self.services[self.service]
@@ -114,17 +115,13 @@ class OverPayments(OverTheShop):
 class TestMinorUnits(OverPayments):
     service = "pay_minor"
     secret = "sk_shop_minor"
-
-    def vendor(self) -> Vendor:
-        return MinorUnits(lambda: self.secret)
+    till = minor_units
 
 
 class TestDecimals(OverPayments):
     service = "pay_decimal"
     secret = "shop-decimal-key"
-
-    def vendor(self) -> Vendor:
-        return Decimals(lambda: self.secret)
+    till = decimals
 
 
 class TestMail(OverTheShop):

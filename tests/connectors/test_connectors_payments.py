@@ -20,9 +20,12 @@ from connectors.factories import ConnectionSettings
 from connectors.registry import Registry
 from connectors.spec import Effect, JsonObject
 from connectors.unified.money import from_minor, read_money, to_minor, told_money
+from connectors.unified.payments import PAYMENTS
 from connectors.validate import first_flaw
 
 VENDORS = ("minor", "decimal")
+# What is the same with both; beside it each has its own words, times and whole object.
+MODEL = {"id", *PAYMENTS.records["payment"], *PAYMENTS.records["refund"]} - {"status_raw"}
 REFUNDS = {"minor": "/v1/refunds", "decimal": "/payments/"}
 READS = {"minor": "/v1/charges/", "decimal": "/payments/"}
 
@@ -145,6 +148,7 @@ def _without_ids(end: Applied, payment: JsonValue, refund: JsonValue) -> JsonVal
     return {
         name: names.get(each, each) if isinstance(each, str) else each
         for name, each in end.output.items()
+        if name in MODEL
     }
 
 
@@ -405,7 +409,6 @@ SETTLED: JsonObject = {
         [],
         None,
         {"id": 1, "status": "succeeded", "amount": 1, "amount_refunded": 0, "currency": "eur"},
-        {"id": "c", "status": "new", "amount": 1, "amount_refunded": 0, "currency": "eur"},
         {"id": "c", "status": "succeeded", "amount": "1", "amount_refunded": 0, "currency": "eur"},
         {"id": "c", "status": "succeeded", "amount": -1, "amount_refunded": 0, "currency": "eur"},
         {"id": "c", "status": "succeeded", "amount": True, "amount_refunded": 0, "currency": "eur"},
@@ -413,7 +416,6 @@ SETTLED: JsonObject = {
         {**SETTLED, "value": "NaN"},
         {**SETTLED, "value": "1e99"},
         {**SETTLED, "value": "1.001"},
-        {**SETTLED, "state": "?"},
     ],
 )
 @pytest.mark.parametrize("vendor", VENDORS)
