@@ -19,7 +19,7 @@ waited=()
 for file in requirements/servers/*.txt; do
     install "$(basename "$file" .txt)" & waited+=($!)
 done
-published=(maildev@3.0.0 @modelcontextprotocol/server-{everything,filesystem,memory}@2026.8.31)
+published=(maildev@3.0.0 stripe-stateful-mock@0.0.16 @modelcontextprotocol/server-{everything,filesystem,memory}@2026.8.31)
 if command -v npm >/dev/null && ! cmp -s <(echo "${published[@]}") "$folder/published.txt"; then
     npm install --prefix "$folder" --no-audit --no-fund --ignore-scripts --silent "${published[@]}" \
         && echo "${published[@]}" > "$folder/published.txt" & waited+=($!)

@@ -154,6 +154,21 @@ def radicale(folder: Path) -> Iterator[Real]:
         yield real
 
 
+STRIPE_KEY = "sk_test_of_nobody"
+
+
+@contextmanager
+def stripe(folder: Path) -> Iterator[Real]:
+    """A Stripe that remembers charges, refunds and keys."""
+    packages, port = FOLDER / "node_modules", free_port()
+    node = shutil.which("node")
+    if node is None or not (packages / "stripe-stateful-mock").exists():
+        pytest.skip(f"there is no node, or no stripe-stateful-mock in {FOLDER}")
+    argv = ("env", f"NODE_PATH={packages}", node, HERE / "stripe_mock.cjs", str(port))
+    with running(argv, port, folder, "/v1/charges") as real:
+        yield real
+
+
 @dataclass(frozen=True)
 class Post:
     """A mail server and its mailbox."""

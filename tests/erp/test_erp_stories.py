@@ -1,7 +1,7 @@
 """Two stories over real servers, words to effects, through a whole gateway.
 
-A customer sends a piece back: Tryton, Roundup, a payment provider and a mail server. A supplier
-sends an invoice: Tryton. Each server's own word is the judge.
+A customer sends a piece back: Tryton, Roundup, a Stripe that remembers and a mail server. A
+supplier sends an invoice: Tryton. Each server's own word is the judge.
 """
 
 import base64
@@ -10,13 +10,13 @@ import json
 import re
 import shutil
 import sys
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from between import Between, between
 from connector_cases import listening
 from lossy_way import Cut, Way
 from tryton_cases import Desk
@@ -25,11 +25,12 @@ from tryton_server import Erp
 ROOT = Path(__file__).parents[2]
 for room in (ROOT / "tests" / "gateway", ROOT / "examples" / "shop"):
     sys.path.insert(0, str(room))
-from real_servers import Real, roundup  # noqa: E402
+from real_servers import STRIPE_KEY, Real, roundup, stripe  # noqa: E402
 from served import Running, approve, ask, serving, until_open, until_status  # noqa: E402
 from start import start_shop  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "erp"
+AT_BANK = {"authorization": f"Bearer {STRIPE_KEY}"}
 LOGIN = base64.b64encode(b"admin:adminpw").decode()
 _ORDERS = itertools.count(6)
 _PURCHASES = itertools.count(6)
@@ -44,19 +45,37 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with start_shop(tmp_path_factory.mktemp("shop"), which=("pay_minor", "mail")) as running:
+    with start_shop(tmp_path_factory.mktemp("shop"), which=("mail",)) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    with stripe(tmp_path_factory.mktemp("stripe")) as real:
+        yield real
+
+
+@pytest.fixture
+def till(bank: Real) -> Iterator[Between]:
+    """The way to the bank, on which an answer can be lost."""
+    with between(bank) as found:
+        yield found
 
 
 @pytest.fixture
 def config(
-    erp: Erp, tracker: Real, shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    erp: Erp,
+    tracker: Real,
+    till: Between,
+    shop: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """The example's own file, which says other ports."""
     for name, secret in (
         ("ERP_KEY", erp.key),
         ("TRACKER_LOGIN", LOGIN),
-        ("PAYMENTS_KEY", "sk_shop_minor"),
+        ("PAYMENTS_KEY", STRIPE_KEY),
     ):
         monkeypatch.setenv(name, secret)
     shutil.copytree(EXAMPLE, tmp_path / "own")
@@ -64,7 +83,7 @@ def config(
     for old, new in (
         ("8000", erp.url),
         ("8080", tracker.url),
-        ("8712", shop.urls["pay_minor"]),
+        ("8420", till.service.url),
         ("8714", shop.urls["mail"]),
         ("8715", shop.smtp),
     ):
@@ -94,25 +113,23 @@ async def approver(running: Running) -> httpx2.AsyncClient:
     return await running.person("approver-1", "approver")
 
 
-def paid(shop: Any) -> str:
+def paid(bank: Real) -> str:
     """The payment of two monitors."""
-    answer = httpx2.post(
-        f"{shop.urls['pay_minor']}/v1/charges",
-        json={"amount": 69800, "currency": "usd", "source": "tok_card", "metadata": {}},
-        headers={"authorization": "Bearer sk_shop_minor", "idempotency-key": uuid.uuid4().hex},
-        trust_env=False,
-    )
-    return str(answer.json()["id"])
+    body = {"amount": "69800", "currency": "usd", "source": "tok_visa"}
+    return str(bank.ask("POST", "/v1/charges", data=body, headers=AT_BANK).json()["id"])
 
 
-async def test_a_piece_that_was_sent_back_is_in_stock_refunded_and_told_of(
+async def test_a_piece_that_was_sent_back_is_in_stock_refunded_once_and_told_of(
     requester: httpx2.AsyncClient,
     approver: httpx2.AsyncClient,
     shop: Any,
+    bank: Real,
+    till: Between,
     tracker: Real,
     desk: Desk,
 ) -> None:
-    payment, number = paid(shop), str(next(_ORDERS))
+    till.lose_first("POST", "/v1/refunds")
+    payment, number = paid(bank), str(next(_ORDERS))
     words = f"Take back 1 MON-27 of order {number}, payment {payment}"
     asked = await ask(requester, words)
     (gate,) = await until_open(approver, asked["run"])
@@ -129,8 +146,12 @@ async def test_a_piece_that_was_sent_back_is_in_stock_refunded_and_told_of(
     assert result["stock"]["after"] == result["stock"]["before"] + 1
     assert (await desk.do("return_get", {"id": result["return"]}))["status"] == "completed"
     assert result["ticket"] == "resolved"
-    refunds = httpx2.get(f"{shop.urls['pay_minor']}/ledger", trust_env=False).json()
-    assert [each["kind"] for each in refunds if result["refund"] in str(each)] == ["refund"]
+    refunds = bank.ask("GET", f"/v1/refunds?charge={payment}", headers=AT_BANK).json()["data"]
+    assert [(each["id"], each["amount"]) for each in refunds] == [(result["refund"], 34900)]
+    assert refunds[0]["metadata"] == {"reason": "sent back"}
+    posts = [each for each in till.service.asked if each.method == "POST"]
+    assert len(posts) == 2, "the answer to the first was lost"
+    assert len({each.headers["idempotency-key"] for each in posts}) == 1
     told = {"subject": f"Your refund for order {number}"}
     mails = httpx2.get(f"{shop.urls['mail']}/api/email", params=told, trust_env=False).json()
     assert [each["to"][0]["address"] for each in mails] == ["customer@example.com"]
@@ -149,9 +170,9 @@ def tracker_titles(tracker: Real) -> str:
 
 
 async def test_a_return_that_nobody_wants_is_taken_back_and_nothing_is_refunded(
-    requester: httpx2.AsyncClient, approver: httpx2.AsyncClient, shop: Any, desk: Desk
+    requester: httpx2.AsyncClient, approver: httpx2.AsyncClient, bank: Real, desk: Desk
 ) -> None:
-    payment, number = paid(shop), str(next(_ORDERS))
+    payment, number = paid(bank), str(next(_ORDERS))
     asked = await ask(requester, f"Take back 1 MON-27 of order {number}, payment {payment}")
     (gate,) = await until_open(approver, asked["run"])
     answer = await approver.post(
@@ -162,11 +183,7 @@ async def test_a_return_that_nobody_wants_is_taken_back_and_nothing_is_refunded(
     )
     order = (await desk.do("order_list", {"number": number}))["orders"][0]
     (returned,) = (await desk.do("return_list", {"order_id": order["id"]}))["returns"]
-    charge = httpx2.get(
-        f"{shop.urls['pay_minor']}/v1/charges/{payment}",
-        headers={"authorization": "Bearer sk_shop_minor"},
-        trust_env=False,
-    ).json()
+    charge = bank.ask("GET", f"/v1/charges/{payment}", headers=AT_BANK).json()
 
     assert answer.status_code == 200, answer.text
     assert run["status"] == "undone", run

@@ -33,6 +33,7 @@ _GIVEN_BACK = {
     "FAILED": "failed",
     "CANCELLED": "failed",
 }
+_PARTLY = "PARTIALLY_REFUNDED"
 _REFUNDED = "@refunded"  # our own place in a capture for what its order says
 
 
@@ -57,10 +58,10 @@ class PayPal:
         """Read a capture, and where a part was given back also its order."""
         payment = str(given["payment_id"])
         path = ("v2", "payments", "captures", payment)
-        raw = await self.ask("payment", spec, context, "GET", *path, mapped=_capture)
-        capture = raw.output if isinstance(raw, Applied) else None
-        if not isinstance(capture, dict) or capture["status"] != "PARTIALLY_REFUNDED":
-            return raw if capture is None else Applied(_told(capture), raw.request_id)
+        read = await self.ask("payment", spec, context, "GET", *path, mapped=_told_or_partly)
+        capture = read.output if isinstance(read, Applied) else None
+        if value_at(capture, "status") != _PARTLY:
+            return read
 
         def told(order: JsonValue) -> JsonValue:
             return _told(capture, f"{_given_back(order, payment):f}")
@@ -114,6 +115,12 @@ def _capture(raw: JsonValue) -> JsonObject:
     if not isinstance(raw, dict) or raw.get("status") not in _CAPTURED:
         raise TypeError("expected a capture")
     return raw
+
+
+def _told_or_partly(raw: JsonValue) -> JsonValue:
+    """A capture as the model tells it, or as it came where its order has to be read, too."""
+    capture = _capture(raw)
+    return capture if capture["status"] == _PARTLY else _told(capture)
 
 
 def _told(capture: JsonValue, refunded: JsonValue = None) -> JsonValue:
