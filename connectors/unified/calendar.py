@@ -20,6 +20,20 @@ from connectors.unified.model import (
     words,
 )
 
+_WEEKDAY = "(MO|TU|WE|TH|FR|SA|SU)"
+_PART = "|".join(
+    (
+        "(INTERVAL|COUNT)=[1-9][0-9]{0,3}",
+        "UNTIL=[0-9]{8}(T[0-9]{6}Z)?",
+        f"BYDAY=([+-]?[1-9][0-9]?)?{_WEEKDAY}(,([+-]?[1-9][0-9]?)?{_WEEKDAY})*",
+        "(BYMONTHDAY|BYSETPOS)=-?[1-9][0-9]{0,2}(,-?[1-9][0-9]{0,2})*",
+        "BYMONTH=(1[0-2]|[1-9])(,(1[0-2]|[1-9]))*",
+        f"WKST={_WEEKDAY}",
+    )
+)
+RULE = f"^(FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)(;({_PART}))*)?$"
+"""The rules of RFC 5545 that repeat by days."""
+
 _DATE: JsonObject = {"type": "string", "format": "date"}
 _EVENT: JsonObject = {
     "title": or_null(TEXT),
@@ -46,6 +60,13 @@ _ABOUT: JsonObject = {
     "end": {**MOMENT, "description": "when it ends"},
     "start_date": {**_DATE, "description": "its first day, if it lasts whole days"},
     "end_date": {**_DATE, "description": "the day after its last one, if it lasts whole days"},
+    "recurrence": {
+        "type": "string",
+        "pattern": RULE,
+        "maxLength": 200,
+        "description": "how it repeats: an RRULE of RFC 5545, FREQ first; empty for no more. What "
+        "begins at a moment repeats at that moment of UTC, also where clocks change",
+    },
     "attendees": {
         "type": "array",
         "items": {"type": "string", "format": "email", "maxLength": 254},

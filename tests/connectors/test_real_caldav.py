@@ -98,6 +98,30 @@ async def test_whole_days_are_put_and_told_as_days(direct: Desk) -> None:
     assert (event["all_day"], event["start"]) == (True, None)
 
 
+async def test_what_repeats_is_there_on_later_days_until_it_repeats_no_more(direct: Desk) -> None:
+    weekly: JsonObject = {**TEA, "recurrence": "FREQ=WEEKLY;BYDAY=TU;COUNT=4"}
+    event = output(await direct("event_create", weekly))
+    later: JsonObject = {"start": "2026-12-15T00:00:00Z", "end": "2026-12-16T00:00:00Z"}
+    third = output(await direct("event_list", later))
+    week_after: JsonObject = {"start": "2026-12-22T00:00:00Z", "end": "2026-12-23T00:00:00Z"}
+    fifth = output(await direct("event_list", week_after))
+    gone: JsonObject = {"id": event["id"], "recurrence": ""}
+    once = output(await direct("event_update", gone))
+    replayed = await direct("event_update", gone, attempt=2)
+    after = output(await direct("event_list", later))
+    wrong = await direct("event_create", {**TEA, "recurrence": "FREQ=WEEKLY;BYDAY=FR"})
+
+    assert event["recurrence"] == "FREQ=WEEKLY;BYDAY=TU;COUNT=4"
+    assert [each["id"] for each in third["events"]] == [event["id"]]
+    assert fifth == {"events": []}
+    assert once["recurrence"] is None
+    assert isinstance(replayed, Applied)
+    assert replayed.replayed
+    assert after == {"events": []}
+    assert isinstance(wrong, Refused)
+    assert wrong.kind is Kind.INVALID
+
+
 @pytest.mark.parametrize("lost", [1, 2])
 async def test_whichever_answer_is_lost_there_is_one_event(
     lost: int, desk: Desk, middle: Between, server: Real

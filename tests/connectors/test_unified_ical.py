@@ -17,7 +17,11 @@ from connectors.builtin.caldav.ical import (
 )
 from connectors.errors import Refused
 from connectors.spec import JsonObject
+from connectors.unified.calendar import RULE
+from connectors.validate import first_flaw
 
+EMPTY = Component("VCALENDAR")
+RULE_SCHEMA: JsonObject = {"type": "string", "pattern": RULE}
 MEETING = """\
 BEGIN:VCALENDAR
 VERSION:2.0
@@ -93,7 +97,7 @@ def test_a_time_zone_that_nobody_knows_is_no_moment() -> None:
 
 def test_a_change_changes_nothing_but_its_own_lines() -> None:
     calendar = read_calendar(MEETING)
-    changed = with_event(calendar, changed_event(event_of(calendar), {"title": "Coffee"}))
+    changed = with_event(calendar, changed_event(calendar, event_of(calendar), {"title": "Coffee"}))
     before, after = write(calendar).split("\r\n"), write(changed).split("\r\n")
 
     assert sorted({*before} ^ {*after}) == [
@@ -106,6 +110,7 @@ def test_a_change_changes_nothing_but_its_own_lines() -> None:
 
 def test_a_new_event_has_these_bytes() -> None:
     new = changed_event(
+        EMPTY,
         Component("VEVENT", (Line("UID", "k@x"),)),
         {
             "title": "Onboarding, Ann",
@@ -138,7 +143,79 @@ def test_a_new_event_has_these_bytes() -> None:
 )
 def test_times_that_cannot_be_are_refused(given_times: JsonObject) -> None:
     with pytest.raises(Refused):
-        changed_event(Component("VEVENT"), given_times)
+        changed_event(EMPTY, Component("VEVENT"), given_times)
+
+
+MONDAY: JsonObject = {"start": "2026-11-30T09:00:00Z", "end": "2026-11-30T10:00:00Z"}
+DAY_OFF: JsonObject = {"start_date": "2026-12-24", "end_date": "2026-12-27"}
+
+
+@pytest.mark.parametrize(
+    ("times", "rule"),
+    [
+        (MONDAY, "FREQ=WEEKLY"),
+        (MONDAY, "FREQ=WEEKLY;BYDAY=MO,WE;COUNT=10"),
+        (MONDAY, "FREQ=MONTHLY;BYDAY=-1MO"),
+        (MONDAY, "FREQ=DAILY;INTERVAL=2;UNTIL=20261231T090000Z"),
+        (DAY_OFF, "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24;UNTIL=20301224"),
+    ],
+)
+def test_what_repeats_is_written_as_it_is_given_and_told_so(times: JsonObject, rule: str) -> None:
+    new = Component("VEVENT", (Line("UID", "k@x"),))
+    event = changed_event(EMPTY, new, {**times, "recurrence": rule})
+    again = changed_event(EMPTY, event, {"recurrence": ""})
+
+    assert first_flaw(RULE_SCHEMA, rule) is None
+    assert told(write(Component("VCALENDAR", (), (event,))))["recurrence"] == rule
+    assert again.first("RRULE") is None
+
+
+@pytest.mark.parametrize(
+    ("times", "rule"),
+    [
+        (MONDAY, "FREQ=WEEKLY;BYDAY=TU"),  # it begins on a Monday
+        (MONDAY, "FREQ=WEEKLY;UNTIL=20261231"),  # a day, and it begins at a moment
+        (MONDAY, "FREQ=WEEKLY;COUNT=2;UNTIL=20261231T090000Z"),
+        (MONDAY, "FREQ=WEEKLY;COUNT=2;COUNT=3"),
+        (MONDAY, "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"),
+        ({}, "FREQ=WEEKLY"),
+    ],
+)
+def test_a_rule_that_does_not_fit_its_event_is_refused(times: JsonObject, rule: str) -> None:
+    with pytest.raises(Refused):
+        changed_event(EMPTY, Component("VEVENT"), {**times, "recurrence": rule})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "WEEKLY",
+        "FREQ=SECONDLY",
+        "FREQ=WEEKLY;X=1",
+        "FREQ=WEEKLY\r\nDTSTART:1",
+        "FREQ=DAILY;COUNT=0",
+    ],
+)
+def test_a_rule_that_is_none_does_not_come_so_far(rule: str) -> None:
+    assert first_flaw(RULE_SCHEMA, rule) is not None
+
+
+def test_a_rule_is_not_changed_under_days_that_were_changed_one_by_one() -> None:
+    calendar = read_calendar(MEETING)
+
+    with pytest.raises(Refused, match="one by one"):
+        changed_event(calendar, event_of(calendar), {"recurrence": "FREQ=DAILY"})
+
+
+def test_a_rule_is_held_to_the_time_zone_that_its_event_is_in() -> None:
+    plain_meeting = MEETING[: MEETING.rindex("BEGIN:VEVENT")] + "END:VCALENDAR\n"
+    calendar = read_calendar(plain_meeting)
+    event = changed_event(calendar, event_of(calendar), {"recurrence": "FREQ=WEEKLY;BYDAY=WE"})
+
+    assert event.first("RRULE") == Line("RRULE", "FREQ=WEEKLY;BYDAY=WE")
+    unknown = read_calendar(plain_meeting.replace("Europe/Berlin", "Mars/Olympus"))
+    with pytest.raises(Refused, match="time zone"):
+        changed_event(unknown, event_of(unknown), {"recurrence": "FREQ=DAILY"})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ was read (`If-Match`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -63,11 +63,10 @@ class Calendar:
             "VEVENT",
             (Line("UID", f"{key}@{self.domain}"), Line("DTSTAMP", now), Line("CREATED", now)),
         )
-        calendar = Component(
-            "VCALENDAR",
-            (Line("VERSION", "2.0"), Line("PRODID", "-//lamgate//caldav//EN")),
-            (changed_event(new, given),),
+        empty = Component(
+            "VCALENDAR", (Line("VERSION", "2.0"), Line("PRODID", "-//lamgate//caldav//EN"))
         )
+        calendar = replace(empty, parts=(changed_event(empty, new, given),))
         try:
             done = await self._put(spec, context, name, calendar, {"if-none-match": "*"})
         except Refused as error:
@@ -98,7 +97,7 @@ class Calendar:
             return Applied(told, replayed=True)  # by an earlier attempt: what is put is as new
         etag = str(raw["etag"] if version is None else version)
         calendar = read_calendar(str(raw["ical"]))
-        event = changed_event(event_of(calendar), given)
+        event = changed_event(calendar, event_of(calendar), given)
         now = Line("LAST-MODIFIED", utc(datetime.now(UTC)))
         changed = with_event(calendar, event.with_lines("LAST-MODIFIED", [now]))
         try:

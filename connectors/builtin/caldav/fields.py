@@ -19,6 +19,7 @@ from connectors.builtin.caldav.ical import (
     told_date,
     told_moment,
 )
+from connectors.builtin.caldav.recurrence import with_recurrence
 from connectors.errors import Kind, Refused
 from connectors.spec import JsonObject
 from connectors.unified.calendar import CALENDAR
@@ -55,11 +56,12 @@ def as_told(given: JsonObject) -> JsonObject:
     """What a call gives in the form in which it is told: moments are in UTC."""
     moments = {name: given[name] for name in _TIMES if name in given}
     told = {name: told_moment(moment_line(name, str(each))) for name, each in moments.items()}
-    return {**given, **told}
+    rule = {"recurrence": given["recurrence"] or None} if "recurrence" in given else {}
+    return {**given, **told, **rule}
 
 
-def changed_event(event: Component, given: JsonObject) -> Component:
-    """The event with what a call gives it; raises `Refused` for times that cannot be."""
+def changed_event(calendar: Component, event: Component, given: JsonObject) -> Component:
+    """The event of a calendar with what a call gives it; raises `Refused` for what cannot be."""
     for field, name in _TEXTS.items():
         if field in given:
             event = event.with_lines(name, [Line(name, escaped(str(given[field])))])
@@ -76,6 +78,8 @@ def changed_event(event: Component, given: JsonObject) -> Component:
         lines = [Line("ATTENDEE", f"mailto:{each}") for each in people]
         event = event.with_lines("ATTENDEE", lines)
     _check_times(event, given)
+    if "recurrence" in given:
+        event = with_recurrence(calendar, event, str(given["recurrence"]))
     return event
 
 
