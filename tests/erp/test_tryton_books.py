@@ -122,6 +122,31 @@ async def test_a_post_that_happened_is_not_made_twice(desk: Desk, purchase: Json
     assert 'can not call "post"' in by_others.message
 
 
+async def test_a_posted_invoice_of_either_side_is_taken_back_and_nothing_is_owed(
+    desk: Desk, purchase: JsonObject
+) -> None:
+    """A supplier's by an entry that reverses it, a customer's by a credit note."""
+    ours = await posted(desk, purchase)
+    line: JsonObject = {"product_id": "2", "quantity": 1, "unit_price": usd("349.00")}
+    asked: JsonObject = {"customer_id": "3", "currency": "USD", "lines": [line]}
+    order: JsonObject = {"id": (await desk.do("order_create", asked))["id"]}
+    await desk.do("order_quote", order)
+    (number,) = (await desk.do("order_confirm", order))["invoice_ids"]
+    theirs = await desk.do("invoice_post", {"id": number})
+    actions = {each.name: each for each in await desk.connector.actions()}
+    undo = actions["erp.invoice_post"].undo
+
+    assert undo is not None
+    assert undo.action == "erp.invoice_cancel"
+    for invoice, kind in ((ours, "payable"), (theirs, "receivable")):
+        gone = await desk.do("invoice_cancel", {"id": invoice["id"]})
+        again = await desk.end("invoice_cancel", {"id": invoice["id"]}, attempt=2)
+        assert (invoice["status"], invoice["kind"]) == ("posted", kind)
+        assert (gone["status"], gone["balance"]) == ("canceled", usd("0.00"))
+        assert isinstance(again, Applied)
+        assert again.replayed
+
+
 async def test_an_invoice_carries_a_file_and_may_be_canceled_before_it_is_paid(
     desk: Desk, purchase: JsonObject
 ) -> None:

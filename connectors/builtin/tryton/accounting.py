@@ -7,9 +7,10 @@ from functools import partial
 from connectors.builtin.tryton import states
 from connectors.builtin.tryton.accounting_table import BUTTONS
 from connectors.builtin.tryton.records import marked
+from connectors.builtin.tryton.rpc import Wizards
 from connectors.builtin.tryton.table import Records
 from connectors.builtin.tryton.wire import as_bytes, as_day, as_decimal, number_of, rows
-from connectors.connector import Outcome
+from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.money import read_money
@@ -23,6 +24,7 @@ class Books:
     """The functions of the model over the records of one Tryton."""
 
     records: Records
+    wizards: Wizards | None = None
 
     def functions(self) -> Mapping[str, Ask]:
         """Each operation with what does it."""
@@ -31,6 +33,8 @@ class Books:
         supplied = {"number": "number", "supplier_id": "party"}
         return {
             **{name: partial(states.pushed, kept, each) for name, each in BUTTONS.items()},
+            "invoice_cancel": self.cancel,
+            **({} if self.wizards is None else {"payment_process": self.wizards.process}),
             "party_get": partial(kept.read, "party"),
             "party_list": partial(kept.list, "party", "parties", {"name": "name", "code": "code"}),
             "party_create": self.party,
@@ -76,6 +80,21 @@ class Books:
         return await self.records.tryton.write(
             spec, context, table.model, number, values, table.fields, told
         )
+
+    async def cancel(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
+        """Cancel an invoice; a customer's that is posted is credited, where a wizard can."""
+        try:
+            return await states.pushed(
+                self.records, BUTTONS["invoice_cancel"], spec, given, context
+            )
+        except Refused as error:
+            if self.wizards is None or error.kind is not Kind.INVALID:
+                raise
+            standing = await self.records.read("invoice", spec, given, context)
+            found = standing.output if isinstance(standing, Applied) else None
+            if (value_at(found, "raw/type"), value_at(found, "raw/state")) != ("out", "posted"):
+                raise
+        return await self.wizards.credit(spec, given, context)
 
     async def attach(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
         """Attach a file to an invoice."""

@@ -130,6 +130,9 @@ def _first_due(value: JsonValue) -> JsonValue:
     return found[0] or None if found else None
 
 
+NOT_TAKEN_BACK = {"invoice_validate": PUSHED, "invoice_post": PUSHED}
+"""What is promised of an invoice where no wizard can be run."""
+
 TRYTON_ACCOUNTING = Vendor(
     "tryton",
     ACCOUNTING,
@@ -204,8 +207,8 @@ TRYTON_ACCOUNTING = Vendor(
         "invoice_get": {},
         "invoice_list": {},
         "invoice_update": PUSHED,
-        "invoice_validate": PUSHED,
-        "invoice_post": PUSHED,
+        "invoice_validate": {**PUSHED, **undone_by("invoice_cancel")},
+        "invoice_post": {**PUSHED, **undone_by("invoice_cancel")},
         "invoice_cancel": PUSHED,
         "attachment_create": made("attachment_find", "attachment_delete"),
         "attachment_find": {},

@@ -93,7 +93,9 @@ BUTTONS: Mapping[str, Button] = {
     "order_quote": Button("order", "quote", ("draft",), ("quotation", "confirmed", *_SHIPPING)),
     "order_confirm": Button("order", "confirm", ("quotation",), ("confirmed", *_SHIPPING)),
     "order_process": Button("order", "process", ("confirmed",), _SHIPPING),
-    "order_reopen": Button("order", "draft", ("quotation",), ("draft",), takes_back=True),
+    "order_reopen": Button(
+        "order", "draft", ("quotation", "confirmed"), ("draft",), takes_back=True
+    ),
     "order_cancel": Button(
         "order", "cancel", ("draft", "quotation"), ("cancelled",), takes_back=True
     ),
@@ -178,7 +180,7 @@ TRYTON_COMMERCE = Vendor(
         "order_create": made("order_find", "order_cancel"),
         "order_find": {},
         "order_quote": {**PUSHED, **undone_by("order_reopen")},
-        "order_confirm": PUSHED,  # it is processed at once, which nothing takes back
+        "order_confirm": PUSHED,  # it is processed, and then no one act takes it back
         "order_process": PUSHED,
         "order_reopen": PUSHED,
         "order_cancel": PUSHED,

@@ -27,13 +27,14 @@ class TrytonConnector:
     def __init__(self, connection: str, tryton: Tryton, rpc: Api | None = None) -> None:
         sales, books = commerce_table, accounting_table
         commerce = Records(tryton, sales.TRYTON_COMMERCE, sales.TABLES)
-        accounting = Records(tryton, books.TRYTON_ACCOUNTING, books.TABLES)
-        functions = dict(Books(accounting).functions())
-        if rpc is not None:
-            functions["payment_process"] = Wizards(rpc, accounting).process
+        vendor = books.TRYTON_ACCOUNTING
+        if rpc is None:  # then a customer's posted invoice cannot be credited
+            vendor = replace(vendor, promises={**vendor.promises, **books.NOT_TAKEN_BACK})
+        accounting = Records(tryton, vendor, books.TABLES)
+        wizards = None if rpc is None else Wizards(rpc, accounting)
         self._models = (
             UnifiedConnector(commerce.vendor, connection, Sales(commerce).functions()),
-            UnifiedConnector(accounting.vendor, connection, functions),
+            UnifiedConnector(vendor, connection, Books(accounting, wizards).functions()),
         )
 
     async def actions(self) -> Sequence[ActionSpec]:

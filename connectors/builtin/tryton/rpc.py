@@ -1,4 +1,4 @@
-"""What Tryton offers by JSON-RPC alone: wizards, of which one hands payments on.
+"""What Tryton offers by JSON-RPC alone: wizards. One hands payments on, one credits an invoice.
 
     POST /DATABASE/rpc/ {"id", "method", "params"}, signed in as a person
 
@@ -21,8 +21,8 @@ from connectors.outcome import in_doubt
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.vendor import value_at
 
-_WIZARD = "wizard.account.payment.process"
 _BEFORE, _AFTER = ("approved",), ("processing", "succeeded", "failed")
+_REFUNDED: JsonObject = {"start": {"with_refund": True, "with_refund_allowed": True}}
 _KINDS: Mapping[str, Kind] = {
     "UserError": Kind.INVALID,
     "UserWarning": Kind.INVALID,
@@ -46,25 +46,57 @@ class Wizards:
             return Applied(found, replayed=True)
         if state not in _BEFORE:
             raise Refused(f"a payment that is {state!r} is not handed on", kind=Kind.CONFLICT)
-        number = number_of(given["id"])
-        company = self.records.tryton.company
+        await self._run("payment", "account.payment.process", "process", {}, spec, given, context)
+        return await self._settled("payment", _AFTER, spec, given, context)
+
+    async def credit(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
+        """Take a customer's posted invoice back: a credit note balances it, and it is cancelled."""
+        await self._run(
+            "invoice", "account.invoice.credit", "credit", _REFUNDED, spec, given, context
+        )
+        return await self._settled("invoice", ("cancelled",), spec, given, context)
+
+    async def _run(
+        self,
+        record: str,
+        wizard: str,
+        state: str,
+        data: JsonObject,
+        spec: ActionSpec,
+        given: JsonObject,
+        context: CallContext,
+    ) -> None:
+        """Begin a wizard on a record, which changes nothing, and have it act."""
+        number, company = number_of(given["id"]), self.records.tryton.company
         where: JsonObject = {"company": company, "companies": [company]}
-        where |= {"active_model": "account.payment", "active_id": number, "active_ids": [number]}
-        begun = await self._say(as_read(spec), context, f"{_WIZARD}.create", where)
-        wizard = value_at(begun, "0")
-        await self._say(spec, context, f"{_WIZARD}.execute", wizard, {}, "process", where)
+        model = self.records.tables[record].model
+        where |= {"active_model": model, "active_id": number, "active_ids": [number]}
+        begun = await self._say(as_read(spec), context, f"wizard.{wizard}.create", where)
+        session = value_at(begun, "0")
+        await self._say(spec, context, f"wizard.{wizard}.execute", session, data, state, where)
+
+    async def _settled(
+        self,
+        record: str,
+        after: tuple[str, ...],
+        spec: ActionSpec,
+        given: JsonObject,
+        context: CallContext,
+    ) -> Outcome:
+        """What a wizard has made of a record."""
         try:
-            state, found = await self._standing(spec, given, context)
+            state, found = await self._standing(spec, given, context, record)
         except ConnectorError as error:
-            raise Uncertain(f"it was handed on, but: {error.message}", kind=error.kind) from error
-        if state not in _AFTER:
-            raise Refused(f"the payment is {state!r} still", kind=Kind.CONFLICT)
+            told = f"it was done, as far as is known, but: {error.message}"
+            raise Uncertain(told, kind=error.kind) from error
+        if state not in after:
+            raise Refused(f"the {record} is {state!r} still", kind=Kind.CONFLICT)
         return Applied(found)
 
     async def _standing(
-        self, spec: ActionSpec, given: JsonObject, context: CallContext
+        self, spec: ActionSpec, given: JsonObject, context: CallContext, record: str = "payment"
     ) -> tuple[JsonValue, JsonValue]:
-        outcome = await self.records.read("payment", spec, given, context)
+        outcome = await self.records.read(record, spec, given, context)
         found = outcome.output if isinstance(outcome, Applied) else None
         return value_at(found, "raw/state"), found
 
