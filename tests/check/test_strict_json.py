@@ -102,7 +102,7 @@ def test_bounds_of_schemas_may_be_wider_than_what_a_double_counts() -> None:
 
 
 def test_a_flaw_says_where_a_person_finds_it() -> None:
-    assert "line 2, column 1" in flaw('{"a": 1,\n}').message
+    assert "line 2, column 1" in flaw('{"a": 1\n"b"}').message
     assert "byte 1" in flaw(b'"\xff"').message
     assert "'a'" in flaw('{"a": 1, "a": 2}').message
     assert str(MAX_DEPTH) in flaw(nested(MAX_DEPTH + 1)).message
