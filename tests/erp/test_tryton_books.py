@@ -131,7 +131,8 @@ async def test_a_posted_invoice_of_either_side_is_taken_back_and_nothing_is_owed
     asked: JsonObject = {"customer_id": "3", "currency": "USD", "lines": [line]}
     order: JsonObject = {"id": (await desk.do("order_create", asked))["id"]}
     await desk.do("order_quote", order)
-    (number,) = (await desk.do("order_confirm", order))["invoice_ids"]
+    await desk.do("order_confirm", order)
+    (number,) = (await desk.do("order_get", order))["invoice_ids"]
     theirs = await desk.do("invoice_post", {"id": number})
     actions = {each.name: each for each in await desk.connector.actions()}
     undo = actions["erp.invoice_post"].undo
