@@ -90,7 +90,7 @@ def changes(module: str, source: str) -> tuple[ast.Module, list[Change]]:
             if (times := seen[text, what]) > 1:
                 what += f" #{times}"
             inside = where.is_in_function
-            at = where.lines if inside else uses.get(_assigned(where.statement), ())
+            at = where.lines if inside else frozenset(uses.get(_assigned(where.statement), ()))
             found.append(
                 Change(module, line, text, what, at, inside, parent, field, place, node, new)
             )

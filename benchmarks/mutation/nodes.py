@@ -175,10 +175,10 @@ def _return(node: ast.Return) -> Iterator[ast.AST]:
 
 
 def _case(node: ast.match_case) -> Iterator[ast.AST]:
-    is_last = isinstance(node.pattern, ast.MatchAs) and node.pattern.pattern is None
-    if not is_last or node.guard is not None:
+    is_any = isinstance(node.pattern, ast.MatchAs) and node.pattern.pattern is None
+    if not is_any or node.guard is not None:
         yield _with(node, guard=ast.Constant(False))
-    if node.guard is not None:
+    if node.guard is not None and not is_any:  # which would hide the cases below
         yield _with(node, guard=None)
 
 

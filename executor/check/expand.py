@@ -69,7 +69,7 @@ class Expansion:
         """Violations of the expanded plan, each at its place in the plan as it was written."""
         uses = refs_of_plan(self.plan) if self._gone else ()
         lost = {use.at for _, use in uses if use.ref.root in self._gone}
-        kept = (each for each in found if not (each.code == "unknown-step" and each.at in lost))
+        kept = (each for each in found if each.at not in lost)
         every = (*self.violations, *(told for each in kept if (told := self._told(each))))
         return tuple(dict.fromkeys(every))
 
@@ -80,7 +80,7 @@ class Expansion:
         place, slash, below = rest.partition("/")
         if head == "answer" and place.isdigit():
             return replace(violation, at=f"/answer/{self._answer[int(place)]}{slash}{below}")
-        if head != "steps" or not place.isdigit():
+        if not place.isdigit():
             return violation
         placed = self._placed[int(place)]
         if violation.code == "unknown-action" and placed.step.id in self._wrong:
@@ -116,7 +116,7 @@ class _Work:
         self._violations: list[Violation] = []
         self._gone = set[str]()
         self._wrong: dict[str, tuple[str, ...] | None] = {
-            step.id: tuple(difflib.get_close_matches(step.action, playbooks, n=3, cutoff=0.4))
+            step.id: tuple(difflib.get_close_matches(step.action, playbooks, cutoff=0.4))
             for step in plan.steps
             if step.action.startswith(PREFIX) and step.action not in playbooks
         }
@@ -182,7 +182,7 @@ class _Work:
         )
         return Expansion(
             plan if self._used else self._plan,
-            {name: each.digest for name, each in sorted(self._used.items())},
+            {name: each.digest for name, each in self._used.items()},
             tuple(self._violations),
             tuple(self.placed),
             tuple(origin for _, origin in self._answer),
@@ -192,7 +192,7 @@ class _Work:
 
     def _say(self, placed: Placed, wrong: Wrong) -> None:
         violation = Violation(
-            wrong.code, "", wrong.message, placed.step.id, wrong.candidates, wrong.fix
+            wrong.code, wrong.at, wrong.message, placed.step.id, wrong.candidates, wrong.fix
         )
         self._violations.append(placed.told(violation, wrong.at))
 
