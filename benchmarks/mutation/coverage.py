@@ -14,7 +14,8 @@ from itertools import accumulate
 from benchmarks.mutation.changes import Change
 
 Line = tuple[str, int]
-_NEAR, _FAR = 0.5, 0.05  # how often a test finds a fault, before it has found any
+_NEAR, _FAR = 0.5, 0.2  # how often a test finds a fault, before it has found any
+_SMALL = 200  # lines: what runs many more looks at a fault from afar
 _LEAST_S = 0.002  # of a case
 _PYTEST_S = 0.005  # around a test
 
@@ -36,6 +37,11 @@ class Seen:
     test: Test
     lines: Mapping[str, frozenset[int]]
     names: frozenset[str] = frozenset()
+
+    @cached_property
+    def size(self) -> int:
+        """How many lines it runs."""
+        return sum(map(len, self.lines.values()))
 
 
 @dataclass
@@ -67,17 +73,18 @@ class Coverage:
     def tests_of(self, change: Change, finds: Counter[str] | None = None) -> list[Test]:
         """Everything that runs the changed line, first what is likely to find it soon.
 
-        That is what found the most in a second so far; a file that names the module is trusted
-        to find more.
+        That is what found the most in a second so far; what runs few lines, and a file that names
+        the module, is trusted to find more.
         """
-        near = {each.test: change.module in each.names for each in self._of(change)}
+        found = {each.test: each for each in self._of(change)}
         finds = finds or Counter()
 
         def rate(test: Test) -> float:
-            likely = finds[test.name] + (_NEAR if test.is_case or near[test] else _FAR)
+            near = _NEAR if test.is_case or change.module in found[test].names else _FAR
+            likely = finds[test.name] + near * _SMALL / (_SMALL + found[test].size)
             return likely / (test.seconds + (_LEAST_S if test.is_case else _PYTEST_S))
 
-        return sorted(near, key=rate, reverse=True)
+        return sorted(found, key=rate, reverse=True)
 
     def within(self, tests: list[Test]) -> list[Test]:
         """Every case, and as many of the first tests as there is time for."""

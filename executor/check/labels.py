@@ -44,7 +44,7 @@ from executor.plan.types import UNKNOWN, Type, is_array
 TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
 _NOBODY: Sequence[tuple[JsonValue, ...]] = ((None,), ([],), ("",))
 _SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
-_WORD = re.compile(r"\w")
+_JOINT = re.compile(r"[\w.@+-]")  # at the edge of a text: what stands beside it goes on
 Said = Sequence[tuple[Shade, Words]]
 
 
@@ -128,17 +128,22 @@ class Labels:
                 return self._of_literal(binding, found[0]) if found else Shade(MODEL)
 
     def _of_pieces(self, binding: Binding, pieces: Sequence[Lit | RefPiece]) -> Iterator[Label]:
-        """What stands side by side is read as one: nobody said `50` who said `5` and `0`."""
+        """What stands side by side is read as one: nobody said `50` who said `5` and `0`.
+
+        Nor did anybody who read `5` and `0`, or who said `@example.com` and read a name.
+        """
         groups = [[*each] for _, each in groupby(pieces, key=lambda it: isinstance(it, Lit))]
-        for number, group in enumerate(groups):
+        for group in groups:
             text = "".join(each.lit for each in group if isinstance(each, Lit))
             refs = [each for each in group if isinstance(each, RefPiece)]
             if refs:
                 for each in refs:
                     yield self._of_ref(binding.step, parse_ref(each.ref)).whole
+                if refs[1:]:
+                    yield MODEL
             elif len(groups) == 1 or not _SEPARATOR.fullmatch(text):
-                goes_on = (number > 0 and _WORD.match(text)) or (
-                    number + 1 < len(groups) and _WORD.match(text[-1:])
+                goes_on = (group is not groups[0] and _JOINT.match(text)) or (
+                    group is not groups[-1] and _JOINT.match(text[-1:])
                 )
                 yield MODEL if goes_on else self._of_literal(binding, text).whole
 

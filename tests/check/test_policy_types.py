@@ -81,6 +81,18 @@ def test_an_amount_is_money_or_a_decimal() -> None:
     assert inside["element"]["attributes"]["price"] == money | {"required": False}
 
 
+def test_what_is_no_amount_is_what_its_schema_says() -> None:
+    assert one({"type": "string"}, sinks={"x": "recipient"}) == [STRING]
+
+
+def test_of_each_member_what_is_looked_at_has_a_type() -> None:
+    pair = {"type": "object", "properties": {"m": {"type": "string"}, "n": {"type": "integer"}}}
+    (found,) = args(action({"a": pair, "b": pair}), "args/a/m", "args/b/n")
+
+    assert [*found["a"]["attributes"]] == ["m"]
+    assert [*found["b"]["attributes"]] == ["n"]
+
+
 def test_what_says_nothing_may_be_anything() -> None:
     assert len(one({})) == OPEN_TYPES
     assert {each["type"] for each in one({})} == {"String", "Long", "Boolean", "Extension", "Set"}
@@ -112,16 +124,17 @@ def test_only_what_is_looked_at_has_a_type() -> None:
 def test_derived_members_are_there_where_their_origin_is() -> None:
     called = action(
         {"l": {"type": "array"}, "m": {"type": "array"}, "f": {"type": "number"},
-         "t": {"type": "string"}, "n": {"type": "integer"}},
+         "t": {"type": "string"}, "n": {"type": "integer"}, "any": {}},
         "l", "f",
     )  # fmt: skip
     derived = "args/l_count", "args/m_count", "args/f_inexact", "args/t_count", "args/t_inexact"
-    (found,) = args(called, *derived, "args/n_inexact", "args/gone_count")
+    (found,) = args(called, *derived, "args/n_inexact", "args/gone_count", "args/any_count")
 
     assert found == {
         "l_count": LONG | {"required": True},
         "m_count": LONG | {"required": False},
         "f_inexact": BOOL | {"required": False},
+        "any_count": LONG | {"required": False},
     }
 
 
@@ -132,7 +145,8 @@ def context(called: ActionSpec, *used: str) -> Any:
 
 def test_labels_are_there_for_required_arguments_and_may_be_for_places() -> None:
     called = action({"a": MONEY, "b": {"type": "string"}}, "a")
-    used = [("labels", name) for name in ("a", "b", "a/amount", "a/gone", "gone")] + [("labels",)]
+    used = [("labels", name) for name in ("a", "b", "a/amount", "a/gone", "gone", "gone/a")]
+    used.append(("labels",))
     (found,) = candidates(called, used)
     labels: Any = found["attributes"]
 
