@@ -1,6 +1,6 @@
 """Rules over conditions: those of steps, and those that `fn.*` is given as data in `where`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -11,13 +11,12 @@ from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.fn.compare import NotComparableError, pattern_flaw, rank
 from executor.fn.element_types import reached
-from executor.plan.model import JsonArg, ListCond, RefCond, Step, ValueArg, ValueCond
+from executor.plan.model import ListCond, RefCond, Step, ValueArg, ValueCond
 from executor.plan.refs import parse_ref, split_pointer
 from executor.plan.types import (
     MISSING,
     Found,
     Type,
-    as_list,
     as_object,
     child,
     constants_of,
@@ -25,6 +24,7 @@ from executor.plan.types import (
     kinds,
 )
 
+_DEEPEST = 3  # a member of a clause: where/0/field
 _ORDER = frozenset({"<", "<=", ">", ">="})
 _ORDERED = frozenset({"string", "number", "integer", "object"})
 _NUMBERS = frozenset({"number", "integer"})
@@ -45,114 +45,110 @@ def comparable_conditions(analysis: Analysis) -> Iterator[Violation]:
 def known_fields(analysis: Analysis) -> Iterator[Violation]:
     """Every field that `fn.*` is told to look at exists in the elements it looks at."""
     for step in analysis.plan.steps:
-        for binding in analysis.bindings(step) if step.action in FUNCTIONS else ():
-            for field, at in _named_fields(binding):
-                if _field(analysis, binding, field) is MISSING:
-                    names = _members(analysis, binding)
+        places = _places(analysis, step) if step.action in FUNCTIONS else {}
+        for to, place in places.items():
+            for field in place.constant if _is_field(to) else ():
+                if isinstance(field, str) and _field(places, to, field) is MISSING:
+                    at = "/value" if isinstance(place.by.arg, ValueArg) else "/json"
+                    names = _members(places, to)
                     message = f"the elements have nothing at {field!r}"
                     fix = "Use a declared property."
-                    yield violation_of(binding, "unknown-path", at, message, names, fix)
+                    yield violation_of(place.by, "unknown-path", at, message, names, fix)
 
 
 def comparable_clauses(analysis: Analysis) -> Iterator[Violation]:
     """In every clause of a `where`, the field has a common order with its value."""
     for step in analysis.plan.steps:
-        for clause in _clauses(analysis, step) if step.action in FUNCTIONS else ():
-            if flaw := _clause_flaw(analysis, clause):
-                yield violation_of(clause.at, "not-comparable", "", flaw, (), _COMPARE)
+        places = _places(analysis, step) if step.action in FUNCTIONS else {}
+        for number in dict.fromkeys(to[1] for to in places if to[:1] == ("where",) != to):
+            parts = [places.get(("where", number, name)) for name in ("field", "op", "value")]
+            field, op, value = parts
+            if field and op and value and (flaw := _clause_flaw(places, field, op, value)):
+                yield violation_of(value.by, "not-comparable", "", flaw, (), _COMPARE)
 
 
 @dataclass(frozen=True)
-class _Clause:
-    """One condition that a function is given as data, wherever it was written."""
+class _Place:
+    """What stands at one place of a function's arguments, and by which of them."""
 
-    at: Binding
-    field: JsonValue
-    op: JsonValue
-    value: Found
+    by: Binding
+    found: Found
+    constant: tuple[JsonValue, ...]  # alone, if it is written into the plan
 
 
-def _clauses(analysis: Analysis, step: Step) -> Iterator[_Clause]:
-    parts: dict[str, dict[str, Binding]] = {}
+Path = tuple[str, ...]
+Places = Mapping[Path, _Place]
+
+
+def _places(analysis: Analysis, step: Step) -> Places:
+    """Every place down to the members of a clause, however much of it one argument binds."""
+    found: dict[Path, _Place] = {}
     for each in analysis.bindings(step):
-        if len(each.to) == 3 and each.to[0] == "where":
-            parts.setdefault(each.to[1], {})[each.to[2]] = each
-        for given in _constant(each) if each.to == ("where",) else ():
-            clause = as_object(given)
-            if clause.keys() == {"field", "op", "value"}:
-                value = Type.of({"const": clause["value"]})
-                yield _Clause(each, clause["field"], clause["op"], value)
-    for found in parts.values():
-        if found.keys() == {"field", "op", "value"}:
-            field, op = (
-                arg.value if isinstance(arg := found[name].arg, ValueArg) else None
-                for name in ("field", "op")
-            )
-            yield _Clause(found["value"], field, op, found["value"].source)
+        found[each.to] = _Place(each, each.source, each.constant)
+        for constant in each.constant:
+            for at, value in _inside(constant, each.to):
+                found[at] = _Place(each, Type.of({"const": value}), (value,))
+    return found
 
 
-def _constant(binding: Binding) -> list[JsonValue]:
-    """The elements of a constant list, if that is what is bound."""
-    if not isinstance(binding.arg, JsonArg) or not isinstance(binding.source, Type):
-        return []
-    constants = constants_of(binding.source.keywords)
-    return as_list(constants[0]) if constants else []
+def _inside(value: JsonValue, at: Path) -> Iterator[tuple[Path, JsonValue]]:
+    members: Iterable[tuple[str, JsonValue]] = ()
+    if isinstance(value, dict):
+        members = value.items()
+    elif isinstance(value, list):
+        members = ((str(index), each) for index, each in enumerate(value))
+    for token, member in members if len(at) < _DEEPEST else ():
+        yield (*at, token), member
+        yield from _inside(member, (*at, token))
 
 
-def _named_fields(binding: Binding) -> Iterator[tuple[str, str]]:
-    """Literal paths among a function's arguments, each with its place below the argument."""
-    match binding:
-        case Binding(
-            to=("where", _, "field") | ("by",) | ("field",) | ("fields", _) | ("key",),
-            arg=ValueArg(value=str(field)),
-        ):
-            yield field, "/value"
-        case Binding(to=("where",) | ("fields",)):
-            for each in _constant(binding):
-                named = as_object(each).get("field") if binding.to == ("where",) else each
-                if isinstance(named, str):
-                    yield named, "/json"
+def _is_field(to: Path) -> bool:
+    """Whether a path in the elements, or in the map, stands at this place of the arguments."""
+    match to:
+        case ("where", _, "field") | ("by",) | ("field",) | ("fields", _) | ("key",):
+            return True
         case _:
-            pass
+            return False
 
 
-def _clause_flaw(analysis: Analysis, clause: _Clause) -> str | None:
-    constants = isinstance(clause.value, Type) and constants_of(clause.value.keywords)
+def _clause_flaw(places: Places, field: _Place, op: _Place, value: _Place) -> str | None:
+    constants = isinstance(value.found, Type) and constants_of(value.found.keywords)
     constant = constants[0] if constants else None
-    if clause.op == "matches" and constants:
-        return pattern_flaw(constant)
-    if clause.op == "exists" and constants and not isinstance(constant, bool):
-        return "`exists` compares with true or false"
-    if clause.op not in _ORDER or not isinstance(clause.field, str):
-        return None
-    return order_flaw(_field(analysis, clause.at, clause.field), clause.value)
+    match op.constant, field.constant:
+        case (("matches",), _) if constants:
+            return pattern_flaw(constant)
+        case (("exists",), _) if constants and not isinstance(constant, bool):
+            return "`exists` compares with true or false"
+        case ((str(name),), (str(path),)) if name in _ORDER:
+            return order_flaw(_field(places, ("where",), path), value.found)
+        case _:
+            return None
 
 
-def _field(analysis: Analysis, binding: Binding, field: str) -> Found | None:
+def _field(places: Places, to: Path, field: str) -> Found | None:
     """What a path of a function points to; None where the list or map is not known."""
-    is_key = binding.to == ("key",)
-    found = _source(analysis, binding, "map" if is_key else "list")
+    found = _source(places, to)
     if found is None:
         return None
-    if is_key:
+    if to == ("key",):
         return child(found, field)
     there = reached(items_of(found), split_pointer(field))
     return MISSING if there is None else there
 
 
-def _source(analysis: Analysis, binding: Binding, name: str) -> Type | None:
-    for each in analysis.bindings(binding.step):
-        if each.to == (name,) and isinstance(each.source, Type):
-            return each.source
-    return None
+def _source(places: Places, to: Path) -> Type | None:
+    """The list whose elements a path at this place looks into, or the map that a key is of."""
+    place = places.get(("map",) if to == ("key",) else ("list",))
+    return place.found if place is not None and isinstance(place.found, Type) else None
 
 
-def _members(analysis: Analysis, binding: Binding) -> tuple[str, ...]:
-    is_key = binding.to == ("key",)
-    found = _source(analysis, binding, "map" if is_key else "list")
+def _members(places: Places, to: Path) -> tuple[str, ...]:
+    found = _source(places, to)
     if found is None:
         return ()
-    return tuple(as_object((found if is_key else items_of(found)).keywords.get("properties")))
+    return tuple(
+        as_object((found if to == ("key",) else items_of(found)).keywords.get("properties"))
+    )
 
 
 def _cond_flaw(analysis: Analysis, step: Step, cond: ValueCond | RefCond) -> str | None:
