@@ -9,6 +9,7 @@ executor and the connectors alone, and wraps what the machine is given: its stor
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -44,6 +45,7 @@ from executor.plan.model import Plan
 from executor.run.drive import Machine
 from executor.run.ledger import Ledger
 from executor.store import calls, journal, plans, runs
+from executor.store.errors import StoreUnavailableError
 from executor.store.journal import NewEvent
 from executor.store.open_journal import OpenJournal, Turn
 from executor.store.runs import RunRow
@@ -201,7 +203,7 @@ def _dispatcher(store: Store, order: Order) -> Dispatcher:
     """As the gateway chooses it; on a server with a lease that nobody has to wait for long."""
     if not store.is_shared:
         return LocalDispatcher(store)
-    distributed.LEASE_S, distributed.BEAT_S, distributed.MARGIN_S = 1.2, 0.15, 0.4
+    distributed.LEASE_S, distributed.BEAT_S = 2.5, 0.3
     from executor.dispatch.dbos import DbosQueue
 
     return distributed.DistributedDispatcher(
@@ -256,9 +258,10 @@ async def _told(store: Store) -> JsonObject:
     """The trace, once the run has ended or only a person can help."""
     deadline, found = time.monotonic() + PATIENCE_S, None
     while time.monotonic() < deadline:
-        found = await store.read(lambda c: runs.get(c, TENANT, RUN))
-        if found and (found.has_ended or (found.status == "waiting" and found.wake_at is None)):
-            return await store.read(partial(_trace, row=found))
+        with contextlib.suppress(StoreUnavailableError):  # on a machine that is too busy
+            found = await store.read(lambda c: runs.get(c, TENANT, RUN))
+            if found and (found.has_ended or (found.status == "waiting" and found.wake_at is None)):
+                return await store.read(partial(_trace, row=found))
         await asyncio.sleep(0.03)
     raise TimeoutError(f"the run neither ended nor waits for a person: {found}")
 
