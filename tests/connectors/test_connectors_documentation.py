@@ -37,12 +37,15 @@ def test_every_block_is_a_file_of_the_plugin_or_run_here() -> None:
     files = {(PLUGIN / name).read_text(encoding="utf-8") for name in FILES}
     run = {
         block("python", '"""Stock of a shop'),
+        block("python", "    @action("),
         block("toml", "[connections.orders]"),
         block("toml", "[connections.sky]"),
         block("yaml", "version: 1"),
     }
 
     assert {text for _, text in BLOCKS} == files | run
+    notebook = Path(__file__).with_name("notebook.py").read_text(encoding="utf-8")
+    assert block("python", "    @action(") in notebook, "which the kit holds to every rule"
 
 
 def _module() -> ModuleType:
