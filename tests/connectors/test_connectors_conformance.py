@@ -1,27 +1,33 @@
 """Our own connectors meet what every connector promises, and the suite finds those that do not."""
 
 import asyncio
+import contextlib
+import os
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from connector_cases import SHOP, Outside, host_of
+from between import Between
+from connector_cases import NO_TLS, SHOP, Outside, host_of
+from real_servers import Real
 from the_shop import Service
 
 from connectors.builtin import smtp_factory
 from connectors.builtin.payments.charges import minor_units
 from connectors.builtin.payments.decimals import decimals
-from connectors.builtin.payments.till import Till
 from connectors.connector import Connector
-from connectors.credentials import Vault
 from connectors.document import read_overlay
 from connectors.errors import Kind, Refused
 from connectors.factories import ConnectionSettings, Given
+from connectors.http import Transport
 from connectors.native import NativeConnector, action
 from connectors.openapi import OpenApiConnector, Overlay, Source
+from connectors.plugin import Plugin
 from connectors.spec import CallContext, JsonObject
-from connectors.testing import ConnectorConformance, Example
+from connectors.testing import ConnectorConformance, Example, HttpConformance
+from connectors.testing import Service as Spoiled
 
 
 def effects_of(service: Service) -> Callable[[], Awaitable[int]]:
@@ -45,9 +51,102 @@ def silence_of(service: Service, prefix: str, method: str) -> Any:
     return silence
 
 
-class OverTheShop(ConnectorConformance):
-    """What the suites over the shop share."""
+class OverTheShop(HttpConformance):
+    """What the suites over the shop's services share: the way to one of them is spoiled."""
 
+    whole = os.environ.get("LAMGATE_KIT_WHOLE") == "1"
+    name = ""
+    running: Any
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _shop(cls, running: Any) -> None:
+        cls.running = running
+
+    @property
+    def there(self) -> Service:
+        """The service, as somebody beside the connector sees it."""
+        return Service(
+            self.name, self.running.urls[self.name], self.running.data / f"{self.name}.db"
+        )
+
+    def service(self) -> Spoiled:
+        return Between(Real(int(self.there.url.rpartition(":")[2]), self.running.data)).service
+
+
+class TestOrders(OverTheShop):
+    name = "orders"
+    connection = "orders"
+
+    def connector(self) -> Connector:
+        self._ways.append(Transport(frozenset({self.served.host}), tls=NO_TLS))
+        return OpenApiConnector(
+            "orders",
+            self.served.url,
+            self._ways[-1],
+            document=Source("/openapi.json", self.served.url),
+            overlay=read_overlay(SHOP / "overlays" / "orders.yaml", Overlay),
+        )
+
+    def stocked(self, pieces: int) -> None:
+        """Put so many bowls there: each call of a rule breaks one."""
+        with contextlib.closing(sqlite3.connect(self.there.file, timeout=20)) as file, file:
+            file.execute("UPDATE stock SET on_hand = ? WHERE sku = 'BOWL'", (pieces,))
+
+    def setup_method(self) -> None:
+        super().setup_method()
+        self.before = self.there.get("/stock/BOWL").json()["on_hand"]
+        self.stocked(900)
+
+    def teardown_method(self) -> None:
+        self.stocked(self.before)
+        super().teardown_method()
+
+    def example(self) -> Example:
+        broken: JsonObject = {"sku": "BOWL", "quantity": 1, "reason": "x", "order_id": "1044"}
+        return Example(
+            read=("orders.get_order", {"order_id": "1042"}),
+            keyed=("orders.create_write_off", broken),
+            found=("orders.create_note", {"order_id": "1042", "text": "hello"}),
+            refused=("orders.create_write_off", {**broken, "quantity": 999}),
+            effects=effects_of(self.there),
+        )
+
+
+class OverPayments(OverTheShop):
+    """What the suites over both providers share."""
+
+    connection = "payments"
+    key = ""
+
+    def secret(self) -> str:
+        return self.key
+
+    def example(self) -> Example:
+        euro: JsonObject = {"amount": "0.01", "currency": "EUR"}
+        refund: JsonObject = {"payment_id": "pay_1044", "amount": euro}
+        return Example(
+            read=("payments.payment_get", {"payment_id": "pay_1042"}),
+            keyed=("payments.refund_create", refund),
+            more=(("payments.payment_charge", {"source": "tok_card", "amount": euro}),),
+            refused=("payments.refund_create", {**refund, "payment_id": "pay_none"}),
+            effects=effects_of(self.there),
+        )
+
+
+class TestMinorUnits(OverPayments):
+    plugin = Plugin(minor_units.connect, protocol=1)
+    name = "pay_minor"
+    key = "sk_shop_minor"
+
+
+class TestDecimals(OverPayments):
+    plugin = Plugin(decimals.connect, protocol=1)
+    name = "pay_decimal"
+    key = "shop-decimal-key"
+
+
+class TestMail(ConnectorConformance):
     @pytest.fixture(autouse=True)
     def _shop(self, running: Any, services: dict[str, Service]) -> None:
         self.running, self.services, self.outside = running, services, Outside()
@@ -55,76 +154,6 @@ class OverTheShop(ConnectorConformance):
     async def close(self) -> None:
         await self.outside.close()
 
-
-class TestOrders(OverTheShop):
-    def connector(self) -> Connector:
-        url = self.services["orders"].url
-        return OpenApiConnector(
-            "orders",
-            url,
-            self.outside.to(host_of(url)),
-            document=Source("/openapi.json", url),
-            overlay=read_overlay(SHOP / "overlays" / "orders.yaml", Overlay),
-        )
-
-    def example(self) -> Example:
-        service = self.services["orders"]
-        broken: JsonObject = {"sku": "BOWL", "quantity": 1, "reason": "x", "order_id": "1044"}
-        return Example(
-            connection="orders",
-            read=("orders.get_order", {"order_id": "1042"}),
-            keyed=("orders.create_write_off", broken),
-            found=("orders.create_note", {"order_id": "1042", "text": "hello"}),
-            refused=("orders.create_write_off", {**broken, "quantity": 999}),
-            silent=("orders.create_write_off", broken),
-            silence=silence_of(service, "/stock", "POST"),
-            effects=effects_of(service),
-        )
-
-
-class OverPayments(OverTheShop):
-    """What the suites over both providers share."""
-
-    service = ""
-    secret = ""
-
-    till: Till
-
-    def connector(self) -> Connector:
-        url = self.services[self.service].url
-        vault = Vault(lambda _: self.secret)
-        given = Given(self.outside.to(host_of(url)).carrying(vault), vault.stand_in)
-        return self.till.connect(ConnectionSettings("payments", "own", url, "env:KEY"), given)
-
-    def example(self) -> Example:
-        service = self.services[self.service]
-        euro: JsonObject = {"amount": "0.01", "currency": "EUR"}
-        refund: JsonObject = {"payment_id": "pay_1044", "amount": euro}
-        return Example(
-            connection="payments",
-            read=("payments.payment_get", {"payment_id": "pay_1042"}),
-            keyed=("payments.refund_create", refund),
-            refused=("payments.refund_create", {**refund, "payment_id": "pay_none"}),
-            silent=("payments.payment_get", {"payment_id": "pay_1042"}),
-            silence=silence_of(service, "/", "GET"),
-            effects=effects_of(service),
-            secrets=(self.secret,),
-        )
-
-
-class TestMinorUnits(OverPayments):
-    service = "pay_minor"
-    secret = "sk_shop_minor"
-    till = minor_units
-
-
-class TestDecimals(OverPayments):
-    service = "pay_decimal"
-    secret = "shop-decimal-key"
-    till = decimals
-
-
-class TestMail(OverTheShop):
     def connector(self) -> Connector:
         url = self.services["mail"].url
         options: JsonObject = {
