@@ -26,7 +26,7 @@ from connectors.native import NativeConnector, action
 from connectors.openapi import OpenApiConnector, Overlay, Source
 from connectors.plugin import Plugin
 from connectors.spec import CallContext, JsonObject
-from connectors.testing import ConnectorConformance, Example, HttpConformance
+from connectors.testing import Broken, ConnectorConformance, Example, HttpConformance
 from connectors.testing import Service as Spoiled
 
 
@@ -111,6 +111,11 @@ class TestOrders(OverTheShop):
             refused=("orders.create_write_off", {**broken, "quantity": 999}),
             effects=effects_of(self.there),
         )
+
+    def test_every_argument_says_what_it_is(self) -> None:
+        """What its document says nothing of stays so: the connector makes up no words."""
+        with pytest.raises(Broken, match="order_id has no description"):
+            super().test_every_argument_says_what_it_is()
 
 
 class OverPayments(OverTheShop):
