@@ -1,11 +1,4 @@
-"""The one way out: HTTP with checked addresses, no redirects, caps, and what exactly was sent.
-
-TransportError
-├── NotSentError         no byte of the request left us, so nothing can have happened
-│   └── NotAllowedError  and none ever will: the address or a header is not one we send
-├── NoAnswerError        it left us, at least in part, and no complete answer came back
-└── BadAnswerError       an answer came with a status, but its body cannot be used
-"""
+"""The one way out: HTTP with checked addresses, no redirects, caps, and what exactly was sent."""
 
 import asyncio
 import copy
@@ -14,12 +7,12 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache, partial
 
 import httpcore2
 
-from connectors.body import MOST_BYTES, Body, BodyError
+from connectors.body import Body, BodyError
 from connectors.credentials import Vault, placed
 from connectors.egress import (
     SENDING,
@@ -31,8 +24,29 @@ from connectors.egress import (
     checked,
 )
 from connectors.errors import Kind, Unavailable
+from connectors.exchange import (
+    BadAnswerError,
+    HttpAnswer,
+    HttpRequest,
+    NoAnswerError,
+    NotAllowedError,
+    NotSentError,
+    TransportError,
+)
 from connectors.quota import note
 from connectors.url import Address, AddressError, read_address
+
+__all__ = [
+    "FAILURES",
+    "BadAnswerError",
+    "HttpAnswer",
+    "HttpRequest",
+    "NoAnswerError",
+    "NotAllowedError",
+    "NotSentError",
+    "Transport",
+    "TransportError",
+]
 
 _READS = ("GET", "HEAD")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -40,65 +54,6 @@ _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _LOST = (httpcore2.NetworkError, httpcore2.ProtocolError, OSError)
 FAILURES = (*_LOST, httpcore2.TimeoutException)
 """What may end an answer while it is read."""
-
-
-class TransportError(Exception):
-    """A request that has no usable answer."""
-
-
-class NotSentError(TransportError):
-    """No byte of the request left us; `is_late` where that was not for want of a connection."""
-
-    def __init__(self, message: str, *, is_late: bool = False) -> None:
-        super().__init__(message)
-        self.is_late = is_late
-
-
-class NotAllowedError(NotSentError):
-    """The request is not one that is sent: asking again cannot help."""
-
-
-class NoAnswerError(TransportError):
-    """The request left us, at least in part, and no complete answer came back."""
-
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
-
-
-class BadAnswerError(TransportError):
-    """An answer came with a status, but its body is too large, cut short or cannot be decoded."""
-
-    def __init__(
-        self, message: str, status: int, headers: Mapping[str, str], received_at: float = 0.0
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = headers
-        self.received_at = received_at
-
-
-@dataclass(frozen=True)
-class HttpRequest:
-    """One request; `url` is absolute."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | None = None
-    most_bytes: int = MOST_BYTES  # of the answer
-
-
-@dataclass(frozen=True)
-class HttpAnswer:
-    """One answer, decoded; header names are in lower case, `received_at` is epoch seconds."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    received_at: float = 0.0
-    # Takes secrets out of what is read from the body: one may be quoted inside a quotation.
-    hide: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
 
 @cache

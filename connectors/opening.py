@@ -10,7 +10,7 @@ from connectors.credentials import Vault
 from connectors.errors import ConfigurationError
 from connectors.factories import ConnectionSettings, Given
 from connectors.http import Transport
-from connectors.overlay import PluginOverlay
+from connectors.overlay import SourceOverlay
 from connectors.plugin import factory_of, overlay_of
 from connectors.registry import Registry
 from connectors.shelf import Shelf
@@ -55,7 +55,7 @@ def build(
     """Build every connection; raises `ConfigurationError`."""
     changed = asyncio.Event()
     connectors: dict[str, Connector] = {}
-    overlays: dict[str, PluginOverlay] = {}
+    overlays: dict[str, SourceOverlay] = {}
     for each in settings:
         if each.name == "fn":
             raise ConfigurationError("connections.fn: `fn` is the plan language's own name")

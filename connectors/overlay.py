@@ -1,30 +1,41 @@
-"""The operator's words on a plugin: which actions are offered, and what their manifests say.
+"""The operator's words on any source of actions, and how those on a plugin are laid over it.
 
-The plugin's author proposes a manifest, and what stands in the overlay wins over it. What the
+The plugin's author proposes a manifest, and what stands in the overlay wins. What the
 plugin's own code decides cannot be said for it: names, schemas, and where our key travels. A read
 that the operator calls a write gets the cautious default of a write, not what was said of a read.
 """
 
 import difflib
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from connectors.document import first_told
 from connectors.errors import ConfigurationError
 from connectors.manifest import within
-from connectors.said import Said
-from connectors.spec import ActionSpec, Effect, JsonObject
+from connectors.spec import ActionSpec, Effect, JsonObject, Limits
 
 _CODE = ("name", "input_schema", "output_schema", "idempotency", "lookup", "status")
 
 
-class PluginOverlay(Said):
-    """Everything that an operator may say of a plugin's actions, by their names in it."""
+class SourceOverlay(BaseModel):
+    """What an operator may say of any source: what is offered, how often it is called, manifests.
+
+    An operation's name is its action's after the first dot.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    limits: Limits | None = None
+    only: tuple[str, ...] | None = None
+    hidden: tuple[str, ...] = ()
+    actions: dict[str, JsonObject] = {}
 
 
 def overlaid(
-    connection: str, actions: Sequence[ActionSpec], overlay: PluginOverlay
+    connection: str, actions: Sequence[ActionSpec], overlay: SourceOverlay
 ) -> tuple[ActionSpec, ...]:
     """What is offered of a plugin's actions, as the operator says; raises `ConfigurationError`."""
     known = {action.name.partition(".")[2]: action for action in actions}
@@ -36,7 +47,7 @@ def overlaid(
     )
 
 
-def _with(connection: str, name: str, action: ActionSpec, overlay: PluginOverlay) -> ActionSpec:
+def _with(connection: str, name: str, action: ActionSpec, overlay: SourceOverlay) -> ActionSpec:
     said = within(connection, overlay.actions.get(name, {}))
     if overlay.limits is not None:
         said.setdefault("limits", overlay.limits.model_dump(mode="json"))
@@ -67,7 +78,7 @@ def _undone_by(action: ActionSpec, said: JsonObject) -> set[str]:
     return gone - said.keys()
 
 
-def _check_names(connection: str, overlay: PluginOverlay, known: Mapping[str, ActionSpec]) -> None:
+def _check_names(connection: str, overlay: SourceOverlay, known: Mapping[str, ActionSpec]) -> None:
     for member, names in (
         ("only", overlay.only or ()),
         ("hidden", overlay.hidden),

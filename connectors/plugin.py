@@ -15,7 +15,7 @@ from connectors.connector import Connector
 from connectors.document import read_overlay
 from connectors.errors import ConfigurationError
 from connectors.factories import ConnectionSettings, Factory, Given
-from connectors.overlay import PluginOverlay
+from connectors.overlay import SourceOverlay
 
 PROTOCOL = 1
 ENTRY_POINTS = "lamgate.connectors"
@@ -60,14 +60,14 @@ def factory_of(settings: ConnectionSettings, speaks: int = PROTOCOL) -> Factory:
     )
 
 
-def overlay_of(settings: ConnectionSettings) -> PluginOverlay | None:
+def overlay_of(settings: ConnectionSettings) -> SourceOverlay | None:
     """The operator's overlay on a plugin; the built-in connectors read their own."""
     said = settings.options.get(_OVERLAY)
     if settings.connector in BUILT_IN or said is None:
         return None
     if not isinstance(said, str):
         raise ConfigurationError(f"connections.{settings.name}.overlay: this is no file's name")
-    return read_overlay(settings.base_dir / said, PluginOverlay)
+    return read_overlay(settings.base_dir / said, SourceOverlay)
 
 
 def _loaded(entry: EntryPoint, where: str, speaks: int) -> Plugin:

@@ -14,7 +14,7 @@ from connectors.connector import Closing, Connector, Outcome
 from connectors.credentials import Vault
 from connectors.errors import ConfigurationError, Kind, Refused, Unavailable, Unreachable
 from connectors.manifest import check_manifests
-from connectors.overlay import PluginOverlay, overlaid
+from connectors.overlay import SourceOverlay, overlaid
 from connectors.source import Connection, Review, Reviewed, Sourced
 from connectors.spec import ActionSpec, CallContext
 
@@ -28,7 +28,7 @@ class Registry:
         self,
         connectors: Mapping[str, Connector],
         vault: Vault | None = None,
-        overlays: Mapping[str, PluginOverlay] | None = None,
+        overlays: Mapping[str, SourceOverlay] | None = None,
         changed: asyncio.Event | None = None,
     ) -> None:
         self._connectors = dict(connectors)

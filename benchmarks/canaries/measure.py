@@ -129,8 +129,6 @@ async def _people(gateway: Gateway, address: str, sinks: Sinks) -> _People:
             headers={"authorization": f"Bearer {each}"},
             timeout=PATIENCE_S,
             trust_env=False,
-            # The gateway hangs up on a connection that was idle for 5 s: not while we send on it.
-            limits=httpx2.Limits(keepalive_expiry=1.0),
             event_hooks={"response": [sinks.keep_answer]},
         )
         for each in (gateway.operator_key, key)
@@ -297,7 +295,10 @@ def _echo() -> Iterator[str]:
 @asynccontextmanager
 async def _served(config: Path) -> AsyncIterator[tuple[Gateway, str]]:
     async with build(load_settings(config)) as gateway:
-        options = uvicorn.Config(create_app(gateway), port=0, log_config=None, lifespan="off")
+        # All of it is one process, which a busy machine stops for seconds: it hangs up on nobody.
+        options = uvicorn.Config(
+            create_app(gateway), port=0, log_config=None, lifespan="off", timeout_keep_alive=600
+        )
         server = uvicorn.Server(options)
         task = asyncio.create_task(server.serve())
         while not server.started:

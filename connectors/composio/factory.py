@@ -21,8 +21,8 @@ from connectors.factories import (
     options_of,
     secret_of,
 )
+from connectors.overlay import SourceOverlay
 from connectors.tools.offer import Terms
-from connectors.tools.overlay import ToolsOverlay
 from connectors.tools.toolbox import Toolbox
 
 _PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -84,9 +84,9 @@ def _over(
                 raise ConfigurationError(
                     f"connections.{settings.name}.{member}.{toolkit}: toolkits has no {toolkit}"
                 )
-    overlay = ToolsOverlay()
+    overlay = SourceOverlay()
     if options.overlay is not None:
-        overlay = read_overlay(settings.base_dir / options.overlay, ToolsOverlay)
+        overlay = read_overlay(settings.base_dir / options.overlay, SourceOverlay)
     return ComposioConnector(
         wire,
         Toolbox(Terms(settings.name, overlay, None), given.pins),

@@ -20,10 +20,10 @@ from connectors.langchain.threads import Threads
 from connectors.langchain.tool import Ended, FoundTool
 from connectors.mcp.outcome import PLAIN_OUTPUT
 from connectors.outcome import in_doubt
+from connectors.overlay import SourceOverlay
 from connectors.source import Pins, Review, Skipped
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.tools.offer import Offer, Terms
-from connectors.tools.overlay import ToolsOverlay
 from connectors.tools.toolbox import Toolbox
 from connectors.validate import check_arguments
 
@@ -49,13 +49,13 @@ class LangChainConnector:
         connection: str,
         entry: Entry,
         *,
-        overlay: ToolsOverlay | None = None,
+        overlay: SourceOverlay | None = None,
         pins: Pins | None = None,
         threads: int = 8,
     ) -> None:
         self._connection = connection
         self._entry = entry
-        terms = Terms(connection, overlay or ToolsOverlay(), PLAIN_OUTPUT, types=True)
+        terms = Terms(connection, overlay or SourceOverlay(), PLAIN_OUTPUT, types=True)
         self._tools = Toolbox(terms, pins)
         self._threads: Threads[Ended] = Threads(threads)
         self._abandoned: set[asyncio.Future[Ended]] = set()

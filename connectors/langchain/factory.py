@@ -7,8 +7,8 @@ from connectors.document import read_overlay
 from connectors.errors import ConfigurationError
 from connectors.factories import ConnectionSettings, Given, Options, options_of
 from connectors.langchain.connector import Entry, LangChainConnector
+from connectors.overlay import SourceOverlay
 from connectors.spec import JsonObject
-from connectors.tools.overlay import ToolsOverlay
 
 
 class _Options(Options):
@@ -27,9 +27,9 @@ def connect(settings: ConnectionSettings, given: Given) -> Connector:
             f"connections.{settings.name}: tools run here and have neither base_url nor "
             f'credential; their secrets are said as secrets = {{name = "env:NAME"}}'
         )
-    overlay = ToolsOverlay()
+    overlay = SourceOverlay()
     if options.overlay is not None:
-        overlay = read_overlay(settings.base_dir / options.overlay, ToolsOverlay)
+        overlay = read_overlay(settings.base_dir / options.overlay, SourceOverlay)
     return LangChainConnector(
         settings.name,
         Entry(options.tools, options.given, options.secrets, given.reveal),

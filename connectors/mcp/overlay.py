@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from connectors.tools.overlay import ToolsOverlay
+from connectors.overlay import SourceOverlay
 
 
 class HeaderCredential(BaseModel):
@@ -14,7 +14,7 @@ class HeaderCredential(BaseModel):
     form: str = Field(default="Bearer {secret}", pattern=r"\{secret\}")
 
 
-class McpOverlay(ToolsOverlay):
+class McpOverlay(SourceOverlay):
     """The same as for any tools, and how the connection signs in."""
 
     credential: HeaderCredential | None = None

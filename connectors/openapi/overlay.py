@@ -18,7 +18,7 @@ from pydantic import (
 from connectors.errors import Kind
 from connectors.openapi.parameters import Place
 from connectors.outcome import Dialect
-from connectors.said import Said
+from connectors.overlay import SourceOverlay
 from connectors.url import read_address
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")]
@@ -95,7 +95,7 @@ class Errors(_Closed):
         )
 
 
-class Overlay(Said):
+class Overlay(SourceOverlay):
     """Everything an operator may say of a document.
 
     `servers` gives the address of a server that an operation names for itself; "" is base_url.

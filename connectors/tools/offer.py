@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from connectors.canonical import digest
 from connectors.errors import ConfigurationError
+from connectors.overlay import SourceOverlay
 from connectors.source import Skipped
 from connectors.spec import ActionSpec, JsonObject
 from connectors.text import visible
-from connectors.tools.overlay import ToolsOverlay
 from connectors.tools.review import LONGEST_DESCRIPTION, Definitions, shown
 from connectors.tools.schema import UnfitError, input_of, output_of
 
@@ -36,7 +36,7 @@ class Terms:
     """
 
     connection: str
-    overlay: ToolsOverlay
+    overlay: SourceOverlay
     untyped: JsonObject | None
     trusts: bool = False
     types: bool = False
@@ -87,7 +87,7 @@ def offers(definitions: Definitions, terms: Terms) -> Offers:
     return Offers(found, tuple(skipped))
 
 
-def unknown_operations(names: Collection[str], overlay: ToolsOverlay) -> tuple[str, ...]:
+def unknown_operations(names: Collection[str], overlay: SourceOverlay) -> tuple[str, ...]:
     """What an overlay speaks of and the server does not have."""
     said = (*overlay.actions, *overlay.hidden, *(overlay.only or ()))
     return tuple(dict.fromkeys(each for each in said if each not in names))

@@ -9,7 +9,7 @@ from connectors.connector import Applied, Outcome
 from connectors.document import read_overlay
 from connectors.errors import ConfigurationError, ConnectorError, Uncertain
 from connectors.native import NativeConnector, action
-from connectors.overlay import PluginOverlay, overlaid
+from connectors.overlay import SourceOverlay, overlaid
 from connectors.registry import Registry
 from connectors.spec import ActionSpec, CallContext, Effect, JsonObject, Sink
 from connectors.testing import call_context
@@ -33,7 +33,7 @@ async def drop(key: str) -> None:
 
 
 def registry(actions: JsonObject | None = None, **more: JsonValue) -> Registry:
-    overlay = PluginOverlay.model_validate({"actions": actions or {}, **more})
+    overlay = SourceOverlay.model_validate({"actions": actions or {}, **more})
     return Registry(
         {"own": NativeConnector("own", "own", [get, put, drop])}, None, {"own": overlay}
     )
@@ -114,11 +114,11 @@ async def test_an_empty_overlay_changes_nothing(tmp_path: Path) -> None:
     (tmp_path / "o.yaml").write_text("")
     actions = await NativeConnector("own", "own", [get, put, drop]).actions()
 
-    assert overlaid("own", actions, read_overlay(tmp_path / "o.yaml", PluginOverlay)) == tuple(
+    assert overlaid("own", actions, read_overlay(tmp_path / "o.yaml", SourceOverlay)) == tuple(
         actions
     )
     (tmp_path / "o.yaml").write_text("version: 2")
     with pytest.raises(ConfigurationError, match="version"):
-        read_overlay(tmp_path / "o.yaml", PluginOverlay)
+        read_overlay(tmp_path / "o.yaml", SourceOverlay)
     with pytest.raises(ConfigurationError, match="No such file"):
-        read_overlay(tmp_path / "none.yaml", PluginOverlay)
+        read_overlay(tmp_path / "none.yaml", SourceOverlay)

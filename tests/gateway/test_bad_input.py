@@ -34,7 +34,7 @@ CAUGHT: dict[str, str] = {
     "connectors.errors.ConnectorError": "becomes the outcome of an attempt",
     "connectors.egress.EgressRefusedError": "becomes a NotSentError",
     "connectors.egress.TooLateError": "becomes a NotSentError",
-    "connectors.http.TransportError": "becomes a ConnectorError",
+    "connectors.exchange.TransportError": "becomes a ConnectorError",
     "connectors.body.BodyError": "becomes a BadAnswerError, or an unreadable answer",
     "connectors.builtin.smtp_wire._SilentError": "becomes an Uncertain",
     "connectors.openapi.gaps.UnsupportedError": "the operation is listed as skipped",
