@@ -27,8 +27,10 @@ from connectors.openapi.load import read_openapi
 from connectors.openapi.names import longest_operation
 from connectors.spec import ActionSpec, JsonObject
 from connectors.testing import call_context
+from connectors.validate import output_flaw
 
 NAME = "api"
+READ = "read, and of its type"
 _SCRIPT = Path(__file__).with_name("openapi_mock.mjs")
 _EMPTY = b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
@@ -39,8 +41,9 @@ class Called:
 
     offered: int = 0
     calls: int = 0
+    called: set[str] = field(default_factory=set)  # operations of which a request left
     right: int = 0  # the request says what was meant
-    answered: int = 0  # with a 2xx that was read
+    answered: int = 0  # with a 2xx that is what the action promises
     wrong: list[str] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
 
@@ -151,7 +154,7 @@ async def _call(
     try:
         arguments = arguments_of(action.input_schema, each=each)
         relay.received, relay.status = b"", 0
-        end = await api.call(action, arguments, call_context(seconds=30))
+        end = await api.call(action, arguments, call_context(seconds=60))
     except NoExampleError as error:
         found.wrong.append(f"{what}: no example: {error}")
         found.ends["no example"] += 1
@@ -162,15 +165,20 @@ async def _call(
         found.wrong.append(f"{what}: not sent: {end}")
         found.ends["not sent"] += 1
         return
+    found.called.add(action.name)
     try:
         key = (operation.method, operation.path, operation.query)
         _check(document, raw[key], operation, arguments, relay.received)
         found.right += 1
     except (MisreadError, LookupError, ValueError, AttributeError, TypeError) as error:
         found.wrong.append(f"{what}: misread: {type(error).__name__}: {error}")
-    if isinstance(end, Applied | Pending):
+    flaw = output_flaw(action, end.output) if isinstance(end, Applied) else None
+    if flaw is not None:
+        found.wrong.append(f"{what}: {flaw}")
+        found.ends["an answer that is not of its type"] += 1
+    elif isinstance(end, Applied | Pending):
         found.answered += 1
-        found.ends["read"] += 1
+        found.ends[READ] += 1
     else:
         found.ends[f"{relay.status} {type(end).__name__}: {str(end)[:60]}"] += 1
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.given import DOCUMENTS, folder_with
 from benchmarks.openapi import documents
-from benchmarks.openapi_calls import Called, called
+from benchmarks.openapi_calls import READ, Called, called
 from benchmarks.openapi_decoder import target
 from benchmarks.openapi_node import NoNodeError, installed
 from connectors.openapi.extract import extract
@@ -101,7 +101,7 @@ async def _printed(files: Sequence[Path], with_calls: bool, wrong: int) -> int:
             folder = await installed("@scalar/mock-server")
         except NoNodeError as error:
             print(f"nobody answers the calls: {error}")
-    print(_HEAD + ("   calls   sent right  answer read" if with_calls else ""))
+    print(_HEAD + ("  called   calls   sent right  answer typed" if with_calls else ""))
     rows: list[Row] = []
     calls: list[Called] = []
     for file in files:
@@ -111,8 +111,8 @@ async def _printed(files: Sequence[Path], with_calls: bool, wrong: int) -> int:
             calls.append(await called(file, folder))
             more = _told(calls[-1])
         print(f"{rows[-1]}{more}", flush=True)
-        for each in calls[-1].wrong[:wrong] if calls else ():
-            print(f"    {each[:200]}")
+        if calls:
+            _print_rest(calls[-1], wrong)
     total = _total(rows)
     print(f"{total}{_told(_all(calls)) if calls else ''}")
     print(f"offered: {total.offered / max(total.operations, 1):.2%} of all operations")
@@ -125,7 +125,16 @@ async def _printed(files: Sequence[Path], with_calls: bool, wrong: int) -> int:
 
 
 def _told(found: Called) -> str:
-    return f" {found.calls:7} {found.right:12} {found.answered:12}"
+    return f" {len(found.called):7} {found.calls:7} {found.right:12} {found.answered:13}"
+
+
+def _print_rest(found: Called, wrong: int) -> None:
+    """Why calls of one document ended otherwise than as typed, and some of them."""
+    for reason, count in found.ends.most_common():
+        if reason != READ:
+            print(f"    {count} of {found.calls} calls: {reason}")
+    for each in found.wrong[:wrong]:
+        print(f"        {each[:200]}")
 
 
 def _total(rows: Sequence[Row]) -> Row:
@@ -146,7 +155,8 @@ def _total(rows: Sequence[Row]) -> Row:
 
 def _all(calls: Sequence[Called]) -> Called:
     found = Called()
-    for each in calls:
+    for number, each in enumerate(calls):
+        found.called |= {f"{number} {name}" for name in each.called}
         found.calls += each.calls
         found.right += each.right
         found.answered += each.answered

@@ -139,12 +139,12 @@ class _Maker:
             [each for each in needed if isinstance(each, str)] if isinstance(needed, list) else []
         )
         least = node.get("minProperties")
-        wanted = max(int(depth < 4), len(required), least if isinstance(least, int) else 0)
+        wanted = max(int(depth < 8), len(required), least if isinstance(least, int) else 0)
         names = [*required, *(each for each in properties if each not in required)][:wanted]
         found: JsonObject = {}
         for name in names:
             found[name] = self._first(properties.get(name, {}), depth)
-        if not found and depth < 4:
+        if not found and depth < 8:
             found["a"] = self._first(node.get("additionalProperties"), depth)
         yield found
         yield {name: found[name] for name in required}
