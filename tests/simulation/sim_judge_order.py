@@ -235,7 +235,8 @@ class Order:
 
 
 def judge_limits(history: "History") -> None:
-    """No more calls than a limit of the connection allows, whoever makes them."""
+    """No more calls than the connection and its service allow, whoever makes them."""
+    _judge_quotas(history)
     if history.limits is None or history.limits.rate is None:
         return
     every_s = history.limits.per_s / history.limits.rate
@@ -244,6 +245,19 @@ def judge_limits(history: "History") -> None:
         for last in range(first + history.limits.burst, len(begun)):
             allowed = history.limits.burst + (begun[last] - start + CLOCKS_DIFFER_S) / every_s
             must(last - first + 1 <= allowed, f"{last - first + 1} calls since {start}")
+
+
+def _judge_quotas(history: "History") -> None:
+    """What a service said that it still takes, since that was written down."""
+    for each in history.stored:
+        n = each.data.get("n")
+        if each.type != "attempt.ended" or not isinstance(n, int):
+            continue
+        left, until = history.services.quotas.get((_place(each), n), (0, 0.0))
+        is_told = each.data["state"] in ("applied", "applied_unreadable")
+        later = (x for x in history.stored[each.seq :] if x.type == "intent.recorded")
+        begun = sum(is_told and x.at < until - CLOCKS_DIFFER_S for x in later)
+        must(begun <= left, f"{begun} calls after the service took {left} more")
 
 
 def _place(event: StoredEvent) -> Place:

@@ -286,6 +286,12 @@ PROTOCOL += (
         "a connection is called more often than its limit allows",
     ),
     Mutant(
+        "executor.store.permits",
+        "if what.quota is not None and what.quota.left <= PLENTY:",
+        "if False:",
+        "nobody counts down what a service says that it still takes",
+    ),
+    Mutant(
         "executor.run.slots",
         "if places.taken >= most:",
         "if False:",

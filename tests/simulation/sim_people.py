@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DUE = Due("run", TENANT, RUN)
 _IN_DOUBT = f"SELECT DISTINCT step, iteration FROM attempts WHERE state IN {attempts.OPEN[1:]}"
+_KEYS_IN_DOUBT = "SELECT DISTINCT key FROM attempts WHERE state = 'uncertain'"
 _OPEN_QUESTIONS = "SELECT id FROM approvals WHERE state = 'open' ORDER BY created_at, step"
 
 
@@ -34,6 +35,7 @@ class People:
         self._rng = history.rng
         self._do = history.database.do
         self.are_eager = self._rng.random() < 0.3
+        self.hear_soon = self._rng.random() < 0.15
         self.are_approvers_there = self._rng.random() < 0.9
         self.cancelled_at: int | None = None  # the number of the first event that says so
         self.refused: set[str] = set()
@@ -107,9 +109,12 @@ class People:
     def hear(self) -> None:
         """A service says by itself what became of a call, or that it knows of none."""
         services = self._history.services
-        if not services.places:
+        doubtful = [key for (key,) in self._history.database.ask(_KEYS_IN_DOUBT)]
+        keys = [each for each in doubtful or services.places if each in services.places]
+        if not keys:
             return
-        key, place = self._rng.choice([*services.places.items()])
+        key = self._rng.choice(keys)
+        place = services.places[key]
         happened = bool(services.effects.get(place))
         if not happened and services.may_still_happen(key):
             return  # it says so

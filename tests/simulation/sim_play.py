@@ -31,6 +31,7 @@ FLOORS: Mapping[str, float] = {
     "reconcile.resolved applied by key": 48, "reconcile.resolved applied by lookup": 42,
     "reconcile.resolved applied by operator": 54, "reconcile.resolved applied by repetition": 12,
     "reconcile.resolved applied by status": 4, "replayed by its key": 54,
+    "says how many calls it takes": 18,
     "run.finished cancelled": 30, "run.finished compensation_incomplete": 6,
     "run.finished failed": 30, "run.finished succeeded": 180, "run.finished undone": 12,
     "searched in vain": 180, "step.done": 360, "step.failed": 42, "step.skipped": 36,

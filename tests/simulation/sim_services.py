@@ -26,10 +26,11 @@ from typing import NamedTuple
 from pydantic import JsonValue
 from sim_judge import must
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
-from sim_process import Process
+from sim_process import WALL, Process
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
+from connectors.quota import Quota
 from connectors.spec import ActionSpec, CallContext, Effect
 from executor.run.state import Place
 
@@ -70,6 +71,7 @@ class Services:
     seen: list[Seen] = field(default_factory=list)
     tasks: dict[str, str] = field(default_factory=dict)  # by handle: how they stand
     places: dict[str, Place] = field(default_factory=dict)  # by key
+    quotas: dict[tuple[Place, int], tuple[int, float]] = field(default_factory=dict)
     most_at_once: int | None = None  # of one process
     at_once: Counter[str] = field(default_factory=Counter)  # by process
     reached: Counter[str] = field(default_factory=Counter)
@@ -78,6 +80,7 @@ class Services:
         """Some of the faults, and these often: behind all at once one would hide another."""
         likely = self.rng.choice([0.3, 0.7, 1.0])
         faults = [each for each in FAULTS if self.rng.random() < likely]
+        self._counts = self.rng.random() < 0.15  # and says how many calls it still takes
         self._fates = ["well"] * self.rng.choice([1, 1, 2, 4]) + faults
 
     def last_seen(self, place: Place) -> float:
@@ -157,12 +160,21 @@ class Services:
         replayed = self._act(action, context)
         await asyncio.sleep(rng.uniform(0.0, 0.5))
         await process.point("answer")
+        if self._counts and not self.is_calm:
+            self._say_how_many(context)
         if fate == "unreadable" and action.is_write:
             return Unreadable("cut short")
         good = self.is_calm or rng.random() < 0.9
         return Applied(
             {"id": self.id_of(place), "ok": good} | self.told_of(place), replayed=replayed
         )
+
+    def _say_how_many(self, context: CallContext) -> None:
+        left, renews_in_s = self.rng.choice([0, 1, 3]), self.rng.choice([5.0, 30.0])
+        context.heard.quota = Quota(left, renews_in_s)
+        place = (context.step, context.iteration)
+        self.quotas[place, context.attempt] = left, WALL + _now() + renews_in_s
+        self.reached["says how many calls it takes"] += 1
 
     async def _silence(self, process: Process, action: ActionSpec, patience: float) -> None:
         await asyncio.sleep(patience)
