@@ -27,6 +27,7 @@ class _Flight:
     task: "asyncio.Task[Blocked | Slot | float | None]"
     connection: str
     is_search: bool
+    changes: int  # how often something had changed when it began
 
 
 class Flights:
@@ -38,6 +39,7 @@ class Flights:
         self._tenant = tenant
         self._clock = clock
         self._flights: dict[Place, _Flight] = {}
+        self._changes = 0
         self._reserved: dict[Place, Slot] = {}
         self.not_before: dict[Place | str, Held] = {}
         self.look_again: dict[Place, float] = {}
@@ -68,7 +70,7 @@ class Flights:
             if not is_search:
                 self.look_again.pop(place, None)  # another attempt, another search
         task.add_done_callback(lambda _: self._bell.stir())
-        self._flights[place] = _Flight(task, connection, is_search)
+        self._flights[place] = _Flight(task, connection, is_search, self._changes)
 
     async def land(self, until: float | None) -> bool:
         """Wait until one has ended, the bell rings, or a time has come; False if none has ended.
@@ -96,6 +98,8 @@ class Flights:
             match flight.task.result():
                 case Slot() as slot:
                     self._reserved[place] = slot
+                case Blocked(reason="service" | "stop") if flight.changes != self._changes:
+                    pass  # what stood in its way may be gone since: it asks once more
                 case Blocked(reason="rate_limit" | "service" | "stop" as reason, retry_at=at):
                     # One that asks in vain is enough: the others of the connection wait too.
                     self.not_before[flight.connection] = Held(inf if at is None else at, reason)
@@ -114,6 +118,7 @@ class Flights:
 
     def ask_again(self) -> None:
         """Something has changed: what was stopped, or waits for its service, may ask once more."""
+        self._changes += 1
         for at, held in [*self.not_before.items()]:
             if held.reason != "rate_limit":
                 del self.not_before[at]

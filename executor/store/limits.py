@@ -61,10 +61,12 @@ def held_until(limit: Limit, until: float) -> Limit:
 
 def counted_down(limit: Limit, quota: Quota, now: float) -> Limit:
     """Begin with what a service says, or go on with it if it is less than what was counted."""
-    counts = (limit.quota_until or 0.0) > now
-    if counts and limit.quota_left is not None and limit.quota_left <= quota.left:
-        return limit
-    return replace(limit, quota_left=quota.left, quota_until=now + quota.renews_in_s)
+    renews_at, until = limit.quota_until or 0.0, now + quota.renews_in_s
+    if renews_at <= now or limit.quota_left is None or quota.left < limit.quota_left:
+        return replace(limit, quota_left=quota.left, quota_until=until)
+    if quota.left == limit.quota_left:  # for longer, where what it said first is over sooner
+        return replace(limit, quota_until=max(renews_at, until))
+    return limit
 
 
 _KEY = (limits.c.tenant == bindparam("tenant"), limits.c.key == bindparam("key"))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim_judge import CLOCKS_DIFFER_S, must
 from sim_plans import INPUTS
+from sim_process import WALL
 
 from connectors.spec import ActionSpec
 from executor.plan.graph import data_sources, graph
@@ -203,7 +204,7 @@ class Order:
             self._options.on_failure == "undo" and self._may_be_past_a_pivot
         )
         since = min(self._failed, default=event.at)
-        must(goes_on or event.at < since + BESIDE_S, f"{place} began after a failure")
+        must(goes_on or self._is_beside(event, since), f"{place} began after a failure")
 
     @property
     def _may_be_past_a_pivot(self) -> bool:
@@ -216,7 +217,12 @@ class Order:
         for other in self._calls:
             if other[0] == place[0] or (since := self._since(other)) is None:
                 continue
-            must(event.at < since + BESIDE_S, f"{place} began while {other} was in doubt")
+            must(self._is_beside(event, since), f"{place} began while {other} was in doubt")
+
+    def _is_beside(self, event: StoredEvent, since: float) -> bool:
+        """Whether it was decided on beside what was so since then: a process may stand still."""
+        went_on = [WALL + x.process.went_on_at for x in self._history.workers]
+        return event.at < max(since, *(x for x in went_on if x <= event.at)) + BESIDE_S
 
     def _all_is_asked(self, place: Place) -> None:
         """Before the first effect whatever can be asked for was asked, and answered."""
@@ -248,7 +254,7 @@ def judge_limits(history: "History") -> None:
 
 
 def _judge_quotas(history: "History") -> None:
-    """What a service said that it still takes, since that was written down."""
+    """None after a service said that it takes no more, since that was written down."""
     for each in history.stored:
         n = each.data.get("n")
         if each.type != "attempt.ended" or not isinstance(n, int):
@@ -257,7 +263,7 @@ def _judge_quotas(history: "History") -> None:
         is_told = each.data["state"] in ("applied", "applied_unreadable")
         later = (x for x in history.stored[each.seq :] if x.type == "intent.recorded")
         begun = sum(is_told and x.at < until - CLOCKS_DIFFER_S for x in later)
-        must(begun <= left, f"{begun} calls after the service took {left} more")
+        must(left > 0 or begun == 0, f"{begun} calls after the service took no more")
 
 
 def _place(event: StoredEvent) -> Place:

@@ -22,6 +22,7 @@ class Process:
         self.is_dead = False
         self.is_cut_off = False  # from the database
         self.skew_s = 0.0
+        self.went_on_at = 0.0  # after it had stood still
         self._rng = rng
         self._running = asyncio.Event()
         self._running.set()
@@ -71,6 +72,8 @@ class Process:
 
     def go_on(self) -> None:
         """Go on as if nothing had been."""
+        if not self._running.is_set():
+            self.went_on_at = asyncio.get_running_loop().time()
         self._running.set()
 
     def kill(self) -> None:

@@ -170,7 +170,7 @@ class Services:
         )
 
     def _say_how_many(self, context: CallContext) -> None:
-        left, renews_in_s = self.rng.choice([0, 1, 3]), self.rng.choice([5.0, 30.0])
+        left, renews_in_s = self.rng.choice([0, 0, 1, 3]), self.rng.choice([5.0, 30.0])
         context.heard.quota = Quota(left, renews_in_s)
         place = (context.step, context.iteration)
         self.quotas[place, context.attempt] = left, WALL + _now() + renews_in_s

@@ -198,6 +198,8 @@ def test_no_more_calls_begin_than_the_service_said_whatever_else_it_says(
                 tightest = min([b for b in budgets if b[1] > after], default=None)
                 if tightest is None or number < tightest[0]:
                     budgets = [[number, after + seconds]]
+                elif number == tightest[0]:
+                    budgets = [[number, max(tightest[1], after + seconds)]]
                 continue
             for _ in range(number):
                 open_ones = [b for b in budgets if b[1] > after]
@@ -225,6 +227,16 @@ def test_until_it_renews_what_is_left_only_goes_down() -> None:
     assert kept == {"payments": (2, NOW + 30)}
     assert tighter == {"payments": (1, NOW + 13)}
     assert anew == {"payments": (50, NOW + 74)}
+
+
+def test_a_service_that_takes_no_more_is_left_alone_as_long_as_it_said_last() -> None:
+    with _tables() as c:
+        told(c, 0, 5)
+        told(c, 0, 30, 3)
+        told(c, 0, 1, 4)
+        blocked = begin(c, 6)
+
+    assert blocked == Blocked("rate_limit", NOW + 33)
 
 
 def test_what_is_plenty_is_not_counted_and_a_rate_holds_beside_what_is() -> None:
