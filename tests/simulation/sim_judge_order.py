@@ -222,7 +222,7 @@ class Order:
     def _is_beside(self, event: StoredEvent, since: float) -> bool:
         """Whether it was decided on beside what was so since then: a process may stand still."""
         went_on = [WALL + x.process.went_on_at for x in self._history.workers]
-        return event.at < max(since, *(x for x in went_on if x <= event.at)) + BESIDE_S
+        return event.at < max([since, *(x for x in went_on if x <= event.at)]) + BESIDE_S
 
     def _all_is_asked(self, place: Place) -> None:
         """Before the first effect whatever can be asked for was asked, and answered."""

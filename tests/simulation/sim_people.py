@@ -88,7 +88,7 @@ class People:
                 is_told = doubt is not None and doubt.is_uncertain and doubt.ended is not None
                 if is_told and history.services.last_seen(place) <= all_is_through:
                     self._tell(place)
-        history.ring()
+            history.ring()
 
     def _tell(self, place: Place) -> None:
         history = self._history
