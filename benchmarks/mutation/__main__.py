@@ -145,7 +145,7 @@ class _Judge:
 
     def decided(self, result: Result) -> None:
         self.results.append(result)
-        self._kept.keep(result, self._coverage.tests_of(result.change))
+        self._kept.keep(result, self.asked(result.change, Counter({result.by or "": 1_000})))
         self.waiting.remove(result.change)
 
     def close(self) -> None:

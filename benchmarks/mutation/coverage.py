@@ -14,7 +14,7 @@ from itertools import accumulate
 from benchmarks.mutation.changes import Change
 
 Line = tuple[str, int]
-_NEAR, _FAR = 0.5, 0.2  # how often a test finds a fault, before it has found any
+_NEAR, _FAR = 2.0, 0.2  # how much a test is trusted to find, before it has found any
 _SMALL = 200  # lines: what runs many more looks at a fault from afar
 _LEAST_S = 0.002  # of a case
 _PYTEST_S = 0.005  # around a test

@@ -3,8 +3,9 @@
 What a test runs is measured once, and again when its own text is another; lines that moved since
 then are found again, and what stands in the place of others is run by whoever ran those.
 A fault that was found stays found while its module and the test that found it are the same;
-otherwise that test is asked first. One that survived is only held against tests that are new or
-changed since then: that others might find it now is left out, which counts against the score.
+otherwise that test is asked first. One that survived is only held against tests that did not see
+it yet, or are changed since then: that others might find it now is left out, which counts against
+the score.
 """
 
 import json
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.mutation.changes import Change
 from benchmarks.mutation.coverage import Coverage, Seen, Test
-from benchmarks.mutation.marks import mark_of
+from benchmarks.mutation.marks import mark_of, mark_of_test
 from benchmarks.mutation.measure import measured
 from benchmarks.mutation.runner import ROOT, Result, in_child, suite_module
 
@@ -31,7 +32,7 @@ class Known:
     by: str
     mark: str  # of the test that found it
     module: str  # the mark of what was changed
-    asked: tuple[str, ...] = ()  # marks of the tests that did not find it
+    asked: tuple[str, ...] = ()  # what did not find it
 
 
 def coverage(files: dict[Path, str], tests: list[Path]) -> Coverage:
@@ -114,7 +115,8 @@ class Results:
             return list(tests)
         asked = set(known.asked)
         return sorted(
-            (test for test in tests if test.mark not in asked), key=lambda it: it.name != known.by
+            (test for test in tests if mark_of_test(test) not in asked),
+            key=lambda it: it.name != known.by,
         )
 
     def keep(self, result: Result, tests: Iterable[Test]) -> None:
@@ -122,7 +124,8 @@ class Results:
         by = result.by or ""
         mark = next((each.mark for each in tests if each.name == by), "")
         before = self._known.get(result.change.key[1:])
-        asked = set() if by else {each.mark for each in tests} | set(before.asked if before else ())
+        asked = set() if by else {mark_of_test(each) for each in tests}
+        asked |= set(before.asked) if before and not by else set()
         known = Known(by, mark, self._now, tuple(sorted(asked)))
         self._known[result.change.key[1:]] = known
         self._path.parent.mkdir(exist_ok=True)

@@ -20,5 +20,10 @@ def mark_of_case(case: Any) -> str:
     return _mark(json.dumps([case.name, case.content]).encode())
 
 
+def mark_of_test(test: Any) -> str:
+    """The mark of one test: of its name, and of the text that it stands in."""
+    return _mark(f"{test.mark} {test.name}".encode())
+
+
 def _mark(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:_LENGTH]

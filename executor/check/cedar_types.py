@@ -86,20 +86,18 @@ class Record:
         found = child(here, name)
         if isinstance(found, Type):
             typed = self._typed(found, (*at, name), used)
-            return {name: typed | {"required": self._is_sure(here, name)}}
+            return {name: typed | {"required": self._is_sure(here, name, found)}}
         for suffix, kind, of in _BESIDE:
             short = name.removesuffix(suffix)
-            base = child(here, short) if short != name else None
+            base = child(here, short)
             if isinstance(base, Type) and of in (kinds(base) or (of,)):
-                is_sure = suffix != "_inexact" and self._is_sure(here, short)
-                found_kind = self._each(base, at, used) if suffix == EACH else kind
+                is_sure = suffix != "_inexact" and self._is_sure(here, short, base)
+                found_kind = self._each(base, (*at, short), used) if suffix == EACH else kind
                 return {name: found_kind | {"required": is_sure}}
         return {}
 
-    def _is_sure(self, here: Type, name: str) -> bool:
-        found = child(here, name)
-        known = kinds(found) if isinstance(found, Type) else None
-        return self._is_required(here, name) and "null" not in (known or ())
+    def _is_sure(self, here: Type, name: str, found: Type) -> bool:
+        return self._is_required(here, name) and "null" not in (kinds(found) or ())
 
     def _each(self, base: Type, at: Path, used: frozenset[Path]) -> JsonObject:
         """The values of each used member over the elements of a list."""
@@ -128,8 +126,7 @@ class Record:
         for name in sorted(names - {"null"}):
             types += self._of_kind(name, found, at, used, is_amount=is_amount)
         unique = [each for index, each in enumerate(types) if each not in types[:index]]
-        only = unique[0] if len(unique) == 1 else None
-        return only if isinstance(only, dict) else {ANY: unique}
+        return {ANY: unique}
 
     def _of_kind(
         self,

@@ -18,11 +18,12 @@ from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Effect, Integrity, JsonObject
 from executor.check import cedar_engine as engine
 from executor.check.cedar import Policy, PolicyError
-from executor.check.cedar_paths import Known, entities, uses
+from executor.check.cedar_paths import ROOTS, Known, entities, uses
 from executor.check.cedar_rules import Rule
 from executor.check.cedar_schema import RUN, candidates, counted, relevant, schema_of
+from executor.check.entry import output_type
 from executor.check.objects import answers_as
-from executor.plan.types import Type, as_object, kinds
+from executor.plan.types import UNKNOWN, Type, as_object, kinds
 
 SHOWN = 3  # operations that a message names before it counts
 _MISSING = re.compile(r"attribute `([^`]+)` in context for Action::\"\w+\" not found.*", re.DOTALL)
@@ -121,7 +122,7 @@ def _flaws(
     paths = uses(rule.body)
     known: dict[object, tuple[str, ...]] = {}
     found: dict[str, list[str]] = {}
-    asks_which = _asks_which(rule.body["conditions"])
+    asks_which = '"resource"' in json.dumps(rule.body["conditions"])
     for action in covered:
         connector = connectors.get(action.connection)
         key = action.name if asks_which else (relevant(action, paths), action.effect)
@@ -134,12 +135,6 @@ def _flaws(
         yield Finding(rule.file, rule.name, message)
     for message, operations in found.items():
         yield Finding(rule.file, rule.name, message, tuple(operations))
-
-
-def _asks_which(conditions: JsonValue) -> bool:
-    """Whether it looks at which operation it is."""
-    text = json.dumps(conditions)
-    return '"resource"' in text or '"action"' in text
 
 
 def _common(
@@ -163,7 +158,7 @@ def _told(message: str, action: ActionSpec, catalog: Catalog) -> str:
     """Cedar's words, made to be acted on."""
     if found := _MISSING.fullmatch(message):
         *above, name = _members(found[1])
-        meant = difflib.get_close_matches(name, _offered(above, action, catalog), n=1, cutoff=0.5)
+        meant = difflib.get_close_matches(name, _offered(above, action, catalog))
         hint = f"; did you mean {meant[0]}?" if meant else ""
         return f"there is no context.{found[1]}{hint}"
     if found := _OPTIONAL.fullmatch(message):
@@ -188,7 +183,7 @@ def _word(name: str) -> str:
 def _offered(above: list[str], action: ActionSpec, catalog: Catalog) -> list[str]:
     """Names that could stand where one is not known."""
     if not above:
-        return ["args", "labels", "run", "read", "stale", "approvals"]
+        return sorted(ROOTS)
     if above == ["run"]:
         return [*RUN]
     if above in (["read"], ["stale"]):
@@ -196,7 +191,7 @@ def _offered(above: list[str], action: ActionSpec, catalog: Catalog) -> list[str
     here, inside = Type.of(action.input_schema), above[1:]
     if above[0] in ("read", "stale"):
         read, inside = catalog.get(above[1]), above[2:]
-        here = Type.of((read.output_schema if read else None) or {})
+        here = output_type(read) if read else UNKNOWN
     for token in inside:
         here = here.below(as_object(here.keywords.get("properties")).get(token))
     declared = as_object(here.keywords.get("properties"))

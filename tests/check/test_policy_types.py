@@ -47,6 +47,12 @@ def one(node: Any, name: str = "x", *required: str, sinks: Any = None) -> list[A
         ({"type": "boolean"}, [BOOL]),
         ({"type": "integer"}, [LONG]),
         ({"type": "number"}, [LONG, DECIMAL]),
+        ({"type": ["integer", "number"]}, [LONG, DECIMAL]),
+        ({"type": "object", "properties": {"amount": {"type": "string"}, "currency": {}}},
+         [{"type": "Record", "attributes": {"amount": STRING | {"required": False},
+                                            "currency": each | {"required": False}}}
+          for each in (STRING, LONG, BOOL, DECIMAL, {"type": "Set", "element": STRING},
+                       {"type": "Set", "element": LONG})]),
         ({"type": ["string", "null"]}, [STRING]),
         ({"type": ["string", "integer"]}, [LONG, STRING]),
         ({"enum": ["a", 1]}, [LONG, STRING]),
@@ -76,9 +82,47 @@ def test_an_amount_is_money_or_a_decimal() -> None:
     assert one({"type": "object", "properties": {"amount": {"type": "string"}}}, sinks=amount) == [
         {"type": "Record", "attributes": {"amount": STRING | {"required": False}}}
     ]
+    assert one(
+        {"type": "object", "properties": {"currency": {"type": "string"}}}, sinks=amount
+    ) == [{"type": "Record", "attributes": {"currency": STRING | {"required": False}}}]
+    texts = {"type": "array", "items": {"type": "string"}}
+    assert one(texts, sinks={"x/*": "amount"}) == [{"type": "Set", "element": DECIMAL}]
     lines = {"type": "array", "items": {"type": "object", "properties": {"price": MONEY}}}
     (inside,) = one(lines, sinks={"x/*/price": "amount"})
     assert inside["element"]["attributes"]["price"] == money | {"required": False}
+
+
+def test_the_prices_of_a_list_are_money_where_one_is() -> None:
+    lines = {"type": "array", "items": {"type": "object", "properties": {"price": MONEY}}}
+    called = action({"x": lines}, sinks={"x/*/price": "amount"})
+    (found,) = args(called, "args/x_each/price")
+
+    assert found["x_each"]["attributes"]["price"] == {
+        "type": "Set",
+        "element": {"type": "Record", "attributes": {"minor": LONG, "currency": STRING}},
+    }
+
+
+def test_where_nothing_is_declared_who_looks_may_know() -> None:
+    called = action({"o": {"type": "object"}, "any": {}}, "o")
+    of_object, of_any = args(called, "args/o/what"), args(called, "args/any/what")
+
+    assert {each["o"]["attributes"]["what"]["required"] for each in of_object} == {True}
+    assert {each["any"]["type"] for each in of_any} == {"Record"}
+    assert {each["any"]["attributes"]["what"]["required"] for each in of_any} == {True}
+    assert len(of_object) == len(of_any) == OPEN_TYPES
+
+
+def test_a_type_that_holds_itself_is_told_to_some_depth() -> None:
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}
+    schema = {
+        "type": "object",
+        "properties": {"x": {"$ref": "#/$defs/node"}},
+        "$defs": {"node": node},
+    }
+    content = {"name": "a.b", "effect": "read", "input_schema": schema}
+
+    assert args(ActionSpec.model_validate(content), "args/x")
 
 
 def test_what_is_no_amount_is_what_its_schema_says() -> None:

@@ -87,6 +87,13 @@ def hints(text: str, **connectors: str) -> list[str]:
         ("context.arg.payment == \"p\"", "there is no context.arg; did you mean args?"),
         ("context.run.writs > 1", "there is no context.run.writs; did you mean writes?"),
         ("context.args.lines_cout > 1", "did you mean lines_count?"),
+        ("context.args.payment_coun > 1", "did you mean payment?"),
+        ("context.args.amount.curency == \"EUR\"", "did you mean currency?"),
+        ("context.rnu.writes > 1", "did you mean run?"),
+        ("context.raed.x > 1", "did you mean read?"),
+        ("context.stal.x > 1", "did you mean stale?"),
+        ("context.aprovals.contains(\"x\")", "did you mean approvals?"),
+        ("context.lables.payment == \"model\"", "did you mean labels?"),
         ("context.args.hours > 1", "context.args.hours may be left out: ask `context.args has"),
         ("context.args.state == \"x\"", "context.args.state may be left out"),
         ("context.labels.note == \"model\"", "context.labels.note may be left out"),
@@ -127,6 +134,7 @@ def test_what_would_fail_on_every_call_is_a_flaw(condition: str, told: str) -> N
         "context.args.share.lessThan(decimal(\"0.5\"))",
         "context.args has share_inexact && context.args.share_inexact",
         "context.args.lines_count > 3",
+        "context.args.lines_each.price.contains({\"minor\": 500, \"currency\": \"EUR\"})",
         "context.args has tags && context.args.tags.contains(\"x\") && context.args.tags_count > 1",
         "context.args has tags && context.args.tags.containsAny([\"x\", \"y\"])",
         "context.args.either == 1",
@@ -310,3 +318,42 @@ def test_of_many_operations_three_are_named_and_the_rest_are_counted(
     (flaw,) = validate(policy, alike).flaws
 
     assert str(flaw) == f"a.cedar: policy0: there is no context.gone ({named})"
+
+
+ORDER = ActionSpec.model_validate(
+    {"name": "shop.order", "effect": "read", "reads_as": "trusted", "egress": False,
+     "sinks": {"id": "resource_id"},
+     "input_schema": {"type": "object", "properties": {"id": {"type": "string"}}},
+     "output_schema": {"type": "object", "required": ["status", "sum"], "properties": {
+         "status": {"type": "string"},
+         "sum": {"type": "object", "properties": {"currency": {}, "value": {}}}}}}
+)  # fmt: skip
+MAIL = ActionSpec.model_validate({"name": "shop.mail", "effect": "read", "input_schema": {}})
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ('read["shop.ordr"].status', "did you mean shop.order?"),
+        ('stale["shop.ordr"].status', "did you mean shop.order?"),
+        ('read["shop.mial"].status', 'there is no context.read["shop.mial"] '),
+        ('read["shop.order"].staus', "did you mean status?"),
+        ('stale["shop.order"].staus', "did you mean status?"),
+        ('read["shop.order"].sum.vale', "did you mean value?"),
+        ('read["shop.order"].sum.curency', "did you mean currency?"),
+    ],
+)
+def test_what_was_read_has_the_members_of_its_answer(path: str, told: str) -> None:
+    root, _, name = path.partition("[")
+    first = f"context.{root} has {name.partition(']')[0]} && " if "order" in name else ""
+    text = f'{ALL} when {{ {first}context.{path} == "x" }};'
+    called = Catalog((action("pay.refund", {}), ORDER, MAIL))
+    found = validate(Policy.parse({"a.cedar": text}), called).flaws
+
+    assert any(told in f"{each.message} " for each in found), found
+
+
+def test_an_operation_of_another_connection_is_covered_by_no_policy_about_one() -> None:
+    text = 'forbid (principal, action, resource in Connection::"mail") when { context.args.gone };'
+
+    assert flaws(text) == ["a.cedar: policy0: there is no context.args.gone (mail.send)"]
