@@ -4,7 +4,8 @@
 
 The peers are installed from `requirements.txt` into an environment of their own in `--home`, which
 is kept. Every measurement is a process of its own with an empty database; rounds are interleaved,
-and medians and their ratios are shown. CPU is the process's: the server's own is not in it.
+and medians and their ratios are shown. CPU is the process's: the server's own is not in it. Round
+trips to a server are counted in processes that are not timed, beside one that makes no run.
 
 What each does for the same twenty steps in five layers of four is not the same:
 
@@ -17,6 +18,7 @@ checks        none                          none                       policy, b
                                                                        fence, stop, breaker, rate
 kept          checkpoints of all values     an output a step           62 events, 20 attempts
 commits       28 a run, each by itself      one a step and more        12 a run, shared among runs
+garbage       looked for as Python does     looked for as Python does  seldom, as in `lamgate serve`
 after kill    steps of the layer that had   the step that was under    the call that was under way,
 -9            no checkpoint run again       way runs again             as its effect class says
 
@@ -34,6 +36,7 @@ import tempfile
 import venv
 from pathlib import Path
 
+from benchmarks.peers.round_trips import counted
 from benchmarks.throughput import a_server, new_database
 
 HERE = Path(__file__).parent
@@ -71,6 +74,16 @@ def measured(kind: str, python: Path, url: str, count: int) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def round_trips(kind: str, python: Path, server: str, count: int) -> float:
+    """To a server, a run."""
+    counts = []
+    for runs in (0, count):
+        with counted(new_database(server)) as (url, between):
+            measured(kind, python, url, runs)
+        counts.append(between.trips)
+    return (counts[1] - counts[0]) / count
+
+
 def main() -> None:
     """Print medians of interleaved rounds, with the goals beside them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -91,7 +104,13 @@ def main() -> None:
                     found.setdefault(("sqlite", count, kind), []).append(one)
                     one = measured(kind, python, new_database(server), count)
                     found.setdefault(("postgresql", count, kind), []).append(one)
-    print(f"{'':<12}{'runs':>5} {'':<10}{'cpu ms':>9}{'wall ms':>9}{'ours is':>9}{'goal':>7}")
+        trips = {
+            ("postgresql", count, kind): round_trips(kind, python, server, count)
+            for count in (1, said.runs)
+            for kind in KINDS
+        }
+    names = ("cpu ms", "wall ms", "trips", "ours is")
+    print(f"{'':<12}{'runs':>5} {'':<10}{''.join(f'{name:>9}' for name in names)}{'goal':>7}")
     for (database, count, kind), rounds in sorted(found.items()):
         cpu, wall = (statistics.median(each[name] for each in rounds)
                      for name in ("cpu_ms", "wall_ms"))  # fmt: skip
@@ -99,7 +118,10 @@ def main() -> None:
         goal = GOALS.get((database, kind)) if count > 1 else None
         told = "" if goal is None else f"{goal:7.2f}"
         ratio = statistics.median(mine) / cpu
-        print(f"{database:<12}{count:>5} {kind:<10}{cpu:>9.1f}{wall:>9.1f}{ratio:>9.2f}{told}")
+        trip = trips.get((database, count, kind))
+        trips_told = f"{'':>9}" if trip is None else f"{trip:>9.1f}"
+        figures = f"{cpu:>9.1f}{wall:>9.1f}{trips_told}{ratio:>9.2f}{told}"
+        print(f"{database:<12}{count:>5} {kind:<10}{figures}")
 
 
 if __name__ == "__main__":

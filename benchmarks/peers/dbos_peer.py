@@ -33,7 +33,10 @@ async def main(url, count):
     handles = await asyncio.gather(*(DBOS.start_workflow_async(run) for _ in range(count)))
     await asyncio.gather(*(handle.get_result() for handle in handles))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
-    print(json.dumps({"cpu_ms": cpu / count * 1e3, "wall_ms": wall / count * 1e3}), flush=True)
+    print(
+        json.dumps({"cpu_ms": cpu / (count or 1) * 1e3, "wall_ms": wall / (count or 1) * 1e3}),
+        flush=True,
+    )
     os._exit(0)
 
 

@@ -76,7 +76,9 @@ async def main(url, count):
         begun, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(*(one(f"run-{each}") for each in range(count)))
         cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
-        print(json.dumps({"cpu_ms": cpu / count * 1e3, "wall_ms": wall / count * 1e3}))
+        print(
+            json.dumps({"cpu_ms": cpu / (count or 1) * 1e3, "wall_ms": wall / (count or 1) * 1e3})
+        )
 
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -92,7 +92,8 @@ class Driven:
         made = await store.write(partial(create, plan=plan, count=count, now=store.clock()))
         for due in made:
             dispatcher.submit(due)
-        await self._is_over.wait()
+        if made:
+            await self._is_over.wait()
 
 
 async def main(url: str, count: int) -> None:
@@ -110,7 +111,7 @@ async def main(url: str, count: int) -> None:
     await driven.all_of(store, dispatcher, plan, count)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
     assert not await left(store), "a run did not succeed"
-    print(json.dumps({"cpu_ms": cpu / count * 1e3, "wall_ms": wall / count * 1e3}))
+    print(json.dumps({"cpu_ms": cpu / (count or 1) * 1e3, "wall_ms": wall / (count or 1) * 1e3}))
     await dispatcher.stop()
     await store.close()
 
