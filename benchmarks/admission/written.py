@@ -241,7 +241,7 @@ def verdict(found: Sequence[Report], beside: Sequence[Report]) -> tuple[bool, li
         f" where everything is permitted {100 * sum(anyway) / len(anyway):.1f} %)",
         f"gold refused {len(refused)} of {len(gold)} (goal 0),"
         f" waiting for a supervisor {sum(each.is_held for each in gold) - len(refused)}",
-        f"fine held, by the labels alone, {100 * shares[1]:.2f} % of {len(fine)} (goal 0.5 %)",
+        f"fine held, by the labels alone, {100 * shares[1]:.2f} % of {len(fine)}",
         f"fine held, of those that had looked as the texts say, {100 * shares[2]:.2f} %"
         f" of {len(looked)} (goal 0.5 %)",
     ]
