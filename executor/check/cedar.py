@@ -39,13 +39,13 @@ class Policy:
         self,
         rules: tuple[Rule, ...],
         version: str,
-        mode: Mode = "enforce",
-        connectors: Mapping[str, str] | None = None,
+        mode: Mode,
+        connectors: Mapping[str, str],
     ) -> None:
         self.rules = rules
         self.version = version
         self.mode = mode
-        self.connectors = dict(connectors or {})
+        self.connectors = connectors
         self._by_name = _index(rules)
         # Both only ever grow to one entry an action, and hold what follows from the texts alone.
         self._slices: dict[tuple[str, Effect], Slice] = {}
@@ -59,7 +59,7 @@ class Policy:
         connectors: Mapping[str, str] | None = None,
     ) -> "Policy":
         """Read policy files by name; raises `PolicyError`."""
-        return cls(read_rules(texts), digest(dict(texts)), mode, connectors)
+        return cls(read_rules(texts), digest(dict(texts)), mode, dict(connectors or {}))
 
     def judge(self, question: PolicyQuestion) -> Judgement:
         """Decide one call."""

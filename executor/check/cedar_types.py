@@ -74,7 +74,7 @@ class Record:
 
     def _record(self, here: Type, at: Path, used: frozenset[Path]) -> JsonObject:
         """An object's members: those below `used`, or all that it declares where none are."""
-        names = {path[0] for path in used} or _properties(here)
+        names = {name for name, *_ in used} or _properties(here)
         attributes: JsonObject = {}
         for name in sorted(names):
             below = frozenset(path[1:] for path in used if path[:1] == (name,))
@@ -103,7 +103,7 @@ class Record:
         """The values of each used member over the elements of a list."""
         element = items_of(base)
         attributes: JsonObject = {}
-        for name in sorted({path[0] for path in used}):
+        for name in sorted({name for name, *_ in used}):
             found = child(element, name)
             if isinstance(found, Type):
                 below = self._typed(found, (*at, "*", name), frozenset())

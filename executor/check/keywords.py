@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from connectors.canonical import canonical
 from connectors.spec import JsonObject
 from executor.check.flow import Flow, every
+from executor.check.formats import format_flow
 from executor.plan.compose import has_ref
 from executor.plan.types import Type, as_list
 
@@ -36,19 +37,6 @@ _ABOUT = {
     "boolean": _ANY,
     "null": _ANY,
 }
-# No value has two of these formats.
-_APART = frozenset({"date", "date-time", "time", "duration", "email", "uuid", "ipv4", "ipv6"})
-# And none of these is a `uri`, which begins with a letter and has a colon.
-_NO_URI = _APART - {"email", "ipv6"}
-# Formats of encodings and number sizes that nobody checks on a text.
-_UNCHECKED = frozenset({"byte", "binary", "password"})
-# What JSON Schema and OpenAPI's registry name. Any other format names a kind: its author's own.
-_STANDARD = _APART | _UNCHECKED | frozenset(
-    "hostname idn-email idn-hostname iri iri-reference json-pointer regex relative-json-pointer "
-    "uri uri-reference uri-template char commonmark html http-date media-range decimal decimal128 "
-    "double double-int float base64url int8 int16 int32 int64 uint8 uint16 uint32 uint64 unixtime "
-    "sf-binary sf-boolean sf-decimal sf-integer sf-string sf-token".split()
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,17 +81,7 @@ def _same(pair: Pair, keyword: str) -> Flow:
 
 
 def _format(pair: Pair, keyword: str) -> Flow:
-    have, want = pair.given.get("format"), pair.wanted["format"]
-    if have == want or want in _UNCHECKED:
-        return Flow.YES
-    names = {have, want}
-    are_apart = names <= _APART or ("uri" in names and names - {"uri"} <= _NO_URI)
-    return Flow.NO if are_apart or (is_kind(have) and is_kind(want)) else Flow.UNKNOWN
-
-
-def is_kind(format_: JsonValue) -> bool:
-    """Whether a format is a tag of its author's: what bears another tag is something else."""
-    return isinstance(format_, str) and format_ not in _STANDARD
+    return format_flow(pair.given.get(keyword), pair.wanted[keyword])
 
 
 def _listed(pair: Pair, keyword: str) -> Flow:

@@ -169,3 +169,15 @@ def test_every_entity_that_a_policy_names_is_found() -> None:
         ("Tenant::User", "u"), ("Action", "read"), ("Connection", "c"), ("Operation", "c.o"),
         ("Connector", "k"),
     }  # fmt: skip
+
+
+def test_an_operation_that_does_something_else_now_has_another_slice() -> None:
+    text = f'{PERMIT} forbid (principal, action == Action::"blind", resource);'
+    policy = Policy.parse({"a.cedar": text})
+    as_read, as_write = action("pay.get", "read"), action("pay.get", "blind")
+    verdicts = [
+        policy.judge(PolicyQuestion(Principal("me", "main"), each, {}, {})).verdict
+        for each in (as_read, as_write, as_read)
+    ]
+
+    assert verdicts == ["allow", "deny", "allow"]

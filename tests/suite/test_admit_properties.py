@@ -76,6 +76,36 @@ def check(verdict: Verdict, case: Case | None = None) -> None:
             pass
 
 
+KEYWORDS = """type format pattern minLength maxLength minimum exclusiveMaximum multipleOf enum const
+    items prefixItems minItems maxItems uniqueItems properties required additionalProperties
+    patternProperties anyOf oneOf allOf not $ref nullable""".split()
+WORDS = st.sampled_from(["string", "date", "array", "object", "null", "#", "#/$defs/a", "a", "["])
+SCHEMAS = st.recursive(
+    LEAVES | WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*KEYWORDS, "a"]), inner)
+    ),
+    max_leaves=8,
+)
+TAKERS = [("mail.send", "to"), ("orders.set_status", "due"), ("orders.set_status", "lines"),
+          ("orders.set_status", "metadata"), ("orders.list_orders", "limit"), ("fn.count", "list"),
+          ("payments.charge", "amount"), ("fn.keys", "map"), ("fn.typed", "value")]  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(KEYWORDS), SCHEMAS, min_size=1), st.sampled_from(TAKERS))
+@example({"type": "string", "format": ["date"]}, ("orders.set_status", "due"))
+def test_a_schema_of_any_make_leads_to_a_verdict(schema: Any, taker: tuple[str, str]) -> None:
+    action, to = taker
+    typed = [{"ref": "u", "to": "value"}, {"json": json.dumps(schema), "to": "schema"}]
+    steps = [
+        {"id": "u", "action": "tools.open"},
+        {"id": "t", "action": "fn.typed", "args": typed},
+        {"id": "m", "action": action, "args": [{"ref": "t", "to": to}], "each": None},
+        {"id": "n", "action": action, "args": [{"ref": "each/a", "to": to}], "each": "t"},
+    ]
+    check(judged(json.dumps({"steps": steps})))
+
+
 @given(JSON | SHAPED)
 @example({"steps": [{"id": "a", "action": "fn.count", "each": "each"}]})
 def test_any_json_at_all_is_accepted_rejected_or_a_question(value: Any) -> None:
