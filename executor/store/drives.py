@@ -9,7 +9,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from executor.store import drive_statements as statements
 from executor.store import tables
@@ -308,19 +319,24 @@ def drivers(c: Connection) -> set[str]:
 
 
 def hand_back(c: Connection, now: float, driver: str | None = None) -> int:
-    """Give back what a dead process was driving, and count it: of a file, all that was driven."""
-    return sum(
-        c.execute(
-            update(table)
-            .where(table.c.driver.is_not(None) if driver is None else table.c.driver == driver)
-            .values(
-                **_given_back(table, kind, now),
-                recoveries=table.c.recoveries + 1,
-                crashes=table.c.crashes + 1,
-            )
-        ).rowcount
-        for kind, table in TABLES.items()
-    )
+    """Give back what a dead process was driving, and count it: of a file, all that was driven.
+
+    A row that somebody holds at this moment is left out: who asks again will come by it.
+    """
+    handed = 0
+    for kind, table in TABLES.items():
+        is_driven = table.c.driver.is_not(None) if driver is None else table.c.driver == driver
+        free = select(table.c.tenant, table.c.id).where(is_driven)
+        which = [(row.tenant, row.id) for row in c.execute(free.with_for_update(skip_locked=True))]
+        values = {
+            **_given_back(table, kind, now),
+            "recoveries": table.c.recoveries + 1,
+            "crashes": table.c.crashes + 1,
+        }
+        if which:
+            meant = tuple_(table.c.tenant, table.c.id).in_(which)
+            handed += c.execute(update(table).where(meant).values(**values)).rowcount
+    return handed
 
 
 def release(c: Connection, driver: str, now: float) -> int:

@@ -72,5 +72,7 @@ def watch(c: Connection, now: float) -> Seen | None:
 
 
 def bury(c: Connection, worker: str, now: float) -> None:
-    """Nothing of a dead process is left to look after, unless it lives after all."""
-    c.execute(delete(workers).where(workers.c.id == worker, workers.c.lease_until < now))
+    """Nothing of a dead process is left to look after, unless it lives, or speaks, after all."""
+    gone = select(workers.c.id).where(workers.c.id == worker, workers.c.lease_until < now)
+    if c.execute(gone.with_for_update(skip_locked=True)).first() is not None:
+        c.execute(delete(workers).where(workers.c.id == worker))

@@ -75,6 +75,33 @@ async def test_others_keep_their_leases_while_they_wait_for_a_row_of_it(
     assert seconds < 1  # a lock is waited for longer
 
 
+async def test_whoever_looks_after_everything_waits_for_no_row_and_hands_back_all_others(
+    server_store: Store, server_url: str
+) -> None:
+    free = Due("run", TENANT, "run_b")
+    renew = partial(workers.renew, worker="dead", place="here:1", lease_s=4.0, now=NOW)
+    await server_store.write(renew)
+    for each in (RUN, free):
+        await server_store.write(partial(add_run, run=each.id))
+        await server_store.write(partial(drives.claim, due=each, driver="dead", now=NOW))
+    address = make_url(server_url).set(drivername="postgresql")
+    said = address.render_as_string(hide_password=False)
+    async with await psycopg.AsyncConnection.connect(said) as holder:
+        await holder.execute("UPDATE runs SET priority = priority WHERE id = 'run_a'")
+        await holder.execute("UPDATE workers SET place = place")
+        begun = time.monotonic()
+        first = await server_store.write_at_once(partial(workers.watch, now=NOW + 9))
+        await server_store.write_at_once(partial(workers.bury, worker="dead", now=NOW + 9))
+        seconds = time.monotonic() - begun
+    second = await server_store.write_at_once(partial(workers.watch, now=NOW + 9))
+
+    assert seconds < 1  # a lock is waited for longer
+    assert first is not None
+    assert (list(first.dead), list(first.due)) == (["dead"], [free])
+    assert second is not None
+    assert {*second.due} == {RUN, free}
+
+
 async def test_whoever_looks_after_everything_ends_what_is_silent(
     silent: psycopg.AsyncConnection, server_store: Store
 ) -> None:
