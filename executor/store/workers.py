@@ -60,9 +60,9 @@ def living(c: Connection, now: float) -> list[str]:
 
 def watch(c: Connection, now: float) -> Seen | None:
     """Look after everything, if no other process is at it: at most one at a time does."""
+    end_silent(c)  # first of all: one of them may have been looking after everything
     if not c.execute(select(func.pg_try_advisory_xact_lock(_WATCH))).scalar_one():
         return None
-    end_silent(c)  # they would keep what follows from rows that nobody writes any more
     dead = list(c.execute(select(workers.c.id).where(workers.c.lease_until < now)).scalars())
     # One that went on after it was buried, claimed something, and then died for good.
     dead += sorted(drives.drivers(c) - set(c.execute(select(workers.c.id)).scalars()))
