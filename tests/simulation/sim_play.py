@@ -66,7 +66,8 @@ def play(seed: int, reached: Counter[str]) -> str | None:
     return None
 
 
-def missing(reached: Counter[str], histories: int) -> list[str]:
-    """What so many histories came by too rarely."""
-    return [f"{each}: {reached[each]}" for each, floor in FLOORS.items()
-            if reached[each] < floor * histories / 1000]  # fmt: skip
+def missing(reached: Counter[str], histories: int, least: float = 0.0) -> list[str]:
+    """What so many histories came by too rarely, of what they have to come by so often at least."""
+    floors = {each: floor * histories / 1000 for each, floor in FLOORS.items()}
+    return [f"{each}: {reached[each]}" for each, floor in floors.items()
+            if reached[each] < floor and floor >= least]  # fmt: skip
