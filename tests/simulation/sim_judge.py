@@ -204,11 +204,13 @@ def _judge_calls(history: "History") -> None:
     intents = {(x.data["step"], x.data["iteration"], x.data["n"]): x
                for x in history.stored if x.type == "intent.recorded"}  # fmt: skip
     people = history.people
-    for _, context, action, arguments in history.services.seen:
+    for sent_at, context, action, arguments in history.services.seen:
         at = (context.step, context.iteration, context.attempt)
         must(at in rows, f"{at} was sent without an intent")
         key, approvals = rows[at]
         must(key == context.idempotency_key, f"{at} was sent under another key")
+        late = WALL + sent_at - float(str(intents[at].data["send_before"]))
+        must(late < CLOCKS_DIFFER_S, f"{at} was sent {late} s too late")
         must(intents[at].data["arguments"] == arguments, f"{at} was sent with other arguments")
         after_cancel = people.cancelled_at is not None and intents[at].seq > people.cancelled_at
         # To take back what may have happened it is found out first: by the same call, at worst.
