@@ -418,6 +418,16 @@ def test_a_first_step_waits_for_what_it_is_not_given_itself() -> None:
     }  # fmt: skip
 
 
+def test_a_constant_that_only_the_answer_spells_out_is_a_step_all_the_same() -> None:
+    answer = [{"text": [{"lit": "n: "}, {"ref": "input/n"}], "to": "said"}]
+    use = {"id": "use", "action": "it.use", "args": [{"ref": "c/said", "to": "x"}]}
+    found = steps_of(
+        expanded({"n": NUMBER}, [FIND], [{"value": 3, "to": "n"}], answer=answer, then=[use])
+    )
+
+    assert [*found] == ["look", "c.input.n", "c.find", "c.result.said", "use"]
+
+
 def test_a_step_that_only_looks_at_the_day_waits_for_what_the_call_waits_for() -> None:
     dated = {"id": "do", "action": "it.do", "args": [{"ref": "input/today", "to": "x"}]}
     found = steps_of(expanded({}, [dated], [], after=["look"]))
