@@ -34,12 +34,14 @@ from executor.run.commands import (
 )
 from executor.run.decide import decide
 from executor.run.flights import Flights
-from executor.run.ledger import Ledger
+from executor.run.ledger import Basis, Ledger
+from executor.run.outbox import stands
 from executor.run.perform import RESULT_BYTES, Performer, new_event
 from executor.run.quarantine import BROKEN, KILLED, quarantine
 from executor.run.question import question
 from executor.run.reconcile import Reconciler
 from executor.run.slots import Slots
+from executor.run.state import RunState
 from executor.run.verdicts import Outside
 from executor.store import approvals, drives
 from executor.store.drives import Asked, Claim, Due
@@ -130,7 +132,9 @@ class _Drive:
             machine.clock,
             partial(machine.on_change, Due("run", claim.tenant, claim.id)),
             self._flights.ask_again,
+            bell.stir,
         )
+        self._decided: Basis = ()  # ends of calls that were decided on before they were written
         self._performer = Performer(
             self._ledger.write,
             machine.call,
@@ -186,18 +190,24 @@ class _Drive:
     async def _advance(self, accepted: Accepted) -> bool:
         """One round; False once the drive has let go of the run."""
         await self._ledger.catch_up()
+        coming = self._decided = self._ledger.coming
+        ended = {(each.tells.step, each.tells.iteration) for each in coming if each.tells}
         outside = Outside(
             policy=self._machine.policy_of(self._ledger.claim.tenant),
             now=self._machine.clock(),
             plan=self._ledger.claim.plan or "",
-            in_flight=self._flights.places,
+            in_flight=self._flights.places - ended,
             not_before=self._flights.not_before,
             look_again=self._flights.look_again,
             began_at=self._began_at,
             is_alone=self._machine.is_alone,
         )
         claim = self._ledger.claim  # as it is decided under: what arrives from now on is news
-        commands = decide(accepted, self._ledger.state, outside)
+        state = self._ledger.ahead(coming)
+        commands = decide(accepted, state, outside)
+        if coming and not self._can_follow(commands):
+            await self._land(None)
+            return True
         if self._machine.halted.is_set() and not _is_written_only(commands):
             if not self._flights.places:
                 return False
@@ -216,49 +226,74 @@ class _Drive:
         records = [each.event for each in commands if isinstance(each, Record)]
         waited = self._ledger.state.waiting
         if records or waited is not None:
-            ended = [] if waited is None else [e.WaitEnded(waiting_for=waited.waiting_for)]
-            return await self._record(accepted, [*ended, *records], outside)
+            woken = [] if waited is None else [e.WaitEnded(waiting_for=waited.waiting_for)]
+            return await self._record(accepted, (coming, state), [*woken, *records], outside)
         for command in commands:
             match command:
                 case OpenGate() | OpenEnvelope():
                     await self._open_gate(accepted, command, outside.policy)
                 case Perform():
-                    self._call(claim, command, outside.policy.version)
+                    self._call(claim, command, outside.policy.version, coming)
                 case LookUp() | Poll():
                     self._search(accepted, command)
                 case Abort():
                     await self._flights.abort((command.step, command.iteration))
                 case Finish():
-                    return not await self._ledger.finish(command)
+                    return not await self._ledger.finish(command, coming)
         self._flights.leave_reserved()
         return True
 
-    async def _record(self, accepted: Accepted, events: list[e.Event], outside: Outside) -> bool:
+    def _can_follow(self, commands: tuple[Command, ...]) -> bool:
+        """Whether it can be done before what it follows from is written.
+
+        No place has two calls, and whoever is asked or searched for something is told the truth.
+        """
+        places = self._flights.places
+        return bool(commands) and all(
+            isinstance(each, Record | Finish)
+            or (isinstance(each, Perform) and (each.step, each.iteration) not in places)
+            for each in commands
+        )
+
+    async def _record(
+        self,
+        accepted: Accepted,
+        now: tuple[Basis, RunState],
+        events: list[e.Event],
+        outside: Outside,
+    ) -> bool:
         """Write what follows, in one transaction with the intents of what begins, or with the end.
 
         These are decided on as if it were written; nothing of it is if the events are not.
         """
-        ahead = self._ledger.ahead(events)
-        following = decide(accepted, ahead, outside)
+        coming, state = now
+        following = decide(accepted, self._ledger.after(events, state), outside)
         match following:
             case (Finish() as finish,):
-                return not await self._ledger.finish(finish, after=events)
+                return not await self._ledger.finish(finish, coming, after=events)
             case (Perform(), *_) if not self._machine.halted.is_set():
-                begun = [each for each in following if isinstance(each, Perform)]
+                places = self._flights.places
+                begun = [each for each in following if isinstance(each, Perform)
+                         and (each.step, each.iteration) not in places]  # fmt: skip
             case _:
                 begun = []
+        written = self._ledger.append(events, coming)
         for command in begun:
-            self._call(self._ledger.claim, command, outside.policy.version)
-        await self._ledger.append(events)
+            self._call(self._ledger.claim, command, outside.policy.version, (*coming, written))
+        await written.done
         return True
 
-    def _call(self, claim: Claim, command: Perform, policy_version: str) -> None:
+    def _call(self, claim: Claim, command: Perform, policy_version: str, basis: Basis) -> None:
+        """Begin a call, if what it follows from is written by then."""
+        call = partial(self._performer.perform, claim, command, policy_version)
         self._flights.begin(
             (command.step, command.iteration),
             command.action.connection,
             self._places(command.action),
-            partial(self._performer.perform, claim, command, policy_version),
+            partial(call, partial(stands, basis)),
         )
+        if basis:
+            self._ledger.hold()
 
     def _search(self, accepted: Accepted, command: LookUp | Poll) -> None:
         reconciler, action = Reconciler(self._performer), command.action
@@ -293,7 +328,7 @@ class _Drive:
             told: list[e.Event] = [begun]
             if waiting is not None:
                 told = [e.WaitEnded(waiting_for=waiting.waiting_for), begun]
-            await self._ledger.append(told)
+            await self._ledger.append(told).done
         return not await self._ledger.let_go(claim, wait)
 
     async def _open_gate(
@@ -311,8 +346,12 @@ class _Drive:
 
     async def _land(self, until: float | None) -> None:
         """Wait for the end of a call; whatever else ends the wait, there may be news."""
-        if not await self._flights.land(until):
+        if not await self._flights.land(until, self._is_coming):
             self._ledger.must_look = True
+
+    def _is_coming(self) -> bool:
+        """Whether a call has ended of which nothing was decided yet."""
+        return any(each not in self._decided for each in self._ledger.coming)
 
 
 def _is_written_only(commands: tuple[Command, ...]) -> bool:

@@ -72,21 +72,24 @@ class Flights:
         task.add_done_callback(lambda _: self._bell.stir())
         self._flights[place] = _Flight(task, connection, is_search, self._changes)
 
-    async def land(self, until: float | None) -> bool:
+    async def land(
+        self, until: float | None, is_coming: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Wait until one has ended, the bell rings, or a time has come; False if none has ended.
 
-        Also where one has, but the bell has rung: then there is something to read.
+        Also where one has, but the bell has rung: then there is something to read. One whose end
+        `is_coming` need not have been written.
         """
         while True:
             left = None if until is None else max(0.005, until - self._clock())
             has_rung = await self._bell.wait(left)
             done = [(place, each) for place, each in self._flights.items() if each.task.done()]
-            if done or has_rung or (until is not None and self._clock() >= until):
+            if done or has_rung or is_coming() or (until is not None and self._clock() >= until):
                 break
         for place, flight in done:
             del self._flights[place]
             self._landed(place, flight)
-        return bool(done) and not has_rung
+        return (bool(done) or is_coming()) and not has_rung
 
     def _landed(self, place: Place, flight: _Flight) -> None:
         """Note when what did not come about may be tried again."""

@@ -53,9 +53,7 @@ class _Draft:
             case e.IntentRecorded():
                 self._begun(at, event)
             case e.AttemptEnded():
-                self._change(event, lambda each: replace(
-                    each, ended=event, ended_at=at, settled=self.folded
-                ))  # fmt: skip
+                self._change(event, lambda each: each.after(event, at, self.folded))
             case e.StepDone():
                 self._done(event)
             case e.RunStarted():
@@ -152,15 +150,18 @@ class _Draft:
     def _note(self, place: Place) -> None:
         """Keep what follows from the attempts of a place; of what is undone nothing is in doubt."""
         attempts = self.attempts.get(place, ())
+        applied = [each for each in attempts if each.is_applied]
+        open_ones = [each for each in attempts if each.ended is None]
         undoing = self.undos.get(place)
         is_undone = undoing is not None and undoing.ended is not None and undoing.ended.undone
-        answers = {**self.answers.get(place[0], {})}
-        self.answers[place[0]] = answers
-        _keep(answers, place[1], next((each for each in attempts if each.is_applied), None))
-        _keep(self.under_way, place, next((each for each in attempts if each.ended is None), None))
-        _keep(self.doubts, place, None if is_undone else doubt_of(attempts))
-        before = attempts[:-1] if attempts and attempts[-1].ended is None else attempts
-        _keep(self.unsettled, place, None if is_undone else doubt_of(before))
+        doubt = unsettled = None if is_undone else doubt_of(attempts)
+        if open_ones and not is_undone and attempts[-1].ended is None:
+            unsettled = doubt_of(attempts[:-1])
+        self.answers[place[0]] = answers = {**self.answers.get(place[0], {})}
+        _keep(answers, place[1], applied[0] if applied else None)
+        _keep(self.under_way, place, open_ones[0] if open_ones else None)
+        _keep(self.doubts, place, doubt)
+        _keep(self.unsettled, place, unsettled)
 
 
 def _keep(found: dict[K, V], key: K, value: V | None) -> None:

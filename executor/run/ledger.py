@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from executor.run import events as e
 from executor.run.commands import Finish, Wait
 from executor.run.fold import fold
-from executor.run.outbox import Outbox
+from executor.run.outbox import Entry, Outbox, stands
 from executor.run.perform import new_event
 from executor.run.state import RunState
 from executor.store import drives, journal, plans
@@ -28,6 +28,8 @@ from executor.store.store import Store
 from executor.store.writer import Joint
 
 T = TypeVar("T")
+Basis = tuple[Entry[object], ...]
+"""What a decision takes for written while it is being written."""
 
 
 class Ledger:
@@ -40,12 +42,13 @@ class Ledger:
         clock: Callable[[], float],
         on_change: Callable[[], None],
         on_wake: Callable[[], None],
+        on_coming: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
         self._on_change = on_change
         self._on_wake = on_wake
-        self._outbox = Outbox(self._send, self._see)
+        self._outbox = Outbox(self._send, self._see, on_coming)
         self._seen = 0
         self._loaded: Loaded = {}  # large values: what is referred to twice is held once
         self.claim = claim
@@ -75,21 +78,45 @@ class Ledger:
             self.must_look = False
             self._see(await self._store.read(self._look))
 
-    async def write(self, work: Callable[[OpenJournal], T], *places: Place) -> T:
+    @property
+    def coming(self) -> Basis:
+        """The calls whose end is being written, of those that were seen to begin."""
+        told = ((each, each.tells) for each in self._outbox.coming)
+        return tuple(
+            entry for entry, end in told
+            if end is not None and (end.step, end.iteration) in self.state.under_way
+        )  # fmt: skip
+
+    async def write(
+        self,
+        work: Callable[[OpenJournal], T],
+        *places: Place,
+        tells: e.AttemptEnded | None = None,
+    ) -> T:
         """Write with the journal open, and see what it holds by then."""
-        return await self._outbox.write(work, *places)
+        return await self._outbox.write(work, *places, tells=tells)
 
-    async def append(self, events: Sequence[e.Event]) -> None:
-        """Write events."""
+    def append(self, events: Sequence[e.Event], basis: Basis = ()) -> Entry[object]:
+        """Ask for events to be written, if what they follow from is."""
         new, now = [new_event(event) for event in events], self._clock()
-        await self.write(partial(OpenJournal.append, new=new, now=now))
+        return self._outbox.post(partial(appended, new=new, now=now, basis=basis))
 
-    def ahead(self, events: Sequence[e.Event]) -> RunState:
-        """Where the run would stand after these events, if nothing else happened."""
+    def hold(self) -> None:
+        """Wait for what is about to be asked for, that it may be written with the rest."""
+        self._outbox.hold()
+
+    def ahead(self, basis: Basis) -> RunState:
+        """Where the run will stand once what is being written is, if nothing else is."""
+        return self.after([each.tells for each in basis if each.tells is not None], self.state)
+
+    def after(self, events: Sequence[e.Event], state: RunState) -> RunState:
+        """Where the run would stand if this happened next."""
         now = self._clock()
-        return fold(((now, event) for event in events), self.state)
+        return fold(((now, event) for event in events), state) if events else state
 
-    async def finish(self, finish: Finish, after: Sequence[e.Event] = ()) -> bool:
+    async def finish(
+        self, finish: Finish, basis: Basis = (), after: Sequence[e.Event] = ()
+    ) -> bool:
         """Write the end, in one transaction with the run's last status; False if there is news.
 
         What it comes `after` is written with it, or not at all.
@@ -103,14 +130,23 @@ class Ledger:
             undone=list(finish.undone),
         )
         new = [new_event(each) for each in (*after, event)]
-        end = partial(self._end, woken=self.claim.wake_seq, new=new, finish=finish)
-        return self._ended(await self.write(partial(end, now=self._clock())))
+        woken, last, now = self.claim.wake_seq, self._seen + len(basis), self._clock()
+        end = partial(self._end, known=(woken, last), new=new, finish=finish, basis=basis, now=now)
+        return self._ended(await self.write(end))
 
     def _end(
-        self, journal: OpenJournal, woken: int, new: list[NewEvent], finish: Finish, now: float
+        self,
+        journal: OpenJournal,
+        known: tuple[int, int],
+        new: list[NewEvent],
+        finish: Finish,
+        basis: Basis,
+        now: float,
     ) -> bool:
-        if journal.woken != woken or journal.last != self._seen:
+        if (journal.woken, journal.last) != known or not stands(basis):
             return False
+        if journal.permits.may_wake:
+            return False  # this run, too: it ends by itself
         journal.append(new, now)
         journal.end(finish.status, finish.code, finish.result, now)
         return True
@@ -156,6 +192,11 @@ class Ledger:
         self._seen = new[-1].seq
         self.state = fold(((each.at, _read(each)) for each in new), self.state)
         self._on_change()
+
+
+def appended(journal: OpenJournal, new: list[NewEvent], now: float, basis: Basis) -> object:
+    """Write events, if what they follow from is written."""
+    return stands(basis) and journal.append(new, now)
 
 
 def _read(stored: StoredEvent) -> e.Event:

@@ -2,15 +2,20 @@
 
 The calls of a layer begin together, and often end together. Their intents need the same row held
 and the same place in the journal, which are looked for once for all of them.
+
+What ended can be decided on while it is being written (`coming`), and what follows from it is then
+written in the same transaction, or in a later one. Each thing that follows asks inside its
+transaction whether what it follows from `stands`; where it does not, nothing of it is written.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from executor.run import events as e
 from executor.store.attempts import Place
-from executor.store.errors import StoreError
+from executor.store.errors import StoreError, WokenError
 from executor.store.journal import Look
 from executor.store.open_journal import OpenJournal, Work
 
@@ -24,38 +29,77 @@ class Entry(Generic[T]):
     work: Callable[[OpenJournal], T]
     places: tuple[Place, ...]
     done: "asyncio.Future[None]"
+    tells: e.AttemptEnded | None = None  # what the journal holds once it is written
     results: list[T] = field(default_factory=list)
 
     def __call__(self, journal: OpenJournal) -> None:
         """Write it, and keep what it says."""
-        self.results[:] = [self.work(journal)]
+        self.results.clear()
+        self.results.append(self.work(journal))
+
+
+def stands(basis: Iterable[Entry[object]]) -> bool:
+    """Whether all that something follows from is written; asked inside the transaction."""
+    return all(each.results and each.results[0] for each in basis)
 
 
 class Outbox:
     """`send` writes what it is given in one transaction; `see` is told what was found by then."""
 
     def __init__(
-        self, send: Callable[[tuple[Work, ...]], Awaitable[Look]], see: Callable[[Look], None]
+        self,
+        send: Callable[[tuple[Work, ...]], Awaitable[Look]],
+        see: Callable[[Look], None],
+        on_coming: Callable[[], None],
     ) -> None:
         self._send = send
         self._see = see
+        self._on_coming = on_coming
         self._waiting: list[Entry[object]] = []
+        self._is_held = False
         self._sending: set[asyncio.Task[None]] = set()
+        self.coming: list[Entry[object]] = []  # calls that have ended, and are being written
 
-    async def write(self, work: Callable[[OpenJournal], T], *places: Place) -> T:
+    async def write(
+        self,
+        work: Callable[[OpenJournal], T],
+        *places: Place,
+        tells: e.AttemptEnded | None = None,
+    ) -> T:
         """Return what it returns, once that is durable; one that nobody waits for is not sent.
 
         `places` are those whose attempts it looks at: they are read for all that is sent together.
         """
-        loop = asyncio.get_running_loop()
-        entry = Entry(work, places, loop.create_future())
-        if not self._waiting:
-            loop.call_soon(self._go)
-        self._waiting.append(entry)  # type: ignore[arg-type]  # entries of every type together
+        entry = self.post(work, *places, tells=tells)
         await entry.done
         return entry.results[0]
 
+    def post(
+        self,
+        work: Callable[[OpenJournal], T],
+        *places: Place,
+        tells: e.AttemptEnded | None = None,
+    ) -> Entry[T]:
+        """Ask for a write; `done` says when it is durable."""
+        loop = asyncio.get_running_loop()
+        entry = Entry(work, places, loop.create_future(), tells)
+        if tells is not None:
+            self.coming.append(entry)  # type: ignore[arg-type]  # entries of every type together
+            self._on_coming()  # before it is sent: so what follows may go with it
+        if not self._waiting:
+            loop.call_soon(self._go)
+        self._waiting.append(entry)  # type: ignore[arg-type]  # see above
+        return entry
+
+    def hold(self) -> None:
+        """Send one turn of the event loop later: calls are about to ask for their intents."""
+        self._is_held = bool(self._waiting)
+
     def _go(self) -> None:
+        if self._is_held:
+            self._is_held = False
+            asyncio.get_running_loop().call_soon(self._go)
+            return
         waiting, self._waiting = self._waiting, []
         if entries := [each for each in waiting if not each.done.cancelled()]:
             sending = asyncio.get_running_loop().create_task(self._sent(entries))
@@ -70,18 +114,25 @@ class Outbox:
         try:
             look = await self._send(tuple(entries))
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for the write
-            if len(entries) > 1 and not isinstance(error, StoreError):
+            self._is_over(entries)
+            is_theirs = not isinstance(error, StoreError) or isinstance(error, WokenError)
+            if len(entries) > 1 and is_theirs:
                 for each in entries:
                     await self._sent([each])
             else:
                 _end(entries, error)
             return
+        self._is_over(entries)
         try:
             self._see(look)
         except Exception as error:  # noqa: BLE001 - it is written; whoever asked has to know
             _end(entries, error)
         else:
             _end(entries, None)
+
+    def _is_over(self, entries: list[Entry[object]]) -> None:
+        """They are in the journal, or will not be: nothing more is decided on them ahead."""
+        self.coming = [each for each in self.coming if each not in entries]
 
 
 def _end(entries: list[Entry[object]], error: Exception | None) -> None:

@@ -45,8 +45,17 @@ T = TypeVar("T")
 class Write(Protocol):
     """Do it in the next commit, with the run's journal open."""
 
-    async def __call__(self, work: Callable[[OpenJournal], T], /, *places: Place) -> T:
-        """Return what it returns, once that is durable; `places` are those that it looks at."""
+    async def __call__(
+        self,
+        work: Callable[[OpenJournal], T],
+        /,
+        *places: Place,
+        tells: e.AttemptEnded | None = None,
+    ) -> T:
+        """Return what it returns, once that is durable; `places` are those that it looks at.
+
+        What it `tells` may be decided on before.
+        """
 
 
 def new_event(event: EventData) -> NewEvent:
@@ -68,9 +77,16 @@ class Performer:
     result_bytes: int = RESULT_BYTES
 
     async def perform(
-        self, claim: Claim, command: Perform, policy_version: str | None
+        self,
+        claim: Claim,
+        command: Perform,
+        policy_version: str | None,
+        stands: Callable[[], bool] = lambda: True,
     ) -> Blocked | None:
-        """Make one call; its outcome is in the journal when this returns."""
+        """Make one call; its outcome is in the journal when this returns.
+
+        Its intent is written if what it follows from `stands` by then.
+        """
         place = (command.step, command.iteration)
         key = command.key or idempotency_key(
             self.key_secret,
@@ -104,7 +120,8 @@ class Performer:
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = self.monotonic(), self.clock()
         try:
-            recorded = await self.write(partial(record_intent, intent=intent, now=now), place)
+            write = partial(intended, intent=intent, now=now, stands=stands)
+            recorded = await self.write(write, place)
         except StoreUnavailableError:
             await self.keep(claim, command, _not_sent(command))  # if it was kept after all
             raise
@@ -200,13 +217,23 @@ class Performer:
         """Write what became of a call; it is kept here while the store takes nothing."""
         outcome = AttemptOutcome(command.step, command.iteration, command.n, new_event(event), told)
         place = (command.step, command.iteration)
+        # Of a call that is known to have begun what follows can be decided on already.
+        tells = event if isinstance(event, e.AttemptEnded) and told is not None else None
         while True:
             now = self.clock()
             try:
-                await self.write(partial(record_outcome, outcome=outcome, now=now), place)
+                write = partial(record_outcome, outcome=outcome, now=now)
+                await self.write(write, place, tells=tells)
                 return
             except StorePausedError:
                 await asyncio.sleep(WRITE_AGAIN_S)
+
+
+def intended(
+    journal: OpenJournal, intent: Intent, now: float, stands: Callable[[], bool]
+) -> Blocked | float:
+    """Write an intent, if what it follows from is written."""
+    return record_intent(journal, intent, now) if stands() else Blocked("news")
 
 
 def _told(connection: str, event: e.AttemptEnded, began_at: float, quota: Quota | None) -> Told:

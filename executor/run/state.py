@@ -43,6 +43,11 @@ class Attempt:
     began: int = 0  # the number of the event that it began with, in an order that no clock has
     settled: int = 0  # and of the event that last told of it
 
+    def after(self, ended: e.AttemptEnded, at: float, settled: int) -> "Attempt":
+        """The same once it has ended; what was found out of it stays."""
+        found, after = self.resolved, self.resolved_after
+        return Attempt(self.intent, self.at, ended, at, found, after, self.began, settled)
+
     @property
     def is_applied(self) -> bool:
         """Whether the effect is known to have happened and its output is known."""

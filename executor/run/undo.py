@@ -16,21 +16,20 @@ about is sealed with the plan, and the values are those of the journal, recorded
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from connectors.by_item import happened_only
 from connectors.spec import ActionSpec, Effect, JsonObject
 from executor.check.admit import Accepted
-from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import UndoDecision
 from executor.run import events as e
 from executor.run.bulk import UNTOLD, missed_by
 from executor.run.commands import Record
+from executor.run.compensation import Compensation
 from executor.run.course import has_happened
 from executor.run.effects import shown
-from executor.run.gates import Asked, Passage
-from executor.run.instance import Instance
+from executor.run.gates import Asked
 from executor.run.resolve import ResolveError, Scope, bind_args, check_arguments
 from executor.run.state import Attempt, Place, RunState, undo_place, undoes
 from executor.run.tally import Tally
@@ -245,68 +244,6 @@ class Saga:
         arguments = bind_args(decision.bound, scope, action.input_schema)
         check_arguments(action, arguments)
         return arguments
-
-
-@dataclass(frozen=True)
-class Compensation(Instance):
-    """One call that takes back what a step or item did: decided on like any other call."""
-
-    decision: UndoDecision = field(kw_only=True)
-
-    @property
-    def place(self) -> Place:
-        """A place of its own, so that its attempts and its key are its own."""
-        return undo_place((self.step.id, self.iteration))
-
-    @property
-    def action(self) -> ActionSpec:
-        """What takes it back."""
-        return self.accepted.actions[self.decision.action or ""]
-
-    @property
-    def _is_used_up(self) -> bool:
-        return False  # its deadline ends it
-
-    @property
-    def _goes_on(self) -> bool:
-        return False  # taken back in part is not taken back
-
-    def _over_budget(self, *, settles: bool) -> str | None:
-        return None
-
-    def _passage(self) -> Failed | Next | Waiting | Passage:
-        """What policy says; an approval that it asks for was given with the plan's."""
-        judgement, approvals = self._judged(frozenset()), frozenset[str]()
-        while (role := judgement.role) is not None and role not in approvals:
-            if judgement.verdict != "approval":
-                break
-            approvals |= {role}
-            judgement = self._judged(approvals)
-        if judgement.verdict == "allow":
-            return Passage(observed=(judgement.told,) if judgement.observed else ())
-        message = "; ".join(judgement.messages) or ", ".join(judgement.policies) or "forbidden"
-        return Failed(judgement.code or "policy-denied", message)
-
-    def _judged(self, approvals: frozenset[str]) -> Judgement:
-        return self.outside.policy.judge(self._question(approvals))
-
-    def _question(self, approvals: frozenset[str]) -> PolicyQuestion:
-        policies = self.outside.policy.slice_of(self.action)
-        target = (self.step.id, self.iteration)
-        so_far = self.around.tally.so_far
-        read, stale = (
-            so_far.read_of(target, self.action, self.arguments) if policies.reads else ({}, {})
-        )
-        return PolicyQuestion(
-            principal=self.accepted.principal,
-            action=self.action,
-            arguments=self.arguments,
-            labels={at: each.label for at, each in self.decision.labels.items()},
-            run=so_far.besides(target, self.action, self.arguments) if policies.asks_of_run else {},
-            read=read,
-            stale=stale,
-            approvals=approvals,
-        )
 
 
 def _not_undone(

@@ -7,6 +7,7 @@ StoreError
 ├── StoreLockedError         another process has the file
 ├── NewerSchemaError         the database was written by a newer version: nothing is touched
 ├── OtherSchemaError         the database is of a version that this one cannot go on from: the same
+├── WokenError               a run was to end that something woke: nothing was kept, decide again
 ├── FencedError              another drive has taken the run over: stop, without a trace
 └── StoreClosedError         the store is shutting down
 """
@@ -38,6 +39,10 @@ class NewerSchemaError(StoreError):
 
 class OtherSchemaError(StoreError):
     """The database has tables, or an older journal, from which this version knows no way."""
+
+
+class WokenError(StoreError):
+    """What was written with the end of a run has woken it; nothing of that was kept."""
 
 
 class FencedError(StoreError):

@@ -104,6 +104,7 @@ class Permits:
         self._known: dict[str, _Known] = {}
         self._locked: dict[str, Limit] = {}  # as they were found
         self._limits: dict[str, Limit] = {}  # of these, as they are now
+        self.may_wake = False  # a service was told of: runs that wait for it may have been woken
 
     def take(
         self, connection: str, allowed: Limits | None, now: float, trial_s: float
@@ -141,6 +142,7 @@ class Permits:
         is_clean = what.evidence == "answered" and self._of(connection).breaker.is_clean
         if what.evidence is None or is_clean:
             return
+        self.may_wake = True
         breakers.tell(c, tenant, connection, what.evidence, what.began_at, now, what.because)
         self._known.pop(connection, None)
 

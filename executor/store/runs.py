@@ -11,7 +11,7 @@ from executor.store import blobs
 from executor.store.blobs import Blob
 from executor.store.drive_statements import FINISH
 from executor.store.drives import RANKS, Claim, Due, Priority, ended, wake
-from executor.store.errors import StoreError
+from executor.store.errors import WokenError
 from executor.store.statement import addition
 from executor.store.tables import runs
 from executor.store.text import to_text
@@ -136,9 +136,9 @@ class Ending:
 
 
 def finish(c: Connection, endings: Sequence[Ending]) -> None:
-    """End runs whose rows are held; raises `StoreError` where one was woken in this transaction."""
+    """End runs whose rows are held; raises `WokenError` where one was woken in this transaction."""
     if FINISH.many(c, [_finished(c, each) for each in endings]) != len(endings):
-        raise StoreError("a run was woken by the very transaction that was to end it")
+        raise WokenError("a run was woken by the very transaction that was to end it")
 
 
 def _finished(c: Connection, ending: Ending) -> dict[str, object]:

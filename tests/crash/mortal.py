@@ -43,11 +43,12 @@ from executor.dispatch.base import Dispatcher
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import Plan
 from executor.run.drive import Machine
-from executor.run.ledger import Ledger
+from executor.run.ledger import Ledger, appended
+from executor.run.perform import intended
 from executor.store import calls, journal, plans, runs
 from executor.store.errors import StoreUnavailableError
 from executor.store.journal import NewEvent
-from executor.store.open_journal import OpenJournal, Turn
+from executor.store.open_journal import Turn
 from executor.store.runs import RunRow
 from executor.store.store import Store
 from executor.store.writer import Joint
@@ -138,11 +139,11 @@ def _points(work: Callable[..., object], watched: str) -> Iterator[tuple[str, st
     if not isinstance(work, partial):
         return
     given = work.keywords
-    if work.func is calls.record_intent and given["intent"].step == watched:
+    if work.func is intended and given["intent"].step == watched:
         yield "before the intent", "after the intent"
     elif work.func is calls.record_outcome and given["outcome"].step == watched:
         yield "after the answer", "after the outcome"
-    elif work.func is OpenJournal.append:
+    elif work.func is appended:
         yield from _points_of(given["new"], watched)
     elif getattr(work.func, "__func__", None) is Ledger._end:
         yield from _points_of(given["new"], watched)

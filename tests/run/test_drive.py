@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from run_bench import Bench, held, until
 from run_cases import accept, action, ref, step, value
+from sqlalchemy import event
 
 from connectors.connector import Applied, Outcome
 from connectors.spec import CallContext
+from executor.run import events as e
+from executor.run.perform import new_event
 from executor.store import drives, journal
 from executor.store.errors import FencedError
 
@@ -77,6 +80,41 @@ async def test_the_intent_is_in_the_journal_before_the_call_and_the_outcome_afte
     assert event.type == "intent.recorded"
     assert (row.state, row.key, row.n) == ("intent", context.idempotency_key, context.attempt)
     assert (await bench.attempts(due))[0].state == "applied"
+
+
+async def test_what_follows_from_an_answer_is_written_in_the_transaction_of_the_answer(
+    bench: Bench,
+) -> None:
+    commits: list[object] = []
+    due = await bench.add(accept(step("a"), step("b", after=["a"]), step("c", after=["b"])))
+    event.listen(bench.store._engine, "commit", commits.append)
+    await bench.start(due)
+
+    assert (await bench.finished(due)).status == "succeeded"
+    # The claim; the start with an intent; two answers with an intent each; an answer with the end.
+    assert len(commits) == 5
+
+
+async def test_nothing_follows_from_an_answer_that_came_after_another_one_was_recorded(
+    bench: Bench,
+) -> None:
+    due = await bench.add(accept(step("a", "blind"), step("b", "blind", after=["a"])))
+
+    async def a(context: CallContext) -> Outcome:
+        told = e.AttemptEnded(step="a", iteration="", n=context.attempt, state="refused")
+        await bench.store.write(
+            lambda c: journal.append(c, "main", due.id, [new_event(told)], time.time())
+        )  # without a word to the drive
+        return Applied({"id": 1})
+
+    bench.service.handlers["a"] = a
+    await bench.start(due)
+
+    assert (await bench.row(due)).status == "failed"
+    assert await bench.types(due) == [
+        "run.started", "intent.recorded", "attempt.ended", "step.failed", "run.finished",
+    ]  # fmt: skip
+    assert bench.service.calls("b") == 0
 
 
 async def test_a_call_has_its_action_s_time_by_a_clock_that_never_jumps(bench: Bench) -> None:

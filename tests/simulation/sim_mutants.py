@@ -305,7 +305,7 @@ PROTOCOL += (
     ),
     Mutant(
         "executor.run.ledger",
-        "if journal.woken != woken or journal.last != self._seen:",
+        "if (journal.woken, journal.last) != known or not stands(basis):",
         "if False:",
         "a run ends although something arrived",
     ),
