@@ -268,12 +268,6 @@ PROTOCOL += (
         "a run makes more calls than it may, one after the other",
     ),
     Mutant(
-        "executor.run.tally",
-        "if other != place and other not in self._open",
-        "if False",
-        "money that was moved before is not counted",
-    ),
-    Mutant(
         "executor.store.permits",
         "if known.stop is not None:",
         "if False:",
