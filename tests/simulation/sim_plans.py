@@ -88,7 +88,7 @@ def _action(name: str, effect: str, **more: Any) -> ActionSpec:
         "egress": False,
         "approval": None,
         "timeout_s": TIMEOUT_S,
-        "settle_s": SETTLE_S if effect in ("lookup", "keyed", "blind") else 0.0,
+        "settle_s": 0.0 if effect == "read" else SETTLE_S,
     }
     if effect == "keyed":
         manifest["idempotency"] = {"in": "header", "name": "key", "window_s": WINDOW_S}
