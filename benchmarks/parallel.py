@@ -38,7 +38,7 @@ from connectors.spec import ActionSpec, CallContext, Limits
 from executor.check.admit import Accepted
 from executor.check.cedar import Policy
 from executor.fn import FUNCTIONS
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.store import runs
 from executor.store.store import Store
 

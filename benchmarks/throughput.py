@@ -38,7 +38,7 @@ from executor.dispatch.base import Dispatcher
 from executor.dispatch.distributed import DistributedDispatcher
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import Plan
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.store import plans, runs, tables
 from executor.store.drives import Due
 from executor.store.store import Store

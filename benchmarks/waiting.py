@@ -29,7 +29,7 @@ from executor.check.parse import plan_of
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import Plan
 from executor.run import events as e
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.run.perform import new_event
 from executor.store import approvals, journal, runs, tables
 from executor.store.drives import Due

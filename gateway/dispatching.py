@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from executor.dispatch.base import Dispatcher
 from executor.dispatch.distributed import DistributedDispatcher, Queue
 from executor.dispatch.local import LocalDispatcher
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.store.drives import Due
 from executor.store.errors import StoreError
 from executor.store.store import Store

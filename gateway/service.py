@@ -7,7 +7,7 @@
 
 A request is received (`desk.receive`), and from then on it is driven: this file turns its words
 into a plan, a question or a reason why not. An accepted plan becomes a run in the same
-transaction, and the run is driven by the machine (`executor/run/drive.py`). Whatever is killed
+transaction, and the run is driven by the machine (`executor/run/machine.py`). Whatever is killed
 in between is taken up from the store: a request is planned again, a run goes on from its journal.
 """
 

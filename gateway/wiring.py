@@ -25,7 +25,7 @@ from executor.check.cedar_validation import require_valid
 from executor.check.expand import Playbooks
 from executor.dispatch.base import Dispatcher
 from executor.plan.model import EXTRACT
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.store.drives import Due
 from executor.store.store import Store
 from gateway.admission import Admission

@@ -23,7 +23,7 @@ from executor.check.cedar import Policy
 from executor.check.parse import plan_of
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import Plan
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.store.drives import Due
 from executor.store.store import Store
 from gateway.cli.garbage import look_rarely

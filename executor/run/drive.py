@@ -17,7 +17,6 @@ from connectors.connector import Call
 from connectors.spec import ActionSpec, Limits
 from executor.check.admit import Accepted, restore
 from executor.check.cedar import Policy
-from executor.dispatch.base import CrashLoopError
 from executor.run import events as e
 from executor.run.bell import Bell
 from executor.run.commands import (
@@ -37,19 +36,17 @@ from executor.run.flights import Flights
 from executor.run.ledger import Basis, Ledger
 from executor.run.outbox import stands
 from executor.run.perform import RESULT_BYTES, Performer, new_event
-from executor.run.quarantine import BROKEN, KILLED, quarantine
 from executor.run.question import question
 from executor.run.reconcile import Reconciler
 from executor.run.slots import Slots
 from executor.run.state import RunState
 from executor.run.verdicts import Outside
-from executor.store import approvals, drives
-from executor.store.drives import Asked, Claim, Due
+from executor.store import approvals
+from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StorePausedError
 from executor.store.open_journal import OpenJournal
 from executor.store.store import Store
 from executor.store.text import to_object
-from executor.store.writer import Joint
 
 SHORT_WAIT_S = 2.0  # a wait shorter than this does not end the drive
 PAUSE_S = 0.5  # while the store takes nothing
@@ -57,8 +54,8 @@ MOST_RESTORED = 64  # accepted plans that are kept, by the text that was sealed
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Runs accepted plans; built once, by whoever knows the store and the connectors."""
+class Means:
+    """What all drives of one process have in common."""
 
     store: Store
     call: Call
@@ -71,7 +68,6 @@ class Machine:
     lease_ends: Callable[[], float] = lambda: inf  # a reading of `monotonic`
     result_bytes: int = RESULT_BYTES
     on_change: Callable[[Due], None] = lambda _: None
-    _bells: dict[str, Bell] = field(default_factory=dict)
     known: dict[tuple[str, str], Accepted] = field(default_factory=dict)  # by tenant and plan
     slots: Slots = field(default_factory=Slots)
     is_alone: bool = True  # no other process can still be at a run that this one takes over
@@ -82,70 +78,34 @@ class Machine:
         """An accepted plan from the text that was sealed: the same text is checked once."""
         return lru_cache(MOST_RESTORED)(lambda text: restore(to_object(text), self.seal_key))
 
-    async def drive(self, due: Due, driver: str) -> None:
-        """Drive one run; returns without a word if somebody else does."""
-        asked = Asked(due, driver, self.clock())
-        claim = await self.store.write(Joint(drives.claims, asked))
-        if claim is None:
-            return
-        bell = self._bells[due.id] = Bell()
-        try:
-            await _Drive(self, claim, bell).run()
-        except FencedError:
-            return  # whoever took over goes on from the journal
-        finally:
-            if self._bells.get(due.id) is bell:  # else a later drive has its own
-                del self._bells[due.id]
 
-    async def put_aside(self, due: Due, driver: str, error: Exception) -> None:
-        """Give up a run that breaks its drive or kills its process, whatever the mistake is."""
-        code = KILLED if isinstance(error, CrashLoopError) else BROKEN
-        await quarantine(self.store, due, driver, self.clock(), code)
-        self.on_change(due)
-
-    def halt(self) -> None:
-        """Begin no call any more; a drive lets go of its run once those under way have ended."""
-        self.halted.set()
-        self.ring_all()
-
-    def ring_all(self) -> None:
-        """Tell every drive that something may have arrived."""
-        for bell in self._bells.values():
-            bell.ring()
-
-    def ring(self, run: str) -> None:
-        """Tell a drive that something arrived."""
-        if bell := self._bells.get(run):
-            bell.ring()
-
-
-class _Drive:
+class Drive:
     """One drive under one claim."""
 
-    def __init__(self, machine: Machine, claim: Claim, bell: Bell) -> None:
-        self._machine = machine
+    def __init__(self, means: Means, claim: Claim, bell: Bell) -> None:
+        self._means = means
         self._bell = bell
-        self._flights = Flights(machine.slots, claim.tenant, machine.clock, bell)
+        self._flights = Flights(means.slots, claim.tenant, means.clock, bell)
         self._ledger = Ledger(
-            machine.store,
+            means.store,
             claim,
-            machine.clock,
-            partial(machine.on_change, Due("run", claim.tenant, claim.id)),
+            means.clock,
+            partial(means.on_change, Due("run", claim.tenant, claim.id)),
             self._flights.ask_again,
             bell.stir,
         )
         self._decided: Basis = ()  # ends of calls that were decided on before they were written
         self._performer = Performer(
             self._ledger.write,
-            machine.call,
-            machine.key_secret,
-            machine.clock,
-            machine.limits_of,
-            machine.lease_ends,
-            machine.monotonic,
-            machine.result_bytes,
+            means.call,
+            means.key_secret,
+            means.clock,
+            means.limits_of,
+            means.lease_ends,
+            means.monotonic,
+            means.result_bytes,
         )
-        self._began_at = machine.clock()
+        self._began_at = means.clock()
 
     async def run(self) -> None:
         """Go on until there is nothing to do now."""
@@ -163,7 +123,7 @@ class _Drive:
 
     async def _read(self) -> Accepted:
         """The plan, and the journal so far; what is known is not read again."""
-        claim, known = self._ledger.claim, self._machine.known
+        claim, known = self._ledger.claim, self._means.known
         name = (claim.tenant, claim.plan or "")
         accepted = known.get(name)
         sealed = await self._ledger.read(with_plan=accepted is None)
@@ -171,7 +131,7 @@ class _Drive:
             return accepted
         if sealed is None:
             raise FencedError(f"{claim.id} has no plan")
-        known[name] = self._machine.restored(sealed)
+        known[name] = self._means.restored(sealed)
         if len(known) > MOST_RESTORED:
             del known[next(iter(known))]
         return known[name]
@@ -183,7 +143,7 @@ class _Drive:
         except StorePausedError:
             if not self._flights.places:
                 raise  # the dispatcher asks for another drive
-            await self._land(self._machine.clock() + PAUSE_S)
+            await self._land(self._means.clock() + PAUSE_S)
             self._ledger.must_look = True
             return True
 
@@ -193,14 +153,14 @@ class _Drive:
         coming = self._decided = self._ledger.coming
         ended = {(each.tells.step, each.tells.iteration) for each in coming if each.tells}
         outside = Outside(
-            policy=self._machine.policy_of(self._ledger.claim.tenant),
-            now=self._machine.clock(),
+            policy=self._means.policy_of(self._ledger.claim.tenant),
+            now=self._means.clock(),
             plan=self._ledger.claim.plan or "",
             in_flight=self._flights.places - ended,
             not_before=self._flights.not_before,
             look_again=self._flights.look_again,
             began_at=self._began_at,
-            is_alone=self._machine.is_alone,
+            is_alone=self._means.is_alone,
         )
         claim = self._ledger.claim  # as it is decided under: what arrives from now on is news
         state = self._ledger.ahead(coming)
@@ -208,7 +168,7 @@ class _Drive:
         if coming and not self._can_follow(commands):
             await self._land(None)
             return True
-        if self._machine.halted.is_set() and not _is_written_only(commands):
+        if self._means.halted.is_set() and not _is_written_only(commands):
             if not self._flights.places:
                 return False
             await self._land(None)
@@ -271,7 +231,7 @@ class _Drive:
         match following:
             case (Finish() as finish,):
                 return not await self._ledger.finish(finish, coming, after=events)
-            case (Perform(), *_) if not self._machine.halted.is_set():
+            case (Perform(), *_) if not self._means.halted.is_set():
                 places = self._flights.places
                 begun = [each for each in following if isinstance(each, Perform)
                          and (each.step, each.iteration) not in places]  # fmt: skip
@@ -309,12 +269,12 @@ class _Drive:
 
     def _places(self, action: ActionSpec) -> int | None:
         """How many calls of the connection may be under way together."""
-        limits = self._machine.limits_of(action)
+        limits = self._means.limits_of(action)
         return None if limits is None else limits.concurrency
 
     async def _wait(self, wait: Wait) -> bool:
         """Wait shortly here, or let the run go until it is woken."""
-        now = self._machine.clock()
+        now = self._means.clock()
         if wait.until is not None and wait.until - now <= SHORT_WAIT_S:
             await self._bell.wait(max(0.005, wait.until - now))
             self._ledger.must_look = True
@@ -334,7 +294,7 @@ class _Drive:
     async def _open_gate(
         self, accepted: Accepted, gate: OpenGate | OpenEnvelope, policy: Policy
     ) -> None:
-        now = self._machine.clock()
+        now = self._means.clock()
         row, event = question(accepted, self._ledger.claim, gate, policy, now)
 
         def open_gate(journal: OpenJournal) -> None:

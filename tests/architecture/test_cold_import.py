@@ -22,7 +22,7 @@ def test_importing_it_loads_no_model_library(module: str) -> None:
 
 def test_the_executor_imports_neither_planner_nor_gateway() -> None:
     code = (
-        "import sys, executor.run.drive, executor.check.admit, executor.trace;"
+        "import sys, executor.run.machine, executor.check.admit, executor.trace;"
         "print(*[name for name in sys.modules if name.split('.')[0] in ('planner', 'gateway')])"
     )
     answer = subprocess.run(

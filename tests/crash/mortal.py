@@ -42,8 +42,8 @@ from executor.dispatch import distributed
 from executor.dispatch.base import Dispatcher
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import Plan
-from executor.run.drive import Machine
 from executor.run.ledger import Ledger, appended
+from executor.run.machine import Machine
 from executor.run.perform import intended
 from executor.store import calls, journal, plans, runs
 from executor.store.errors import StoreUnavailableError

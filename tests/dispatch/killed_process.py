@@ -20,7 +20,7 @@ from connectors.connector import Applied, Outcome
 from connectors.spec import ActionSpec, CallContext
 from executor.check.admit import to_row
 from executor.dispatch.local import LocalDispatcher
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.store import plans, runs
 from executor.store.store import Store
 

@@ -23,7 +23,7 @@ from executor.check.cedar import Policy
 from executor.dispatch import dbos as engine
 from executor.dispatch.dbos import DbosQueue
 from executor.dispatch.distributed import DistributedDispatcher
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.store import migrate
 from executor.store.store import Store
 

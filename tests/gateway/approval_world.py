@@ -24,7 +24,7 @@ from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
 from executor.check.certificate import Options
 from executor.dispatch.local import LocalDispatcher
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.store import approvals, drives, journal
 from executor.store.drives import Due
 from executor.store.store import Store

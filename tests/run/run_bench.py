@@ -16,7 +16,7 @@ from connectors.spec import ActionSpec, CallContext, Limits, Principal
 from executor.check.admit import Accepted, to_row
 from executor.check.cedar import Policy
 from executor.run import events as e
-from executor.run.drive import Machine
+from executor.run.machine import Machine
 from executor.run.perform import RESULT_BYTES, new_event
 from executor.store import approvals, attempts, drives, journal, plans, runs
 from executor.store.approvals import ApprovalRow

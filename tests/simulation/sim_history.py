@@ -29,8 +29,8 @@ from sqlalchemy import Connection
 
 from executor.check.admit import Accepted
 from executor.run import events as e
-from executor.run.drive import Machine
 from executor.run.fold import fold
+from executor.run.machine import Machine
 from executor.run.state import RunState
 from executor.store import journal, runs
 from executor.store.errors import StoreError

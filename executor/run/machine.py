@@ -1,0 +1,55 @@
+"""Runs accepted plans, each by one drive at a time; built once, by whoever knows the connectors."""
+
+from dataclasses import dataclass, field
+
+from executor.dispatch.base import CrashLoopError
+from executor.run.bell import Bell
+from executor.run.drive import Drive, Means
+from executor.run.quarantine import BROKEN, KILLED, quarantine
+from executor.store import drives
+from executor.store.drives import Asked, Due
+from executor.store.errors import FencedError
+from executor.store.writer import Joint
+
+
+@dataclass(frozen=True)
+class Machine(Means):
+    """Drives runs, tells drives what arrives, and puts aside what breaks them."""
+
+    _bells: dict[str, Bell] = field(default_factory=dict)
+
+    async def drive(self, due: Due, driver: str) -> None:
+        """Drive one run; returns without a word if somebody else does."""
+        asked = Asked(due, driver, self.clock())
+        claim = await self.store.write(Joint(drives.claims, asked))
+        if claim is None:
+            return
+        bell = self._bells[due.id] = Bell()
+        try:
+            await Drive(self, claim, bell).run()
+        except FencedError:
+            return  # whoever took over goes on from the journal
+        finally:
+            if self._bells.get(due.id) is bell:  # else a later drive has its own
+                del self._bells[due.id]
+
+    async def put_aside(self, due: Due, driver: str, error: Exception) -> None:
+        """Give up a run that breaks its drive or kills its process, whatever the mistake is."""
+        code = KILLED if isinstance(error, CrashLoopError) else BROKEN
+        await quarantine(self.store, due, driver, self.clock(), code)
+        self.on_change(due)
+
+    def halt(self) -> None:
+        """Begin no call any more; a drive lets go of its run once those under way have ended."""
+        self.halted.set()
+        self.ring_all()
+
+    def ring_all(self) -> None:
+        """Tell every drive that something may have arrived."""
+        for bell in self._bells.values():
+            bell.ring()
+
+    def ring(self, run: str) -> None:
+        """Tell a drive that something arrived."""
+        if bell := self._bells.get(run):
+            bell.ring()
