@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -138,11 +139,11 @@ async def measure(url: str, rounds: int, calls: int, secrets: int) -> dict[str, 
         for number in range(secrets):
             vault.redactor.learn(f"sk_of_somebody_else_{number:08}")
         headers = {"authorization": f"Bearer {SECRET}"}
-        options = {"base_url": url, "headers": headers, "trust_env": False}
+        client = partial(httpx2.AsyncClient, base_url=url, headers=headers, trust_env=False)
         once = httpx2.Limits(max_keepalive_connections=0)
         async with (
-            httpx2.AsyncClient(**options) as kept,
-            httpx2.AsyncClient(**options, limits=once) as fresh,
+            client() as kept,
+            client(limits=once) as fresh,
             open_registry([settings], vault) as registry,
         ):
             await registry.load()

@@ -15,11 +15,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from connectors.spec import Limits
+from connectors.spec import JsonObject, Limits
 from executor.breaker import Breaker
 from executor.store import attempts, breakers, drives, plans, runs, stops
 from executor.store.attempts import AttemptRow, Place
@@ -43,8 +44,13 @@ def bare(c: Connection, claim: Claim, now: float) -> None:
         "pay", str(n), 1, claim.epoch, f"{CONNECTION}.charge", "keyed", "KEY", "sha256:0", (),
         "intent", now + 30, now, None, "sha256:0", "v1",
     )  # fmt: skip
-    told = {"step": "pay", "iteration": str(n), "n": 1, "arguments": {"amount": "18.50"}}
-    written(c, [Turn(claim, (Bare(row, NewEvent("intent.recorded", {**told})),), lambda: n - 1)])
+    told: JsonObject = {
+        "step": "pay",
+        "iteration": str(n),
+        "n": 1,
+        "arguments": {"amount": "18.50"},
+    }
+    written(c, [Turn(claim, (Bare(row, NewEvent("intent.recorded", told)),), lambda: n - 1)])
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ async def main() -> None:
         found: dict[str, list[float]] = {name: [] for name in kinds}
         for _ in range(ROUNDS):
             for name, work in kinds.items():
-                found[name].append(await store.write(lambda c, work=work: _cpu_s(c, claim, work)))
+                found[name].append(await store.write(partial(_cpu_s, claim=claim, work=work)))
         synced = await _synced(store, claim)
         await store.close()
     yardstick = statistics.median(found["bare intent"])

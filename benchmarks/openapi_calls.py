@@ -266,7 +266,7 @@ def _overlay(document: Node) -> Overlay:
     shared = document.get("components", {}).get("securitySchemes", {})
     schemes = shared or document.get("securityDefinitions", {})
     credential: JsonObject = {}
-    first = next(iter(schemes.values()), {})
+    first: Node = next(iter(schemes.values()), {})
     if first.get("type") == "apiKey":
         credential = {first["in"]: first["name"], "form": "{secret}"}
     if first.get("type") == "basic" or first.get("scheme") == "basic":

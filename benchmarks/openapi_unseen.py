@@ -25,6 +25,7 @@ from connectors.openapi.load import read_openapi
 from connectors.openapi.names import longest_operation
 from connectors.openapi.offer import offers, unserved
 from connectors.openapi.overlay import Overlay
+from connectors.spec import JsonObject
 
 NAME = "api"
 _SAYS_SO = re.compile(rb"""(^|[{,\s])["']?(openapi|swagger)["']?\s*:""")
@@ -65,7 +66,7 @@ def look_at(name: str, body: bytes, found: Found) -> None:
     found.seconds.append((time.process_time() - begun, name))
 
 
-def _kept_and_offered(document: dict[str, object]) -> None:
+def _kept_and_offered(document: JsonObject) -> None:
     longest = longest_operation(NAME)
     extracted = extract(document, longest)
     again = read(written(Compiled("", "", 0.0, longest, extracted)))

@@ -73,6 +73,10 @@ def _rename(change: Callable[[str], str]) -> Rule:
     return lambda tool: tool.update(name=change(tool["name"]))
 
 
+def _hide(letters: str) -> Rule:
+    return _rename(lambda name: name[:2] + letters + name[2:])
+
+
 HIDDEN = {
     "zero-width space": "\u200b",
     "zero-width joiner": "\u200d",
@@ -123,10 +127,7 @@ RULES: dict[str, Rule] = {
     "letters that look alike": _rename(lambda name: name.replace("e", "\u0435") + "\u043e"),
     "full-width letters": _rename(lambda name: chr(ord(name[0]) + 0xFEE0) + name[1:]),
     **{f"description with {each}": _say(found) for each, found in HIDDEN.items()},
-    **{
-        f"name with {each}": _rename(lambda name, found=found: name[:2] + found + name[2:])
-        for each, found in HIDDEN.items()
-    },
+    **{f"name with {each}": _hide(found) for each, found in HIDDEN.items()},
 }
 
 

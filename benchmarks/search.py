@@ -32,7 +32,7 @@ from connectors.openapi.load import read_openapi
 from connectors.openapi.names import longest_operation
 from connectors.openapi.offer import offers
 from connectors.openapi.overlay import Overlay
-from connectors.spec import ActionSpec
+from connectors.spec import ActionSpec, JsonObject
 from planner.search import Search
 from planner.stems import stems
 
@@ -96,7 +96,7 @@ def _bare(action: ActionSpec) -> ActionSpec:
     """What is searched of it: its schemas would fill the memory."""
     properties = action.input_schema.get("properties")
     names = properties if isinstance(properties, dict) else {}
-    schema = {"type": "object", "properties": {name: {} for name in names}}
+    schema: JsonObject = {"type": "object", "properties": {name: {} for name in names}}
     return ActionSpec(name=action.name, description=action.description, input_schema=schema)
 
 
@@ -152,6 +152,13 @@ def _best(search: Search, catalog: Catalog, words: str) -> Sequence[ActionSpec]:
     return search.best(catalog, [words], SHOWN)
 
 
+def _made(place: Path | None, catalog: Catalog) -> tuple[Search, float]:
+    """A search that has been asked once, and the seconds which that took."""
+    search, began = Search(place), time.process_time()
+    search.best(catalog, ["order"], SHOWN)
+    return search, time.process_time() - began
+
+
 def _told(name: str, ask: Ask, asked: Iterable[Pair], made_s: str) -> None:
     at_10, at_40, whole, seconds = [], [], [], []
     for pair in asked:
@@ -187,12 +194,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         plain = Plain(catalog)
         _told("plain", plain.best, some, f"made in {time.process_time() - began:.2f} s")
         with tempfile.TemporaryDirectory() as folder:
-            seconds = []
-            for place in (None, Path(folder), Path(folder)):
-                search, began = Search(place), time.process_time()
-                search.best(catalog, ["order"], SHOWN)
-                seconds.append(time.process_time() - began)
-            told = "made in {:.2f} s, kept {:.2f}, read again {:.2f}".format(*seconds)
+            made_s = _made(None, catalog)[1]
+            kept_s = _made(Path(folder), catalog)[1]
+            search, again_s = _made(Path(folder), catalog)
+            told = f"made in {made_s:.2f} s, kept {kept_s:.2f}, read again {again_s:.2f}"
             _told("FTS5", partial(_best, search, catalog), some, told)
     return 0
 

@@ -66,7 +66,7 @@ def accepted() -> Accepted:
             "approval": None,
         }
     )
-    steps = [
+    steps: list[JsonValue] = [
         {
             "id": f"s{n}",
             "action": "service.wait",

@@ -56,7 +56,7 @@ async def call(_: ActionSpec, __: Mapping[str, JsonValue], context: CallContext)
 
 def accepted(policy: Policy) -> Accepted:
     """One step that needs a yes."""
-    args = [{"value": 1, "to": "n"}]
+    args: list[JsonValue] = [{"value": 1, "to": "n"}]
     plan = plan_of({"steps": [{"id": "note", "action": "service.note", "args": args}]})
     assert isinstance(plan, Plan), plan
     context = AdmissionContext(

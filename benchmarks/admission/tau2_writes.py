@@ -137,7 +137,7 @@ def _book(world: World, given: JsonObject) -> JsonValue:
         "user_id", "origin", "destination", "flight_type", "cabin", "passengers", "total_baggages",
         "nonfree_baggages", "insurance",
     )  # fmt: skip
-    booked: JsonObject = {"reservation_id": key} | {name: given[name] for name in names}
+    booked: JsonObject = {"reservation_id": key, **{name: given[name] for name in names}}
     booked |= {
         "flights": _flights(world, str(given["cabin"]), as_list(given["flights"])),
         "payment_history": given["payment_methods"],

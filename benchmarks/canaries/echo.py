@@ -109,5 +109,10 @@ def _completion(asked: str) -> dict[str, Any]:
 if __name__ == "__main__":
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print("ready", f"http://127.0.0.1:{server.server_address[1]}", flush=True)
-    threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
+
+    def end_with_whoever_asked() -> None:
+        sys.stdin.read()
+        server.shutdown()
+
+    threading.Thread(target=end_with_whoever_asked, daemon=True).start()
     server.serve_forever()

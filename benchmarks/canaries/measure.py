@@ -123,7 +123,7 @@ class _People:
 async def _people(gateway: Gateway, address: str, sinks: Sinks) -> _People:
     principal = Principal("asker", "main", frozenset({"requester"}))
     _, key = await create_key(gateway.store, principal, gateway.clock())
-    clients = [
+    operator, requester = [
         httpx2.AsyncClient(
             base_url=address,
             headers={"authorization": f"Bearer {each}"},
@@ -133,7 +133,7 @@ async def _people(gateway: Gateway, address: str, sinks: Sinks) -> _People:
         )
         for each in (gateway.operator_key, key)
     ]
-    return _People(*clients)
+    return _People(operator, requester)
 
 
 async def _lane(people: _People, connection: str, canaries: list[str]) -> None:

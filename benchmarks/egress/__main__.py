@@ -53,8 +53,8 @@ async def main() -> int:
         yard_s = yardstick()
         print(f"\n{'bomb':34} {'MiB':>6} {'CPU s':>6} {'x':>5} {'s':>6}  end")
         bombs = [each async for each in costs(Path(folder))]
-    for each in bombs:
-        print(_line(each, yard_s))
+    for bomb in bombs:
+        print(_line(bomb, yard_s))
     largest, longest = max(each.bytes for each in bombs), max(each.cpu_s for each in bombs)
     tried, heard = sum(each.tried for each in led), sum(each.heard for each in led)
     turned = sum(each.turned_away for each in led)

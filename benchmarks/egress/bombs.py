@@ -22,6 +22,7 @@ from connectors.factories import ConnectionSettings
 from connectors.http import Transport
 from connectors.opening import build
 from connectors.registry import Registry
+from connectors.spec import JsonObject
 from connectors.testing import call_context
 
 MEGABYTE = 1024 * 1024
@@ -155,7 +156,7 @@ async def _called(folder: Path) -> AsyncIterator[_Warm]:
         found = {"openapi": "3.1.0", "paths": {"/it": {"get": operation}}}
         (folder / "document.json").write_text(json.dumps(found), encoding="utf-8")
         way = Transport(frozenset([f"127.0.0.1:{server.port}"]))
-        named = {"document": "document.json"}
+        named: JsonObject = {"document": "document.json"}
         api = ConnectionSettings("api", "openapi", url, options=named, base_dir=folder)
         far = ConnectionSettings("far", "openapi", url, base_dir=folder)
         registry, documents = (build([each], Vault(), lambda _: way) for each in (api, far))

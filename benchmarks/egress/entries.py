@@ -171,7 +171,7 @@ class Entries:
         return await _refused(_called(settings, self._on.way, writes=True))
 
     async def database(self, url: str) -> bool:
-        statement = {"description": "Read.", "sql": "SELECT 1 AS one", "effect": "read"}
+        statement: JsonObject = {"description": "Read.", "sql": "SELECT 1 AS one", "effect": "read"}
         statement |= {"columns": {"one": "integer"}, "gives": "one", "egress": False}
         told = {"version": 1, "statements": {"one_get": statement}}
         (self._on.folder / "statements.yaml").write_text(json.dumps(told), encoding="utf-8")
@@ -188,8 +188,8 @@ class Entries:
         return await _refused(_called(ConnectionSettings("tools", "mcp", url), self._on.way))
 
     async def composio(self, url: str) -> bool:
-        options = {"user_id": "u", "toolkits": {"notes": "1"}}
-        settings = ConnectionSettings("desk", "composio", url, "env:PATH", {**options})
+        options: JsonObject = {"user_id": "u", "toolkits": {"notes": "1"}}
+        settings = ConnectionSettings("desk", "composio", url, "env:PATH", options)
         return await _refused(_called(settings, self._on.way))
 
     async def _call(self, base_url: str, document: dict[str, Any], **options: str) -> None:

@@ -159,11 +159,12 @@ def _judged(judges: list[_Judge], known: list[Test], jobs: int) -> Iterator[_Jud
     def asked(change: Change, finds: Counter[str]) -> list[Test]:
         return by_module[change.module].asked(change, finds)
 
+    def judge_warm(tell: warm.Tell) -> None:
+        warm.run(parts, known, asked, tell, jobs)
+
     parts = [replace(judge.part, changes=list(judge.waiting)) for judge in judges]
     done = 0
-    for number, place, by in runner.told_by_child(
-        lambda tell: warm.run(parts, known, asked, tell, jobs)
-    ):
+    for number, place, by in runner.told_by_child(judge_warm):
         judge = judges[number]
         if place is not None:
             judge.judged(Result(parts[number].changes[place], by))

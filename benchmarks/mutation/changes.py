@@ -154,7 +154,8 @@ def _walk(parent: _Node, where: _Where) -> Iterator[_Found]:
 
 def _walk_function(node: ast.FunctionDef | ast.Lambda, where: _Where) -> Iterator[_Found]:
     """Defaults are computed where the function is made, the body where it is called."""
-    defaults, body = [], []
+    defaults: list[_Found] = []
+    body: list[_Found] = []
     for each in _walk(node, where):
         (defaults if isinstance(each[0], ast.arguments) else body).append(each)
     yield from defaults
@@ -197,7 +198,9 @@ def _is_left_alone(node: _Node, parent: _Node) -> bool:
         case ast.Call(func=ast.Name("TypeAdapter")):
             return True
         case ast.JoinedStr():
-            return any(isinstance(each, ast.Constant) and " " in each.value for each in node.values)
+            return any(
+                isinstance(each, ast.Constant) and " " in str(each.value) for each in node.values
+            )
         case _:
             return False
 

@@ -14,6 +14,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from benchmarks.admission.sets import tau2
 from benchmarks.mutation import runner
@@ -27,6 +29,9 @@ from executor.check.bulk import read_catalog
 from executor.check.cedar import Policy, PolicyError
 from executor.check.cedar_cases import read_cases, run_case
 from executor.check.cedar_validation import require_valid
+
+if TYPE_CHECKING:
+    from suite_cases import Case
 
 SHOP = runner.ROOT / "examples" / "shop" / "policies"
 WRITTEN = runner.ROOT / "benchmarks" / "admission" / "policies"
@@ -63,7 +68,7 @@ def scores(data: Path | None = None) -> Iterator[Score]:
 
 def _suite() -> Score:
     suite = runner.suite_module()
-    by_text = defaultdict(list)
+    by_text: defaultdict[str, list[Case]] = defaultdict(list)
     for case in suite.CASES:
         if case.given.get("policy"):
             by_text[case.given["policy"]].append(case)
@@ -77,7 +82,7 @@ def _suite() -> Score:
     return _scored("tests/suite, policies", by_text, read, differs)
 
 
-def _differs(suite: object, case: object, policy: str) -> bool:
+def _differs(suite: ModuleType, case: "Case", policy: str) -> bool:
     given = case.given | {"policy": policy}
     changed = replace(case, content=case.content | {"given": given})
     try:

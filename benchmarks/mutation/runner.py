@@ -101,7 +101,11 @@ def tried(changes: list[Change], attempt: Attempt, asked: Asked, jobs: int = 1) 
 
 def in_child(work: Callable[[], _Value]) -> _Value:
     """What the work gives in a process of its own; it leaves no trace here."""
-    (value,) = told_by_child(lambda tell: tell(work()))
+
+    def once(tell: Callable[[_Value], None]) -> None:
+        tell(work())
+
+    (value,) = told_by_child(once)
     return value
 
 

@@ -71,7 +71,8 @@ def measured(kind: str, python: Path, url: str, count: int) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode != 0:
         sys.exit(done.stderr)
-    return json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def round_trips(kind: str, python: Path, server: str, count: int) -> float:

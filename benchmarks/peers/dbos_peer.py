@@ -6,27 +6,28 @@ import os
 import sys
 import time
 
-from dbos import DBOS
-from shape import LAYERS, WIDTH
+from dbos import DBOS, DBOSConfig
+
+from benchmarks.peers.shape import LAYERS, WIDTH
 
 
 @DBOS.step()
-async def step(name):
+async def step(name: str) -> dict[str, str]:
     """A step that answers at once."""
     return {"step": name}
 
 
 @DBOS.workflow()
-async def run():
+async def run() -> None:
     """Layer after layer."""
     for layer in range(LAYERS):
         await asyncio.gather(*(step(f"s{layer}_{each}") for each in range(WIDTH)))
 
 
-async def main(url, count):
+async def main(url: str, count: int) -> None:
     """Warm up with one run, then measure so many at once."""
-    config = {"name": "bench", "system_database_url": url, "run_admin_server": False}
-    DBOS(config=config | {"log_level": "ERROR"})
+    config: DBOSConfig = {"name": "bench", "system_database_url": url, "log_level": "ERROR"}
+    DBOS(config=config)
     DBOS.launch()
     await run()
     begun, cpu = time.perf_counter(), time.process_time()

@@ -9,31 +9,33 @@ import json
 import operator
 import sys
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, TypedDict
 
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
-from shape import LAYERS, WIDTH
+
+from benchmarks.peers.shape import LAYERS, WIDTH
 
 
 class State(TypedDict):
     """What every node adds to."""
 
-    out: Annotated[dict, operator.or_]
+    out: Annotated[dict[str, dict[str, str]], operator.or_]
 
 
-def node(name):
+def node(name: str) -> Callable[[State], Awaitable[State]]:
     """A step that answers at once."""
 
-    async def step(_: State):
+    async def step(_: State) -> State:
         return {"out": {name: {"step": name}}}
 
     return step
 
 
-def built():
+def built() -> StateGraph[State]:
     """The layers as a graph."""
     graph = StateGraph(State)
     layers = [[f"s{layer}_{each}" for each in range(WIDTH)] for layer in range(LAYERS)]
@@ -49,7 +51,7 @@ def built():
 
 
 @asynccontextmanager
-async def saver_of(url):
+async def saver_of(url: str) -> AsyncIterator[AsyncSqliteSaver | AsyncPostgresSaver]:
     """Its checkpointer for a file or a server."""
     if url.startswith("sqlite:///"):
         async with AsyncSqliteSaver.from_conn_string(url.removeprefix("sqlite:///")) as saver:
@@ -62,12 +64,12 @@ async def saver_of(url):
             yield saver
 
 
-async def main(url, count):
+async def main(url: str, count: int) -> None:
     """Warm up with one run, then measure so many at once."""
     async with saver_of(url) as saver:
         app = built().compile(checkpointer=saver)
 
-        async def one(thread):
+        async def one(thread: str) -> None:
             config = {"configurable": {"thread_id": thread}}
             found = await app.ainvoke({"out": {}}, config, durability="sync")
             assert len(found["out"]) == LAYERS * WIDTH

@@ -46,12 +46,12 @@ async def call(_: ActionSpec, __: Mapping[str, JsonValue], context: CallContext)
 
 def accepted() -> Accepted:
     """Layers of steps, each after every one of the layer before."""
-    steps = []
+    steps: list[JsonValue] = []
     for layer in range(LAYERS):
-        before = [f"s{layer - 1}_{each}" for each in range(WIDTH)] if layer else []
+        before: list[JsonValue] = [f"s{layer - 1}_{each}" for each in range(WIDTH)] if layer else []
         for each in range(WIDTH):
             name = f"s{layer}_{each}"
-            args = [{"value": name, "to": "n"}]
+            args: list[JsonValue] = [{"value": name, "to": "n"}]
             steps.append({"id": name, "action": "service.note", "args": args, "after": before})
     plan = plan_of({"steps": steps})
     assert isinstance(plan, Plan), plan

@@ -19,6 +19,7 @@ from benchmarks.admission.replay import Answers, ReplayError, replay
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
+from executor.plan.types import as_object
 from executor.run.resolve import ResolveError
 
 _ARITHMETIC: dict[str, Callable[..., float]] = {
@@ -80,11 +81,11 @@ def _answer_of(
 
 def _run(answers: Answers, answer: JsonValue, accepted: Accepted) -> str | None:
     """What is wrong with what comes out, if anything is."""
-    results: list[float] = []
+    results: list[JsonValue] = []
 
     def call(action: str, arguments: JsonObject) -> JsonValue:
         found = answers(action, arguments)
-        results.append(found["result"])
+        results.append(as_object(found)["result"])
         return found
 
     try:
@@ -97,9 +98,9 @@ def _run(answers: Answers, answer: JsonValue, accepted: Accepted) -> str | None:
     return None if _is_near(results[-1], answer) else f"came to {results[-1]}, not {answer}"
 
 
-def _is_near(found: float, answer: JsonValue) -> bool:
+def _is_near(found: JsonValue, answer: JsonValue) -> bool:
     """Whether the answer is what was found, rounded to the places that the answer has."""
-    if not isinstance(answer, int | float):
+    if not isinstance(found, int | float) or not isinstance(answer, int | float):
         return False
     places = len(repr(answer).partition(".")[2])
     return round(found, places) == answer or math.isclose(found, answer, rel_tol=1e-6)

@@ -25,7 +25,7 @@ from benchmarks.admission.told import Told
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Effect, JsonObject, Sink
 from executor.check.cedar import Policy
-from executor.plan.types import as_object
+from executor.plan.types import as_list, as_object
 
 _OFFERS = ("list_all_product_types",)
 _READS = ("read", "generic")
@@ -80,14 +80,15 @@ def cases(domain: str, data: Path) -> Iterator[Case]:
     for task in tasks(domain, data):
         instruction = as_object(task["instruction"])
         words = "\n".join(str(each) for each in instruction.values() if each)
-        gold = [each for each in task["gold_closed"] if each["by"] == "assistant"]
+        closed = [as_object(each) for each in as_list(task["gold_closed"])]
+        gold = [each for each in closed if each["by"] == "assistant"]
         try:
             draft = convert(shop, gold, Told(words, TODAY), offers)
         except NoSource as why:
-            yield Case(task["id"], shop.catalog, words, "accept", None, str(why))
+            yield Case(str(task["id"]), shop.catalog, words, "accept", None, str(why))
             continue
         yield Case(
-            task["id"],
+            str(task["id"]),
             shop.catalog,
             words,
             "accept",
@@ -125,7 +126,11 @@ def shop_of(domain: str, data: Path) -> Domain:
 def _action(domain: str, tool: JsonObject, database: JsonObject) -> ActionSpec:
     name = str(tool["name"])
     schema = _with_choices(as_object(tool["parameters"]))
-    given = {"name": f"{domain}.{name}", "description": tool["description"], "input_schema": schema}
+    given: dict[str, object] = {
+        "name": f"{domain}.{name}",
+        "description": tool["description"],
+        "input_schema": schema,
+    }
     if tool["side_effect"] in _READS and is_replayed(name):
         return ActionSpec.model_validate(
             given
