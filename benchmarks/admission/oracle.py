@@ -753,7 +753,9 @@ class _Reading:
 
     def _fields(self, step: Any) -> None:
         """Paths and clauses that a function is given as data."""
-        args = {tuple(_split(arg["to"])): arg for arg in step.get("args", [])}
+        args: dict[tuple[str, ...], Any] = {}
+        for arg in step.get("args", []):
+            args |= _opened(tuple(_split(arg["to"])), arg)
         listed = self._source(args[("list",)], step) if ("list",) in args else None
         mapped = self._source(args[("map",)], step) if ("map",) in args else None
         for place, arg in args.items():
@@ -768,7 +770,6 @@ class _Reading:
                             self.found.add("unknown-path")
                 case _:
                     pass
-        self._fields_in_json(args, listed)
         for number in {place[1] for place in args if len(place) == 3 and place[0] == "where"}:
             parts = [args.get(("where", number, name)) for name in ("field", "op", "value")]
             if all(parts):
@@ -779,24 +780,26 @@ class _Reading:
                 right = self._source(value, step)
                 self._clause(str(op.get("value")), left, right, needs_text=False)
 
-    def _fields_in_json(self, args: dict[tuple[str, ...], Any], listed: Node | None) -> None:
-        """The same, of what is given as one constant."""
-        for name in ("where", "fields"):
-            arg = args.get((name,), {})
-            given = self._source(arg, None).get("const") if "json" in arg else None
-            for each in given if isinstance(given, list) and listed is not None else []:
-                clause = each if isinstance(each, dict) else {}
-                path = clause.get("field") if name == "where" else each
-                if isinstance(path, str) and listed is not None:
-                    self._field(listed, path)
-                    if clause.keys() == {"field", "op", "value"}:
-                        right = {"const": clause["value"]}
-                        left = _reach(items(listed), path)
-                        self._clause(str(clause["op"]), left, right, needs_text=False)
-
     def _field(self, listed: Node, path: str) -> None:
         if _reach(items(listed), path) is None:
             self.found.add("unknown-path")
+
+
+def _opened(place: tuple[str, ...], arg: Any) -> dict[tuple[str, ...], Any]:
+    """An argument, and what a constant has inside as if each member had been bound by itself."""
+    found = {place: arg}
+    try:
+        inside = json.loads(arg["json"]) if "json" in arg else None
+    except ValueError:
+        inside = None
+    if isinstance(inside, list):
+        inside = {str(number): each for number, each in enumerate(inside)}
+    for name, each in inside.items() if isinstance(inside, dict) and len(place) < 3 else ():
+        is_plain = not isinstance(each, dict | list)
+        found |= _opened(
+            (*place, name), {"value": each} if is_plain else {"json": json.dumps(each)}
+        )
+    return found
 
 
 def _refs_in(step: Any) -> Iterator[tuple[str, str]]:
