@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from connectors.spec import Effect
+from executor.check.admit import Accepted
 from executor.fn import FUNCTIONS
 from executor.plan.model import Step
 from executor.run.state import Attempt, Place, RunState, undo_place, undoes
@@ -17,24 +18,29 @@ class Effects:
     undone: tuple[str, ...]
 
 
-def effects_of(state: RunState) -> Effects:
+def effects_of(accepted: Accepted, state: RunState) -> Effects:
     """What became of everything that acted; item by item where something was to be undone."""
+    of_items = {name for name, action in accepted.actions.items() if action.items is not None}
     standing, uncertain, undone = set[str](), set[str](), set[str]()
     for place, attempts in state.attempts.items():
         if undoes(place) is not None:
             continue
         name = shown(place) if state.undos else place[0]
         writes = [each for each in attempts if each.intent.effect is not Effect.READ]
+        # An answer that cannot be read does not tell for which items it happened, if for any.
+        untold = [each for each in writes if each.has_happened and not each.is_applied
+                  and each.intent.action in of_items]  # fmt: skip
         if state.is_undone(place):
             undone.add(name)
             continue
         calls = state.attempts.get(undo_place(place), ())
-        happened = any(each.has_happened for each in writes)
+        happened = any(each.has_happened and each not in untold for each in writes)
         if happened and any(each.may_have_happened for each in calls):
             uncertain.add(name)  # whether it was taken back
         elif happened:
             standing.add(name)
-        if any(each.is_uncertain or each.is_abandoned for each in writes if not each.has_happened):
+        doubts = [each for each in writes if each.is_uncertain or each.is_abandoned]
+        if untold or any(not each.has_happened for each in doubts):
             uncertain.add(name)
     return Effects(tuple(sorted(standing)), tuple(sorted(uncertain)), tuple(sorted(undone)))
 

@@ -37,7 +37,7 @@ def wait_or_finish(
 
 
 def _finish(accepted: Accepted, state: RunState) -> Finish:
-    effects = effects_of(state)
+    effects = effects_of(accepted, state)
     result = build_answer(accepted.plan.answer, Scope(accepted.inputs.values, state.done))
     code = state.first_failure
     status = "failed" if code else "succeeded"

@@ -100,7 +100,7 @@ def _how_to_reconcile(accepted: Accepted, row: RunRow, state: RunState) -> str:
 def _notes(accepted: Accepted, row: RunRow, state: RunState) -> list[str]:
     notes = []
     options, undos = accepted.certificate.options, accepted.certificate.undo
-    standing = {name.partition("[")[0] for name in effects_of(state).standing}
+    standing = {name.partition("[")[0] for name in effects_of(accepted, state).standing}
     if row.recoveries:
         times = "once" if row.recoveries == 1 else f"{row.recoveries} times"
         notes.append(f"the process ended in the middle {times} and another one went on")

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import Connection
 
 from connectors.spec import JsonObject
-from executor.check.admit import restore
+from executor.check.admit import Accepted
 from executor.run import events as e
 from executor.run.effects import effects_of
 from executor.run.fold import fold
@@ -61,19 +61,19 @@ async def show(request: Request, caller: Caller, run_id: str) -> RunTold:
 
     def work(c: Connection) -> RunTold:
         words = requests.words_of(c, caller.tenant, [row.request]).get(row.request)
-        return RunTold.model_validate({**_row(row, words), **_effects(c, row)})
+        return RunTold.model_validate({**_row(row, words), **_effects(c, gateway, row)})
 
     return await gateway.store.read(work)
 
 
-def _effects(c: Connection, row: RunRow) -> JsonObject:
+def _effects(c: Connection, gateway: Gateway, row: RunRow) -> JsonObject:
     """The steps whose effects stand, are uncertain, or were undone."""
     if not row.has_ended:
         return {"standing": None, "uncertain": None, "undone": None}
+    accepted = _accepted(c, gateway, row)
     stored = journal.read(c, row.tenant, row.id, limit=WHOLE)
-    found = effects_of(
-        fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
-    )
+    state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
+    found = effects_of(accepted, state)
     return {
         "standing": [*found.standing],
         "uncertain": [*found.uncertain],
@@ -178,13 +178,17 @@ async def _trace(request: Request, tenant: str, run_id: str) -> Trace:
     gateway: Gateway = request.app.state.gateway
 
     def work(c: Connection) -> Trace:
-        plan = plans.get(c, tenant, row.plan)
-        if plan is None:
-            raise not_found("plan", row.plan)
-        accepted = restore(plan.accepted, gateway.admission.seal_key)
+        accepted = _accepted(c, gateway, row)
         return trace(accepted, row, journal.read(c, tenant, run_id, limit=WHOLE))
 
     return await gateway.store.read(work)
+
+
+def _accepted(c: Connection, gateway: Gateway, row: RunRow) -> Accepted:
+    sealed = plans.sealed(c, row.tenant, row.plan)
+    if sealed is None:
+        raise not_found("plan", row.plan)
+    return gateway.machine.restored(sealed)
 
 
 async def _found(request: Request, tenant: str, run_id: str) -> RunRow:

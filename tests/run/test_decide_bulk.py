@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from run_cases import Play, action, applied, play, ref, refused, step, uncertain
+from run_cases import UNREADABLE, Play, action, applied, play, ref, refused, step, uncertain
 
 from connectors.by_item import all_happened, missed_items
 from executor.check.certificate import Options
@@ -161,3 +161,12 @@ def test_the_trace_shows_what_happened_and_what_did_not() -> None:
     assert told.effect == "applied, but for items 1"
     assert told.failed_items["1"].message == "sold out"
     assert effect_of_step(run.state, run.accepted.plan.steps[0]) == told.effect
+
+
+def test_an_answer_that_cannot_be_read_does_not_tell_whether_any_item_happened() -> None:
+    run = run_of(many())
+    run.call("m", UNREADABLE)
+    run.cancel()
+    end = run.finish()
+
+    assert (end.status, end.standing, end.uncertain) == ("cancelled", (), ("m",))

@@ -298,7 +298,8 @@ def test_what_has_ended_costs_next_to_nothing_in_later_rounds(number: int) -> No
             judged += 1
             return super().judge(question)
 
-    run.policy = Counting(run.policy.rules, run.policy.version)
+    own = run.policy
+    run.policy = Counting(own.rules, own.version, own.mode, own.connectors)
     while not isinstance((found := run.go())[0], Finish):
         for each in found:
             if isinstance(each, Perform):
