@@ -29,6 +29,7 @@ PORTS = ("8765", "8766")
 WORDS_A_MINUTE = 200
 _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DONE = "--- block done"
+_ENDED = "--- the shell ended"  # what it began may still hold its output open
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def follow(folder: Path, page: Path = PAGE, *, is_linked: bool) -> Iterator[Bloc
         text=True,
         start_new_session=True,
     )
-    said = ""
     try:
+        said = _said(shell, f"trap 'echo \"{_ENDED}\"' EXIT")
         for kind, text in _BLOCK.findall(written):
             if kind == "text":
                 for line in text.splitlines():
@@ -80,6 +81,8 @@ def _said(shell: "subprocess.Popen[str]", text: str) -> str:
     shell.stdin.flush()
     said = []
     for line in shell.stdout:
+        if _ENDED in line:
+            break
         before, done, _ = line.partition(_DONE)
         said.append(before)
         if done:

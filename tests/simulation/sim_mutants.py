@@ -167,14 +167,14 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.effects",
-        "happened = any(each.has_happened for each in writes)",
+        "happened = any(each.has_happened and each not in untold for each in writes)",
         "happened = any(each.is_applied for each in writes)",
         "an effect whose answer was unusable is not told of",
     ),
     Mutant(
         "executor.run.effects",
-        "each.is_uncertain or each.is_abandoned for each in writes",
-        "each.is_uncertain for each in writes",
+        "for each in writes if each.is_uncertain or each.is_abandoned]",
+        "for each in writes if each.is_uncertain]",
         "an effect that was given up is not told of",
     ),
     Mutant(
