@@ -103,7 +103,9 @@ class DbosQueue:
         self._is_launched = True
         DBOS.register_queue(
             QUEUE,
-            worker_concurrency=self._concurrency,
+            # The queue asks partitions in an order that it draws: one place more than any tenant
+            # may have is left for another one, however many the first has waiting.
+            worker_concurrency=self._concurrency + 1,
             partition_worker_concurrency=self._concurrency,
             polling_interval_sec=POLL_S,
             on_conflict="always_update",

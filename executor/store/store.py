@@ -173,10 +173,10 @@ class Store:
                 with self._read_engine.connect() as connection:
                     return self._read_on(connection, work)
             except DBAPIError as error:
-                # A connection that was kept for later may be gone without anybody being down.
+                # A connection that was kept for later may be gone without anybody being down. The
+                # pool opens those anew that are as old, once they are not in use.
                 if is_again or not error.connection_invalidated:
                     raise self._backend.error(error) from error
-                self._read_engine.dispose()  # nor are the others worth a try
             is_again = True
 
     def _read_on(self, connection: Connection, work: Callable[[Connection], T]) -> T:

@@ -175,6 +175,38 @@ async def test_a_connection_that_was_ended_while_idle_is_no_failure(
     assert await server_store.write(new_run_b) == 1
 
 
+async def test_what_is_being_read_while_others_are_cut_off_lets_go_of_its_connection_too(
+    server_store: Store, other: Store
+) -> None:
+    began, goes_on = threading.Event(), threading.Event()
+
+    def slow(c: Connection) -> int:
+        backend = c.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        began.set()
+        goes_on.wait(10)
+        return int(backend)
+
+    # Two readers' connections: one is in use, the other one is kept for later and is cut off.
+    reading = asyncio.create_task(server_store.read(slow))
+    await asyncio.to_thread(began.wait, 10)
+    kept = await server_store.read(lambda c: c.execute(text("SELECT pg_backend_pid()")).scalar())
+    await other.write(
+        lambda c: c.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": kept}).all()
+    )
+    await server_store.read(lambda c: drives.due(c, NOW))
+    goes_on.set()
+    in_use = await reading
+    await server_store.close()
+    left = await other.read(
+        lambda c: c.execute(
+            text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid"), {"pid": in_use}
+        ).scalar()
+    )
+
+    assert kept != in_use
+    assert left == 0
+
+
 def new_run_b(c: Connection) -> int:
     return new_run(c, "run_b").epoch
 
