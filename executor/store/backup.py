@@ -1,8 +1,8 @@
 """A copy of a database's file as it was at one moment, made while a process works with it.
 
-By SQLite's own online backup, which takes a whole state that was committed. What happened after
-that moment is not in the copy, so going on from one has an order of its own: see
-docs/how-to/operate.md.
+By SQLite's own online backup, in one step: one transaction reads all of it, and no writer waits
+for that. What happened after that moment is not in the copy, so going on from one has an order of
+its own: see docs/how-to/operate.md.
 """
 
 import os
@@ -12,8 +12,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from executor.store.errors import StoreError
-
-PAGES = 4096  # copied in one step; a writer waits for one step at the most
 
 
 def copy(database: Path, to: Path) -> int:
@@ -34,7 +32,7 @@ def copy(database: Path, to: Path) -> int:
 def _copy(database: Path, to: Path) -> None:
     source = f"file:{quote(str(database.resolve()))}?mode=ro"
     with closing(sqlite3.connect(source, uri=True)) as one, closing(sqlite3.connect(to)) as copied:
-        one.backup(copied, pages=PAGES)
+        one.backup(copied)
         copied.execute("PRAGMA journal_mode=DELETE").close()  # one file, nothing beside it
         told = copied.execute("PRAGMA quick_check(1)").fetchone()
         if told != ("ok",):

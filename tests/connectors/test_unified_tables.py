@@ -29,6 +29,18 @@ def test_a_vendor_is_named_by_a_connection_and_told_of_by_the_page(vendor: Vendo
     assert f"| `{vendor.name}` |" in PAGE.read_text("utf-8").partition("## Tables")[0]
 
 
+def test_a_payment_is_the_same_action_whoever_is_behind_it() -> None:
+    vendors = [each for each in VENDORS if each.model.name == "payments"]
+    digests = {
+        tuple(action.digest for action in each.model.actions("own", each.promises))
+        for each in vendors
+    }
+
+    assert {each.name for each in vendors} >= {"stripe", "paypal"}
+    assert len(vendors) == 4
+    assert len(digests) == 1
+
+
 @every_vendor
 def test_what_a_vendor_promises_holds_together(vendor: Vendor) -> None:
     actions = vendor.model.actions("own", vendor.promises)

@@ -7,7 +7,7 @@ days as days, a moment of UTC at that moment of UTC, also where clocks change me
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dateutil.rrule import rrulestr  # type: ignore[import-untyped]  # it has no types of its own
+from dateutil.rrule import rrulestr
 
 from connectors.builtin.caldav.ical import Component, Line, is_day
 from connectors.errors import Kind, Refused
