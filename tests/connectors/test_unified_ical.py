@@ -1,6 +1,11 @@
 """iCalendar is read and written strictly, and what is not understood stays as it came."""
 
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
 import pytest
+from dateutil import rrule
+from dateutil.rrule import rrulestr
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,6 +189,47 @@ def test_what_repeats_is_written_as_it_is_given_and_told_so(times: JsonObject, r
 def test_a_rule_that_does_not_fit_its_event_is_refused(times: JsonObject, rule: str) -> None:
     with pytest.raises(Refused):
         changed_event(EMPTY, Component("VEVENT"), {**times, "recurrence": rule})
+
+
+@given(
+    st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
+    st.lists(
+        st.sampled_from(
+            ["INTERVAL=3", "BYMONTH=3,9", "BYMONTHDAY=9,-1", "BYDAY=MO,TH", "COUNT=2", "WKST=SU"]
+        ),
+        unique=True,
+    ),
+)
+def test_a_rule_fits_exactly_if_its_first_day_is_the_events(freq: str, parts: list[str]) -> None:
+    rule = ";".join([f"FREQ={freq}", *parts])
+    begins = datetime(2026, 3, 9, 9, tzinfo=UTC)
+    times: JsonObject = {"start": "2026-03-09T09:00:00Z", "end": "2026-03-09T10:00:00Z"}
+    fits = next(iter(rrulestr(rule, dtstart=begins)), None) == begins
+
+    with nullcontext() if fits else pytest.raises(Refused):
+        changed_event(EMPTY, Component("VEVENT"), {**times, "recurrence": rule})
+
+
+def test_a_day_that_never_comes_is_not_looked_for_till_the_end_of_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = 0
+    of_months = rrule._iterinfo.rebuild
+
+    def counted(info: object, year: int, month: int) -> None:
+        nonlocal looked
+        looked += 1
+        of_months(info, year, month)
+
+    monkeypatch.setattr(rrule._iterinfo, "rebuild", counted)
+    with pytest.raises(Refused):
+        changed_event(
+            EMPTY,
+            Component("VEVENT"),
+            {**MONDAY, "recurrence": "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"},
+        )
+
+    assert 0 < looked < 1000
 
 
 @pytest.mark.parametrize(

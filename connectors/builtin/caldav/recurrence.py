@@ -13,6 +13,7 @@ from connectors.builtin.caldav.ical import Component, Line, is_day
 from connectors.errors import Kind, Refused
 
 _NO_MORE = ""
+_NEVER_AGAIN = 600_000  # days at the least: longer than dateutil's years go on
 
 
 def with_recurrence(calendar: Component, event: Component, rule: str) -> Component:
@@ -36,8 +37,10 @@ def _check(rule: str, begins: datetime) -> None:
     parts = [each.partition("=")[0] for each in rule.split(";")]
     if len(parts) != len({*parts}) or {"COUNT", "UNTIL"} <= {*parts}:
         raise ValueError("each part is said once, and COUNT or UNTIL alone")
-    # A rule whose first day is another than the event's means something else to each calendar.
-    if next(iter(rrulestr(rule, dtstart=begins)), None) != begins:
+    # A rule whose first day is another than the event's means something else to each calendar. To
+    # see it, the period of that day is enough: a rule of 30 February would be looked for till 9999.
+    only_first = rrulestr(rule, dtstart=begins).replace(interval=_NEVER_AGAIN)
+    if next(iter(only_first), None) != begins:
         raise ValueError("the event does not begin on a day of its rule")
 
 
