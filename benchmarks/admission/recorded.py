@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from benchmarks.admission.judge import CALLER, TODAY
-from benchmarks.admission.tau2_reads import answer, is_replayed
+from benchmarks.admission.tau2_reads import is_replayed
 from benchmarks.admission.tau2_writes import World, is_written
 from connectors.catalog import Catalog
 from connectors.spec import JsonObject
@@ -73,7 +73,7 @@ def judged(
             keeper = _keeper(accepted, state, policy, place, f"{domain}.{call.tool}")
             yield Judged(place, keeper.judgement(call.arguments, approvals))
         try:
-            output = _output(world, call)
+            output = world.answer(call.tool, call.arguments) if _is_replayed(call.tool) else ""
         except (LookupError, ValueError, TypeError, ArithmeticError, SyntaxError, StopIteration):
             continue  # the tool would not have answered: nothing of it is in the journal
         if place not in refused:
@@ -131,12 +131,8 @@ def _keeper(
     return Gatekeeper(accepted, state, outside, tally, f"s{place}", "", accepted.actions[action])
 
 
-def _output(world: World, call: Call) -> JsonValue:
-    if is_written(call.tool):
-        return world.write(call.tool, call.arguments)
-    if is_replayed(call.tool):
-        return answer(call.tool, world.database, call.arguments)
-    return ""
+def _is_replayed(tool: str) -> bool:
+    return is_written(tool) or is_replayed(tool)
 
 
 def _recorded(

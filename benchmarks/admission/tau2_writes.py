@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from benchmarks.admission.tau2_reads import answer
 from connectors.spec import JsonObject
 from executor.plan.types import as_list, as_object
 
@@ -34,9 +35,11 @@ class World:
         """What reads are answered from."""
         return {**self.tables}
 
-    def write(self, tool: str, arguments: JsonObject) -> JsonValue:
-        """Make one change; raises `LookupError` where the tool would not find the object."""
-        return _WRITES[tool](self, arguments)
+    def answer(self, tool: str, arguments: JsonObject) -> JsonValue:
+        """Answer a read or make a change; `LookupError` where the tool would not find it."""
+        if is_written(tool):
+            return _WRITES[tool](self, arguments)
+        return answer(tool, self.database, arguments)
 
     def change(self, table: str, key: str, **members: JsonValue) -> JsonObject:
         """Replace some members of one record."""

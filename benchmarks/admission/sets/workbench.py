@@ -42,6 +42,8 @@ SINKS = {
     "customer_email": Sink.RECIPIENT,
     **dict.fromkeys(("subject", "body", "event_name", "task_name"), Sink.CONTENT),
 }
+# Of a mail everything but what the server writes on it is somebody's who wrote to the office.
+_STAMPED = {f"*/{name}": "trusted" for name in ("email_id", "sent_datetime", "inbox~1outbox")}
 _CONDITIONAL = re.compile(r"\b(if|unless|otherwise|whether)\b", re.IGNORECASE)
 _LISTED = re.compile(r"(?:One of|Available values are|Available fields are|Can be)[: ]+(.*)")
 _QUOTED = re.compile(r'"([^"]+)"')
@@ -106,6 +108,7 @@ def _action(tool: JsonObject, tables: dict[str, list[JsonObject]]) -> ActionSpec
         "input_schema": {**schema, "properties": properties, "additionalProperties": False},
         "egress": False,
         "reads_as": "untrusted" if name.startswith("email") else "trusted",
+        "fields_read_as": {**_STAMPED} if name.startswith("email.search") else {},
     }
     if tool["side_effect"] == "read":
         rows: list[JsonValue] = [[*tables[LISTS[name]]]] if name in LISTS else []
