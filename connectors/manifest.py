@@ -69,9 +69,13 @@ def _answer_flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
     for pointer in ids:
         if pointer and not _may_be_at(action.output_schema or {}, pointer.split("/")):
             yield f"answer_ids, answers_as: nothing can be at {pointer!r} of the output"
-    for pointer in action.fields_read_as:
-        if not _may_be_at(action.output_schema or {}, pointer.split("/")):
-            yield f"fields_read_as: nothing can be at {pointer!r} of the output"
+    for member, pointers in (
+        ("fields_read_as", action.fields_read_as),
+        ("own_where", action.own_where),
+    ):
+        for pointer in pointers:
+            if not _may_be_at(action.output_schema or {}, pointer.split("/")):
+                yield f"{member}: nothing can be at {pointer!r} of the output"
 
 
 def _item_flaws(action: ActionSpec, items: ItemAnswers) -> Iterator[str]:

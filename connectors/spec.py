@@ -128,6 +128,8 @@ class ActionSpec(Frozen):
     `approval` is the role that must approve every call whatever the policy says, or null.
     `fields_read_as` maps a pointer in the output ("*/id", "lines/*/note") to how it reads, where
     that is not what `reads_as` says of the whole; of a list `reads_as` is also who fills it.
+    `own_where` maps a field of a list's elements ("*/sender", "payments/*/direction") to the value
+    that it has in those which the caller alone wrote.
     `answer_ids` are the pointers into the answer where ids of objects are ("user_id", or "" where
     the answer itself is one).
     """
@@ -146,6 +148,7 @@ class ActionSpec(Frozen):
     shown_to: tuple[str, ...] = ()
     reads_as: Trust = "untrusted"
     fields_read_as: dict[str, Trust] = {}
+    own_where: dict[str, str | bool] = {}
     readers: tuple[str, ...] | None = None
     answer_ids: tuple[str, ...] = ()
     answers_as: AnswersAs | None = None
@@ -176,6 +179,11 @@ class ActionSpec(Frozen):
             raise ValueError("a read has no effect to undo, to be irreversible or to be a pivot")
         if "" in self.fields_read_as:
             raise ValueError("fields_read_as names places inside; `reads_as` is for the whole")
+        for pointer in self.own_where:
+            if pointer.split("/").count("*") != 1 or pointer.endswith("*"):
+                raise ValueError("own_where names fields of a list's elements: `*/sender`")
+            if self.fields_read_as.get(pointer, self.reads_as) != "trusted":
+                raise ValueError("own_where goes by a field that reads as trusted")
         if self.effect is Effect.READ and self.items:
             raise ValueError("items are of writes: a read has no effect that could happen in part")
         if self.effect is Effect.READ and self.answers_as:

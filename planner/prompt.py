@@ -56,6 +56,8 @@ Values
   to an input or to a result; what is neither said nor found is asked.
 - Compute nothing and copy no result: choose from lists with fn.select and fn.filter, calculate with
   fn.add and its like, join words with "text". Dates are "2026-01-31".
+- An action with `own: */sender == "me"` gives what many wrote; elements with that value in that field
+  are the requester's own. Where their own are meant, add this clause to those you choose by.
 - Money is {"amount": "18.50", "currency": "EUR"}: a decimal as a string. Refer to the whole, or bind
   "price/amount" and "price/currency".
 - You write no approvals, retries, keys, credentials or time-outs: the machine adds what is needed.
@@ -165,6 +167,9 @@ def _action(action: ActionSpec, room: int) -> str:
     guarded = [name for name, sink in action.sinks.items() if sink in _GUARDED]
     if guarded:
         told += f"; guarded: {line(', '.join(guarded))}"
+    if action.own_where:
+        named = (f"{at} == {json.dumps(value)}" for at, value in action.own_where.items())
+        told += f"; own: {line(' or '.join(named))}"
     return (
         f"{action.name}({members(action.input_schema, room)}) -> {result}  {_kind(action)} {told}"
     )

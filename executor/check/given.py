@@ -6,7 +6,8 @@ from pydantic import JsonValue
 
 from connectors.spec import Label
 from executor.check.analysis import Analysis, Binding
-from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated, leaves
+from executor.check.constants import constants_of, leaves
+from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated
 from executor.fn.element_types import element_type, reached
 from executor.fn.function import Function
 from executor.fn.shade import TOP, Shade, shade_of
@@ -27,7 +28,7 @@ def given(function: Function, bindings: Sequence[Binding], own: Mapping[int, Sha
         name: _built([(each.to[1:], own[each.index]) for each in bindings if each.to[0] == name])
         for name in names
     }
-    return Given(shades, _constants(bindings))
+    return Given(shades, constants_of(bindings))
 
 
 def compared(analysis: Analysis, grounds: Grounds, binding: Binding, value: JsonValue) -> Shade:
@@ -56,20 +57,11 @@ def _is_name(value: JsonValue) -> bool:
 
 def _is_offered(analysis: Analysis, step: Step, at: Path) -> bool:
     """Whether the field that a clause looks at has few values, which the schema names."""
-    field = _constants(analysis.bindings(step)).get((*at[:2], "field"))
+    field = constants_of(analysis.bindings(step)).get((*at[:2], "field"))
     if not isinstance(field, str):
         return False
     found = reached(element_type(analysis.bound_types(step)), split_pointer(field))
     return found is not None and is_enumerated(found)
-
-
-def _constants(bindings: Sequence[Binding]) -> dict[Path, JsonValue]:
-    """Every scalar that is written into a step, by its place."""
-    found: dict[Path, JsonValue] = {}
-    for each in bindings:
-        if each.constant:
-            found |= dict(leaves(each.constant[0], each.to))
-    return found
 
 
 def _built(parts: list[tuple[Path, Shade]]) -> Shade:

@@ -4,7 +4,7 @@ What the schema enumerates and booleans choose among what was offered, so they a
 that no schema declares is data too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -54,19 +54,6 @@ class Grounds:
     def _member(self, target: Type, token: str, value: JsonValue) -> Shade:
         below = child(target, token)
         return self.shade(below if isinstance(below, Type) else UNKNOWN, value)
-
-
-def leaves(value: JsonValue, at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], JsonValue]]:
-    """Every scalar and every empty list or object, with its place."""
-    members: Mapping[str, JsonValue] = {}
-    if isinstance(value, dict):
-        members = value
-    elif isinstance(value, list):
-        members = {str(index): each for index, each in enumerate(value)}
-    if not members:
-        yield at, value
-    for token, each in members.items():
-        yield from leaves(each, (*at, token))
 
 
 def is_enumerated(target: Type) -> bool:

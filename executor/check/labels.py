@@ -5,8 +5,9 @@ as good, else `model`: somebody made it up. A reference has the label of what it
 an index or a key of data also that of who fills the list or map. A result is as trustworthy as
 its source says, field by field (`reads_as`, `fields_read_as`), but no more than what chose it:
 its conditions, the list it goes through, any untrusted argument, and arguments that are targets.
-`fn.*` only joins (`executor/fn/shades.py`). Leaves that the schema enumerates and booleans
-choose among what was offered, so they are exempt.
+`fn.*` only joins (`executor/fn/shades.py`), but where a clause keeps the caller's own elements
+alone, they read as trusted (`own_rows.py`). Leaves that the schema enumerates and booleans choose
+among what was offered, so they are exempt.
 
 What decides whether or how often a step acts is part of the label of its arguments.
 
@@ -28,6 +29,7 @@ from executor.check.analysis import Analysis, Binding
 from executor.check.entry import chosen_names, is_data, sinks_at, source_shade
 from executor.check.given import compared, given
 from executor.check.grounds import MODEL, REQUEST, Grounds
+from executor.check.own_rows import keeps_own, own_elements
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
 from executor.fn.shade import ANY, TOP, Shade
@@ -70,6 +72,7 @@ class Labels:
         self._results: dict[str, Shade] = {}
         self._own: dict[str, dict[int, Shade]] = {}  # of arguments, by what is bound to them
         self._control: dict[str, Label] = {}  # of what decides whether and how often a step acts
+        self._chosen: dict[str, Label] = {}  # of what decides what a call gives
         self._arguments: dict[tuple[int, int], Label] = {}
         for step_id in order:
             step = analysis.by_id[step_id]
@@ -208,14 +211,28 @@ class Labels:
         control, action = self._control[step.id], self._analysis.action(step)
         function = FUNCTIONS.get(step.action)
         if function is not None:
-            told = given(function, bindings, self._own[step.id])
+            told = given(function, bindings, self._bound(step, bindings))
             one = function.shading(told).join(control)
         elif action is None:
             one = Shade(_join([control, *(each.whole for each in self._own[step.id].values())]))
         else:
-            one = source_shade(action).join(_join([control, *self._choosing(action, bindings)]))
+            self._chosen[step.id] = _join([control, *self._choosing(action, bindings)])
+            one = source_shade(action).join(self._chosen[step.id])
         found = one if step.each is None else Shade(control, {ANY: one})
         return found if found.is_small else Shade(found.whole)
+
+    def _bound(self, step: Step, bindings: list[Binding]) -> Mapping[int, Shade]:
+        """What is bound to a function; of a list of which it keeps the caller's own, only these."""
+        found = self._own[step.id]
+        for each in bindings:
+            if each.to == ("list",) and isinstance(each.arg, RefArg):
+                ref = parse_ref(each.arg.ref)
+                source = self._analysis.by_id.get(ref.root)
+                action = self._analysis.action(source) if source and source.each is None else None
+                if action and keeps_own(step.action, bindings, action, ref.tokens):
+                    own = own_elements(action).join(self._chosen.get(ref.root, MODEL))
+                    return found | {each.index: Shade(found[each.index].own, {ANY: own})}
+        return found
 
     def _choosing(self, action: ActionSpec, bindings: list[Binding]) -> Iterator[Label]:
         """The arguments that chose what a call gives."""

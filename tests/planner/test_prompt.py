@@ -111,6 +111,16 @@ def test_the_actions_of_the_examples_are_told_as_every_action_is() -> None:
     assert offered.startswith(offer(tuple(EXAMPLES)))
 
 
+def test_a_model_is_told_what_is_the_callers_own() -> None:
+    field = "*/folder"
+    found = offer([ActionSpec(
+        name="mail.list", description="mail", input_schema={}, effect=Effect.READ,
+        fields_read_as={field: "trusted"}, own_where={field: "sent"},
+    )])  # fmt: skip
+
+    assert found.endswith('[read] mail; own: */folder == "sent"')
+
+
 def test_every_member_of_the_language_is_in_the_rules() -> None:
     system = first_messages(a_request(), CATALOG)[0].content
     schema = json.dumps(published_schema())

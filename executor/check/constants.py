@@ -1,0 +1,31 @@
+"""What is written out in a plan: the scalars of its constants, each by its place."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from pydantic import JsonValue
+
+from executor.check.analysis import Binding
+
+Path = tuple[str, ...]
+
+
+def constants_of(bindings: Iterable[Binding]) -> dict[Path, JsonValue]:
+    """Every scalar that is written into a step, by its place."""
+    found: dict[Path, JsonValue] = {}
+    for each in bindings:
+        if each.constant:
+            found |= dict(leaves(each.constant[0], each.to))
+    return found
+
+
+def leaves(value: JsonValue, at: Path) -> Iterator[tuple[Path, JsonValue]]:
+    """Every scalar and every empty list or object, with its place."""
+    members: Mapping[str, JsonValue] = {}
+    if isinstance(value, dict):
+        members = value
+    elif isinstance(value, list):
+        members = {str(index): each for index, each in enumerate(value)}
+    if not members:
+        yield at, value
+    for token, each in members.items():
+        yield from leaves(each, (*at, token))
