@@ -2,11 +2,13 @@
 
 import datetime
 import re as syntax
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 import re2
 from pydantic import JsonValue
+
+from connectors.canonical import canonical
 
 MAX_PATTERN = 200
 _DECIMAL = syntax.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -52,6 +54,23 @@ def compare(op: str, left: JsonValue, right: JsonValue) -> bool:
             if first[:2] != second[:2]:
                 raise NotComparableError(f"{_name(first)} has no order with {_name(second)}")
             return _ordered(op, first, second)
+
+
+def among(values: Sequence[JsonValue]) -> Callable[[JsonValue], bool]:
+    """`in` for many values to ask about: it takes no longer for a list of many."""
+    known = frozenset(map(_same, values))
+    return lambda value: _same(value) in known
+
+
+def _same(value: JsonValue) -> Hashable:
+    """Equal for equal values, and for no others."""
+    match value:
+        case bool():
+            return ("boolean", value)  # Python takes it for a number
+        case list() | dict():
+            return canonical(value)
+        case _:
+            return value
 
 
 def rank(value: JsonValue) -> Rank:

@@ -1,12 +1,13 @@
 """Functions over lists and maps: choose, filter, count, order, take apart, put together."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from executor.fn import shades
-from executor.fn.compare import NotComparableError, compare, rank
+from executor.fn.compare import NotComparableError, among, compare, rank
 from executor.fn.element_types import (
     always,
     element_type,
@@ -39,7 +40,7 @@ _WHERE: JsonObject = {
 
 
 def _select(given: JsonObject) -> JsonValue:
-    found = [each for each in _elements(given["list"]) if _fits(each, given["where"])]
+    found = [*_fitting(given)]
     if len(found) != 1:
         code = "several-matches" if found else "no-match"
         raise FnError(code, f"{len(found)} elements match; exactly one was expected")
@@ -47,7 +48,7 @@ def _select(given: JsonObject) -> JsonValue:
 
 
 def _filter(given: JsonObject) -> JsonValue:
-    return [each for each in _elements(given["list"]) if _fits(each, given["where"])]
+    return [*_fitting(given)]
 
 
 def _extreme(*, largest: bool) -> Callable[[JsonObject], JsonValue]:
@@ -127,18 +128,25 @@ def _join(given: JsonObject) -> JsonValue:
     return _text(given.get("separator", "")).join(_text(each) for each in _elements(given["list"]))
 
 
-def _fits(element: JsonValue, where: JsonValue) -> bool:
-    return all(_clause_holds(element, clause) for clause in _elements(where))
+def _fitting(given: JsonObject) -> Iterator[JsonValue]:
+    clauses = [_clause(each) for each in _elements(given["where"])]
+    return (each for each in _elements(given["list"]) if all(holds(each) for holds in clauses))
 
 
-def _clause_holds(element: JsonValue, clause: JsonValue) -> bool:
+def _clause(clause: JsonValue) -> Callable[[JsonValue], bool]:
+    """What a clause says of an element."""
     if not isinstance(clause, dict):
         raise FnError("type-mismatch", "a clause is {field, op, value}")
-    values = list(reach(element, split_pointer(_text(clause["field"]))))
-    if clause["op"] == "exists":
-        return bool(values) is (clause["value"] is True)
+    tokens, op, wanted = split_pointer(_text(clause["field"])), _text(clause["op"]), clause["value"]
+    if op == "exists":
+        return lambda element: any(True for _ in reach(element, tokens)) is (wanted is True)
+    is_one = among(wanted) if op == "in" and isinstance(wanted, list) else None
+    return partial(_is_so, tokens, is_one or (lambda value: compare(op, value, wanted)))
+
+
+def _is_so(tokens: tuple[str, ...], is_so: Callable[[JsonValue], bool], element: JsonValue) -> bool:
     try:
-        return any(compare(_text(clause["op"]), value, clause["value"]) for value in values)
+        return any(is_so(value) for value in reach(element, tokens))
     except NotComparableError as error:
         raise FnError("not-comparable", str(error)) from error
 

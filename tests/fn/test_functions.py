@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.validate import validator_of
 from executor.fn import FUNCTIONS, FnError
-from executor.fn.compare import NotComparableError, compare, equal, pattern_flaw, rank
+from executor.fn.compare import NotComparableError, among, compare, equal, pattern_flaw, rank
 from executor.plan.compose import standalone, tuple_of
 from executor.plan.types import Type
 
@@ -310,6 +310,39 @@ def test_a_pattern_is_re2_and_short(pattern: Any) -> None:
 def test_a_pattern_never_takes_long(text: str) -> None:
     assert compare("matches", "a" * 5_000 + "!", "^(a+)+$") is False
     assert compare("matches", text, "") is True
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([0.0, -0.0, 1.0, 0.5])
+VALUES = st.recursive(
+    SCALARS | st.sampled_from(["", "0", "1", "true"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.just("a"), inner, max_size=1),
+    max_leaves=3,
+)
+
+
+@given(st.lists(VALUES, max_size=6), VALUES)
+def test_being_in_a_list_is_being_equal_to_one_of_it(values: list[Any], value: Any) -> None:
+    assert among(values)(value) is compare("in", value, values)
+
+
+class Counted(str):
+    """A text that counts how often it is compared with another."""
+
+    count = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        type(self).count += 1
+        return str(self) == other
+
+
+def test_looking_for_each_of_a_list_in_another_is_not_done_one_by_one() -> None:
+    mine = [Counted(f"a{number}") for number in range(3_000)]
+    theirs = [Counted(f"b{number}") for number in range(3_000)] + mine[:10]
+    found = call("filter", list=mine, where=where(("", "in", theirs)))
+
+    assert found == mine[:10]
+    assert Counted.count < 10 * len(mine)
 
 
 PLACES = st.decimals(
