@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 import jsonschema_rs
 from pydantic import JsonValue
@@ -12,6 +13,14 @@ from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, JsonObject
 
 Validator = jsonschema_rs.Validator
+_MOST_SAID = 500  # of a flaw: its words repeat the value that is wrong, however large
+
+
+class Flaw(NamedTuple):
+    """What is wrong with a value, and where in it."""
+
+    message: str
+    at: str
 
 
 def validator_of(schema: JsonObject) -> Validator | None:
@@ -40,15 +49,23 @@ def output_flaw(action: ActionSpec, output: JsonValue) -> str | None:
     return None if action.output_schema is None else _flaw(_output_validator(action), output)
 
 
+def found_by(validator: Validator, value: JsonValue) -> Flaw | None:
+    """The first thing that is wrong with a value; None if it is valid."""
+    try:
+        validator.validate(value)
+    except jsonschema_rs.ValidationError as error:
+        at = "/".join(str(token) for token in error.instance_path)
+        return Flaw(str(error.message)[:_MOST_SAID], at)
+    return None
+
+
 def _flaw(validator: Validator | None, value: JsonValue) -> str | None:
     if validator is None:
         return "the schema cannot be read"
-    if validator.is_valid(value):
+    found = found_by(validator, value)
+    if found is None:
         return None
-    for error in validator.iter_errors(value):
-        where = "/".join(str(token) for token in error.instance_path)
-        return f"{error.message}" + (f" at {where!r}" if where else "")
-    return None
+    return found.message + (f" at {found.at!r}" if found.at else "")
 
 
 def check_arguments(action: ActionSpec, arguments: Mapping[str, JsonValue]) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, JsonObject
-from connectors.validate import input_validator, validator_of
+from connectors.validate import found_by, input_validator, validator_of
 from executor.check.certificate import StepDecision
 from executor.check.strict_json import read_json
 from executor.fn.compare import NotComparableError, compare
@@ -128,8 +128,8 @@ def check_guards(decision: StepDecision, arguments: JsonObject, action: ActionSp
             found = _reach(arguments, split_pointer(guard.at))
             validator = validator_of(guard.expected)
             if validator is not None and not isinstance(found, Absent):
-                for error in validator.iter_errors(found):
-                    raise ResolveError("type-mismatch", str(error.message), guard.at)
+                if (flaw := found_by(validator, found)) is not None:
+                    raise ResolveError("type-mismatch", flaw.message, guard.at)
     check_arguments(action, arguments)
 
 
@@ -138,11 +138,8 @@ def check_arguments(action: ActionSpec, arguments: JsonObject) -> None:
     validator = input_validator(action)
     if validator is None:
         raise ResolveError("type-mismatch", "the action's input schema cannot be read")
-    if validator.is_valid(arguments):
-        return
-    for error in validator.iter_errors(arguments):
-        at = "/".join(str(token) for token in error.instance_path)
-        raise ResolveError("type-mismatch", str(error.message), at)
+    if (flaw := found_by(validator, arguments)) is not None:
+        raise ResolveError("type-mismatch", flaw.message, flaw.at)
 
 
 def build_answer(args: tuple[Arg, ...], scope: Scope) -> JsonObject:

@@ -40,6 +40,7 @@ from connectors.opening import open_registry
 from connectors.registry import Registry
 from connectors.spec import ActionSpec, CallContext, Integrity, JsonObject, Label
 from connectors.testing import FakeConnector
+from connectors.validate import first_flaw
 
 CLOSED: JsonObject = {"type": "object", "properties": {}, "additionalProperties": False}
 SECRET = 'k/3+"ä secret-of-the-canary'
@@ -189,6 +190,16 @@ async def test_an_output_that_was_not_promised_is_never_passed_on(output: JsonVa
     assert isinstance(write_end, Unreadable)
     assert isinstance(read_end, Refused)
     assert (write_end.request_id, read_end.request_id) == ("rq", "rq")
+
+
+@pytest.mark.timeout(10)
+def test_of_an_answer_that_is_wrong_in_a_million_places_the_first_is_told_shortly() -> None:
+    schema: JsonObject = {"items": {"type": "string"}}
+    found = first_flaw(schema, [["x" * 10_000], *[None] * 2_000_000])
+
+    assert found is not None
+    assert found.endswith(" at '0'")
+    assert len(found) < 1_000
 
 
 @pytest.mark.parametrize(
