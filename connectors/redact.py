@@ -18,21 +18,14 @@ from urllib.parse import quote, quote_plus
 import re2
 from pydantic import JsonValue
 
-HIDDEN = "[secret]"
+from connectors.known_keys import HIDDEN, without_known_keys
+
+__all__ = ["HIDDEN", "SHORTEST", "Redactor", "forms_of"]
+
 SHORTEST = 8  # a shorter one occurs by chance in what is not secret
 _HIDDEN = HIDDEN.encode()
 _LONG_LINE = 20
 _MEMORY = 64 << 20
-_KNOWN_KEYS = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]{0,10000}?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
-    r"|\b(?:sk|pk|rk)[-_](?:live|test|proj|ant|or)?[-_A-Za-z0-9]{16,}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bxox[abeprs]-[A-Za-z0-9-]{10,}"
-    r"|\bA(?:KI|SI)A[A-Z0-9]{16}\b|\bAIza[A-Za-z0-9_-]{30,}|\bglpat-[A-Za-z0-9_-]{16,}"
-    r"|\blam_[A-Za-z0-9_-]{40,}"
-    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"
-)
-_IN_HEADER = re.compile(r"(?i)\b(bearer|basic)( +)[A-Za-z0-9+/._~=-]{12,}")
 
 
 class Redactor:
@@ -92,11 +85,6 @@ class Redactor:
     def told(self, text: str) -> str:
         """What may be said to people and models: also without what looks like a key."""
         return without_known_keys(self.hide(text))
-
-
-def without_known_keys(text: str) -> str:
-    """The text without what has the form of a well-known kind of key, whoever it belongs to."""
-    return _IN_HEADER.sub(rf"\1\2{HIDDEN}", _KNOWN_KEYS.sub(HIDDEN, text))
 
 
 def forms_of(secret: str) -> Iterator[bytes]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.redact import HIDDEN, SHORTEST, Redactor, without_known_keys
+from connectors.known_keys import without_known_keys
+from connectors.redact import HIDDEN, SHORTEST, Redactor
 
 SECRETS = st.text(st.characters(codec="utf-8", min_codepoint=32), min_size=SHORTEST, max_size=60)
 AROUND = st.text(st.characters(codec="ascii"), max_size=12)
@@ -117,6 +118,23 @@ def test_what_looks_like_a_well_known_key_is_not_told(text: str) -> None:
 )
 def test_words_are_not_taken_for_keys(text: str) -> None:
     assert without_known_keys(text) == text
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("beginning", ["-eyJ", "-----BEGIN PRIVATE KEY-----", "-sk-", "://a:"])
+def test_many_beginnings_of_keys_are_read_as_fast_as_other_words(beginning: str) -> None:
+    text = beginning * (3_000_000 // len(beginning))
+
+    assert without_known_keys(f"Bearer abcDEF123456789012 {text}").startswith(f"Bearer {HIDDEN} ")
+
+
+def test_a_private_key_ends_where_its_last_line_is_or_with_the_text() -> None:
+    begin, end = "-----BEGIN EC PRIVATE KEY-----", "-----END EC PRIVATE KEY-----"
+
+    assert without_known_keys(f"a {begin}b{end} c {begin}d") == f"a {HIDDEN} c {HIDDEN}"
+    assert without_known_keys(f"{end} {begin}{begin}b{end} c") == f"{end} {HIDDEN} c"
+    far = f"{begin}{' ' * 20_000}{end}"
+    assert without_known_keys(far) == far
 
 
 def test_what_is_no_secret_is_the_very_same_text() -> None:
