@@ -130,7 +130,7 @@ class Vault:
         if self._stored is None:
             raise ConfigurationError(f"{reference}: there is no store of credentials here")
         secret = await self._stored.secret(TENANT.get(), name)
-        self.redactor.learn(secret)
+        self.redactor.learn(secret, f"{TENANT.get()}/{name}")
         return secret
 
 

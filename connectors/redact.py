@@ -2,9 +2,10 @@
 
 A service may quote the secret that it was sent, a library may put it into a message, and either
 may encode it first. So every secret that was resolved is learnt with its encodings, and one
-automaton looks for all of them at once: a text of a megabyte takes about two milliseconds,
-however many secrets there are. Patterns of well-known keys are a second net, for what is said to
-people and models alone: a result may rightly hold what looks like one.
+automaton looks for the beginnings of those of many secrets at once: a text of a megabyte takes
+about two milliseconds for each of them. Tokens are renewed for as long as a process lives, so of
+what one credential was only the newest are known. Patterns of well-known keys are a second net, for
+what is said to people and models alone: a result may rightly hold what looks like one.
 """
 
 import base64
@@ -12,7 +13,7 @@ import html
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
 import re2
@@ -20,49 +21,70 @@ from pydantic import JsonValue
 
 from connectors.known_keys import HIDDEN, without_known_keys
 
-__all__ = ["HIDDEN", "SHORTEST", "Redactor", "forms_of"]
+__all__ = ["HIDDEN", "SHORTEST", "Redactor"]
 
 SHORTEST = 8  # a shorter one occurs by chance in what is not secret
 _HIDDEN = HIDDEN.encode()
 _LONG_LINE = 20
-_MEMORY = 64 << 20
+_OF_ONE = 8  # of what one credential was, the newest
+_TOGETHER = 32  # secrets that one automaton looks for
+_HEAD = 40  # bytes of a form that it looks for; the rest is compared
+
+Span = tuple[int, int]
 
 
 class Redactor:
     """Knows secrets, and writes everything without them."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
-        self._forms: set[bytes] = set()
-        self._finder: re2._Regexp[bytes] | None = None
+        self._kept: set[str] = set()
+        self._of: dict[str, tuple[str, ...]] = {}  # what each credential was, the newest last
+        self._forms: dict[str, frozenset[bytes]] = {}  # of all of these
+        self._finders: tuple[_Finder, ...] = ()
         self._learning = threading.Lock()
 
-    def learn(self, secret: str) -> None:
-        """Hide a secret from now on; one that is too short to be told from other words is not."""
-        if secret in self._known or len(_bytes(secret)) < SHORTEST:
+    def learn(self, secret: str, of: str | None = None) -> None:
+        """Hide a secret from now on; one that is too short to be told from other words is not.
+
+        Of what the credential `of` this name was, only the newest are hidden.
+        """
+        before = () if of is None else self._of.get(of, ())
+        if secret in self._kept or secret in before[-1:] or len(_bytes(secret)) < SHORTEST:
             return
         with self._learning:
-            forms = self._forms | set(forms_of(secret))
-            options = re2.Options()
-            options.encoding = re2.Options.Encoding.LATIN1  # byte by byte, whatever it encodes
-            options.longest_match = True  # one secret may be the beginning of another
-            options.max_mem = _MEMORY
-            options.log_errors = False
-            self._finder = re2.compile(b"|".join(map(re2.escape, sorted(forms))), options)
-            self._forms = forms
-            self._known.add(secret)
+            if of is None:
+                self._kept.add(secret)
+            else:
+                older = (each for each in self._of.get(of, ()) if each != secret)
+                self._of[of] = (*older, secret)[-_OF_ONE:]
+            self._look_for({*self._kept, *(each for some in self._of.values() for each in some)})
+
+    def _look_for(self, wanted: Collection[str]) -> None:
+        """Build anew only what looks for what is new, or for what is not wanted any more."""
+        known = self._forms
+        self._forms = {each: known.get(each) or frozenset(_forms_of(each)) for each in wanted}
+        good = [each for each in self._finders if each.secrets.issubset(wanted)]
+        if good and len(good[-1].secrets) < _TOGETHER:
+            good.pop()
+        rest = sorted(set(wanted).difference(*(each.secrets for each in good)))
+        batches = (rest[at : at + _TOGETHER] for at in range(0, len(rest), _TOGETHER))
+        new = (_Finder({each: self._forms[each] for each in batch}) for batch in batches)
+        self._finders = (*good, *new)
 
     def hide_bytes(self, content: bytes) -> bytes:
         """The content without any secret, however it is encoded there."""
-        finder = self._finder
-        if finder is None or not finder.search(content):
+        spans = sorted(span for each in self._finders for span in each.spans(content))
+        if not spans:
             return content
-        hidden: bytes = finder.sub(_HIDDEN, content)
-        return hidden
+        kept, at = [], 0
+        for start, end in _joined(spans):
+            kept += [content[at:start], _HIDDEN]
+            at = end
+        return b"".join([*kept, content[at:]])
 
     def hide(self, text: str) -> str:
         """The same for a text."""
-        if self._finder is None:
+        if not self._finders:
             return text
         content = _bytes(text)
         hidden = self.hide_bytes(content)
@@ -70,7 +92,7 @@ class Redactor:
 
     def hide_in(self, value: JsonValue) -> JsonValue:
         """The same for every text in a value, the names of members too."""
-        if self._finder is None:
+        if not self._finders:
             return value
         match value:
             case str():
@@ -87,7 +109,57 @@ class Redactor:
         return without_known_keys(self.hide(text))
 
 
-def forms_of(secret: str) -> Iterator[bytes]:
+class _Finder:
+    """Finds every form of some secrets."""
+
+    def __init__(self, forms_of: Mapping[str, Collection[bytes]]) -> None:
+        self.secrets = frozenset(forms_of)
+        self._forms: dict[bytes, list[bytes]] = {}  # by their beginnings, the longest first
+        forms = {form for each in forms_of.values() for form in each}
+        for form in sorted(forms, key=len, reverse=True):
+            self._forms.setdefault(form[:_HEAD], []).append(form)
+        self._lengths = sorted({len(head) for head in self._forms}, reverse=True)
+        options = re2.Options()
+        options.encoding = re2.Options.Encoding.LATIN1  # byte by byte, whatever it encodes
+        options.log_errors = False
+        # Not by `re2.compile`, which keeps the last hundred, each of them megabytes.
+        self._heads = re2._Regexp(b"|".join(map(re2.escape, sorted(self._forms))), options)
+
+    def spans(self, content: bytes) -> Iterator[Span]:
+        """Where they are; one may begin inside another."""
+        found = self._heads.search(content)
+        while found is not None:
+            at = found.start()
+            if (end := self._end(content, at)) is not None:
+                yield at, end
+            found = self._heads.search(content, at + 1)
+
+    def _end(self, content: bytes, at: int) -> int | None:
+        """Where the longest form ends that begins at a place."""
+        ends = (
+            at + len(form)
+            for length in self._lengths
+            for form in self._forms.get(content[at : at + length], ())
+            if content.startswith(form, at)
+        )
+        return max(ends, default=None)
+
+
+def _joined(spans: Iterable[Span]) -> Iterator[Span]:
+    """Those that overlap as one; they come in order."""
+    begun: Span | None = None
+    for start, end in spans:
+        if begun is None or start >= begun[1]:
+            if begun is not None:
+                yield begun
+            begun = (start, end)
+        else:
+            begun = (begun[0], max(begun[1], end))
+    if begun is not None:
+        yield begun
+
+
+def _forms_of(secret: str) -> Iterator[bytes]:
     """Every form in which a secret is looked for; a key of many lines also line by line."""
     lines = [each.strip() for each in secret.splitlines()]
     long = [each for each in lines if len(each) >= _LONG_LINE]

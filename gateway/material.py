@@ -31,16 +31,16 @@ class Seals:
     def open(self, row: CredentialRow) -> Material:
         """Open a row, and hide what was in it from now on; raises `CannotOpenError`."""
         found = Material(**json.loads(self.ring.open(row.sealed, row.tenant, row.id)))
-        self.learn(found)
+        self._learn(row.tenant, row.id, found)
         return found
-
-    def learn(self, material: Material) -> None:
-        """Hide these wherever they come up."""
-        for each in (material.secret, material.access, material.refresh):
-            if each is not None:
-                self.redactor.learn(each)
 
     def seal(self, tenant: str, name: str, material: Material) -> str:
         """Seal for one row."""
-        self.learn(material)
+        self._learn(tenant, name, material)
         return self.ring.seal(material.text(), tenant, name)
+
+    def _learn(self, tenant: str, name: str, material: Material) -> None:
+        """Hide these wherever they come up."""
+        for member, each in vars(material).items():
+            if each is not None:
+                self.redactor.learn(each, f"{tenant}/{name}/{member}")

@@ -3,6 +3,8 @@
 import base64
 import html
 import json
+import resource
+from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -51,6 +53,46 @@ def test_every_form_of_a_secret_is_found(secret: str, before: str, after: str) -
 
         assert form not in hidden.replace(HIDDEN, "") or form in HIDDEN, name
         assert HIDDEN in hidden, name
+
+
+def rss() -> int:
+    """Bytes that this process has in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+def test_tokens_that_are_renewed_for_days_are_hidden_and_take_no_more_memory() -> None:
+    redactor, tokens = Redactor(), [f"eyJ{number:04}{'x' * 1_200}" for number in range(80)]
+    redactor.learn("the-secret-value")
+    before = rss()
+    for number, each in enumerate(tokens):
+        redactor.learn(each, f"main/mail-{number % 3}")
+        assert redactor.hide(f"a {each} b the-secret-value") == f"a {HIDDEN} b {HIDDEN}"
+    newest = " ".join(tokens[-24:])
+
+    assert redactor.hide(newest) == " ".join([HIDDEN] * 24)
+    assert redactor.hide(tokens[0]) == tokens[0]
+    assert rss() - before < 64 * 1024 * 1024
+
+
+def test_what_two_credentials_have_in_common_is_hidden_as_long_as_one_has_it() -> None:
+    redactor = Redactor()
+    for of in ("one", "other"):
+        redactor.learn("the-shared-secret", of)
+    for number in range(20):
+        redactor.learn(f"another-secret-{number}", "one")
+
+    assert redactor.hide("the-shared-secret") == HIDDEN
+    assert redactor.hide("another-secret-1 another-secret-19") == f"another-secret-1 {HIDDEN}"
+
+
+def test_secrets_that_overlap_leave_nothing_of_either() -> None:
+    redactor = Redactor()
+    for number in range(100):  # more than one automaton looks for
+        redactor.learn(f"{number:04}-begins-here-and-ends")
+        redactor.learn(f"and-ends-{number:04}-there")
+
+    assert redactor.hide("x 0007-begins-here-and-ends-0042-there y") == f"x {HIDDEN} y"
 
 
 @given(SECRETS, st.integers(min_value=1, max_value=20))
