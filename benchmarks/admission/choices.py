@@ -10,7 +10,7 @@ What is not needed for that is dropped again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -131,6 +131,13 @@ def choose(
         kept = _fewest(clauses, fits)
         return Choice(index, tuple(kept), _left(elements, kept))
     return _ordered(elements, index, clauses, known.told)
+
+
+def narrowed(choice: Choice, own: Sequence[Clause], elements: Sequence[JsonValue]) -> Choice:
+    """The same choice, with clauses before it that hold of the element, too."""
+    left = set(_left(elements, own))
+    matches = tuple(each for each in choice.matches if each in left)
+    return replace(choice, clauses=(*own, *choice.clauses), matches=matches)
 
 
 def _fewest(clauses: list[Clause], fits: Callable[[Sequence[Clause]], bool]) -> list[Clause]:

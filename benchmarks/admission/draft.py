@@ -5,17 +5,26 @@ plain references. Where the path goes through a list or a map keyed by data, the
 be told apart by what is known beforehand (`choices.py`), else there is no reference.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from benchmarks.admission.choices import Anchor, Choice, Known, choose, choose_some, is_identifier
+from benchmarks.admission.choices import (
+    Anchor,
+    Choice,
+    Clause,
+    Known,
+    choose,
+    choose_some,
+    is_identifier,
+    narrowed,
+)
 from benchmarks.admission.shapes import below, is_map
 from benchmarks.admission.told import Told
 from connectors.spec import ActionSpec, JsonObject
 from executor.fn.compare import equal
-from executor.plan.refs import join_pointer
+from executor.plan.refs import join_pointer, split_pointer
 
 Path = tuple[str | int, ...]
 MOST_TRIES = 40
@@ -47,6 +56,7 @@ class Draft:
         self.told = told
         self.action = Told("", "")  # the name of the action that is being bound
         self.extracts: str | None = None  # the action by which a model reads a text, if any
+        self.own: Mapping[str, Mapping[str, str | bool]] = {}  # of each read its `own_where`
         self.steps: list[JsonObject] = []
         self.results: dict[str, Result] = {}
         self._chosen: dict[tuple[str, str], str] = {}
@@ -139,6 +149,19 @@ class Draft:
                     if (found := self.reach(Place(step, path))) is not None:
                         return found
         return self._in_offered(value) if is_identifier(value) or _is_title(value) else None
+
+    def numbers(self) -> Iterator[float]:
+        """Every number that a call gave but whole ones, which are counts and ids."""
+        for result in self.results.values():
+            yield from _numbers(result.value) if result.is_call else ()
+
+    def reach_number(self, value: float) -> str | None:
+        """A reference to a place where the number stands."""
+        for step, result in [*self.results.items()]:
+            for path in places_of(result.value, value) if result.is_call else ():
+                if (found := self.reach(Place(step, path))) is not None:
+                    return found
+        return None
 
     def _in_offered(self, value: JsonValue) -> str | None:
         for action, args, result in self._offered:
@@ -279,10 +302,21 @@ class Draft:
     ) -> tuple[str, JsonValue, JsonObject] | None:
         inner = below(schema, str(index))
         choice = choose(elements, index, rest, inner, self._known())
+        own = [*self._own_clauses(ref, elements[index])]
         if choice is None:
             return None
-        ref = self._chosen_from(ref, elements, inner, choice)
+        ref = self._chosen_from(ref, elements, inner, narrowed(choice, own, elements))
         return ref, elements[index], inner
+
+    def _own_clauses(self, ref: str, element: JsonValue) -> Iterator[Clause]:
+        """What is the caller's own is chosen with the clause that says so."""
+        root, *path = split_pointer(ref)
+        action = next(str(each["action"]) for each in self.steps if each["id"] == root)
+        for pointer, value in self.own.get(action, {}).items():
+            place = split_pointer(pointer)
+            clause = Clause(place[len(path) + 1 :], value)
+            if place[: len(path) + 1] == (*path, "*") and clause.holds(element):
+                yield clause
 
     def _chosen_from(
         self, ref: str, elements: list[JsonValue], inner: JsonObject, choice: Choice
@@ -338,6 +372,20 @@ def places_of(value: JsonValue, wanted: JsonValue) -> Iterator[Path]:
     elif isinstance(value, list):
         for index, element in enumerate(value):
             yield from ((index, *path) for path in places_of(element, wanted))
+
+
+def _numbers(value: JsonValue) -> Iterator[float]:
+    match value:
+        case dict():
+            for member in value.values():
+                yield from _numbers(member)
+        case list():
+            for element in value:
+                yield from _numbers(element)
+        case float():
+            yield value
+        case _:
+            pass
 
 
 def _is_title(value: JsonValue) -> bool:

@@ -51,6 +51,7 @@ def convert(
     """
     draft = Draft(told)
     draft.extracts = EXTRACT if with_extract else None
+    draft.own = {each.name: each.own_where for each in domain.catalog}
     for tool in offers:
         action = domain.action(tool)
         draft.offer(action.name, [], domain.answers(action.name, {}), action.output_schema or {})

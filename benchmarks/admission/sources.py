@@ -2,10 +2,12 @@
 
 import json
 import re
+from decimal import Decimal
 
 from pydantic import JsonValue
 
 from benchmarks.admission.draft import KEY, Draft, Place
+from benchmarks.admission.sums import sum_of
 from connectors.spec import ActionSpec, JsonObject
 from executor.plan.types import Type, as_list, as_object, descend
 
@@ -112,14 +114,33 @@ class _Sources:
             return {"ref": ref, "to": at}
         if isinstance(value, str) and _CALCULATION.fullmatch(value):
             return {"text": self._calculation(value), "to": at}
-        if self._draft.extracts and (found := self._extracted(value, said)) is not None:
-            return {"ref": found, "to": at}
+        if self._draft.extracts:
+            found = self._computed(value) or self._extracted(value, said)
+            if found is not None:
+                return {"ref": found, "to": at}
         raise NoSource(_reason(str(kind), _name(to)))
 
     def _is_read(self, value: JsonValue, to: tuple[str, ...]) -> bool:
         """Whether an id is in a result and in no word, but by its letters: `24` is in `2024`."""
         is_id = _name(to).endswith("id") and not self._draft.told.loosely(value)
         return is_id and self._draft.holds(value, _names(to))
+
+    def _computed(self, value: JsonValue) -> str | None:
+        """What numbers of the words make of one that was read: no model is asked to calculate."""
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        read = [Decimal(repr(each)) for each in self._draft.numbers()]
+        found = sum_of(Decimal(repr(value)), self._draft.told.figures(), read)
+        ref = self._draft.reach_number(float(found.read)) if found is not None else None
+        if found is None or ref is None:
+            return None
+        for name, said, result in found.steps:
+            args: list[JsonObject] = [
+                {"ref": ref, "to": "left"},
+                {"value": float(said), "to": "right"},
+            ]
+            ref = self._draft.function(name, args, float(result), {"type": "number"})
+        return ref
 
     def _extracted(self, value: JsonValue, said: JsonObject) -> str | None:
         """What a model makes of a text that was read: of the one named, else of the last."""

@@ -7,9 +7,11 @@ only there to choose, so it may also be said in another spelling: `credit card` 
 
 import re
 import unicodedata
+from decimal import Decimal
 
 from pydantic import JsonValue
 
+from benchmarks.admission.sums import Figure
 from executor.check.words import Words
 
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
@@ -18,6 +20,7 @@ _FUTURE = re.compile(r"\b(future|upcoming|next)\b")
 _OVERDUE = re.compile(r"\boverdue\b")
 _HOURS = re.compile(r"(\d+(?:\.\d+)?)[\s-]*hours?")
 _MINUTES = re.compile(r"(\d+)[\s-]*minutes?")
+_FIGURE = re.compile(r"(?<![\w.,:/#-])(\d+(?:\.\d+)?)(\s?%)?(?![\w:/-]|[.,]\d)")
 _BY_VALUE = re.compile(r"\d{4}-\d\d-\d\d|-?(?:0|[1-9]\d*)(?:\.\d+)?|[A-Z]{3}|\W+")
 _MOST_TOKENS = 8
 _MOST_LETTERS = 80
@@ -117,6 +120,13 @@ class Told:
         if not isinstance(value, int | float) or isinstance(value, bool):
             return False
         return re.search(rf"(?<![\d.,]){value:.2f}(?!\d)", self.text) is not None
+
+    def figures(self) -> list[Figure]:
+        """The numbers of the words that are no part of a date, a time or a name."""
+        return [
+            Figure(Decimal(number).scaleb(-2 if share else 0), bool(share))
+            for number, share in _FIGURE.findall(self.text)
+        ]
 
     def minutes(self, value: str) -> bool:
         """Whether so many minutes were said, as minutes or as hours."""

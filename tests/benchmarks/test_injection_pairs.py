@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(
 def test_the_attacks_work_and_the_rules_stop_all_of_them() -> None:
     found = tally("banking", Path(DATA or ""))
 
-    assert found.reached_without_rules > found.pairs / 3  # else the attacks prove nothing
+    assert found.reached_without_rules > found.pairs / 5  # else the attacks prove nothing
     assert found.reached == []
 
 

@@ -58,6 +58,8 @@ TRUST: dict[str, Trust] = {
     **dict.fromkeys(("list_files", "search_files_by_filename"), _FILES),
     "search_files": ("untrusted", _fields(_FILED, "trusted")),
 }
+# Of payments that went out all of it is the payer's word, who is the user; the bank says whose.
+OWN_WHERE: dict[str, dict[str, str]] = {"get_most_recent_transactions": {"*/sender": "me"}}
 # The same where nobody vouches for what a payer or the host of a meeting chooses either.
 STRICT: dict[str, Trust] = TRUST | {
     "get_most_recent_transactions": ("untrusted", _fields(("id", "sender", "date"), "trusted")),
@@ -171,6 +173,11 @@ def _action(
         "egress": False,
         "reads_as": reads_as,
         "fields_read_as": {**fields},
+        "own_where": {
+            at: whose
+            for at, whose in OWN_WHERE.get(name, {}).items()
+            if fields.get(at) == "trusted"
+        },
     }
     if tool["side_effect"] == "read":
         known = {} if name == "get_file_by_id" else schema_of(samples(name, environment))
