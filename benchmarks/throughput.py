@@ -134,8 +134,8 @@ def create(c: Connection, plan: Accepted, count: int, now: float) -> list[Due]:
     plans.add(c, row)
     for _ in range(count):
         run = f"run_{uuid.uuid4().hex}"
-        runs.create(c, tenant="main", run=run, plan=name, requester="requester-1", now=now)
-        made.append(Due("run", "main", run))
+        due = runs.create(c, tenant="main", run=run, plan=name, requester="requester-1", now=now)
+        made.append(due)
     return made
 
 

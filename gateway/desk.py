@@ -13,7 +13,7 @@ from executor.check.admit import Accepted, Questions, Rejected, to_row
 from executor.run import planning_events as e
 from executor.run.perform import new_event
 from executor.store import drives, ids, journal, plans, requests, runs
-from executor.store.drives import RANKS, Claim, Due
+from executor.store.drives import Claim, Due
 from executor.store.errors import StorePausedError
 from executor.store.plans import PlanRow
 from executor.store.requests import RequestRow
@@ -55,6 +55,7 @@ class Desk:
     submit: Callable[[Due], None]
     changed: Callable[[Due], None]
     planner: str
+    know: Callable[[str, str, Accepted], None]  # a plan of a tenant, before its run is driven
 
     async def take(self, due: Due, driver: str) -> Taken | None:
         """Claim a request, or None if somebody else plans it or nothing is to be done."""
@@ -79,10 +80,10 @@ class Desk:
         plan, run = ids.new("pln"), ids.new("run")
         starts = request.start == "auto"
 
-        def work(c: Connection) -> bool:
+        def work(c: Connection) -> tuple[Due | None, bool]:
             # First the claim is given up: a drive that lost it keeps neither plan nor run.
             if not drives.end_drive(c, claim, status="planned", now=now):
-                return False
+                return None, False
             requests.settle(
                 c, claim, detail=_detail(proposal), plan=plan, run=run if starts else None
             )
@@ -90,19 +91,23 @@ class Desk:
                 claim.tenant, plan, accepted.digest, request.principal.id, request.id,
                 to_row(accepted), now,
             )  # fmt: skip
-            plans.add(c, row)
+            is_whole = plans.add(c, row)
+            due = None
             if starts:
-                runs.create(
+                due = runs.create(
                     c, tenant=claim.tenant, run=run, plan=plan,
                     requester=request.principal.id, now=now, request=request.id,
                     priority=request.priority,
                 )  # fmt: skip
             event = e.PlanAccepted(plan=plan, digest=accepted.digest)
             journal.append(c, claim.tenant, claim.id, [new_event(event)], now)
-            return True
+            return due, is_whole
 
-        if await self._keep(work) and starts:
-            self.submit(Due("run", claim.tenant, run, RANKS[request.priority]))
+        due, is_whole = await self._keep(work)
+        if is_whole:
+            self.know(claim.tenant, plan, accepted)
+        if due is not None:
+            self.submit(due)
         self._tell(taken)
 
     async def ask_or_refuse(self, taken: Taken, asked: Questions, proposal: Proposal) -> None:

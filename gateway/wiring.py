@@ -188,7 +188,7 @@ async def _assemble(
         on_change=notices.tell,
     )
     service = Service(
-        desk=Desk(store, clock, dispatcher.submit, notices.tell, settings.planner),
+        desk=Desk(store, clock, dispatcher.submit, notices.tell, settings.planner, machine.know),
         offering_of=offerings.now,
         planner_of=lambda name: planner_of(planners, name or settings.planner),
     )

@@ -15,6 +15,7 @@ from math import inf
 
 from connectors.connector import Call
 from connectors.spec import ActionSpec, Limits
+from connectors.validate import input_validator
 from executor.check.admit import Accepted, restore
 from executor.check.cedar import Policy
 from executor.run import events as e
@@ -42,7 +43,7 @@ from executor.run.slots import Slots
 from executor.run.state import RunState
 from executor.run.verdicts import Outside
 from executor.store import approvals
-from executor.store.drives import Claim, Due
+from executor.store.drives import Asked, Claim, Due
 from executor.store.errors import FencedError, StorePausedError
 from executor.store.open_journal import OpenJournal
 from executor.store.store import Store
@@ -78,11 +79,19 @@ class Means:
         """An accepted plan from the text that was sealed: the same text is checked once."""
         return lru_cache(MOST_RESTORED)(lambda text: restore(to_object(text), self.seal_key))
 
+    def know(self, tenant: str, plan: str, accepted: Accepted) -> None:
+        """Keep a plan as it was accepted and stored, ready to be run."""
+        self.known[tenant, plan] = accepted
+        if len(self.known) > MOST_RESTORED:
+            del self.known[next(iter(self.known))]
+        for action in accepted.actions.values():
+            input_validator(action)
+
 
 class Drive:
     """One drive under one claim."""
 
-    def __init__(self, means: Means, claim: Claim, bell: Bell) -> None:
+    def __init__(self, means: Means, claim: Claim, bell: Bell, asked: Asked | None = None) -> None:
         self._means = means
         self._bell = bell
         self._flights = Flights(means.slots, claim.tenant, means.clock, bell)
@@ -93,6 +102,7 @@ class Drive:
             partial(means.on_change, Due("run", claim.tenant, claim.id)),
             self._flights.ask_again,
             bell.stir,
+            asked,
         )
         self._decided: Basis = ()  # ends of calls that were decided on before they were written
         self._performer = Performer(
@@ -124,17 +134,16 @@ class Drive:
     async def _read(self) -> Accepted:
         """The plan, and the journal so far; what is known is not read again."""
         claim, known = self._ledger.claim, self._means.known
-        name = (claim.tenant, claim.plan or "")
-        accepted = known.get(name)
+        plan = claim.plan or ""
+        accepted = known.get((claim.tenant, plan))
         sealed = await self._ledger.read(with_plan=accepted is None)
         if accepted is not None:
             return accepted
         if sealed is None:
             raise FencedError(f"{claim.id} has no plan")
-        known[name] = self._means.restored(sealed)
-        if len(known) > MOST_RESTORED:
-            del known[next(iter(known))]
-        return known[name]
+        accepted = self._means.restored(sealed)
+        self._means.know(claim.tenant, plan, accepted)
+        return accepted
 
     async def _round(self, accepted: Accepted) -> bool:
         """Advance; while the store takes nothing, what is under way still lands and is kept."""

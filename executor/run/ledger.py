@@ -20,8 +20,8 @@ from executor.run.state import RunState
 from executor.store import drives, journal, plans
 from executor.store.attempts import Place
 from executor.store.blobs import Loaded
-from executor.store.drives import Claim
-from executor.store.errors import FencedError
+from executor.store.drives import Asked, Claim
+from executor.store.errors import FencedError, StoreError
 from executor.store.journal import Look, NewEvent, StoredEvent
 from executor.store.open_journal import OpenJournal, Turn, Work, written
 from executor.store.store import Store
@@ -43,6 +43,7 @@ class Ledger:
         on_change: Callable[[], None],
         on_wake: Callable[[], None],
         on_coming: Callable[[], None],
+        asked: Asked | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -51,6 +52,7 @@ class Ledger:
         self._outbox = Outbox(self._send, self._see, on_coming)
         self._seen = 0
         self._loaded: Loaded = {}  # large values: what is referred to twice is held once
+        self._asked = asked  # where the claim is only foreseen
         self.claim = claim
         self.state = RunState()
         self.must_look = False  # something may have arrived that was not seen yet
@@ -58,14 +60,12 @@ class Ledger:
     async def read(self, *, with_plan: bool) -> str | None:
         """Read the journal so far, and the plan's sealed text if it is wanted."""
         claim = self.claim
-        # Whoever else writes about a run wakes it.
-        is_untouched = claim.last == 0 and claim.wake_seq == 0
-        if is_untouched and not with_plan:
+        if claim.is_first and not with_plan:
             return None
 
         def work(c: Connection) -> tuple[str | None, Look | None]:
             sealed = plans.sealed(c, claim.tenant, claim.plan or "") if with_plan else None
-            return sealed, None if is_untouched else self._look(c)
+            return sealed, None if claim.is_first else self._look(c)
 
         sealed, found = await self._store.read(work)
         if found is not None:
@@ -170,8 +170,13 @@ class Ledger:
         return has_ended
 
     async def _send(self, works: tuple[Work, ...]) -> Look:
-        turn = Turn(self.claim, works, lambda: self._seen, self._loaded)
-        return await self._store.write(Joint(written, turn))
+        asked, self._asked = self._asked, None
+        turn = Turn(self.claim, works, lambda: self._seen, self._loaded, asked)
+        try:
+            return await self._store.write(Joint(written, turn))
+        except StoreError:
+            self._asked = asked  # it may be claimed or not: who asks once more will know
+            raise
 
     def _look(self, c: Connection) -> Look:
         return journal.look(c, self.claim, self._seen, self._loaded)

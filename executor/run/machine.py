@@ -7,7 +7,7 @@ from executor.run.bell import Bell
 from executor.run.drive import Drive, Means
 from executor.run.quarantine import BROKEN, KILLED, quarantine
 from executor.store import drives
-from executor.store.drives import Asked, Due
+from executor.store.drives import Asked, Claim, Due
 from executor.store.errors import FencedError
 from executor.store.writer import Joint
 
@@ -19,19 +19,29 @@ class Machine(Means):
     _bells: dict[str, Bell] = field(default_factory=dict)
 
     async def drive(self, due: Due, driver: str) -> None:
-        """Drive one run; returns without a word if somebody else does."""
+        """Drive one run; returns without a word if somebody else does.
+
+        One that was just queued is claimed with the first that is written about it.
+        """
         asked = Asked(due, driver, self.clock())
-        claim = await self.store.write(Joint(drives.claims, asked))
-        if claim is None:
+        claim = drives.foreseen(due) if (due.tenant, due.plan) in self.known else None
+        if claim is not None and await self._drive(claim, asked):
             return
-        bell = self._bells[due.id] = Bell()
+        claim = await self.store.write(Joint(drives.claims, asked))
+        if claim is not None:
+            await self._drive(claim)
+
+    async def _drive(self, claim: Claim, asked: Asked | None = None) -> bool:
+        """Drive until there is nothing to do; False if the claim is over, or never was one."""
+        bell = self._bells[claim.id] = Bell()
         try:
-            await Drive(self, claim, bell).run()
+            await Drive(self, claim, bell, asked).run()
         except FencedError:
-            return  # whoever took over goes on from the journal
+            return False  # whoever took over goes on from the journal
         finally:
-            if self._bells.get(due.id) is bell:  # else a later drive has its own
-                del self._bells[due.id]
+            if self._bells.get(claim.id) is bell:  # else a later drive has its own
+                del self._bells[claim.id]
+        return True
 
     async def put_aside(self, due: Due, driver: str, error: Exception) -> None:
         """Give up a run that breaks its drive or kills its process, whatever the mistake is."""

@@ -22,7 +22,6 @@ from sqlalchemy import (
     case,
     func,
     null,
-    or_,
     select,
     type_coerce,
     update,
@@ -49,7 +48,7 @@ _HOLDING: Columns = {
 
 
 class Claimed(NamedTuple):
-    """A row as whoever claims it finds it: with its plan, and the end of its journal."""
+    """A row as whoever claims it finds it."""
 
     whose: str
     which: str
@@ -57,7 +56,6 @@ class Claimed(NamedTuple):
     wake_seq: int
     crashes: int
     plan: str | None
-    last: int
 
 
 class Standing(NamedTuple):
@@ -79,12 +77,14 @@ class Held(NamedTuple):
 def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
     """Returns the rows that nobody else drives."""
     asked = given(dialect, dict.fromkeys(("whose", "which", "driver"), str))
-    is_free = and_(one_of(table.c.status, CLAIMABLE[kind]), table.c.driver.is_(None))
+    is_free = one_of(table.c.status, CLAIMABLE[kind])
     is_mine = and_(table.c.status == DRIVEN[kind], table.c.driver == asked.c.driver)
+    # A choice, for SQLite would look through all rows of these states rather than for the one.
+    may_claim = case((table.c.driver.is_(None), is_free), else_=is_mine)
     return (
         update(table)
         .where(table.c.tenant == asked.c.whose, table.c.id == asked.c.which)
-        .where(or_(is_free, is_mine))
+        .where(may_claim)
         .values(
             status=DRIVEN[kind],
             driver=asked.c.driver,
@@ -94,8 +94,7 @@ def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
             updated_at=_NOW,
         )
         .returning(
-            *(table.c[name] for name in ("tenant", "id", "epoch", "wake_seq", "crashes", "plan")),
-            _last(table),
+            *(table.c[name] for name in ("tenant", "id", "epoch", "wake_seq", "crashes", "plan"))
         )
     )
 

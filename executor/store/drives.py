@@ -44,7 +44,11 @@ class Claim:
     wake_seq: int
     crashes: int = 0  # processes that died with it, one after the other, without any progress
     plan: str | None = None
-    last: int = 0  # the end of its journal when it was claimed
+
+    @property
+    def is_first(self) -> bool:
+        """Whether nobody has written about the row: whoever does either claims it or wakes it."""
+        return self.epoch == 1 and self.wake_seq == 0
 
 
 Priority = Literal["high", "normal", "low"]
@@ -60,6 +64,7 @@ class Due:
     id: str
     rank: int = field(default=tables.NORMAL, compare=False)
     crashes: int = field(default=0, compare=False)
+    plan: str | None = field(default=None, compare=False)  # of a run that was just queued
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,11 @@ class Asked:
     due: Due
     driver: str
     now: float
+
+
+def foreseen(due: Due) -> Claim | None:
+    """The claim that a run will have that was just queued, if nobody has touched it since."""
+    return None if due.plan is None else Claim(due.kind, due.tenant, due.id, 1, 0, plan=due.plan)
 
 
 def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:

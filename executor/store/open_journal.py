@@ -2,8 +2,9 @@
 
 However many they are, it is a few statements:
 
-    hold their rows ─▶ see what is new ─▶ see how their attempts stand ─▶ [ask for permits]
-    ─▶ write their attempts, what became of others, their events, and which runs have ended
+    [claim them] ─▶ hold their rows ─▶ see what is new ─▶ see how their attempts stand
+    ─▶ [ask for permits] ─▶ write their attempts, what became of others, their events, and which
+    runs have ended
 
 Nobody else writes about a run whose row is held, so what was read of it holds until the commit, and
 each work is done on what the works before it made of that.
@@ -20,7 +21,8 @@ from connectors.spec import JsonObject
 from executor.store import approvals, attempts, journal, runs
 from executor.store.attempts import AttemptRow, Place, Settled, States
 from executor.store.blobs import Loaded
-from executor.store.drives import Claim, Held, hold_all
+from executor.store.drives import Asked, Claim, Held, claims, hold_all
+from executor.store.errors import FencedError
 from executor.store.journal import WHOLE, Look, NewEvent, StoredEvent
 from executor.store.permits import Permits
 from executor.store.runs import Ending
@@ -108,12 +110,13 @@ class Turn:
     works: tuple[Work, ...]
     seen: Callable[[], int]  # up to which place of its journal it has seen what happened
     loaded: Loaded = field(default_factory=dict)
+    asked: Asked | None = None  # where the claim is foreseen: it is taken with what is written
 
 
 def written(c: Connection, turns: Sequence[Turn]) -> list[Look]:
     """Write the turns of drives, and look: whoever wrote needs not read again.
 
-    Raises `FencedError` if one of their claims is over.
+    Raises `FencedError` if one of their claims is over, or is not what was foreseen.
     """
     by_claim: dict[tuple[str, str, str, int], list[Turn]] = {}
     for turn in turns:
@@ -133,6 +136,9 @@ def _key(claim: Claim) -> tuple[str, str, str, int]:
 
 def _opened(c: Connection, drives: Sequence[Sequence[Turn]]) -> list[OpenJournal]:
     """The journal of each of these, which may have several turns."""
+    foreseen = [(first.claim, first.asked) for first, *_ in drives if first.asked]
+    if claims(c, [asked for _, asked in foreseen]) != [claim for claim, _ in foreseen]:
+        raise FencedError("a run is not as it was queued any more")
     held = hold_all(c, [turns[0].claim for turns in drives])
     permits = {each.claim.tenant: Permits(c, each.claim.tenant) for each, *_ in drives}
     found = []

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from connectors.spec import JsonObject
-from executor.store.statement import Query
+from executor.store.hiding import cleaned
+from executor.store.statement import Query, addition
 from executor.store.tables import plans
 from executor.store.text import to_object, to_text
 
 _GET = select(plans).where(plans.c.tenant == bindparam("tenant"), plans.c.id == bindparam("id"))
+_ADD = addition(plans)
 _SEALED = Query(_GET.with_only_columns(plans.c.accepted), str)
 
 
@@ -26,19 +28,11 @@ class PlanRow:
     created_at: float
 
 
-def add(c: Connection, row: PlanRow) -> None:
-    """Keep an accepted plan."""
-    c.execute(
-        insert(plans).values(
-            tenant=row.tenant,
-            id=row.id,
-            digest=row.digest,
-            principal=row.principal,
-            request=row.request,
-            accepted=to_text(row.accepted),
-            created_at=row.created_at,
-        )
-    )
+def add(c: Connection, row: PlanRow) -> bool:
+    """Keep an accepted plan; False where a secret was taken out of it, which breaks its seal."""
+    values = vars(row) | {"accepted": to_text(row.accepted)}
+    _ADD.once(c, values)
+    return cleaned(c, values) is values
 
 
 def get(c: Connection, tenant: str, plan: str) -> PlanRow | None:

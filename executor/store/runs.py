@@ -64,8 +64,8 @@ def create(
     now: float,
     request: str | None = None,
     priority: Priority = "normal",
-) -> None:
-    """Queue a run of an accepted plan."""
+) -> Due:
+    """Queue a run of an accepted plan, to be driven once that is committed."""
     _ADD.once(
         c,
         {
@@ -81,6 +81,7 @@ def create(
             "updated_at": now,
         },
     )
+    return Due("run", tenant, run, RANKS[priority], plan=plan)
 
 
 def get(c: Connection, tenant: str, run: str) -> RunRow | None:

@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from executor.store.errors import StoreError, StoreFullError, StoreUnavailableError
 from executor.store.lock import FileLock
+from executor.store.statement import NOTHING, Change
 from executor.store.tables import events
 
 MOST_BEHIND_S = 48 * 3600.0  # a journal that is farther ahead was written by a wrong clock
@@ -66,6 +67,8 @@ class SqliteFile:
         if not writer:
             pragmas.append("query_only=ON")
 
+        begin = Change(text("BEGIN IMMEDIATE" if writer else "BEGIN"))
+
         # The driver would begin transactions lazily and lose savepoints: we begin them ourselves.
         @event.listens_for(engine, "connect")
         def _connect(raw: sqlite3.Connection, _: object) -> None:
@@ -75,7 +78,7 @@ class SqliteFile:
 
         @event.listens_for(engine, "begin")
         def _begin(connection: Connection) -> None:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+            begin.once(connection, NOTHING)
 
         return engine
 

@@ -25,7 +25,6 @@ from executor.plan.render import render
 from executor.rehearse.explore import Bounds
 from executor.rehearse.render import told as told_of
 from executor.store import ids, plans, requests, runs
-from executor.store.drives import RANKS, Due
 from executor.store.plans import PlanRow
 from gateway.answers import Made, PlanTold, RehearsalTold
 from gateway.auth import Caller, need_role, need_self
@@ -85,16 +84,17 @@ async def start(
     need_self(caller, row.principal, "this plan")
     accepted = restore(row.accepted, gateway.admission.seal_key)
     _need_unchanged(gateway, accepted)
+    gateway.machine.know(caller.tenant, row.id, accepted)
 
     def work(c: Connection) -> Reply:
         run = ids.new("run")
-        runs.create(
+        due = runs.create(
             c, tenant=caller.tenant, run=run, plan=row.id, requester=caller.id,
             now=gateway.clock(), request=row.request, priority=body.priority,
         )  # fmt: skip
         if row.request is not None:
             requests.set_run(c, caller.tenant, row.request, run)
-        return Reply(202, {"id": run}, (Due("run", caller.tenant, run, RANKS[body.priority]),))
+        return Reply(202, {"id": run}, (due,))
 
     return await once(request, caller, body, work)
 

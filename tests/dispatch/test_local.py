@@ -159,7 +159,7 @@ async def test_a_broken_drive_does_not_stop_the_others(
 async def test_a_request_whose_planning_breaks_says_so_and_can_be_tried_again(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk = Desk(store, time.time, lambda _: None, lambda _: None, "playbooks")
+    desk = Desk(store, time.time, lambda _: None, lambda _: None, "playbooks", lambda *_: None)
 
     async def breaks(due: Due, driver: str) -> None:
         await desk.take(due, driver)

@@ -92,15 +92,14 @@ class Bench:
         self._count += 1
         plan, run, now = f"pln_{self._count}", f"run_{self._count}", time.time()
 
-        def work(c: Connection) -> None:
+        def work(c: Connection) -> Due:
             row = plans.PlanRow(
                 "main", plan, accepted.digest, "requester", None, to_row(accepted), now
             )
             plans.add(c, row)
-            runs.create(c, tenant="main", run=run, plan=plan, requester="requester", now=now)
+            return runs.create(c, tenant="main", run=run, plan=plan, requester="requester", now=now)
 
-        await self.store.write(work)
-        return Due("run", "main", run)
+        return await self.store.write(work)
 
     def start(self, due: Due, *, machine: Machine | None = None) -> "asyncio.Task[None]":
         """Begin a drive."""

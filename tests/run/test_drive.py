@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from run_bench import Bench, held, until
 from run_cases import accept, action, ref, step, value
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from connectors.connector import Applied, Outcome
 from connectors.spec import CallContext
 from executor.run import events as e
 from executor.run.perform import new_event
-from executor.store import drives, journal
+from executor.store import drives, journal, runs
 from executor.store.errors import FencedError
 
 pytestmark = pytest.mark.timeout(60)
@@ -93,6 +93,51 @@ async def test_what_follows_from_an_answer_is_written_in_the_transaction_of_the_
     assert (await bench.finished(due)).status == "succeeded"
     # The claim; the start with an intent; two answers with an intent each; an answer with the end.
     assert len(commits) == 5
+
+
+async def test_a_run_that_was_just_queued_is_claimed_with_its_first_intent(bench: Bench) -> None:
+    commits: list[object] = []
+    accepted = accept(step("a"))
+    due = await bench.add(accepted)
+    bench.machine.know(due.tenant, due.plan or "", accepted)
+    event.listen(bench.store._engine, "commit", commits.append)
+    await bench.start(due)
+
+    assert (await bench.finished(due)).status == "succeeded"
+    assert len(commits) == 2
+    assert (await bench.row(due)).epoch == 1
+
+
+async def test_a_run_that_was_touched_since_it_was_queued_is_claimed_as_it_stands(
+    bench: Bench,
+) -> None:
+    accepted = accept(step("a"))
+    due = await bench.add(accepted)
+    bench.machine.know(due.tenant, due.plan or "", accepted)
+
+    def cancel(c: Connection) -> None:
+        asked = new_event(e.CancelRequested(by="requester", mode="stop"))
+        runs.request_cancel(c, due.tenant, due.id, "stop", time.time())
+        journal.append(c, due.tenant, due.id, [asked], time.time())
+
+    await bench.store.write(cancel)
+    await bench.start(due)
+
+    assert (await bench.row(due)).status == "cancelled"
+    assert bench.service.calls("a") == 0
+
+
+async def test_who_comes_too_late_to_a_run_that_was_just_queued_leaves_it_alone(
+    bench: Bench,
+) -> None:
+    accepted = accept(step("a"))
+    due = await bench.add(accepted)
+    for machine in (bench.machine, bench.new_machine()):
+        machine.know(due.tenant, due.plan or "", accepted)
+        await bench.start(due, machine=machine)
+
+    assert (await bench.row(due)).status == "succeeded"
+    assert bench.service.calls("a") == 1
 
 
 async def test_nothing_follows_from_an_answer_that_came_after_another_one_was_recorded(

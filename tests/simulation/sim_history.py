@@ -12,7 +12,7 @@ import asyncio
 import json
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 
@@ -66,6 +66,8 @@ class History:
         self.rng = random.Random(f"history {seed}")
         self.plan = self.rng.randrange(PLANS)
         self.accepted: Accepted = plan_of(self.plan)
+        # Of every other run the claim is foreseen, by whoever drives it and whatever it has become.
+        self.queued = replace(DUE, plan=f"pln_{self.plan}" if seed % 2 else None)
         self.services = Services(random.Random(f"services {seed}"))
         self.limits = random.Random(f"limits {seed}").choice(LIMITS)
         self.services.most_at_once = self.limits.concurrency if self.limits else None
@@ -188,7 +190,7 @@ class History:
     def drive(self, name: str, worker: Worker) -> None:
         """Have a process drive the run, under the name of a drive."""
         self.say(f"{worker.process.name} drives {name}")
-        task = worker.process.start(worker.machine.drive(DUE, name))
+        task = worker.process.start(worker.machine.drive(self.queued, name))
         task.add_done_callback(self._look_at)
         if name in self.drives and not (before := self.drives[name][1]).done():
             self._overtaken.add(before)
@@ -216,6 +218,8 @@ class History:
             lease_ends=process.lease_ends,
             is_alone=False,
         )
+        if self.queued.plan is not None:
+            machine.know(TENANT, self.queued.plan, self.accepted)
         self.workers.append(Worker(process, machine))
         return self.workers[-1]
 

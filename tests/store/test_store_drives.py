@@ -1,9 +1,11 @@
 """A row is driven by one at a time; who was taken over writes nothing; no wake is lost."""
 
 import asyncio
+import sqlite3
 from functools import partial
 
 import pytest
+from sqlalchemy import Connection
 from store_cases import (
     NOW,
     RUN,
@@ -36,6 +38,23 @@ async def test_one_of_many_who_claim_at_once_gets_the_run(store: Store) -> None:
     )
 
     assert len([claim for claim in claims if claim is not None]) == 1
+
+
+async def test_a_claim_looks_at_its_own_row_however_many_others_wait(file_store: Store) -> None:
+    def steps_of_a_claim(c: Connection, run: str) -> int:
+        raw, steps = c.connection.dbapi_connection, list[int]()
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_progress_handler(lambda: steps.append(1), 10)  # SQLite's own, ten by ten
+        claimed(c, Due("run", TENANT, run))
+        raw.set_progress_handler(None, 0)
+        return len(steps)
+
+    await file_store.write(add_run)
+    alone = await file_store.write(partial(steps_of_a_claim, run="run_a"))
+    for number in range(300):
+        await file_store.write(partial(add_run, run=f"run_{number}"))
+
+    assert await file_store.write(partial(steps_of_a_claim, run="run_7")) < 2 * alone
 
 
 async def test_the_same_driver_may_claim_again_and_fences_its_earlier_drive(store: Store) -> None:

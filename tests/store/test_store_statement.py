@@ -1,11 +1,15 @@
 """What the driver sends itself means the same as what SQLAlchemy sends."""
 
+from functools import partial
+
 import pytest
-from sqlalchemy import Double, Integer, Text, bindparam, insert, select, update
+from sqlalchemy import Connection, Double, Integer, Text, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from store_cases import NOW
 
+from executor.store import plans
 from executor.store.errors import StoreError
+from executor.store.plans import PlanRow
 from executor.store.statement import Change, Query, one_of
 from executor.store.store import Store
 from executor.store.tables import events, facts, metadata
@@ -48,6 +52,19 @@ async def test_an_error_is_the_one_that_sqlalchemy_would_have_raised(store: Stor
 
     assert isinstance(once.value.__cause__, IntegrityError)
     assert isinstance(many.value.__cause__, IntegrityError)
+
+
+async def test_a_plan_tells_whether_a_secret_was_taken_out_of_it(url: str) -> None:
+    store = await Store.open(url, lambda text: text.replace("s3cret", "***"))
+
+    def kept(c: Connection, word: str) -> bool:
+        row = PlanRow("main", f"pln_{word}", "sha256:0", "ada", None, {"text": word}, NOW)
+        return plans.add(c, row)
+
+    whole = [await store.write(partial(kept, word=word)) for word in ("word", "s3cret")]
+    await store.close()
+
+    assert whole == [True, False]
 
 
 async def test_secrets_are_hidden_in_what_the_driver_sends_itself(url: str) -> None:
