@@ -7,8 +7,8 @@
 
 A fault counts as found if a case of the suite says something else, if a test of `tests/check`,
 `tests/plan`, `tests/fn`, `tests/suite` or of a run's decisions (`tests/run/test_decide_*.py`)
-fails, or if nothing comes to an end. Beside the cases no fault is held against more than `--limit`
-seconds of tests, those first that are likely to find it: what only the others would find survives.
+fails, or if nothing comes to an end. No fault is held against more than `--limit` seconds of tests
+in one run, those first that are likely to find it: what only the others would find survives.
 `equivalent.txt` lists faults that change nothing, each with its reason; they are run as well, and
 counted apart. What was measured and found is kept in `.mutation` for the next run (`kept.py`):
 `--fresh` begins anew; `--trust` takes what was found once for found, though its module changed.
@@ -21,7 +21,6 @@ import random
 import shutil
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from pathlib import Path
 from benchmarks.given import folder_with
 from benchmarks.mutation import kept, runner, warm
 from benchmarks.mutation.changes import Change, changes
-from benchmarks.mutation.coverage import Coverage, Test
+from benchmarks.mutation.coverage import Coverage, Finds, Test
 from benchmarks.mutation.equivalent import equivalent
 from benchmarks.mutation.runner import ROOT, Result
 from benchmarks.mutation.score import HEAD, Score, total
@@ -38,7 +37,8 @@ from benchmarks.mutation.warm import Part
 _DATA = folder_with("tau2_retail_db.json")
 
 GOAL = 0.95
-LIMIT_S = 0.5  # of the processor, with every line noted
+LIMIT_S = 1.0  # of the processor, with every line noted
+SOON_S = 0.2
 CHECKS = ROOT / "executor" / "check"
 TESTS = [
     path
@@ -93,7 +93,6 @@ def of_modules(paths: list[Path], options: argparse.Namespace) -> Iterator[Score
         importlib.import_module(name)
     start = time.monotonic()
     coverage = kept.coverage({path: _module(path) for path in _paths(["executor/check"])}, TESTS)
-    coverage.most_s = options.limit
     print(f"... {len(coverage.seen)} cases and tests in {time.monotonic() - start:.0f} s; "
           f"fail without a change: {coverage.failing or 'none'}", file=sys.stderr)  # fmt: skip
     parts = [
@@ -120,6 +119,7 @@ class _Judge:
     def __init__(self, part: Part, coverage: Coverage, options: argparse.Namespace) -> None:
         self.part = part
         self._coverage = coverage
+        self._limit = options.limit
         chosen = part.changes
         if options.sample is not None:
             chosen = random.Random(options.seed).sample(chosen, min(options.sample, len(chosen)))
@@ -127,16 +127,16 @@ class _Judge:
         self.results: list[Result] = []
         self.waiting: list[Change] = []
         for change in chosen:
-            known = self._kept.of(change, coverage.tests_of(change))
+            known = self._kept.of(change, coverage)
             if known:
                 self.results.append(known)
             else:
                 self.waiting.append(change)
 
-    def asked(self, change: Change, finds: Counter[str]) -> list[Test]:
+    def asked(self, change: Change, finds: Finds, most_s: float | None = None) -> list[Test]:
         """The tests for one fault, in order: what found it before first, then what may soon."""
         tests = self._kept.unasked(change, self._coverage.tests_of(change, finds))
-        return self._coverage.within(tests)
+        return self._coverage.within(tests, most_s or self._limit)
 
     def judged(self, result: Result) -> None:
         """Keep one more, unless it has to be tried in a new import."""
@@ -145,8 +145,15 @@ class _Judge:
 
     def decided(self, result: Result) -> None:
         self.results.append(result)
-        self._kept.keep(result, self.asked(result.change, Counter({result.by or "": 1_000})))
+        self._kept.keep(result, self._coverage.marks.get(result.by or "", ""))
         self.waiting.remove(result.change)
+
+    def finds(self) -> Finds:
+        """By what this module's faults were found before, whether that still counts or not."""
+        found = Finds()
+        for by in self._kept.finders():
+            found.note(by)
+        return found
 
     def close(self) -> None:
         self._kept.close(self.part.changes)
@@ -156,18 +163,23 @@ def _judged(judges: list[_Judge], known: list[Test], jobs: int) -> Iterator[_Jud
     """Warm first; then, in a new import, what cannot be judged there."""
     by_module = {judge.part.module: judge for judge in judges}
 
-    def asked(change: Change, finds: Counter[str]) -> list[Test]:
+    def asked(change: Change, finds: Finds) -> list[Test]:
         return by_module[change.module].asked(change, finds)
 
-    def judge_warm(tell: warm.Tell) -> None:
-        warm.run(parts, known, asked, tell, jobs)
+    def soon(change: Change, finds: Finds) -> list[Test]:
+        return by_module[change.module].asked(change, finds, SOON_S)
 
-    parts = [replace(judge.part, changes=list(judge.waiting)) for judge in judges]
+    def judge_warm(tell: warm.Tell) -> None:
+        warm.run(parts, known, asked, soon, tell, jobs)
+
+    parts = [
+        replace(judge.part, changes=list(judge.waiting), finds=judge.finds()) for judge in judges
+    ]
     done = 0
-    for number, place, by in runner.told_by_child(judge_warm):
+    for number, place, by, tests in runner.told_by_child(judge_warm):
         judge = judges[number]
         if place is not None:
-            judge.judged(Result(parts[number].changes[place], by))
+            judge.judged(Result(parts[number].changes[place], by, tests))
             done += 1
             _progress(done, sum(len(part.changes) for part in parts))
             continue

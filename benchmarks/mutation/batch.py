@@ -1,40 +1,44 @@
-"""Tries changes against the cases of the suite alone, many of them in one process.
+"""Tries changes many to a process, each against what is likely to find it soon.
 
-Functions get their changed code, the cases run until one says something else, and the functions
-get their own code again. What a cache kept of a change is thrown away after it; in the end every
-case is run as it was, and where one then fails nothing of the process is believed.
+Functions get their changed code, cases and tests run until one fails, and the functions get their
+own code again. What a cache kept of a change is thrown away after it; in the end everything that
+was asked runs as it was, and where one then fails nothing of the process is believed.
 """
 
 import functools
 import gc
-from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import CodeType, FunctionType
 
 from benchmarks.mutation import runner
 from benchmarks.mutation.changes import Change
-from benchmarks.mutation.coverage import Test
+from benchmarks.mutation.coverage import Finds, Test
 from benchmarks.mutation.measure import Tracer
 
-MANY = 60
+MANY = 100
 Codes = Callable[[Change], dict[FunctionType, CodeType] | None]
+First = Callable[[list[Test], str], str]  # the first of them that fails, or nothing
 
 
-def by_cases(
-    changes: list[Change], codes: Codes, asked: runner.Asked, tracer: Tracer
+def found(
+    changes: list[Change],
+    codes: Codes,
+    asked: runner.Asked,
+    first: First,
+    tracer: Tracer,
+    finds: Finds,
 ) -> Iterator[runner.Result]:
-    """The case that finds each change, or none; nothing of those that cannot be judged here."""
+    """Every change that something finds; of the others nothing is known."""
     caches = _caches(changes[0].module, tracer) if changes else []
-    finds: Counter[str] = Counter()
     waiting = list(changes)
     while waiting:
         some = waiting[:MANY]
-        told, at = runner.told(partial(_try, some, codes, asked, finds, caches))
+        told, at = runner.told(partial(_try, some, codes, asked, first, finds, caches))
         if at is not None:  # it came to no end
             told.append(at)
         for place, name in told:
-            finds[name] += 1
+            finds.note(name)
             yield runner.Result(some[place], name)
         waiting = waiting[len(some) if at is None else at[0] + 1 :]
 
@@ -43,7 +47,8 @@ def _try(
     some: list[Change],
     codes: Codes,
     asked: runner.Asked,
-    finds: Counter[str],
+    first: First,
+    finds: Finds,
     caches: list[Callable[[], None]],
     tell: Callable[[int, str], None],
 ) -> bool:
@@ -53,22 +58,23 @@ def _try(
         news = codes(change)
         if not news:
             continue
-        cases = [test for test in asked(change, finds) if test.is_case]
-        every |= dict.fromkeys(cases)
+        tests = asked(change, finds)
+        every |= dict.fromkeys(tests)
         before = {function: function.__code__ for function in news}
         _give(news)
-        by = _first(cases, place)
+        by = _first(first, tests, f"{place} ")
         _give(before)
         for clear in caches:
             clear()
-        finds[by] += 1
-        tell(place, by)
-    return not _first([*every], len(some))
+        if by:
+            finds.note(by)
+            tell(place, by)
+    return not first([*every], f"{len(some)} ")
 
 
-def _first(cases: list[Test], place: int) -> str:
+def _first(first: First, tests: list[Test], before: str) -> str:
     try:
-        return runner.by_suite(cases, f"{place} ")
+        return first(tests, before)
     except BaseException as error:  # noqa: BLE001 - whatever a fault does, it is told
         return f"{type(error).__name__} in a case"
 
@@ -90,6 +96,9 @@ def _caches(module: str, tracer: Tracer) -> list[Callable[[], None]]:
         each.cache_clear
         for each in gc.get_objects()
         if isinstance(each, functools._lru_cache_wrapper)
-        and each.__wrapped__.__module__.partition(".")[0] in ("executor", "suite_cases")
+        and each.__wrapped__.__code__.co_filename.startswith(_OURS)
         and each not in kept
     ]
+
+
+_OURS = (str(runner.ROOT / "executor"), str(runner.ROOT / "tests"))

@@ -5,17 +5,20 @@ judge of one. A constant is held against what runs a line that uses it; anything
 import against everything that runs the module at all, and the tests of each file that names it.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+from heapq import heapify, heappop, heappush
 from itertools import accumulate
 
 from benchmarks.mutation.changes import Change
 
 Line = tuple[str, int]
-_NEAR, _FAR = 2.0, 0.2  # how much a test is trusted to find, before it has found any
-_SMALL = 200  # lines: what runs many more looks at a fault from afar
+_OTHERS = 0.1  # what others of its file found tells so much of a test
+_LAYERS = 5
+_TURN = 0.3  # how soon other files have their turn
 _LEAST_S = 0.002  # of a case
 _PYTEST_S = 0.005  # around a test
 
@@ -28,6 +31,25 @@ class Test:
     is_case: bool
     seconds: float
     mark: str = ""  # of its text: another one when it may say something else
+
+
+def cost(test: Test) -> float:
+    """How many seconds it takes with what is around it."""
+    return test.seconds + (_LEAST_S if test.is_case else _PYTEST_S)
+
+
+@cache
+def file_of(name: str) -> str:
+    """The file that a test or a case stands in, by its name."""
+    return re.split("::|: ", name)[0]
+
+
+class Finds(Counter[str]):
+    """How much each test found so far, and each file of them."""
+
+    def note(self, by: str) -> None:
+        """One more is found."""
+        self.update((by, file_of(by)))
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,6 @@ class Coverage:
 
     seen: list[Seen] = field(default_factory=list)
     failing: list[str] = field(default_factory=list)
-    most_s: float | None = None  # of tests for each change; what only the rest finds survives
 
     def add(self, test: Test, lines: Iterable[Line], names: Iterable[str] = ()) -> None:
         """Note what a test ran, and the modules that its file names."""
@@ -59,6 +80,40 @@ class Coverage:
             by_module[module].add(line)
         frozen = {module: frozenset(each) for module, each in by_module.items()}
         self.seen.append(Seen(test, frozen, frozenset(names)))
+
+    @cached_property
+    def layers(self) -> Mapping[Test, int]:
+        """The tests in layers: few and fast ones that run every line, then such of the rest."""
+        places: dict[Line, int] = {}
+        runs: dict[Test, int] = {}  # by test, a bit for each line
+        for each in self.seen:
+            lines = ((module, line) for module, found in each.lines.items() for line in found)
+            runs[each.test] = sum(1 << places.setdefault(line, len(places)) for line in lines)
+        found: dict[Test, int] = {}
+        for layer in range(1, _LAYERS):
+            covered = 0
+            order = [(-runs[test].bit_count() / cost(test), test.name, test) for test in runs]
+            heapify(order)
+            while order:
+                _, name, test = heappop(order)
+                gain = -(runs[test] & ~covered).bit_count() / cost(test)
+                if gain and order and gain > order[0][0]:
+                    heappush(order, (gain, name, test))
+                elif gain:
+                    covered |= runs[test]
+                    found[test] = layer
+                    del runs[test]
+        return found | dict.fromkeys(runs, _LAYERS)
+
+    @cached_property
+    def marks(self) -> Mapping[str, str]:
+        """The mark of each test, by its name."""
+        return {each.test.name: each.test.mark for each in self.seen}
+
+    @cached_property
+    def known_marks(self) -> frozenset[str]:
+        """The marks of all tests, and that of what needs none: the time limit, an import."""
+        return frozenset(("", *self.marks.values()))
 
     @cached_property
     def by_line(self) -> Mapping[Line, list[Seen]]:
@@ -70,29 +125,39 @@ class Coverage:
                     found[module, line].append(each)
         return found
 
-    def tests_of(self, change: Change, finds: Counter[str] | None = None) -> list[Test]:
+    def tests_of(self, change: Change, finds: "Finds | None" = None) -> list[Test]:
         """Everything that runs the changed line, first what is likely to find it soon.
 
-        That is what found the most in a second so far; what runs few lines, and a file that names
-        the module, is trusted to find more.
+        That is what found the most in a second so far, itself or others of its file; and what runs
+        much of the module and little else. Tests that run the same lines come late (`layers`), and
+        not all of one file are asked before those of others.
         """
         found = {each.test: each for each in self._of(change)}
-        finds = finds or Counter()
+        finds = finds or Finds()
+        own = {test: len(seen.lines.get(change.module, ())) for test, seen in found.items()}
+        most = max(own.values(), default=0) or 1
 
         def rate(test: Test) -> float:
-            near = _NEAR if test.is_case or change.module in found[test].names else _FAR
-            likely = finds[test.name] + near * _SMALL / (_SMALL + found[test].size)
-            return likely / (test.seconds + (_LEAST_S if test.is_case else _PYTEST_S))
+            seen = found[test]
+            near = own[test] / most + own[test] / (seen.size or 1) + (change.module in seen.names)
+            return (
+                (finds[test.name] + _OTHERS * finds[file_of(test.name)] + near)
+                / cost(test)
+                / self.layers[test]
+            )
 
-        return sorted(found, key=rate, reverse=True)
+        rates = {test: rate(test) for test in found}
+        before: Counter[str] = Counter()
+        for test in sorted(found, key=rates.__getitem__, reverse=True):
+            file = file_of(test.name)
+            rates[test] /= 1 + _TURN * before[file]
+            before[file] += 1
+        return sorted(found, key=rates.__getitem__, reverse=True)
 
-    def within(self, tests: list[Test]) -> list[Test]:
-        """Every case, and as many of the first tests as there is time for."""
-        if self.most_s is None:
-            return tests
-        so_far = accumulate(0.0 if test.is_case else test.seconds + _PYTEST_S for test in tests)
-        pairs = zip(tests, so_far, strict=True)
-        return [test for test, spent in pairs if test.is_case or spent <= self.most_s]
+    def within(self, tests: list[Test], most_s: float) -> list[Test]:
+        """As many of the first tests as there is time for."""
+        so_far = accumulate(map(cost, tests))
+        return [test for test, spent in zip(tests, so_far, strict=True) if spent <= most_s]
 
     def _of(self, change: Change) -> list[Seen]:
         if not change.is_in_function and not change.lines:

@@ -97,16 +97,16 @@ class Results:
                 text, what, known = json.loads(line)
                 self._known[text, what] = Known(**known | {"asked": tuple(known["asked"])})
 
-    def of(self, change: Change, tests: Iterable[Test]) -> Result | None:
+    def of(self, change: Change, coverage: Coverage) -> Result | None:
         """What is still true of it, if that is known."""
         known = self._known.get(change.key[1:])
         if known is None:
             return None
         if known.by:
             stands = self._is_trusted or known.module == self._now
-            is_there = any(each.mark == known.mark for each in tests)
+            is_there = known.mark in coverage.known_marks
             return Result(change, known.by) if stands and is_there else None
-        return Result(change, "") if not self.unasked(change, tests) else None
+        return Result(change, "") if not self.unasked(change, coverage.tests_of(change)) else None
 
     def unasked(self, change: Change, tests: Iterable[Test]) -> list[Test]:
         """The tests that may find it: what found it first, and none that did not."""
@@ -119,12 +119,15 @@ class Results:
             key=lambda it: it.name != known.by,
         )
 
-    def keep(self, result: Result, tests: Iterable[Test]) -> None:
-        """Note one more."""
+    def finders(self) -> list[str]:
+        """What found each fault that was found."""
+        return [known.by for known in self._known.values() if known.by]
+
+    def keep(self, result: Result, mark: str) -> None:
+        """Note one more, with the mark of what found it."""
         by = result.by or ""
-        mark = next((each.mark for each in tests if each.name == by), "")
         before = self._known.get(result.change.key[1:])
-        asked = set() if by else {mark_of_test(each) for each in tests}
+        asked = {mark_of_test(each) for each in result.asked}
         asked |= set(before.asked) if before and not by else set()
         known = Known(by, mark, self._now, tuple(sorted(asked)))
         self._known[result.change.key[1:]] = known

@@ -20,9 +20,9 @@ import select
 import signal
 import sys
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, TypeVar
@@ -31,7 +31,7 @@ import pytest
 from hypothesis import Phase, settings
 
 from benchmarks.mutation.changes import Change
-from benchmarks.mutation.coverage import Test
+from benchmarks.mutation.coverage import Finds, Test
 
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "tests" / "suite"
@@ -50,6 +50,7 @@ class Result:
 
     change: Change
     by: str | None  # a case, a test, the time limit; empty if it survives, None if undecided
+    asked: tuple[Test, ...] = ()  # what did not find it
 
     @property
     def is_killed(self) -> bool:
@@ -58,7 +59,7 @@ class Result:
 
 Attempt = Callable[[Change, list[Test]], tuple[int, str]]
 # What to ask about a change, in order, by how much each test found so far.
-Asked = Callable[[Change, Counter[str]], list[Test]]
+Asked = Callable[[Change, Finds], list[Test]]
 
 
 def run(
@@ -72,19 +73,25 @@ def run(
     return tried(changes, lambda change, tests: _try(change, tree, tests, root), asked, jobs)
 
 
-def tried(changes: list[Change], attempt: Attempt, asked: Asked, jobs: int = 1) -> Iterator[Result]:
+def tried(
+    changes: list[Change],
+    attempt: Attempt,
+    asked: Asked,
+    jobs: int = 1,
+    finds: Finds | None = None,
+) -> Iterator[Result]:
     """The results in the order in which they come."""
-    finds: Counter[str] = Counter()
+    finds = Finds() if finds is None else finds
     waiting = list(reversed(changes))
-    running: dict[int, tuple[Change, _Child]] = {}  # by the pipe that its end closes
+    running: dict[int, tuple[Change, list[Test], _Child]] = {}  # by the pipe that its end closes
     while waiting or running:
         while waiting and len(running) < jobs:
             change = waiting.pop()
             tests = asked(change, finds)
             child = _fork(lambda: attempt(change, tests))  # noqa: B023 - called at once
-            running[child.pipe] = (change, child)
+            running[child.pipe] = (change, tests, child)
         pipe = select.select([*running], [], [])[0][0]
-        change, child = running.pop(pipe)
+        change, tests, child = running.pop(pipe)
         with os.fdopen(pipe, "rb") as told:
             by = told.read().decode()
         _, status = os.waitpid(child.pid, 0)
@@ -95,8 +102,8 @@ def tried(changes: list[Change], attempt: Attempt, asked: Asked, jobs: int = 1) 
             yield Result(change, None)
             continue
         by = by or ("" if code == SURVIVED else child.at() or "the time limit")
-        finds[by] += 1
-        yield Result(change, by)
+        finds.note(by)
+        yield Result(change, by, () if by else tuple(tests))
 
 
 def in_child(work: Callable[[], _Value]) -> _Value:
@@ -263,19 +270,28 @@ def install(module: str, tree: ast.Module) -> None:
     sys.meta_path.insert(0, Finder())
 
 
-def by_suite(tests: list[Test], before: str = "") -> str:
+def by_suite(tests: list[Test]) -> str:
     """The first case among these that says something else, or nothing."""
-    if not any(test.is_case for test in tests):
-        return ""
-    cases = {case.name: case for case in suite_module().CASES}
     for test in tests:
         if test.is_case:
-            begin(test, before)
-            try:
-                suite_module().test_admission_says_what_the_case_says(cases[test.name])
-            except Exception:  # noqa: BLE001 - any error is a difference
-                return test.name
+            begin(test)
+            if by := by_case(test):
+                return by
     return ""
+
+
+def by_case(test: Test) -> str:
+    """The case if it says something else, or nothing."""
+    try:
+        suite_module().test_admission_says_what_the_case_says(_cases()[test.name])
+    except Exception:  # noqa: BLE001 - any error is a difference
+        return test.name
+    return ""
+
+
+@cache
+def _cases() -> dict[str, Any]:
+    return {case.name: case for case in suite_module().CASES}
 
 
 def suite_module() -> Any:
@@ -298,7 +314,7 @@ def by_tests(
     """
     watch = FirstFailure(work, limits)
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--timeout={_LONGEST_S}"]
-    options += ["--hypothesis-seed=0", "--assert=plain", "--capture=sys"]
+    options += ["--hypothesis-seed=0", "--assert=plain", "--capture=sys", "--tb=no"]
     with contextlib.chdir(root):
         code = pytest.main([*options, *names], plugins=[watch, *([plugin] if plugin else [])])
     if code not in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.NO_TESTS_COLLECTED):
@@ -330,7 +346,7 @@ class FirstFailure:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        if nodeid in self._limits:
+        if self._work is None and nodeid in self._limits:
             begin(self._limits[nodeid])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

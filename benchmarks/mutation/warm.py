@@ -10,7 +10,7 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -19,11 +19,13 @@ import pytest
 
 from benchmarks.mutation import batch, runner
 from benchmarks.mutation.changes import Change
-from benchmarks.mutation.coverage import Test
+from benchmarks.mutation.coverage import Finds, Test
 from benchmarks.mutation.measure import Tracer
 from benchmarks.mutation.runner import KILLED, SURVIVED, UNDECIDED, Asked
 
-Tell = Callable[[tuple[int, int | None, str | None]], None]
+Told = tuple[int, int | None, str | None, tuple[Test, ...]]
+"""Which part, which of its changes or none when it is done, what finds it, and what does not."""
+Tell = Callable[[Told], None]
 _Key = tuple[str, int]
 
 
@@ -35,33 +37,37 @@ class Part:
     module: str
     tree: ast.Module
     changes: list[Change]
+    finds: Finds = field(default_factory=Finds)
 
 
-def run(parts: list[Part], known: list[Test], asked: Asked, tell: Tell, jobs: int = 1) -> None:
-    """Tell by what each change is found, then that a part is done; in a process of its own."""
+def run(
+    parts: list[Part], known: list[Test], asked: Asked, soon: Asked, tell: Tell, jobs: int = 1
+) -> None:
+    """Tell by what each change is found, then that a part is done; in a process of its own.
+
+    What is asked `soon` is asked many to a process, the rest in a fork of its own.
+    """
 
     def work(collected: list[pytest.Item], watch: runner.FirstFailure) -> None:
         items = {item.nodeid: item for item in collected}
         functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
         gc.collect()
         gc.freeze()
+        first = partial(_first_to_fail, items, watch)
         tracer = Tracer({str(part.path): part.module for part in parts})
         for number, part in enumerate(parts):
             own = [each for each in functions if each.__code__.co_filename == str(part.path)]
             places = {change.key: place for place, change in enumerate(part.changes)}
             inner = [change for change in part.changes if change.is_in_function]
             rest = dict.fromkeys(part.changes)
-            clean = set[Change]()
-            for result in batch.by_cases(inner, partial(_codes, part, own), asked, tracer):
-                if result.is_killed:
-                    del rest[result.change]
-                    tell((number, places[result.change.key], result.by))
-                else:
-                    clean.add(result.change)
-            attempt = _attempt(part, own, items, watch, clean)
-            for result in runner.tried([*rest], attempt, asked, jobs):
-                tell((number, places[result.change.key], result.by))
-            tell((number, None, None))
+            codes = partial(_codes, part, own)
+            for result in batch.found(inner, codes, soon, first, tracer, part.finds):
+                del rest[result.change]
+                tell((number, places[result.change.key], result.by, result.asked))
+            attempt = _attempt(part, own, items, first)
+            for result in runner.tried([*rest], attempt, asked, jobs, part.finds):
+                tell((number, places[result.change.key], result.by, result.asked))
+            tell((number, None, None, ()))
 
     runner.suite_module()
     files = sorted({test.name.partition("::")[0] for test in known if not test.is_case})
@@ -71,13 +77,9 @@ def run(parts: list[Part], known: list[Test], asked: Asked, tell: Tell, jobs: in
 
 
 def _attempt(
-    part: Part,
-    functions: list[FunctionType],
-    items: dict[str, pytest.Item],
-    watch: runner.FirstFailure,
-    clean: set[Change],
+    part: Part, functions: list[FunctionType], items: dict[str, pytest.Item], first: batch.First
 ) -> runner.Attempt:
-    """Judges one change; the cases have judged those that are clean."""
+    """Judges one change."""
 
     def attempt(change: Change, tests: list[Test]) -> tuple[int, str]:
         if change.is_in_function:
@@ -88,14 +90,9 @@ def _attempt(
         else:
             change.apply()
             is_made = _assign_again(part.tree, change)
-        if not is_made:
+        if not is_made or any(not test.is_case and test.name not in items for test in tests):
             return UNDECIDED, ""
-        if change not in clean and (by := runner.by_suite(tests)):
-            return KILLED, by
-        names = [test.name for test in tests if not test.is_case]
-        if any(name not in items for name in names):
-            return UNDECIDED, ""
-        by = _first_to_fail([items[name] for name in names], watch)
+        by = first(tests, "")
         return (KILLED if by else SURVIVED), by
 
     return attempt
@@ -159,9 +156,17 @@ def _assign_again(tree: ast.Module, change: Change) -> bool:
     return is_changed
 
 
-def _first_to_fail(items: list[pytest.Item], watch: runner.FirstFailure) -> str:
-    for item, after in zip(items, [*items[1:], None], strict=True):
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+def _first_to_fail(
+    items: dict[str, pytest.Item], watch: runner.FirstFailure, tests: list[Test], before: str
+) -> str:
+    watch.name = ""
+    for test in tests:
+        runner.begin(test, before)
+        if test.is_case:
+            watch.name = runner.by_case(test)
+        else:
+            item = items[test.name]
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         if watch.name:
-            return watch.name
+            return test.name
     return ""

@@ -172,6 +172,8 @@ FLAWED: list[tuple[dict[str, Any], str, str]] = [
      "its arguments are not in the plan language"),
     ({"args": [{"ref": "look/id", "to": "id"}]}, "unknown-step",
      "its arguments refer to look; there are input and result"),
+    ({"args": [{"ref": f"{each}/id", "to": each} for each in "gfedcb"]}, "unknown-step",
+     "its arguments refer to b; there are input and result"),  # the first by name
     ({"safe_when_absent": True}, "unknown-step",
      "it is called safe_when_absent, but takes the result"),
     ({"args": []}, "missing-argument", "it.take: it.take needs 'id'"),
@@ -227,3 +229,9 @@ def test_a_sound_undo_is_accepted_where_the_run_is_to_undo() -> None:
 
     assert found.kind == "can"
     assert json.loads(json.dumps([*found.args])) == BY_RESULT["args"]
+
+
+def test_what_the_call_itself_needs_is_no_flaw_of_its_undo() -> None:
+    needs = action("it.make", input_schema=closed(x=TEXT) | {"required": ["x"]}, undo=BY_RESULT)
+
+    assert undo_of(needs, args=[SAID], options=BACK).kind == "can"
