@@ -170,3 +170,72 @@ def test_another_day_than_that_of_admission_is_no_input() -> None:
     inputs = Inputs({}, {"today": "2026-03-03"})
 
     assert codes(admit(plan(NOTED), replace(CONTEXT, inputs=inputs))) == ["type-mismatch"]
+
+
+READ = ActionSpec.model_validate(NOTE | {
+    "name": "shop.read", "effect": "read", "idempotency": None,
+    "output_schema": {"type": "object", "properties": {"n": {"type": "integer"}},
+                      "required": ["n"]},
+})  # fmt: skip
+ASK = ActionSpec.model_validate(NOTE | {"name": "shop.ask", "approval": "boss"})
+
+
+def test_an_approval_is_asked_early_where_all_that_it_shows_is_known() -> None:
+    steps = (
+        step("known", "shop.ask", {"value": 7, "to": "n"}),
+        step("dated", "shop.ask", {"ref": "input/today", "to": "day"}),
+        step("read", "shop.read"),
+        step("late", "shop.ask", {"ref": "read/n", "to": "n"}),
+        step("free", "shop.note", {"value": 7, "to": "n"}),
+    )
+    found = accepted(*steps, catalog=Catalog([*CATALOG, ASK, READ]))
+
+    assert found.asks_early == {"known", "dated"}
+
+
+@pytest.mark.parametrize(("seven", "day"), [("input/seven", "input/today"), (None, None)])
+def test_policy_sees_that_an_input_and_a_constant_name_one_object(
+    seven: str | None, day: str | None
+) -> None:
+    sinks = {"n": "resource_id", "day": "resource_id"}
+    noting = ActionSpec.model_validate(NOTE | {"sinks": sinks})
+    twice = 'when { context.run.same_object.contains("shop.note") }'
+    policy = Policy.parse({"a.cedar": f"""
+        permit (principal, action, resource); forbid (principal, action, resource) {twice};
+    """})  # fmt: skip
+    inputs = Inputs({"properties": {"seven": {"type": "integer"}}}, {"seven": 7})
+
+    def denied(to: str, value: Any, ref: str | None) -> bool:
+        second: Any = {"value": value} if ref is None else {"ref": ref}
+        steps = plan(
+            step("one", "shop.note", {"value": value, "to": to}),
+            step("two", "shop.note", second | {"to": to}) | {"after": ["one"]},
+        )
+        more = replace(CONTEXT, catalog=Catalog([noting]), policy=policy, inputs=inputs)
+        return isinstance(admit(steps, more), Rejected)
+
+    assert denied("n", 7, seven)
+    assert denied("day", CONTEXT.today, day)
+    assert not denied("n", 8, seven or "input/seven")
+
+
+def test_the_functions_of_the_language_are_no_actions_to_keep_and_the_rest_has_one_order() -> None:
+    names = [f"shop.note_{letter}" for letter in "hgfedcba"]
+    notes = [ActionSpec.model_validate(NOTE | {"name": name}) for name in names]
+    stranger = ActionSpec.model_validate(NOTE | {"name": "fn.count"})
+    steps = [step(f"s{number}", name) for number, name in enumerate(names)]
+    found = accepted(*steps, COUNTED, catalog=Catalog([*notes, stranger]))
+
+    assert [*found.actions] == sorted(names)
+
+
+def test_what_takes_a_call_back_and_what_asks_how_it_stands_is_kept() -> None:
+    status = {"action": "shop.read", "by": "n", "state_at": "/n", "done": ["1"], "failed": ["2"]}
+    undo = {"action": "shop.take", "args": []}
+    noted = ActionSpec.model_validate(
+        NOTE | {"irreversible": False, "undo": undo, "status": status}
+    )
+    take = ActionSpec.model_validate(NOTE | {"name": "shop.take"})
+    found = accepted(NOTED, catalog=Catalog([noted, take, READ, ASK]))
+
+    assert found.actions.keys() == {"shop.note", "shop.take", "shop.read"}
