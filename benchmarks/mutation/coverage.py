@@ -44,6 +44,12 @@ def file_of(name: str) -> str:
     return re.split("::|: ", name)[0]
 
 
+@cache
+def is_about(name: str, module: str) -> bool:
+    """Whether the file of a test or case bears the module's name."""
+    return module.rpartition(".")[2] in re.split("[^a-z]", file_of(name))
+
+
 class Finds(Counter[str]):
     """How much each test found so far, and each file of them."""
 
@@ -129,7 +135,7 @@ class Coverage:
         """Everything that runs the changed line, first what is likely to find it soon.
 
         That is what found the most in a second so far, itself or others of its file; and what runs
-        much of the module and little else. Tests that run the same lines come late (`layers`), and
+        much of the module and little else, or bears its name. Tests that run the same lines come late (`layers`), and
         not all of one file are asked before those of others.
         """
         found = {each.test: each for each in self._of(change)}
@@ -139,7 +145,8 @@ class Coverage:
 
         def rate(test: Test) -> float:
             seen = found[test]
-            near = own[test] / most + own[test] / (seen.size or 1) + (change.module in seen.names)
+            near = own[test] / most + own[test] / (seen.size or 1)
+            near += change.module in seen.names or is_about(test.name, change.module)
             return (
                 (finds[test.name] + _OTHERS * finds[file_of(test.name)] + near)
                 / cost(test)

@@ -20,18 +20,18 @@ from executor.check.violation import Code, Violation
 from executor.fn import FUNCTIONS
 from executor.plan.model import Arg, JsonArg, ListCond, Step, ValueArg, ValueCond
 from executor.plan.refs import array_index, join_pointer, split_pointer
-from executor.plan.types import MISSING, Type, child, is_array, kinds
+from executor.plan.types import MISSING, Type, as_list, as_object, child, is_array, kinds
 
 
 def known_arguments(analysis: Analysis) -> Iterator[Violation]:
     """Every argument goes to a place that the action has."""
-    for binding in _bindings(analysis):
-        if binding.target is MISSING:
-            names = _argument_names(analysis, binding)
-            message = f"{binding.step.action} has no argument {binding.arg.to!r}"
-            yield violation_of(
-                binding, "unknown-argument", "/to", message, names, "Remove or rename it."
-            )
+    for _, step, action in _acting(analysis):
+        for binding in analysis.bindings(step):
+            if binding.target is MISSING:
+                names = tuple(as_object(action.input_schema.get("properties")))
+                message = f"{action.name} has no argument {binding.arg.to!r}"
+                fix = "Remove or rename it."
+                yield violation_of(binding, "unknown-argument", "/to", message, names, fix)
 
 
 def bound_once(analysis: Analysis) -> Iterator[Violation]:
@@ -46,26 +46,18 @@ def bound_once(analysis: Analysis) -> Iterator[Violation]:
 
 def required_arguments(analysis: Analysis) -> Iterator[Violation]:
     """Everything that the action requires is bound, and array places leave no gap."""
-    for index, step in enumerate(analysis.plan.steps):
-        action = analysis.action(step)
-        if action is None:
-            continue
+    for index, step, action in _acting(analysis):
         tree = _tree([binding.to for binding in analysis.bindings(step)])
         yield from _check_tree(tree, declared_input(action), (), step, f"/steps/{index}")
 
 
 def right_types(analysis: Analysis) -> Iterator[Violation]:
     """What flows into an argument can be valid there."""
-    for binding in _bindings(analysis):
-        source, target = binding.source, binding.target
-        if isinstance(source, Type) and isinstance(target, Type):
-            if analysis.flow(binding) is Flow.NO:
-                message = _clash(source, target, binding)
-                code: Code = "type-mismatch"
-                if binding.step.action in FUNCTIONS and is_array(target) and not is_array(source):
-                    code = "not-a-list"
-                fix = "Take another value, or convert it with an `fn.*` step."
-                yield violation_of(binding, code, f"/{_member(binding.arg)}", message, (), fix)
+    for _, acting, _ in _acting(analysis):
+        for binding in analysis.bindings(acting):
+            match binding.source, binding.target:
+                case Type() as source, Type() as target if analysis.flow(binding) is Flow.NO:
+                    yield _mismatch(binding, source, target)
     for step, use in analysis.refs:
         if "/text/" in use.at and analysis.has_root(step, use.ref, use.role):
             found = analysis.type_of(step, use.ref)
@@ -75,18 +67,22 @@ def right_types(analysis: Analysis) -> Iterator[Violation]:
                 yield say("type-mismatch", use.at, message, step, (), fix)
 
 
-def _clash(source: Type, target: Type, binding: Binding) -> str:
+def _mismatch(binding: Binding, source: Type, target: Type) -> Violation:
     have, want = shown(source), shown(target)
     why = f"can never be {want}" if have != want else "can never be one with the members wanted"
-    return f"{have} {why} for {binding.arg.to!r}"
+    is_function = binding.step.action in FUNCTIONS
+    wants_list = is_function and is_array(target) and not is_array(source)
+    code: Code = "not-a-list" if wants_list else "type-mismatch"
+    message = f"{have} {why} for {binding.arg.to!r}"
+    fix = "Take another value, or convert it with an `fn.*` step."
+    return violation_of(binding, code, f"/{_member(binding.arg)}", message, (), fix)
 
 
 def fits_as_a_whole(analysis: Analysis) -> Iterator[Violation]:
     """The arguments of a step can be valid together; said where nothing smaller is wrong."""
     flawed: set[str | None] | None = None
-    for index, step in enumerate(analysis.plan.steps):
-        action = analysis.action(step)
-        if action is None or analysis.whole_flow(step) is not Flow.NO:
+    for index, step, action in _acting(analysis):
+        if analysis.whole_flow(step) is not Flow.NO:
             continue
         if flawed is None:
             flawed = {found.step for rule in _SINGLE for found in rule(analysis)}
@@ -129,7 +125,7 @@ def sound_answer(analysis: Analysis) -> Iterator[Violation]:
 
 
 def _gaps_in_answer(tree: "Tree", path: tuple[str, ...]) -> Iterator[Violation]:
-    if tree and all(array_index(token) is not None for token in tree) and not _is_dense(tree):
+    if all(array_index(token) is not None for token in tree) and not _is_dense(tree):
         message = f"the places {', '.join(tree)} of {join_pointer(path)!r} leave a gap"
         yield say("sparse-array", "/answer", message, None, fix="Number them from 0.")
     for token, below in tree.items():
@@ -176,16 +172,12 @@ def _overlaps(
 _SINGLE = (known_arguments, bound_once, required_arguments, right_types, readable_constants)
 
 
-def _bindings(analysis: Analysis) -> Iterator[Binding]:
-    for step in analysis.plan.steps:
-        if analysis.action(step) is not None:
-            yield from analysis.bindings(step)
-
-
-def _argument_names(analysis: Analysis, binding: Binding) -> tuple[str, ...]:
-    action = analysis.action(binding.step)
-    properties = action.input_schema.get("properties") if action else None
-    return tuple(properties) if isinstance(properties, dict) else ()
+def _acting(analysis: Analysis) -> Iterator[tuple[int, Step, ActionSpec]]:
+    """Every step whose action is known."""
+    for index, step in enumerate(analysis.plan.steps):
+        action = analysis.action(step)
+        if action is not None:
+            yield index, step, action
 
 
 Tree = dict[str, "Tree"]
@@ -217,8 +209,7 @@ def _check_tree(
             message = f"the places {', '.join(sorted(tree))} of {join_pointer(path)!r} leave a gap"
             yield say("sparse-array", f"{at}/args", message, step, fix="Number them from 0.")
     elif "object" in (kinds(target) or {"object"}):
-        required = target.keywords.get("required")
-        for name in required if isinstance(required, list) else []:
+        for name in as_list(target.keywords.get("required")):
             if name not in tree:
                 where = join_pointer((*path, str(name)))
                 message = f"{step.action} needs {where!r}"

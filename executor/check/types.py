@@ -73,8 +73,6 @@ class _Comparison:
         self._inside = 0  # how far down in the value the comparison is
 
     def of(self, source: Type, target: Type) -> Flow:
-        if target.node is True or target.node == {}:
-            return Flow.YES
         if target.node is False:
             return Flow.NO
         key = (id(source.node), id(source.root), id(target.node), id(target.root))
