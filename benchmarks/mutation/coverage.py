@@ -135,8 +135,8 @@ class Coverage:
         """Everything that runs the changed line, first what is likely to find it soon.
 
         That is what found the most in a second so far, itself or others of its file; and what runs
-        much of the module and little else, or bears its name. Tests that run the same lines come late (`layers`), and
-        not all of one file are asked before those of others.
+        much of the module and little else, or bears its name. Tests that run the same lines come
+        late (`layers`), and not all of one file are asked before those of others.
         """
         found = {each.test: each for each in self._of(change)}
         finds = finds or Finds()

@@ -132,7 +132,7 @@ def _multiple(pair: Pair, keyword: str) -> Flow:
     match ours, theirs:
         case _, 1 if pair.kind == "integer":
             return Flow.YES
-        case int(), int() if theirs > 0 and ours % theirs == 0:
+        case int(mine), int(other) if other > 0 and mine % other == 0:
             return Flow.YES
         case _:
             return _same(pair, keyword)
