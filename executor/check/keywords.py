@@ -129,13 +129,11 @@ def _at_most(pair: Pair, keyword: str) -> Flow:
 
 def _multiple(pair: Pair, keyword: str) -> Flow:
     theirs, ours = _number(pair.wanted[keyword]), pair.number(keyword)
-    match ours, theirs:
-        case _, 1 if pair.kind == "integer":
-            return Flow.YES
-        case int(mine), int(other) if other > 0 and mine % other == 0:
-            return Flow.YES
-        case _:
-            return _same(pair, keyword)
+    if theirs == 1 and pair.kind == "integer":
+        return Flow.YES
+    if isinstance(theirs, int) and isinstance(ours, int) and theirs > 0 and ours % theirs == 0:
+        return Flow.YES
+    return _same(pair, keyword)
 
 
 def _least_size(pair: Pair, keyword: str) -> Flow:
