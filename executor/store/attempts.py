@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import (
     Connection,
     Select,
-    and_,
+    bindparam,
     select,
     update,
 )
@@ -53,12 +53,21 @@ class Settling(NamedTuple):
 def _at(dialect: str) -> Select[tuple[int, str, str, int, str]]:
     key = ("tenant", "run", "step", "iteration")
     asked = given(dialect, {**dict.fromkeys(key, str), "number": int})
-    same = and_(*(attempts.c[name] == asked.c[name] for name in key))
     found = (attempts.c[name] for name in ("step", "iteration", "n", "state"))
-    return select(asked.c.number, *found).join_from(asked, attempts, same)
+    return select(asked["number"], *found).where(*(attempts.c[name] == asked[name] for name in key))
+
+
+def _by_key(run: str, step: str, iteration: str) -> tuple[str, str, str]:
+    return run, step, iteration
 
 
 _AT = Query(_at, _At)
+_BY_KEY = Query(
+    select(attempts.c.run, attempts.c.step, attempts.c.iteration)
+    .where(attempts.c.tenant == bindparam("tenant"), attempts.c.key == bindparam("key"))
+    .limit(1),
+    _by_key,
+)
 _ADD = addition(attempts)
 # An update would take the names of columns for what it is to set.
 _SETTLING: Columns = {
@@ -205,12 +214,7 @@ def stand_in_the_way(states: Mapping[int, str], n: int, effect: str) -> bool:
 
 def by_key(c: Connection, tenant: str, key: str) -> tuple[str, str, str] | None:
     """The run, step and item whose calls carried a key."""
-    found = c.execute(
-        select(attempts.c.run, attempts.c.step, attempts.c.iteration)
-        .where(attempts.c.tenant == tenant, attempts.c.key == key)
-        .limit(1)
-    ).one_or_none()
-    return None if found is None else (found.run, found.step, found.iteration)
+    return _BY_KEY.one(c, {"tenant": tenant, "key": key})
 
 
 def settling(kind: str, data: JsonObject) -> Settling | None:

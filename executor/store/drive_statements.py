@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from executor.store import tables
-from executor.store.statement import Columns, Query, Value, alteration, given, one_of
+from executor.store.statement import Change, Columns, Query, Value, alteration, given, one_of
 
 DriveKind = Literal["request", "run"]
 TABLES: Mapping[DriveKind, Table] = {"request": tables.requests, "run": tables.runs}
@@ -78,16 +78,16 @@ def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
     """Returns the rows that nobody else drives."""
     asked = given(dialect, dict.fromkeys(("whose", "which", "driver"), str))
     is_free = one_of(table.c.status, CLAIMABLE[kind])
-    is_mine = and_(table.c.status == DRIVEN[kind], table.c.driver == asked.c.driver)
+    is_mine = and_(table.c.status == DRIVEN[kind], table.c.driver == asked["driver"])
     # A choice, for SQLite would look through all rows of these states rather than for the one.
     may_claim = case((table.c.driver.is_(None), is_free), else_=is_mine)
     return (
         update(table)
-        .where(table.c.tenant == asked.c.whose, table.c.id == asked.c.which)
+        .where(table.c.tenant == asked["whose"], table.c.id == asked["which"])
         .where(may_claim)
         .values(
             status=DRIVEN[kind],
-            driver=asked.c.driver,
+            driver=asked["driver"],
             epoch=table.c.epoch + 1,
             wake_at=None,
             waiting_for=None,
@@ -153,11 +153,10 @@ def _standing(kind: DriveKind, table: Table) -> Select[tuple[int, str | None]]:
 def _hold(kind: DriveKind, table: Table, dialect: str) -> Select[tuple[int, int, str | None, int]]:
     """The same of many rows, which nobody else changes then."""
     asked = given(dialect, _HOLDING)
-    same = and_(table.c.tenant == asked.c.whose, table.c.id == asked.c.which)
     return (
-        select(asked.c.number, table.c.wake_seq, _cancel_mode(kind, table), _last(table))
-        .join_from(asked, table, same)
-        .where(table.c.epoch == asked.c.under, table.c.driver.is_not(None))
+        select(asked["number"], table.c.wake_seq, _cancel_mode(kind, table), _last(table))
+        .where(table.c.tenant == asked["whose"], table.c.id == asked["which"])
+        .where(table.c.epoch == asked["under"], table.c.driver.is_not(None))
         .order_by(table.c.id)
         .with_for_update(of=table)
     )
@@ -188,5 +187,5 @@ END = {kind: alteration(_ENDING, partial(_end, table)) for kind, table in TABLES
 FINISH = alteration({**_ENDING, "answer": str, "refs": str}, _finish)
 STANDING = {kind: Query(_standing(kind, table), Standing) for kind, table in TABLES.items()}
 HOLD = {kind: Query(partial(_hold, kind, table), Held) for kind, table in TABLES.items()}
-HOLD_ROW = {kind: _hold_row(table) for kind, table in TABLES.items()}
-WAKE = {kind: _wake(table) for kind, table in TABLES.items()}
+HOLD_ROW = {kind: Query(_hold_row(table), str) for kind, table in TABLES.items()}
+WAKE = {kind: Change(_wake(table)) for kind, table in TABLES.items()}

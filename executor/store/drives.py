@@ -166,8 +166,8 @@ def hold_all(c: Connection, claims: Sequence[Claim]) -> list[Held]:
 
 def hold_row(c: Connection, due: Due) -> bool:
     """Let nobody else change a row before this transaction has ended; False if there is none."""
-    found = c.execute(statements.HOLD_ROW[due.kind], {"whose": due.tenant, "which": due.id})
-    return found.first() is not None
+    found = statements.HOLD_ROW[due.kind].one(c, {"whose": due.tenant, "which": due.id})
+    return found is not None
 
 
 def wake(c: Connection, due: Due, now: float) -> None:
@@ -175,7 +175,7 @@ def wake(c: Connection, due: Due, now: float) -> None:
 
     A row that waits is due from now on, so that a wake outlives the process that was told.
     """
-    c.execute(statements.WAKE[due.kind], {"whose": due.tenant, "which": due.id, "now": now})
+    statements.WAKE[due.kind].once(c, {"whose": due.tenant, "which": due.id, "now": now})
 
 
 def wake_waiting(

@@ -48,6 +48,7 @@ _TYPES: Mapping[type, Text | Integer | Double[float]] = {
 Value = ColumnElement[object]
 Built = ClauseElement | Callable[[str], ClauseElement]
 """A statement whose open values have names, or what builds it for the name of a dialect."""
+_ALONE = "sqlite, one row"  # in the place of a dialect's name
 
 
 def one_of(column: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
@@ -55,12 +56,25 @@ def one_of(column: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bo
     return or_(*(column == word for word in words))
 
 
-def given(dialect: str, columns: Columns) -> FromClause:
-    """The rows that a statement is about, as a table.
+def given(dialect: str, columns: Columns) -> Mapping[str, Value]:
+    """The columns of the rows that a statement is about.
 
     They come as one text of JSON, so that the statement is the same for any number of them. SQLite
     reads a double from a text less exactly than we write it: ask it about texts and whole numbers.
+    One row alone, which is what most drives have, takes it half the time without that text.
     """
+    if dialect == _ALONE:
+        return {name: bindparam(_of(name), type_=_TYPES[of]) for name, of in columns.items()}
+    rows = _rows(dialect, columns)
+    return {name: rows.c[name] for name in columns}
+
+
+def _of(name: str) -> str:
+    """An update would take the names of columns for what it is to set."""
+    return f"given_{name}"
+
+
+def _rows(dialect: str, columns: Columns) -> FromClause:
     rows = bindparam("rows", type_=Text)
     if dialect == "postgresql":
         typed = (column(name, _TYPES[type_]) for name, type_ in columns.items())
@@ -131,6 +145,7 @@ class Query(_Statement, Generic[T]):
     def __init__(self, built: Built, read: Callable[..., T]) -> None:
         super().__init__(built)
         self._read = read
+        self._alone = self if isinstance(built, ClauseElement) else Query(built(_ALONE), read)
 
     def one(self, c: Connection, values: Values) -> T | None:
         """The first row, or None if there is none."""
@@ -143,6 +158,8 @@ class Query(_Statement, Generic[T]):
 
     def of(self, c: Connection, rows: Sequence[Values], values: Values = NOTHING) -> list[T]:
         """Every row about these, of a statement over `given` rows."""
+        if len(rows) == 1 and c.dialect.name == "sqlite":
+            return self._alone.all(c, {**values, **{_of(n): each for n, each in rows[0].items()}})
         return self.all(c, {**values, "rows": to_json(rows).decode()}) if rows else []
 
 
@@ -188,7 +205,7 @@ def addition(table: Table) -> Change:
 
     def together(dialect: str) -> ClauseElement:
         rows = given(dialect, columns)
-        return insert(table).from_select([*columns], select(*(rows.c[name] for name in columns)))
+        return insert(table).from_select([*columns], select(*rows.values()))
 
     return Change(insert(table), together)
 
@@ -197,8 +214,7 @@ def alteration(columns: Columns, built: Callable[[Mapping[str, Value]], ClauseEl
     """What is built of a row's values by name, for one row or any number of different ones."""
 
     def together(dialect: str) -> ClauseElement:
-        rows = given(dialect, columns)
-        return built({name: rows.c[name] for name in columns})
+        return built(given(dialect, columns))
 
     one = {name: bindparam(name, type_=_TYPES[type_]) for name, type_ in columns.items()}
     return Change(built(one), together)

@@ -8,11 +8,12 @@ who stopped what, when and why, and who lifted it, stays.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, bindparam, insert, or_, select, text, update
+from sqlalchemy import Connection, Row, Text, bindparam, or_, select, text, update
 
 from connectors.spec import JsonObject
 from executor.store import drives
 from executor.store.drives import Due
+from executor.store.statement import Change, Query, addition
 from executor.store.tables import attempts, stops
 
 ALL = ""  # every tenant, or every connection
@@ -24,6 +25,20 @@ STANDING = (
     .limit(1)
 )
 """A stop in the way of the calls of one tenant's connection."""
+_ADD = addition(stops)
+_LIFT = Change(
+    update(stops)
+    .where(stops.c.tenant == bindparam("whose"), stops.c.id == bindparam("which"))
+    .where(stops.c.lifted_at.is_(None))
+    .values(lifted_at=bindparam("now"), lifted_by=bindparam("who"), lift_reason=bindparam("why"))
+)
+_OF_WHOM = bindparam("whose", type_=Text)
+_UNDER_WAY = Query(
+    select(attempts.c.action)
+    .where(attempts.c.state == "intent")
+    .where(or_(_OF_WHOM == ALL, attempts.c.tenant == _OF_WHOM)),
+    str,
+)
 
 
 @dataclass(frozen=True)
@@ -58,20 +73,8 @@ class StopRow:
 def add(c: Connection, row: StopRow) -> int:
     """Stop it from this commit on; returns how many calls are under way by then."""
     _after_all_intents(c)
-    c.execute(
-        insert(stops).values(
-            tenant=row.tenant,
-            id=row.id,
-            connection=row.connection,
-            stopped_by=row.by,
-            reason=row.reason,
-            at=row.at,
-        )
-    )
-    under_way = select(attempts.c.action).where(attempts.c.state == "intent")
-    if row.tenant != ALL:
-        under_way = under_way.where(attempts.c.tenant == row.tenant)
-    actions = [str(found) for found in c.execute(under_way).scalars()]
+    _ADD.once(c, {**vars(row), "stopped_by": row.by})
+    actions = _UNDER_WAY.all(c, {"whose": row.tenant})
     return sum(row.connection in (ALL, each.partition(".")[0]) for each in actions)
 
 
@@ -80,12 +83,7 @@ def lift(
 ) -> list[Due] | None:
     """End a stop and wake what waits for it; None if there is none that stands."""
     _after_all_intents(c)  # or one that still saw the stop would wait for what is over
-    lifted = c.execute(
-        update(stops)
-        .where(stops.c.tenant == tenant, stops.c.id == stop, stops.c.lifted_at.is_(None))
-        .values(lifted_at=now, lifted_by=by, lift_reason=reason)
-    )
-    if lifted.rowcount == 0:
+    if not _LIFT.once(c, {"whose": tenant, "which": stop, "who": by, "why": reason, "now": now}):
         return None
     return drives.wake_waiting(c, "stop", now, None if tenant == ALL else tenant)
 
