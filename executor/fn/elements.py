@@ -19,6 +19,7 @@ from executor.fn.element_types import (
     zip_type,
 )
 from executor.fn.function import FnError, Function, arguments
+from executor.plan import size
 from executor.plan.refs import array_index, split_pointer
 
 _LIST: JsonObject = {"type": "array"}
@@ -125,7 +126,11 @@ def _zip(given: JsonObject) -> JsonValue:
 
 
 def _join(given: JsonObject) -> JsonValue:
-    return _text(given.get("separator", "")).join(_text(each) for each in _elements(given["list"]))
+    separator = _text(given.get("separator", ""))
+    texts = [_text(each) for each in _elements(given["list"])]
+    if sum(map(len, texts)) + len(separator) * len(texts) > size.MOST:
+        raise FnError(size.TOO_LARGE, size.told("the text"))
+    return separator.join(texts)
 
 
 def _fitting(given: JsonObject) -> Iterator[JsonValue]:

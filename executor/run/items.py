@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from executor.fn import FUNCTIONS
+from executor.plan import size
 from executor.plan.model import Step
 from executor.plan.refs import parse_ref
 from executor.run.course import goes_on
@@ -68,13 +69,19 @@ class Items:
             return self._items
         if (message := self._too_many(self._items)) is not None:
             return Failed("budget-exceeded", message)
-        prepared = [self._prepared(index, item) for index, item in enumerate(self._items)]
-        for index, each in enumerate(prepared):
-            if isinstance(each, Failed) and not self._goes_on:
-                return str(index), each
-        calls = [each for each in prepared if isinstance(each, dict)]
+        calls, left = list[JsonObject](), size.MOST_TOGETHER
+        for index, item in enumerate(self._items):
+            prepared = self._prepared(index, item)
+            if isinstance(prepared, Failed) and not self._goes_on:
+                return str(index), prepared
+            if isinstance(prepared, dict) and self._step.action not in FUNCTIONS:
+                calls.append(prepared)
+                left -= size.size_of(prepared, left)
+            if left < 0:
+                told = size.told("the arguments of all items", size.MOST_TOGETHER)
+                return Failed(size.TOO_LARGE, told)
         whole = self.whole
-        if self._step.action in FUNCTIONS or not calls or whole.around.is_stopping:
+        if not calls or whole.around.is_stopping:
             return Passage()
         if message := whole.around.tally.too_much(whole.place, whole.action, calls):
             return Failed("budget-exceeded", message)
@@ -165,6 +172,7 @@ class Items:
         """The verdicts on the items; what has ended, or cannot begin yet, costs next to nothing."""
         step, state, in_flight = self._step, self.whole.state, self.whole.outside.in_flight
         room = self.room if step.action not in FUNCTIONS else len(items)
+        left = size.MOST  # of what functions give: together it is one value
         for index, item in enumerate(items):
             iteration = str(index)
             if iteration in self._answers:
@@ -177,6 +185,11 @@ class Items:
                 verdict = self._verdict(index, item)
             if isinstance(verdict, Next):
                 room -= 1
+            if isinstance(verdict, Done) and step.action in FUNCTIONS:
+                left -= size.size_of(verdict.output, left)
+            if left < 0:
+                yield "", Failed(size.TOO_LARGE, size.told("the results of all items"))
+                return
             yield iteration, verdict
 
     @cached_property

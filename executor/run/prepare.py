@@ -9,6 +9,7 @@ from connectors.validate import first_flaw
 from executor.check.admit import Accepted
 from executor.check.taken import function_of
 from executor.fn import FUNCTIONS, FnError
+from executor.plan import size
 from executor.plan.model import Step
 from executor.run import events as e
 from executor.run.resolve import ResolveError, Scope, bind, check_guards, first_false
@@ -49,6 +50,8 @@ def compute(step: Step, arguments: JsonObject, scope: Scope) -> Done | Failed:
         output = function.call(arguments)
     except FnError as error:
         return Failed(error.code, error.message)
+    if size.size_of(output, size.MOST) > size.MOST:
+        return Failed(size.TOO_LARGE, size.told("the result"))
     return expected(step, output, scope, "no")
 
 

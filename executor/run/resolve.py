@@ -16,6 +16,7 @@ from connectors.validate import found_by, input_validator, validator_of
 from executor.check.certificate import StepDecision
 from executor.check.strict_json import read_json
 from executor.fn.compare import NotComparableError, compare
+from executor.plan import size
 from executor.plan.assemble import Entry, assemble
 from executor.plan.model import Arg, Cond, JsonArg, Lit, RefArg, RefCond, Step, ValueArg, ValueCond
 from executor.plan.refs import array_index, join_pointer, parse_ref, split_pointer
@@ -135,6 +136,8 @@ def check_guards(decision: StepDecision, arguments: JsonObject, action: ActionSp
 
 def check_arguments(action: ActionSpec, arguments: JsonObject) -> None:
     """Check the whole argument object on the real values."""
+    if size.size_of(arguments, size.MOST) > size.MOST:
+        raise ResolveError(size.TOO_LARGE, size.told("the arguments"))
     validator = input_validator(action)
     if validator is None:
         raise ResolveError("type-mismatch", "the action's input schema cannot be read")
@@ -145,17 +148,21 @@ def check_arguments(action: ActionSpec, arguments: JsonObject) -> None:
 def build_answer(args: tuple[Arg, ...], scope: Scope) -> JsonObject:
     """The run's result; an entry whose step was skipped or failed is left out.
 
-    So is a text with a piece that cannot be one: nothing that has happened may fail for it. A
-    whole answer that is no object stands as its member `value`.
+    So is a text with a piece that cannot be one, and what would make the answer too large: nothing
+    that has happened may fail for it. A whole answer that is no object stands as its member
+    `value`.
     """
     entries: list[Entry] = []
+    left = size.MOST
     for arg in args:
         try:
             value = _value(arg, scope)
         except ResolveError:
             continue
-        if not isinstance(value, Absent):
-            entries.append((split_pointer(arg.to), value))
+        if isinstance(value, Absent) or (takes := size.size_of(value, left)) > left:
+            continue
+        left -= takes
+        entries.append((split_pointer(arg.to), value))
     built = assemble(entries, None)
     return built if isinstance(built, dict) else {"value": built}
 
@@ -169,12 +176,15 @@ def _value(arg: Arg, scope: Scope) -> JsonValue | Absent:
         case JsonArg(json_text=text):
             return read_json(text)
         case _:
-            pieces = []
+            pieces, left = [], size.MOST
             for piece in arg.text:
                 found = piece.lit if isinstance(piece, Lit) else value_at(scope, piece.ref)
                 if isinstance(found, Absent):
                     return ABSENT
                 pieces.append(_as_text(found, arg.to))
+                left -= len(pieces[-1])
+                if left < 0:
+                    raise ResolveError(size.TOO_LARGE, size.told("the text"), arg.to)
             return "".join(pieces)
 
 
