@@ -17,7 +17,7 @@ from rfc8785 import CanonicalizationError
 from connectors.canonical import canonical, canonical_object
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject, Principal
-from executor.check.analysis import Analysis, with_today
+from executor.check.analysis import Analysis
 from executor.check.certificate import Certificate, StepDecision, UndoDecision
 from executor.check.context import AdmissionContext, Inputs
 from executor.check.envelope import Envelope
@@ -28,6 +28,7 @@ from executor.check.proposal import propose
 from executor.check.rules import structural_violations
 from executor.check.spending import Spending, too_many_steps
 from executor.check.standing import decide, labels_of
+from executor.check.today import with_today
 from executor.check.types import Flow, validity
 from executor.check.undoing import undo_decisions
 from executor.check.violation import Violation

@@ -2,64 +2,39 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 
 from pydantic import JsonValue
 
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
+from executor.check.binding import Binding, built, constant_of
 from executor.check.entry import declared_input, input_type, output_type, target_at
 from executor.check.flow import every
 from executor.check.strict_json import Flaw, read_json
 from executor.check.taken import function_of
+from executor.check.today import with_today
 from executor.check.types import Flow, flows
 from executor.fn import FUNCTIONS
 from executor.fn.extract import EXTRACT, UnboundedError, require_bounds
 from executor.plan.assemble import assemble
-from executor.plan.compose import is_small, object_of, tuple_of
+from executor.plan.compose import is_small
 from executor.plan.graph import Graph, order, waits
 from executor.plan.model import Arg, JsonArg, Lit, Plan, RefArg, Step, TextArg, ValueArg
 from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_plan, split_pointer
 from executor.plan.types import (
-    MISSING,
     UNKNOWN,
     Found,
     Type,
     as_object,
     child,
     descend,
-    is_array,
     items_of,
-    kinds,
 )
 
 _PLAIN = frozenset({"type", "properties", "required", "additionalProperties", "title",
                     "description", "$schema", "$id", "$defs"})  # fmt: skip
 _TEXT = Type.of({"type": "string"})
-DATE: JsonObject = {"type": "string", "format": "date"}
-
-
-@dataclass(frozen=True)
-class Binding:
-    """One argument of one step: where it goes, what may go there, and what comes.
-
-    `constant` is what a constant argument brings, alone; nothing where it cannot be read.
-    """
-
-    step: Step
-    place: int
-    index: int
-    arg: Arg
-    to: tuple[str, ...]
-    target: Found
-    source: Found
-    constant: tuple[JsonValue, ...]
-
-    @property
-    def at(self) -> str:
-        """The argument's place below the plan's `/steps/<n>`."""
-        return f"/args/{self.index}"
 
 
 class Analysis:
@@ -156,7 +131,7 @@ class Analysis:
             to = split_pointer(arg.to)
             target = target_at(action, to) if action else descend(UNKNOWN, to)
             source = self.source_type(step, arg)
-            yield Binding(step, place, index, arg, to, target, source, _constant(arg, source))
+            yield Binding(step, place, index, arg, to, target, source, constant_of(arg, source))
 
     def flow(self, binding: Binding) -> Flow:
         """Whether what comes fits where it goes; unknown where either is in question."""
@@ -199,7 +174,7 @@ class Analysis:
 
     def as_a_whole(self, step: Step, into: Type) -> Type:
         """The type of the step's argument object."""
-        return _whole(self.bindings(step), 0, into)
+        return built(self.bindings(step), 0, into)
 
     def source_type(self, step: Step | None, arg: Arg) -> Found:
         """The type of what an argument brings."""
@@ -297,16 +272,8 @@ class Analysis:
         for name in names:
             below = child(into, name)
             inside = tuple(each for each in self.bindings(step) if each.to[:1] == (name,))
-            found[name] = _whole(inside, 1, below if isinstance(below, Type) else UNKNOWN)
+            found[name] = built(inside, 1, below if isinstance(below, Type) else UNKNOWN)
         return found
-
-
-def _constant(arg: Arg, source: Found) -> tuple[JsonValue, ...]:
-    match arg, source:
-        case ((ValueArg() | JsonArg()), Type(node={"const": value})):
-            return (value,)
-        case _:
-            return ()
 
 
 def _action(step: Step, catalog: Catalog) -> ActionSpec | None:
@@ -314,42 +281,3 @@ def _action(step: Step, catalog: Catalog) -> ActionSpec | None:
         return function_of(step)
     is_ours = step.action.startswith("fn.") and step.action != EXTRACT
     return None if is_ours else catalog.get(step.action)
-
-
-def _whole(bindings: tuple[Binding, ...], depth: int, into: Type) -> Type:
-    """The type that these bindings build below a place `depth` tokens down."""
-    here = next((each for each in bindings if len(each.to) == depth), None)
-    if here is not None:
-        return here.source if isinstance(here.source, Type) else UNKNOWN
-    members: dict[str, Type] = {}
-    for token in dict.fromkeys(each.to[depth] for each in bindings):
-        below = child(into, token)
-        inside = tuple(each for each in bindings if each.to[depth] == token)
-        members[token] = _whole(inside, depth + 1, below if isinstance(below, Type) else UNKNOWN)
-    if is_array(into):
-        return tuple_of([members[token] for token in sorted(members, key=lambda t: (len(t), t))])
-    return object_of(members)
-
-
-def with_today(schema: JsonObject) -> JsonObject:
-    """The inputs' schema with `today`, which is fixed at admission and never asked from a clock."""
-    properties = schema.get("properties")
-    own: JsonObject = properties if isinstance(properties, dict) else {}
-    dated: JsonObject = {"today": DATE}
-    required = schema.get("required")
-    names = required if isinstance(required, list) else []
-    return schema | {
-        "type": "object",
-        "properties": own | dated,
-        "required": [*names, *([] if "today" in names else ["today"])],
-    }
-
-
-def is_list(found: Found) -> bool | None:
-    """Whether it is an array: yes, no, or None where the schema does not say."""
-    if found is MISSING or not isinstance(found, Type):
-        return False
-    names = kinds(found)
-    if names is None:
-        return None
-    return True if names == {"array"} else (None if "array" in names else False)

@@ -9,7 +9,8 @@ from pydantic import JsonValue
 
 from connectors.spec import ActionSpec
 from connectors.validate import first_flaw
-from executor.check.analysis import Analysis, Binding
+from executor.check.analysis import Analysis
+from executor.check.binding import Binding
 from executor.check.entry import declared_input
 from executor.check.known import known_arguments as known_values
 from executor.check.say import PRINTABLE, say, shown, violation_of

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from executor.check.analysis import Analysis, Binding
+from executor.check.analysis import Analysis
+from executor.check.binding import Binding
 from executor.check.say import say, shown, violation_of
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pydantic import JsonValue
 
-from executor.check.analysis import Binding
+from executor.check.binding import Binding
 
 Path = tuple[str, ...]
 

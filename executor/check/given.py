@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import JsonValue
 
 from connectors.spec import Label
-from executor.check.analysis import Analysis, Binding
+from executor.check.analysis import Analysis
+from executor.check.binding import Binding
 from executor.check.constants import constants_of, leaves
 from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated
 from executor.fn.element_types import element_type, reached

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
-from executor.check.analysis import Binding
+from executor.check.binding import Binding
 from executor.check.unknown import Unknown
 from executor.plan.assemble import assemble
 from executor.plan.model import JsonArg, Lit, RefArg, RefPiece, TextArg, ValueArg

@@ -25,7 +25,8 @@ from itertools import groupby
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, Integrity, Label, Sink
-from executor.check.analysis import Analysis, Binding
+from executor.check.analysis import Analysis
+from executor.check.binding import Binding
 from executor.check.entry import chosen_names, is_data, sinks_at, source_shade
 from executor.check.given import compared, given
 from executor.check.grounds import MODEL, REQUEST, Grounds

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, Integrity, Label
-from executor.check.analysis import Binding
+from executor.check.binding import Binding
 from executor.check.constants import constants_of
 from executor.check.entry import source_shade
 from executor.fn.compare import equal

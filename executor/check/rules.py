@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from itertools import accumulate, islice, pairwise
 
-from executor.check.analysis import Analysis, is_list
+from executor.check.analysis import Analysis
 from executor.check.arguments import (
     bound_once,
     fits_as_a_whole,
@@ -27,7 +27,7 @@ from executor.fn import FUNCTIONS
 from executor.plan.graph import cycles
 from executor.plan.model import RESERVED_IDS, Step
 from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_conds
-from executor.plan.types import MISSING, Type, as_object
+from executor.plan.types import MISSING, Found, Type, as_object, kinds
 
 Rule = Callable[[Analysis], Iterator[Violation]]
 MANY_ACTIONS = 300
@@ -180,3 +180,13 @@ def _siblings(analysis: Analysis, step: Step | None, use: Use) -> tuple[str, ...
         if isinstance(found, Type):
             return tuple(as_object(found.keywords.get("properties")))
     return ()
+
+
+def is_list(found: Found) -> bool | None:
+    """Whether it is an array: yes, no, or None where the schema does not say."""
+    if found is MISSING or not isinstance(found, Type):
+        return False
+    names = kinds(found)
+    if names is None:
+        return None
+    return True if names == {"array"} else (None if "array" in names else False)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
 
-from executor.check.analysis import Binding
+from executor.check.binding import Binding
 from executor.check.violation import Code, Violation
 from executor.plan.model import Step
 from executor.plan.types import Type, kinds

@@ -8,7 +8,8 @@ from itertools import product
 from pydantic import JsonValue
 
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label
-from executor.check.analysis import Analysis, Binding
+from executor.check.analysis import Analysis
+from executor.check.binding import Binding
 from executor.check.cedar import Judgement, PolicyQuestion, Slice
 from executor.check.certificate import ApprovalNeed, Guard, Standing, StepDecision, ValueLabel
 from executor.check.context import AdmissionContext

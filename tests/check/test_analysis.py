@@ -7,8 +7,10 @@ import pytest
 
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec
-from executor.check.analysis import DATE, Analysis, is_list, with_today
+from executor.check.analysis import Analysis
 from executor.check.entry import input_type
+from executor.check.rules import is_list
+from executor.check.today import DATE, with_today
 from executor.check.types import Flow, flows
 from executor.fn.extract import EXTRACT
 from executor.plan.model import Plan
