@@ -20,16 +20,13 @@ class Effects:
 
 def effects_of(accepted: Accepted, state: RunState) -> Effects:
     """What became of everything that acted; item by item where something was to be undone."""
-    of_items = {name for name, action in accepted.actions.items() if action.items is not None}
     standing, uncertain, undone = set[str](), set[str](), set[str]()
     for place, attempts in state.attempts.items():
         if undoes(place) is not None:
             continue
         name = shown(place) if state.undos else place[0]
         writes = [each for each in attempts if each.intent.effect is not Effect.READ]
-        # An answer that cannot be read does not tell for which items it happened, if for any.
-        untold = [each for each in writes if each.has_happened and not each.is_applied
-                  and each.intent.action in of_items]  # fmt: skip
+        untold = [each for each in writes if _is_untold(accepted, each)]
         if state.is_undone(place):
             undone.add(name)
             continue
@@ -50,7 +47,15 @@ def shown(place: Place) -> str:
     return f"{place[0]}[{place[1]}]" if place[1] else place[0]
 
 
-def effect_of_step(state: RunState, step: Step) -> str:
+def _is_untold(accepted: Accepted, attempt: Attempt) -> bool:
+    """An answer that cannot be read does not tell for which items it happened, if for any."""
+    if not attempt.has_happened or attempt.is_applied:
+        return False
+    action = accepted.actions.get(attempt.intent.action)
+    return action is not None and action.items is not None
+
+
+def effect_of_step(accepted: Accepted, state: RunState, step: Step) -> str:
     """Whether it happened, of an each-step for how many items."""
     if step.action in FUNCTIONS:
         return ""
@@ -63,9 +68,10 @@ def effect_of_step(state: RunState, step: Step) -> str:
     if step.each is None:
         missed = ", ".join(state.failed_items.get(step.id, {}))
         told = f", but for items {missed}" if missed else ""
-        return _of_place(places[0]) + told + (", then undone" if undone else "")
+        return _of_place(accepted, places[0]) + told + (", then undone" if undone else "")
     applied = sum(any(each.has_happened for each in found) for found in places)
-    unknown = sum(_is_unknown(found) for found in places)
+    untold = sum(_only_untold(accepted, found) for found in places)
+    applied, unknown = applied - untold, untold + sum(_is_unknown(found) for found in places)
     told = f"applied for {applied} of {len(places)} items"
     told += f", uncertain for {unknown}" if unknown else ""
     return told + (f", then undone for {undone}" if undone else "")
@@ -76,7 +82,13 @@ def _is_unknown(attempts: tuple[Attempt, ...]) -> bool:
     return not known and any(each.may_have_happened for each in attempts)
 
 
-def _of_place(attempts: tuple[Attempt, ...]) -> str:
+def _only_untold(accepted: Accepted, attempts: tuple[Attempt, ...]) -> bool:
+    """All that is known to have happened of a place happened for nobody knows which items."""
+    happened = [each for each in attempts if each.has_happened]
+    return bool(happened) and all(_is_untold(accepted, each) for each in happened)
+
+
+def _of_place(accepted: Accepted, attempts: tuple[Attempt, ...]) -> str:
     """What became of one call and its repetitions; a later no says nothing of an earlier one."""
     given_up = next((each.resolved for each in attempts if each.is_abandoned), None)
     if given_up is not None:
@@ -89,6 +101,8 @@ def _of_place(attempts: tuple[Attempt, ...]) -> str:
         return f"applied, found by {by.get(found.by, found.by)}; it happened once"
     if any(each.is_applied for each in attempts):
         return "applied"
+    if _only_untold(accepted, attempts):
+        return "uncertain: it was taken, and nobody can tell for which items"
     if any(each.has_happened for each in attempts):
         return "applied, but its answer cannot be used"
     last = attempts[-1]

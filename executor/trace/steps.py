@@ -28,7 +28,7 @@ def explain_step(
         if place[0] == step_id or step_id in each.opened.steps
     ]
     step_state, why = _standing(accepted, state, step_id, attempts, gates)
-    effect = effect_of_step(state, step)
+    effect = effect_of_step(accepted, state, step)
     if large is not None:
         why += f", a result of {large.bytes:,} bytes"
     return StepTrace(

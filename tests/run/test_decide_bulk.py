@@ -160,7 +160,7 @@ def test_the_trace_shows_what_happened_and_what_did_not() -> None:
 
     assert told.effect == "applied, but for items 1"
     assert told.failed_items["1"].message == "sold out"
-    assert effect_of_step(run.state, run.accepted.plan.steps[0]) == told.effect
+    assert effect_of_step(run.accepted, run.state, run.accepted.plan.steps[0]) == told.effect
 
 
 def test_an_answer_that_cannot_be_read_does_not_tell_whether_any_item_happened() -> None:
@@ -170,3 +170,15 @@ def test_an_answer_that_cannot_be_read_does_not_tell_whether_any_item_happened()
     end = run.finish()
 
     assert (end.status, end.standing, end.uncertain) == ("cancelled", (), ("m",))
+    told = explain_step(run.accepted, run.state, "m", None)
+    assert told.effect == "uncertain: it was taken, and nobody can tell for which items"
+
+
+def test_the_trace_of_an_each_step_counts_such_an_answer_among_what_is_uncertain() -> None:
+    each = many(each="input/lines") | {"args": [ref("input/lines", "lines"), ref("each", "x")]}
+    run = run_of(each)
+    run.call("m[0]", applied(made(None, None, None)))
+    run.call("m[1]", UNREADABLE)
+
+    told = explain_step(run.accepted, run.state, "m", None)
+    assert told.effect == "applied for 1 of 2 items, uncertain for 1"
