@@ -65,14 +65,22 @@ class UsageTold(_Told):
     cost_usd: float | None
 
 
+RequestStatus = Literal[
+    "received", "planning", "needs_answer", "refused", "rejected", "planner_unavailable",
+    "planned", "cancelled",
+]  # fmt: skip
+RunStatus = Literal[
+    "queued", "running", "waiting", "cancelling", "succeeded", "failed", "undone",
+    "compensation_incomplete", "cancelled", "quarantined",
+]  # fmt: skip
+ApprovalState = Literal["open", "granted", "refused", "expired", "void"]
+
+
 class RequestRowTold(_Told):
     """A request, short."""
 
     id: str
-    status: Literal[
-        "received", "planning", "needs_answer", "refused", "rejected", "planner_unavailable",
-        "planned", "cancelled",
-    ]  # fmt: skip
+    status: RequestStatus
     code: str | None
     requester: str
     text: str
@@ -124,10 +132,7 @@ class RunRowTold(_Told):
     request: str | None
     words: str | None
     requester: str
-    status: Literal[
-        "queued", "running", "waiting", "cancelling", "succeeded", "failed", "undone",
-        "compensation_incomplete", "cancelled", "quarantined",
-    ]  # fmt: skip
+    status: RunStatus
     waiting_for: str | None
     code: str | None
     wake_at: float | None
@@ -189,7 +194,7 @@ class ApprovalTold(_Told):
     reasons: list[str]
     policies: list[str]
     requester: str
-    state: Literal["open", "granted", "refused", "expired", "void"]
+    state: ApprovalState
     created_at: float
     expires_at: float
     rehearse: str | None = None

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.spec import JsonObject
@@ -14,12 +14,16 @@ from gateway.problems import ProblemError, render
 from gateway.wiring import Gateway
 
 MOST_BYTES = 1_000_000
+NUL_IN_JSON = b"\\u0000"
 COMPONENT = "#/components/schemas/{model}"
 M = TypeVar("M", bound=BaseModel)
 
 
 class BodyCap:
-    """Refuses a body that is too large, by its declared length or while it arrives."""
+    """Refuses a body that is too large, by its declared length or while it arrives.
+
+    An address with a NUL character is of nothing that there is, and goes no further either.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,6 +32,9 @@ class BodyCap:
         """Pass requests on, counting their bytes."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if b"%00" in scope["raw_path"] or b"%00" in scope["query_string"]:
+            await render(nul("in the address"))(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > MOST_BYTES:
@@ -61,6 +68,8 @@ def body_of(model: type[M], *, brings_secrets: bool = False) -> Callable[[Reques
     async def read(request: Request) -> M:
         content = await request.body()
         value = {} if not content and not needs_body else read_json(content, max_bytes=MOST_BYTES)
+        if NUL_IN_JSON in content and _holds_nul(value):
+            raise nul("in the body")
         if not brings_secrets:
             gateway: Gateway = request.app.state.gateway
             value = gateway.redactor.hide_in(value)
@@ -72,7 +81,36 @@ def body_of(model: type[M], *, brings_secrets: bool = False) -> Callable[[Reques
     return read
 
 
-def takes(model: type[BaseModel]) -> dict[str, Any]:
+def nul(where: str) -> ProblemError:
+    """No text has a NUL character, and not every database could keep it."""
+    return ProblemError(400, "malformed-json", f"a NUL character {where}", "Leave it out.")
+
+
+def _holds_nul(value: JsonValue) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case list():
+            return any(map(_holds_nul, value))
+        case dict():
+            return any(map(_holds_nul, (*value, *value.values())))
+        case _:
+            return False
+
+
+def header(name: str, description: str) -> dict[str, Any]:
+    """What OpenAPI says of a header that may come with a request."""
+    schema = {"type": "string"}
+    return {"name": name, "in": "header", "description": description, "schema": schema}
+
+
+IDEMPOTENCY = header("Idempotency-Key", "the same key and body again get the same answer")
+PREFER = header("Prefer", "wait=N: answer once it is planned, after N seconds at the latest")
+
+
+def takes(
+    model: type[BaseModel], *headers: dict[str, Any], is_keyed: bool = True
+) -> dict[str, Any]:
     """What OpenAPI says of a route that reads its body by `body_of`.
 
     What the schema refers to comes with it as `$defs`, and is put where it is looked for by `Api`.
@@ -80,7 +118,8 @@ def takes(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(ref_template=COMPONENT)
     required = any(field.is_required() for field in model.model_fields.values())
     content = {"application/json": {"schema": schema}}
-    return {"requestBody": {"required": required, "content": content}}
+    told = [*headers, *([IDEMPOTENCY] if is_keyed else [])]
+    return {"requestBody": {"required": required, "content": content}, "parameters": told}
 
 
 def gives(status: int, model: object) -> dict[int | str, dict[str, Any]]:

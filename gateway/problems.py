@@ -44,7 +44,8 @@ class ProblemError(Exception):
 
 def not_found(what: str, name: str) -> ProblemError:
     """There is no such thing, or it belongs to somebody else: the same answer for both."""
-    return ProblemError(404, "not-found", f"there is no {what} {name}")
+    fix = "Look at the id; what is another tenant's is not found either."
+    return ProblemError(404, "not-found", f"there is no {what} {name}", fix)
 
 
 # The most special class first. A test proves that every exception of ours has a row, or is

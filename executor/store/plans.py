@@ -1,5 +1,6 @@
 """Accepted plans, as they were sealed."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -30,7 +31,8 @@ class PlanRow:
 
 def add(c: Connection, row: PlanRow) -> bool:
     """Keep an accepted plan; False where a secret was taken out of it, which breaks its seal."""
-    values = vars(row) | {"accepted": to_text(row.accepted)}
+    words = str(row.accepted.get("request", ""))
+    values = vars(row) | {"words": words, "accepted": to_text(row.accepted)}
     _ADD.once(c, values)
     return cleaned(c, values) is values
 
@@ -44,6 +46,14 @@ def get(c: Connection, tenant: str, plan: str) -> PlanRow | None:
 def sealed(c: Connection, tenant: str, plan: str) -> str | None:
     """The text of one plan as it was sealed."""
     return _SEALED.one(c, {"tenant": tenant, "id": plan})
+
+
+def words_of(c: Connection, tenant: str, ids: Iterable[str]) -> dict[str, str]:
+    """What was asked for in words, by the plans' ids; those that came without are left out."""
+    asked = select(plans.c.id, plans.c.words).where(
+        plans.c.tenant == tenant, plans.c.id.in_([*ids]), plans.c.words != ""
+    )
+    return {row.id: row.words for row in c.execute(asked)}
 
 
 def _row(row: Row[tuple[object, ...]]) -> PlanRow:

@@ -1,12 +1,13 @@
 """Requests: the words, what was asked and answered, and what became of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from connectors.spec import JsonObject, Principal
 from executor.store.drives import RANKS, Claim, Due, Priority, hold_row, wake
+from executor.store.statement import newest_first
 from executor.store.tables import requests
 from executor.store.text import to_object, to_text, to_texts
 
@@ -74,23 +75,19 @@ def get(c: Connection, tenant: str, request: str) -> RequestRow | None:
     return None if row is None else _row(row)
 
 
-def words_of(c: Connection, tenant: str, ids: Iterable[str | None]) -> dict[str | None, str]:
-    """What was asked for in words, by the requests' ids; those that are not there are left out."""
-    known = [each for each in ids if each is not None]
-    asked = select(requests.c.id, requests.c.text).where(
-        requests.c.tenant == tenant, requests.c.id.in_(known)
-    )
-    return {row.id: row.text for row in c.execute(asked)}
-
-
 def newest(
-    c: Connection, tenant: str, *, status: str | None = None, limit: int = 50
+    c: Connection,
+    tenant: str,
+    *,
+    status: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
 ) -> list[RequestRow]:
-    """The newest requests of a tenant first."""
+    """The newest requests of a tenant first; with `before`, those that are older than that one."""
     query = select(requests).where(requests.c.tenant == tenant)
     if status is not None:
         query = query.where(requests.c.status == status)
-    rows = c.execute(query.order_by(requests.c.created_at.desc()).limit(limit))
+    rows = c.execute(newest_first(query, requests, before=before, limit=limit))
     return [_row(row) for row in rows]
 
 

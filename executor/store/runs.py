@@ -12,7 +12,7 @@ from executor.store.blobs import Blob
 from executor.store.drive_statements import FINISH
 from executor.store.drives import RANKS, Claim, Due, Priority, ended, wake
 from executor.store.errors import WokenError
-from executor.store.statement import addition
+from executor.store.statement import addition, newest_first
 from executor.store.tables import runs
 from executor.store.text import to_text
 
@@ -91,13 +91,18 @@ def get(c: Connection, tenant: str, run: str) -> RunRow | None:
 
 
 def newest(
-    c: Connection, tenant: str, *, status: str | None = None, limit: int = 50
+    c: Connection,
+    tenant: str,
+    *,
+    status: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
 ) -> list[RunRow]:
-    """The newest runs of a tenant first."""
+    """The newest runs of a tenant first; with `before`, those that are older than that one."""
     query = select(runs).where(runs.c.tenant == tenant)
     if status is not None:
         query = query.where(runs.c.status == status)
-    return [_row(row) for row in c.execute(query.order_by(runs.c.created_at.desc()).limit(limit))]
+    return [_row(row) for row in c.execute(newest_first(query, runs, before=before, limit=limit))]
 
 
 def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) -> bool:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Double,
     FromClause,
     Integer,
+    Select,
     Table,
     Text,
     bindparam,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    tuple_,
 )
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
@@ -54,6 +56,17 @@ _ALONE = "sqlite, one row"  # in the place of a dialect's name
 def one_of(column: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
     """The column holds one of these words; an `IN` would be spelt anew each time it is sent."""
     return or_(*(column == word for word in words))
+
+
+def newest_first(
+    query: Select[tuple[object, ...]], table: Table, *, before: str | None, limit: int
+) -> Select[tuple[object, ...]]:
+    """The newest rows of what a query finds; with `before`, those older than the row of this id."""
+    age = tuple_(table.c.created_at, table.c.id)
+    if before is not None:
+        query = query.where(age < select(table.c.created_at, table.c.id)
+                            .where(table.c.id == before).scalar_subquery())  # fmt: skip
+    return query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
 
 
 def given(dialect: str, columns: Columns) -> Mapping[str, Value]:

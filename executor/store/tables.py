@@ -77,6 +77,7 @@ plans = Table(
     Column("digest", Text, nullable=False),
     Column("principal", Text, nullable=False),
     Column("request", Text),
+    Column("words", Text, nullable=False),
     Column("accepted", Text, nullable=False),
     Column("created_at", Double, nullable=False),
 )

@@ -16,7 +16,7 @@ from executor.run.perform import new_event
 from executor.store import approvals, journal, runs
 from executor.store.approvals import ApprovalRow, Ruling
 from executor.store.drives import Due
-from gateway.answers import ApprovalTold, DecisionTold
+from gateway.answers import ApprovalState, ApprovalTold, DecisionTold
 from gateway.auth import Caller
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
 
 @router.get("")
 async def listed(
-    request: Request, caller: Caller, state: str | None = None, run: str | None = None
+    request: Request, caller: Caller, state: ApprovalState | None = None, run: str | None = None
 ) -> list[ApprovalTold]:
     """List approvals, oldest first."""
     gateway: Gateway = request.app.state.gateway

@@ -57,7 +57,11 @@ async def review(request: Request, caller: Caller, name: str) -> ReviewTold:
     return _shown(name, _review_of(request.app.state.gateway, name))
 
 
-@router.post("/{name}/review", openapi_extra=takes(Acceptance), responses=gives(200, AcceptedTold))
+@router.post(
+    "/{name}/review",
+    openapi_extra=takes(Acceptance),
+    responses=gives(200, AcceptedTold),
+)
 async def accept(
     request: Request,
     caller: Caller,

@@ -27,7 +27,7 @@ from gateway.wiring import Gateway
 router = APIRouter(prefix="/v1/credentials", tags=["credentials"])
 
 
-@router.put("/{name}", openapi_extra=takes(SetCredential))
+@router.put("/{name}", openapi_extra=takes(SetCredential, is_keyed=False))
 async def put(
     request: Request,
     caller: Caller,
@@ -85,7 +85,7 @@ async def remove(request: Request, caller: Caller, name: str) -> RemovedTold:
     return RemovedTold(id=name, removed=True)
 
 
-@router.post("/{name}/connect", status_code=201, openapi_extra=takes(Nothing))
+@router.post("/{name}/connect", status_code=201, openapi_extra=takes(Nothing, is_keyed=False))
 async def connect(
     request: Request, caller: Caller, name: str, _: Annotated[Nothing, Depends(body_of(Nothing))]
 ) -> ConsentTold:
@@ -99,7 +99,7 @@ async def connect(
     return ConsentTold(id=name, link=link, expires_at=begun.expires_at)
 
 
-@router.post("/rotate", openapi_extra=takes(Nothing))
+@router.post("/rotate", openapi_extra=takes(Nothing, is_keyed=False))
 async def rotate(
     request: Request, caller: Caller, _: Annotated[Nothing, Depends(body_of(Nothing))]
 ) -> RotatedTold:

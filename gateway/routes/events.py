@@ -16,11 +16,19 @@ from executor.store import journal
 from executor.store.errors import StoreClosedError, StorePausedError
 from executor.store.journal import StoredEvent
 from gateway.answers import EventTold
+from gateway.body import header
 from gateway.problems import ProblemError
 from gateway.wiring import Gateway
 
 LOOK_S = 1.0  # the bell rings at once; this is for what it might miss
 PAGE = 1000
+PLACES = {
+    "parameters": [
+        header("Last-Event-ID", "the id of the last event that was seen"),
+        {"name": "after", "in": "query", "description": "the same, where no header can be sent",
+         "schema": {"type": "integer", "minimum": 0}},
+    ]
+}  # fmt: skip
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "model": list[EventTold],

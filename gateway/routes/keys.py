@@ -65,5 +65,5 @@ async def revoke(request: Request, caller: Caller, key_id: str) -> RevokedTold:
     gateway: Gateway = request.app.state.gateway
     ended = partial(keys.revoke, tenant=caller.tenant, key=key_id, now=gateway.clock())
     if not await gateway.store.write(ended):
-        raise not_found("key", key_id)
+        raise not_found("key to revoke", key_id)
     return RevokedTold(id=key_id, revoked=True)

@@ -69,7 +69,10 @@ async def show(request: Request, caller: Caller, plan_id: str) -> PlanTold:
 
 
 @router.post(
-    "/{plan_id}/runs", status_code=202, openapi_extra=takes(NewRun), responses=gives(202, Made)
+    "/{plan_id}/runs",
+    status_code=202,
+    openapi_extra=takes(NewRun),
+    responses=gives(202, Made),
 )
 async def start(
     request: Request,
@@ -100,7 +103,9 @@ async def start(
 
 
 @router.post(
-    "/{plan_id}/rehearse", openapi_extra=takes(NewRehearsal), responses=gives(200, RehearsalTold)
+    "/{plan_id}/rehearse",
+    openapi_extra=takes(NewRehearsal),
+    responses=gives(200, RehearsalTold),
 )
 async def rehearse(
     request: Request,

@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import Connection
 
@@ -17,12 +16,13 @@ from executor.store import ids, journal, requests
 from executor.store.drives import RANKS, Due
 from executor.store.requests import RequestRow
 from executor.store.text import to_object
-from gateway.answers import Made, RequestRowTold, RequestTold
+from gateway.answers import Made, RequestRowTold, RequestStatus, RequestTold
 from gateway.auth import Caller, need_role, need_self
-from gateway.body import body_of, takes
+from gateway.body import PREFER, body_of, takes
 from gateway.once import REPLAYED, Reply, once
 from gateway.problems import ProblemError, not_found
-from gateway.routes.events import STREAM, Watched, answer_events
+from gateway.routes.events import PLACES, STREAM, Watched, answer_events
+from gateway.routes.lists import Before, Limit, no_such_before
 from gateway.schemas import Answers, NewRequest, Nothing
 from gateway.wiring import Gateway
 
@@ -36,7 +36,7 @@ _PLANNED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("", status_code=202, openapi_extra=takes(NewRequest), responses=_PLANNED)
+@router.post("", status_code=202, openapi_extra=takes(NewRequest, PREFER), responses=_PLANNED)
 async def receive(
     request: Request, caller: Caller, body: Annotated[NewRequest, Depends(body_of(NewRequest))]
 ) -> Response:
@@ -46,8 +46,9 @@ async def receive(
     if body.model is not None and body.model not in gateway.planners:
         known = ", ".join(sorted(gateway.planners))
         raise ProblemError(
-            422, "unknown-model", f"there is no model {body.model}", f"Use: {known}."
-        )
+            422, "unknown-model", f"there is no model {body.model}", f"Use: {known}.",
+            {"at": "/model"},
+        )  # fmt: skip
 
     def work(c: Connection) -> Reply:
         new = ids.new("req")
@@ -68,13 +69,20 @@ async def receive(
 async def newest(
     request: Request,
     caller: Caller,
-    status: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    status: RequestStatus | None = None,
+    before: Before = None,
+    limit: Limit = 50,
 ) -> list[RequestRowTold]:
-    """List the newest requests, without their drafts."""
+    """List the newest requests without their drafts, or those older than what `before` names."""
     gateway: Gateway = request.app.state.gateway
-    read = partial(requests.newest, tenant=caller.tenant, status=status, limit=limit)
-    return [RequestRowTold.model_validate(_row(row)) for row in await gateway.store.read(read)]
+
+    def work(c: Connection) -> list[RequestRowTold]:
+        if before is not None and requests.get(c, caller.tenant, before) is None:
+            raise no_such_before("request", before)
+        rows = requests.newest(c, caller.tenant, status=status, before=before, limit=limit)
+        return [RequestRowTold.model_validate(_row(row)) for row in rows]
+
+    return await gateway.store.read(work)
 
 
 @router.get("/{request_id}")
@@ -84,7 +92,10 @@ async def show(request: Request, caller: Caller, request_id: str) -> RequestTold
 
 
 @router.post(
-    "/{request_id}/answers", status_code=202, openapi_extra=takes(Answers), responses=_PLANNED
+    "/{request_id}/answers",
+    status_code=202,
+    openapi_extra=takes(Answers, PREFER),
+    responses=_PLANNED,
 )
 async def answer(
     request: Request,
@@ -111,7 +122,10 @@ async def answer(
 
 
 @router.post(
-    "/{request_id}/retry", status_code=202, openapi_extra=takes(Nothing), responses=_PLANNED
+    "/{request_id}/retry",
+    status_code=202,
+    openapi_extra=takes(Nothing, PREFER),
+    responses=_PLANNED,
 )
 async def retry(
     request: Request,
@@ -134,7 +148,7 @@ async def retry(
     return await _perhaps_wait(request, caller.tenant, await once(request, caller, body, work))
 
 
-@router.get("/{request_id}/events", responses=STREAM)
+@router.get("/{request_id}/events", openapi_extra=PLACES, responses=STREAM)
 async def events(request: Request, caller: Caller, request_id: str) -> Response:
     """Stream the request's journal while it is planned; `Last-Event-ID` goes on from there."""
     row = await _found(request, caller.tenant, request_id)

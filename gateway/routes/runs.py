@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import Connection
 
@@ -13,17 +13,18 @@ from executor.run import events as e
 from executor.run.effects import effects_of
 from executor.run.fold import fold
 from executor.run.perform import new_event
-from executor.store import journal, plans, requests, runs
+from executor.store import journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
 from executor.trace import Trace, render_trace, trace
-from gateway.answers import Made, RunRowTold, RunTold
+from gateway.answers import Made, RunRowTold, RunStatus, RunTold
 from gateway.auth import Caller, need_role
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.reconcile import WHOLE, resolve
-from gateway.routes.events import STREAM, Watched, answer_events
+from gateway.routes.events import PLACES, STREAM, Watched, answer_events
+from gateway.routes.lists import Before, Limit, no_such_before
 from gateway.schemas import Cancel, Reconcile
 from gateway.wiring import Gateway
 
@@ -39,16 +40,19 @@ _EXPLAINED: dict[int | str, dict[str, Any]] = {
 async def newest(
     request: Request,
     caller: Caller,
-    status: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    status: RunStatus | None = None,
+    before: Before = None,
+    limit: Limit = 50,
 ) -> list[RunRowTold]:
-    """List the newest runs."""
+    """List the newest runs, or those that are older than the one that `before` names."""
     gateway: Gateway = request.app.state.gateway
 
     def work(c: Connection) -> list[RunRowTold]:
-        rows = runs.newest(c, caller.tenant, status=status, limit=limit)
-        words = requests.words_of(c, caller.tenant, (row.request for row in rows))
-        return [RunRowTold.model_validate(_row(row, words.get(row.request))) for row in rows]
+        if before is not None and runs.get(c, caller.tenant, before) is None:
+            raise no_such_before("run", before)
+        rows = runs.newest(c, caller.tenant, status=status, before=before, limit=limit)
+        words = plans.words_of(c, caller.tenant, (row.plan for row in rows))
+        return [RunRowTold.model_validate(_row(row, words.get(row.plan))) for row in rows]
 
     return await gateway.store.read(work)
 
@@ -60,7 +64,7 @@ async def show(request: Request, caller: Caller, run_id: str) -> RunTold:
     gateway: Gateway = request.app.state.gateway
 
     def work(c: Connection) -> RunTold:
-        words = requests.words_of(c, caller.tenant, [row.request]).get(row.request)
+        words = plans.words_of(c, caller.tenant, [row.plan]).get(row.plan)
         return RunTold.model_validate({**_row(row, words), **_effects(c, gateway, row)})
 
     return await gateway.store.read(work)
@@ -81,7 +85,7 @@ def _effects(c: Connection, gateway: Gateway, row: RunRow) -> JsonObject:
     }
 
 
-@router.get("/{run_id}/events", responses=STREAM)
+@router.get("/{run_id}/events", openapi_extra=PLACES, responses=STREAM)
 async def events(request: Request, caller: Caller, run_id: str) -> Response:
     """Stream the run's journal until it is finished; `Last-Event-ID` goes on from there."""
     row = await _found(request, caller.tenant, run_id)
@@ -103,7 +107,10 @@ async def explain(request: Request, caller: Caller, run_id: str) -> Response:
 
 
 @router.post(
-    "/{run_id}/cancel", status_code=202, openapi_extra=takes(Cancel), responses=gives(202, Made)
+    "/{run_id}/cancel",
+    status_code=202,
+    openapi_extra=takes(Cancel),
+    responses=gives(202, Made),
 )
 async def cancel(
     request: Request,

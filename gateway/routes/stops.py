@@ -21,7 +21,12 @@ from gateway.wiring import Gateway
 router = APIRouter(prefix="/v1/stops", tags=["stops"])
 
 
-@router.post("", status_code=201, openapi_extra=takes(NewStop), responses=gives(201, NewStopTold))
+@router.post(
+    "",
+    status_code=201,
+    openapi_extra=takes(NewStop),
+    responses=gives(201, NewStopTold),
+)
 async def stop(
     request: Request, caller: Caller, body: Annotated[NewStop, Depends(body_of(NewStop))]
 ) -> Response:

@@ -131,8 +131,24 @@ async def test_runs_are_listed_newest_first_and_by_status(requester: httpx2.Asyn
         await until_status(requester, f"/v1/runs/{started[-1]}", "succeeded")
     listed = (await requester.get("/v1/runs")).json()
     two = (await requester.get("/v1/runs?limit=2")).json()
+    rest = (await requester.get(f"/v1/runs?limit=2&before={started[1]}")).json()
     failed = (await requester.get("/v1/runs?status=failed")).json()
 
     assert [each["id"] for each in listed] == started[::-1]
     assert [each["id"] for each in two] == started[:0:-1]
+    assert [each["id"] for each in rest] == started[:1]
     assert failed == []
+
+
+async def test_the_words_that_came_with_a_plan_are_those_of_its_runs(
+    requester: httpx2.AsyncClient,
+) -> None:
+    words, ids = ["how is order 1043?", ""], []
+    for each in words:
+        made = await requester.post("/v1/plans", json={"plan": READ_ORDER, "request": each})
+        ids.append((await requester.post(f"/v1/plans/{made.json()['id']}/runs")).json()["id"])
+    shown = [(await requester.get(f"/v1/runs/{each}")).json()["words"] for each in ids]
+    listed = (await requester.get("/v1/runs")).json()
+
+    assert shown == [words[0], None]
+    assert {each["id"]: each["words"] for each in listed} == dict(zip(ids, shown, strict=True))

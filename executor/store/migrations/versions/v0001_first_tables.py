@@ -228,6 +228,7 @@ _STATEMENTS = (
         digest TEXT NOT NULL,
         principal TEXT NOT NULL,
         request TEXT,
+        words TEXT NOT NULL,
         accepted TEXT NOT NULL,
         created_at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (tenant, id)
