@@ -24,7 +24,9 @@ from typing import Any
 
 from benchmarks.admission.__main__ import data_sets
 from benchmarks.admission.judge import CALLER, TODAY
-from benchmarks.admission.oracle import Node, codes_of, examples
+from benchmarks.admission.oracle import codes_of
+from benchmarks.admission.oracle.examples import examples
+from benchmarks.admission.oracle.schemas import Node
 from benchmarks.given import folder_with
 from connectors.catalog import Catalog
 from executor.check.admit import Accepted, AdmissionContext, Inputs, Rejected, admit
