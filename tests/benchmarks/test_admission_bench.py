@@ -11,8 +11,10 @@ import pytest
 from benchmarks.admission.case import DataSet
 from benchmarks.admission.declared import Names, members, schema_of
 from benchmarks.admission.judge import score
-from benchmarks.admission.mutants import MUTATIONS, run, seeds_of, unbroken
+from benchmarks.admission.mutants import run, unbroken
+from benchmarks.admission.mutations import MUTATIONS
 from benchmarks.admission.oracle import codes_of
+from benchmarks.admission.seeds import seeds_of
 from benchmarks.admission.sets import bfcl, nestful_v1, nestful_v2, taskbench
 
 SAMPLE = 60
