@@ -168,10 +168,11 @@ def _moment(text: str) -> datetime:
 
 def _events(answer: HttpAnswer) -> JsonValue:
     """The events of a multistatus (RFC 4918, 13); raises `ValueError`."""
-    if b"<!DOCTYPE" in answer.body or b"<!ENTITY" in answer.body:
+    text = answer.body.decode("utf-8-sig")  # in other encodings the parser sees what we do not
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise ValueError("an answer with a document type of its own is not read")
     try:
-        root = ElementTree.fromstring(answer.body)  # noqa: S314 - it has no entities
+        root = ElementTree.fromstring(text)  # noqa: S314 - it has no entities
     except ElementTree.ParseError as error:
         raise ValueError("the answer is no XML") from error
     found: list[JsonValue] = []
