@@ -23,7 +23,8 @@ _GROUPED = frozenset().union(*_GROUPS)
 def merge(left: JsonObject, right: JsonObject) -> JsonObject:
     """Both at once; what has no common form is kept in `allOf`."""
     merged: JsonObject = {key: value for key, value in left.items() if key != "allOf"}
-    rest: list[JsonValue] = [*_parts(left), *_parts(right)]
+    # What both are made of is there once: else a part that is made of itself twice would double.
+    rest: list[JsonValue] = [*{id(part): part for part in (*_parts(left), *_parts(right))}.values()]
     for group in _GROUPS:
         _merge_group(group, left, right, merged, rest)
     for key, value in right.items():

@@ -16,6 +16,7 @@ from executor.plan.refs import array_index
 
 MOST_REFS = 100
 MOST_ALTERNATIVES = 6  # alternatives within alternatives, which may well be recursive
+MOST_WORK = 2_000  # nodes that one question looks at: alternatives of alternatives are many
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Type:
     @cached_property
     def kinds(self) -> frozenset[str] | None:
         """See the function of this name."""
-        return _kinds(self, 0)
+        return _kinds(self, 0, _Work())
 
     @cached_property
     def _resolved(self) -> JsonObject | None:
@@ -70,14 +71,25 @@ MISSING: Final = _Mark("MISSING")
 Found = Type | _Mark
 
 
+class _Work:
+    """What is left to look at for the answer to one question; what is beyond it nobody knows."""
+
+    def __init__(self) -> None:
+        self._left = MOST_WORK
+
+    def is_over(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
 def kinds(found: Type) -> frozenset[str] | None:
     """The JSON types a value must have one of; None where the schema does not say."""
     return found.kinds
 
 
-def _kinds(found: Type, depth: int) -> frozenset[str] | None:
+def _kinds(found: Type, depth: int, work: _Work) -> frozenset[str] | None:
     node = found.resolved()
-    if node is None or depth > MOST_ALTERNATIVES:
+    if node is None or depth > MOST_ALTERNATIVES or work.is_over():
         return None
     declared = node.get("type")
     if isinstance(declared, str):
@@ -89,7 +101,7 @@ def _kinds(found: Type, depth: int) -> frozenset[str] | None:
     elif isinstance(node.get("enum"), list):
         names = {kind_of(value) for value in as_list(node["enum"])}
     elif arms := arms_of(found):
-        every = [_kinds(arm, depth + 1) for arm in arms]
+        every = [_kinds(arm, depth + 1, work) for arm in arms]
         if any(each is None for each in every):
             return None
         names = {name for each in every if each for name in each}
@@ -149,19 +161,23 @@ def arms_of(found: Type) -> tuple[Type, ...]:
 
 def child(found: Type, token: str) -> Found:
     """What lies at one token: a property, an item, `UNKNOWN` or `MISSING`."""
-    return _child(found, token, 0)
+    return _child(found, token, 0, _Work())
 
 
-def _child(found: Type, token: str, depth: int) -> Found:
+def _child(found: Type, token: str, depth: int, work: _Work) -> Found:
     node = found.resolved()
-    if depth > MOST_ALTERNATIVES:
+    if depth > MOST_ALTERNATIVES or work.is_over():
         return UNKNOWN
     if node is None:
         return MISSING if found.node is False else UNKNOWN
     if constants := constants_of(node):
         return _constant_child(constants, token)
     if arms := arms_of(found):
-        below = [_child(arm, token, depth + 1) for arm in arms if kinds(arm) != frozenset({"null"})]
+        below = [
+            _child(arm, token, depth + 1, work)
+            for arm in arms
+            if _kinds(arm, 0, work) != frozenset({"null"})
+        ]
         present = [each for each in below if isinstance(each, Type)]
         return either(present) if present else MISSING
     return _own_child(found, node, token)
@@ -177,19 +193,19 @@ def constants_of(node: JsonObject) -> list[JsonValue] | None:
 
 def items_of(found: Type) -> Type:
     """The type of any element of an array."""
-    return _items(found, 0)
+    return _items(found, 0, _Work())
 
 
-def _items(found: Type, depth: int) -> Type:
+def _items(found: Type, depth: int, work: _Work) -> Type:
     node = found.keywords
-    if depth > MOST_ALTERNATIVES:
+    if depth > MOST_ALTERNATIVES or work.is_over():
         return UNKNOWN
     if constants := constants_of(node):
         elements = [element for value in constants for element in as_list(value)]
         return Type.of({"enum": elements}) if elements else UNKNOWN
     if arms := arms_of(found):
-        lists = [arm for arm in arms if "array" in (kinds(arm) or {"array"})]
-        return either([_items(arm, depth + 1) for arm in lists]) if lists else UNKNOWN
+        lists = [arm for arm in arms if "array" in (_kinds(arm, 0, work) or {"array"})]
+        return either([_items(arm, depth + 1, work) for arm in lists]) if lists else UNKNOWN
     rest = node.get("items")
     prefix = [found.below(each) for each in as_list(node.get("prefixItems"))]
     if rest is False and prefix:

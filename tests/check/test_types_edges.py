@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
+from connectors.spec import JsonObject
 from executor.check.types import Flow, flows
-from executor.plan.types import Type
+from executor.plan.types import Type, child, items_of, kinds
 
 YES, NO, UNKNOWN = Flow.YES, Flow.NO, Flow.UNKNOWN
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
@@ -148,3 +150,37 @@ def test_a_wide_type_is_no_deep_one() -> None:
 
     assert answer(source, source | {"title": "another"}) is YES
     assert answer(source, source | {"properties": wide | {"m199": nested(2, WHOLE)}}) is NO
+
+
+def made_of_itself(arms: int) -> JsonObject:
+    """A schema that is one of many alternatives, each of which is the schema."""
+    below: JsonObject = {"$ref": "#/$defs/v"}
+    alternatives: list[JsonValue] = [
+        {"type": "object", "properties": {"x": below, f"p{number}": {"type": "string"}}}
+        for number in range(arms)
+    ]
+    return {"$defs": {"v": {"anyOf": [*alternatives, *[below] * arms]}}, **below}
+
+
+def made_of_the_next_twice(levels: int) -> JsonObject:
+    """A schema of parts, each of which is the next one twice."""
+    parts: JsonObject = {
+        f"p{number}": {"allOf": [{"$ref": f"#/$defs/p{number + 1}"}] * 2}
+        for number in range(levels)
+    }
+    last: JsonObject = {"allOf": [{"pattern": "a"}, {"pattern": "b"}], "properties": {"x": {}}}
+    return {"$defs": {**parts, f"p{levels}": last}, "$ref": "#/$defs/p0"}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("schema", [made_of_itself(20), made_of_the_next_twice(60)])
+def test_a_schema_that_is_made_of_itself_many_times_is_looked_at_as_far_as_one_can(
+    schema: JsonObject,
+) -> None:
+    found = Type.of(schema)
+
+    assert kinds(found) in (None, {"object"})
+    assert isinstance(child(found, "x"), Type)
+    assert kinds(items_of(found)) in (None, {"object"})
+    assert flows(found, Type.of({"type": "string", "minLength": 5})) is not Flow.YES
+    assert found.keywords.get("allOf") in (None, [{"pattern": "b"}])
