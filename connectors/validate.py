@@ -1,4 +1,9 @@
-"""Checks a value against a JSON Schema, offline and with formats."""
+"""Checks a value against a JSON Schema, offline; with formats, but for those of an answer.
+
+Services don't keep to the formats that they declare (a `uri` that is a path, a `date-time` without
+its zone), and JSON Schema has them say something without asserting it. So a format of an answer is
+what its author calls it; whoever wants one has it checked, as every argument is before it is sent.
+"""
 
 import json
 from collections.abc import Mapping
@@ -36,7 +41,10 @@ def input_validator(action: ActionSpec) -> Validator | None:
 
 @lru_cache(maxsize=4096)
 def _output_validator(action: ActionSpec) -> Validator | None:
-    return validator_of(action.output_schema or {})
+    try:
+        return _compiled(action.output_schema or {}, formats=False)
+    except (ValueError, jsonschema_rs.ReferencingError):
+        return None
 
 
 def first_flaw(schema: JsonObject, value: JsonValue) -> str | None:
@@ -45,7 +53,7 @@ def first_flaw(schema: JsonObject, value: JsonValue) -> str | None:
 
 
 def output_flaw(action: ActionSpec, output: JsonValue) -> str | None:
-    """What is wrong with an answer, where the action says what it gives; None if it is valid."""
+    """What is wrong with an answer, where the action says what it gives, but for formats."""
     return None if action.output_schema is None else _flaw(_output_validator(action), output)
 
 
@@ -93,5 +101,5 @@ def _validator(text: str) -> Validator | None:
         return None
 
 
-def _compiled(schema: JsonObject | str) -> Validator:
-    return jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
+def _compiled(schema: JsonObject | str, *, formats: bool = True) -> Validator:
+    return jsonschema_rs.Draft202012Validator(schema, validate_formats=formats, offline=True)

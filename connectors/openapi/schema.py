@@ -2,7 +2,8 @@
 
 Nothing is dereferenced: a `$ref` becomes one into `$defs`, so that recursion stays as it is and
 definitions are shared. Each is converted once. What travels one way only is left out of the
-other: `readOnly` members of what goes in, `writeOnly` ones of what must come out.
+other: `readOnly` members of what goes in, `writeOnly` ones of what must come out. A member that an
+answer may leave out may be null there: many services write null for what they do not have.
 """
 
 import hashlib
@@ -39,6 +40,9 @@ _KEPT = {
     "dependentRequired": dict,
     "default": object,
 }
+# Keywords that may forbid null whatever `type` says.
+_ALSO_HOLD = frozenset({"$ref", "allOf", "anyOf", "not", "const", "if"})
+_NULL: JsonObject = {"type": "null"}
 _TEXTS = {"title": 200, "description": 500}
 _TYPES = frozenset("null boolean object array number string integer".split())
 _SAFE_INTEGER = 2**53 - 1
@@ -160,16 +164,20 @@ class Definitions:
             _add_plain(found, keyword, value)
 
     def _keep_direction(self, node: JsonObject, found: JsonObject) -> None:
-        """Leave out what does not travel this way, or need not."""
+        """Leave out what does not travel this way, or need not; what need not come may be null."""
         mark = "readOnly" if self._direction == "in" else "writeOnly"
-        members = _object(node["properties"])
+        members, kept = _object(node["properties"]), _object(found["properties"])
         gone = {name for name, each in members.items() if _object(each).get(mark) is True}
-        if self._direction == "in":
-            kept = _object(found["properties"])
-            found["properties"] = {name: kept[name] for name in kept if name not in gone}
         required = found.get("required")
         if isinstance(required, list):
-            found["required"] = [name for name in required if name not in gone]
+            found["required"] = required = [name for name in required if name not in gone]
+        if self._direction == "in":
+            found["properties"] = {name: kept[name] for name in kept if name not in gone}
+            return
+        must = required if isinstance(required, list) else []
+        for name, each in kept.items():
+            if isinstance(each, dict) and name not in must:
+                kept[name] = _or_null(each)
 
     def _key(self, reference: str) -> str:
         """The definition's name; it waits to be converted when it is first asked for."""
@@ -309,17 +317,21 @@ def _flaw(schema: JsonObject) -> str | None:
     return json_flaw(schema) or schema_flaw(schema)
 
 
-def _or_null(found: JsonObject) -> JsonValue:
+def _or_null(found: JsonObject) -> JsonObject:
     """3.0's `nullable`, which people write in 3.1 too."""
     kind = found.get("type")
-    if isinstance(kind, str | list):
+    if isinstance(kind, str | list) and not found.keys() & _ALSO_HOLD:
         kinds: list[JsonValue] = [kind] if isinstance(kind, str) else kind
-        found["type"] = kinds if "null" in kinds else [*kinds, "null"]
         enum = found.get("enum")
+        if "null" not in kinds:
+            found["type"] = [*kinds, "null"]
         if isinstance(enum, list) and None not in enum:
             found["enum"] = [*enum, None]
         return found
-    return {"anyOf": [found, {"type": "null"}]} if found else found
+    choices = found.get("anyOf")
+    if not found or (isinstance(choices, list) and _NULL in choices):
+        return found
+    return {"anyOf": [found, _NULL]}
 
 
 def _object(value: JsonValue) -> JsonObject:
