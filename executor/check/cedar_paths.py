@@ -13,6 +13,7 @@ from executor.check.unknown import Unknown
 Path = tuple[str, ...]
 MOST_SLICES: Final = 1_024
 ROOTS: Final = frozenset({"args", "labels", "run", "read", "stale", "approvals"})
+_ABOUT = ("principal", "action", "resource", "conditions")
 DERIVED = ("_count", "_inexact", "_each", "_keys")  # what stands beside a value, by its name
 
 
@@ -45,8 +46,7 @@ def looked_at(value: JsonObject, root: str, paths: frozenset[Path]) -> JsonObjec
 
 def entities(body: JsonObject) -> frozenset[tuple[str, str]]:
     """Every entity that is named, in the head and in the conditions, as type and id."""
-    head = [body[key] for key in ("principal", "action", "resource")]
-    return frozenset([*_entities(head, "entity"), *_entities(body["conditions"], "__entity")])
+    return frozenset(_entities([body[key] for key in _ABOUT]))
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _uses(node: JsonValue) -> Iterator[Path]:
             root, path = _chain(node)
             if root == "context":
                 yield path
-            elif isinstance(root, dict | list):
+            else:
                 yield from _uses(root)
         case dict():
             for member in node.values():
@@ -115,23 +115,17 @@ def _chain(node: JsonValue) -> tuple[JsonValue, Path]:
             return node, ()
 
 
-def _entities(node: JsonValue, key: str) -> Iterator[tuple[str, str]]:
+def _entities(node: JsonValue) -> Iterator[tuple[str, str]]:
+    """Wherever one is named; members of a literal are expressions, and never such a text."""
     match node:
+        case {"type": str(kind), "id": str(name)}:
+            yield kind, name
         case dict():
-            for name, member in node.items():
-                if name in (key, "entities"):
-                    yield from _named(member)
-                yield from _entities(member, key)
+            for member in node.values():
+                yield from _entities(member)
         case list():
             for member in node:
-                yield from _entities(member, key)
-
-
-def _named(member: JsonValue) -> Iterator[tuple[str, str]]:
-    for each in member if isinstance(member, list) else [member]:
-        match each:
-            case {"type": str(kind), "id": str(name)}:
-                yield kind, name
+                yield from _entities(member)
 
 
 def _settle(node: JsonValue, known: Known) -> JsonValue:
@@ -184,6 +178,6 @@ def _is_in(var: str, node: JsonValue, known: Known) -> bool | None:
         case {"Value": {"__entity": {"type": "Connection", "id": name}}} if var == "resource":
             return name == known.action.connection
         case {"Value": {"__entity": {"type": "Connector", "id": name}}} if var == "resource":
-            return known.connector is not None and name == known.connector
+            return name == known.connector
         case _:
             return _is(var, node, known.action)

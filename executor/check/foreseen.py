@@ -22,7 +22,6 @@ from executor.check.order import Order
 from executor.check.unknown import Unknown
 from executor.fn import FUNCTIONS
 from executor.plan.model import RefArg, Step
-from executor.plan.refs import OWN_ROOTS, parse_ref
 from executor.plan.types import Type, kinds
 
 MOST_OPEN = 3
@@ -98,7 +97,7 @@ class Foreseen:
     def _numbers(self, step: Step) -> JsonObject:
         before, maybe = self._others(step)
         calls: JsonObject = {}
-        for name in sorted({action.name for _, action in self._called.values()}):
+        for name in dict.fromkeys(action.name for _, action in self._called.values()):
             calls[name] = self._count(step, [each for each in before if self._is(each, name)],
                                       any(self._is(each, name) for each in maybe),
                                       step.action == name)  # fmt: skip
@@ -189,7 +188,6 @@ class Foreseen:
             for each in self._analysis.bindings(step)
             if isinstance(each.arg, RefArg)
             and Sink.RESOURCE_ID in sinks_at(action, each.to)
-            and parse_ref(each.arg.ref).root not in OWN_ROOTS
             and isinstance(each.source, Type)
             and kinds(each.source) in _IDS
         )

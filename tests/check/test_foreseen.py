@@ -11,7 +11,7 @@ from executor.check.analysis import Analysis
 from executor.check.foreseen import Foreseen
 from executor.check.order import Order
 from executor.check.unknown import Unknown
-from executor.plan.model import Plan
+from executor.plan.model import Plan, Step
 
 ID, OPEN = {"type": "string"}, "?"
 ALL = frozenset({""})
@@ -28,9 +28,9 @@ SCHEMA = {
 SINKS = {"id": "resource_id", "amount": "amount"}
 
 
-def action(name: str, effect: str, **sinks: str) -> ActionSpec:
-    content = {"name": name, "effect": effect, "input_schema": SCHEMA, "output_schema": OUTPUT}
-    return ActionSpec.model_validate(content | {"sinks": sinks})
+def action(name: str, effect: str, output: Any = OUTPUT, **sinks: str) -> ActionSpec:
+    content = {"name": name, "effect": effect, "input_schema": SCHEMA, "output_schema": output}
+    return ActionSpec.model_validate(content | {"sinks": sinks, "reads_as": "trusted"})
 
 
 CATALOG = Catalog(
@@ -40,6 +40,8 @@ CATALOG = Catalog(
         action("it.cut", "blind", **SINKS),
         action("it.pay", "blind", **SINKS),
         action("it.tell", "blind"),
+        action("it.any", "read", output=None),
+        action("it.see", "read"),
     ]
 )
 MAYBE = [{"left": "input/today", "op": "!=", "value": "2026-01-01"}]
@@ -60,18 +62,23 @@ def step(name: str, called: str, *after: str, each: str | None = None, **args: A
             "when": when}  # fmt: skip
 
 
-def runs(*steps: Any, asked: frozenset[str] = ALL) -> list[dict[str, Any]]:
-    """What may have been done before the last step is called; `?` is what nobody knows."""
+def foreseen(*steps: Any) -> tuple[Foreseen, Step]:
+    """What is foreseen of a plan, and its last step."""
     plan = Plan.model_validate_json(json.dumps({"steps": steps}))
     analysis = Analysis(plan, CATALOG, {})
-    foreseen = Foreseen(analysis, Order(analysis), {"today": "2026-03-02", "id": "7"})
+    return Foreseen(analysis, Order(analysis), {"today": "2026-03-02", "id": "7"}), plan.steps[-1]
+
+
+def runs(*steps: Any, asked: frozenset[str] = ALL) -> list[dict[str, Any]]:
+    """What may have been done before the last step is called; `?` is what nobody knows."""
+    found, last = foreseen(*steps)
 
     def shown(value: Any) -> Any:
         if isinstance(value, Unknown):
             return OPEN
         return {k: shown(v) for k, v in value.items()} if isinstance(value, dict) else value
 
-    return [shown(each) for each in foreseen.runs(plan.steps[-1], asked)]
+    return [shown(each) for each in found.runs(last, asked)]
 
 
 def first(*steps: Any) -> dict[str, Any]:
@@ -140,6 +147,10 @@ EUR = {"amount": "1.50", "currency": "EUR"}
           step("c", "it.pay", "b")], {"EUR": 150, "JPY": 2}),
         ([step("a", "it.pay", amount=5), step("b", "it.pay", "a")], {}),
         ([step("a", "it.look", amount=EUR), step("b", "it.pay", "a")], {}),
+        ([step("a", "it.look", amount=EUR), step("b", "it.pay")], {}),  # a read moves none
+        ([step("r", "it.look"), step("b", "it.tell", "a"),
+          step("a", "it.pay", **{"amount/amount": "@r/any", "amount/currency": "EUR"}),
+          step("c", "it.tell", "b")], OPEN),
         ([step("a", "it.tell", amount=EUR), step("b", "it.pay", "a")], {}),
         ([step("a", "it.tell"), step("b", "it.pay")], {}),
         ([step("a", "it.pay", amount=EUR), step("b", "it.tell")], OPEN),
@@ -175,6 +186,8 @@ def test_sums_are_known_where_every_amount_before_is(steps: Any, sums: Any) -> N
         (step("b", "it.check", id="7"), "@r/id", OPEN),
         (step("b", "it.check", id="@r/any"), "@r/any", OPEN),  # it may be many, or none
         (step("b", "it.check", id="@r/list"), "@r/list", OPEN),
+        (step("b", "it.check", id="@r/gone"), "@r/gone", OPEN),
+        (step("b", "it.check", id="8", note="@r/id"), "@r/id", OPEN),
         (step("b", "it.check", note="@r/id"), "@r/id", []),
         (step("b", "it.check"), "@r/id", []),
         (step("b", "it.check", id="@r/id"), None, []),
@@ -239,3 +252,86 @@ def test_only_sets_that_policy_looks_at_are_gone_through(asked: str, count: int)
     steps = step("b", "it.check", id="7"), step("c", "it.cut", id="7")
 
     assert len(runs(*steps, asked=frozenset({asked}))) == count
+
+
+LOOK, NONE = "it.look", frozenset[str]()
+Reads = list[tuple[dict[str, Any], dict[str, Any]]]
+
+
+def reads(*steps: Any, asked: frozenset[str] = ALL, stale: frozenset[str] = NONE) -> Reads:
+    """What may have been read of the last call's objects, and what of it is outdated."""
+    found, last = foreseen(*steps)
+
+    def shown(value: Any) -> Any:
+        return OPEN if isinstance(value, Unknown) else {k: shown(v) for k, v in value.items()}
+
+    return [(shown(read), shown(old)) for read, old in found.reads(last, asked, stale)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "asked", "stale", "expected"),
+    [
+        ([], ALL, ALL, []),
+        ([step("l", LOOK)], ALL, NONE, [({}, {}), ({LOOK: OPEN}, {})]),
+        ([step("l", LOOK)], ALL, ALL, [({}, {}), ({LOOK: OPEN}, {}), ({}, {LOOK: OPEN})]),
+        ([step("l", LOOK)], {LOOK}, {LOOK}, [({}, {}), ({LOOK: OPEN}, {}), ({}, {LOOK: OPEN})]),
+        ([step("l", LOOK)], {LOOK}, {"it.see"}, [({}, {}), ({LOOK: OPEN}, {})]),
+        ([step("l", LOOK)], {"it.see"}, NONE, []),  # nobody asks for that
+        ([step("l", LOOK), step("k", LOOK)], ALL, NONE, [({}, {}), ({LOOK: OPEN}, {})]),
+        ([step("l", LOOK, "c")], ALL, NONE, []),  # comes later
+        ([step("p", "it.pay")], ALL, NONE, []),  # reads nothing
+        ([step("s", "it.see"), step("l", LOOK)], ALL, NONE,
+         [({}, {}), ({"it.see": OPEN}, {}), ({LOOK: OPEN}, {}),
+          ({LOOK: OPEN, "it.see": OPEN}, {})]),
+    ],
+)  # fmt: skip
+def test_what_may_have_been_read_is_gone_through(
+    steps: Any, asked: Any, stale: Any, expected: Any
+) -> None:
+    found = reads(*steps, step("c", "it.cut"), asked=frozenset(asked), stale=frozenset(stale))
+
+    assert found == ([(OPEN, OPEN), *expected] if expected else [({}, {})])
+
+
+def test_a_read_has_not_read_itself_and_of_many_each_is_open() -> None:
+    four = [step(name, f"it.{name}") for name in ("look", "check", "any", "see")]
+
+    assert reads(step("l", LOOK)) == [({}, {})]
+    assert len(reads(*four[:3], step("c", "it.cut"))) == 1 + 8
+    assert len(reads(*four[:3], step("c", "it.cut"), stale=ALL)) == 1 + 27
+    assert reads(*four, step("c", "it.cut")) == [(OPEN, OPEN)]
+
+
+def test_an_answer_is_of_the_kind_that_its_definition_says() -> None:
+    found, last = foreseen(step("l", LOOK), step("a", "it.any"), step("c", "it.cut"))
+    kinds = [
+        {name: each.kinds for name, each in read.items() if isinstance(each, Unknown)}
+        for read, _ in found.reads(last, ALL, NONE)
+    ]
+
+    assert kinds[-1] == {"it.any": None, LOOK: frozenset({"object"})}
+    assert [each.kinds for each in next(found.reads(last, ALL, NONE)) if isinstance(each, Unknown)
+            ] == [frozenset({"object"})] * 2  # fmt: skip
+
+
+def test_what_is_open_is_known_by_its_kind() -> None:
+    found, last = foreseen(step("p", "it.pay", amount=EUR), step("o", "it.check"),
+                           step("c", "it.cut", id="7"))  # fmt: skip
+    run = next(found.runs(last, ALL))
+    calls = run["calls"]
+
+    assert isinstance(calls, dict)
+    assert {name: each.kinds for name, each in (run | calls).items() if isinstance(each, Unknown)
+            } == {
+        "writes": {"integer"}, "it.pay": {"integer"}, "it.check": {"integer"},
+        "sums": {"object"}, "succeeded": {"array"},
+    }  # fmt: skip
+
+
+def test_sets_have_one_order() -> None:
+    names = ("it.tell", "it.see", "it.look", "it.check", "it.any")
+    before = [step(name[3:], name, id="7") for name in names]
+    found = first(*before, step("c", "it.cut", *(name[3:] for name in names), id="7"))
+
+    assert found["succeeded"] == sorted(names)
+    assert found["same_object"] == ["it.check", "it.look"]
