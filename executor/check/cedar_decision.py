@@ -143,10 +143,9 @@ class Slice:
             return Judgement("allow", policies=self._names(found.reasons))
         deciding = self._forbidding(found.reasons)
         roles = _roles(deciding)
-        if roles and not roles <= approvals:
-            again = self._set.full(request.with_approvals(approvals | roles), request.entities)
-            if again.allowed and not again.errors:
-                return _asking("approval", deciding, approvals)
+        again = self._set.full(request.with_approvals(approvals | roles), request.entities)
+        if again.allowed and not again.errors:
+            return _asking("approval", deciding, approvals)
         return _denied(deciding)
 
     def _preview(self, request: Request, approvals: frozenset[str]) -> Judgement:

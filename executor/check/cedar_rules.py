@@ -57,7 +57,7 @@ class Rule:
     expires_s: float | None
     message: str
     body: JsonObject
-    each_call: bool = False  # no approval of a whole plan lifts it
+    each_call: bool  # no approval of a whole plan lifts it
 
     @cached_property
     def text(self) -> str:
@@ -94,15 +94,16 @@ def read_rules(texts: Mapping[str, str]) -> tuple[Rule, ...]:
 
 def _rule(file: str, number: int, body: JsonObject) -> Rule:
     found = body.get("annotations")
-    notes = {name: text or "" for name, text in (found if isinstance(found, dict) else {}).items()}
+    given = found.items() if isinstance(found, dict) else ()
+    notes = {name: str(text or "") for name, text in given}
     key = f"policy{number}"
-    name = str(notes.get("id") or key)
+    name = notes.get("id") or key
     where = f"{file}: {name}"
     for unknown in sorted(set(notes) - NOTES):
-        if meant := difflib.get_close_matches(unknown, NOTES, n=1, cutoff=0.75):
+        if meant := difflib.get_close_matches(unknown, NOTES, cutoff=0.75):
             raise PolicyError(f"{where}: @{unknown} says nothing here; did you mean @{meant[0]}?")
     forbids = body["effect"] == "forbid"
-    role = str(notes["approval"]) if "approval" in notes else None
+    role = notes.get("approval")
     if role is not None and not (forbids and role.strip()):
         raise PolicyError(f"{where}: @approval names a role, on a forbid")
     if role is None and (about := sorted({"quorum", "expires", "each_call"} & set(notes))):
@@ -117,14 +118,14 @@ def _rule(file: str, number: int, body: JsonObject) -> Rule:
         role=role,
         quorum=quorum,
         expires_s=float(expires) or None,
-        message=str(notes.get("message", "")),
+        message=notes.get("message", ""),
         body=body,
         each_call="each_call" in notes,
     )
 
 
-def _whole(text: JsonValue, what: str, most: int) -> int:
-    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 12):
+def _whole(text: str, what: str, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
         raise PolicyError(f"{what} wants a whole number from 1 to {most}")
     if not 1 <= int(text) <= most:
         raise PolicyError(f"{what} wants a whole number from 1 to {most}")
