@@ -82,8 +82,7 @@ def request_of(question: PolicyQuestion, entities: Entities, paths: frozenset[Pa
             is_partial = is_partial or partly
     if "approvals" in looked:
         context["approvals"] = [*sorted(question.approvals)]
-    text = json.dumps(context) if context else "{}"
-    return Request(entities, text, is_partial, _call(question), context)
+    return Request(entities, json.dumps(context), is_partial, _call(question), context)
 
 
 def _call(question: PolicyQuestion) -> JsonObject:
@@ -114,8 +113,6 @@ def _run(found: JsonObject) -> tuple[JsonValue, bool]:
 
 def _read(root: str, found: JsonObject, paths: frozenset[Path]) -> tuple[JsonValue, bool]:
     """What policies look at of what was read, and whether some of it is not known yet."""
-    if not found and not isinstance(found, Unknown):
-        return {}, False
     mapper = Mapper(None, paths)
     shown = mapper.record(looked_at(found, root, paths), (f"context.{root}",))
     return unknown(root) if mapper.is_unsure else shown, mapper.is_partial

@@ -139,9 +139,9 @@ def test_a_rule_is_what_its_notes_say() -> None:
 
 def test_a_name_is_of_one_policy_in_all_files() -> None:
     text = '@id("n") permit (principal, action, resource);'
-    with pytest.raises(PolicyError, match="b.cedar: n: a.cedar has a policy of this @id too"):
+    with pytest.raises(PolicyError, match=r"b\.cedar: n: a\.cedar has a policy of this @id too"):
         read_rules({"b.cedar": text, "a.cedar": text})
-    with pytest.raises(PolicyError, match="^b.cedar: "):
+    with pytest.raises(PolicyError, match=r"^b\.cedar: "):
         read_rules({"b.cedar": "permit", "a.cedar": text})
 
     assert [each.key for each in read_rules({"b": LIFTED, "a": LIFTED + LIFTED})] == [
