@@ -149,7 +149,10 @@ class LangChainConnector:
             except TimeoutError as error:
                 told = "every thread is taken by calls that have not ended"
                 raise Unavailable(told, kind=Kind.CANCELLED, sent=False) from error
-            return self._threads.run(lambda: tool.run(arguments, context.idempotency_key))
-        if time.monotonic() >= last:
+        if time.monotonic() >= last:  # also where a place was free at once
+            if tool.is_blocking:
+                self._threads.leave()
             raise Unavailable("the call could not begin in time", kind=Kind.CANCELLED, sent=False)
+        if tool.is_blocking:
+            return self._threads.run(lambda: tool.run(arguments, context.idempotency_key))
         return asyncio.create_task(tool.arun(arguments, context.idempotency_key))

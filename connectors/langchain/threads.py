@@ -20,8 +20,12 @@ class Threads(Generic[_T]):
         self._places = asyncio.Semaphore(most)
 
     async def place(self) -> None:
-        """Wait for a place; who has one calls `run` at once."""
+        """Wait for a place; who has one calls `run` at once, or `leave`."""
         await self._places.acquire()
+
+    def leave(self) -> None:
+        """Give a place back that nothing is run in."""
+        self._places.release()
 
     def run(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
         """Begin at once; `work` raises nothing."""

@@ -226,16 +226,22 @@ async def test_a_tool_that_does_not_let_itself_be_cancelled_is_not_waited_for() 
     assert langchain_tools.DONE == ["stubborn"]
 
 
-async def test_a_call_that_comes_too_late_is_not_begun() -> None:
-    async with tools() as found:
-        action = found.action("look")
+@pytest.mark.parametrize(
+    ("name", "given"), [("look", {"name": "cups"}), ("slow", {"seconds": 0.0})]
+)
+async def test_a_call_that_comes_too_late_is_not_begun(name: str, given: JsonObject) -> None:
+    async with tools(threads=1) as found:
+        action = found.action(name)
         context = call_context(seconds=10)
         late = type(context)(**{**vars(context), "extra": {}, "send_before": time.monotonic() - 1})
         with pytest.raises(Unavailable) as failed:
-            await found.registry.call(action, {"name": "cups"}, late)
+            await found.registry.call(action, given, late)
+        done = [*langchain_tools.DONE]
+        in_time = await found.call(name, given)
 
     assert not failed.value.sent
-    assert langchain_tools.DONE == []
+    assert done == []
+    assert isinstance(in_time, Applied)
 
 
 async def test_toolkits_and_factories_give_tools_and_their_secrets_are_hidden() -> None:
