@@ -71,6 +71,7 @@ class Mailbox:
         def receipt(mails: Mails) -> JsonValue:
             if not mails:
                 return None
+            _check_is(mails[0], message_id)
             everybody = sorted(map(str, _addresses(value_at(mails[0], "envelope/to"))))
             return {"id": message_id, "recipients": [*everybody]}
 
@@ -83,6 +84,7 @@ class Mailbox:
         def one(mails: Mails) -> JsonValue:
             if not mails:
                 raise Refused(f"there is no mail {given['id']}", kind=Kind.NOT_FOUND)
+            _check_is(mails[0], str(given["id"]))
             return self._vendor.tell("message", mails[0])
 
         query = {"headers.message-id": f"<{given['id']}>", "limit": "1"}
@@ -113,3 +115,9 @@ class Mailbox:
             return told(body)
 
         return await self._api.ask(spec, context, "GET", "api", "email", query=query, mapped=mapped)
+
+
+def _check_is(mail: JsonValue, message_id: str) -> None:
+    """Raise `ValueError` for another one: a mailbox may not know what it was to filter by."""
+    if _bare(value_at(mail, "headers/message-id")) != message_id:
+        raise ValueError("it gives another mail than was searched for")

@@ -150,8 +150,18 @@ class Provider:
     ) -> JsonValue:
         """The resource that carries a key, as the provider has it."""
         query = {"filter": f"externalId eq {_said(key)}", "count": "1"}
-        asked = self.api.ask(before(spec), context, "GET", kind, query=query, headers=_SCIM_JSON)
-        return value_at(_resources(await output_of(asked)), "0")
+
+        def mine(body: JsonValue) -> JsonValue:
+            found = value_at(_resources(body), "0")
+            if found is not None and value_at(found, "externalId") != key:
+                raise ValueError("it gives another resource than was searched for")
+            return found
+
+        return await output_of(
+            self.api.ask(
+                before(spec), context, "GET", kind, query=query, headers=_SCIM_JSON, mapped=mine
+            )
+        )
 
     async def _list(
         self,

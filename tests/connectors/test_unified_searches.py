@@ -1,0 +1,51 @@
+"""What another record than was searched for says of a call whose answer was lost: nothing."""
+
+import pytest
+from connector_cases import Outside, answer, end_of, raw_server, registry_of
+from desk import Desk
+
+from connectors.connector import Applied
+from connectors.errors import Kind, Refused
+from connectors.factories import ConnectionSettings
+from connectors.spec import JsonObject
+from connectors.testing.trial import new_key
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_a_provider_that_does_not_filter_has_not_found_the_group(
+    is_ours: bool, outside: Outside
+) -> None:
+    key = new_key()
+    group: JsonObject = {"id": "7", "externalId": key if is_ours else "theirs", "displayName": "a"}
+    async with raw_server(answer(200, {"totalResults": 1, "Resources": [group]})) as raw:
+        end = await Desk(outside, "scim", raw.url, "secret-of-it")("group_find", {"reference": key})
+
+    assert isinstance(end, Applied) is is_ours
+    assert is_ours or (isinstance(end, Refused) and end.kind is Kind.INTERNAL)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+@pytest.mark.parametrize("search", ["message_find", "message_get"])
+async def test_a_mailbox_that_does_not_filter_has_not_found_the_mail(
+    search: str, is_ours: bool, outside: Outside
+) -> None:
+    asked: JsonObject = (
+        {"reference": "KEY"} if search == "message_find" else {"id": "key@a.example"}
+    )
+    number = "key@a.example" if is_ours else "other@a.example"
+    mail: JsonObject = {"headers": {"message-id": f"<{number}>"}, "id": "1", "subject": "s"}
+    async with raw_server(answer(200, [mail])) as raw:
+        options: JsonObject = {
+            "server": "127.0.0.1:25",
+            "sender": "a@a.example",
+            "domain": "a.example",
+            "mailbox_url": raw.url,
+        }
+        settings = ConnectionSettings("own", "smtp", "", None, options)
+        registry = registry_of(outside.to(raw.host), settings)
+        action = (await registry.load()).get(f"own.{search}")
+        assert action is not None
+        end = await end_of(registry, action, asked)
+
+    assert isinstance(end, Applied) is is_ours
+    assert is_ours or (isinstance(end, Refused) and end.kind is Kind.INTERNAL)
