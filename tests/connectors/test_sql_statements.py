@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue, ValidationError
 from sql_world import FILE, fill
 
+from connectors.body import json_flaw
 from connectors.builtin.sql.factory import connect
 from connectors.builtin.sql.postgres import tls_of
 from connectors.builtin.sql.statements import Statement, Statements, load_statements
@@ -227,7 +228,7 @@ def test_a_value_goes_to_a_driver_and_comes_back_the_same(kind: Type, typed: boo
 CELLS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.decimals(), st.text(max_size=8),
     st.binary(max_size=3), st.dates(), st.datetimes(), st.uuids(), st.timedeltas(), st.just([1]),
-    st.just({"a": 1}),
+    st.just({"a": 1}), st.just({"a": 2**60}), st.just(Decimal("1e400")),
 )  # fmt: skip
 
 
@@ -242,12 +243,16 @@ def test_whatever_a_driver_gives_is_what_was_announced_or_is_refused(
         return
 
     assert first_flaw(column.schema_of_one, told) is None
+    assert json_flaw(told) is None
 
 
 def test_a_number_that_json_does_not_hold_is_refused() -> None:
     for cell in (2**53, Decimal("1.5"), True, "7"):
         with pytest.raises(ValueError, match=r"integer"):
             from_driver(Value(type=Type.INTEGER), cell, typed=True)
+    for kind, odd in ((Type.NUMBER, Decimal("1e400")), (Type.JSON, {"n": [2**53]})):
+        with pytest.raises(ValueError, match=r"finite|beyond"):
+            from_driver(Value(type=kind), odd, typed=True)
 
 
 def test_a_time_without_a_zone_is_one_of_utc() -> None:

@@ -25,7 +25,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from connectors.body import read_json
+from connectors.body import json_flaw, read_json
 from connectors.spec import JsonObject, Sink
 
 MOST_ITEMS = 1000
@@ -148,6 +148,8 @@ def from_driver(column: Value, cell: object, *, typed: bool) -> JsonValue:
             return None
         raise ValueError("there is no value, and the column is not said to be nullable")
     found = _read(column.type, cell, typed)
+    if (flaw := json_flaw(found)) is not None:
+        raise ValueError(flaw)
     if column.one_of and found not in column.one_of:
         raise ValueError("the text is none of those that were announced")
     if column.most is not None and isinstance(found, str) and len(found) > column.most:
