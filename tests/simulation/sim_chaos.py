@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sim_history import History
 
 LOST_AFTER_S = LEASE_S + 1.0  # a drive that its process seems to have lost is given to another
+# Seconds, past the lease at most: what tries again meanwhile finds the same each time.
+LOST_S = (0.1, 3.0, 3.0, LEASE_S + 2.0)
+FULL_S = (0.3, 3.0, 6.0)
+CUT_OFF_S = (0.5, LEASE_S + 3.0)
 
 
 class Chaos:
@@ -90,7 +94,7 @@ class Chaos:
         self._wake()
 
     def _lost(self, process: Process, where: str) -> None:
-        self._lose_database_for(self._rng.choice([0.1, 3.0, 20.0]))
+        self._lose_database_for(self._rng.choice(LOST_S))
 
     def _filled(self, process: Process, where: str) -> None:
         self._fill()
@@ -134,7 +138,7 @@ class Chaos:
             history.drive(name, other)
 
     def _lose_database(self) -> None:
-        self._lose_database_for(self._rng.choice([0.1, 3.0, 20.0]))
+        self._lose_database_for(self._rng.choice(LOST_S))
 
     def _lose_database_for(self, seconds: float) -> None:
         database = self._history.database
@@ -149,14 +153,14 @@ class Chaos:
         database = self._history.database
         if not database.is_full:
             database.is_full = True
-            seconds = self._rng.choice([0.3, 3.0, 20.0])
+            seconds = self._rng.choice(FULL_S)
             asyncio.get_running_loop().call_later(seconds, setattr, database, "is_full", False)
 
     def _cut_off(self) -> None:
         process = self._history.any_worker().process
         process.is_cut_off = True
         asyncio.get_running_loop().call_later(
-            self._rng.choice([0.5, 30.0]), setattr, process, "is_cut_off", False
+            self._rng.choice(CUT_OFF_S), setattr, process, "is_cut_off", False
         )
 
     def _wake(self) -> None:

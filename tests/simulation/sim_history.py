@@ -12,6 +12,7 @@ import asyncio
 import json
 import random
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
@@ -36,6 +37,7 @@ from executor.store import journal, runs
 from executor.store.errors import StoreError
 from executor.store.runs import RunRow
 
+_STANDS = "SELECT driver, status, waiting_for, wake_at FROM runs"
 MOST_DRIVES = 500  # one after the other; the slowest search is made some sixty times
 PATIENCE_S = 40 * 24 * 3600.0  # virtual: by then even the slowest search was given up
 
@@ -134,6 +136,7 @@ class History:
     async def _engine(self) -> None:
         count, failures = 0, 0
         while True:
+            self._bell.clear()
             for name, (_, task) in [*self.drives.items()]:
                 if not task.done():
                     continue
@@ -158,20 +161,19 @@ class History:
                     self.drive(f"drive-{count}", self.any_worker())
                 elif due_at < inf:
                     pause_s = due_at - self.wall()
-            self._bell.clear()
-            bell = asyncio.ensure_future(self._bell.wait())
-            waiting = [bell, *self._overtaken, *(task for _, task in self.drives.values())]
-            await asyncio.wait(waiting, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED)
-            bell.cancel()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._bell.wait()
             await asyncio.sleep(self.rng.choice([0.01, 0.1, 1.0]))
 
     def _due_at(self) -> float:
         """When the run wants to be driven, if nobody drives it."""
+        ((driver, status, waiting_for, wake_at),) = self.database.ask(_STANDS)
         try:
-            judge_rest(self)
+            if driver is None and status == "waiting" and (wake_at or inf) > self.wall():
+                judge_rest(self, waiting_for)
         except Violation as violation:
             self._broken = self._broken or violation
-        ((status, wake_at),) = self.database.ask("SELECT status, wake_at FROM runs")
         if status in ("queued", "cancelling"):
             return 0.0
         return wake_at if status == "waiting" and wake_at is not None else inf
@@ -183,6 +185,7 @@ class History:
 
     def _look_at(self, drive: "asyncio.Task[None]") -> None:
         """Any error of a drive but the store's is a mistake of ours."""
+        self._bell.set()
         error = None if drive.cancelled() else drive.exception()
         if error is not None and not isinstance(error, StoreError):
             self._broken = self._broken or error
@@ -239,7 +242,7 @@ class History:
     def state(self) -> RunState:
         """Where the run stands."""
         look = partial(journal.read, tenant=TENANT, subject=RUN, after=len(self.stored))
-        new = self.database.do(look)
+        new = self.database.look(look)
         parsed = ((each.at, e.parse_event(each.type, each.v, each.data)) for each in new)
         self._known = fold(parsed, self._known)
         self.stored += new
@@ -255,7 +258,7 @@ class History:
 
     def row(self) -> RunRow:
         """The run's row."""
-        row = self.database.do(partial(runs.get, tenant=TENANT, run=RUN))
+        row = self.database.look(partial(runs.get, tenant=TENANT, run=RUN))
         assert row is not None
         return row
 

@@ -31,12 +31,8 @@ _ONCE = {
     "run.started": (),
     "run.finished": (),
 }
-_AT_REST = (
-    "SELECT status, waiting_for, wake_at,"
-    " (SELECT count(*) FROM approvals WHERE state = 'open'),"
-    f" (SELECT count(*) FROM attempts WHERE state IN {attempts.OPEN[1:]})"
-    " FROM runs WHERE driver IS NULL"
-)
+_QUESTIONS = "SELECT 1 FROM approvals WHERE state = 'open'"
+_DOUBTS = f"SELECT 1 FROM attempts WHERE state IN {attempts.OPEN[1:]}"
 _ATTEMPTS = "SELECT step, iteration, n, key, approvals FROM attempts"
 
 
@@ -50,18 +46,12 @@ def must(claim: bool, what: str) -> None:
         raise Violation(what)
 
 
-def judge_rest(history: "History") -> None:
+def judge_rest(history: "History", waiting_for: str) -> None:
     """A run that rests, and is not due, waits for something that has not come yet."""
-    found = history.database.ask(_AT_REST)
-    if not found:
-        return
-    status, waiting_for, wake_at, questions, doubts = found[0]
-    if status != "waiting" or (wake_at is not None and wake_at <= history.wall()):
-        return
     if waiting_for == "approval":
-        must(questions > 0, "it waits for an answer that was given")
+        must(bool(history.database.ask(_QUESTIONS)), "it waits for an answer that was given")
     if waiting_for == "reconcile":
-        must(doubts > 0, "it waits for somebody to find out what is known")
+        must(bool(history.database.ask(_DOUBTS)), "it waits for somebody to find out what is known")
 
 
 def judge(history: "History") -> None:

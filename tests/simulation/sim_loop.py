@@ -25,21 +25,18 @@ class StuckError(Exception):
 class _Handle:
     """Something to call, unless it is cancelled."""
 
-    __slots__ = ("_call", "is_cancelled")
+    __slots__ = ("args", "callback", "is_cancelled", "run")
 
     def __init__(
         self, callback: Callable[..., object], args: tuple[object, ...], context: Context | None
     ) -> None:
-        self._call = (context or copy_context()).run, callback, args
+        self.run = (context or copy_context()).run
+        self.callback = callback
+        self.args = args
         self.is_cancelled = False
 
     def cancel(self) -> None:
         self.is_cancelled = True
-
-    def run(self) -> None:
-        if not self.is_cancelled:
-            run, callback, args = self._call
-            run(callback, *args)
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
@@ -96,7 +93,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         while timers and timers[0][0] < self._now + TICK_S:
             due.append(heappop(timers)[2])
         for _ in range(len(due)):
-            due.popleft().run()
+            each = due.popleft()
+            if not each.is_cancelled:
+                each.run(each.callback, *each.args)
 
     def _jump_to(self, when: float) -> None:
         """Let time pass; no less than the clock can tell, or a timer would never be due."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sim_history import History
 
 DUE = Due("run", TENANT, RUN)
-_IN_DOUBT = f"SELECT DISTINCT step, iteration FROM attempts WHERE state IN {attempts.OPEN[1:]}"
+_IN_DOUBT = f"SELECT step, iteration FROM attempts WHERE state IN {attempts.OPEN[1:]}"
 _KEYS_IN_DOUBT = "SELECT DISTINCT key FROM attempts WHERE state = 'uncertain'"
 _OPEN_QUESTIONS = "SELECT id FROM approvals WHERE state = 'open' ORDER BY created_at, step"
 

@@ -44,20 +44,24 @@ class Database:
         raw = self._connection.connection.dbapi_connection
         assert isinstance(raw, sqlite3.Connection)
         self._raw = raw
-        self._history = self._connection.begin()
+        self._connection.begin()  # as far as SQLAlchemy knows it never ends
+        raw.execute("BEGIN")
         self.clear()
 
     def clear(self) -> None:
         """Forget everything but the plans."""
         self.is_lost = False
         self.is_full = False
-        self._history.rollback()
-        self._history = self._connection.begin()
+        self._raw.execute("ROLLBACK")
         self._raw.execute("BEGIN")
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """Look without disturbing anybody."""
         return self._raw.execute(query).fetchall()
+
+    def look(self, work: Callable[[Connection], T]) -> T:
+        """The same by the store's own statements."""
+        return work(self._connection)
 
     def do(self, work: Callable[[Connection], T]) -> T:
         """One transaction."""
@@ -107,7 +111,7 @@ class ProcessStore(Store):
         """What is committed."""
         await self._process.point("read")
         self._check()
-        return self._database.do(work)
+        return self._database.look(work)
 
     @property
     def _is_lost(self) -> bool:
