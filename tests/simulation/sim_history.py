@@ -119,7 +119,7 @@ class History:
         pause_s = 1.0
         while self.status() not in runs.ENDED:
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, 12 * 3600.0)
+            pause_s = min(4 * pause_s, 12 * 3600.0)
             self._check()
             if engine.done():
                 engine.result()
@@ -149,11 +149,11 @@ class History:
                 await asyncio.sleep(min(30.0, self.rng.choice([0.5, LOST_AFTER_S]) * failures))
                 self.drive(name, self.any_worker())
             pause_s: float | None = None
-            if not self.drives and not self._overtaken and (held := self._holder()):
-                self.drive(held, self.any_worker())  # claimed late, by one that died of it
             if not self.drives:
-                due_at = self._due_at()
-                if due_at <= self.wall():
+                held, due_at = self._stands()
+                if held and not self._overtaken:
+                    self.drive(held, self.any_worker())  # claimed late, by one that died of it
+                elif due_at <= self.wall():
                     count += 1
                     if count > MOST_DRIVES:
                         self._broken = Violation("it is driven again and again")
@@ -166,8 +166,8 @@ class History:
                     await self._bell.wait()
             await asyncio.sleep(self.rng.choice([0.01, 0.1, 1.0]))
 
-    def _due_at(self) -> float:
-        """When the run wants to be driven, if nobody drives it."""
+    def _stands(self) -> tuple[str | None, float]:
+        """Under the name of which drive it is claimed, and when it wants to be driven otherwise."""
         ((driver, status, waiting_for, wake_at),) = self.database.ask(_STANDS)
         try:
             if driver is None and status == "waiting" and (wake_at or inf) > self.wall():
@@ -175,8 +175,8 @@ class History:
         except Violation as violation:
             self._broken = self._broken or violation
         if status in ("queued", "cancelling"):
-            return 0.0
-        return wake_at if status == "waiting" and wake_at is not None else inf
+            return driver, 0.0
+        return driver, inf if wake_at is None or status != "waiting" else wake_at
 
     def _holder(self) -> str | None:
         """Under the name of which drive the run is claimed."""

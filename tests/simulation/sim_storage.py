@@ -34,6 +34,7 @@ class Database:
 
         @event.listens_for(engine, "connect")
         def _connect(raw: object, _: object) -> None:
+            raw.execute("PRAGMA page_size = 1024")  # type: ignore[attr-defined]  # see below
             raw.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3 connection
 
         self._connection = engine.connect()
