@@ -91,6 +91,7 @@ class Driven:
         self._left, self._is_over = count, asyncio.Event()
         made = await store.write(partial(create, plan=plan, count=count, now=store.clock()))
         for due in made:
+            self._machine.know(due.tenant, due.plan or "", plan)  # as whoever accepted it does
             dispatcher.submit(due)
         if made:
             await self._is_over.wait()

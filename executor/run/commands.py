@@ -1,6 +1,7 @@
 """What `decide` may want done next."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -40,8 +41,7 @@ class OpenEnvelope:
     envelope: Envelope
 
 
-@dataclass(frozen=True)
-class Perform:
+class Perform(NamedTuple):
     """Call an action: intent first, then the call, then its outcome."""
 
     step: str

@@ -159,6 +159,7 @@ class Drive:
     async def _advance(self, accepted: Accepted) -> bool:
         """One round; False once the drive has let go of the run."""
         await self._ledger.catch_up()
+        self._flights.take_in()
         coming = self._decided = self._ledger.coming
         ended = {(each.tells.step, each.tells.iteration) for each in coming if each.tells}
         outside = Outside(

@@ -83,13 +83,19 @@ class Flights:
         while True:
             left = None if until is None else max(0.005, until - self._clock())
             has_rung = await self._bell.wait(left)
-            done = [(place, each) for place, each in self._flights.items() if each.task.done()]
-            if done or has_rung or is_coming() or (until is not None and self._clock() >= until):
-                break
-        for place, flight in done:
+            has_ended = self.take_in()
+            if has_ended or has_rung or is_coming():
+                return not has_rung
+            if until is not None and self._clock() >= until:
+                return False
+
+    def take_in(self) -> bool:
+        """Note what has become of those that have ended; False if none has."""
+        ended = [(place, each) for place, each in self._flights.items() if each.task.done()]
+        for place, flight in ended:
             del self._flights[place]
             self._landed(place, flight)
-        return (bool(done) or is_coming()) and not has_rung
+        return bool(ended)
 
     def _landed(self, place: Place, flight: _Flight) -> None:
         """Note when what did not come about may be tried again."""
@@ -150,10 +156,10 @@ class Flights:
     async def drop(self) -> None:
         """Cut off what is still under way; its attempt stays open in the journal."""
         tasks = [flight.task for flight in self._flights.values()]
+        if still_open := [task for task in tasks if task.cancel()]:
+            await asyncio.wait(still_open)
         for task in tasks:
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Slot):
-                result.release()
+            if not task.cancelled() and isinstance(slot := task.exception() or task.result(), Slot):
+                slot.release()
         self._flights.clear()
         self.leave_reserved()

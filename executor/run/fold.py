@@ -18,7 +18,9 @@ def fold(events: Iterable[tuple[float, e.Event]], state: RunState | None = None)
     for at, event in events:
         draft.folded += 1
         draft.apply(at, event)
-    return RunState(**vars(draft))
+    state = object.__new__(RunState)
+    vars(state).update(vars(draft))  # all at once: what is frozen sets its members one by one
+    return state
 
 
 class _Draft:
@@ -133,17 +135,17 @@ class _Draft:
     def _resolved(self, event: e.ReconcileResolved) -> None:
         attempts = self.attempts.get((event.step, event.iteration), ())
         newest = attempts[-1].intent.n if attempts else 0
-        self._change(event, lambda each: replace(
-            each, resolved=event, resolved_after=newest, settled=self.folded
+        self._change(event, lambda each: each._replace(
+            resolved=event, resolved_after=newest, settled=self.folded
         ))  # fmt: skip
 
     def _change(
         self, event: e.AttemptEnded | e.ReconcileResolved, change: Callable[[Attempt], Attempt]
     ) -> None:
         place: Place = (event.step, event.iteration)
+        before = self.attempts.get(place, ())
         self.attempts[place] = tuple(
-            change(each) if each.intent.n == event.n else each
-            for each in self.attempts.get(place, ())
+            [change(each) if each.intent.n == event.n else each for each in before]
         )
         self._note(place)
 

@@ -7,6 +7,7 @@ whole list, so that nobody has to say yes a hundred times, or sees the items one
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
@@ -53,8 +54,7 @@ class Passage:
     observed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Gatekeeper:
+class Gatekeeper(NamedTuple):
     """Decides on the calls of one step."""
 
     accepted: Accepted

@@ -56,7 +56,7 @@ class Outbox:
         self._see = see
         self._on_coming = on_coming
         self._waiting: list[Entry[object]] = []
-        self._is_held = False
+        self._going: asyncio.Handle | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self.coming: list[Entry[object]] = []  # calls that have ended, and are being written
 
@@ -87,19 +87,17 @@ class Outbox:
             self.coming.append(entry)  # type: ignore[arg-type]  # entries of every type together
             self._on_coming()  # before it is sent: so what follows may go with it
         if not self._waiting:
-            loop.call_soon(self._go)
+            self._going = loop.call_soon(self._go)
         self._waiting.append(entry)  # type: ignore[arg-type]  # see above
         return entry
 
     def hold(self) -> None:
-        """Send one turn of the event loop later: calls are about to ask for their intents."""
-        self._is_held = bool(self._waiting)
+        """Send after the calls that have just begun have asked for their intents."""
+        if self._waiting and self._going is not None:
+            self._going.cancel()
+            self._going = asyncio.get_running_loop().call_soon(self._go)
 
     def _go(self) -> None:
-        if self._is_held:
-            self._is_held = False
-            asyncio.get_running_loop().call_soon(self._go)
-            return
         waiting, self._waiting = self._waiting, []
         if entries := [each for each in waiting if not each.done.cancelled()]:
             sending = asyncio.get_running_loop().create_task(self._sent(entries))
@@ -136,7 +134,8 @@ class Outbox:
 
 
 def _end(entries: list[Entry[object]], error: Exception | None) -> None:
-    for each in entries:
+    # First those of calls: what a drive does next can wait until they are on their way.
+    for each in sorted(entries, key=lambda each: not each.places):
         if each.done.done():
             continue  # whoever asked has left
         if error is None:

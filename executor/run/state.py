@@ -7,6 +7,7 @@ that has made a thousand calls costs no more than one of a run that has made two
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -30,8 +31,7 @@ def undoes(place: Place) -> Place | None:
     return (place[0].removeprefix(_UNDO), place[1]) if place[0].startswith(_UNDO) else None
 
 
-@dataclass(frozen=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One call: its intent, how it ended, and what became known later."""
 
     intent: e.IntentRecorded

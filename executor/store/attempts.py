@@ -87,8 +87,7 @@ _SETTLE = alteration(
 )
 
 
-@dataclass(frozen=True)
-class AttemptRow:
+class AttemptRow(NamedTuple):
     """One call that was made or may have been made."""
 
     step: str
@@ -125,7 +124,7 @@ def add(c: Connection, rows: Sequence[tuple[Claim, AttemptRow]]) -> None:
         c,
         [
             {"tenant": claim.tenant, "run": claim.id}
-            | vars(row)
+            | row._asdict()
             | {"approvals": to_plain_text(row.approvals)}
             for claim, row in rows
         ],

@@ -1,7 +1,7 @@
 """A call in the journal: its intent before it is made, and its outcome once it has ended."""
 
-from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from connectors.spec import JsonObject, Limits
 from executor.check.grant import Grant
@@ -14,8 +14,7 @@ from executor.store.open_journal import OpenJournal
 from executor.store.permits import Blocked, Told
 
 
-@dataclass(frozen=True)
-class Intent:
+class Intent(NamedTuple):
     """A call that is about to be made."""
 
     step: str
@@ -38,8 +37,7 @@ class Intent:
     woken: int | None = None  # how often the run was woken by when this was decided on
 
 
-@dataclass(frozen=True)
-class AttemptOutcome:
+class AttemptOutcome(NamedTuple):
     """How a call ended, with the event that tells it; the row's state follows the event."""
 
     step: str

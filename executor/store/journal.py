@@ -4,7 +4,7 @@ What drives write goes through `open_journal.py`, which does the same for many o
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Integer, bindparam, func, select
@@ -41,8 +41,7 @@ _READ = Query(
 WHOLE = 1_000_000_000  # events: a decision needs all that happened
 
 
-@dataclass(frozen=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event that is about to be written."""
 
     type: str
@@ -51,8 +50,7 @@ class NewEvent:
     read: object = None  # the same as whoever writes it would read it
 
 
-@dataclass(frozen=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """An event with its place: `subject` is the run, or the request while it is planned."""
 
     subject: str
@@ -61,8 +59,8 @@ class StoredEvent:
     type: str
     v: int
     data: JsonObject
-    large: Mapping[str, Blob] = field(default_factory=dict)  # of `data`: what stands elsewhere
-    read: object = field(default=None, compare=False)  # by whoever wrote it just now
+    large: Mapping[str, Blob] = {}  # of `data`: what stands elsewhere
+    read: object = None  # by whoever wrote it just now
 
     def as_json(self) -> JsonObject:
         """The published envelope."""

@@ -27,6 +27,8 @@ from executor.store.journal import WHOLE, Look, NewEvent, StoredEvent
 from executor.store.permits import Permits
 from executor.store.runs import Ending
 
+AS_QUEUED = Held(0, wake_seq=0, cancel_mode=None, last=0)
+
 
 @dataclass
 class OpenJournal:
@@ -136,10 +138,7 @@ def _key(claim: Claim) -> tuple[str, str, str, int]:
 
 def _opened(c: Connection, drives: Sequence[Sequence[Turn]]) -> list[OpenJournal]:
     """The journal of each of these, which may have several turns."""
-    foreseen = [(first.claim, first.asked) for first, *_ in drives if first.asked]
-    if claims(c, [asked for _, asked in foreseen]) != [claim for claim, _ in foreseen]:
-        raise FencedError("a run is not as it was queued any more")
-    held = hold_all(c, [turns[0].claim for turns in drives])
+    held = _held(c, [turns[0] for turns in drives])
     permits = {each.claim.tenant: Permits(c, each.claim.tenant) for each, *_ in drives}
     found = []
     for turns, row in zip(drives, held, strict=True):
@@ -158,6 +157,15 @@ def _opened(c: Connection, drives: Sequence[Sequence[Turn]]) -> list[OpenJournal
     for each, at in zip(found, attempts.at(c, asked), strict=True):
         each.at = at
     return found
+
+
+def _held(c: Connection, turns: Sequence[Turn]) -> list[Held]:
+    """How their rows stand; one whose claim is taken only now stands as it was queued."""
+    foreseen = [(turn.claim, turn.asked) for turn in turns if turn.asked is not None]
+    if claims(c, [asked for _, asked in foreseen]) != [claim for claim, _ in foreseen]:
+        raise FencedError("a run is not as it was queued any more")
+    rest = iter(hold_all(c, [turn.claim for turn in turns if turn.asked is None]))
+    return [next(rest) if turn.asked is None else AS_QUEUED for turn in turns]
 
 
 def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:

@@ -1,7 +1,6 @@
 """Events have no gaps; an intent is written before its call, and only where a call may be made."""
 
 import asyncio
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -345,10 +344,10 @@ async def test_a_blocked_intent_takes_no_permit(store: Store) -> None:
 
 async def test_a_call_is_decided_on_again_if_something_has_arrived_since(store: Store) -> None:
     claim = await store.write(new_run)
-    decided = replace(intent(), woken=claim.wake_seq)
+    decided = intent()._replace(woken=claim.wake_seq)
     await store.write(lambda c: drives.wake(c, RUN, NOW))
     blocked = await store.write(lambda c: written(c, claim, calls.record_intent, decided, NOW))
-    again = replace(decided, woken=claim.wake_seq + 1)
+    again = decided._replace(woken=claim.wake_seq + 1)
     begun = await store.write(lambda c: written(c, claim, calls.record_intent, again, NOW))
 
     assert blocked == Blocked("news")

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -44,7 +43,7 @@ def _turn(claim: Claim, *works: Asked[object], seen: int = 0) -> Joint[Turn, jou
 
 
 def _begins(**given: object) -> Asked[object]:
-    return Asked(partial(calls.record_intent, intent=replace(intent(), **given), now=NOW))
+    return Asked(partial(calls.record_intent, intent=intent()._replace(**given), now=NOW))
 
 
 async def test_writes_of_one_kind_are_made_together_and_give_each_what_it_asked_for(
