@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.garbage import look_hardly
+
 # word: where it is, and its one line of help. A place is imported by its name when its word is
 # said, so that a word may live above this package, as the demonstration does.
 WORDS: dict[str, tuple[str, str]] = {
@@ -53,6 +55,7 @@ EPILOG = "Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 somebody h
 
 def run() -> None:
     """Run; every error is a few lines and an exit code, never a traceback."""
+    look_hardly()
     _prepare_streams()
     words = sys.argv[1:]
     try:

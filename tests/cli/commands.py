@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import httpx2
+from forked import lamgate
 
 from executor.store.lock import address_in_lock
 from gateway.demo.config import write_config
@@ -64,18 +65,12 @@ class Lamgate:
     def config(self) -> Path:
         return self.folder / "lamgate.toml"
 
-    def __call__(self, *words: str, stdin: bytes = b"") -> Said:
+    def __call__(self, *words: str, stdin: str = "") -> Said:
         """Run a command to its end."""
-        done = subprocess.run(
-            [*PROGRAM, *words],
-            cwd=self.folder,
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            timeout=PATIENCE_S,
-            check=False,
+        done = lamgate(
+            words, given=stdin, cwd=self.folder, env=self.environment, timeout_s=PATIENCE_S
         )
-        said = Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        said = Said(done.returncode, done.stdout, done.stderr)
         assert "Traceback" not in said.err, said.err
         return said
 

@@ -1,13 +1,12 @@
 """`lamgate admit` as a process of its own: neither a gateway nor a database is near."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import lamgate
 
 CATALOG = {
     "lamgate_catalog": 1,
@@ -55,15 +54,7 @@ def admit(tmp_path: Path) -> Any:
             path = tmp_path / name.replace("__", "/").replace("_", ".")
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content.encode("utf-8", "surrogateescape"))
-        root = str(Path(__file__).parents[2])
-        return subprocess.run(
-            [sys.executable, "-m", "gateway", "admit", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": root, "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        return lamgate(["admit", *arguments], cwd=tmp_path)
 
     return run
 

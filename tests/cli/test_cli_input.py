@@ -42,7 +42,7 @@ def test_a_plan_file_that_is_no_plan_says_what_and_where(
 
 
 def test_a_plan_may_come_from_standard_input_and_is_read_as_strictly(nowhere: Lamgate) -> None:
-    said = nowhere("run", "--file", "-", "--json", stdin=b'{"a": 1, "a": 2}')
+    said = nowhere("run", "--file", "-", "--json", stdin='{"a": 1, "a": 2}')
 
     assert (said.code, said.document["code"]) == (2, "duplicate-key")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-for room in ("shop", "store"):
+for room in ("cli", "shop", "store"):
     sys.path.insert(0, str(Path(__file__).parents[1] / room))
 
 from connector_cases import Outside  # noqa: E402

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked import lamgate
 
 from connectors.errors import ConfigurationError
 from connectors.scaffold import scaffold
@@ -16,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(*command: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
     """Run Python as an author would, with this checkout's Lamgate."""
-    own = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "100"}
+    own = {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(
         [sys.executable, *command],
         cwd=cwd,
@@ -28,11 +29,11 @@ def run(*command: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_a_connector_over_a_library_passes_its_tests_and_is_bronze(tmp_path: Path) -> None:
-    made = run("-m", "gateway", "connectors", "new", "front_desk", "--kind", "python", cwd=tmp_path)
+    made = lamgate(["connectors", "new", "front_desk", "--kind", "python"], cwd=tmp_path)
     place = tmp_path / "lamgate-front-desk"
     tests = run("-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=place)
-    checked = run("-m", "gateway", "connectors", "check", ".", "--json", cwd=place)
-    silver = run("-m", "gateway", "connectors", "check", ".", "--least", "silver", cwd=place)
+    checked = lamgate(["connectors", "check", ".", "--json"], cwd=place)
+    silver = lamgate(["connectors", "check", ".", "--least", "silver"], cwd=place)
 
     assert made.stdout.splitlines() == [
         "lamgate-front-desk/pyproject.toml",
@@ -76,8 +77,8 @@ def test_a_connection_of_the_operators_file_is_looked_at_without_a_call(tmp_path
     (tmp_path / "lamgate.toml").write_text(
         '[connections.mail]\nconnector = "smtp"\nserver = "127.0.0.1:1"\nsender = "a@example.com"\n'
     )
-    checked = run("-m", "gateway", "connectors", "check", "mail", "--json", cwd=tmp_path)
-    unknown = run("-m", "gateway", "connectors", "check", "male", cwd=tmp_path)
+    checked = lamgate(["connectors", "check", "mail", "--json"], cwd=tmp_path)
+    unknown = lamgate(["connectors", "check", "male"], cwd=tmp_path)
     report = json.loads(checked.stdout)["mail"]
     standing = {each["name"]: each["standing"] for each in report["rules"]}
 
@@ -89,8 +90,8 @@ def test_a_connection_of_the_operators_file_is_looked_at_without_a_call(tmp_path
 
 
 def test_a_folder_without_a_suite_is_told_what_to_write(tmp_path: Path) -> None:
-    done = run("-m", "gateway", "connectors", "check", ".", cwd=tmp_path)
-    option = run("-m", "gateway", "connectors", "new", "desk", "--kind", "soap", cwd=tmp_path)
+    done = lamgate(["connectors", "check", "."], cwd=tmp_path)
+    option = lamgate(["connectors", "new", "desk", "--kind", "soap"], cwd=tmp_path)
 
     assert (done.returncode, option.returncode) == (2, 2)
     assert "no class there is a ConnectorConformance" in done.stderr

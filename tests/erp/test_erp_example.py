@@ -1,7 +1,6 @@
 """The example over an ERP holds together where no server of it is: plans, policies, cases."""
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "gateway"))
+for room in ("cli", "gateway"):
+    sys.path.insert(0, str(ROOT / "tests" / room))
+from forked import lamgate  # noqa: E402
 from served import ask, serving  # noqa: E402
 
 SECRETS = {"ERP_KEY": "of-nobody", "TRACKER_LOGIN": "bm9ib2R5Og==", "PAYMENTS_KEY": "of-nobody"}
@@ -43,12 +44,7 @@ async def test_a_story_is_planned_from_its_words_and_one_step_of_it_needs_somebo
 
 
 def test_the_cases_of_its_policies_come_out_as_they_are_meant(config: Path) -> None:
-    told = subprocess.run(
-        [sys.executable, "-m", "gateway", "policy", "test", "-c", str(config)],
-        capture_output=True,
-        text=True,
-        cwd=config.parent,
-    )
+    told = lamgate(["policy", "test", "-c", str(config)], cwd=config.parent)
 
     assert told.returncode == 0, told.stdout + told.stderr
     assert "6" in told.stdout

@@ -10,6 +10,9 @@ from typing import Any
 
 import httpx2
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
+
 from served import SHOP, Running, serving, write_config
 
 

@@ -1,14 +1,13 @@
 """Envelopes over real HTTP: shown whole, narrowed, never widened; what leaves one is asked for."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from forked import lamgate
 from served import SHOP, plan, serving, step, until, until_open, until_status
 from test_approval_faults import NO, YES, Desk, tags
 
@@ -160,16 +159,15 @@ async def test_the_command_line_shows_an_envelope_and_narrows_it(desk: Desk, men
     whole = (await until_open(await desk.approver(), run))[0]
     key = (await desk.approver()).headers["authorization"].removeprefix("Bearer ")
 
-    def cli(*words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "gateway", *words, "--url", desk.running.url, "--key", key],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+    async def cli(*words: str) -> str:
+        whom = ("--url", desk.running.url, "--key", key)
+        done = await asyncio.to_thread(lamgate, [*words, *whom])
+        return " ".join((done.stdout + done.stderr).split())
 
-    listed = await _output(cli("approvals"))
-    bad = await _output(cli("approve", whole["id"], "--reason", "x", "--calls", "late"))
-    said = await _output(
-        cli("approve", whole["id"], "--reason", "x", "--band", "late/tag=*", "--calls", "late=1")
+    listed = await cli("approvals")
+    bad = await cli("approve", whole["id"], "--reason", "x", "--calls", "late")
+    said = await cli(
+        "approve", whole["id"], "--reason", "x", "--band", "late/tag=*", "--calls", "late=1"
     )
     await desk.decide(whole["id"], by=2)
     row = await desk.ended(run)
@@ -179,11 +177,6 @@ async def test_the_command_line_shows_an_envelope_and_narrows_it(desk: Desk, men
     assert f"{whole['id']} is open" in said
     assert row["status"] == "succeeded"
     assert len(tags(mended)) == before + 2
-
-
-async def _output(process: "subprocess.Popen[str]") -> str:
-    text, _ = await asyncio.to_thread(process.communicate)
-    return " ".join(text.split())
 
 
 async def _open(desk: Desk, run: str) -> list[Any]:

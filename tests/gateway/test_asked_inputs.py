@@ -3,12 +3,12 @@
 import asyncio
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import lamgate
 from served import SHOP, Running, approve, plan, serving, step, until, until_status
 
 SERVER = Path(__file__).parents[1] / "connectors" / "mcp_process.py"
@@ -119,11 +119,10 @@ async def test_a_no_by_the_command_line_is_told_to_the_tool_too(with_tools: Path
         person, _, run = await asking(running)
         key = person.headers["authorization"].removeprefix("Bearer ")
         said = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "gateway", "reconcile", run.rpartition("/")[2], "merge",
+            lamgate,
+            ["reconcile", run.rpartition("/")[2], "merge",
              "answer", "--answers", '{"branch": {"action": "decline"}}', "--reason", "not now",
              "--url", running.url, "--key", key],
-            capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         row = await until_status(person, run, "succeeded", "failed")
 

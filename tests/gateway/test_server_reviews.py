@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from forked import lamgate
 from served import plan, serving, step, until_status
 
 SERVER = Path(__file__).parents[1] / "connectors" / "mcp_lines.py"
@@ -71,7 +71,7 @@ async def test_what_an_operator_accepts_is_on_offer_and_what_changes_is_held(con
 
 def checked(config: Path) -> Any:
     words = ["connectors", "check", "tools", "--config", str(config), "--json"]
-    ran = subprocess.run([sys.executable, "-m", "gateway", *words], capture_output=True, text=True)
+    ran = lamgate(words)
     rules = json.loads(ran.stdout)["tools"]["rules"]
     return {each["name"]: each["standing"] for each in rules}
 

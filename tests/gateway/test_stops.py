@@ -3,8 +3,6 @@
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from forked import lamgate
 from served import (
     READ_ORDER,
     SHOP,
@@ -217,15 +216,13 @@ def patient(config: Path) -> None:
 def _say(config: Path, word: str, *more: str) -> Any:
     """A word of the command line, to its end."""
     reason = [] if word == "stops" else ["--reason", "a test"]
-    words = [sys.executable, "-m", "gateway", word, *more, "-c", str(config), "--json", *reason]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = lamgate([word, *more, "-c", str(config), "--json", *reason])
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def test_a_stop_needs_a_database_and_makes_none(config: Path) -> None:
-    words = [sys.executable, "-m", "gateway", "stop", "-c", str(config), "--reason", "x"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = lamgate(["stop", "-c", str(config), "--reason", "x"])
 
     assert done.returncode != 0
     assert "there is no database" in " ".join(done.stderr.split())

@@ -3,7 +3,6 @@
 import json
 import secrets
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from forked import lamgate
 from hypothesis import given
 from hypothesis import strategies as st
 from served import end, ready_line, start_process
@@ -234,13 +234,7 @@ async def test_keys_are_changed_while_everything_goes_on(
 
 
 def cli(config: Path, *words: str, given: str = "") -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", "credentials", *words, "-c", str(config)],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return lamgate(["credentials", *words, "-c", str(config)], given=given)
 
 
 def test_the_command_line_sets_lists_connects_rotates_and_removes(
