@@ -4,6 +4,7 @@ JSON is read as JSON, text as a text, all else as `{content_type, base64}`.
 """
 
 import base64
+import codecs
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -21,6 +22,8 @@ from connectors.spec import JsonObject
 Reading = Literal["json", "text", "bytes"]
 _JSON = "application/json"
 _ANY = ("*/*", "application/*")
+# Python's own names for what is no charset; the first two take the square of the length.
+_NO_CHARSETS = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,8 @@ def _text(body: bytes, media: str) -> str:
     _, _, named = media.lower().partition("charset=")
     charset = named.partition(";")[0].strip(' "') or "utf-8"
     try:
-        return body.decode(charset)
+        if codecs.lookup(charset).name.replace("-", "_") not in _NO_CHARSETS:
+            return body.decode(charset)
     except LookupError as error:
         raise BodyError(f"it is written in {charset[:40]!r}") from error
+    raise BodyError(f"{charset[:40]!r} is no charset")

@@ -691,3 +691,14 @@ def test_an_overlay_says_one_place_and_plain_addresses(overlay: JsonObject, tmp_
 
     with pytest.raises(ConfigurationError):
         read_overlay(file, Overlay)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("said", ["punycode", "idna", "IDNA", "unicode_escape", "zlib", "klingon"])
+def test_what_is_no_charset_is_not_read_with(said: str) -> None:
+    responses: JsonObject = {"200": {"content": {"text/plain": {"schema": TEXT}}}}
+    output = only(document({"/x": {"get": operation(responses=responses)}})).output
+    headers = {"content-type": f"text/plain; charset={said}"}
+
+    with pytest.raises(ValueError, match=said.lower()):
+        read_content(output, HttpAnswer(200, headers, b"-" + b"z" * 6_000_000))
