@@ -25,6 +25,7 @@ from connectors.validate import output_flaw
 
 # A connector that keeps the deadline itself knows more about how a call ended than we do.
 _GRACE_S = 0.5
+_MOST_SAID = 2_000
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,22 @@ class Calling:
         """The text without secrets."""
         return self.vault.hide(text) if self.vault else text
 
+    def _said(self, text: str) -> str:
+        """What a stranger says as it can be kept: no secret, whole characters, not endless."""
+        return self.hidden(text)[:_MOST_SAID].encode("utf-8", "replace").decode()
+
     def _checked(self, action: ActionSpec, outcome: Outcome) -> Outcome:
         """An output that is not what the action promises is unusable: never passed on."""
-        request_id = outcome.request_id and self.hidden(outcome.request_id)
+        request_id = outcome.request_id and self._said(outcome.request_id)
         match outcome:
             case Unreadable(reason=reason):
-                return Unreadable(self.hidden(reason), request_id)
+                return Unreadable(self._said(reason), request_id)
             case Pending(handle=handle, asks=asks):
                 shown = self._hidden_in(asks)
-                told = shown if isinstance(shown, dict) else None
-                return Pending(self.hidden(handle), request_id, told)
+                told = shown if isinstance(shown, dict) and json_flaw(shown) is None else None
+                # Nothing can be asked by a part of a handle.
+                asked_by = "" if json_flaw(handle) else self.hidden(handle)
+                return Pending(asked_by, request_id, told)
         # Before it is looked at: what is wrong with it is told with some of it.
         output = self._hidden_in(outcome.output)
         flaw = json_flaw(output) or output_flaw(action, output)
@@ -81,9 +88,9 @@ class Calling:
 
     def _retold(self, action: ActionSpec, error: ConnectorError) -> ConnectorError:
         """The same failure without secrets; a read is never in doubt, for it has no effect."""
-        message = self.hidden(error.message)
-        code = error.vendor_code and self.hidden(error.vendor_code)
-        request_id = error.request_id and self.hidden(error.request_id)
+        message = self._said(error.message)
+        code = error.vendor_code and self._said(error.vendor_code)
+        request_id = error.request_id and self._said(error.request_id)
         kind, status = error.kind, error.status
         after = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
         if isinstance(error, Refused):
@@ -93,7 +100,7 @@ class Calling:
                 vendor_code=code,
                 request_id=request_id,
                 status=status,
-                link=error.link and self.hidden(error.link),
+                link=error.link and self._said(error.link),
             )
         if isinstance(error, Unavailable) or not action.is_write:
             return Unavailable(

@@ -24,6 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from connectors.body import json_flaw
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.credentials import HIDDEN, Vault, secret_of
 from connectors.errors import (
@@ -379,6 +380,25 @@ def everywhere(text: str) -> list[Outcome | ConnectorError]:
         Unavailable(text, kind=Kind.QUOTA, retry_after_s=5, sent=True, status=429, **told),
         Uncertain(text, kind=Kind.TIMEOUT, retry_after_s=5, status=503, **told),
     ]
+
+
+async def test_every_end_of_a_call_can_be_written_down_whatever_a_stranger_says() -> None:
+    asks: JsonObject = {"\ud800": {"message": "who?"}}
+    for said in [*everywhere("half \ud800" + "x" * 10_000), Pending("it", "it", asks)]:
+        end = await end_of(Registry({"own": fake([said])}), WRITE, {})
+        words = {k: v for k, v in vars(end).items() if isinstance(v, str | list | dict)}
+
+        assert json_flaw(words) is None
+        assert max(map(len, map(str, words.values())), default=0) < 3_000
+
+
+async def test_what_nobody_could_ask_by_is_no_handle() -> None:
+    ends = [
+        await end_of(Registry({"own": fake([Pending(handle)])}), WRITE, {})
+        for handle in ("\ud800", "h" * 10_000)
+    ]
+
+    assert ends == [Pending(""), Pending("h" * 10_000)]
 
 
 @pytest.mark.parametrize("form", forms(SECRET))
