@@ -36,7 +36,7 @@ def _are_apart(have: str, want: str) -> bool:
     if _is_kind(have) and _is_kind(want):
         return True
     names = {have, want}
-    return names <= _APART or ("uri" in names and names - {"uri"} <= _NO_URI)
+    return names <= _APART or names - {"uri"} <= _NO_URI
 
 
 def _is_kind(name: str) -> bool:

@@ -22,9 +22,11 @@ from executor.check.say import say
 from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
 from executor.plan.model import Step
-from executor.plan.refs import join_pointer, parse_ref
+from executor.plan.refs import Ref, join_pointer, parse_ref
 from executor.plan.types import Type, as_list, constants_of
 
+Length = tuple[int, int | None]  # at least, and at most where that is known
+_ANY: Length = (0, None)
 _FIX = "Split the request, or ask the operator for a larger budget."
 
 
@@ -54,7 +56,7 @@ class Pot:
         for share in self.shares:
             if share.is_sure:
                 sure = total((sure, share.least))
-            most = max(share.least, sure if share.is_sure else Decimal(0))
+            most = max(share.least, sure)
             if most > self.limit:
                 message = f"{most:f} {self.name}; at most {self.limit:f} are allowed in a run"
                 return say("budget-exceeded", share.at, message, share.step, (), _FIX)
@@ -75,13 +77,13 @@ class Spending:
     def __init__(self, analysis: Analysis, order_: Order, context: AdmissionContext) -> None:
         self._analysis = analysis
         self._context = context
-        self._inputs = context.inputs.values | {"today": context.today}
+        self._inputs = context.inputs.values
         self._skippable = order_.skippable
-        self._lengths: dict[str, tuple[int, int | None]] = {}
+        self._lengths: dict[str, Length] = {}
         for step_id in analysis.order:
             step = analysis.by_id[step_id]
             if step.each is not None:
-                self._lengths[step_id] = self._length(step)
+                self._lengths[step_id] = self._length(step, parse_ref(step.each))
         self._pots = (*self._items(), *self._calls(), *self._money())
         self._guards: dict[str, list[Guard]] = {}
         for step_id, guard in (each for pot in self._pots for each in pot.guards()):
@@ -117,7 +119,7 @@ class Spending:
         is_sure = step.id not in self._skippable
         if step.each is None:
             return Share(step, place, target, least, most, is_sure)
-        fewest, longest = self._lengths.get(step.id, (0, None))
+        fewest, longest = self._lengths.get(step.id, _ANY)
         if step.when:
             fewest = 0  # each item may be skipped
         most = None if most is None or longest is None else _times(most, longest)
@@ -127,7 +129,7 @@ class Spending:
         """The lists of `each`, whole: what becomes of an item is not asked."""
         budgets, shares = self._context.budgets, []
         for step in self._analysis.plan.steps:
-            if step.each is None or step.id not in self._lengths:
+            if step.id not in self._lengths:
                 continue
             fewest, longest = self._lengths[step.id]
             most = None if longest is None else Decimal(longest)
@@ -156,9 +158,9 @@ class Spending:
         if not self._context.budgets.money:
             return
         found = [(step, action, self._amounts(step, action)) for step, action in self._called()]
-        named = {each.currency for _, _, amounts in found for each in amounts}
-        open_ones = self._context.budgets.money.keys() if None in named else frozenset()
-        for currency in sorted({*(each for each in named if each is not None), *open_ones}):
+        every = [each.currency for _, _, amounts in found for each in amounts]
+        named = {each for each in every if each is not None}
+        for currency in sorted(named.union(self._context.budgets.money)):
             limit = self._context.budgets.most(currency)
             shares = tuple(
                 self._share(step, self._member(step, action), *_sums(mine), _place(mine))
@@ -184,17 +186,16 @@ class Spending:
             if action is not None and step.action not in FUNCTIONS:
                 yield step, action
 
-    def _length(self, step: Step) -> tuple[int, int | None]:
+    def _length(self, step: Step, ref: Ref) -> Length:
         """How long the list of an `each` is: at least, and at most where that is known."""
-        ref = parse_ref(step.each or "")
         source = self._analysis.by_id.get(ref.root)
         if source is not None and source.each is not None and not ref.tokens:
-            return self._lengths.get(source.id, (0, None))
+            return self._lengths.get(source.id, _ANY)
         known = known_input(str(ref), self._inputs)
         if isinstance(known, list):
             return len(known), len(known)
         found = self._analysis.type_of(step, ref)
-        return _bounds(found) if isinstance(found, Type) else (0, None)
+        return _bounds(found) if isinstance(found, Type) else _ANY
 
 
 def too_many_steps(steps: int, most: int) -> Violation:
@@ -203,7 +204,7 @@ def too_many_steps(steps: int, most: int) -> Violation:
     return Violation("budget-exceeded", "/steps", message, fix="Split the request.")
 
 
-def _bounds(found: Type) -> tuple[int, int | None]:
+def _bounds(found: Type) -> Length:
     node = found.keywords
     constants = constants_of(node)
     if constants:

@@ -175,3 +175,90 @@ def test_the_budgets_are_under_the_seal() -> None:
 def test_a_budget_that_makes_no_sense_is_refused(wrong: Any) -> None:
     with pytest.raises(ValidationError):
         Budgets.model_validate(wrong)
+
+
+EACH = {"each": "input/list", "when": [{"left": "each", "op": "!=", "value": 3}]}
+
+
+def called(name: str, action: str = "bank.pay", **more: Any) -> dict[str, Any]:
+    return {"id": name, "action": action} | more
+
+
+def pays(name: str, amount: Any, **more: Any) -> dict[str, Any]:
+    return called(name, args=[{"json": json.dumps(amount), "to": "amount"}], **more)
+
+
+def told(steps: list[dict[str, Any]], budgets: Budgets, **inputs: Any) -> Any:
+    """The codes of what is wrong; else where each step is counted in the run."""
+    found = verdict(steps, budgets, **inputs)
+    if isinstance(found, Rejected):
+        return [each.message for each in found.violations]
+    assert isinstance(found, Accepted)
+    return {
+        each.step: [(guard.at, guard.why) for guard in each.guards if guard.kind == "budget"]
+        for each in found.certificate.steps
+    }
+
+
+EUR, USD = {"amount": "9", "currency": "EUR"}, {"amount": "9", "currency": "USD"}
+COUNTED = "counted at run time: at most"
+
+
+def test_items_that_may_each_be_skipped_take_nothing_for_certain() -> None:
+    many = called("many", **EACH)
+    known = {"list": [1, 2, 3]}
+
+    assert told([many], Budgets(calls=0), **known) == {"many": [("", f"{COUNTED} 0 calls of bank")]}
+    assert told([many, called("a"), called("b")], Budgets(calls=1), **known) == [
+        "2 calls of bank; at most 1 are allowed in a run",
+    ]
+    assert told([called("many", each="input/list")], Budgets(calls=2), **known) == [
+        "3 calls of bank; at most 2 are allowed in a run",
+    ]
+
+
+def test_of_a_list_that_nobody_knows_the_calls_are_counted() -> None:
+    listed = called("many", each="input/list/0")
+
+    assert told([listed], Budgets(calls=0, items=7, all_items=7), list=[{"x": 1}])["many"] == [
+        ("", f"{COUNTED} 7 items of many"),
+        ("", f"{COUNTED} 0 calls of bank"),
+    ]
+    again = called("again", each="many")
+    assert told([called("many", each="input/list"), again], Budgets(calls=6), list=[1, 2, 3]) == {
+        "many": [], "again": [],
+    }  # fmt: skip
+    assert told([called("many", each="input/list"), again], Budgets(calls=5), list=[1, 2, 3]) == [
+        "6 calls of bank; at most 5 are allowed in a run",
+    ]
+
+
+def test_a_circle_of_lists_is_told_as_a_circle_alone() -> None:
+    found = verdict([called("a", each="b"), called("b", each="a")], Budgets(calls=0))
+
+    assert isinstance(found, Rejected)
+    assert {each.code for each in found.violations} == {"cycle"}
+
+
+def test_what_is_too_much_is_told_by_currency() -> None:
+    budgets = Budgets(money={"EUR": "8", "USD": "8", "CHF": "1"})
+
+    assert told([pays("a", USD), pays("b", EUR), pays("c", 5)], budgets) == [
+        "5 of no currency; at most 0 are allowed in a run",
+        "9 EUR; at most 8 are allowed in a run",
+        "9 USD; at most 8 are allowed in a run",
+    ]
+    assert told([pays("a", [EUR, USD])], Budgets(money={"*": "9"})) == {"a": []}
+    assert told([pays("a", EUR)], Budgets(money={"EUR": "9"})) == {"a": []}
+
+
+def test_an_amount_that_may_be_of_any_currency_is_counted_for_each() -> None:
+    got = called("got", "bank.read", args=[])
+    open_one = called("pay", args=[{"ref": "got/x", "to": "amount"}])
+    shown = told([got, open_one], Budgets(money={"EUR": "9", "*": "1"}))
+
+    assert shown["pay"] == [("amount", f"{COUNTED} 1 *"), ("amount", f"{COUNTED} 9 EUR")]
+    steps = [got, pays("pay", EUR), open_one | {"id": "then"}]
+    assert told(steps, Budgets(money={"EUR": "9"})) == {
+        "got": [], "pay": [], "then": [("amount", f"{COUNTED} 9 EUR")],
+    }  # fmt: skip

@@ -199,3 +199,81 @@ def test_what_policy_cannot_see_is_told_instead_of_its_policies() -> None:
     assert found.judgement.code == "policy-value-unmappable"
     assert found.lifts == ("another value: policy cannot see this one exactly",)
     assert found.rules == ()
+
+
+FIND = ActionSpec.model_validate(
+    {
+        "name": "pay.find", "effect": "read", "input_schema": {"properties": {"any": {}}},
+        "reads_as": "trusted", "output_schema": {"type": "object"},
+    }
+)  # fmt: skip
+
+
+def read_case(**more: Any) -> Any:
+    text = json.dumps({"cases": [case(**more)]})
+    (found,) = read_cases({"a.cases.json": text}, Catalog([REFUND, FIND]))
+    return found
+
+
+def test_what_a_case_does_not_say_is_somebody_whose_run_did_nothing_yet() -> None:
+    found = read_case().question
+
+    assert found.principal == Principal("somebody", "main", frozenset())
+    assert found.run == {
+        "writes": 0, "calls": {}, "sums": {}, "succeeded": [], "same_object": [],
+    }  # fmt: skip
+    assert (found.read, found.stale, found.approvals) == ({}, {}, frozenset())
+    assert {at: each.integrity for at, each in found.labels.items()} == {
+        "payment": Integrity.REQUEST, "amount": Integrity.REQUEST,
+    }  # fmt: skip
+
+
+def test_what_a_case_says_of_the_run_and_of_what_was_read_is_what_policy_sees() -> None:
+    found = read_case(
+        run={"writes": 1}, read={"pay.find": {"a": 1}}, stale={"pay.find": {}}
+    ).question
+
+    assert found.run["writes"] == 1
+    assert found.run["sums"] == {}
+    assert (found.read, found.stale) == ({"pay.find": {"a": 1}}, {"pay.find": {}})
+    for wrong_one in ({"read": {"pay.find": []}}, {"stale": {"pay.find": []}},
+                      {"read": {"pay.gone": {}}}, {"stale": {"pay.refund": {}}}):  # fmt: skip
+        with pytest.raises(CasesError):
+            read_case(**wrong_one)
+
+
+def test_what_is_unknown_has_the_type_that_is_declared_there() -> None:
+    (payment,) = (read_case(unknown=["payment"]).question.arguments["payment"],)
+    deeper = read_case(unknown=["amount/amount", "amount/currency"]).question.arguments["amount"]
+    anything = read_case(action="pay.find", arguments={}, unknown=["any"]).question.arguments["any"]
+    undeclared = read_case(unknown=["amount/gone"]).question.arguments["amount"]["gone"]
+
+    assert payment.kinds == {"string"}
+    assert [each.kinds for each in deeper.values()] == [{"string"}] * 2
+    assert (anything.kinds, undeclared.kinds) == (None, None)
+    for place in ("payment/deeper", "amount/amount/deeper"):
+        with pytest.raises(CasesError, match="is no place in an object"):
+            read_case(unknown=[place])
+    with pytest.raises(CasesError, match="is no place in an object"):
+        read_case(unknown=["amount", "amount/amount"])
+
+
+def test_files_are_read_by_name_and_say_what_they_are_about() -> None:
+    def text(name: str, **more: Any) -> str:
+        return json.dumps({"cases": [case(name=name)]} | more)
+
+    found = read_cases({"b": text("two"), "a": text("one", about="refunds")}, CATALOG)
+
+    assert [(each.file, each.name) for each in found] == [("a", "one"), ("b", "two")]
+    with pytest.raises(CasesError, match=r"^a: cases: "):
+        read_cases({"a": json.dumps({"cases": []})}, CATALOG)
+
+
+def test_the_order_of_policies_in_a_case_says_nothing() -> None:
+    two = PERMIT + '@id("also") permit (principal, action, resource);\n'
+
+    assert wrong(two, case(policies=["also", "all"])) == [""]
+    assert wrong(two, case(policies=["all", "also"])) == [""]
+    assert wrong("", case("deny", policies=["all"])) == [
+        "expected all to decide, but no policy does"
+    ]
