@@ -1,7 +1,8 @@
 """Small faults for a Python module: one node of its syntax tree replaced by another at a time.
 
 What is left alone: prose (texts with a blank, and everything inside of such an f-string), types,
-decorators, assertions and docstrings. Prose is for people, and no fault in it lets anything run.
+decorators and what only they use (how much a memory keeps), assertions and docstrings. Prose is for
+people, and no fault in it lets anything run.
 """
 
 import ast
@@ -77,10 +78,13 @@ def changes(module: str, source: str) -> tuple[ast.Module, list[Change]]:
     """The module's tree and every change that can be made to it."""
     tree = ast.parse(source)
     uses = _uses(tree)
+    decorating = _decorating(tree) - uses.keys()
     lines = source.splitlines()
     seen: Counter[tuple[str, str]] = Counter()
     found = []
     for parent, field, place, node, where in _walk(tree, _Where()):
+        if not where.is_in_function and _assigned(where.statement) in decorating:
+            continue
         for new in replacements(node, parent, field):
             _locate(new, node)
             line: int = getattr(node, "lineno", None) or where.lines.start
@@ -102,10 +106,30 @@ def _uses(tree: ast.Module) -> dict[str, set[int]]:
     found: dict[str, set[int]] = defaultdict(set)
     for statement in reversed(tree.body):
         name = _assigned(statement)
+        apart = _decorators(statement)
         for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            if node not in apart and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 found[node.id] |= found[name] if name else {node.lineno}
     return found
+
+
+def _decorating(tree: ast.Module) -> set[str]:
+    """The names that decorators use."""
+    return {
+        node.id
+        for statement in tree.body
+        for node in _decorators(statement)
+        if isinstance(node, ast.Name)
+    }
+
+
+def _decorators(statement: ast.stmt) -> set[ast.AST]:
+    return {
+        each
+        for node in ast.walk(statement)
+        for made in getattr(node, "decorator_list", ())
+        for each in ast.walk(made)
+    }
 
 
 def _assigned(statement: ast.stmt | None) -> str:

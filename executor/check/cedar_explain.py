@@ -95,7 +95,7 @@ def _approvals(policy: Policy, question: PolicyQuestion, judgement: Judgement) -
     """The approvals that lift it, one after the other, as the run asks for them."""
     told: list[str] = []
     approvals = question.approvals
-    while judgement.verdict == "approval" and judgement.role not in (None, *approvals):
+    while judgement.verdict == "approval":  # by a role that is missing yet, so it ends
         people = "one person" if judgement.quorum == 1 else f"{judgement.quorum} people"
         expiry = f", within {judgement.expires_s:g} s" if judgement.expires_s else ""
         then = "then " if told else ""

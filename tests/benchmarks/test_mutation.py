@@ -90,6 +90,13 @@ def test_prose_types_and_docstrings_are_left_alone() -> None:
     assert not any("people" in each.what or "tuple" in each.what for each in found)
 
 
+def test_how_much_a_memory_keeps_is_left_alone_with_its_decorator() -> None:
+    kept = "KEPT = 7\nMOST = 3\n\n@cache(KEPT)\n@cache(MOST)\ndef f(x):\n    return x < MOST\n"
+    _, found = changes("is_kept", kept)
+
+    assert {each.what for each in found if each.line <= 2} == {"3 => 4", "3 => 2"}
+
+
 def test_a_change_keeps_its_name_when_its_line_moves() -> None:
     _, found = changes("is_sample", SAMPLE)
     _, moved = changes("is_sample", "\n\n" + SAMPLE)

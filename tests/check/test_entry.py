@@ -1,16 +1,21 @@
 """What follows from a definition alone is kept, and never taken from another definition."""
 
-from connectors.spec import ActionSpec, JsonObject, Principal, Sink
+import pytest
+
+from connectors.spec import ActionSpec, Integrity, JsonObject, Principal, Sink
 from executor.check.cedar import Policy, PolicyQuestion
 from executor.check.entry import (
     chosen_names,
     declared_input,
     input_type,
     is_amount,
+    is_data,
     output_type,
     sinks_at,
+    source_shade,
     target_at,
 )
+from executor.fn.extract import EXTRACT
 from executor.plan.types import MISSING, UNKNOWN, Type
 
 TEXT: JsonObject = {"type": "string"}
@@ -90,3 +95,46 @@ def test_the_same_call_of_a_definition_that_became_irreversible_is_judged_anew()
 
     found = [verdict(definition(irreversible=each)) for each in (False, True, False)]
     assert found == ["allow", "deny", "allow"]
+
+
+@pytest.mark.parametrize(
+    ("place", "sinks", "amount"),
+    [
+        ((), {Sink.RECIPIENT, Sink.AMOUNT, Sink.URL}, False),
+        (("to",), {Sink.RECIPIENT}, False),
+        (("to", "0"), {Sink.RECIPIENT}, False),
+        (("lines",), {Sink.AMOUNT}, False),
+        (("lines", "3"), {Sink.AMOUNT}, False),
+        (("lines", "3", "price"), {Sink.AMOUNT}, True),
+        (("lines", "3", "price", "deeper"), {Sink.AMOUNT}, False),
+        (("lines", "3", "note"), set(), False),
+        (("o", "link"), {Sink.URL}, False),
+        (("o", "note"), set(), False),
+        (("note",), set(), False),
+    ],
+)
+def test_a_value_reaches_the_sinks_at_its_place_above_it_and_below_it(
+    place: tuple[str, ...], sinks: set[Sink], amount: bool
+) -> None:
+    action = definition(
+        sinks={"to": "recipient", "lines/*/price": "amount", "o/link": "url"},
+        input_schema={"type": "object"},
+    )
+
+    assert sinks_at(action, place) == sinks
+    assert is_amount(action, place) is amount
+
+
+def test_nothing_that_a_model_read_is_trusted() -> None:
+    read = {"effect": "read", "reads_as": "trusted", "sinks": {}}
+    reading, model = definition(**read), definition(name=EXTRACT, **read)
+
+    assert source_shade(reading).whole.integrity is Integrity.TRUSTED
+    assert source_shade(model).whole.integrity is Integrity.UNTRUSTED
+
+
+def test_a_name_is_data_where_no_alternative_declares_it() -> None:
+    either = Type.of({"anyOf": [{"properties": {"a": TEXT}}, {"properties": {"b": TEXT}}]})
+
+    assert [is_data(either, name) for name in ("a", "b", "c")] == [False, False, True]
+    assert not is_data(Type.of({"type": "array"}), "0")

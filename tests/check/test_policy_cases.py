@@ -122,7 +122,7 @@ def test_a_case_that_cannot_be_judged_says_which_and_why(text: str, told: str) -
 
 
 def explained(
-    text: str, arguments: JsonObject = GIVEN, *unknown: str, **labels: str
+    text: str, arguments: JsonObject = GIVEN, *unknown: str, mode: Any = "enforce", **labels: str
 ) -> Explanation:
     asked = question_of(
         REFUND,
@@ -133,7 +133,7 @@ def explained(
         approvals=frozenset(),
         unknown=unknown,
     )
-    return explain(Policy.parse({"a.cedar": text}), asked)
+    return explain(Policy.parse({"a.cedar": text}, mode), asked)
 
 
 HARD = '@id("hard") forbid (principal, action, resource);'
@@ -166,6 +166,13 @@ def test_an_explanation_says_what_would_lift_it(text: str, lifts: tuple[str, ...
 
     assert sorted(found.lifts) == sorted(lifts)
     assert (found.lifts == ()) == (found.judgement.verdict == "allow")
+    assert explained(text, mode="observe").lifts == found.lifts
+
+
+def test_an_approval_without_an_end_is_asked_without_one() -> None:
+    assert explained(PERMIT + BIG.replace('@expires("900")', "")).lifts == (
+        "an approval by 2 people of role boss",
+    )
 
 
 def test_an_explanation_says_what_each_policy_says_and_on_what_it_waits() -> None:
