@@ -81,10 +81,9 @@ def times(text: str) -> Iterator[str]:
     for hour in _HOUR.findall(text):
         yield from _either(int(hour), 0)
     for part, hour in _PART.findall(text):
-        number = _HOURS.get(hour, 0)
-        minutes = number * 60 + _PARTS[part]
+        number, past = _HOURS.get(hour, 0), _PARTS[part]
         if number:
-            yield from _either(minutes // 60, minutes % 60)
+            yield from _either(number - (past < 0), past % 60)
     for name, value in _NAMED.items():
         if re.search(rf"\b{name}\b", text):
             yield value

@@ -139,9 +139,7 @@ def _readings(text: str) -> Iterator[Decimal]:
     parts = re.split(r"[.,]", text)
     signs = re.findall(r"[.,]", text)
     grouped = all(len(part) == 3 for part in parts[1:]) and len(parts[0]) <= 3
-    if not signs:
-        yield Decimal(text)
-    elif grouped and len(set(signs)) == 1 and (len(signs) > 1 or signs[0] == ","):
+    if grouped and len(set(signs)) == 1 and (len(signs) > 1 or signs[0] == ","):
         yield Decimal("".join(parts))
     elif len(signs) == 1:
         yield Decimal(f"{parts[0]}.{parts[1]}")
