@@ -105,8 +105,6 @@ class Labels:
         is_shown = _is_shown(action, bindings)
         for binding in bindings:
             label = self.argument(binding)
-            if label.integrity.at_least(Integrity.TRUSTED):
-                continue
             for sink in sorted(sinks_at(action, binding.to)):
                 if _is_concerning(sink, label) and (is_shown or sink is not Sink.CONTENT):
                     own = self._own_of(binding)
@@ -155,7 +153,7 @@ class Labels:
         """A key that no schema declares is data too, where a sink stands above it."""
         action = self._analysis.action(binding.step)
         names = chosen_names(action, binding.to) if action else ()
-        return _join(map(self._grounds.of, names)) if names else TOP
+        return _join(map(self._grounds.of, names))
 
     def _of_literal(self, binding: Binding, value: JsonValue) -> Shade:
         function = FUNCTIONS.get(binding.step.action)
@@ -187,7 +185,7 @@ class Labels:
         if root == "input":
             return self._inputs
         if root in OWN_ROOTS:
-            found = self._of_listed(step) if root != "result" else None
+            found = self._of_listed(step)
             if found is not None and root == "each_item" and step is not None:
                 found = self._of_listed(self._analysis.each_source(step))
             return Shade(MODEL) if found is None else found.element
