@@ -1,6 +1,8 @@
 """Settings become objects, here and nowhere else."""
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ from executor.dispatch.base import Dispatcher
 from executor.plan.model import EXTRACT
 from executor.run.machine import Machine
 from executor.store.drives import Due
+from executor.store.errors import StoreLockedError
 from executor.store.store import Store
 from gateway.admission import Admission
 from gateway.auth import operator_key
@@ -46,6 +49,9 @@ from gateway.service import Service
 from gateway.settings import Settings
 from planner.extract import Extractor
 from planner.search import Search
+
+LOOK_S = 0.1
+_log = logging.getLogger("lamgate.database")
 
 
 @dataclass(frozen=True)
@@ -103,12 +109,15 @@ class _Opened:
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[Gateway]:
-    """Start everything; what cannot start raises and leaves nothing behind."""
+async def build(settings: Settings, *, patience_s: float = 0.0) -> AsyncIterator[Gateway]:
+    """Start everything; what cannot start raises and leaves nothing behind.
+
+    With patience it waits for a database that a command has, which ends by itself.
+    """
     policy = await asyncio.to_thread(load_policy, settings)
     playbooks = await asyncio.to_thread(load_playbooks, settings)
     async with (
-        _opened(settings) as opened,
+        _opened(settings, patience_s) as opened,
         open_registry(
             connections(settings),
             opened.vault,
@@ -133,14 +142,14 @@ async def build(settings: Settings) -> AsyncIterator[Gateway]:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
+async def _opened(settings: Settings, patience_s: float) -> AsyncIterator[_Opened]:
     """The database and the secrets; whatever is said or written from here on is without them."""
     keys = await asyncio.to_thread(secrets_of, settings)
     redactor = Redactor()
     vault_of = partial(Vault, redactor=redactor)
     learn_known(settings, keys, vault_of())
     with hidden_in_logs(redactor):
-        store = await Store.open(settings.database_url, redactor.hide)
+        store = await _store(settings.database_url, redactor, patience_s)
         way = Transport(frozenset(settings.credentials.allow_hosts))
         try:
             await require_same(store, keys)
@@ -153,6 +162,21 @@ async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
         finally:
             await way.aclose()
             await store.close()
+
+
+async def _store(url: str, redactor: Redactor, patience_s: float) -> Store:
+    until = time.monotonic() + patience_s
+    has_said = False
+    while True:
+        try:
+            return await Store.open(url, redactor.hide)
+        except StoreLockedError as error:
+            if not error.is_passing or time.monotonic() > until:
+                raise
+            if not has_said:
+                _log.warning("waiting up to %g s, for %s", patience_s, error)
+            has_said = True
+        await asyncio.sleep(LOOK_S)
 
 
 async def _assemble(

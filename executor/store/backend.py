@@ -48,7 +48,7 @@ class Backend(Protocol):
     def now(self, connection: Connection) -> float:
         """What time it is for everybody who uses this database."""
 
-    def publish_address(self, address: str) -> None:
+    def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """Let the command line find the gateway that holds this database, where one does."""
 
     def release(self) -> None:

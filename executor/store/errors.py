@@ -30,7 +30,11 @@ class StoreUnavailableError(StorePausedError):
 
 
 class StoreLockedError(StoreError):
-    """Another process has this database."""
+    """Another process has this database; `is_passing` if it will let go of it by itself."""
+
+    def __init__(self, message: str, *, is_passing: bool = False) -> None:
+        super().__init__(message)
+        self.is_passing = is_passing
 
 
 class NewerSchemaError(StoreError):

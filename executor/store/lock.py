@@ -21,7 +21,9 @@ class FileLock:
             holder = _read(self._path)
             raise StoreLockedError(
                 f"{database} is used by process {holder.get('pid', '?')}; one process a database "
-                "file. Talk to that gateway, stop it, or use another database."
+                "file. Talk to that gateway, stop it, or use another database.",
+                # One that says no address has only begun: nobody knows yet for how long.
+                is_passing=holder.get("address") is None or holder.get("passing") is True,
             ) from error
         try:
             self.describe(None)
@@ -29,9 +31,10 @@ class FileLock:
             os.close(self._descriptor)
             raise
 
-    def describe(self, address: str | None) -> None:
-        """Write who holds the lock and where it can be reached."""
-        text = json.dumps({"pid": os.getpid(), "address": address}).encode()
+    def describe(self, address: str | None, *, is_passing: bool = False) -> None:
+        """Write who holds the lock, where it can be reached, and whether it will soon let go."""
+        told = {"pid": os.getpid(), "address": address, "passing": is_passing}
+        text = json.dumps(told).encode()
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, text, 0)
 

@@ -149,7 +149,7 @@ class PostgresDatabase:
         found = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
         return float(found.scalar_one())
 
-    def publish_address(self, address: str) -> None:
+    def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """There is nothing to find it by: several gateways may serve one database."""
 
     def release(self) -> None:

@@ -127,10 +127,10 @@ class SqliteFile:
         is_behind = newest is not None and wall < newest < wall + MOST_BEHIND_S
         return newest if is_behind and newest is not None else wall
 
-    def publish_address(self, address: str) -> None:
+    def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """Write it into the lock file."""
         if self._lock is not None:
-            self._lock.describe(address)
+            self._lock.describe(address, is_passing=is_passing)
 
     def release(self) -> None:
         """Unlock the file."""

@@ -115,9 +115,9 @@ class Store:
         """The database's time inside a transaction."""
         return self._backend.now(c)
 
-    def publish_address(self, address: str) -> None:
+    def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """Let the command line find the gateway that holds this database."""
-        self._backend.publish_address(address)
+        self._backend.publish_address(address, is_passing=is_passing)
 
     async def close(self) -> None:
         """Finish what is queued and let go of the database."""

@@ -14,6 +14,7 @@ from gateway.settings import Settings
 from gateway.wiring import Gateway, build
 
 DRAIN_S = 10
+PATIENCE_S = 10.0  # with a command that has the database, until it ends
 
 
 @dataclass
@@ -26,6 +27,7 @@ class Running:
     error: Exception | None = None
     server: uvicorn.Server | None = None
     is_stopping: bool = False
+    is_passing: bool = False  # for one command, which ends by itself
 
     def stop(self) -> None:
         """Ask it to end, also while it still starts."""
@@ -39,7 +41,8 @@ async def run_gateway(
 ) -> None:
     """Build and serve until stopped; what goes wrong before is in `running.error`."""
     try:
-        async with build(settings) as gateway:
+        patience_s = 0.0 if running.is_passing else PATIENCE_S
+        async with build(settings, patience_s=patience_s) as gateway:
             chosen = settings.server.port if port is None else port
             listener = _listen(host or settings.server.host, chosen)
             config = uvicorn.Config(
@@ -57,7 +60,7 @@ async def run_gateway(
             running.server.should_exit = running.is_stopping
             running.address = _address(listener)
             running.operator_key = gateway.operator_key
-            gateway.store.publish_address(running.address)
+            gateway.store.publish_address(running.address, is_passing=running.is_passing)
             serving = asyncio.get_running_loop().create_task(
                 running.server.serve(sockets=[listener])
             )

@@ -1,10 +1,13 @@
 """Which gateway is meant: one that runs, one in this process, or none; and who may use it."""
 
+import os
 import subprocess
 from typing import Any
 
 import pytest
 from commands import MUG, PATIENCE_S, PROGRAM, STATUS, Lamgate, error_of, new_key
+
+from executor.store.lock import FileLock
 
 
 def test_without_a_gateway_the_whole_story_runs_in_the_commands_own_processes(
@@ -37,6 +40,25 @@ def test_a_second_gateway_on_the_same_database_is_refused_and_says_who_has_it(
     assert "Stop the other process, or use its gateway." in complaint
     assert (by_lock.code, by_lock.document) == (0, []), "the one that runs is found by its lock"
     assert (by_url.code, by_url.document["code"]) == (2, "no-key"), "its key is for it alone"
+
+
+def test_a_gateway_waits_for_a_command_that_has_its_database(alone: Lamgate) -> None:
+    (alone.folder / "var").mkdir()
+    command = FileLock(alone.folder / "var" / "lamgate.db")
+    command.describe("http://127.0.0.1:9", is_passing=True)
+    gateway = alone.start("serve", "--port", "0", "--json")
+    assert gateway.stderr is not None
+    assert gateway.stdout is not None
+    said = gateway.stderr.readline()
+    command.release()
+    ready = gateway.stdout.readline() + gateway.stdout.readline()
+    gateway.terminate()
+    gateway.communicate(timeout=PATIENCE_S)
+
+    assert said.startswith("WARNING lamgate.database: waiting up to 10 s, for ")
+    assert f"is used by process {os.getpid()}" in said
+    assert '"ready": "http://' in ready
+    assert gateway.returncode == 0
 
 
 def test_a_key_that_is_wrong_revoked_or_of_another_role_is_told_apart(
