@@ -97,5 +97,8 @@ def secret_of(settings: ConnectionSettings, given: Given) -> Callable[[], str]:
         raise ConfigurationError(
             f'connections.{settings.name}: credential is missing; for example "env:NAME"'
         )
-    stand_in = given.secret_of(reference)
+    try:
+        stand_in = given.secret_of(reference)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"connections.{settings.name}.credential: {error}") from error
     return lambda: stand_in

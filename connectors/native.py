@@ -45,7 +45,7 @@ class NativeAction:
         return await self.function(*args, **kwargs)
 
 
-def action(**manifest: Any) -> Callable[[Function], NativeAction]:
+def action(*bare: object, **manifest: Any) -> Callable[[Function], NativeAction]:
     """Make an async function an action; keywords are members of `ActionSpec`.
 
     The name is the function's, the description its docstring, the schemas come from its
@@ -54,6 +54,9 @@ def action(**manifest: Any) -> Callable[[Function], NativeAction]:
     manifest names is of the same connection where it has no dot. What the manifest leaves out
     gets the cautious default: a blind, irreversible write that needs an approval.
     """
+
+    if bare:
+        raise TypeError("write @action(...) with what the action does, such as effect='read'")
 
     def decorate(function: Function) -> NativeAction:
         if not inspect.iscoroutinefunction(function):
@@ -164,7 +167,9 @@ def _native(connection: str, native: NativeAction) -> _Native:
         )
     except ValidationError as error:
         raise ConfigurationError(f"{name}: {_told(error)}") from error
-    except (TypeError, NameError, PydanticUserError) as error:
+    except NameError as error:
+        raise ConfigurationError(f"{name}: in its annotations {error}") from error
+    except (TypeError, PydanticUserError) as error:
         raise ConfigurationError(f"{name}: {error}") from error
     takes_context = _CONTEXT in inspect.signature(function).parameters
     return _Native(spec, function, model, names, returned, takes_context, takes_spec)

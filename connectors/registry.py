@@ -173,7 +173,8 @@ class Registry:
         except Unavailable as error:
             raise Unreachable(self._calling.hidden(error.message)) from None
         except ConfigurationError as error:
-            raise ConfigurationError(self._calling.hidden(str(error))) from None
+            told, name = self._calling.hidden(str(error)), f"connections.{connection}"
+            raise ConfigurationError(told if told.startswith(name) else f"{name}: {told}") from None
         except Exception as error:  # noqa: BLE001 - a plugin raises what it likes, secrets in it
             told = self._calling.hidden(f"{type(error).__name__}: {error}")
             raise ConfigurationError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from string import Template
 from typing import Literal
 
+from connectors.built_in import BUILT_IN
 from connectors.errors import ConfigurationError
 from connectors.plugin import PROTOCOL
 
@@ -32,6 +33,10 @@ def scaffold(name: str, folder: Path, kind: Kind = "http") -> tuple[Path, ...]:
         raise ConfigurationError(
             f"{name!r} is no connector's name: at most {_LONGEST} of a-z, 0-9 and single _ between "
             "them, a letter first, and no word of Python"
+        )
+    if name in BUILT_IN:
+        raise ConfigurationError(
+            f"{name!r} is a connector that there is already, which would win; say another name"
         )
     place = folder / f"lamgate-{name.replace('_', '-')}"
     words = {

@@ -8,6 +8,7 @@ carry another idempotency key than the first time: so they are never made anew.
 
 import hashlib
 import hmac
+import logging
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from gateway.cipher import KeyRing
 from gateway.private import operator_key_file, read_private, write_private
 from gateway.settings import Settings
 
+_log = logging.getLogger("lamgate.credentials")
 SERVED = Path("var/lamgate")  # what a machine keeps of a database on a server begins so
 OWN_KEY = "database"
 _FORM = "128 hexadecimal digits"
@@ -69,12 +71,17 @@ def learn_known(settings: Settings, keys: Secrets, vault: Vault) -> None:
     """Hide from now on what is known without anybody's using it."""
     vault.redactor.learn((keys.seal + keys.idempotency).hex())
     vault.redactor.learn(urlsplit(settings.database_url).password or "")
-    named = [each.credential for each in settings.connections.values()]
-    named += [each.api_key for each in settings.models.values()]
+    named = [each.api_key for each in settings.models.values()]
     for reference in (*named, *settings.credentials.keys.values()):
         if reference is not None and reference.startswith("env:"):
             with suppress(ConfigurationError):  # whoever needs it is told
                 vault.secret_of(reference)
+    for name, each in settings.connections.items():
+        if each.credential is not None and each.credential.startswith("env:"):
+            try:
+                vault.secret_of(each.credential)
+            except ConfigurationError as error:
+                _log.warning("connections.%s.credential: %s; its calls wait for it", name, error)
 
 
 async def require_same(store: Store, keys: Secrets) -> None:

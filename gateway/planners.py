@@ -1,6 +1,7 @@
 """From `[models.NAME]` to planners, and to what reads texts in a run."""
 
 from connectors.credentials import Vault
+from connectors.errors import ConfigurationError
 from executor.check.expand import Playbooks
 from gateway.hiding import HiddenFromModel
 from gateway.settings import EMBEDDED, ModelEntry, Settings
@@ -36,7 +37,7 @@ def _model(name: str, entry: ModelEntry, vault: Vault) -> Model:
             adapter=entry.adapter,
             model=entry.model,
             base_url=entry.base_url,
-            api_key=vault.secret_of(entry.api_key) if entry.api_key else None,
+            api_key=_key(name, entry.api_key, vault),
             structured=entry.structured,
             timeout_s=entry.timeout_s,
             chat_model=entry.chat_model,
@@ -44,6 +45,13 @@ def _model(name: str, entry: ModelEntry, vault: Vault) -> Model:
         )
     )
     return HiddenFromModel(model, vault.redactor)
+
+
+def _key(name: str, reference: str | None, vault: Vault) -> str | None:
+    try:
+        return vault.secret_of(reference) if reference else None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"models.{name}.api_key: {error}") from error
 
 
 def extractor_of(settings: Settings, vault: Vault) -> Extractor | None:

@@ -62,7 +62,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (SealBrokenError, 409, "seal-broken", "Submit the plan anew; the stored one was changed."),
     (PolicyError, 500, "policy-error", "Repair the policy file that is named."),
     (PlaybookError, 500, "playbook-error", "Repair the playbook that is named."),
-    (ConfigurationError, 500, "configuration-error", "Repair what is named in the settings."),
+    (ConfigurationError, 500, "configuration-error", "Repair what is named."),
     (ModelUnavailable, 503, "planner-unavailable", "Ask again in a moment."),
     (ModelError, 502, "planner-refused", "Say it differently, or use another model."),
     (Flaw, 400, "malformed-json", "Send one complete JSON document."),

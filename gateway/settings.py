@@ -1,13 +1,17 @@
 """The operator's file `lamgate.toml`; `LAMGATE_...` in the environment overrides, `__` nests."""
 
+import difflib
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -179,12 +183,15 @@ def load_settings(file: Path | None) -> Settings:
     try:
         made: Any = reading(base_dir=path.absolute().parent)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {where}: {first['msg']}") from error
+        raise ConfigurationError(_flaws(path, error)) from error
+    except SettingsError as error:
+        name = _variable(tuple(str(error).split('"')[1:2]))
+        told = f"{name}: this is no JSON; one member of it is said as {name}__MEMBER"
+        raise ConfigurationError(told) from error
     except ValueError as error:
         raise ConfigurationError(f"{path}: {error}") from error
     settings: Settings = made
+    require_known(settings.database.url)
     if EMBEDDED in settings.models:
         raise ConfigurationError(f"{path}: models.{EMBEDDED}: the name of the embedded planner")
     if taken := settings.connections.keys() & {EMBEDDED, "fn"}:
@@ -198,6 +205,59 @@ def load_settings(file: Path | None) -> Settings:
             f"{path}: extract.model: {settings.extract.model!r} is none of [models]"
         )
     return settings
+
+
+def require_known(database: str) -> None:
+    """Raise `ConfigurationError` for the address of a database that there cannot be."""
+    if not database.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise ConfigurationError(
+            f"database.url: {database.partition('://')[0]!r} is not known; write sqlite:///path or "
+            "postgresql://user@host/database"
+        )
+
+
+def _flaws(path: Path, error: ValidationError) -> str:
+    """Everything that is wrong, each with its place in the file or in the environment."""
+    said = {name.upper() for name in os.environ}
+    told = dict[str, list[str]]()
+    for each in error.errors(include_url=False, include_input=False):
+        place = tuple(map(str, each["loc"]))
+        is_ours = _variable(place) in said
+        flaw = _flaw(_variable(place) if is_ours else ".".join(place), place, each)
+        told.setdefault("the environment" if is_ours else str(path), []).append(flaw)
+    return "; ".join(f"{where}: {'; '.join(flaws)}" for where, flaws in told.items())
+
+
+def _flaw(name: str, place: tuple[str, ...], flaw: ErrorDetails) -> str:
+    match flaw["type"]:
+        case "extra_forbidden":
+            close = difflib.get_close_matches(place[-1], _members(place[:-1]), n=1)
+            hint = f", did you mean {close[0]}?" if close else ""
+            return f"{name}: there is no such setting{hint}"
+        case "missing":
+            return f"{name}: it is missing"
+        case "tuple_type":
+            return f"{name}: write a list, [...]"
+        case _:
+            return f"{name}: {flaw['msg']}"
+
+
+def _members(place: tuple[str, ...]) -> list[str]:
+    """The settings that there are at a place."""
+    found: object = Settings
+    for part in place:
+        fields = found.model_fields if _is_model(found) else {}
+        found = fields[part].annotation if part in fields else next(reversed(get_args(found)), None)
+    return [*found.model_fields] if _is_model(found) else []
+
+
+def _is_model(found: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(found, type) and issubclass(found, BaseModel)
+
+
+def _variable(place: tuple[str, ...]) -> str:
+    """The variable of the environment that says a setting."""
+    return "LAMGATE_" + "__".join(place).upper()
 
 
 def _config(path: Path) -> SettingsConfigDict:

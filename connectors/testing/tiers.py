@@ -95,8 +95,10 @@ def ruled(rule: Rule, trial: Trial) -> Ruling:
     """Look at one rule."""
     try:
         rule.check(trial)
-    except (AssertionError, ConfigurationError) as error:
+    except AssertionError as error:
         return Ruling(rule, "broken", str(error))
+    except ConfigurationError as error:
+        return Ruling(rule, "broken", f"nothing can be looked at, for it does not start: {error}")
     except NotTried as error:
         return Ruling(rule, "untried", str(error))
     except Spared as error:

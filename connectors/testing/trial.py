@@ -9,10 +9,11 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from textwrap import shorten
 
 from pydantic import JsonValue
 
-from connectors.connector import Applied, Connector, Outcome
+from connectors.connector import Applied, Connector, Outcome, Unreadable
 from connectors.errors import ConnectorError
 from connectors.plugin import Plugin
 from connectors.spec import ActionSpec, CallContext, JsonObject
@@ -21,6 +22,8 @@ from connectors.testing.service import Asked, Fault, Service
 
 NamedCall = tuple[str, JsonObject]
 """An action's name and its arguments."""
+
+_MOST_TOLD = 200  # characters of what a call ended with
 
 AnyCall = NamedCall | Callable[[], Awaitable[NamedCall]]
 """A call, or what says a fresh one each time: where the same cannot succeed twice."""
@@ -83,7 +86,10 @@ class Tried:
     def was(self) -> str:
         """How it ended, in a few words."""
         if isinstance(self.ended, ConnectorError):
-            told = f"{type(self.ended).__name__} ({self.ended.kind})"
+            said = shorten(self.ended.message, _MOST_TOLD)
+            told = f"{type(self.ended).__name__} ({self.ended.kind}: {said})"
+        elif isinstance(self.ended, Unreadable):
+            told = f"Unreadable ({shorten(self.ended.reason, _MOST_TOLD)})"
         else:
             told = type(self.ended).__name__
         return f"{self.action.name} ended in {told}"

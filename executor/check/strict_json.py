@@ -48,6 +48,8 @@ def read_json(
     except UnicodeDecodeError as error:
         raise Flaw("malformed-json", f"not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
+        if not text.strip():
+            raise Flaw("malformed-json", "there is nothing to read") from error
         where = f"line {error.lineno}, column {error.colno}"
         raise Flaw("malformed-json", f"{error.msg} at {where}") from error
     except RecursionError as error:

@@ -94,7 +94,7 @@ def _database(url: str) -> Path:
 
 def settings_of(config: Path | None, database: str | None = None) -> "Settings":
     """The operator's settings; without a file that is said or stands here, there are none."""
-    from gateway.settings import FILE, load_settings
+    from gateway.settings import FILE, load_settings, require_known
 
     is_said = database is not None or "LAMGATE_DATABASE__URL" in os.environ
     if config is None and not Path(FILE).exists() and not is_said:
@@ -110,11 +110,15 @@ def settings_of(config: Path | None, database: str | None = None) -> "Settings":
     settings = load_settings(config)
     if database is None:
         return settings
+    require_known(database)
     place = settings.database.model_copy(update={"url": database})
     return settings.model_copy(update={"database": place})
 
 
 def _key(target: Target, default: str | None = None) -> str:
+    if target.key is not None and not target.key.strip():
+        # A variable that is not set must not become the operator's own key.
+        raise CliError("no-key", "--key is empty", fix="Is the variable set?")
     key = target.key or os.environ.get(KEY) or default
     if key is None:
         raise CliError("no-key", "there is no API key", fix=f"Say --key, or set {KEY}.")

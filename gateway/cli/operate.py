@@ -22,6 +22,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
 
 def runs(
     status: Annotated[str | None, typer.Option(help="Only runs that stand so.")] = None,
+    before: Annotated[str | None, typer.Option(help="Only those older than this run.")] = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
@@ -29,7 +30,9 @@ def runs(
 ) -> None:
     """List the newest runs."""
     with connect(Target(config, url, key)) as client:
-        found = client.things("/v1/runs" + (f"?status={named(status)}" if status else ""))
+        asked = {"status": status, "before": before}
+        filters = "&".join(f"{name}={named(each)}" for name, each in asked.items() if each)
+        found = client.things("/v1/runs" + (f"?{filters}" if filters else ""))
     if as_json:
         print_json([*found])
         return
@@ -41,7 +44,7 @@ def runs(
         words = shorten(str(row["words"] or row["plan"]), MOST_WORDS)
         say(f"    {row['requester']}: {words}")
     if not found:
-        say("no runs yet")
+        say("no such runs" if filters else "no runs yet")
 
 
 def trace(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 from rich.tree import Tree
@@ -23,6 +24,12 @@ _SIGNS = {
 _ANSWERED, _REPLAYED = "answered", "answered: done before, under this key"
 # What ends only when somebody acts; the rest goes on by itself.
 PEOPLE = ("approval", "reconcile", "credentials", "tool_review")
+_WAITS = {
+    "stop": "an operator to lift a stop",
+    "service": "a service that is taken for down",
+    "retry": "the next try of a call",
+    "reconcile": "what became of a call",
+}
 SETTLES_WITHIN_S = 2.0
 LOOK_S = 0.05
 
@@ -52,7 +59,9 @@ class Progress:
                 if is_over(event):
                     return
             return
-        with Live(self.tree(), console=out, refresh_per_second=10) as live:
+        # Long lines are folded under their step; the console of everything else would cut them.
+        folding = Console(file=out.file, width=out.width, highlight=False)
+        with Live(self.tree(), console=folding, refresh_per_second=10) as live:
             for event in events:
                 self.take(event)
                 live.update(self.tree())
@@ -85,7 +94,8 @@ class Progress:
             case "approval.granted" | "approval.refused" | "approval.expired":
                 return self._ruled(kind, data)
             case "wait.started":
-                self.status = f"waiting for {str(data['waiting_for']).replace('_', ' ')}"
+                waits = str(data["waiting_for"])
+                self.status = f"waiting for {_WAITS.get(waits, waits.replace('_', ' '))}"
                 return [f"… {self.status}"]
             case "wait.ended":
                 self.status = "running"

@@ -152,10 +152,23 @@ def _stop_unless_planned(client: Client, row: JsonObject) -> None:
         str(row.get("code") or row["status"]).replace("_", "-"),
         _why(row),
         str(row["id"]),
-        "Ask for its state again." if row["status"] in _OPEN else "",
+        _fix(row),
         WAITS if row["status"] in _OPEN else NO,
         row,
     )
+
+
+def _fix(row: JsonObject) -> str:
+    if row["status"] in _OPEN:
+        return "Ask for its state again."
+    wait = row.get("retry_after_s")
+    match row.get("code"):
+        case "planner-unavailable":
+            return f"Ask again{f' after {wait:g} s' if isinstance(wait, int | float) else ''}."
+        case "planner-refused":
+            return "Say it differently, or see to [models] in the settings."
+        case _:
+            return ""
 
 
 def _why(row: JsonObject) -> str:

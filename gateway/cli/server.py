@@ -1,6 +1,7 @@
 """Serves a gateway: `lamgate serve`, and `plan` and `run` where none is running."""
 
 import asyncio
+import errno
 import logging
 import socket
 import threading
@@ -99,9 +100,15 @@ def _listen(host: str, port: int) -> socket.socket:
             "cannot-listen",
             f"{host}:{port}: {error.strerror or error}",
             "server.host, server.port",
-            "Say another --port; 0 takes any that is free.",
+            _elsewhere(error),
         ) from error
     return listener
+
+
+def _elsewhere(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return "Say an address of this machine as server.host; 0.0.0.0 is all of them."
+    return "Say another --port; 0 takes any that is free."
 
 
 def quiet_logs() -> None:

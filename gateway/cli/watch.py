@@ -1,19 +1,27 @@
 """Shows a run to its end, and says what a person can do about it then."""
 
+import json
+
 import typer
 
 from connectors.spec import JsonObject
 from gateway.cli.client import Client
 from gateway.cli.problem import NO, WAITS
 from gateway.cli.progress import follow, waits_for_somebody
-from gateway.cli.show import divert, given, print_json, say, say_as_is
+from gateway.cli.show import complain, divert, given, print_json, say, say_as_is
 
 
 def follow_and_tell(client: Client, run: str, *, as_json: bool = False) -> None:
     """Follow a run; exits with 0 if it succeeded, 1 if not, 3 if it waits for somebody."""
     if as_json:
         divert()
-    row = follow(client, run)
+    try:
+        row = follow(client, run)
+    except KeyboardInterrupt:
+        goes_on = "with the next gateway here" if client.is_own else "without being watched"
+        complain(f"\n{run} is not cancelled: it goes on {goes_on}.")
+        complain(f"Explain it: {client.command('trace', run)}")
+        raise
     if as_json:
         print_json(row)
     else:
@@ -36,5 +44,5 @@ def tell_end(client: Client, row: JsonObject) -> None:
         words = ("reconcile", str(row["id"]), "STEP", "happened", "--reason", "WHY")
         say_as_is(f"Then (or send_again, or abandon): {client.command(*words)}")
     elif given(row, "result") or row.get("result"):
-        say(f"result {row['result']}")
+        say(f"result {json.dumps(row['result'], ensure_ascii=False)}")
     say_as_is(f"\nExplain it: {client.command('trace', str(row['id']))}")

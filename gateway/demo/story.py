@@ -1,6 +1,7 @@
 """The demonstration: three acts, what changed in the shop, and what to try next."""
 
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -14,7 +15,7 @@ from gateway.demo.claims import Claims
 from gateway.demo.config import FILE
 from gateway.demo.people import People
 from gateway.demo.shop import Records
-from gateway.demo.stage import KEYS, Stage, stage
+from gateway.demo.stage import KEYS, REQUESTER, Stage, stage
 
 DRAFT = "draft.json"
 OWN_WORDS = "The bowl in order 1045 is damaged, refund it."
@@ -157,4 +158,8 @@ def _show_open(running: Stage) -> None:
     say("Shop and gateway are running; Ctrl-C ends them. In another terminal:")
     for words in (["run", OWN_WORDS], ["runs"], ["trace", "RUN"], ["actions"]):
         say_as_is("    " + command(*words, *config))
-    say(f"The keys of requester-1 and approver-1 are in {running.data / KEYS}")
+    keys = running.data / KEYS
+    say(f"The keys of requester-1 and approver-1 are in {keys}. For programs and curl:")
+    read = f"import json; print(json.load(open({str(keys)!r}))[{REQUESTER!r}])"
+    key = shlex.join([sys.executable, "-c", read])
+    say_as_is(f"    export LAMGATE_URL={running.address} LAMGATE_KEY=$({key})")

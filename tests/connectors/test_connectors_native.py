@@ -229,6 +229,8 @@ def test_two_functions_of_one_name_are_refused() -> None:
 
 
 def test_a_function_that_blocks_is_no_action() -> None:
+    with pytest.raises(TypeError, match="write @action"):
+        action(lambda: None)
     with pytest.raises(TypeError, match="to_thread"):
         action()(time.sleep)  # type: ignore[arg-type]  # what an author may try
 

@@ -73,6 +73,12 @@ def test_a_name_that_python_or_the_operators_file_could_not_say_is_none(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_that_would_never_be_found_beside_our_own_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="there is already"):
+        scaffold("openapi", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_connection_of_the_operators_file_is_looked_at_without_a_call(tmp_path: Path) -> None:
     (tmp_path / "lamgate.toml").write_text(
         '[connections.mail]\nconnector = "smtp"\nserver = "127.0.0.1:1"\nsender = "a@example.com"\n'
