@@ -59,7 +59,8 @@ class Calling:
 
     def _said(self, text: str) -> str:
         """What a stranger says as it can be kept: no secret, whole characters, not endless."""
-        return self.hidden(text)[:_MOST_SAID].encode("utf-8", "replace").decode()
+        short = self.hidden(text)[:_MOST_SAID].replace("\0", " ")  # which not every database keeps
+        return short.encode("utf-8", "replace").decode()
 
     def _checked(self, action: ActionSpec, outcome: Outcome) -> Outcome:
         """An output that is not what the action promises is unusable: never passed on."""

@@ -384,11 +384,12 @@ def everywhere(text: str) -> list[Outcome | ConnectorError]:
 
 async def test_every_end_of_a_call_can_be_written_down_whatever_a_stranger_says() -> None:
     asks: JsonObject = {"\ud800": {"message": "who?"}}
-    for said in [*everywhere("half \ud800" + "x" * 10_000), Pending("it", "it", asks)]:
+    for said in [*everywhere("half \ud800, \0" + "x" * 10_000), Pending("it", "it", asks)]:
         end = await end_of(Registry({"own": fake([said])}), WRITE, {})
         words = {k: v for k, v in vars(end).items() if isinstance(v, str | list | dict)}
 
         assert json_flaw(words) is None
+        assert isinstance(end, Applied) or "\0" not in "".join(map(str, words.values()))
         assert max(map(len, map(str, words.values())), default=0) < 3_000
 
 
