@@ -54,6 +54,7 @@ class Sending:
 
 
 SENDING: ContextVar[Sending] = ContextVar("sending")
+_LOOKING: dict[tuple[asyncio.AbstractEventLoop, str, int], asyncio.Task[Sequence[IpAddress]]] = {}
 
 
 def is_public(address: IpAddress) -> bool:
@@ -119,6 +120,22 @@ async def checked(host: str, port: int, allowed: frozenset[str]) -> Sequence[IpA
 
 
 async def _resolve(host: str, port: int) -> Sequence[IpAddress]:
+    """The one look-up of a host that is under way in this loop.
+
+    It takes a thread, of which there are few, until the resolver gives up: one that is silent about
+    a host must not take all of them, or no other host is found meanwhile.
+    """
+    loop = asyncio.get_running_loop()
+    of = (loop, host, port)
+    if of not in _LOOKING:
+        looking = loop.create_task(_look_up(host, port))
+        looking.add_done_callback(lambda done: done.cancelled() or done.exception())
+        looking.add_done_callback(lambda _: _LOOKING.pop(of, None))
+        _LOOKING[of] = looking
+    return await asyncio.shield(_LOOKING[of])  # who gives up waiting gives up alone
+
+
+async def _look_up(host: str, port: int) -> Sequence[IpAddress]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

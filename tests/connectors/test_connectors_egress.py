@@ -2,9 +2,12 @@
 
 import asyncio
 import ipaddress
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from connector_cases import Outside, answer, listening, raw_server
@@ -58,6 +61,34 @@ async def test_a_process_that_was_stopped_between_head_and_body_sends_no_body(
 
     assert heard[0].startswith(b"POST /refunds")
     assert b"all of it" not in heard[0]
+
+
+async def test_a_resolver_that_is_silent_about_one_host_keeps_no_other_from_being_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    speaks = threading.Event()
+
+    def getaddrinfo(host: str, port: int, *_: int) -> list[tuple[int, int, int, str, Any]]:
+        asked.append(host)
+        if host == "silent.example":
+            speaks.wait(30)
+        return [(2, 1, 6, "", ("93.184.216.34", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    transport = Transport()
+    waiting = [asyncio.create_task(transport.addresses("silent.example", 443)) for _ in range(100)]
+    await asyncio.sleep(0)
+    found = await asyncio.wait_for(transport.addresses("other.example", 443), 10)
+    waiting.pop().cancel()
+    speaks.set()
+    late = await asyncio.gather(*waiting)
+    await transport.addresses("silent.example", 443)
+    await transport.aclose()
+
+    assert [str(each) for each in found] == ["93.184.216.34"]
+    assert late == [found] * 99
+    assert asked.count("silent.example") == 2  # once for all that waited, and anew afterwards
 
 
 class Canary:
