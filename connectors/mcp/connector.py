@@ -52,6 +52,7 @@ class McpConnector:
         self._links: dict[str, Link] = {}  # by tenant, where a session is of one
         self._looking = asyncio.Lock()
         self._looked_at = float("-inf")  # by the monotonic clock
+        self._heard = 0  # changes that the server told of
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -79,7 +80,7 @@ class McpConnector:
         await self._tools.read_pin()
         try:
             session = await self._link().session()
-            await self._look(session)
+            await self._look(session, time.monotonic())
         except WireError as error:
             self._tools.unheard(f"the server does not answer: {error}")
         else:
@@ -94,8 +95,9 @@ class McpConnector:
         try:
             async with asyncio.timeout(max(0.0, context.deadline - time.monotonic())):
                 session = await self._link().session()
-                if time.monotonic() - self._looked_at > _FRESH_S:
-                    await self._look(session)
+                now = time.monotonic()
+                if now - self._looked_at > _FRESH_S:
+                    await self._look(session, now)
         except (WireError, TimeoutError) as error:
             told = str(error) or "not in time"
             raise Unavailable(f"the server does not answer: {told}", sent=False) from error
@@ -129,14 +131,21 @@ class McpConnector:
             self._links[whose] = Link(lambda: self._reach.opening(self._heard_of_a_change))
         return self._links[whose]
 
-    async def _look(self, session: Session) -> None:
-        """Ask for the tools and offer those that were accepted; raises `WireError`."""
+    async def _look(self, session: Session, since: float) -> None:
+        """Ask for the tools and offer those that were accepted; raises `WireError`.
+
+        Of many who want to know at once one asks: it is enough to know what was so `since` then.
+        """
         async with self._looking:
-            began = time.monotonic()
+            if self._looked_at >= since:
+                return
+            began, heard = time.monotonic(), self._heard
             listed = await session.tools()
             self._tools.listed(listed)
-            self._looked_at = began
+            # What changed while they were listed may not be among them.
+            self._looked_at = began if heard == self._heard else float("-inf")
 
     def _heard_of_a_change(self) -> None:
+        self._heard += 1
         self._looked_at = float("-inf")
         self._changed()

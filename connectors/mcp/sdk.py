@@ -6,6 +6,7 @@ servers no model and no files, and follows no redirect.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -53,6 +54,7 @@ from connectors.spec import Continuation, JsonObject
 
 _MOST_PAGES = 50
 _MOST_TOOLS = 2000
+_MOST_LISTED = 16 * 1024 * 1024  # characters of all definitions: each page alone is bounded already
 _LISTED_WITHIN_S = 20.0
 _LISTEN_AGAIN_S = 5.0
 _RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
@@ -160,6 +162,7 @@ class _SdkSession:
     async def tools(self) -> list[JsonObject]:
         found: list[JsonObject] = []
         cursor: str | None = None
+        left = _MOST_LISTED
         try:
             async with asyncio.timeout(_LISTED_WITHIN_S):
                 for _ in range(_MOST_PAGES):
@@ -168,12 +171,16 @@ class _SdkSession:
                     for tool in page.tools:
                         told = tool.model_dump(by_alias=True, mode="json", exclude_unset=True)
                         found.append(_OBJECT.validate_python(told))
+                        left -= len(json.dumps(told))
                     cursor = page.next_cursor
-                    if cursor is None and len(found) <= _MOST_TOOLS:
+                    if left < 0 or len(found) > _MOST_TOOLS:
+                        break
+                    if cursor is None:
                         return found
         except Exception as error:
             raise self._ended(error) from error
-        raise LostError(f"it lists more than {_MOST_TOOLS} tools, or has no last page of them")
+        most = f"{_MOST_TOOLS} tools or {_MOST_LISTED:,} characters of them"
+        raise LostError(f"it lists more than {most}, or has no last page of them")
 
     async def call(
         self,

@@ -29,10 +29,22 @@ def answer(request: Any) -> Any:
                 "serverInfo": {"name": "lines", "version": "1"},
             }
         case "tools/list":
-            return {"tools": json.loads(DEFINITIONS.read_text("utf-8"))}
+            return listed((request.get("params") or {}).get("cursor"))
         case "tools/call":
             return called(request["params"]["name"], request["params"].get("arguments") or {})
     return None
+
+
+def listed(cursor: str | None) -> Any:
+    """All tools; where the file says how many `pages` there are, those of one page on each."""
+    with LOG.with_suffix(".lists").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(cursor) + "\n")
+    found = json.loads(DEFINITIONS.read_text("utf-8"))
+    if isinstance(found, list):
+        return {"tools": found}
+    following = int(cursor or "0") + 1
+    more = {"nextCursor": str(following)} if following < found["pages"] else {}
+    return {"tools": found["tools"], **more}
 
 
 def called(name: str, given: Any) -> Any:

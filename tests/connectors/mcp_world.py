@@ -65,6 +65,10 @@ class Tools:
         """What it did."""
         return _lines(self.log)
 
+    def lists(self) -> list[Any]:
+        """The pages that were asked for."""
+        return _lines(self.log.with_suffix(".lists"))
+
     def headers(self) -> list[Any]:
         """What came with each HTTP request."""
         return _lines(self.log.with_suffix(".headers"))

@@ -13,6 +13,7 @@ from mcp_world import NOTED, Server, Tools, overlay, server, tool
 
 from connectors.connector import Applied, Pending, Unreadable
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
+from connectors.mcp import connector
 from connectors.spec import Continuation, Effect
 from connectors.testing import call_context
 
@@ -297,6 +298,29 @@ async def test_what_is_no_message_is_passed_over_and_too_much_ends_the_server(
     assert isinstance(endless, Uncertain)
     assert after == Applied({"text": "done"})
     assert [name for name, _ in tools.calls()] == ["garble", "flood", "endless", "note"]
+
+
+async def test_many_calls_that_want_to_know_the_tools_ask_once(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connector, "_FRESH_S", -1.0)  # every call wants to know
+    tools.has(tool("note", "text"))
+    async with server(tools.lines) as found:
+        before = len(tools.lists())
+        ends = await asyncio.gather(*(found.call("note", {"text": str(n)}) for n in range(30)))
+
+    assert ends == [Applied({"text": "done"})] * 30
+    assert len(tools.lists()) - before <= 2
+
+
+async def test_a_list_of_many_large_pages_is_not_read_to_its_end(tools: Tools) -> None:
+    large = [tool(f"t{n}", description="x" * 100_000) for n in range(40)]
+    tools.definitions.write_text(json.dumps({"pages": 50, "tools": large}), "utf-8")
+    async with server(tools.lines, accepts=False) as found:
+        (stands,) = found.registry.connections()
+
+    assert "lists more than" in (stands.absent or "")
+    assert len(tools.lists()) == 5  # of four megabytes each
 
 
 async def test_calls_go_side_by_side_in_one_session(remote: Server) -> None:
