@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from connectors.spec import JsonObject
 from executor.rehearse.pattern import text_for
 
+MOST_CHARACTERS = 100_000  # of one text: a schema may ask for more than there is memory
 _FIRST_DAY = date(2030, 1, 1)
 # What patterns often ask for: tried before a text is put together from the pattern itself.
 _USUAL = (
@@ -76,7 +77,8 @@ def _texts(node: JsonObject, name: str, index: int, known: tuple[str, ...]) -> I
         for stretch in dict.fromkeys((0, 1, least or 0, *(range(2, 9)))):
             if (found := text_for(pattern, index, stretch)) is not None:
                 yield found
-    yield _fitted(f"{name or 'text'}-{index + 1}", least or 0, most, index)
+    if (least or 0) <= MOST_CHARACTERS:
+        yield _fitted(f"{name or 'text'}-{index + 1}", least or 0, most, index)
 
 
 def _is_code(text: str) -> bool:

@@ -128,6 +128,7 @@ def test_of_any_schema_an_answer_is_valid_or_it_is_said_that_there_is_none(
         {"$ref": "https://example.com/elsewhere"},
         {"type": "object", "properties": {"a": False}, "required": ["a"]},
         {"type": 7},
+        {"type": "string", "minLength": 2**40},
     ],
 )
 def test_what_has_no_value_or_none_that_can_be_found_is_reported(schema: dict[str, Any]) -> None:
