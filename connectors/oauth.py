@@ -7,7 +7,6 @@ Of what a server says only the error's code is told on, and only if it has the f
 
 import base64
 import hashlib
-import json
 import re
 import time
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from connectors.url import Address, AddressError, read_address
 
 WITHIN_S = 15.0  # one exchange with an authorisation server
 _MOST_BYTES = 256 * 1024
+_FOR_EVER = 1e10  # seconds: as good as no word of when a token is over
 _CODE = re.compile(r"[a-z_]{1,40}")
 _AGAIN = ("temporarily_unavailable", "slow_down", "server_error")
 
@@ -212,7 +212,7 @@ async def _tokens(
     if not access or (_text(found, "token_type") or "").lower() != "bearer":
         raise GrantRefusedError("no bearer token")
     lasts = found.get("expires_in")
-    known = isinstance(lasts, int | float) and not isinstance(lasts, bool) and lasts > 0
+    known = isinstance(lasts, int | float) and not isinstance(lasts, bool) and 0 < lasts < _FOR_EVER
     claims = _text(found, "id_token")
     return Tokens(
         access,
@@ -285,7 +285,6 @@ def _claims(token: str) -> JsonObject:
     """What an id token says; over TLS from its issuer no signature is needed (OpenID, 3.1.3.7)."""
     part = f"{token}..".split(".")[1]
     try:
-        found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        return _object(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}

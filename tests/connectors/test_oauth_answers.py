@@ -1,0 +1,35 @@
+"""Odd answers of an authorisation server: a token that came is kept, whatever else is said."""
+
+import base64
+
+import pytest
+from connector_cases import answer, raw_server
+
+from connectors import oauth
+from connectors.http import Transport
+
+DEEP = base64.urlsafe_b64encode(b"[" * 100_000).decode()
+
+
+@pytest.mark.parametrize(
+    ("more", "lasts"),
+    [
+        (b'"expires_in": 3600', 3600.0),
+        (b'"expires_in": 1e999', None),
+        (b'"expires_in": true', None),
+        (b'"expires_in": -5', None),
+        (b'"id_token": "a.' + DEEP.encode() + b'.c"', None),
+        ('"id_token": "a.é.c"'.encode(), None),
+        (b'"id_token": ""', None),
+    ],
+)
+async def test_what_is_odd_beside_a_token_loses_no_token(more: bytes, lasts: float | None) -> None:
+    body = b'{"access_token": "new", "token_type": "Bearer", "refresh_token": "next", %b}' % more
+    async with raw_server(answer(200, body)) as raw:
+        way = Transport(frozenset({raw.host}))
+        server, client = oauth.Server(f"{raw.url}/token"), oauth.OAuthClient(client_id="me")
+        found = await oauth.by_refresh(way, server, client, "secret", "before")
+        await way.aclose()
+
+    assert (found.access, found.refresh, found.expires_in_s) == ("new", "next", lasts)
+    assert not found.claims
