@@ -18,6 +18,11 @@ def constants_of(bindings: Iterable[Binding]) -> dict[Path, JsonValue]:
     return found
 
 
+def clauses_of(constants: Iterable[Path]) -> list[Path]:
+    """The place of every clause of a `where` that is written out, as far as it is."""
+    return [*dict.fromkeys(at[:2] for at in constants if at[:1] == ("where",) and at[1:])]
+
+
 def leaves(value: JsonValue, at: Path) -> Iterator[tuple[Path, JsonValue]]:
     """Every scalar and every empty list or object, with its place."""
     members: Mapping[str, JsonValue] = {}

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from connectors.spec import Label
 from executor.check.analysis import Analysis
 from executor.check.binding import Binding
-from executor.check.constants import constants_of, leaves
+from executor.check.constants import clauses_of, constants_of, leaves
 from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated
 from executor.fn.element_types import element_type, reached
 from executor.fn.function import Function
@@ -17,19 +17,39 @@ from executor.plan.model import Step
 from executor.plan.refs import split_pointer
 
 
-def given(function: Function, bindings: Sequence[Binding], own: Mapping[int, Shade]) -> Given:
+def given(
+    function: Function,
+    bindings: Sequence[Binding],
+    own: Mapping[int, Shade],
+    names: frozenset[str],
+) -> Given:
     """The arguments, each put together from what is bound to its places."""
     if any(not each.to for each in bindings):
         whole = Shade(TOP)
         for shade in own.values():
             whole = whole.join(shade.whole)
         return Given(dict.fromkeys(function.names, whole), {})
-    names = dict.fromkeys(each.to[0] for each in bindings)
+    heads = dict.fromkeys(each.to[0] for each in bindings)
     shades = {
-        name: _built([(each.to[1:], own[each.index]) for each in bindings if each.to[0] == name])
-        for name in names
+        head: _built([(each.to[1:], own[each.index]) for each in bindings if each.to[0] == head])
+        for head in heads
     }
-    return Given(shades, constants_of(bindings))
+    return Given(shades, constants_of(bindings), names)
+
+
+def names_in(analysis: Analysis, grounds: Grounds, step: Step) -> frozenset[str]:
+    """The clauses whose value singles one element out, and was said or is read."""
+    constants = constants_of(analysis.bindings(step))
+    return frozenset(
+        clause[1]
+        for clause in clauses_of(constants)
+        if not _is_offered(analysis, step, clause)
+        and all(
+            (_is_name(value) or _is_phrase(value)) and grounds.of(value) != MODEL
+            for at, value in constants.items()
+            if at[:3] == (*clause, "value")
+        )
+    )
 
 
 def compared(analysis: Analysis, grounds: Grounds, binding: Binding, value: JsonValue) -> Shade:
@@ -53,7 +73,12 @@ def _is_name(value: JsonValue) -> bool:
     """Whether a value singles one thing out, as ids, addresses and numbers do; words describe."""
     if isinstance(value, str):
         return "@" in value or any(each.isdigit() for each in value)
-    return isinstance(value, int | float)
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_phrase(value: JsonValue) -> bool:
+    """Whether a text is of several words, as titles are: states and kinds mostly have one."""
+    return isinstance(value, str) and len(value.split()) > 1
 
 
 def _is_offered(analysis: Analysis, step: Step, at: Path) -> bool:

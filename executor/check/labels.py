@@ -28,12 +28,14 @@ from connectors.spec import ActionSpec, Integrity, Label, Sink
 from executor.check.analysis import Analysis
 from executor.check.binding import Binding
 from executor.check.entry import chosen_names, is_data, sinks_at, source_shade
-from executor.check.given import compared, given
+from executor.check.given import compared, given, names_in
 from executor.check.grounds import MODEL, REQUEST, Grounds
-from executor.check.own_rows import keeps_own, own_elements
+from executor.check.own_rows import own_clause, own_elements
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
+from executor.fn.function import Function
 from executor.fn.shade import ANY, TOP, Shade
+from executor.fn.shades import Given
 from executor.plan.model import JsonArg, Lit, RefArg, RefPiece, Step, TextArg, ValueArg
 from executor.plan.refs import (
     OWN_ROOTS,
@@ -210,8 +212,7 @@ class Labels:
         control, action = self._control[step.id], self._analysis.action(step)
         function = FUNCTIONS.get(step.action)
         if function is not None:
-            told = given(function, bindings, self._bound(step, bindings))
-            one = function.shading(told).join(control)
+            one = function.shading(self._told(step, function, bindings)).join(control)
         elif action is None:
             one = Shade(_join([control, *(each.whole for each in self._own[step.id].values())]))
         else:
@@ -220,18 +221,20 @@ class Labels:
         found = one if step.each is None else Shade(control, {ANY: one})
         return found if found.is_small else Shade(found.whole)
 
-    def _bound(self, step: Step, bindings: list[Binding]) -> Mapping[int, Shade]:
-        """What is bound to a function; of a list of which it keeps the caller's own, only these."""
-        found = self._own[step.id]
+    def _told(self, step: Step, function: Function, bindings: list[Binding]) -> Given:
+        """What a function is told; of a list of which it keeps the caller's own, only of these."""
+        own, names = self._own[step.id], names_in(self._analysis, self._grounds, step)
         for each in bindings:
             if each.to == ("list",) and isinstance(each.arg, RefArg):
                 ref = parse_ref(each.arg.ref)
                 source = self._analysis.by_id.get(ref.root)
                 action = self._analysis.action(source) if source and source.each is None else None
-                if action and keeps_own(step.action, bindings, action, ref.tokens):
-                    own = own_elements(action).join(self._chosen.get(ref.root, MODEL))
-                    return found | {each.index: Shade(found[each.index].own, {ANY: own})}
-        return found
+                clause = own_clause(bindings, action, ref.tokens) if action else None
+                if action and clause is not None:
+                    element = own_elements(action).join(self._chosen.get(ref.root, MODEL))
+                    own = own | {each.index: Shade(own[each.index].own, {ANY: element})}
+                    names |= {clause}
+        return given(function, bindings, own, names)
 
     def _choosing(self, action: ActionSpec, bindings: list[Binding]) -> Iterator[Label]:
         """The arguments that chose what a call gives."""

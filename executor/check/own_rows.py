@@ -9,20 +9,15 @@ is then the caller's word, and as good as what chose the list.
 Who fills the list still decides which elements are in it, and how many: that stays its label.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-
-from pydantic import JsonValue
+from collections.abc import Sequence
 
 from connectors.spec import ActionSpec, Integrity, Label
 from executor.check.binding import Binding
-from executor.check.constants import constants_of
+from executor.check.constants import Path, clauses_of, constants_of
 from executor.check.entry import source_shade
 from executor.fn.compare import equal
 from executor.fn.shade import ANY, Shade
-from executor.plan.refs import split_pointer
-
-_CHOOSING = ("fn.select", "fn.filter")
-Path = tuple[str, ...]
+from executor.plan.refs import join_pointer, split_pointer
 
 
 def own_elements(action: ActionSpec) -> Shade:
@@ -30,32 +25,14 @@ def own_elements(action: ActionSpec) -> Shade:
     return Shade(Label(Integrity.TRUSTED, source_shade(action).own.readers))
 
 
-def keeps_own(chooser: str, bindings: Sequence[Binding], action: ActionSpec, at: Path) -> bool:
-    """Whether a function keeps only the caller's elements of the list that stands there."""
-    if chooser not in _CHOOSING or not action.own_where:
-        return False
+def own_clause(bindings: Sequence[Binding], action: ActionSpec, at: Path) -> str | None:
+    """The clause, by its number, that keeps only the caller's elements of the list at a place."""
     constants = constants_of(bindings)
-    clauses = [*_clauses(constants)]
-    return any(
-        listed == at and field == asked and equal(value, own)
-        for listed, field, own in _own(action)
-        for asked, value in clauses
-    )
-
-
-def _own(action: ActionSpec) -> Iterator[tuple[Path, Path, JsonValue]]:
-    """The list, the field of its elements, and the value that this has in the caller's own."""
     for pointer, value in action.own_where.items():
         path = split_pointer(pointer)
         place = path.index(ANY)
-        yield path[:place], path[place + 1 :], value
-
-
-def _clauses(constants: Mapping[Path, JsonValue]) -> Iterator[tuple[Path, JsonValue]]:
-    """Every clause `field == value` that is written out whole."""
-    for to, op in constants.items():
-        if to[:1] != ("where",) or to[2:] != ("op",) or op != "==":
-            continue
-        field, value = constants.get((*to[:2], "field")), constants.get((*to[:2], "value"))
-        if isinstance(field, str) and value is not None:
-            yield split_pointer(field), value
+        said = {"field": join_pointer(path[place + 1 :]), "op": "==", "value": value}
+        for clause in clauses_of(constants) if path[:place] == at else ():
+            if all(equal(constants.get((*clause, part)), it) for part, it in said.items()):
+                return clause[1]
+    return None

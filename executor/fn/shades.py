@@ -2,9 +2,10 @@
 
 A function that takes a value apart keeps the labels of the parts. One that chooses joins what it
 looked at: the fields it compares, the values it compares them with, and the list's membership,
-for whoever fills a list offers what is chosen from it. An element that is named (`==` or `in`, a
-said value, a field that nobody untrusted writes) is not chosen by who fills the list: all they
-could do is to have none or several of that name, which fails.
+for whoever fills a list offers what is chosen from it. An element that is named (`==` or `in` a
+name, of a field that nobody untrusted writes) is not chosen by who fills the list: all they could
+do is to have none or several of that name, which fails. What is no name describes: anybody's
+element is open, or unread.
 
 A literal that names an element (`==`, `in`, the key of a map) is somebody's word, and counts; a
 threshold, a pattern or a field's name only sorts what there is, and does not.
@@ -25,10 +26,14 @@ _NAMES = ("==", "in")
 
 @dataclass(frozen=True)
 class Given:
-    """A function's arguments as labels, and those that are constants by their place."""
+    """A function's arguments as labels, and those that are constants by their place.
+
+    `names` are the clauses of `where` whose value singles one element out.
+    """
 
     shades: Mapping[str, Shade]
     constants: Mapping[Path, JsonValue]
+    names: frozenset[str] = frozenset()
 
     def of(self, name: str) -> Shade:
         """One argument."""
@@ -168,7 +173,7 @@ def _clause(given: Given, at: Path) -> tuple[Label, bool]:
     is_literal = (*at, "value") in given.constants
     if op in _NAMES:
         both = looked_at.join(value)
-        return both, both.integrity.at_least(Integrity.TRUSTED)
+        return both, at[1] in given.names and both.integrity.at_least(Integrity.TRUSTED)
     return looked_at if is_literal else looked_at.join(value), False
 
 

@@ -123,8 +123,6 @@ NOTED = ("note", "matches", "Music")
         ([listed(), chosen(MINE, NOTED), pay("one/size")], "trusted"),
         ([listed(), chosen(NOTED, MINE), pay("one/note")], "trusted"),
         ([listed("bank.book"), chosen(MINE, of="read/rows"), pay("one/size")], "trusted"),
-        ([listed(), chosen(MINE, function="filter"),
-          chosen(("way", "==", "out"), NOTED, of="one", name="two"), pay("two/size")], "trusted"),
         # Without the clause, with another one, or of another list, it is anybody's word.
         ([listed(), chosen(NOTED), pay("one/size")], "untrusted"),
         ([listed(), chosen(("way", "==", "in"), NOTED), pay("one/size")], "untrusted"),
@@ -136,6 +134,8 @@ NOTED = ("note", "matches", "Music")
         ([listed("bank.book"), chosen(MINE, of="read/more"), pay("one/size")], "untrusted"),
         # Who fills the list still decides how many there are, and which comes first.
         ([listed(), chosen(MINE, function="filter"), pay("one/0/size")], "untrusted"),
+        ([listed(), chosen(MINE, function="filter"),
+          chosen(MINE, NOTED, of="one", name="two"), pay("two/size")], "untrusted"),
         ([listed(), chosen(MINE, function="filter"), chosen(NOTED, of="one", name="two"),
           pay("two/size")], "untrusted"),
         ([listed(), chosen(MINE, function="filter"), pay("each/size", each="one")], "untrusted"),
