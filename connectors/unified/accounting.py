@@ -248,6 +248,7 @@ ACCOUNTING = Model(
             "accounts",
             record_of(_ACCOUNT),
             ("name", "currency"),
+            is_ours=True,
         ),
         "payment_get": reads("Read a payment.", by_id("payment"), PAYMENT, _PAYMENT_TRUST),
         "payment_create": creates(

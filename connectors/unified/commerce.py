@@ -257,6 +257,7 @@ COMMERCE = Model(
             "locations",
             record_of(_LOCATION),
             ("code", "name"),
+            is_ours=True,
         ),
     },
 )

@@ -8,6 +8,7 @@ from connectors.spec import JsonObject
 from connectors.unified.model import ID, closed, list_of, or_null, trusted_at
 
 _UNTRUSTED: JsonObject = {"reads_as": "untrusted"}
+_TRUSTED: JsonObject = {"reads_as": "trusted"}
 MOST_LISTED = 100
 
 
@@ -42,8 +43,13 @@ def lists(
     name: str,
     record: JsonObject,
     trusted: Sequence[str],
+    *,
+    is_ours: bool = False,
 ) -> JsonObject:
-    """List records that have these values, as far as values are said."""
+    """List records that have these values, as far as values are said.
+
+    Which of them there are is up to whoever makes some, unless nobody outside can.
+    """
     limit: JsonObject = {
         "type": "integer",
         "minimum": 1,
@@ -56,9 +62,11 @@ def lists(
         "input_schema": closed({**takes, "limit": limit}, *takes, "limit"),
         "output_schema": closed({name: list_of(record)}),
         "sinks": sinks,
-        "fields_read_as": trusted_at(f"{name}/*/", trusted),
+        "fields_read_as": {f"{name}/*/raw": "untrusted"}
+        if is_ours
+        else trusted_at(f"{name}/*/", trusted),
         "effect": "read",
-        **_UNTRUSTED,
+        **(_TRUSTED if is_ours else _UNTRUSTED),
     }
 
 
