@@ -26,6 +26,10 @@ _FIND_OUT = (
     "lamgate reconcile; do not send it again by hand before that"
 )
 
+_WHAT_CAME = (
+    "it was taken: find out at the service what came of it, then say so: "
+    "lamgate reconcile RUN STEP happened --output; never send it again by hand"
+)
 _ANSWER = "answer what the call asks: lamgate reconcile RUN STEP answer --answers; it goes on then"
 
 
@@ -94,6 +98,8 @@ def _how_to_reconcile(accepted: Accepted, row: RunRow, state: RunState) -> str:
     searched = all(accepted.actions[each.intent.action].lookup for each in doubts)
     if row.wake_at is not None and searched:
         return "it is looked up at the service by itself; do not send it again by hand"
+    if doubts and all(each.has_happened for each in doubts):
+        return _WHAT_CAME
     return _FIND_OUT
 
 

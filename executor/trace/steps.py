@@ -88,7 +88,10 @@ def _standing(
         return "running", "the call is under way, or its process has ended"
     if any(each.is_uncertain and each.ended and each.ended.asks for each in attempts):
         return "waiting", "the call asks for input"
-    if any(each.is_uncertain for each in attempts):
+    doubts = [each for each in attempts if each.is_uncertain]
+    if doubts and all(each.has_happened for each in doubts):
+        return "waiting", "the call was taken, but its answer cannot be used"
+    if doubts:
         return "waiting", "it is not known whether the call took effect"
     if any(gate.is_open for gate in gates):
         return "waiting", "waits for an approval"

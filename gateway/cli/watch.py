@@ -1,6 +1,7 @@
 """Shows a run to its end, and says what a person can do about it then."""
 
 import json
+from collections.abc import Iterator
 
 import typer
 
@@ -9,6 +10,8 @@ from gateway.cli.client import Client
 from gateway.cli.problem import NO, WAITS
 from gateway.cli.progress import follow, waits_for_somebody
 from gateway.cli.show import complain, divert, given, print_json, say, say_as_is
+
+_DOUBTFUL = ("uncertain", "applied_unreadable")
 
 
 def follow_and_tell(client: Client, run: str, *, as_json: bool = False) -> None:
@@ -39,10 +42,23 @@ def tell_end(client: Client, row: JsonObject) -> None:
             say(f"\n{each['step']} waits for an approval by {each['role']}, not by who asked.")
             words = ("approve", str(each["id"]), "--reason", "WHY", "--key", "KEY")
             say_as_is(f"Approve it: {client.command(*words)}")
-    elif row["status"] == "waiting" and row["waiting_for"] == "reconcile":
-        say("\nFind out at the service whether it happened; do not send it again by hand.")
-        words = ("reconcile", str(row["id"]), "STEP", "happened", "--reason", "WHY")
-        say_as_is(f"Then (or send_again, or abandon): {client.command(*words)}")
+    elif row["status"] == "waiting":
+        found = client.thing(f"/v1/runs/{row['id']}/trace")
+        say(f"\nNext: {found['next']}")
+        for place in dict.fromkeys(_in_doubt(found)):
+            said = client.command("reconcile", str(row["id"]), *place, "--reason", "WHY")
+            say_as_is(f"It happened (or send_again, or abandon): {said}")
     elif given(row, "result") or row.get("result"):
         say(f"result {json.dumps(row['result'], ensure_ascii=False)}")
     say_as_is(f"\nExplain it: {client.command('trace', str(row['id']))}")
+
+
+def _in_doubt(found: JsonObject) -> Iterator[tuple[str, ...]]:
+    """The calls of a trace that somebody has to find out about, as `reconcile` takes them."""
+    for step in given(found, "steps"):
+        if not isinstance(step, dict) or step["state"] != "waiting":
+            continue
+        for each in given(step, "attempts"):
+            if isinstance(each, dict) and each["state"] in _DOUBTFUL:
+                item = ("--iteration", str(each["iteration"])) if each["iteration"] else ()
+                yield (str(step["step"]), "happened", *item)

@@ -171,6 +171,16 @@ def test_every_outcome_says_whether_the_effect_happened(
     assert (found.effect, found.state) == (effect, state)
 
 
+def test_of_what_was_taken_only_the_answer_is_asked_for() -> None:
+    run = play(step("a", "blind"))
+    run.call("a", UNREADABLE)
+    run.go()
+    found = explained(run)
+
+    assert found.steps[0].told.startswith("the call was taken, but its answer cannot be used")
+    assert found.next.startswith("it was taken: find out at the service what came of it")
+
+
 def test_a_read_a_function_and_a_step_that_was_not_begun_have_no_effect() -> None:
     run = play(
         step("a"), step("b", "fn.count", ref("a/list", "list")), step("c", "blind", after=["b"])
