@@ -17,6 +17,7 @@ class Notices:
     def __init__(self) -> None:
         self._watching: dict[str, set[asyncio.Event]] = defaultdict(set)
         self.elsewhere: Callable[[Due], None] = lambda _: None
+        self.is_over = False  # whoever watches is to go, and may come back to another process
 
     def tell(self, due: Due) -> None:
         """Ring for everybody who watches this."""
@@ -29,6 +30,11 @@ class Notices:
         for each in watched:
             for bell in self._watching.get(each, ()):
                 bell.set()
+
+    def end(self) -> None:
+        """Let everybody go who watches: this process stops answering."""
+        self.is_over = True
+        self.hear(None)
 
     @contextmanager
     def watch(self, subject: str) -> Iterator[asyncio.Event]:

@@ -11,6 +11,7 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.cli.problem import CliError
+from gateway.notices import Notices
 from gateway.settings import Settings
 from gateway.wiring import Gateway, build
 
@@ -57,7 +58,7 @@ async def run_gateway(
                 timeout_graceful_shutdown=DRAIN_S,
                 h11_max_incomplete_event_size=32_768,
             )
-            running.server = uvicorn.Server(config)
+            running.server = _Server(config, gateway.notices)
             running.server.should_exit = running.is_stopping
             running.address = _address(listener)
             running.operator_key = gateway.operator_key
@@ -74,6 +75,19 @@ async def run_gateway(
     except Exception as error:  # noqa: BLE001 - told by whoever started it, in its own words
         running.error = error
         running.ready.set()
+
+
+class _Server(uvicorn.Server):
+    """Ends streams in good order before it waits for what else is under way."""
+
+    def __init__(self, config: uvicorn.Config, notices: Notices) -> None:
+        super().__init__(config)
+        self._notices = notices
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let whoever watches go, then stop."""
+        self._notices.end()
+        await super().shutdown(sockets)
 
 
 async def _end_when_outdated(gateway: Gateway, running: Running) -> None:

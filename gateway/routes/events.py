@@ -79,7 +79,7 @@ async def _stream(
         gateway.notices.watch(watched.subject) as bell,
         contextlib.suppress(StoreClosedError),  # the gateway stops: the client comes back later
     ):
-        while not await request.is_disconnected():
+        while not gateway.notices.is_over and not await request.is_disconnected():
             bell.clear()
             look = _Look([], is_last=False)
             with contextlib.suppress(StorePausedError):  # whoever watches goes on watching

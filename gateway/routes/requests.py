@@ -217,6 +217,8 @@ async def _perhaps_wait(request: Request, tenant: str, answer: JSONResponse) -> 
     with gateway.notices.watch(subject) as bell, contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while (await _found(request, tenant, subject)).status in _OPEN:
+                if gateway.notices.is_over:
+                    break
                 bell.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.5):

@@ -2,11 +2,26 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
-from served import MUG, STATUS, answered, approve, ask, until_open, until_status
+from served import (
+    MUG,
+    PATIENCE_S,
+    STATUS,
+    answered,
+    approve,
+    ask,
+    until,
+    until_open,
+    until_status,
+)
+
+from gateway.cli.server import Running as Serving
+from gateway.cli.server import run_gateway
+from gateway.settings import load_settings
 
 
 async def follow(
@@ -152,3 +167,24 @@ async def test_an_event_that_does_not_exist_is_no_place_to_go_on_from(
 
     assert answer.status_code == 400
     assert answer.json()["code"] == "bad-event-id"
+
+
+async def test_a_gateway_that_ends_lets_its_watchers_go_in_good_order(config: Path) -> None:
+    served = Serving()
+    task = asyncio.create_task(run_gateway(load_settings(config), served, port=0))
+    await until(lambda: asyncio.to_thread(served.ready.is_set), "the gateway serves")
+    key = {"authorization": f"Bearer {served.operator_key}"}
+    async with httpx2.AsyncClient(
+        base_url=served.address, headers=key, trust_env=False, timeout=PATIENCE_S
+    ) as operator:
+        asked = await ask(operator, MUG)
+        async with operator.stream("GET", f"/v1/requests/{asked['id']}/events") as answer:
+            lines = answer.aiter_lines()
+            first = await anext(lines)
+            served.stop()
+            rest = [line async for line in lines]
+        await task
+
+    assert (asked["status"], first) == ("needs_answer", "id: 1")
+    assert "event: question.asked" in rest, "a stream that is cut off raises instead"
+    assert served.error is None
