@@ -209,11 +209,11 @@ class ActionSpec(Frozen):
     def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
         """A copy is another definition: what was worked out of this one is not its own."""
         copied = super().model_copy(update=update, deep=deep)
-        for kept in ("canonical", "digest"):
+        for kept in ("canonical", "connection", "digest"):
             copied.__dict__.pop(kept, None)
         return copied
 
-    @property
+    @cached_property
     def connection(self) -> str:
         """The part of the name before the first dot."""
         return self.name.partition(".")[0]

@@ -7,6 +7,7 @@ was right when it began to wait (no failure yet, an approval, a policy) may not 
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
 from executor.run.bell import Bell
@@ -66,11 +67,15 @@ class Flights:
             task = loop.create_task(self._slots.wait(connection, most, self._tenant))
         else:
             task = loop.create_task(work())
-            task.add_done_callback(lambda _: slot.release())
             if not is_search:
                 self.look_again.pop(place, None)  # another attempt, another search
-        task.add_done_callback(lambda _: self._bell.stir())
+        task.add_done_callback(partial(self._ended, slot))
         self._flights[place] = _Flight(task, connection, is_search, self._changes)
+
+    def _ended(self, slot: Slot | None, _: object) -> None:
+        if slot is not None:
+            slot.release()
+        self._bell.stir()
 
     async def land(
         self, until: float | None, is_coming: Callable[[], bool] = lambda: False

@@ -34,9 +34,9 @@ def held(
         yield from ((each, Waiting("elsewhere")) for each in rest if each.action.is_write)
         rest = [each for each in rest if not each.action.is_write]
     for find in (_before_their_turn, _too_much_together, _out_of_envelopes, _counted_by_policy):
-        found = [*find(tally, outside, rest)]
-        yield from ((each, Waiting("flight")) for each in found)
-        rest = [each for each in rest if not any(each is other for other in found)]
+        if found := [*find(tally, outside, rest)]:
+            yield from ((each, Waiting("flight")) for each in found)
+            rest = [each for each in rest if not any(each is other for other in found)]
 
 
 def _has_acted(state: RunState) -> bool:

@@ -4,6 +4,7 @@
 so that whoever wrote need not read again.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,10 +19,9 @@ from executor.run.outbox import Entry, Outbox, stands
 from executor.run.perform import new_event
 from executor.run.state import RunState
 from executor.store import drives, journal, plans
-from executor.store.attempts import Place
 from executor.store.blobs import Loaded
 from executor.store.drives import Asked, Claim
-from executor.store.errors import FencedError, StoreError
+from executor.store.errors import FencedError
 from executor.store.journal import Look, NewEvent, StoredEvent
 from executor.store.open_journal import OpenJournal, Turn, Work, written
 from executor.store.store import Store
@@ -50,6 +50,7 @@ class Ledger:
         self._on_change = on_change
         self._on_wake = on_wake
         self._outbox = Outbox(self._send, self._see, on_coming)
+        self.write = self._outbox.write
         self._seen = 0
         self._loaded: Loaded = {}  # large values: what is referred to twice is held once
         self._asked = asked  # where the claim is only foreseen
@@ -86,15 +87,6 @@ class Ledger:
             entry for entry, end in told
             if end is not None and (end.step, end.iteration) in self.state.under_way
         )  # fmt: skip
-
-    async def write(
-        self,
-        work: Callable[[OpenJournal], T],
-        *places: Place,
-        tells: e.AttemptEnded | None = None,
-    ) -> T:
-        """Write with the journal open, and see what it holds by then."""
-        return await self._outbox.write(work, *places, tells=tells)
 
     def append(self, events: Sequence[e.Event], basis: Basis = ()) -> Entry[object]:
         """Ask for events to be written, if what they follow from is."""
@@ -169,14 +161,18 @@ class Ledger:
         self.must_look = True
         return has_ended
 
-    async def _send(self, works: tuple[Work, ...]) -> Look:
+    def _send(self, works: tuple[Work, ...]) -> "asyncio.Future[Look]":
         asked, self._asked = self._asked, None
         turn = Turn(self.claim, works, lambda: self._seen, self._loaded, asked)
-        try:
-            return await self._store.write(Joint(written, turn))
-        except StoreError:
-            self._asked = asked  # it may be claimed or not: who asks once more will know
-            raise
+        sent = self._store.submit(Joint(written, turn))
+        if asked is not None:
+            sent.add_done_callback(partial(self._claimed, asked))
+        return sent
+
+    def _claimed(self, asked: Asked, sent: "asyncio.Future[Look]") -> None:
+        """Who does not know whether it is claimed asks once more."""
+        if sent.cancelled() or sent.exception() is not None:
+            self._asked = asked
 
     def _look(self, c: Connection) -> Look:
         return journal.look(c, self.claim, self._seen, self._loaded)

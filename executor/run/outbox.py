@@ -9,8 +9,9 @@ transaction whether what it follows from `stands`; where it does not, nothing of
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 from executor.run import events as e
@@ -48,7 +49,7 @@ class Outbox:
 
     def __init__(
         self,
-        send: Callable[[tuple[Work, ...]], Awaitable[Look]],
+        send: "Callable[[tuple[Work, ...]], asyncio.Future[Look]]",
         see: Callable[[Look], None],
         on_coming: Callable[[], None],
     ) -> None:
@@ -57,7 +58,6 @@ class Outbox:
         self._on_coming = on_coming
         self._waiting: list[Entry[object]] = []
         self._going: asyncio.Handle | None = None
-        self._sending: set[asyncio.Task[None]] = set()
         self.coming: list[Entry[object]] = []  # calls that have ended, and are being written
 
     async def write(
@@ -99,41 +99,49 @@ class Outbox:
 
     def _go(self) -> None:
         waiting, self._waiting = self._waiting, []
-        if entries := [each for each in waiting if not each.done.cancelled()]:
-            sending = asyncio.get_running_loop().create_task(self._sent(entries))
-            self._sending.add(sending)
-            sending.add_done_callback(self._sending.discard)
+        self._send_these([each for each in waiting if not each.done.cancelled()])
 
-    async def _sent(self, entries: list[Entry[object]]) -> None:
-        """Send them together; where one is at fault, and not the store, each by itself.
+    def _send_these(self, entries: list[Entry[object]]) -> None:
+        if not entries:
+            return
+        try:
+            sent = self._send(tuple(entries))
+        except StoreError as error:  # it is closed
+            self._is_over(entries)
+            _end(entries, error)
+        else:
+            sent.add_done_callback(partial(self._sent, entries))
+
+    def _sent(self, entries: list[Entry[object]], sent: "asyncio.Future[Look]") -> None:
+        """They were sent together; where one is at fault, and not the store, each goes by itself.
 
         Where the store fails they may all have been kept, so nothing is sent again.
         """
-        try:
-            look = await self._send(tuple(entries))
-        except Exception as error:  # noqa: BLE001 - handed to whoever asked for the write
-            self._is_over(entries)
-            is_theirs = not isinstance(error, StoreError) or isinstance(error, WokenError)
-            if len(entries) > 1 and is_theirs:
-                for each in entries:
-                    await self._sent([each])
-            else:
-                _end(entries, error)
-            return
         self._is_over(entries)
-        try:
-            self._see(look)
-        except Exception as error:  # noqa: BLE001 - it is written; whoever asked has to know
-            _end(entries, error)
-        else:
-            _end(entries, None)
+        if sent.cancelled():
+            for each in entries:
+                each.done.cancel()
+            return
+        error = sent.exception()
+        if error is None:
+            try:
+                self._see(sent.result())
+            except Exception as flaw:  # noqa: BLE001 - it is written; whoever asked has to know
+                error = flaw
+        elif len(entries) > 1 and (
+            not isinstance(error, StoreError) or isinstance(error, WokenError)
+        ):
+            for each in entries:
+                self._send_these([each])
+            return
+        _end(entries, error)
 
     def _is_over(self, entries: list[Entry[object]]) -> None:
         """They are in the journal, or will not be: nothing more is decided on them ahead."""
         self.coming = [each for each in self.coming if each not in entries]
 
 
-def _end(entries: list[Entry[object]], error: Exception | None) -> None:
+def _end(entries: list[Entry[object]], error: BaseException | None) -> None:
     # First those of calls: what a drive does next can wait until they are on their way.
     for each in sorted(entries, key=lambda each: not each.places):
         if each.done.done():

@@ -6,7 +6,6 @@ ends its step with `budget-exceeded` before anything is sent. While calls are un
 is not known, one that may turn out to be too much waits for them.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -51,11 +50,14 @@ class Tally:
 
     def together(self, commands: Iterable[Perform]) -> Iterator[Perform]:
         """Those calls that are not too much even if all that is under way happens."""
-        most, calls = self.budgets.calls, self._unrecorded
+        most, calls = self.budgets.calls, {**self.state.calls}
+        for place in self.not_recorded:
+            if (action := self.action_at(place)) is not None:
+                calls[action.connection] = calls.get(action.connection, 0) + 1
         money = self._money
         for command in commands:
             connection = command.action.connection
-            if self.state.calls.get(connection, 0) + calls[connection] >= most:
+            if calls.get(connection, 0) >= most:
                 continue
             if self.budgets.money:
                 mine = by_currency(amounts_of(command.action, command.arguments))
@@ -63,7 +65,7 @@ class Tally:
                 if mine and not self._fits(later):
                     continue
                 money = later
-            calls[connection] += 1
+            calls[connection] = calls.get(connection, 0) + 1
             yield command
 
     @property
@@ -121,11 +123,6 @@ class Tally:
     def not_recorded(self) -> frozenset[Place]:
         """What is under way without being in the journal; a search is taken for a call."""
         return frozenset(self.in_flight - self.state.under_way.keys())
-
-    @property
-    def _unrecorded(self) -> Counter[str]:
-        actions = (self.action_at(place) for place in self.not_recorded)
-        return Counter(each.connection for each in actions if each is not None)
 
     def action_at(self, place: Place) -> ActionSpec | None:
         """What a step calls, or what takes it back; None for a function."""

@@ -63,8 +63,8 @@ def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked |
     states = journal.attempts_at((intent.step, intent.iteration))
     if attempts.stand_in_the_way(states, intent.n, intent.effect):
         return Blocked("open_attempt")
-    call = Called(intent.step, intent.iteration, intent.tool_digest, intent.arguments)
     for grant in intent.grants:
+        call = Called(intent.step, intent.iteration, intent.tool_digest, intent.arguments)
         if not approvals.covers(c, claim.tenant, grant, call, now):
             return Blocked("approval")
     blocked = journal.permits.take(intent.connection, intent.limits, now, intent.timeout_s)

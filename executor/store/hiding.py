@@ -1,6 +1,6 @@
 """No secret is written: the last look at every text on its way to the database."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -34,6 +34,14 @@ def cleaned(connection: Connection, values: Mapping[str, object]) -> Mapping[str
     if hide is None or not _has_secret([*values.values()], hide):
         return values
     return {name: _clean(each, hide) for name, each in values.items()}
+
+
+def all_cleaned(
+    connection: Connection, rows: Sequence[Mapping[str, object]]
+) -> Sequence[Mapping[str, object]]:
+    """The same of many rows."""
+    is_clean = connection.info.get(_HIDE) is None
+    return rows if is_clean else [cleaned(connection, row) for row in rows]
 
 
 def _clean(parameters: object, hide: Callable[[str], str]) -> object:

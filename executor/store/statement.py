@@ -36,7 +36,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from executor.store.hiding import cleaned
+from executor.store.hiding import all_cleaned, cleaned
 
 T = TypeVar("T")
 Values = Mapping[str, object]
@@ -111,7 +111,10 @@ class _Prepared:
 
     def named(self, c: Connection, values: Values) -> Values:
         """All that the statement needs, by name."""
-        values = cleaned(c, values)
+        return self.whole(cleaned(c, values))
+
+    def whole(self, values: Values) -> Values:
+        """The same of values that are clean."""
         return {**self.constants, **values} if self.constants else values
 
     def given(self, c: Connection, values: Values) -> Values | tuple[object, ...]:
@@ -197,10 +200,9 @@ class Change(_Statement):
         if not rows:
             return 0
         if self._together is not None and len(rows) > 1 and c.dialect.name != "sqlite":
-            clean = [cleaned(c, row) for row in rows]
-            return self._together.once(c, {"rows": to_json(clean).decode()})
+            return self._together.once(c, {"rows": to_json(all_cleaned(c, rows)).decode()})
         prepared = self._for(c)
-        named = [prepared.named(c, row) for row in rows]
+        named = [prepared.whole(row) for row in all_cleaned(c, rows)]
         cursor = _cursor(c)
         try:
             if (order := prepared.order) is None:

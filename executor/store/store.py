@@ -83,11 +83,15 @@ class Store:
         alone. A caller that is cancelled does not learn whether the write was made, nor one that
         is told that the database is unavailable.
         """
-        return await self._written(self._writer, work)
+        return await self.submit(work)
+
+    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+        """As `write`, and it is queued at once."""
+        return self._submit(self._writer, work)
 
     async def write_at_once(self, work: Callable[[Connection], T]) -> T:
         """As `write`, but on a shared database not behind writes that wait for others' rows."""
-        return await self._written(self._at_once, work)
+        return await self._submit(self._at_once, work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do `work` on a reader's connection, which sees all that was committed."""
@@ -130,11 +134,13 @@ class Store:
             self._engine.dispose()
             self._backend.release()
 
-    async def _written(self, writer: Writer, work: Callable[[Connection], T]) -> T:
+    def _submit(self, writer: Writer, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
         if self._closed:
             raise StoreClosedError("the store is closed")
         done = writer.submit(work)
-        return await self._answered(done, WRITES_WITHIN_S if self.is_shared else None)
+        if not self.is_shared:
+            return done
+        return asyncio.ensure_future(self._answered(done, WRITES_WITHIN_S))
 
     async def _answered(self, done: "asyncio.Future[T]", within_s: float | None) -> T:
         if within_s is None:

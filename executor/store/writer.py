@@ -25,6 +25,7 @@ import contextlib
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -83,19 +84,30 @@ class Writer:
         self._since: float | None = None  # the batch under way was begun
         self.answered_at = 0.0  # a reading of the monotonic clock
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._asked: deque[_Write] = deque()  # in this turn of an event loop
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
-        """Queue a write; `work` may be run twice, so it acts on the database alone."""
+        """Queue a write; `work` may be run twice, so it acts on the database alone.
+
+        All that is asked for in one turn is queued together: else the thread would begin with one.
+        """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
         # The queue holds writes of every result type; the future keeps this one's.
-        self._queue.put(_Write(work, done, loop))  # type: ignore[arg-type]  # see the line above
+        self._asked.append(_Write(work, done, loop))  # type: ignore[arg-type]  # see the line above
+        if len(self._asked) == 1:
+            loop.call_soon(self._pass_on)
         return done
+
+    def _pass_on(self) -> None:
+        while self._asked:
+            self._queue.put(self._asked.popleft())
 
     def stop(self) -> None:
         """Write what is queued, then end."""
+        self._pass_on()
         self._queue.put(None)
         self._thread.join()
 

@@ -120,15 +120,19 @@ class MortalStore(Store):
 
     fate: Fate
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
         """Write as the store does, unless it dies before or after."""
         points = [*_points(work, self.fate.watched)]
         for before, _ in points:
             self.fate.reach(before)
-        result = await super().write(work)
+        done = super().submit(work)
+        done.add_done_callback(partial(self._written, points))
+        return done
+
+    def _written(self, points: list[tuple[str, str]], done: "asyncio.Future[T]") -> None:
         for _, after in points:
-            self.fate.reach(after)
-        return result
+            if not done.cancelled() and done.exception() is None:
+                self.fate.reach(after)
 
 
 def _points(work: Callable[..., object], watched: str) -> Iterator[tuple[str, str]]:

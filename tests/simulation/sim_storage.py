@@ -108,6 +108,10 @@ class ProcessStore(Store):
         self._check()
         return result
 
+    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+        """The same, begun at once."""
+        return asyncio.ensure_future(self.write(work))
+
     async def read(self, work: Callable[[Connection], T]) -> T:
         """What is committed."""
         await self._process.point("read")
