@@ -11,7 +11,8 @@ and limits included. *Faster* is all calls one after the other by what the drive
 *at best* what that would be if nothing but the critical paths took time.
 
 Timers are late: what counts as a call's 25 ms is what a bare sleep of 25 ms takes on an idle event
-loop, measured beside every fifth run and told below the table. *Commits* are those of a run.
+loop, measured beside every fifth run and told below the table; so is a commit of nothing after
+such a sleep, which no run can do without. *Commits* are those of a run.
 """
 
 import argparse
@@ -61,6 +62,7 @@ class Lap:
     took_s: float
     commits: int
     call_s: float  # what a bare sleep took then
+    commit_s: float  # and a commit of nothing after it
 
     @property
     def of_the_path(self) -> float:
@@ -92,11 +94,12 @@ async def driven(folder: Path, plans: list[tuple[Case, Accepted]], policy: Polic
     """Each plan once, one after the other; those that do not succeed are left out."""
     laps: list[Lap] = []
     store = await Store.open(f"sqlite:///{folder}/lamgate.db")
-    sleeps, commits = list[float](), list[object]()
+    sleeps, empty, commits = list[float](), list[float](), list[object]()
     event.listen(store._engine, "commit", commits.append)
     for number, (case, accepted) in enumerate(plans):
         if number % SLEEP_EVERY == 0:
             sleeps.append(await _slept_s())
+            empty.append(await _wrote_s(store))
 
         async def call(
             action: ActionSpec,
@@ -117,15 +120,23 @@ async def driven(folder: Path, plans: list[tuple[Case, Accepted]], policy: Polic
         took_s, made = time.perf_counter() - begun, len(commits)
         calls, depth = depth_of(accepted)
         if depth and await _succeeded(store, due.id):
-            laps.append(Lap(calls, depth, took_s, made, CALL_S))
+            laps.append(Lap(calls, depth, took_s, made, CALL_S, 0.0))
     await store.close()
-    return [replace(each, call_s=statistics.median(sleeps)) for each in laps]
+    slept, wrote = statistics.median(sleeps), statistics.median(empty)
+    return [replace(each, call_s=slept, commit_s=wrote) for each in laps]
 
 
 async def _slept_s() -> float:
     """What a sleep of a call's time takes where nothing else is to be done."""
     begun = time.perf_counter()
     await asyncio.sleep(CALL_S)
+    return time.perf_counter() - begun
+
+
+async def _wrote_s(store: Store) -> float:
+    """What it takes until a commit of nothing is known to have been made."""
+    begun = time.perf_counter()
+    await store.write(lambda _: None)
     return time.perf_counter() - begun
 
 
@@ -175,7 +186,7 @@ def main() -> None:
     columns = f"{'of the path':>13}{'faster':>9}{'at best':>9}{'commits':>9}"
     print(f"{'':<15}{'':<8}{'plans':>6}{columns}  goal")
     for storage, place in (("memory", MEMORY), ("disk", said.disk)):
-        slept: list[float] = []
+        slept, wrote = list[float](), list[float]()
         for name, found in plans.items():
             laps: list[Lap] = []
             for _ in range(said.rounds):
@@ -183,9 +194,11 @@ def main() -> None:
                     laps += asyncio.run(driven(Path(folder), found, policy))
             print(row(name, storage, laps), flush=True)
             slept = [each.call_s * 1e3 for each in laps]
+            wrote = [each.commit_s * 1e3 for each in laps]
         fsync = f"an fsync on {storage}: {fsync_ms(place):.3f} ms"
         sleep = f"a bare sleep of {CALL_S * 1e3:.0f} ms: {statistics.median(slept):.2f} ms"
-        print(f"  {fsync}; {sleep}")
+        empty = f"an empty commit: {statistics.median(wrote):.2f} ms"
+        print(f"  {fsync}; {sleep}; {empty}")
 
 
 if __name__ == "__main__":

@@ -83,15 +83,18 @@ class Store:
         alone. A caller that is cancelled does not learn whether the write was made, nor one that
         is told that the database is unavailable.
         """
-        return await self.submit(work)
+        return await self._written(self._writer, work)
 
     def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
-        """As `write`, and it is queued at once."""
-        return self._submit(self._writer, work)
+        """As `write`, for whoever asks and goes on: it is queued at once."""
+        done = self._queued(self._writer, work)
+        return (
+            asyncio.ensure_future(self._answered(done, WRITES_WITHIN_S)) if self.is_shared else done
+        )
 
     async def write_at_once(self, work: Callable[[Connection], T]) -> T:
         """As `write`, but on a shared database not behind writes that wait for others' rows."""
-        return await self._submit(self._at_once, work)
+        return await self._written(self._at_once, work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do `work` on a reader's connection, which sees all that was committed."""
@@ -134,13 +137,14 @@ class Store:
             self._engine.dispose()
             self._backend.release()
 
-    def _submit(self, writer: Writer, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+    async def _written(self, writer: Writer, work: Callable[[Connection], T]) -> T:
+        done = self._queued(writer, work)
+        return await self._answered(done, WRITES_WITHIN_S if self.is_shared else None)
+
+    def _queued(self, writer: Writer, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
         if self._closed:
             raise StoreClosedError("the store is closed")
-        done = writer.submit(work)
-        if not self.is_shared:
-            return done
-        return asyncio.ensure_future(self._answered(done, WRITES_WITHIN_S))
+        return writer.submit(work)
 
     async def _answered(self, done: "asyncio.Future[T]", within_s: float | None) -> T:
         if within_s is None:
