@@ -140,7 +140,10 @@ def moment(value: JsonValue) -> JsonValue:
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("this is no date-time")
-    return datetime.fromtimestamp(value, UTC).isoformat()
+    try:
+        return datetime.fromtimestamp(value, UTC).isoformat()
+    except OSError as error:  # how the system says that no calendar reaches that far
+        raise ValueError("this is no date-time") from error
 
 
 def worded(known: Mapping[str, str]) -> Callable[[JsonValue], JsonValue]:

@@ -1,7 +1,11 @@
 """A vendor's table reads its answers and writes the page: what it leaves out is null and a gap."""
 
+from contextlib import suppress
+
 import pytest
 from connector_cases import end_of
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from connectors.connector import Applied, Outcome
@@ -160,6 +164,12 @@ def test_the_tables_say_what_is_promised_and_what_is_missing_and_why() -> None:
 )
 def test_a_moment_is_told_in_one_form(said: JsonValue, told: JsonValue) -> None:
     assert moment(said) == told
+
+
+@given(st.floats() | st.integers() | st.sampled_from([1e17, -1e18, 1e12, True]))
+def test_a_number_is_a_moment_or_it_is_said_that_it_is_none(said: float) -> None:
+    with suppress(ValueError, OverflowError):
+        assert "+00:00" in str(moment(said))
 
 
 @pytest.mark.parametrize("said", ["yesterday", True, [], {}])
