@@ -29,6 +29,7 @@ _LONG_LINE = 20
 _OF_ONE = 8  # of what one credential was, the newest
 _TOGETHER = 32  # secrets that one automaton looks for
 _HEAD = 40  # bytes of a form that it looks for; the rest is compared
+_MEMORY = 256 << 20  # at most, of one: keys of many lines have thousands of forms
 
 Span = tuple[int, int]
 
@@ -121,6 +122,7 @@ class _Finder:
         self._lengths = sorted({len(head) for head in self._forms}, reverse=True)
         options = re2.Options()
         options.encoding = re2.Options.Encoding.LATIN1  # byte by byte, whatever it encodes
+        options.max_mem = _MEMORY
         options.log_errors = False
         # Not by `re2.compile`, which keeps the last hundred, each of them megabytes.
         self._heads = re2._Regexp(b"|".join(map(re2.escape, sorted(self._forms))), options)

@@ -1,6 +1,7 @@
 """Whatever form a secret comes back in, it is found; what is no secret is left alone."""
 
 import base64
+import hashlib
 import html
 import json
 import resource
@@ -113,6 +114,20 @@ def test_each_line_of_a_key_is_found_alone() -> None:
     )
 
     assert redactor.hide(f"line 2: {lines[1]}") == f"line 2: {HIDDEN}"
+
+
+def test_many_keys_of_many_lines_are_found_line_by_line() -> None:
+    redactor, keys = Redactor(), []
+    for number in range(3):
+        lines = [
+            base64.b64encode(hashlib.sha384(f"{number}-{line}".encode()).digest()).decode()
+            for line in range(600)
+        ]
+        keys.append("\n".join(lines))
+        redactor.learn(keys[-1])
+
+    assert redactor.hide("\n".join(keys)) == "\n".join([HIDDEN] * 3)
+    assert redactor.hide(f"line 7: {keys[0].splitlines()[7]}.") == f"line 7: {HIDDEN}."
 
 
 def test_half_of_a_surrogate_pair_and_bytes_that_are_no_text_are_no_way_around() -> None:
