@@ -5,7 +5,9 @@ any condition: a rule whose scope does not match a call can neither decide it no
 """
 
 import difflib
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +19,7 @@ from executor.check import cedar_engine as engine
 
 LONGEST_S = 366 * 24 * 3600  # an approval that is open for longer is none
 NOTES = frozenset({"id", "message", "approval", "quorum", "expires", "each_call"})
+_BEFORE_A_POLICY = re.compile(r"(\s|//[^\n]*\n)*")
 
 
 class PolicyError(Exception):
@@ -82,7 +85,7 @@ def read_rules(texts: Mapping[str, str]) -> tuple[Rule, ...]:
         try:
             bodies = engine.read(text)
         except ValueError as error:
-            raise PolicyError(f"{file}: {error}") from error
+            raise PolicyError(f"{file}: line {_line_of_flaw(text)}: {error}") from error
         rules += [_rule(file, len(rules) + index, body) for index, body in enumerate(bodies)]
     seen: dict[str, Rule] = {}
     for rule in rules:
@@ -90,6 +93,17 @@ def read_rules(texts: Mapping[str, str]) -> tuple[Rule, ...]:
             raise PolicyError(f"{rule.where}: {seen[rule.name].file} has a policy of this @id too")
         seen[rule.name] = rule
     return tuple(rules)
+
+
+def _line_of_flaw(text: str) -> int:
+    """Where the first policy begins that cannot be read: Cedar does not tell."""
+    start = 0
+    for found in re.finditer(";", text):  # one in a comment or a string ends no policy
+        with suppress(ValueError):
+            engine.read(text[start : found.end()])
+            start = found.end()
+    begin = _BEFORE_A_POLICY.match(text, start)
+    return text.count("\n", 0, start if begin is None else begin.end()) + 1
 
 
 def _rule(file: str, number: int, body: JsonObject) -> Rule:

@@ -141,10 +141,18 @@ def test_a_name_is_of_one_policy_in_all_files() -> None:
     text = '@id("n") permit (principal, action, resource);'
     with pytest.raises(PolicyError, match=r"b\.cedar: n: a\.cedar has a policy of this @id too"):
         read_rules({"b.cedar": text, "a.cedar": text})
-    with pytest.raises(PolicyError, match=r"^b\.cedar: "):
+    with pytest.raises(PolicyError, match=r"^b\.cedar: line 1: "):
         read_rules({"b.cedar": "permit", "a.cedar": text})
 
     assert [each.key for each in read_rules({"b": LIFTED, "a": LIFTED + LIFTED})] == [
         "policy0", "policy1", "policy2",
     ]  # fmt: skip
     assert [each.file for each in read_rules({"b": LIFTED, "a": LIFTED + LIFTED})] == [*"aab"]
+
+
+def test_a_text_that_is_no_cedar_is_told_with_the_line_where_its_policy_begins() -> None:
+    fine = '@id("semi;colon") // a ; here\npermit (principal, action, resource);\n'
+    wrong = "// what is wrong:\n\nforbid (principal, action, resource)\nwhen { 1 >> 0 };\n"
+
+    with pytest.raises(PolicyError, match=r"^a\.cedar: line 5: unexpected token"):
+        read_rules({"a.cedar": fine + wrong + fine})
