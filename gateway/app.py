@@ -139,7 +139,7 @@ def _wrong_method(request: Request) -> ProblemError:
     routes = request.app.routes
     allowed = [
         method
-        for method in ("DELETE", "GET", "POST", "PUT")
+        for method in ("DELETE", "GET", "HEAD", "POST", "PUT")
         if any(
             each.matches({**request.scope, "method": method})[0] is Match.FULL for each in routes
         )

@@ -341,6 +341,11 @@ def _points_into(document: Any, pointer: str) -> bool:
 
 async def test_a_wrong_method_is_told_every_right_one(operator: httpx2.AsyncClient) -> None:
     found = await operator.request("PATCH", "/v1/credentials/things")
+    async with httpx2.AsyncClient(base_url=operator.base_url, trust_env=False) as monitor:
+        health = await monitor.head("/v1/health")
+    told = await operator.delete("/v1/health")
+
+    assert (health.status_code, told.headers["allow"]) == (200, "GET, HEAD")
 
     assert found.status_code == 405
     assert found.headers["allow"] == "DELETE, GET, PUT"
