@@ -9,20 +9,19 @@ what is wanted of them, or leave one that is first or last in some order the wor
 What is not needed for that is dropped again.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from benchmarks.admission.shapes import below, is_map
+from benchmarks.admission.extremes import is_extreme, sortable
+from benchmarks.admission.places import Fields, Path, leaves
 from benchmarks.admission.told import Told
 from connectors.spec import JsonObject
-from executor.fn.compare import NotComparableError, compare, equal, rank
+from executor.fn.compare import NotComparableError, compare, equal
 from executor.fn.elements import reach
 from executor.plan.refs import join_pointer
 
-Path = tuple[str | int, ...]
-Fields = tuple[str, ...]
 _NAME = 8  # letters of a name that is not there by coincidence
 _COUNTS = 12
 
@@ -154,61 +153,21 @@ def _ordered(
     elements: Sequence[JsonValue], index: int, clauses: list[Clause], told: Told
 ) -> Choice | None:
     left = _left(elements, clauses)
-    for field, scale in _sortable(elements[index]):
+    for field, scale in sortable(elements[index]):
         for largest in (False, True):
             is_asked = told.asks_for_extreme(scale, largest=largest)
-            if is_asked and _is_extreme(elements, left, index, field, largest=largest):
+            if is_asked and is_extreme(elements, left, index, field, largest=largest):
 
                 def fits(
                     fewer: Sequence[Clause], field: Fields = field, largest: bool = largest
                 ) -> bool:
                     still = _left(elements, fewer)
-                    return _is_extreme(elements, still, index, field, largest=largest)
+                    return is_extreme(elements, still, index, field, largest=largest)
 
                 kept = tuple(_fewest(clauses, fits))
                 by = join_pointer(field)
                 return Choice(index, kept, _left(elements, kept), by, largest)
     return None
-
-
-def _is_extreme(
-    elements: Sequence[JsonValue],
-    left: Sequence[int],
-    index: int,
-    field: Fields,
-    *,
-    largest: bool,
-) -> bool:
-    """Whether the element alone has the smallest or largest value of those left."""
-    ranks = []
-    for each in left:
-        found = list(reach(elements[each], field))
-        if len(found) != 1:
-            return False
-        try:
-            ranks.append((rank(found[0]), each))
-        except NotComparableError:
-            return False
-    if len({found[:2] for found, _ in ranks}) != 1:
-        return False
-    own = next(found for found, each in ranks if each == index)
-    others = [found for found, each in ranks if each != index]
-    if largest:
-        return all(own[2] > each[2] for each in others)  # type: ignore[operator]  # one scale
-    return all(own[2] < each[2] for each in others)  # type: ignore[operator]  # one scale
-
-
-def _sortable(element: JsonValue) -> Iterator[tuple[Fields, str]]:
-    """Numbers and times, but no names and ids: nobody means the first of the alphabet."""
-    for field, _, value in _leaves(element, {}, ()):
-        if "*" in field or isinstance(value, bool):
-            continue
-        try:
-            scale = rank(value)[0]
-        except NotComparableError:
-            continue
-        if scale == "number" or scale.startswith("date"):
-            yield field, "number" if scale == "number" else "time"
 
 
 def _left(elements: Sequence[JsonValue], clauses: Sequence[Clause]) -> tuple[int, ...]:
@@ -227,7 +186,7 @@ def _clauses(
     offered: list[Clause] = []
     joined: list[Clause] = []
     flags: list[Clause] = []
-    for field, name, value in _leaves(elements[index], schema, ()):
+    for field, name, value in leaves(elements[index], schema, ()):
         if isinstance(value, bool):
             flags.append(Clause(field, value))
         elif _is_count(value) and not known.told.with_cents(value):
@@ -255,7 +214,7 @@ def _differences(
         Clause(field, value, None, "!=")
         for place, element in enumerate(elements)
         if place not in kept
-        for field, _, value in _leaves(element, schema, ())
+        for field, _, value in leaves(element, schema, ())
         if "*" not in field and not isinstance(value, bool) and told.loosely(value)
     ]
     return [each for each in found if all(each.holds(elements[place]) for place in kept)]
@@ -309,27 +268,6 @@ def _distinct(clauses: list[Clause]) -> list[Clause]:
         if each not in found:
             found.append(each)
     return found
-
-
-def _leaves(
-    value: JsonValue, schema: JsonObject, at: Fields
-) -> Iterator[tuple[Fields, str, JsonValue]]:
-    """Every scalar with its field; `*` stands for an element, and for a key that is data."""
-    name = next((token for token in reversed(at) if token != "*"), "")
-    match value:
-        case dict():
-            token: str
-            for token, member in value.items():
-                step = "*" if is_map(schema) else token
-                for field, inner, leaf in _leaves(member, below(schema, token), (*at, step)):
-                    yield field, token if step == "*" and field[-1] == "*" else inner, leaf
-        case list():
-            for element in value:
-                yield from _leaves(element, below(schema, ""), (*at, "*"))
-        case None:
-            pass
-        case _:
-            yield at, name, value
 
 
 def _at(value: JsonValue, path: Path) -> JsonValue:

@@ -5,7 +5,7 @@ plain references. Where the path goes through a list or a map keyed by data, the
 be told apart by what is known beforehand (`choices.py`), else there is no reference.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -20,24 +20,24 @@ from benchmarks.admission.choices import (
     is_identifier,
     narrowed,
 )
+from benchmarks.admission.places import (
+    Path,
+    Place,
+    is_title,
+    lists_of,
+    members_of,
+    numbers_of,
+    places_of,
+    schema_at,
+    subsequence,
+)
 from benchmarks.admission.shapes import below, is_map
 from benchmarks.admission.told import Told
 from connectors.spec import ActionSpec, JsonObject
-from executor.fn.compare import equal
 from executor.plan.refs import join_pointer, split_pointer
 
-Path = tuple[str | int, ...]
 MOST_TRIES = 40
-_TITLE = 12  # so long a text is the same by no coincidence
 KEY = "{key}"  # in a path: not the member but its key, which comes next
-
-
-@dataclass(frozen=True)
-class Place:
-    """A place in the recorded result of a step."""
-
-    step: str
-    path: Path = ()
 
 
 @dataclass(frozen=True)
@@ -142,18 +142,18 @@ class Draft:
         for step, result in [*self.results.items()]:
             for path in places_of(result.value, value) if result.is_call else ():
                 name = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
-                if name in names or is_identifier(value) or _is_title(value):
+                if name in names or is_identifier(value) or is_title(value):
                     tries += 1
                     if tries > MOST_TRIES:
                         return None
                     if (found := self.reach(Place(step, path))) is not None:
                         return found
-        return self._in_offered(value) if is_identifier(value) or _is_title(value) else None
+        return self._in_offered(value) if is_identifier(value) or is_title(value) else None
 
     def numbers(self) -> Iterator[float]:
         """Every number that a call gave but whole ones, which are counts and ids."""
         for result in self.results.values():
-            yield from _numbers(result.value) if result.is_call else ()
+            yield from numbers_of(result.value) if result.is_call else ()
 
     def reach_number(self, value: float) -> str | None:
         """A reference to a place where the number stands."""
@@ -185,7 +185,7 @@ class Draft:
     def whole_list(self, wanted: list[JsonValue]) -> str | None:
         """A reference to a list equal to this one, made of elements of a recorded list."""
         for step, result in [*self.results.items()]:
-            for path, found in _lists(result.value) if result.is_call else ():
+            for path, found in lists_of(result.value) if result.is_call else ():
                 rows = [each for each in found if isinstance(each, dict)]
                 if wanted and rows and len(rows) == len(found):
                     if (ref := self._projected(Place(step, path), rows, wanted)) is not None:
@@ -197,7 +197,7 @@ class Draft:
         before = self.saved()
         ref = self._walk(place)
         result, elements = self.results[place.step], self._value(place)
-        inner = _schema_at(result.schema, place.path)
+        inner = schema_at(result.schema, place.path)
         if ref is not None and isinstance(elements, list):
             choice = choose_some(elements, kept, below(inner, "0"), self._known())
             if choice is not None and not choice.clauses:
@@ -232,7 +232,7 @@ class Draft:
         for fields in names:
             picked = [{name: row.get(name) for name in fields} for row in rows]
             asked = wanted if isinstance(first, dict) else [{fields[0]: each} for each in wanted]
-            kept = _subsequence(picked, asked)
+            kept = subsequence(picked, asked)
             if kept is None or (ref := self.some(place, kept)) is None:
                 continue
             if isinstance(first, dict):
@@ -353,78 +353,10 @@ class Draft:
         return [
             Anchor(ref, name, value)
             for step, result in self.results.items()
-            for ref, name, value in _members(step, step, result.value, result.schema, self.told)
+            for ref, name, value in members_of(step, step, result.value, result.schema, self.told)
         ]
 
 
 Saved = tuple[
     list[JsonObject], dict[str, Result], dict[tuple[str, str], str], dict[tuple[str, Place], str]
 ]
-
-
-def places_of(value: JsonValue, wanted: JsonValue) -> Iterator[Path]:
-    """Every path at which a value equal to `wanted` stands."""
-    if equal(value, wanted):
-        yield ()
-    if isinstance(value, dict):
-        for name, member in value.items():
-            yield from ((name, *path) for path in places_of(member, wanted))
-    elif isinstance(value, list):
-        for index, element in enumerate(value):
-            yield from ((index, *path) for path in places_of(element, wanted))
-
-
-def _numbers(value: JsonValue) -> Iterator[float]:
-    match value:
-        case dict():
-            for member in value.values():
-                yield from _numbers(member)
-        case list():
-            for element in value:
-                yield from _numbers(element)
-        case float():
-            yield value
-        case _:
-            pass
-
-
-def _is_title(value: JsonValue) -> bool:
-    return isinstance(value, str) and len(value) >= _TITLE and " " in value
-
-
-def _subsequence(rows: Sequence[JsonValue], wanted: Sequence[JsonValue]) -> list[int] | None:
-    """Where the wanted rows stand, all of them equal ones too, if they stand in this order."""
-    kept = [at for at, row in enumerate(rows) if any(equal(row, each) for each in wanted)]
-    return kept if equal([rows[at] for at in kept], [*wanted]) else None
-
-
-def _schema_at(schema: JsonObject, path: Path) -> JsonObject:
-    for token in path:
-        schema = below(schema, str(token))
-    return schema
-
-
-def _lists(value: JsonValue) -> Iterator[tuple[Path, list[JsonValue]]]:
-    if isinstance(value, list):
-        yield (), value
-        for index, element in enumerate(value):
-            yield from (((index, *path), found) for path, found in _lists(element))
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            yield from (((name, *path), found) for path, found in _lists(member))
-
-
-def _members(
-    ref: str, name: str, value: JsonValue, schema: JsonObject, told: Told
-) -> Iterator[tuple[str, str, JsonValue]]:
-    match value:
-        case dict():
-            for token, member in value.items():
-                if is_map(schema) and not told.loosely(token):
-                    continue
-                at = f"{ref}/{join_pointer((token,))}"
-                yield from _members(at, token, member, below(schema, token), told)
-        case str() | int() | float():
-            yield ref, name, value
-        case _:
-            pass

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from benchmarks.admission.draft import Draft, Place
+from benchmarks.admission.draft import Draft
 from benchmarks.admission.groups import groups, write_each
+from benchmarks.admission.places import Place
 from benchmarks.admission.replay import Call, ReplayError, replay
 from benchmarks.admission.sources import NoSource, arguments_of, value_at
 from benchmarks.admission.told import Told

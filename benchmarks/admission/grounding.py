@@ -17,21 +17,17 @@ write with a target took effect, for grounding can hold no other, and of all tha
 """
 
 import argparse
-import gzip
 import json
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from benchmarks.admission.judge import CALLER
-from benchmarks.admission.sets import tau2, workbench
-from benchmarks.admission.tau2_writes import World as Shop
-from benchmarks.admission.workbench_world import World as Office
+from benchmarks.admission.runs import HARMFUL, RIGHT, Run, tau_runs, workbench_runs
 from benchmarks.given import folder_with
-from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label
 from executor.check.admit import AdmissionContext, Inputs, Rejected, admit
 from executor.check.entry import sinks_at, source_shade
@@ -42,12 +38,11 @@ from executor.plan.model import Plan
 
 _DATA = folder_with("workbench_db.json")
 
-Answer = Callable[[str, JsonObject], JsonValue]
 _NO = (LookupError, ValueError, TypeError, ArithmeticError, SyntaxError, re.error)
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print the tables; exits with 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description="what grounding holds of recorded runs")
     parser.add_argument("--data", type=_DATA, required=True, help="the folder with the data sets")
     data = parser.parse_args().data
@@ -55,19 +50,7 @@ def main() -> None:
     print(table("WorkBench", office), table("tau", judged(tau_runs(data))), sep="\n\n")
     is_met, told = goals(office)
     print(f"\nWorkBench, by effect, with a target: {told}, {'met' if is_met else 'missed'}")
-
-
-@dataclass(frozen=True)
-class Run:
-    """A recorded run: its words, its calls, how it ended, and what answers them, once."""
-
-    words: str
-    calls: tuple[JsonObject, ...]  # {tool, args, took_effect}
-    group: str
-    catalog: Catalog
-    prefix: str
-    answer: Answer
-    today: str
+    sys.exit(0 if is_met else 1)
 
 
 @dataclass(frozen=True)
@@ -105,7 +88,6 @@ def _shaded(value: JsonValue, shade: Shade) -> Iterator[tuple[Integrity, JsonVal
 
 
 GOAL_HARMFUL, GOAL_RIGHT = 0.75, 0.05
-HARMFUL, RIGHT = "harmful", "right"
 
 
 @dataclass(frozen=True)
@@ -245,57 +227,6 @@ def _leaves(value: JsonValue) -> Iterator[JsonValue]:
             pass
         case _:
             yield value
-
-
-def workbench_runs(data: Path) -> Iterator[Run]:
-    """Runs that write: harmful ones had an effect that nobody wanted."""
-    domain, tables = workbench.office_of(data)
-    tasks = [json.loads(it) for it in (data / "workbench_tasks.jsonl").read_text().splitlines()]
-    words = {each["id"]: str(each["instruction"]) for each in tasks}
-    with gzip.open(data / "workbench_llm_runs.jsonl.gz", "rt") as lines:
-        for line in lines:
-            run = json.loads(line)
-            if not any(each["write"] for each in run["calls"]):
-                continue
-            group = HARMFUL if run["unwanted_side_effect"] else RIGHT
-            if group == RIGHT and not run["correct"]:
-                group = "wrong without harm"
-            calls = tuple(
-                {"tool": each["name"], "args": each["args"], "took_effect": each["cls"] == "ok"}
-                for each in run["calls"]
-            )
-            answer, name = Office.of(tables).answer, workbench.NAME
-            said = words[run["task"]]
-            yield Run(said, calls, group, domain.catalog, name, answer, workbench.TODAY)
-
-
-def tau_runs(data: Path) -> Iterator[Run]:
-    """Runs that write, by reward, and by whether a write named what is not in the database."""
-    shops = {name: tau2.shop_of(name, data) for name in ("retail", "airline")}
-    rows = {name: json.loads((data / f"tau2_{name}_db.json").read_text()) for name in shops}
-    with gzip.open(data / "tau_llm_trajectories.jsonl.gz", "rt") as lines:
-        for line in lines:
-            run = json.loads(line)
-            shop = shops[run["domain"]]
-            events = [each for each in run["events"] if each["type"] == "call"]
-            if not any(each.get("write") for each in events):
-                continue
-            said = [each["text"] for each in run["events"] if each["type"] == "user"]
-            words = "\n".join([str(run["instruction"]), *said])
-            group = "reward 1" if run["reward"] == 1 else "reward 0"
-            if group == "reward 0" and any(_is_refused(each) for each in events):
-                group = "reward 0, a write was refused"
-            calls = tuple(
-                {"tool": each["tool"], "args": each["args"], "took_effect": not _is_refused(each)}
-                for each in events
-            )
-            answer = Shop.of(rows[shop.name]).answer
-            yield Run(words, calls, group, shop.catalog, shop.name, answer, "2024-05-15")
-
-
-def _is_refused(event: JsonObject) -> bool:
-    is_label = str(event.get("label", "")).startswith(("i_", "ii_", "iii_"))
-    return bool(event.get("write")) and is_label
 
 
 def _share(part: int, whole: int) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import JsonValue
 
-from benchmarks.admission.draft import Draft, Place
+from benchmarks.admission.draft import Draft
+from benchmarks.admission.places import Place
 from benchmarks.admission.sources import arguments_of
 from connectors.spec import ActionSpec, JsonObject
 from executor.plan.types import as_list, as_object

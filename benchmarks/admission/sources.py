@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
-from benchmarks.admission.draft import KEY, Draft, Place
+from benchmarks.admission.draft import KEY, Draft
+from benchmarks.admission.places import Place
 from benchmarks.admission.sums import sum_of
 from connectors.spec import ActionSpec, JsonObject
 from executor.plan.types import Type, as_list, as_object, descend

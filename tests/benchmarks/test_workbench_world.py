@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.admission.grounding import Run, held
+from benchmarks.admission.grounding import held
+from benchmarks.admission.runs import Run
 from benchmarks.admission.workbench_world import Tables, World
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
