@@ -69,16 +69,18 @@ class Calling:
             case Unreadable(reason=reason):
                 return Unreadable(self._said(reason), request_id)
             case Pending(handle=handle, asks=asks):
-                shown = self._hidden_in(asks)
-                told = shown if isinstance(shown, dict) and json_flaw(shown) is None else None
+                shown = None if json_flaw(asks) else self._hidden_in(asks)
+                told = shown if isinstance(shown, dict) else None
                 # Nothing can be asked by a part of a handle.
                 asked_by = "" if json_flaw(handle) else self.hidden(handle)
                 return Pending(asked_by, request_id, told)
-        # Before it is looked at: what is wrong with it is told with some of it.
-        output = self._hidden_in(outcome.output)
-        flaw = json_flaw(output) or output_flaw(action, output)
+        flaw = json_flaw(outcome.output)
         if flaw is None:
-            return Applied(output, request_id, outcome.replayed)
+            # Before the schema looks at it: what is wrong with it is told with some of it.
+            output = self._hidden_in(outcome.output)
+            flaw = output_flaw(action, output)
+            if flaw is None:
+                return Applied(output, request_id, outcome.replayed)
         reason = self.hidden(f"the answer is not what the action promises: {flaw[:500]}")
         if action.is_write:
             return Unreadable(reason, request_id)

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from connectors.body import json_flaw
+from connectors.body import json_flaw, read_json
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.credentials import HIDDEN, Vault, secret_of
 from connectors.errors import (
@@ -391,6 +391,16 @@ async def test_every_end_of_a_call_can_be_written_down_whatever_a_stranger_says(
         assert json_flaw(words) is None
         assert isinstance(end, Applied) or "\0" not in "".join(map(str, words.values()))
         assert max(map(len, map(str, words.values())), default=0) < 3_000
+
+
+async def test_an_answer_that_is_nested_as_deep_as_can_be_read_is_unusable_and_no_more() -> None:
+    vault = Vault(lambda _: SECRET)
+    vault.secret_of("env:X")
+    deep = read_json(b"[" * 900 + b"]" * 900)
+    for said in (Applied(deep), Pending("it", asks={"a": deep})):
+        end = await end_of(Registry({"own": fake([said])}, vault), WRITE, {})
+
+        assert isinstance(end, Unreadable) or end == Pending("it")
 
 
 async def test_what_nobody_could_ask_by_is_no_handle() -> None:
