@@ -160,6 +160,6 @@ def _show_open(running: Stage) -> None:
         say_as_is("    " + command(*words, *config))
     keys = running.data / KEYS
     say(f"The keys of requester-1 and approver-1 are in {keys}. For programs and curl:")
-    read = f"import json; print(json.load(open({str(keys)!r}))[{REQUESTER!r}])"
+    read = f'import json; print(json.load(open({json.dumps(str(keys))}))["{REQUESTER}"])'
     key = shlex.join([sys.executable, "-c", read])
     say_as_is(f"    export LAMGATE_URL={running.address} LAMGATE_KEY=$({key})")
