@@ -330,7 +330,8 @@ TAKEN = Said(409, {"status": "409", "scimType": "uniqueness", "detail": "in use"
 async def test_who_has_the_name_is_asked_for_by_our_key(
     ours: bool, played: Played, outside: Outside
 ) -> None:
-    found: JsonObject = {"totalResults": int(ours), "Resources": [ANN] if ours else []}
+    own: JsonObject = {**ANN, "externalId": KEY}
+    found: JsonObject = {"totalResults": int(ours), "Resources": [own] if ours else []}
     wanted: JsonObject = {"user_name": "ann"}
     end = await called(
         played, outside, "scim", "user_create", wanted, [TAKEN, Said(200, found)], attempt=2
