@@ -13,14 +13,14 @@ def constants_of(bindings: Iterable[Binding]) -> dict[Path, JsonValue]:
     """Every scalar that is written into a step, by its place."""
     found: dict[Path, JsonValue] = {}
     for each in bindings:
-        if each.constant:
-            found |= dict(leaves(each.constant[0], each.to))
+        for value in each.constant:
+            found |= dict(leaves(value, each.to))
     return found
 
 
 def clauses_of(constants: Iterable[Path]) -> list[Path]:
-    """The place of every clause of a `where` that is written out, as far as it is."""
-    return [*dict.fromkeys(at[:2] for at in constants if at[:1] == ("where",) and at[1:])]
+    """The place of every clause of a `where` whose operator is written out."""
+    return [at[:2] for at in constants if at[2:] == ("op",)]
 
 
 def leaves(value: JsonValue, at: Path) -> Iterator[tuple[Path, JsonValue]]:

@@ -62,7 +62,7 @@ def compared(analysis: Analysis, grounds: Grounds, binding: Binding, value: Json
 
 
 def _of_leaf(analysis: Analysis, grounds: Grounds, step: Step, at: Path, value: JsonValue) -> Label:
-    is_compared = at[:1] == ("where",) and at[2:3] == ("value",)
+    is_compared = at[2:3] == ("value",)
     if at != ("key",) and not (is_compared and _is_name(value)):
         return REQUEST
     said = grounds.of(value)

@@ -105,6 +105,15 @@ def test_of_several_clauses_each_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "expected"), [(["k1", "5"], "trusted"), (["k1", "k2"], "model")]
+)
+def test_of_several_names_each_counts(values: list[str], expected: str) -> None:
+    where = {"json": json.dumps([clause("id", values, "in")]), "to": "where"}
+
+    assert label("select", {"ref": "read/rows", "to": "list"}, where) == expected
+
+
+@pytest.mark.parametrize(
     ("key", "expected"),
     [("k1", "trusted"), ("k2", "model"), ("soon", "model"), ("drop", "trusted")],
 )

@@ -80,7 +80,7 @@ def judged(steps: Sequence[JsonObject]) -> Accepted:
     assert isinstance(plan, Plan), plan
     given = Inputs({"properties": {"way": TEXT}}, {"way": "out"}, {"way": Label(Integrity.TRUSTED)})
     context = AdmissionContext(
-        "pay", given, CATALOG, None, Principal("u", "t"), "2026-01-31", b"k" * 32
+        "pay 5", given, CATALOG, None, Principal("u", "t"), "2026-01-31", b"k" * 32
     )
     verdict = admit(plan, context)
     assert isinstance(verdict, Accepted), verdict
@@ -123,6 +123,10 @@ NOTED = ("note", "matches", "Music")
         ([listed(), chosen(MINE, NOTED), pay("one/size")], "trusted"),
         ([listed(), chosen(NOTED, MINE), pay("one/note")], "trusted"),
         ([listed("bank.book"), chosen(MINE, of="read/rows"), pay("one/size")], "trusted"),
+        ([listed(), chosen(MINE, function="filter"),
+          chosen(("size", "==", 5), of="one", name="two"), pay("two/note")], "trusted"),
+        ([listed(), chosen(("way", "!=", "out"), function="filter"),
+          chosen(("size", "==", 5), of="one", name="two"), pay("two/note")], "untrusted"),
         # Without the clause, with another one, or of another list, it is anybody's word.
         ([listed(), chosen(NOTED), pay("one/size")], "untrusted"),
         ([listed(), chosen(("way", "==", "in"), NOTED), pay("one/size")], "untrusted"),
