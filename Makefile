@@ -17,6 +17,9 @@ COOLDOWN ?= $(shell date -u -d '7 days ago' +%F 2>/dev/null || date -u -v-7d +%F
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
            --no-header --no-annotate --exclude-newer $(COOLDOWN) --extra demo --group build --quiet
 
+# The tests start hundreds of processes: what one has compiled the next need not.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check nightly bench lint types layers lock clean
 .DELETE_ON_ERROR:
 
@@ -25,8 +28,8 @@ demo: .venv/runtime.stamp
 	@du -sm .venv | awk '{print "installed size: " $$1 " MB"}'
 
 test: .venv/dev.stamp
-	@start=$$(date +%s); $(MAKE) --no-print-directory lint types layers && \
-	$(BIN)/pytest -n auto --dist loadscope && \
+	@start=$$(date +%s); $(MAKE) --no-print-directory -j2 lint types layers && \
+	$(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder && \
 	echo "make test: $$(( $$(date +%s) - start )) s after installation; $$(du -sm .venv | cut -f1) MB installed"
 
 check: .venv/dev.stamp lint types layers
@@ -43,7 +46,7 @@ lint: .venv/dev.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
 types: .venv/dev.stamp
-	@$(BIN)/mypy
+	@$(BIN)/mypy --num-workers 2
 
 layers: .venv/dev.stamp
 	@$(BIN)/lint-imports --no-logo

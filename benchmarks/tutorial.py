@@ -100,7 +100,7 @@ _LINK = (
 def _environment(folder: Path, *, is_linked: bool) -> dict[str, str]:
     kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PIP_INDEX_URL", "PIP_CONFIG_FILE", "HTTPS_PROXY")
     own = {name: os.environ[name] for name in kept if name in os.environ}
-    own |= {"HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    own["HOME"] = str(folder)
     # The page says python3: the one that runs this.
     own["PATH"] = f"{Path(sys.executable).resolve().parent}{os.pathsep}{own['PATH']}"
     if is_linked:

@@ -1,12 +1,16 @@
-"""Hypothesis profiles: the everyday one, `nightly` with twenty times the examples, and `few`.
+"""Hypothesis profiles, and what comes first and last of a run of the tests.
+
+The profiles: the everyday one, `nightly` with twenty times the examples, and `few`.
 
 Every day the same examples are tried, so that a change is judged by what it changed; the nightly
 ones are new each time, and what they find becomes an example of its test.
 """
 
 import signal
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # What a shell starts in the background does not hear Ctrl-C, nor do its children; ours must.
@@ -24,6 +28,16 @@ settings.register_profile(
 )
 settings.register_profile("few", settings.get_profile("default"), max_examples=5)
 settings.load_profile("default")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What says that it may take long begins first: in the end no core waits for one file."""
+    patience: dict[Path, float] = {}
+    for item in items:
+        mark = item.get_closest_marker("timeout")
+        asked = mark.args[0] if mark is not None and mark.args else 0
+        patience[item.path] = max(asked, patience.get(item.path, 0))
+    items.sort(key=lambda item: -patience[item.path])
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
