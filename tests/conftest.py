@@ -30,6 +30,7 @@ settings.register_profile("few", settings.get_profile("default"), max_examples=5
 settings.load_profile("default")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What says that it may take long begins first: in the end no core waits for one file."""
     patience: dict[Path, float] = {}
