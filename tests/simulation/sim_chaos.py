@@ -170,6 +170,7 @@ class Chaos:
 
     def _jump(self) -> None:
         """A machine's clock is set wrong, or right again."""
+        self._history.clocks_differ = True
         self._history.any_worker().process.skew_s = self._rng.choice([0.0, 2.0, -2.0])
 
     def _cancel(self) -> None:

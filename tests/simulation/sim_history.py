@@ -20,9 +20,10 @@ from math import inf
 from sim_chaos import LOST_AFTER_S, Chaos
 from sim_judge import Violation, judge, judge_rest
 from sim_judge_end import judge_end
-from sim_judge_order import Order, judge_limits
+from sim_judge_order import Order
+from sim_judge_service import judge_service
 from sim_people import DUE, People
-from sim_plans import LIMITS, PLANS, POLICY, RUN, SEAL, SETTLE_S, TENANT, plan_of, restored
+from sim_plans import LIMITS, PLANS, RUN, SEAL, SETTLE_S, TENANT, plan_of, policy_of, restored
 from sim_process import WALL, Process, task_factory
 from sim_services import Services
 from sim_storage import Database, ProcessStore
@@ -76,6 +77,7 @@ class History:
         self.workers: list[Worker] = []
         self.drives: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         self._overtaken: set[asyncio.Task[None]] = set()  # and not ended yet
+        self.clocks_differ = False  # or did
         self.people = People(self)
         self._chaos = Chaos(self)
         self._broken: BaseException | None = None
@@ -111,7 +113,7 @@ class History:
         self._check()
         judge(self)
         Order(self).judge()
-        judge_limits(self)
+        judge_service(self)
         judge_end(self)
         return self
 
@@ -212,7 +214,7 @@ class History:
         machine = _Machine(
             store=ProcessStore(self.database, process, self.services.reached),
             call=partial(self.services.call, process),
-            policy_of=lambda _: POLICY,
+            policy_of=lambda _: policy_of(self.accepted),
             seal_key=SEAL,
             key_secret=b"secret of the simulation",
             clock=process.clock,

@@ -31,6 +31,7 @@ _ONCE = {
     "run.started": (),
     "run.finished": (),
 }
+_LEFT_OPEN = ("cancelled", "uncertain")
 _QUESTIONS = "SELECT 1 FROM approvals WHERE state = 'open'"
 _DOUBTS = f"SELECT 1 FROM attempts WHERE state IN {attempts.OPEN[1:]}"
 _ATTEMPTS = "SELECT step, iteration, n, key, approvals FROM attempts"
@@ -226,12 +227,17 @@ def came_by(history: "History") -> Counter[str]:
             case "attempt.ended":
                 told += f" {each.data['state']}"
                 failure = each.data["failure"]
-                if isinstance(failure, dict) and failure["kind"] == "cancelled":
+                if (
+                    isinstance(failure, dict)
+                    and (failure["kind"], each.data["state"]) == _LEFT_OPEN
+                ):
                     told = "left open by a process"
             case "reconcile.resolved":
                 told += f" {each.data['resolution']} by {each.data['by']}"
             case "wait.started":
                 told += f" {each.data['waiting_for']}"
+            case "step.failed" if each.data["code"] == "policy-denied":
+                told = "forbidden as one more"
             case "run.finished":
                 told += f" {each.data['status']}"
         reached[told] += 1

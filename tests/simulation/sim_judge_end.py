@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
 
 from sim_judge import must
-from sim_plans import INPUTS
+from sim_plans import COUNTING, INPUTS, MOST_WRITES, policy_of
 
 from executor.plan.model import Step
 from executor.run import events as e
@@ -32,6 +32,7 @@ def judge_end(history: "History") -> None:
     _judge_data(history)
     _judge_rows(history, state, finish)
     _judge_money(history)
+    _judge_policy(history)
     if history.seed % 4 == 0:
         _judge_trace(history, finish)
 
@@ -163,6 +164,16 @@ def _judge_money(history: "History") -> None:
              and not effects.get(undo_place(each.place))}  # fmt: skip
     sum_ = sum(each for each in moved.values() if isinstance(each, int))
     must(sum_ <= most, f"{sum_} were moved; {most} are allowed")
+
+
+def _judge_policy(history: "History") -> None:
+    """Where a policy counts them, never more effects stood at once than it allows."""
+    if policy_of(history.accepted) is not COUNTING:
+        return
+    effects = history.services.effects
+    happened = [(found[0], -1 if undoes(place) else 1) for place, found in effects.items() if found]
+    stood = [*accumulate(by for _, by in sorted(happened))]
+    must(max(stood, default=0) <= MOST_WRITES, f"{stood} effects, one after the other")
 
 
 def _judge_trace(history: "History", finish: e.RunFinished) -> None:

@@ -240,32 +240,6 @@ class Order:
         must(not open_ones, f"the run ended while {open_ones} were under way")
 
 
-def judge_limits(history: "History") -> None:
-    """No more calls than the connection and its service allow, whoever makes them."""
-    _judge_quotas(history)
-    if history.limits is None or history.limits.rate is None:
-        return
-    every_s = history.limits.per_s / history.limits.rate
-    begun = sorted(each.at for each in history.stored if each.type == "intent.recorded")
-    for first, start in enumerate(begun):
-        for last in range(first + history.limits.burst, len(begun)):
-            allowed = history.limits.burst + (begun[last] - start + CLOCKS_DIFFER_S) / every_s
-            must(last - first + 1 <= allowed, f"{last - first + 1} calls since {start}")
-
-
-def _judge_quotas(history: "History") -> None:
-    """None after a service said that it takes no more, since that was written down."""
-    for each in history.stored:
-        n = each.data.get("n")
-        if each.type != "attempt.ended" or not isinstance(n, int):
-            continue
-        left, until = history.services.quotas.get((_place(each), n), (0, 0.0))
-        is_told = each.data["state"] in ("applied", "applied_unreadable")
-        later = (x for x in history.stored[each.seq :] if x.type == "intent.recorded")
-        begun = sum(is_told and x.at < until - CLOCKS_DIFFER_S for x in later)
-        must(left > 0 or begun == 0, f"{begun} calls after the service took no more")
-
-
 def _place(event: StoredEvent) -> Place:
     return str(event.data["step"]), str(event.data["iteration"])
 

@@ -304,6 +304,26 @@ PROTOCOL += (
         "a run ends although something arrived",
     ),
 )
+PROTOCOL += (
+    Mutant(
+        "executor.breaker",
+        "if now < breaker.until:",
+        "if False:",
+        "calls begin while their service is taken for down",
+    ),
+    Mutant(
+        "executor.breaker",
+        "until=now + trial_s, changed_at=now",
+        "until=now, changed_at=now",
+        "a service that was down is tried by all calls at once",
+    ),
+    Mutant(
+        "executor.run.so_far",
+        '"writes": self.state.effects_besides(place),',
+        '"writes": 0,',
+        "policy is not told how much the run has written",
+    ),
+)
 WORLD = (
     Mutant(
         "sim_services",

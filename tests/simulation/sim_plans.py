@@ -49,7 +49,6 @@ class RememberedPolicy(Policy):
         return self._answers[key]
 
 
-POLICY = RememberedPolicy.parse({"all": "permit (principal, action, resource);"})
 TIMEOUT_S, SETTLE_S, WINDOW_S = 10.0, 60.0, 300.0
 UNDO = {"args": [{"ref": "result/id", "to": "id"}], "deadline_s": 7200.0}
 STATUS = {
@@ -139,6 +138,23 @@ _NAMES = (
 )  # fmt: skip
 
 
+_ALL = "permit (principal, action, resource);"
+MOST_WRITES = 2  # of a run whose policy counts them; what takes them back is not counted
+_NO_MORE = "".join(
+    f'forbid (principal, action, resource == Operation::"shop.{name}")'
+    f" when {{ context.run.writes >= {MOST_WRITES} }};"
+    for name in sorted({*_NAMES} - {"read"})
+)
+POLICY = RememberedPolicy.parse({"all": _ALL})
+COUNTING = RememberedPolicy.parse({"all": _ALL, "no_more": _NO_MORE})
+
+
+def policy_of(accepted: Accepted) -> Policy:
+    """The policy under which a plan was accepted."""
+    is_counting = accepted.certificate.policy_version == COUNTING.version
+    return COUNTING if is_counting else POLICY
+
+
 @cache
 def plan_of(number: int) -> Accepted:
     """One of the plans, always the same under the same number."""
@@ -152,11 +168,12 @@ def plan_of(number: int) -> Accepted:
         on_failure=rng.choice(["stop", "continue", "undo", "undo"]),
         on_uncertain=rng.choice(["wait", "continue"]),
     )
-    verdict = _admitted(plan, options, _budgets(rng))
-    if not isinstance(verdict, Accepted):  # a budget that it surely exceeds
-        verdict = _admitted(plan, options, Budgets())
-    assert isinstance(verdict, Accepted), verdict
-    return verdict
+    budgets, policy = _budgets(rng), rng.choice([POLICY, POLICY, COUNTING])
+    for few, rules in ((budgets, policy), (Budgets(), policy), (Budgets(), POLICY)):
+        verdict = _admitted(plan, options, few, rules)
+        if isinstance(verdict, Accepted):  # else it surely exceeds a budget, or what may be written
+            return verdict
+    raise AssertionError(verdict)
 
 
 def _budgets(rng: random.Random) -> Budgets:
@@ -164,14 +181,14 @@ def _budgets(rng: random.Random) -> Budgets:
     return Budgets.model_validate(few)
 
 
-def _admitted(plan: Plan, options: Options, budgets: Budgets) -> Verdict:
+def _admitted(plan: Plan, options: Options, budgets: Budgets, policy: Policy) -> Verdict:
     return admit(
         plan,
         AdmissionContext(
             request="do it 1, 2 or 3 times",
             inputs=Inputs({"type": "object", "additionalProperties": True}, INPUTS),
             catalog=CATALOG,
-            policy=POLICY,
+            policy=policy,
             principal=REQUESTER,
             today="2026-01-01",
             seal_key=SEAL,

@@ -22,8 +22,8 @@ FLOORS: Mapping[str, float] = {
     "approval.granted": 60, "approval.refused": 1, "attempt.ended applied": 360,
     "attempt.ended applied_pending": 6, "attempt.ended applied_unreadable": 24,
     "attempt.ended not_sent": 42, "attempt.ended refused": 60, "attempt.ended uncertain": 120,
-    "cancel.requested": 36, "cut off": 18, "died at a point": 60, "fenced": 36, "full": 6,
-    "found by a search": 36, "gate.opened": 60, "happens for some items": 18,
+    "cancel.requested": 36, "cut off": 18, "died at a point": 60, "fenced": 36, "forbidden as one more": 24, "full": 6,
+    "is still down": 0.5, "is taken for down": 1.5, "found by a search": 36, "gate.opened": 60, "happens for some items": 18,
     "intent.recorded": 600, "left open by a process": 60, "lost": 120,
     "reconcile.resolved abandoned by operator": 18,
     "reconcile.resolved absent by key": 30, "reconcile.resolved absent by lookup": 18,
@@ -39,7 +39,7 @@ FLOORS: Mapping[str, float] = {
     "told too early": 3, "too late to send": 5, "undo.ended": 24, "undo.started": 18,
     "wait.started approval": 60, "wait.started callback": 6, "wait.started stop": 8,
     "wait.started credentials": 6, "wait.started rate_limit": 18, "wait.started reconcile": 180,
-    "wait.started retry": 24, "wait.started service": 6, "written, and nobody learnt it": 18,
+    "wait.started retry": 24, "wait.started service": 3, "written, and nobody learnt it": 18,
 }  # fmt: skip
 
 

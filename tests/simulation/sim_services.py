@@ -10,7 +10,7 @@ request lost    none                             nothing until its time-out
 reply lost      happens                          nothing until its time-out
 late            happens after the time-out       nothing until its time-out
 reset           happens or not                   the connection breaks at once
-broken          happens or not                   5xx
+broken          happens or not                   500
 unreadable      happens                          a yes that cannot be read
 accepted        happens later, or is given up    a handle to ask with; otherwise like `well`
 """
@@ -35,10 +35,12 @@ from connectors.spec import ActionSpec, CallContext, Effect
 from executor.run.state import Place
 
 _TASK = "task of "
+_STATUS = {Kind.INVALID: 422, Kind.CONFLICT: 409, Kind.AUTH: 401}
 FAULTS = (
     "not sent", "refused", "limited", "request lost", "reply lost",
     "late", "reset", "broken", "unreadable", "accepted",
 )  # fmt: skip
+_NO_ANSWER = ("not sent", "request lost", "reply lost", "late", "reset")
 
 
 class Seen(NamedTuple):
@@ -69,6 +71,8 @@ class Services:
     keys: dict[str, float] = field(default_factory=dict)
     under_way: Counter[str] = field(default_factory=Counter)  # by key: what acts later
     seen: list[Seen] = field(default_factory=list)
+    unanswered: set[tuple[str, str, int]] = field(default_factory=set)  # which attempts
+    searched: list[float] = field(default_factory=list)  # when something was to be found out
     tasks: dict[str, str] = field(default_factory=dict)  # by handle: how they stand
     places: dict[str, Place] = field(default_factory=dict)  # by key
     quotas: dict[tuple[Place, int], tuple[int, float]] = field(default_factory=dict)
@@ -111,7 +115,10 @@ class Services:
         await process.point("send")
         if _now() >= context.send_before:
             self.reached["too late to send"] += 1
-            raise Unavailable("too late to send", sent=False)
+            raise Unavailable("too late to send", kind=Kind.CANCELLED, sent=False)
+        match action.name:
+            case "shop.find" | "shop.task":
+                self.searched.append(_now())
         match action.name:
             case "shop.find":
                 return await self._find(process, arguments)
@@ -124,6 +131,8 @@ class Services:
             self.released[context.step, context.iteration] = arguments["lines"]
         fate = "well" if self.is_calm else self.rng.choice(self._fates)
         self.reached[f"{action.effect.value}: {fate}"] += 1
+        if fate in _NO_ANSWER:
+            self.unanswered.add((context.step, context.iteration, context.attempt))
         return await self._end(process, action, context, fate)
 
     async def _end(
@@ -136,10 +145,12 @@ class Services:
                 raise Unavailable("no connection", sent=False)
             case "refused":
                 kind = rng.choice([Kind.INVALID, Kind.CONFLICT, Kind.AUTH])
-                raise Refused("no", kind=kind)
+                raise Refused("no", kind=kind, status=_STATUS[kind])
             case "limited":
                 again = rng.choice([None, 20.0])
-                raise Unavailable("later", kind=Kind.RATE_LIMITED, retry_after_s=again, sent=True)
+                raise Unavailable(
+                    "later", kind=Kind.RATE_LIMITED, retry_after_s=again, sent=True, status=429
+                )
             case "request lost":
                 await self._silence(process, action, patience)
             case "late":
@@ -153,7 +164,9 @@ class Services:
                 if rng.random() < 0.5:
                     self._later(rng.choice([0.0, 0.5, patience]), action, context)
                 await asyncio.sleep(rng.uniform(0.0, 1.0))
-                raise _doubt(action, "connection reset" if fate == "reset" else "500")
+                if fate == "broken":
+                    raise _doubt(action, "internal error", Kind.INTERNAL, status=500)
+                raise _doubt(action, "connection reset")
         await asyncio.sleep(rng.uniform(0.0, 2.0))
         if fate == "accepted" and action.status is not None:
             return self._accept(action, context)
@@ -283,7 +296,9 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _doubt(action: ActionSpec, message: str) -> Exception:
+def _doubt(
+    action: ActionSpec, message: str, kind: Kind = Kind.TIMEOUT, status: int | None = None
+) -> Exception:
     if action.is_write:
-        return Uncertain(message, kind=Kind.TIMEOUT)
-    return Unavailable(message, kind=Kind.TIMEOUT, sent=True)
+        return Uncertain(message, kind=kind, status=status)
+    return Unavailable(message, kind=kind, status=status, sent=True)
