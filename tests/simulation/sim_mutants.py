@@ -372,7 +372,7 @@ WORLD = (
     ),
     Mutant(
         "sim_services",
-        'raise Refused("no", kind=kind)',
+        'raise Refused("no", kind=kind, status=_STATUS[kind])',
         'raise Unavailable("no", sent=False)',
         "no service says no",
     ),
