@@ -71,6 +71,7 @@ CATALOG = Catalog(
         ),
         read("bank.plain", own_where={}),
         read("bank.closed", readers=["owner"]),
+        read("bank.kept", reads_as="trusted", fields_read_as={"*/note": "untrusted"}),
     ]
 )
 
@@ -136,6 +137,8 @@ NOTED = ("note", "matches", "Music")
         ([listed(), chosen(("note", "==", "out"), NOTED), pay("one/size")], "untrusted"),
         ([listed("bank.plain"), chosen(MINE, NOTED), pay("one/size")], "untrusted"),
         ([listed("bank.book"), chosen(MINE, of="read/more"), pay("one/size")], "untrusted"),
+        ([listed("bank.kept"), chosen(MINE), pay("one/note")], "trusted"),
+        ([listed("bank.kept"), chosen(("way", "!=", "out")), pay("one/note")], "untrusted"),
         # Who fills the list still decides how many there are, and which comes first.
         ([listed(), chosen(MINE, function="filter"), pay("one/0/size")], "untrusted"),
         ([listed(), chosen(MINE, function="filter"),
