@@ -115,7 +115,7 @@ class NativeConnector:
             values[_CONTEXT] = context
         values |= dict.fromkeys(native.takes_spec, action)
         if time.monotonic() >= context.send_before:
-            raise Unavailable("the call could not begin in time", kind=Kind.TIMEOUT)
+            raise Unavailable("the call could not begin in time", kind=Kind.CANCELLED)
         try:
             async with asyncio.timeout(max(0.0, context.deadline - time.monotonic()) + _GRACE_S):
                 result = await native.function(**values)

@@ -185,6 +185,7 @@ async def test_a_function_ends_by_its_deadline_or_is_not_begun() -> None:
     assert isinstance(write, Uncertain)
     assert isinstance(late, Unavailable)
     assert (read.sent, late.sent) == (True, False)
+    assert late.kind is Kind.CANCELLED  # which says nothing of the service
     assert time.monotonic() - began < 2.0
 
 

@@ -199,6 +199,7 @@ class History:
         task.add_done_callback(self._look_at)
         if name in self.drives and not (before := self.drives[name][1]).done():
             self._overtaken.add(before)
+            self.services.reached["overtaken"] += 1
             before.add_done_callback(self._overtaken.discard)
         self.drives[name] = (worker, task)
 

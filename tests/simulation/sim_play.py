@@ -26,7 +26,7 @@ FLOORS: Mapping[str, float] = {
     "forbidden as one more": 24, "full": 6, "is still down": 0.5, "is taken for down": 1.5,
     "found by a search": 36, "gate.opened": 60, "happens for some items": 18,
     "intent.recorded": 600, "left open by a process": 60, "lost": 120,
-    "reconcile.resolved abandoned by operator": 18,
+    "overtaken": 60, "reconcile.resolved abandoned by operator": 18,
     "reconcile.resolved absent by key": 30, "reconcile.resolved absent by lookup": 18,
     "reconcile.resolved absent by operator": 6, "reconcile.resolved absent by status": 1,
     "reconcile.resolved applied by key": 48, "reconcile.resolved applied by lookup": 42,
