@@ -147,8 +147,6 @@ class _Comparison:
             return Flow.YES if same else Flow.UNKNOWN
         kind = next(iter(names))
         typed = _type_flow(kind, wanted.get("type"))
-        if typed is Flow.NO:
-            return Flow.NO
         pair = Pair(source, given, kind, target, wanted, self._of_member, validity)
         rest = (keyword_flow(pair, key) for key in asserted if key != "type")
         return every([typed, *rest])
@@ -195,8 +193,4 @@ def _type_flow(kind: str, wanted: JsonValue) -> Flow:
 
 
 def _is_same(source: Type, target: Type) -> bool:
-    if has_ref(source.node) or has_ref(target.node):
-        return False
-    if not isinstance(source.node, dict) or not isinstance(target.node, dict):
-        return False
-    return canonical(source.node) == canonical(target.node)
+    return not has_ref(source.node) and canonical(source.node) == canonical(target.node)

@@ -37,6 +37,10 @@ def path(text: str) -> tuple[str, ...]:
         (BASE, BASE | {"required": "a"}, ["args.a"], ["args.b"]),
         (BASE, BASE | {"additionalProperties": False}, ["args.a", "args.c"], ["run.b"]),
         (BASE, BASE | {"title": "x"}, ["args"], ["args.a"]),
+        (BASE | {"properties": {"a/b": TEXT}}, BASE | {"properties": {"a/b": COUNT}},
+         ["args.a/b"], ["args.a", "labels.a/b"]),
+        (BASE | {"properties": {"a_count": TEXT}}, BASE | {"properties": {"a_count": COUNT}},
+         ["args.a_count", "labels.a_count"], ["args.a"]),
         ({"type": "object"}, {"type": "object", "title": "x"}, ["args.a"], ["run.b"]),
         (BASE | {"properties": {"a": {"$ref": "#/$defs/t"}}},
          BASE | {"properties": {"a": {"$ref": "#/$defs/t"}}, "$defs": {"t": COUNT}},
@@ -87,7 +91,8 @@ LISTS = {
     "type": "object",
     "properties": {
         "lines": {"type": "array"}, "own": {"type": "array"}, "own_count": COUNT, "name": TEXT,
-        "any": {}, "o": {"type": "object", "properties": {"list": {"type": "array"}}},
+        "any": {}, "o": {"type": "object", "properties": {
+            "list": {"type": "array"}, "own": {"type": "array"}, "own_count": COUNT}},
     },
 }  # fmt: skip
 
@@ -98,6 +103,7 @@ LISTS = {
         ("args.lines_count", [("args", "lines")]),
         ("args.any_count", [("args", "any")]),
         ("args.o.list_count", [("args", "o", "list")]),
+        ("args.o.own_count", []),
         ("args.own_count", []),  # a member of that name is what is looked at
         ("args.name_count", []),
         ("args.gone_count", []),
@@ -152,6 +158,28 @@ def test_each_member_of_the_context_has_its_own_paths() -> None:
     assert names_of(told(("read", "shop.gone")), "read") == []
     assert names_of(told(("read", "shop.get"), ("read", "shop.gone", "n")), "read") == ["shop.get"]
     assert names_of(told(("labels", "n")), "labels") == ["n"]
+
+
+def test_of_an_answer_only_what_is_trusted_is_seen_each_operation_by_itself() -> None:
+    line = {"type": "object", "properties": {"sku": TEXT, "note": TEXT}}
+    output = {"type": "object", "properties": {
+        "id": TEXT, "n": COUNT, "lines": {"type": "array", "items": line}}}  # fmt: skip
+
+    def read(name: str) -> ActionSpec:
+        given = {"name": name, "effect": "read", "input_schema": {}, "output_schema": output}
+        trusted = {"id": "trusted", "lines/*/sku": "trusted"}
+        return ActionSpec.model_validate(given | {"fields_read_as": trusted})
+
+    find = {name: read(name) for name in ("shop.get", "shop.find")}.get
+    paths = [("read", "shop.get", "lines_each", "sku"), ("read", "shop.find", "id")]
+    (found,) = candidates(action(), paths, find)
+    (untrusted,) = candidates(action(), [("read", "shop.get", "lines_each", "note")], find)
+    (other,) = candidates(action(), [("read", "shop.get", "n")], find)
+
+    assert [*of(found, "read", "shop.get")["attributes"]] == ["lines_each"]
+    assert [*of(found, "read", "shop.find")["attributes"]] == ["id"]
+    assert of(untrusted, "read", "shop.get")["attributes"] == {}
+    assert of(other, "read", "shop.get")["attributes"] == {}
 
 
 def test_so_many_types_are_looked_at_and_of_more_nothing_is_said() -> None:

@@ -6,7 +6,8 @@ import pytest
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
-from executor.check.types import Flow, flows
+from executor.check import types
+from executor.check.types import Flow, flows, validity
 from executor.plan.types import Type, child, items_of, kinds
 
 YES, NO, UNKNOWN = Flow.YES, Flow.NO, Flow.UNKNOWN
@@ -53,6 +54,8 @@ def of_text(*lengths: int) -> list[Any]:
         ({"minLength": 1}, {"minLength": 2}, UNKNOWN),
         ({"properties": {"a": TEXT}}, {"properties": {"a": TEXT}}, YES),
         ({"minLength": 1}, {"anyOf": [{}, TEXT]}, YES),
+        ({"minLength": 1}, {"anyOf": [{}, TEXT], "title": "any"}, YES),
+        ({"minLength": 1}, {"minLength": 1, "title": "a"}, UNKNOWN),
         ({"$ref": "#/$defs/gone"}, {"title": "anything"}, YES),
         ({"$ref": "#/$defs/gone"}, TEXT, UNKNOWN),
         # What cannot be said in one: each part has to hold.
@@ -145,11 +148,11 @@ def test_forty_levels_are_looked_at_and_what_lies_deeper_is_left_to_the_run() ->
 
 
 def test_a_wide_type_is_no_deep_one() -> None:
-    wide = {f"m{number}": nested(2, TEXT) for number in range(200)}
+    wide = {f"m{number}": nested(2, TEXT) for number in range(45)}
     source = {"type": "object", "properties": wide, "required": [*wide]}
 
     assert answer(source, source | {"title": "another"}) is YES
-    assert answer(source, source | {"properties": wide | {"m199": nested(2, WHOLE)}}) is NO
+    assert answer(source, source | {"properties": wide | {"m44": nested(2, WHOLE)}}) is NO
 
 
 def made_of_itself(arms: int) -> JsonObject:
@@ -184,3 +187,16 @@ def test_a_schema_that_is_made_of_itself_many_times_is_looked_at_as_far_as_one_c
     assert kinds(items_of(found)) in (None, {"object"})
     assert flows(found, Type.of({"type": "string", "minLength": 5})) is not Flow.YES
     assert found.keywords.get("allOf") in (None, [{"pattern": "b"}])
+
+
+def test_of_the_schemas_that_were_read_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(types, "_VALIDATORS", kept := {})
+    monkeypatch.setattr(types, "MOST_VALIDATORS", 2)
+    asked = [Type.of({"minimum": least}) for least in range(4)]
+    told = [validity(2, each) for each in asked]
+    last = [*kept.values()]
+
+    assert told == [YES, YES, YES, NO]
+    assert [validity(2, each) for each in asked[2:]] == [YES, NO]
+    assert len(last) == 2
+    assert all(one is other for one, other in zip(last, kept.values(), strict=True))
