@@ -38,7 +38,7 @@ _DATA = folder_with("tau2_retail_db.json")
 
 GOAL = 0.95
 LIMIT_S = 1.0  # of the processor, with every line noted
-SOON_S = 0.2
+SOON_S = 0.2  # where many share a process, and where one has to import everything anew
 CHECKS = ROOT / "executor" / "check"
 TESTS = [
     path
@@ -183,7 +183,7 @@ def _judged(judges: list[_Judge], known: list[Test], jobs: int) -> Iterator[_Jud
             done += 1
             _progress(done, sum(len(part.changes) for part in parts))
             continue
-        for result in runner.run(list(judge.waiting), judge.part.tree, asked, jobs):
+        for result in runner.run(list(judge.waiting), judge.part.tree, soon, jobs):
             judge.decided(result)
         judge.close()
         yield judge
