@@ -123,6 +123,9 @@ def test_an_approval_that_is_needed_in_any_case_is_asked_before_everything_is_kn
     assert (found.verdict, found.role, found.policies) == ("approval", "boss", ("sure",))
     assert slice_of(ALL, sure, LARGE).judge(question(n=OPEN, m=1)).verdict == "unknown"
     assert slice_of(ALL, sure).judge(question("boss", n=OPEN, m=1)).verdict == "allow"
+    chief = forbid("context.args.m == 1", "chief", '@id("chief")')
+    asked = slice_of(ALL, sure, chief).judge(question("chief", n=OPEN, m=1))
+    assert (asked.verdict, asked.role) == ("approval", "boss")
     breaks = forbid('context.approvals.contains("boss") && context.args.gone == 1')
     assert slice_of(ALL, sure, breaks).judge(question(n=OPEN, m=1)).verdict == "unknown"
 
@@ -157,10 +160,11 @@ def test_a_slice_tells_what_it_looks_at() -> None:
 )
 def test_an_answer_is_kept_where_few_can_be_given(condition: str, is_kept: bool) -> None:
     found = slice_of(ALL, forbid(condition))
-    told = [found.judge(question(n=n)) for n in (2, 3)]
+    one, again, other = (found.judge(question(n=n)) for n in (2, 2, 3))
 
-    assert told[0].verdict == told[1].verdict
-    assert (told[0] is told[1]) is is_kept
+    assert one.verdict == other.verdict
+    assert (one is again) is is_kept
+    assert (one is other) is is_kept
 
 
 def test_judgements_are_compared_by_what_people_see() -> None:
