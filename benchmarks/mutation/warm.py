@@ -50,6 +50,13 @@ def run(
 
     def work(collected: list[pytest.Item], watch: runner.FirstFailure) -> None:
         items = {item.nodeid: item for item in collected}
+
+        def there(ask: Asked) -> Asked:
+            """Without tests that are called otherwise now."""
+            return lambda change, finds: [
+                test for test in ask(change, finds) if test.is_case or test.name in items
+            ]
+
         functions = [each for each in gc.get_objects() if isinstance(each, FunctionType)]
         gc.collect()
         gc.freeze()
@@ -61,11 +68,11 @@ def run(
             inner = [change for change in part.changes if change.is_in_function]
             rest = dict.fromkeys(part.changes)
             codes = partial(_codes, part, own)
-            for result in batch.found(inner, codes, soon, first, tracer, part.finds):
+            for result in batch.found(inner, codes, there(soon), first, tracer, part.finds):
                 del rest[result.change]
                 tell((number, places[result.change.key], result.by, result.asked))
-            attempt = _attempt(part, own, items, first)
-            for result in runner.tried([*rest], attempt, asked, jobs, part.finds):
+            attempt = _attempt(part, own, first)
+            for result in runner.tried([*rest], attempt, there(asked), jobs, part.finds):
                 tell((number, places[result.change.key], result.by, result.asked))
             tell((number, None, None, ()))
 
@@ -76,9 +83,7 @@ def run(
         raise RuntimeError(why)
 
 
-def _attempt(
-    part: Part, functions: list[FunctionType], items: dict[str, pytest.Item], first: batch.First
-) -> runner.Attempt:
+def _attempt(part: Part, functions: list[FunctionType], first: batch.First) -> runner.Attempt:
     """Judges one change."""
 
     def attempt(change: Change, tests: list[Test]) -> tuple[int, str]:
@@ -90,7 +95,7 @@ def _attempt(
         else:
             change.apply()
             is_made = _assign_again(part.tree, change)
-        if not is_made or any(not test.is_case and test.name not in items for test in tests):
+        if not is_made:
             return UNDECIDED, ""
         by = first(tests, "")
         return (KILLED if by else SURVIVED), by
