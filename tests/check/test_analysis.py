@@ -135,6 +135,7 @@ def test_a_step_is_looked_at_once() -> None:
         ("each_item", "again", "arg", True),
         ("each_item", "again", "each", False),
         ("each_item", "mapped", "arg", False),  # goes through what one call gave
+        ("each_item", "deep", "arg", False),  # goes through a part of what was made
         ("each_item", "got", "arg", False),
         ("each_item", None, "arg", False),
         ("result", "got", "expect", True),
@@ -142,7 +143,8 @@ def test_a_step_is_looked_at_once() -> None:
     ],
 )
 def test_every_root_has_its_place(ref: str, name: str | None, role: str, may: bool) -> None:
-    analysis = analysed(step("got"), step("mapped", each="got/list"), step("again", each="mapped"))
+    analysis = analysed(step("got"), step("mapped", each="got/list"), step("again", each="mapped"),
+                        step("deep", each="mapped/0/list"))  # fmt: skip
     at_step = analysis.by_id.get(name or "")
 
     assert analysis.has_root(at_step, Ref(ref, ()), role) is may
@@ -161,6 +163,7 @@ MAYBE = [{"left": "each/id", "op": "exists", "value": True}]
         ("each/n", "again", COUNT),  # what was made of an item; nulls are passed over
         ("each/n", "after", COUNT),
         ("each_item/id", "after", TEXT),
+        ("mapped", None, {"type": "array", "items": OUTPUT}),
         ("mapped/0", None, OUTPUT),
         ("sieved/0", None, {"anyOf": [OUTPUT, NULL]}),
         ("after/0", None, {"anyOf": [OUTPUT, NULL]}),  # passed over before
@@ -200,15 +203,40 @@ def test_only_a_null_beside_one_alternative_is_passed_over() -> None:
         assert at(analysis, "each", "then") == items
 
 
+def test_a_list_of_one_call_is_gone_through_as_it_is() -> None:
+    items = {"anyOf": [COUNT, NULL]}
+    many = action("it.many", closed(), {"type": "array", "items": items})
+    maybe = [{"left": "input/today", "op": "!=", "value": "2026-01-01"}]
+    first, then = step("list", "it.many", when=maybe), step("then", each="list")
+    analysis = analysed(first, then, catalog=[GET, many])
+
+    assert at(analysis, "each", "then") == items
+    assert at(analysis, "then/0") == OUTPUT  # if the list is not read, this is skipped whole
+
+
+def test_what_cannot_be_read_and_ones_own_result_are_of_no_type() -> None:
+    args = [{"json": "{", "to": "a"}, {"ref": "result/id", "to": "b"}]
+    analysis = analysed(step("s", args=args))
+
+    assert [each.source for each in analysis.bindings(analysis.by_id["s"])] == [UNKNOWN, UNKNOWN]
+
+
+def test_the_arguments_of_a_function_are_typed_by_the_places_that_it_declares() -> None:
+    values = [{"ref": "got/id", "to": "options/0"}, {"ref": "got/n", "to": "options/1"}]
+    analysis = analysed(step("got"), step("one", "fn.first_of", args=values))
+
+    assert at(analysis, "one") == {"anyOf": [TEXT, COUNT]}
+
+
 def test_what_waits_for_itself_is_typed_by_its_action_alone() -> None:
     circle = [{"ref": "b/id", "to": "a"}], [{"ref": "a/id", "to": "a"}]
     analysis = analysed(
         step("a", args=circle[0]),
         step("b", args=circle[1]),
-        step("mapped", each="a/list", after=["b"]),
+        step("mapped", each="a/list", after=["b"], args=[{"ref": "each", "to": "a"}]),
         step("self", each="self"),
         step("joined", "fn.count", args=[{"ref": "a/list", "to": "list"}]),
-        step("cut", "fn.first_of", args=[{"ref": "cut/x", "to": "values/0"}]),
+        step("cut", "fn.first_of", args=[{"ref": "cut/x", "to": "options/0"}]),
     )
 
     assert at(analysis, "a/id") == at(analysis, "b/id") == TEXT
