@@ -78,7 +78,7 @@ def changes(module: str, source: str) -> tuple[ast.Module, list[Change]]:
     """The module's tree and every change that can be made to it."""
     tree = ast.parse(source)
     uses = _uses(tree)
-    decorating = _decorating(tree) - uses.keys()
+    decorating = _decorating(tree) - {name for name, at in uses.items() if at}
     lines = source.splitlines()
     seen: Counter[tuple[str, str]] = Counter()
     found = []

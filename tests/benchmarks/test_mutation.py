@@ -91,7 +91,7 @@ def test_prose_types_and_docstrings_are_left_alone() -> None:
 
 
 def test_how_much_a_memory_keeps_is_left_alone_with_its_decorator() -> None:
-    kept = "KEPT = 7\nMOST = 3\n\n@cache(KEPT)\n@cache(MOST)\ndef f(x):\n    return x < MOST\n"
+    kept = "KEPT: Final = 7\nMOST = 3\n\n@cache(KEPT)\n@cache(MOST)\ndef f(x):\n    return x < MOST\n"
     _, found = changes("is_kept", kept)
 
     assert {each.what for each in found if each.line <= 2} == {"3 => 4", "3 => 2"}
