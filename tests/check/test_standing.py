@@ -299,3 +299,53 @@ def test_where_no_approval_may_lift_it_the_place_is_that_of_the_value() -> None:
     assert [(each.code, each.at) for each in found.violations] == [
         ("ungrounded-target", "/steps/0/args/0/json")
     ]
+
+
+BOSS = (
+    '@id("b") @approval("boss") @expires("60") @quorum("2") forbid (principal, action, resource)'
+    ' when { context.args.n > 3 } unless { context.approvals.contains("boss") };'
+)
+
+
+def test_the_day_is_of_the_gateway_and_what_was_said_before_counts_as_said() -> None:
+    said = Inputs({"properties": {"x": {}}}, {"x": "bob"}, {"x": Label(Integrity.MODEL)})
+    trusted = Inputs({"properties": {"x": {}}}, {"x": "bob"}, {"x": Label(Integrity.TRUSTED)})
+    to_bob = call("mail.send", value("to", "bob"))
+
+    def label(*steps: Any, **more: Any) -> Integrity:
+        (found,) = decided(*steps, **more).labels.values()
+        return found.integrity
+
+    assert label(call("mail.send", ref("text", "input/today"))) is Integrity.CONFIG
+    assert label(to_bob) is Integrity.MODEL
+    assert label(to_bob, history=("write to bob",)) is Integrity.REQUEST
+    assert label(to_bob, inputs=said) is Integrity.MODEL  # made up, and so no ground
+    assert label(to_bob, inputs=trusted) is Integrity.TRUSTED
+
+
+def test_a_decision_names_its_policies_and_whom_they_may_still_ask() -> None:
+    known = decided(call("mail.send", value("n", 1)), policy=ALL)
+    open_yet = decided(call("mail.send", ref("n", "input/x")), policy=ALL + BOSS)
+    asked = decided(call("mail.send", value("n", 4)), policy=ALL + BOSS)
+    unjudged = decided(call("mail.send", value("n", 1)))
+
+    assert (known.policies, unjudged.policies) == (("all",), ())
+    assert known.note is known.observed is known.may_need is unjudged.observed is None
+    assert (asked.may_need, asked.policies) == (None, ("b",))
+    assert asked.approval
+    assert (asked.approval.role, asked.approval.quorum) == ("boss", 2)
+    assert open_yet.may_need == ApprovalNeed(
+        role="boss", quorum=2, reasons=("policy b",), policies=("b",), expires_s=60.0
+    )
+    assert open_yet.approval is None
+
+
+def test_what_some_may_read_may_go_where_nobody_else_sees_it() -> None:
+    label = Label(Integrity.REQUEST, frozenset({"ann"}))
+    private = Inputs({"properties": {"x": TEXT}, "required": ["x"]}, {"x": "s"}, {"x": label})
+    kept = verdict(call("mail.send", ref("text", "input/x")), inputs=private)
+    shown = verdict(call("mail.publish", ref("text", "input/x")), inputs=private)
+
+    assert isinstance(kept, Accepted)
+    assert isinstance(shown, Rejected)
+    assert [each.code for each in shown.violations] == ["private-to-open"]
