@@ -136,7 +136,8 @@ class Coverage:
 
         That is what found the most in a second so far, itself or others of its file; and what runs
         much of the module and little else, or bears its name. Tests that run the same lines come
-        late (`layers`), and not all of one file are asked before those of others.
+        late (`layers`), and not all of one file are asked before those of others, but of the file
+        that bears the name.
         """
         found = {each.test: each for each in self._of(change)}
         finds = finds or Finds()
@@ -157,7 +158,8 @@ class Coverage:
         before: Counter[str] = Counter()
         for test in sorted(found, key=rates.__getitem__, reverse=True):
             file = file_of(test.name)
-            rates[test] /= 1 + _TURN * before[file]
+            if test.is_case or not is_about(test.name, change.module):
+                rates[test] /= 1 + _TURN * before[file]
             before[file] += 1
         return sorted(found, key=rates.__getitem__, reverse=True)
 
