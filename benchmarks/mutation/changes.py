@@ -83,7 +83,8 @@ def changes(module: str, source: str) -> tuple[ast.Module, list[Change]]:
     seen: Counter[tuple[str, str]] = Counter()
     found = []
     for parent, field, place, node, where in _walk(tree, _Where()):
-        if not where.is_in_function and _assigned(where.statement) in decorating:
+        names = () if where.is_in_function else _assigned(where.statement)
+        if names and decorating.issuperset(names):
             continue
         for new in replacements(node, parent, field):
             _locate(new, node)
@@ -94,7 +95,8 @@ def changes(module: str, source: str) -> tuple[ast.Module, list[Change]]:
             if (times := seen[text, what]) > 1:
                 what += f" #{times}"
             inside = where.is_in_function
-            at = where.lines if inside else frozenset(uses.get(_assigned(where.statement), ()))
+            used = frozenset(line for name in names for line in uses.get(name, ()))
+            at = where.lines if inside else used if _AT_IMPORT not in used else ()
             found.append(
                 Change(module, line, text, what, at, inside, parent, field, place, node, new)
             )
@@ -105,12 +107,30 @@ def _uses(tree: ast.Module) -> dict[str, set[int]]:
     """The lines that use each constant of a module, or one that is made of it."""
     found: dict[str, set[int]] = defaultdict(set)
     for statement in reversed(tree.body):
-        name = _assigned(statement)
-        apart = _decorators(statement)
+        names = _assigned(statement)
+        apart, inside = _decorators(statement), _inside(statement)
         for node in ast.walk(statement):
-            if node not in apart and isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-                found[node.id] |= found[name] if name else {node.lineno}
+            if node in apart or not isinstance(node, ast.Name) or isinstance(node.ctx, ast.Store):
+                continue
+            if names:
+                found[node.id] |= {line for name in names for line in found[name]}
+            else:
+                found[node.id].add(node.lineno if node in inside else _AT_IMPORT)
     return found
+
+
+_AT_IMPORT = 0  # the line of what is used where a class or a default is made
+
+
+def _inside(statement: ast.stmt) -> set[ast.AST]:
+    """What runs when functions are called."""
+    return {
+        each
+        for node in ast.walk(statement)
+        if isinstance(node, ast.FunctionDef)
+        for line in node.body
+        for each in ast.walk(line)
+    }
 
 
 def _decorating(tree: ast.Module) -> set[str]:
@@ -132,12 +152,14 @@ def _decorators(statement: ast.stmt) -> set[ast.AST]:
     }
 
 
-def _assigned(statement: ast.stmt | None) -> str:
+def _assigned(statement: ast.stmt | None) -> tuple[str, ...]:
     match statement:
         case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
-            return name
+            return (name,)
+        case ast.Assign(targets=[ast.Tuple(elts)]):
+            return tuple(each.id for each in elts if isinstance(each, ast.Name))
         case _:
-            return ""
+            return ()
 
 
 def _locate(new: _Node, old: _Node) -> None:

@@ -90,8 +90,20 @@ def test_prose_types_and_docstrings_are_left_alone() -> None:
     assert not any("people" in each.what or "tuple" in each.what for each in found)
 
 
+def test_a_constant_is_held_against_what_uses_it_or_what_is_made_of_it() -> None:
+    text = "A = 1\nB, C = A, 2\nD = 3\n\ndef f(x):\n    return B\n\ndef g(x=D):\n    return C + D\n"
+    _, found = changes("is_made", text)
+    lines = {(each.line, each.what): sorted(each.lines) for each in found if each.line <= 3}
+
+    assert lines[1, "1 => 2"] == [6, 9]  # through both, for nobody looks closer
+    assert lines[2, "2 => 3"] == [6, 9]
+    assert lines[3, "3 => 4"] == []  # a default is made at import: anybody may find it
+
+
 def test_how_much_a_memory_keeps_is_left_alone_with_its_decorator() -> None:
-    kept = "KEPT: Final = 7\nMOST = 3\n\n@cache(KEPT)\n@cache(MOST)\ndef f(x):\n    return x < MOST\n"
+    kept = (
+        "KEPT: Final = 7\nMOST = 3\n\n@cache(KEPT)\n@cache(MOST)\ndef f(x):\n    return x < MOST\n"
+    )
     _, found = changes("is_kept", kept)
 
     assert {each.what for each in found if each.line <= 2} == {"3 => 4", "3 => 2"}

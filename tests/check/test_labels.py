@@ -95,6 +95,7 @@ def judge(plan: Plan, catalog: Catalog) -> object:
         ((), False),
         ((JsonArg(json_text="[]", to="attendees"),), False),
         ((ValueArg(value=None, to="attendees"),), False),
+        ((ValueArg(value="", to="attendees"),), False),
         ((ValueArg(value="me", to="attendees/0"),), True),
         ((RefArg(ref="people", to="attendees"),), True),
     ],
@@ -125,6 +126,22 @@ def test_content_that_a_call_shows_to_nobody_needs_no_approval(
     assert isinstance(verdict, Accepted), verdict
     assert (verdict.certificate.of("create").approval is not None) is asks
     assert verdict.certificate.of("post").approval is not None
+
+
+def test_content_in_arguments_that_are_bound_as_a_whole_may_be_shown_to_anybody() -> None:
+    create = {"effect": "idempotent", "approval": None, "egress": False, "sinks": {"x": "content"}}
+    shown = action("cal.create", **create, shown_to=["attendees"]).model_copy(
+        update={"input_schema": {"type": "object"}}
+    )
+    steps = (
+        Step(id="mails", action="mails.read"),
+        Step(id="create", action="cal.create", args=(RefArg(ref="mails", to=""),)),
+    )
+    catalog = Catalog([action("mails.read", effect="read", egress=False), shown])
+    verdict = judge(Plan(steps=steps), catalog)
+
+    assert isinstance(verdict, Accepted), verdict
+    assert verdict.certificate.of("create").approval is not None
 
 
 def test_content_is_shown_to_whom_an_argument_names() -> None:
