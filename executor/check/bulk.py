@@ -168,7 +168,7 @@ def _named(action: ActionSpec) -> ActionSpec:
 
 
 def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
+    first = error.errors()[0]
     return f"{'/'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 

@@ -96,7 +96,7 @@ def read_cases(texts: Mapping[str, str], catalog: Catalog) -> tuple[Case, ...]:
         except Flaw as flaw:
             raise CasesError(f"{file}: {flaw.message}") from flaw
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
+            first = error.errors()[0]
             where = "/".join(str(part) for part in first["loc"])
             raise CasesError(f"{file}: {where}: {first['msg']}") from error
         names = [case.name for case in cases]

@@ -64,7 +64,7 @@ def plan_of(value: JsonValue) -> Plan | tuple[Violation, ...]:
 
 def _violations(error: ValidationError, value: JsonValue, prefix: str) -> tuple[Violation, ...]:
     found: dict[str, Violation] = {}
-    for detail in error.errors(include_url=False, include_context=False):
+    for detail in error.errors():
         path, arms = _place(detail["loc"])
         if not _is_meant(arms, path, value):
             continue

@@ -177,6 +177,23 @@ def test_a_budget_that_makes_no_sense_is_refused(wrong: Any) -> None:
         Budgets.model_validate(wrong)
 
 
+def test_a_budget_is_this_much_where_nobody_says_otherwise() -> None:
+    least = {"steps": 1, "items": 0, "all_items": 0, "calls": 0, "run_s": 1, "planning_tokens": 1}
+
+    assert Budgets().model_dump() == {
+        "steps": 50, "items": 1_000, "all_items": 5_000, "calls": 5_000, "money": {},
+        "run_s": 604_800, "planning_tokens": 200_000,
+    }  # fmt: skip
+    assert Budgets.model_validate(least).model_dump() == least | {"money": {}}
+    for name, value in least.items():
+        with pytest.raises(ValidationError):
+            Budgets.model_validate({name: value - 1})
+    with pytest.raises(ValidationError):
+        Budgets().steps = 1  # type: ignore[misc]  # it is sealed
+    for money in ({"*": "1"}, {"EUR": "999999999999999.999999"}):
+        assert Budgets.model_validate({"money": money}).money == money
+
+
 EACH = {"each": "input/list", "when": [{"left": "each", "op": "!=", "value": 3}]}
 
 

@@ -58,6 +58,8 @@ def mapped(given: Any, *used: str) -> Any:
         ({"m": OBJECT}, ["args/m_keys"], {"m_keys": unknown("args/m_keys")}),
         ({"m": OBJECT}, ["args/m_each/k"], {}),
         ({"m": Unknown(None)}, ["args/m_keys", "args/m_each/k"], {}),
+        ({"lines": LINES}, ["args/lines_each/sku/x"], {"lines_each": {"sku": ["b", "a"]}}),
+        ({"lines_each": {"a": 1}}, ["args/lines_each"], {"lines_each": {"a": 1}}),
         ({"lines": [], "lines_each": 1}, ["args/lines_each/sku"], {"lines_each": 1}),
         ({"lines": [{"price": {"amount": "1", "currency": "EUR"}}]}, ["args/lines_each/price"],
          {"lines_each": {"price": [{"minor": 100, "currency": "EUR"}]}}),
@@ -78,6 +80,9 @@ def test_deeper_places_have_their_own_beside_them() -> None:
         {"shop.get": {"lines": LINES}}, ("context.read",)
     )
 
+    open_one = mapped({"o": {"lines": LIST}}, "args/o/lines_each/sku")
+
+    assert open_one["o"]["lines_each"] == unknown("args/o/lines_each")
     assert found["o"]["lines_each"] == {"sku": ["b", "a"]}
     assert read["shop.get"]["lines_each"] == {"sku": ["b", "a"]}
 

@@ -76,6 +76,7 @@ def test_what_lists_other_values_than_there_can_be_is_never_met() -> None:
         # Multiples of whole numbers, above zero.
         (WHOLE, {"multipleOf": 1}, YES),
         (NUMBER, {"multipleOf": 1}, UNKNOWN),
+        (NUMBER | {"multipleOf": 4}, {"multipleOf": 1}, YES),
         (WHOLE, {"multipleOf": True}, UNKNOWN),
         (WHOLE | {"multipleOf": 4}, {"multipleOf": 2}, YES),
         (WHOLE | {"multipleOf": 4}, {"multipleOf": 3}, UNKNOWN),
