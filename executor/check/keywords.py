@@ -60,7 +60,10 @@ class Pair:
 
 def keyword_flow(pair: Pair, keyword: str) -> Flow:
     """Whether all values of the source, or none, meet one keyword of the target."""
-    if keyword not in _ABOUT[pair.kind]:
+    about = _ABOUT.get(pair.kind)
+    if about is None:
+        return Flow.UNKNOWN  # no type of JSON
+    if keyword not in about:
         return Flow.YES
     check = _KEYWORDS.get(keyword)
     return check(pair, keyword) if check else Flow.UNKNOWN

@@ -72,6 +72,10 @@ def of_text(*lengths: int) -> list[Any]:
         ({"type": "number"}, WHOLE, UNKNOWN),
         (WHOLE, {"type": "number"}, YES),
         ({"type": "number"}, TEXT, NO),
+        # A type that JSON has not: nothing is known of it.
+        ({"type": "file"}, {"minLength": 1}, UNKNOWN),
+        ({"type": "file"}, {"type": "string", "minLength": 1}, NO),
+        ({"type": ["file", "string"]}, {"minLength": 0}, UNKNOWN),
     ],
 )  # fmt: skip
 def test_every_way_to_say_a_type_has_its_answer(source: Any, target: Any, expected: Flow) -> None:
