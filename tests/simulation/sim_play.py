@@ -23,7 +23,7 @@ FLOORS: Mapping[str, float] = {
     "attempt.ended applied_pending": 6, "attempt.ended applied_unreadable": 24,
     "attempt.ended not_sent": 42, "attempt.ended refused": 60, "attempt.ended uncertain": 120,
     "cancel.requested": 36, "cut off": 18, "died at a point": 60, "fenced": 36,
-    "forbidden as one more": 24, "full": 6, "is still down": 0.5, "is taken for down": 1.5,
+    "forbidden as one more": 24, "full": 6, "is still down": 0.5, "is taken for down": 0.5,
     "found by a search": 36, "gate.opened": 60, "happens for some items": 18,
     "intent.recorded": 600, "left open by a process": 60, "lost": 120,
     "overtaken": 60, "reconcile.resolved abandoned by operator": 18,
