@@ -17,7 +17,7 @@ after calls   what a node gave, and a       what a step gave           an outcom
 checks        none                          none                       policy, budgets, approvals,
                                                                        fence, stop, breaker, rate
 kept          checkpoints of all values     an output a step           62 events, 20 attempts
-commits       28 a run, each by itself      one a step and more        7 a run, shared among runs
+commits       28 a run, each by itself      one a step and more        6 a run, shared among runs
 garbage       looked for as Python does     looked for as Python does  seldom, as in `lamgate serve`
 after kill    steps of the layer that had   the step that was under    the call that was under way,
 -9            no checkpoint run again       way runs again             as its effect class says
