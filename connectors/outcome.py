@@ -62,14 +62,22 @@ _TRY_LATER = (425, 429)
 _LONGEST_WAIT_S = 7 * 24 * 3600.0
 _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{0,9})?")
 _MOST_SAID = 500
+# Where services say what is wrong, unless it is told where: RFC 9457, RFC 6749, and what is usual.
+_USUAL_MESSAGES = tuple(
+    tuple(each.split("/"))
+    for each in (
+        "detail", "error/message", "error_description", "message", "Message", "errors/0/message",
+        "errors/0/detail", "errors/0", "error", "title", "msg",
+    )
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Dialect:
     """Where a service puts what people want to know of an error or a replay.
 
-    A path is a tuple of keys, or of indices of a list. `kinds` gives a vendor's code our kind
-    where its status misleads.
+    A path is a tuple of keys, or of indices of a list; without `message_at` it is looked for where
+    services usually have it. `kinds` gives a vendor's code our kind where its status misleads.
     """
 
     code_at: tuple[str, ...] = ()
@@ -185,7 +193,7 @@ def _error(
     body = _json(answer.body)
     status = answer.status
     code = _clean(_text_at(body, dialect.code_at), 100, answer.hide)
-    said = _clean(_text_at(body, dialect.message_at), hide=answer.hide)
+    said = _clean(_message(body, dialect.message_at), hide=answer.hide)
     told = _text_at(body, dialect.request_id_at) or answer.headers.get(dialect.request_id_header)
     request_id = _clean(told, 200, answer.hide)
     message = f"{status}: {said}" if said else f"the service answered with status {status}"
@@ -244,6 +252,13 @@ def _text_at(body: JsonValue, path: tuple[str, ...]) -> str | None:
         else:
             here = here.get(token) if isinstance(here, dict) else None
     return str(here) if path and isinstance(here, str | int) else None
+
+
+def _message(body: JsonValue, said_at: tuple[str, ...]) -> str | None:
+    """What the service says is wrong, in its own words."""
+    places = (said_at,) if said_at else _USUAL_MESSAGES
+    found = (_text_at(body, place) for place in places)
+    return next((each for each in found if each and each.strip()), None)
 
 
 def _clean(

@@ -3,6 +3,8 @@
 import os
 import re
 
+from connectors.text import visible
+
 _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$", re.IGNORECASE)
 _SHORTEST = 8
 _USER_OF_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")
@@ -12,7 +14,7 @@ _SHOWN = 300
 def told(text: str, secret: str | None = None) -> str:
     """The first line of a reason in few characters, without a key of ours or the environment's."""
     first = next((each for each in text.strip().splitlines() if each.strip()), "no reason given")
-    return without_keys(first.strip(), secret)[:_SHOWN]
+    return visible(without_keys(first.strip(), secret), _SHOWN)
 
 
 def without_keys(text: str, secret: str | None = None) -> str:

@@ -195,6 +195,30 @@ def test_a_vendors_words_are_kept_and_its_code_may_say_another_kind() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            {"type": "about:blank", "title": "Gone", "detail": "the order is gone"},
+            "the order is gone",
+        ),
+        ({"title": "Gone", "detail": ""}, "Gone"),
+        ({"error": {"code": 7, "message": "no such card"}}, "no such card"),
+        ({"error": "invalid_grant", "error_description": "it is used up"}, "it is used up"),
+        ({"error": "invalid_grant"}, "invalid_grant"),
+        ({"errors": [{"message": "first"}, {"message": "second"}]}, "first"),
+        ({"errors": ["too long"]}, "too long"),
+    ],
+)
+def test_a_service_is_quoted_from_where_services_say_what_is_wrong(
+    body: JsonObject, told: str
+) -> None:
+    found = end(WRITE, 400, json.dumps(body).encode())
+
+    assert isinstance(found, Refused)
+    assert found.message == f"400: {told}"
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"null", b"[]", b'{"code": {}}', b'{"code": null}', b"<html>", b'{"code": 1.5}']
 )
 def test_an_error_body_that_is_not_as_expected_changes_nothing_but_the_words(body: bytes) -> None:

@@ -114,6 +114,9 @@ async def test_a_fenced_plan_is_a_plan(adapter: Adapter, scripted: Start) -> Non
 
 REFUSED: dict[str, JsonObject] = {
     "a refusal": {"refusal": f"Not with {KEY}."},
+    "half a character": a_body(
+        {"role": "assistant", "content": None, "refusal": "No \ud83d, not with that\0."}
+    ),
     "a content filter": a_body({"role": "assistant", "content": "I"}, "content_filter"),
     **{str(status): {"status": status, "message": f"no: {KEY}"} for status in (400, 401, 403, 404)},
 }
@@ -139,6 +142,8 @@ async def test_a_refusal_says_why_once_and_quotes_no_key(
 
     assert str(caught.value).startswith("planner ")
     assert KEY not in str(caught.value)
+    assert "\0" not in str(caught.value)
+    assert str(caught.value).encode()  # whole characters, which can be kept
     assert len(server.asked()) == 1
 
 
