@@ -383,7 +383,12 @@ WORLD = (
         "return\n        told = partial(learn, restored=restored, tenant=TENANT,",
         "no service tells by itself what became of a call",
     ),
-    Mutant("sim_people", "self._do(partial(stops.add, row=row))", "return", "nobody stops calls"),
+    Mutant(
+        "sim_people",
+        "            return\n        history, connection",
+        "            pass\n        return\n        history, connection",
+        "nobody stops calls",
+    ),
 )
 MUTANTS = PROTOCOL + WORLD
 
