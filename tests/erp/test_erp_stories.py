@@ -33,7 +33,7 @@ EXAMPLE = ROOT / "examples" / "erp"
 AT_BANK = {"authorization": f"Bearer {STRIPE_KEY}"}
 LOGIN = base64.b64encode(b"admin:adminpw").decode()
 _ORDERS = itertools.count(6)
-_PURCHASES = itertools.count(6)
+_PURCHASES = itertools.count(8)  # the first seven are those of the books
 pytestmark = pytest.mark.timeout(900)
 
 

@@ -20,6 +20,11 @@ def usd(amount: str) -> JsonObject:
 @pytest.fixture
 async def purchase(desk: Desk) -> JsonObject:
     """A purchase order whose invoice is a draft, and that no other test touches."""
+    return await next_purchase(desk)
+
+
+async def next_purchase(desk: Desk) -> JsonObject:
+    """One more of them."""
     found = await desk.do("purchase_order_list", {"number": str(next(_PURCHASES))})
     (order,) = found["purchase_orders"]
     return order
@@ -184,8 +189,9 @@ async def test_an_invoice_carries_a_file_and_may_be_canceled_before_it_is_paid(
 async def test_an_invoice_that_was_entered_before_is_not_entered_again(
     desk: Desk, purchase: JsonObject
 ) -> None:
-    (number,) = purchase["invoice_ids"]
-    again: JsonObject = {"id": number, "reference": "INV-1", "issued_on": today()}
+    entered = await posted(desk, purchase)
+    (number,) = (await next_purchase(desk))["invoice_ids"]
+    again: JsonObject = {"id": number, "reference": entered["reference"], "issued_on": today()}
     await desk.do("invoice_update", again)
     end = await desk.end("invoice_validate", {"id": number})
 

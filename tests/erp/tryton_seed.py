@@ -50,7 +50,7 @@ def click(model, *buttons):
 
 
 def fill() -> None:
-    """A company with accounts, two products, three parties, eight orders, eleven purchases."""
+    """A company with accounts, two products, three parties, eight orders, thirteen purchases."""
     config.set_trytond(f"sqlite:///{DATABASE}", user="admin", config_file=CONF)
     create_company(currency=get_currency("USD"))
     company = get_company()
@@ -115,7 +115,7 @@ def sell(customer, term, product) -> None:
 
 def buy(supplier, term, products) -> None:
     """Eleven purchase orders of 10,100.00, each with the draft of its invoice."""
-    for _ in range(11):
+    for _ in range(13):
         purchase = Model.get("purchase.purchase")(
             party=supplier, payment_term=term, invoice_method="order"
         )
