@@ -61,6 +61,8 @@ class Chaos:
         rng, people = self._rng, self._history.people
         if people.are_eager and where == "before the write" and rng.random() < 0.3:
             people.answer(willing=False)  # just when the run is about to wait for them
+        if people.regret and where == "after the write" and people.is_past_a_pivot():
+            people.cancel("undo")  # when there is no way back
         if people.hear_soon and where == "before the write" and rng.random() < 0.1:
             people.hear()  # just when it is about to find out by itself
         if self.is_over or self._left <= 0 or process.is_dead or rng.random() > self._chance:

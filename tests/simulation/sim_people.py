@@ -1,6 +1,7 @@
 """The people around a run: they approve and refuse, cancel, and find out what happened."""
 
 import asyncio
+import random
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ class People:
         self._do = history.database.do
         self.are_eager = self._rng.random() < 0.3
         self.hear_soon = self._rng.random() < 0.15
+        self.regret = random.Random(f"regret {history.seed}").random() < 0.3
         self.are_approvers_there = self._rng.random() < 0.9
         self.cancelled_at: int | None = None  # the number of the first event that says so
         self.refused: set[str] = set()
@@ -155,9 +157,15 @@ class People:
         self.stopped[-1] = (self.stopped[-1][0], self._history.events())
         self._history.ring()
 
-    def cancel(self) -> None:
+    def is_past_a_pivot(self) -> bool:
+        """Whether what nothing takes back has happened, and nobody has cancelled."""
+        acted = {place[0] for place, found in self._history.services.effects.items() if found}
+        pivots = (step.id for step in self._history.accepted.plan.steps if "pivot" in step.action)
+        return self.cancelled_at is None and not acted.isdisjoint(pivots)
+
+    def cancel(self, mode: str = "") -> None:
         """Somebody wants no more of it, or all of it back."""
-        mode, now = self._rng.choice(["stop", "undo"]), self._history.wall()
+        mode, now = mode or self._rng.choice(["stop", "undo"]), self._history.wall()
 
         def work(c: Connection) -> bool:
             if not runs.request_cancel(c, TENANT, RUN, mode, now):
