@@ -18,7 +18,7 @@ from sim_many import play_missing
 from sim_mutants import MUTANTS, Mutant, mutated
 from sim_play import live, missing, play
 
-HISTORIES = int(os.environ.get("LAMGATE_HISTORIES", "15000"))
+HISTORIES = int(os.environ.get("LAMGATE_HISTORIES", "20000"))
 FIRST = int(os.environ.get("LAMGATE_HISTORIES_FROM", "0"))
 PARTS = 8
 ENOUGH = 1000  # histories, to come by everything
