@@ -39,7 +39,7 @@ from executor.dispatch.base import (
     no_halt,
     pause_after,
 )
-from executor.store import drives, workers
+from executor.store import drives, recovery, workers
 from executor.store.drives import DriveKind, Due
 from executor.store.errors import NewerSchemaError, StoreError
 from executor.store.migrate import require_readable
@@ -190,7 +190,7 @@ class DistributedDispatcher:
 
     async def _take(self, what: Due) -> None:
         """Drive it; a suspect not beside another one, and not at all once it has killed three."""
-        known = partial(drives.crashes_of, due=what)
+        known = partial(recovery.crashes_of, due=what)
         crashes = await self._until_answered(lambda: self._store.read(known))
         if crashes is None:
             return
@@ -273,7 +273,7 @@ class DistributedDispatcher:
         def renew(c: Connection) -> float:
             now = self._store.database_now(c)
             if not workers.renew(c, self.worker, f"{place}:{os.getpid()}", LEASE_S, now):
-                drives.forgive(c, held)
+                recovery.forgive(c, held)
             return now
 
         told = await self._store.write_at_once(renew)

@@ -26,8 +26,9 @@ from executor.dispatch.base import (
     no_halt,
     pause_after,
 )
-from executor.store.drives import DriveKind, Due, crashed, due, hand_back, next_wake, release
+from executor.store.drives import DriveKind, Due, due, next_wake
 from executor.store.errors import StoreError
+from executor.store.recovery import crashed, hand_back, release
 from executor.store.store import Store
 from executor.turns import Turns
 

@@ -6,17 +6,10 @@ A run that waits for a person holds no thread and no memory: its drive has ended
 ends the wait asks for another one.
 """
 
-import asyncio
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, partial
-from math import inf
+from functools import partial
 
-from connectors.connector import Call
-from connectors.spec import ActionSpec, Limits
-from connectors.validate import input_validator
-from executor.check.admit import Accepted, restore
+from connectors.spec import ActionSpec
+from executor.check.admit import Accepted
 from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.bell import Bell
@@ -35,57 +28,20 @@ from executor.run.commands import (
 from executor.run.decide import decide
 from executor.run.flights import Flights
 from executor.run.ledger import Basis, Ledger
+from executor.run.means import Means
 from executor.run.outbox import stands
-from executor.run.perform import RESULT_BYTES, Performer, new_event
+from executor.run.perform import Performer, new_event
 from executor.run.question import question
 from executor.run.reconcile import Reconciler
-from executor.run.slots import Slots
 from executor.run.state import RunState
 from executor.run.verdicts import Outside
 from executor.store import approvals
 from executor.store.drives import Asked, Claim, Due
 from executor.store.errors import FencedError, StorePausedError
 from executor.store.open_journal import OpenJournal
-from executor.store.store import Store
-from executor.store.text import to_object
 
 SHORT_WAIT_S = 2.0  # a wait shorter than this does not end the drive
 PAUSE_S = 0.5  # while the store takes nothing
-MOST_RESTORED = 64  # accepted plans that are kept, by the text that was sealed
-
-
-@dataclass(frozen=True)
-class Means:
-    """What all drives of one process have in common."""
-
-    store: Store
-    call: Call
-    policy_of: Callable[[str], Policy]
-    seal_key: bytes
-    key_secret: bytes
-    clock: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    limits_of: Callable[[ActionSpec], Limits | None] = lambda action: action.limits
-    lease_ends: Callable[[], float] = lambda: inf  # a reading of `monotonic`
-    result_bytes: int = RESULT_BYTES
-    on_change: Callable[[Due], None] = lambda _: None
-    known: dict[tuple[str, str], Accepted] = field(default_factory=dict)  # by tenant and plan
-    slots: Slots = field(default_factory=Slots)
-    is_alone: bool = True  # no other process can still be at a run that this one takes over
-    halted: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @cached_property
-    def restored(self) -> Callable[[str], Accepted]:
-        """An accepted plan from the text that was sealed: the same text is checked once."""
-        return lru_cache(MOST_RESTORED)(lambda text: restore(to_object(text), self.seal_key))
-
-    def know(self, tenant: str, plan: str, accepted: Accepted) -> None:
-        """Keep a plan as it was accepted and stored, ready to be run."""
-        self.known[tenant, plan] = accepted
-        if len(self.known) > MOST_RESTORED:
-            del self.known[next(iter(self.known))]
-        for action in accepted.actions.values():
-            input_validator(action)
 
 
 class Drive:

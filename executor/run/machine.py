@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from executor.dispatch.base import CrashLoopError
 from executor.run.bell import Bell
-from executor.run.drive import Drive, Means
+from executor.run.drive import Drive
+from executor.run.means import Means
 from executor.run.quarantine import BROKEN, KILLED, quarantine
 from executor.store import drives
 from executor.store.drives import Asked, Claim, Due

@@ -8,10 +8,10 @@ from executor.check.grant import Grant
 from executor.store import approvals, attempts
 from executor.store.approvals import Called
 from executor.store.attempts import AttemptRow
-from executor.store.drives import note_progress
 from executor.store.journal import NewEvent, StoredEvent
 from executor.store.open_journal import OpenJournal
 from executor.store.permits import Blocked, Told
+from executor.store.recovery import note_progress
 
 
 class Intent(NamedTuple):

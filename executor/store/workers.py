@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select
 
-from executor.store import drives
+from executor.store import drives, recovery
 from executor.store.drives import Due
 from executor.store.migrate import require_readable
 from executor.store.postgres import end_silent
@@ -48,7 +48,7 @@ def renew(c: Connection, worker: str, place: str, lease_s: float, now: float) ->
 
 def forget(c: Connection, worker: str, now: float) -> None:
     """A process ends in good order: what it leaves behind is free at once."""
-    drives.release(c, worker, now)
+    recovery.release(c, worker, now)
     c.execute(delete(workers).where(workers.c.id == worker))
 
 
@@ -65,9 +65,9 @@ def watch(c: Connection, now: float) -> Seen | None:
         return None
     dead = list(c.execute(select(workers.c.id).where(workers.c.lease_until < now)).scalars())
     # One that went on after it was buried, claimed something, and then died for good.
-    dead += sorted(drives.drivers(c) - set(c.execute(select(workers.c.id)).scalars()))
+    dead += sorted(recovery.drivers(c) - set(c.execute(select(workers.c.id)).scalars()))
     for worker in dead:
-        drives.hand_back(c, now, driver=worker)
+        recovery.hand_back(c, now, driver=worker)
     return Seen(dead, drives.due(c, now))
 
 

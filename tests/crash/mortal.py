@@ -126,10 +126,10 @@ class MortalStore(Store):
         for before, _ in points:
             self.fate.reach(before)
         done = super().submit(work)
-        done.add_done_callback(partial(self._written, points))
+        done.add_done_callback(partial(self._reach_after, points))
         return done
 
-    def _written(self, points: list[tuple[str, str]], done: "asyncio.Future[T]") -> None:
+    def _reach_after(self, points: list[tuple[str, str]], done: "asyncio.Future[T]") -> None:
         for _, after in points:
             if not done.cancelled() and done.exception() is None:
                 self.fate.reach(after)

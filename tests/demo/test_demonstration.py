@@ -155,7 +155,7 @@ def test_the_third_command_to_try_next_opens_shop_and_gateway_until_ctrl_c(told:
     )
     assert opened.stdout is not None
     said = [opened.stdout.readline()]
-    while said[-1] and not said[-1].startswith("The keys"):
+    while said[-1] and not said[-1].startswith("    export "):
         said.append(opened.stdout.readline())
     ready = said[0].split()
     assert ready[:1] == ["ready"], opened.communicate()
@@ -164,12 +164,15 @@ def test_the_third_command_to_try_next_opens_shop_and_gateway_until_ctrl_c(told:
     runs = httpx2.get(f"{ready[1]}/v1/runs", headers=caller, trust_env=False).json()
     run = told.document["try_next"][1].replace(" plan ", " run ", 1)
     done = told.run(f"{run} --json")
+    shown = f"{said[-1].strip()}; echo $LAMGATE_URL $LAMGATE_KEY"
+    exported = subprocess.run(["sh", "-c", shown], capture_output=True, text=True, check=True)
     _interrupt(opened)
 
     assert {each["id"] for each in runs} == {act["run"] for act in told.document["acts"]}
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "succeeded"
     assert "Ctrl-C ends them" in "".join(said)
+    assert exported.stdout.split() == [ready[1], keys["requester"]]
     nothing_is_left(told.mark)
 
 

@@ -25,7 +25,7 @@ from executor.check.cedar import Policy
 from executor.check.certificate import Options
 from executor.dispatch.local import LocalDispatcher
 from executor.run.machine import Machine
-from executor.store import approvals, drives, journal
+from executor.store import approvals, drives, journal, recovery
 from executor.store.drives import Due
 from executor.store.store import Store
 from executor.store.tables import events
@@ -241,7 +241,7 @@ class World:
     async def restart(self, run: str) -> None:
         """The process ends, and another one takes up what it left."""
         self._begin_process()
-        await self.store.write(partial(drives.hand_back, now=self.now))
+        await self.store.write(partial(recovery.hand_back, now=self.now))
         await self.look(run)
 
     async def change_price(self, run: str, price: int) -> bool:

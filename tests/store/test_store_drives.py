@@ -20,7 +20,7 @@ from store_cases import (
 )
 
 from connectors.spec import Principal
-from executor.store import calls, drives, requests, runs
+from executor.store import calls, drives, recovery, requests, runs
 from executor.store.calls import AttemptOutcome
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError, StoreError
@@ -145,7 +145,7 @@ async def test_what_is_due_comes_oldest_first_and_without_what_is_driven(store: 
 
 async def test_what_a_dead_process_drove_is_handed_back_counted_and_fenced(store: Store) -> None:
     claim = await store.write(new_run)
-    count = await store.write(lambda c: drives.hand_back(c, NOW + 1))
+    count = await store.write(lambda c: recovery.hand_back(c, NOW + 1))
     row = await store.read(lambda c: runs.get(c, TENANT, RUN.id))
 
     assert count == 1
@@ -161,7 +161,7 @@ async def test_a_driver_that_stops_in_order_leaves_its_runs_without_a_recovery(
     claim = await store.write(new_run)
     await store.write(lambda c: add_run(c, "run_b"))
     await store.write(lambda c: claimed(c, Due("run", TENANT, "run_b"), driver="another"))
-    count = await store.write(lambda c: drives.release(c, "me", NOW + 1))
+    count = await store.write(lambda c: recovery.release(c, "me", NOW + 1))
     row = await store.read(lambda c: runs.get(c, TENANT, RUN.id))
 
     assert count == 1
@@ -238,11 +238,11 @@ async def test_a_call_that_ended_is_progress_and_what_was_found_out_of_an_old_on
     store: Store,
 ) -> None:
     async def crashes() -> int:
-        return await store.read(lambda c: drives.crashes_of(c, RUN))
+        return await store.read(lambda c: recovery.crashes_of(c, RUN))
 
     first = await store.write(new_run)
     await store.write(lambda c: written(c, first, calls.record_intent, intent(), NOW))
-    await store.write(lambda c: drives.hand_back(c, NOW + 1))
+    await store.write(lambda c: recovery.hand_back(c, NOW + 1))
     second = await store.write(claimed)
     found = AttemptOutcome("refund", "", 1, resolved("absent"))
     await store.write(lambda c: written(c, second, calls.record_outcome, found, NOW + 2))

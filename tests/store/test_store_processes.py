@@ -33,6 +33,7 @@ from executor.store import (
     drives,
     idempotency,
     journal,
+    recovery,
     requests,
     stops,
     workers,
@@ -428,7 +429,7 @@ async def test_a_process_that_was_only_cut_off_takes_the_deaths_of_its_drives_ba
     server_store: Store, other: Store
 ) -> None:
     def crashes(c: Connection) -> int:
-        return drives.crashes_of(c, RUN)
+        return recovery.crashes_of(c, RUN)
 
     await server_store.write(add_run)
     known = [await server_store.write(lambda c: workers.renew(c, "me", "here:1", 4.0, NOW))]
@@ -437,8 +438,8 @@ async def test_a_process_that_was_only_cut_off_takes_the_deaths_of_its_drives_ba
     await other.write(lambda c: workers.watch(c, NOW + 9))
     counted = await other.read(crashes)
     known += [await server_store.write(lambda c: workers.renew(c, "me", "here:1", 4.0, NOW + 9))]
-    await server_store.write(lambda c: drives.forgive(c, [RUN]))
-    await server_store.write(lambda c: drives.forgive(c, [RUN]))
+    await server_store.write(lambda c: recovery.forgive(c, [RUN]))
+    await server_store.write(lambda c: recovery.forgive(c, [RUN]))
 
     assert known == [False, True, False]
     assert (counted, await other.read(crashes)) == (1, 0)

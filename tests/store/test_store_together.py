@@ -12,7 +12,7 @@ from store_cases import NOW, TENANT, Asked, claimed, ended, intent, new_run, out
 
 from connectors.spec import Limits
 from executor.store import attempts as rows
-from executor.store import calls, drives, journal
+from executor.store import calls, drives, journal, recovery
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError
 from executor.store.journal import NewEvent
@@ -139,12 +139,12 @@ async def test_many_outcomes_and_ends_are_kept_as_if_each_were_by_itself(store: 
     ]
 
     assert {(each.state, each.ended_at) for each in states} == {("applied", NOW + 1)}
-    assert await store.read(drives.drivers) == set()
+    assert await store.read(recovery.drivers) == set()
 
 
 async def test_who_asks_for_the_same_run_at_once_gets_it_once(store: Store) -> None:
     claim = await store.write(new_run)
-    await store.write(partial(drives.release, driver="me", now=NOW))
+    await store.write(partial(recovery.release, driver="me", now=NOW))
     due = Due("run", TENANT, claim.id)
     asked = [Joint(drives.claims, drives.Asked(due, f"driver-{n}", NOW)) for n in range(3)]
     found = await _in_one_batch(store, asked)

@@ -1,0 +1,94 @@
+"""What processes leave behind as they stop or die: given back to whoever claims it next.
+
+Each death is counted for the row that was being driven, until a call of it has ended: what kills
+every process that drives it is found by its count.
+"""
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, Table, select, tuple_, update
+
+from executor.store.drive_statements import CLAIMABLE, TABLES, DriveKind
+from executor.store.drives import Claim, Due
+
+
+def note_progress(c: Connection, claim: Claim) -> None:
+    """A call was made and its end is kept: whatever killed processes is behind it."""
+    if claim.crashes:
+        table = TABLES[claim.kind]
+        mine = (table.c.tenant == claim.tenant, table.c.id == claim.id)
+        c.execute(update(table).where(*mine, table.c.epoch == claim.epoch).values(crashes=0))
+
+
+def crashed(c: Connection, times: int) -> list[Due]:
+    """What has killed, or died with, so many processes in a row."""
+    found = []
+    for kind, table in TABLES.items():
+        rows = c.execute(
+            select(table.c.tenant, table.c.id)
+            .where(table.c.crashes >= times, table.c.driver.is_(None))
+            .where(table.c.status.in_(CLAIMABLE[kind]))
+        )
+        found += [Due(kind, row.tenant, row.id) for row in rows]
+    return found
+
+
+def crashes_of(c: Connection, due: Due) -> int:
+    """How many processes died in a row while they were driving it."""
+    table = TABLES[due.kind]
+    found = select(table.c.crashes).where(table.c.tenant == due.tenant, table.c.id == due.id)
+    return c.execute(found).scalar_one_or_none() or 0
+
+
+def forgive(c: Connection, driven: Iterable[Due]) -> None:
+    """Take back one death of each: the process that drove it was only cut off, and lives."""
+    for each in driven:
+        table = TABLES[each.kind]
+        c.execute(
+            update(table)
+            .where(table.c.tenant == each.tenant, table.c.id == each.id, table.c.crashes > 0)
+            .values(crashes=table.c.crashes - 1)
+        )
+
+
+def drivers(c: Connection) -> set[str]:
+    """Who drives anything."""
+    found = (select(t.c.driver).where(t.c.driver.is_not(None)) for t in TABLES.values())
+    return {str(name) for each in found for name in c.execute(each.distinct()).scalars()}
+
+
+def hand_back(c: Connection, now: float, driver: str | None = None) -> int:
+    """Give back what a dead process was driving, and count it: of a file, all that was driven.
+
+    A row that somebody holds at this moment is left out: who asks again will come by it.
+    """
+    handed = 0
+    for kind, table in TABLES.items():
+        is_driven = table.c.driver.is_not(None) if driver is None else table.c.driver == driver
+        free = select(table.c.tenant, table.c.id).where(is_driven)
+        which = [(row.tenant, row.id) for row in c.execute(free.with_for_update(skip_locked=True))]
+        values = {
+            **_given_back(table, kind, now),
+            "recoveries": table.c.recoveries + 1,
+            "crashes": table.c.crashes + 1,
+        }
+        if which:
+            meant = tuple_(table.c.tenant, table.c.id).in_(which)
+            handed += c.execute(update(table).where(meant).values(**values)).rowcount
+    return handed
+
+
+def release(c: Connection, driver: str, now: float) -> int:
+    """Give back what this driver leaves behind as it stops in good order."""
+    return sum(
+        c.execute(
+            update(table).where(table.c.driver == driver).values(**_given_back(table, kind, now))
+        ).rowcount
+        for kind, table in TABLES.items()
+    )
+
+
+def _given_back(table: Table, kind: DriveKind, now: float) -> dict[str, object]:
+    """What nobody drives any more: free to be claimed, and fenced from whoever had it."""
+    status = {"request": "received", "run": "queued"}[kind]
+    return {"driver": None, "status": status, "epoch": table.c.epoch + 1, "updated_at": now}
