@@ -7,7 +7,8 @@ write that another process was faster than looks again.
 A process that is stopped in the middle of a transaction would hold its rows for ever, so the
 server ends such a session after a while; what it had written is gone then, as after a crash. It
 knows no such limit for one that fell silent between two statements which it sends without waiting
-for answers (a pipeline, as `executemany` is): those are ended by whoever looks after everything.
+for answers (a pipeline, as `executemany` is), and forgets it where one asked for answers and said
+no more: those are ended by whoever looks after everything.
 """
 
 import os
@@ -38,7 +39,7 @@ _MIGRATION = 0x1A3_6A7E  # the number of our advisory lock
 _SILENT = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
     " WHERE datname = current_database() AND usename = current_user AND application_name = :name"
-    " AND state = 'active' AND wait_event = 'ClientRead'"
+    " AND (state = 'active' OR state LIKE 'idle in transaction%') AND wait_event = 'ClientRead'"
     " AND state_change < clock_timestamp() - make_interval(secs => :silent_s)"
 )
 _FULL = ("53100",)  # disk_full; its transaction is gone
@@ -97,6 +98,8 @@ class PostgresDatabase:
     def migrating(self, connection: Connection) -> Iterator[None]:
         """Hold an advisory lock, so that of processes that start together one migrates."""
         with self.engine(writer=True).connect() as holder, holder.begin():
+            # It says nothing while others migrate, and is not silent for that.
+            holder.execute(text(f"SET LOCAL application_name = '{NAME} migrating'"))
             holder.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             holder.execute(text("SET LOCAL lock_timeout = 0"))
             holder.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _MIGRATION})

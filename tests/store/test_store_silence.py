@@ -27,9 +27,15 @@ def claim(c: Connection) -> drives.Claim | None:
     return drives.claim(c, RUN, "heir", NOW)
 
 
-@pytest.fixture
-async def silent(server_store: Store, server_url: str) -> AsyncIterator[psycopg.AsyncConnection]:
-    """Amid a pipeline, as a process that was stopped there: it holds a row, and says no more."""
+@pytest.fixture(params=["amid statements", "after a transaction's statements"])
+async def silent(
+    request: pytest.FixtureRequest, server_store: Store, server_url: str
+) -> AsyncIterator[psycopg.AsyncConnection]:
+    """Amid a pipeline, as a process that was stopped there: it holds a row, and says no more.
+
+    What it said may have been answered, and it begun to say something: then the server's own limit
+    for transactions in which nothing is said does not run any more, though it calls it idle.
+    """
     await server_store.write(partial(add_run, run=RUN.id))
     address = make_url(server_url).set(drivername="postgresql")
     connection = await psycopg.AsyncConnection.connect(
@@ -39,6 +45,10 @@ async def silent(server_store: Store, server_url: str) -> AsyncIterator[psycopg.
     raw = connection.pgconn
     raw.enter_pipeline_mode()
     raw.send_query_params(HOLD, None)
+    if request.param == "after a transaction's statements":
+        raw.pipeline_sync()
+        raw.flush()
+        await asyncio.sleep(0.1)  # by then it is answered
     raw.send_flush_request()
     raw.flush()
     yield connection
