@@ -81,7 +81,7 @@ class Calling:
             flaw = output_flaw(action, output)
             if flaw is None:
                 return Applied(output, request_id, outcome.replayed)
-        reason = self.hidden(f"the answer is not what the action promises: {flaw[:500]}")
+        reason = self._said(f"the answer is not what the action promises: {flaw[:500]}")
         if action.is_write:
             return Unreadable(reason, request_id)
         raise Refused(reason, kind=Kind.INTERNAL, request_id=request_id)

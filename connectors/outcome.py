@@ -251,7 +251,8 @@ def _text_at(body: JsonValue, path: tuple[str, ...]) -> str | None:
             here = here[int(token)] if token.isdecimal() and int(token) < len(here) else None
         else:
             here = here.get(token) if isinstance(here, dict) else None
-    return str(here) if path and isinstance(here, str | int) else None
+    is_said = isinstance(here, str | int) and not isinstance(here, bool)
+    return str(here) if path and is_said else None
 
 
 def _message(body: JsonValue, said_at: tuple[str, ...]) -> str | None:

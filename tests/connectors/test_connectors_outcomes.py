@@ -205,6 +205,7 @@ def test_a_vendors_words_are_kept_and_its_code_may_say_another_kind() -> None:
         ({"error": {"code": 7, "message": "no such card"}}, "no such card"),
         ({"error": "invalid_grant", "error_description": "it is used up"}, "it is used up"),
         ({"error": "invalid_grant"}, "invalid_grant"),
+        ({"error": True, "msg": "it is closed"}, "it is closed"),
         ({"errors": [{"message": "first"}, {"message": "second"}]}, "first"),
         ({"errors": ["too long"]}, "too long"),
     ],

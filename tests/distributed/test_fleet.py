@@ -146,7 +146,7 @@ async def stopped_amid_a_run(office: Office, pid: int) -> bool:
     A run that a third process leaves behind is put aside.
     """
     office.fleet.signal(pid, signal.SIGSTOP)
-    await asyncio.sleep(0.02)  # what the server was doing for it is done
+    await asyncio.sleep(0.2)  # what the server was doing for it is done, on busy cores too
     driven = await office.rows(await office.driven_by(pid))
     if driven and all(row.recoveries < 2 for row in driven):
         return True
@@ -198,12 +198,10 @@ async def _stop_past_their_lease(
     await finished(office, later)
     done = office.fleet.effects(mark)
     notes = {"of them amid a call": under_way}
-    # Of one that was stopped as it let go the server may have heard so: nobody had to take over.
-    count = min(len(stopped), sum(row.recoveries for row in rows))
-    fault = "worker stopped past its lease (SIGSTOP)"
+    fault, count = "worker stopped past its lease (SIGSTOP)", len(stopped)
     note(record_property, fault, names, done, mark, trials=count, notes=notes)
 
-    assert count > len(stopped) / 2
+    assert sum(row.recoveries for row in rows) >= count
     assert done == expected(names, mark)
     assert office.fleet.effects(f"{mark}later") == expected(later, f"{mark}later")
 
