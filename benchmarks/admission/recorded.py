@@ -80,6 +80,12 @@ def judged(
             state = _recorded(accepted, state, place, call, output)
 
 
+def codes_of(domain: str, catalog: Catalog, call: Call) -> set[str]:
+    """Why admission refuses a call as a plan of its own; nothing where it accepts it."""
+    verdict = admit(_plan(domain, {0: call}), _context(catalog))
+    return {each.code for each in verdict.violations} if isinstance(verdict, Rejected) else set()
+
+
 def _accepted(
     domain: str, catalog: Catalog, calls: Mapping[int, Call]
 ) -> tuple[Accepted, frozenset[int]]:
