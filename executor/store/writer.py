@@ -25,7 +25,6 @@ import contextlib
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -84,7 +83,8 @@ class Writer:
         self._since: float | None = None  # the batch under way was begun
         self.answered_at = 0.0  # a reading of the monotonic clock
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._asked: deque[_Write] = deque()  # in this turn of an event loop
+        # What was asked for in this turn of an event loop, by the loop: there may be several.
+        self._asked: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -95,19 +95,21 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
+        if loop not in self._asked:
+            self._asked[loop] = []
+            loop.call_soon(self._pass_on, loop)
         # The queue holds writes of every result type; the future keeps this one's.
-        self._asked.append(_Write(work, done, loop))  # type: ignore[arg-type]  # see the line above
-        if len(self._asked) == 1:
-            loop.call_soon(self._pass_on)
+        self._asked[loop].append(_Write(work, done, loop))  # type: ignore[arg-type]  # see above
         return done
 
-    def _pass_on(self) -> None:
-        while self._asked:
-            self._queue.put(self._asked.popleft())
+    def _pass_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        for write in self._asked.pop(loop, ()):
+            self._queue.put(write)
 
     def stop(self) -> None:
-        """Write what is queued, then end."""
-        self._pass_on()
+        """Write what is queued, then end; what a loop asked for in its last turn is, too."""
+        for loop in [*self._asked]:
+            self._pass_on(loop)
         self._queue.put(None)
         self._thread.join()
 
