@@ -1,4 +1,4 @@
-"""Finds the gateway that is meant: by `--url`, by the lock of the database, or in this process.
+"""Finds the gateway that is meant: by its address, by the lock of the database, or in this process.
 
 A client needs little; what only a gateway in this process needs is imported for it alone.
 """
@@ -20,6 +20,7 @@ from gateway.private import operator_key_file, read_private
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
+URL = "LAMGATE_URL"
 KEY = "LAMGATE_KEY"
 LOOPBACK = "127.0.0.1"
 STARTS_WITHIN_S = 5.0
@@ -33,6 +34,13 @@ class Target:
     config: Path | None = None
     url: str | None = None
     key: str | None = None
+
+    @property
+    def address(self) -> str | None:
+        """Where it is; what the environment says counts less than a file that was named."""
+        if self.url is not None or self.config is not None:
+            return self.url
+        return os.environ.get(URL) or None
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -51,8 +59,8 @@ def connect(target: Target) -> Iterator[Client]:
 
 
 def _client(target: Target, stack: ExitStack) -> Client:
-    if target.url is not None:
-        return Client(target.url, _key(target), said=target.said)
+    if target.address is not None:
+        return Client(target.address, _key(target), said=target.said)
     from executor.store.errors import StoreLockedError
     from executor.store.lock import address_in_lock
 

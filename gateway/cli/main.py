@@ -70,7 +70,7 @@ def build(words: Sequence[str]) -> typer.Typer:
     """The command line, of which only the word that is said is loaded."""
     app = typer.Typer(
         name="lamgate",
-        help="Turn requests into plans, admit them under policy, run them exactly once.",
+        help="Turn requests into plans, admit them under policy, run exactly what was accepted.",
         epilog=EPILOG,
         no_args_is_help=True,
         add_completion=False,

@@ -9,7 +9,7 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="The operator's file; else lamgate.toml here."),
 ]
-Url = Annotated[str | None, typer.Option("--url", help="A gateway's address.")]
+Url = Annotated[str | None, typer.Option("--url", help="A gateway's address; else LAMGATE_URL.")]
 Key = Annotated[str | None, typer.Option("--key", help="An API key; else LAMGATE_KEY.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 Database = Annotated[

@@ -1,6 +1,6 @@
 """The kill switch from a terminal: it writes the database itself, whatever the gateway is doing.
 
-With `--url` it asks that gateway. Without, it needs no answer from anybody: not from a gateway
+With an address it asks that gateway. Without, it needs no answer from anybody: not from a gateway
 that is wedged, and none is started, for that would drive what is to be stopped.
 """
 
@@ -40,10 +40,11 @@ def stop(
     as_json: AsJson = False,
 ) -> None:
     """Let no call begin any more, at once."""
-    if url is not None:
+    target = Target(config, url, key)
+    if target.address is not None:
         body: JsonObject = {"reason": reason, "tenants": "all" if all_tenants else "own"}
         body |= {} if connection is None else {"connection": connection}
-        with connect(Target(config, url, key)) as client:
+        with connect(target) as client:
             _tell_stopped(client.post("/v1/stops", body), as_json=as_json)
         return
     known = settings_of(config).connections
@@ -69,8 +70,9 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Lift a stop; what waits for it goes on by itself."""
-    if url is not None:
-        with connect(Target(config, url, key)) as client:
+    target = Target(config, url, key)
+    if target.address is not None:
+        with connect(target) as client:
             lifted = client.post(f"/v1/stops/{named(stop_id)}/lift", {"reason": reason})
     else:
         woken = _beside(config, lambda c, now: _lift(c, stop_id, reason, now))
@@ -89,8 +91,9 @@ def list_stops(
     as_json: AsJson = False,
 ) -> None:
     """List what is stopped, by whom and why."""
-    if url is not None:
-        with connect(Target(config, url, key)) as client:
+    target = Target(config, url, key)
+    if target.address is not None:
+        with connect(target) as client:
             found = client.things("/v1/stops" + ("?lifted=true" if lifted else ""))
     else:
         rows = _beside(config, lambda c, _: stops.listed(c, TENANT, lifted=lifted))

@@ -2,12 +2,13 @@
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import MUG, PATIENCE_S, PROGRAM, STATUS, Lamgate, error_of, new_key
 
-from executor.store.lock import FileLock
+from executor.store.lock import FileLock, address_in_lock
 
 
 def test_without_a_gateway_the_whole_story_runs_in_the_commands_own_processes(
@@ -40,6 +41,25 @@ def test_a_second_gateway_on_the_same_database_is_refused_and_says_who_has_it(
     assert "Stop the other process, or use its gateway." in complaint
     assert (by_lock.code, by_lock.document) == (0, []), "the one that runs is found by its lock"
     assert (by_url.code, by_url.document["code"]) == (2, "no-key"), "its key is for it alone"
+
+
+def test_a_gateway_is_meant_by_the_environment_too_and_less_than_by_a_file_that_is_said(
+    operator: Lamgate, tmp_path: Path
+) -> None:
+    address = address_in_lock(operator.folder / "var" / "lamgate.db")
+    key = new_key(operator, "elsewhere-1", "operator")
+    there = Lamgate(tmp_path, key, {"LAMGATE_URL": str(address)})
+    listed = there("runs", "--json")
+    stopped = there("stop", "--reason", "looked at", "--json")
+    lifted = there("resume", stopped.document["id"], "--reason", "done", "--json")
+    nowhere = {"LAMGATE_URL": "http://127.0.0.1:9"}
+    by_file = Lamgate(tmp_path, key, nowhere)("runs", "--config", str(operator.config), "--json")
+    by_url = Lamgate(tmp_path, key, nowhere)("runs", "--url", str(address), "--json")
+
+    assert (listed.code, listed.document) == (0, [])
+    assert (stopped.code, lifted.code) == (0, 0), "no file stands here that could be meant"
+    assert (by_file.code, by_file.document) == (0, [])
+    assert (by_url.code, by_url.document) == (0, [])
 
 
 def test_a_gateway_waits_for_a_command_that_has_its_database(alone: Lamgate) -> None:
