@@ -3,12 +3,19 @@
 Services don't keep to the formats that they declare (a `uri` that is a path, a `date-time` without
 its zone), and JSON Schema has them say something without asserting it. So a format of an answer is
 what its author calls it; whoever wants one has it checked, as every argument is before it is sent.
+
+Whether a value is valid is found out part by part, each once. What is wrong with it is told with
+all alternatives that were tried: where a schema names itself in several of them, they double with
+every level of the value. So of a value that is deep and of such a schema it is said only that it is
+wrong.
 """
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import jsonschema_rs
 from pydantic import JsonValue
@@ -17,8 +24,27 @@ from connectors.body import json_flaw
 from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, JsonObject
 
-Validator = jsonschema_rs.Validator
 _MOST_SAID = 500  # of a flaw: its words repeat the value that is wrong, however large
+_DEEPEST_TOLD = 6  # levels of a value whose schema names itself
+
+
+class Validator:
+    """A schema that has been read."""
+
+    def __init__(self, schema: JsonObject | str, rules: jsonschema_rs.Validator) -> None:
+        self._schema = schema
+        self.rules = rules
+
+    @cached_property
+    def names_itself(self) -> bool:
+        """Whether one of its parts is inside itself, or may be for all that can be seen."""
+        return _names_itself(
+            json.loads(self._schema) if isinstance(self._schema, str) else self._schema
+        )
+
+    def is_valid(self, value: JsonValue) -> bool:
+        """Whether a value is what the schema says."""
+        return self.rules.is_valid(value)
 
 
 class Flaw(NamedTuple):
@@ -59,12 +85,21 @@ def output_flaw(action: ActionSpec, output: JsonValue) -> str | None:
 
 def found_by(validator: Validator, value: JsonValue) -> Flaw | None:
     """The first thing that is wrong with a value; None if it is valid."""
+    if validator.is_valid(value):
+        return None
+    if validator.names_itself and _is_deeper(value, _DEEPEST_TOLD):
+        return Flaw("it is not of the shape that its schema says, somewhere in its depth", "")
     try:
-        validator.validate(value)
+        validator.rules.validate(value)
     except jsonschema_rs.ValidationError as error:
         at = "/".join(str(token) for token in error.instance_path)
         return Flaw(str(error.message)[:_MOST_SAID], at)
     return None
+
+
+def _is_deeper(value: JsonValue, levels: int) -> bool:
+    inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    return any(levels == 0 or _is_deeper(each, levels - 1) for each in inner)
 
 
 def _flaw(validator: Validator | None, value: JsonValue) -> str | None:
@@ -102,4 +137,48 @@ def _validator(text: str) -> Validator | None:
 
 
 def _compiled(schema: JsonObject | str, *, formats: bool = True) -> Validator:
-    return jsonschema_rs.Draft202012Validator(schema, validate_formats=formats, offline=True)
+    rules = jsonschema_rs.Draft202012Validator(schema, validate_formats=formats, offline=True)
+    return Validator(schema, rules)
+
+
+def _names_itself(schema: JsonObject) -> bool:
+    inside: dict[str, set[str]] = {}
+    asked = _references(schema)
+    while asked:
+        name = asked.pop()
+        if name not in inside:
+            inside[name] = _references(_part(schema, name))
+            asked |= inside[name]
+    try:
+        TopologicalSorter(inside).prepare()
+    except CycleError:
+        return True
+    return False
+
+
+def _references(part: JsonValue) -> set[str]:
+    """What it refers to; a dynamic reference may lead anywhere, also to the whole."""
+    found, parts = set[str](), [part]
+    while parts:
+        match parts.pop():
+            case dict() as each:
+                found |= {name for name in (each.get("$ref"),) if isinstance(name, str)}
+                found |= {"#"} if "$dynamicRef" in each else set()
+                parts += each.values()
+            case list() as each:
+                parts += each
+    return found
+
+
+def _part(schema: JsonObject, name: str) -> JsonValue:
+    """The part that a pointer names; what is named in another way may be the whole."""
+    found: JsonValue = schema
+    if name.startswith("#/"):
+        for token in unquote(name).split("/")[1:]:
+            key = token.replace("~1", "/").replace("~0", "~")
+            match found:
+                case dict():
+                    found = found.get(key)
+                case list():
+                    found = found[int(key)] if key.isdecimal() and int(key) < len(found) else None
+    return found
