@@ -61,6 +61,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         version="1",
         docs_url=None,  # FastAPI's load scripts from elsewhere; ours is in `routes/docs.py`
         redoc_url=None,
+        redirect_slashes=False,  # a place is where it is said to be, or nowhere
         responses={"default": _PROBLEM},
         generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
     )

@@ -5,12 +5,14 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from connectors.spec import JsonObject
 from executor.check.strict_json import read_json
 from executor.plan.refs import join_pointer
 from gateway.problems import ProblemError, render
+from gateway.schemas import FORMS
 from gateway.wiring import Gateway
 
 MOST_BYTES = 1_000_000
@@ -130,13 +132,18 @@ def gives(status: int, model: object) -> dict[int | str, dict[str, Any]]:
 def _invalid(error: ValidationError) -> ProblemError:
     """Every member that is unknown, missing or of the wrong type, each with its place."""
     found: list[JsonObject] = [
-        {"code": "unknown-field", "at": pointer(each["loc"]), "message": each["msg"]}
-        for each in error.errors(include_url=False)
+        {"code": "unknown-field", "at": pointer(each["loc"]), "message": _told(each)}
+        for each in error.errors(include_url=False, include_input=False)
     ]
     first = found[0]
     detail = f"{first['at'] or 'the body'}: {first['message']}"
     more: JsonObject = {"at": first["at"], "violations": [*found]}
     return ProblemError(422, "unknown-field", detail, "See /openapi.json for the members.", more)
+
+
+def _told(flaw: ErrorDetails) -> str:
+    """What is wrong with a member, without any pattern: people are told the form in words."""
+    return FORMS.get(str(flaw.get("ctx", {}).get("pattern")), flaw["msg"])
 
 
 def pointer(place: tuple[int | str, ...]) -> str:

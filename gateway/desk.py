@@ -125,7 +125,7 @@ class Desk:
 
     async def reject(self, taken: Taken, proposal: Proposal) -> None:
         """Say everything that was wrong with the last draft; nothing has run."""
-        await self._settle(taken, "rejected", "plan_rejected", _detail(proposal), [])
+        await self._settle(taken, "rejected", "plan-rejected", _detail(proposal), [])
 
     async def planner_failed(self, taken: Taken, error: ModelError) -> None:
         """Say that no model answered; the request can be tried again."""

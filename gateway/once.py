@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -43,38 +44,58 @@ async def once(
     Only what was done is kept: after a problem the same key may be tried again.
     """
     gateway: Gateway = request.app.state.gateway
+    key, hashed = _key(request), _hash(body)
+
+    def write(c: Connection) -> tuple[Reply, JSONResponse | None]:
+        now = gateway.clock()
+        if key is not None:
+            kept = idempotency.find(c, caller, request.url.path, key, now)
+            if kept is not None:
+                return Reply(kept.status, {}), _replay(kept, hashed)
+        reply = work(c)
+        if key is not None:
+            told = reply.body if reply.kept is None else reply.kept
+            answer = Kept(hashed, reply.status, to_text(told))
+            idempotency.keep(c, caller, request.url.path, key, answer, now)
+        return reply, None
+
+    reply, again = await gateway.store.write(write)
+    for due in reply.wake:
+        gateway.wake(due)
+    return again or JSONResponse(reply.body, reply.status)
+
+
+async def told_before(request: Request, caller: Principal, body: BaseModel) -> JSONResponse | None:
+    """The answer that this key was given before, if it was, so that nothing is judged anew.
+
+    For what is judged before the work begins, and might be judged otherwise by now.
+    """
+    gateway: Gateway = request.app.state.gateway
+    if (key := _key(request)) is None:
+        return None
+    find = partial(idempotency.find, by=caller, route=request.url.path, key=key)
+    kept = await gateway.store.read(partial(find, now=gateway.clock()))
+    return None if kept is None else _replay(kept, _hash(body))
+
+
+def _key(request: Request) -> str | None:
     key = request.headers.get(HEADER)
     if key is not None and not 0 < len(key) <= LONGEST_KEY:
         raise ProblemError(
             400, "bad-idempotency-key", f"a key has 1 to {LONGEST_KEY} characters",
             "Send a new random text for each thing that is to be done once.",
         )  # fmt: skip
-    route, hashed = request.url.path, digest(body.model_dump(mode="json"))
-
-    def write(c: Connection) -> tuple[Reply, bool]:
-        now = gateway.clock()
-        if key is not None:
-            kept = idempotency.find(c, caller, route, key, now)
-            if kept is not None:
-                return _replay(kept, hashed), True
-        reply = work(c)
-        if key is not None:
-            told = reply.body if reply.kept is None else reply.kept
-            answer = Kept(hashed, reply.status, to_text(told))
-            idempotency.keep(c, caller, route, key, answer, now)
-        return reply, False
-
-    reply, replayed = await gateway.store.write(write)
-    if not replayed:
-        for due in reply.wake:
-            gateway.wake(due)
-    return JSONResponse(reply.body, reply.status, {REPLAYED: "true"} if replayed else {})
+    return key
 
 
-def _replay(kept: Kept, hashed: str) -> Reply:
+def _hash(body: BaseModel) -> str:
+    return digest(body.model_dump(mode="json"))
+
+
+def _replay(kept: Kept, hashed: str) -> JSONResponse:
     if kept.body_hash != hashed:
         raise ProblemError(
             422, "idempotency-key-reused", "this key came with another body before",
             "Use a new key for a new request.",
         )  # fmt: skip
-    return Reply(kept.status, to_object(kept.answer))
+    return JSONResponse(to_object(kept.answer), kept.status, {REPLAYED: "true"})

@@ -7,12 +7,24 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from connectors.oauth import OAuthClient
 from connectors.spec import JsonObject
-from executor.check.narrowing import Narrowing
+from executor.check.envelope import DECIMALS
+from executor.check.narrowing import CURRENCY, Narrowing
 from executor.store.drives import Priority
 from gateway.credentials import CredentialKind
 
 Words = Annotated[str, Field(min_length=1, max_length=20_000)]
 CREDENTIAL_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
+NAME, ROLE = r"^[A-Za-z0-9._@-]{1,80}$", r"^[a-z][a-z0-9_-]{0,39}$"
+USER, DIGEST = r"^[!-9;-~]{1,200}$", r"^sha256:[0-9a-f]{64}$"
+# What is said of a text that has another form.
+FORMS = {
+    NAME: "1 to 80 of A-Z, a-z, 0-9, and . _ @ -",
+    ROLE: "1 to 40 of a-z, 0-9, _ and -, and a letter first",
+    USER: "1 to 200 visible characters of ASCII, and no colon",
+    DIGEST: "sha256: and 64 hexadecimal digits, a-f in lower case",
+    DECIMALS: 'an amount as a text, such as "50.00"',
+    CURRENCY: "three capital letters, such as EUR",
+}
 Reason = Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
@@ -95,7 +107,7 @@ class Evidence(_Closed):
     key: str = Field(min_length=1, max_length=200)
     happened: bool
     output: JsonValue = None
-    source: str = Field(pattern=r"^[A-Za-z0-9._@-]{1,80}$")
+    source: str = Field(pattern=NAME)
 
 
 class NewDecision(_Closed):
@@ -109,8 +121,8 @@ class NewDecision(_Closed):
 class NewKey(_Closed):
     """`POST /v1/keys`: a key for somebody of the operator's tenant."""
 
-    principal: str = Field(pattern=r"^[A-Za-z0-9._@-]{1,80}$")
-    roles: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]] = Field(min_length=1)
+    principal: str = Field(pattern=NAME)
+    roles: list[Annotated[str, Field(pattern=ROLE)]] = Field(min_length=1)
 
 
 class SetCredential(_Closed):
@@ -118,7 +130,7 @@ class SetCredential(_Closed):
 
     kind: CredentialKind
     secret: str | None = Field(default=None, max_length=20_000)
-    user: str | None = Field(default=None, pattern=r"^[!-9;-~]{1,200}$")  # of basic
+    user: str | None = Field(default=None, pattern=USER)  # of basic
     oauth: OAuthClient | None = None
 
 
@@ -139,7 +151,7 @@ class Lift(_Closed):
 class Acceptance(_Closed):
     """`POST /v1/connections/{name}/review`: the digest of exactly what was looked at."""
 
-    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    digest: str = Field(pattern=DIGEST)
 
 
 class Nothing(_Closed):

@@ -24,7 +24,8 @@ from connectors.spec import Effect, Integrity, JsonObject, Sink
 from executor.check.budgets import number_of
 from executor.plan.refs import array_index, join_pointer, split_pointer
 
-Decimals = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,6})?$")]
+DECIMALS = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
+Decimals = Annotated[str, Field(pattern=DECIMALS)]
 
 
 class _Frozen(BaseModel):

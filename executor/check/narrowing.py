@@ -9,6 +9,8 @@ from connectors.spec import Sink
 from executor.check.envelope import Band, CoveredStep, Decimals, Envelope
 from executor.check.labels import TARGETS
 
+CURRENCY = r"^([A-Z]{3})?$"
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -19,7 +21,7 @@ class NewBand(_Frozen):
 
     values: list[JsonValue] | None = Field(default=None, min_length=1, max_length=1000)
     most: Decimals | None = None
-    currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
+    currency: str = Field(default="", pattern=CURRENCY)
     any: bool = False
 
 

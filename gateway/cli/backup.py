@@ -25,7 +25,11 @@ def backup(
     if database is None:
         fix = "Use pg_dump, or what your server has for it."
         raise CliError("bad-option", "only a database in a file is copied", "database.url", fix)
-    size, secret = copy(database, to), secret_file(database)
+    try:
+        size, secret = copy(database, to), secret_file(database)
+    except FileExistsError as error:
+        what = "something is there already, and a copy is never written over anything"
+        raise CliError("file-exists", what, str(to), "Say a file that is not there.") from error
     if as_json:
         print_json({"file": str(to), "bytes": size, "secret": str(secret)})
         return

@@ -1,5 +1,6 @@
 """Plans: submit one that was written elsewhere, look at one, start one."""
 
+import asyncio
 from functools import partial
 from typing import Annotated
 
@@ -29,7 +30,7 @@ from executor.store.plans import PlanRow
 from gateway.answers import Made, PlanTold, RehearsalTold
 from gateway.auth import Caller, need_role, need_self
 from gateway.body import body_of, gives, takes
-from gateway.once import Reply, once
+from gateway.once import Reply, once, told_before
 from gateway.problems import ProblemError, not_found
 from gateway.rehearsing import rehearsal_of, roles_of
 from gateway.schemas import NewPlan, NewRehearsal, NewRun
@@ -46,7 +47,9 @@ async def submit(
     """Have a plan admitted; no planner is involved."""
     need_role(caller, "requester")
     gateway: Gateway = request.app.state.gateway
-    accepted = _admitted(gateway, caller, body)
+    if (again := await told_before(request, caller, body)) is not None:
+        return again
+    accepted = await asyncio.to_thread(_admitted, gateway, caller, body)
 
     def work(c: Connection) -> Reply:
         plan = ids.new("pln")
@@ -86,10 +89,10 @@ async def start(
     row = await _found(gateway, caller.tenant, plan_id)
     need_self(caller, row.principal, "this plan")
     accepted = restore(row.accepted, gateway.admission.seal_key)
-    _need_unchanged(gateway, accepted)
     gateway.machine.know(caller.tenant, row.id, accepted)
 
     def work(c: Connection) -> Reply:
+        _need_unchanged(gateway, accepted)  # here, for a replay begins nothing
         run = ids.new("run")
         due = runs.create(
             c, tenant=caller.tenant, run=run, plan=row.id, requester=caller.id,
@@ -118,6 +121,8 @@ async def rehearse(
     row = await _found(gateway, caller.tenant, plan_id)
     accepted = restore(row.accepted, gateway.admission.seal_key)
     need_role(caller, "requester", *sorted(roles_of(accepted)))
+    if (again := await told_before(request, caller, body)) is not None:
+        return again
     _need_unchanged(gateway, accepted)
     bounds = Bounds(size=body.size, scenarios=body.scenarios)
     found = await rehearsal_of(gateway, caller.tenant, accepted, bounds, by_records=body.recorded)

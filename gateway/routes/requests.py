@@ -14,6 +14,7 @@ from executor.run import planning_events as e
 from executor.run.perform import new_event
 from executor.store import ids, journal, requests
 from executor.store.drives import RANKS, Due
+from executor.store.errors import StoreError
 from executor.store.requests import RequestRow
 from executor.store.text import to_object
 from gateway.answers import Made, RequestRowTold, RequestStatus, RequestTold
@@ -43,14 +44,9 @@ async def receive(
     """Take a request in plain words; it is planned, admitted and run."""
     need_role(caller, "requester")
     gateway: Gateway = request.app.state.gateway
-    if body.model is not None and body.model not in gateway.planners:
-        known = ", ".join(sorted(gateway.planners))
-        raise ProblemError(
-            422, "unknown-model", f"there is no model {body.model}", f"Use: {known}.",
-            {"at": "/model"},
-        )  # fmt: skip
 
     def work(c: Connection) -> Reply:
+        _check_known(body.model, gateway.planners)
         new = ids.new("req")
         now = gateway.clock()
         requests.create(
@@ -180,6 +176,14 @@ def _row(row: RequestRow) -> JsonObject:
     }
 
 
+def _check_known(model: str | None, planners: frozenset[str]) -> None:
+    if model is not None and model not in planners:
+        known = ", ".join(sorted(planners))
+        raise ProblemError(
+            422, "unknown-model", f"there is no model {model}", f"Use: {known}.", {"at": "/model"}
+        )
+
+
 def _check_asked(row: RequestRow | None, body: Answers) -> None:
     """Raise a problem for an answer to what nobody asked: it would be kept and help nobody."""
     if row is None or row.status != "needs_answer":
@@ -208,12 +212,29 @@ async def _found(request: Request, tenant: str, request_id: str) -> RequestRow:
 
 
 async def _perhaps_wait(request: Request, tenant: str, answer: JSONResponse) -> Response:
-    """`Prefer: wait=N`: answer with where the request stands once it is planned, or in time."""
+    """`Prefer: wait=N`: answer with where the request stands once it is planned, or in time.
+
+    Whatever becomes of the waiting, the request was taken, and that is what is answered.
+    """
     seconds = wait_s(request)
     if not seconds or answer.status_code != 202:
         return answer
     gateway: Gateway = request.app.state.gateway
     subject = str(to_object(bytes(answer.body).decode())["id"])
+    try:
+        row = await _waited_for(request, gateway, tenant, subject, seconds)
+    except StoreError:
+        return answer
+    headers = {"preference-applied": f"wait={seconds:g}"}
+    if REPLAYED in answer.headers:
+        headers[REPLAYED] = "true"
+    return JSONResponse(shown(row).as_json(), 202 if row.status in _OPEN else 200, headers)
+
+
+async def _waited_for(
+    request: Request, gateway: Gateway, tenant: str, subject: str, seconds: float
+) -> RequestRow:
+    """A request once it is planned, or as it stands after so long."""
     with gateway.notices.watch(subject) as bell, contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while (await _found(request, tenant, subject)).status in _OPEN:
@@ -223,17 +244,13 @@ async def _perhaps_wait(request: Request, tenant: str, answer: JSONResponse) -> 
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.5):
                         await bell.wait()
-    row = await _found(request, tenant, subject)
-    headers = {"preference-applied": f"wait={seconds:g}"}
-    if REPLAYED in answer.headers:
-        headers[REPLAYED] = "true"
-    return JSONResponse(shown(row).as_json(), 202 if row.status in _OPEN else 200, headers)
+    return await _found(request, tenant, subject)
 
 
 def wait_s(request: Request) -> float:
     """How long the client prefers to wait (RFC 7240), at most a minute."""
     for part in request.headers.get("prefer", "").split(","):
         name, _, value = part.strip().partition("=")
-        if name.lower() == "wait" and value.isdigit():
+        if name.lower() == "wait" and value.isascii() and value.isdigit():
             return min(float(value), LONGEST_WAIT_S)
     return 0.0

@@ -16,6 +16,7 @@ from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.schemas import Lift, NewStop
+from gateway.settings import Settings
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/stops", tags=["stops"])
@@ -35,15 +36,10 @@ async def stop(
     gateway: Gateway = request.app.state.gateway
     if body.tenants == "all":
         _need_all(caller)
-    if body.connection is not None and body.connection not in gateway.settings.connections:
-        known = ", ".join(sorted(gateway.settings.connections))
-        raise ProblemError(
-            422, "unknown-connection", f"there is no connection {body.connection}",
-            f"There are: {known}.", {"at": "/connection"},
-        )  # fmt: skip
     tenant = ALL if body.tenants == "all" else caller.tenant
 
     def work(c: Connection) -> Reply:
+        _check_known(body.connection, gateway.settings)
         now = gateway.clock()
         row = StopRow(tenant, ids.new("stop"), body.connection or ALL, caller.id, body.reason, now)
         told = NewStopTold.model_validate({**row.as_json(), "under_way": stops.add(c, row)})
@@ -80,6 +76,15 @@ async def lift(
         return Reply(200, told.as_json(), tuple(woken))
 
     return await once(request, caller, body, work)
+
+
+def _check_known(connection: str | None, settings: Settings) -> None:
+    if connection is not None and connection not in settings.connections:
+        known = ", ".join(sorted(settings.connections))
+        raise ProblemError(
+            422, "unknown-connection", f"there is no connection {connection}",
+            f"There are: {known}.", {"at": "/connection"},
+        )  # fmt: skip
 
 
 def _need_all(caller: Principal) -> None:

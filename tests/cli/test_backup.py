@@ -67,7 +67,10 @@ def test_a_copy_is_its_owners_alone_one_whole_file_and_never_written_over(
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["one.db"]
     assert keys[0] >= 1
-    assert (twice.code, twice.document["code"]) == (2, "file-system")
+    assert (twice.code, twice.document["code"], twice.document["at"]) == (
+        2, "file-exists", str(copy),
+    )  # fmt: skip
+    assert "never written over" in twice.document["detail"]
     assert copy.read_bytes() == content
     assert (nowhere.code, nowhere.document["code"]) == (2, "file-system")
 

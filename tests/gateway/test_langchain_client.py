@@ -232,7 +232,7 @@ def test_an_answer_that_has_the_id_alone_is_followed_up() -> None:
     replies = [
         Reply(202, {}, {"id": "req_1"}),
         Reply(200, {}, {"id": "req_1", "status": "planning"}),
-        Reply(200, {}, {"id": "req_1", "status": "rejected", "code": "plan_rejected",
+        Reply(200, {}, {"id": "req_1", "status": "rejected", "code": "plan-rejected",
                         "violations": [{"message": "no such action"}]}),
     ]  # fmt: skip
     telling = played(teller.story(Ask(text="x", key="k")), *replies)
@@ -248,6 +248,6 @@ def test_an_answer_that_has_the_id_alone_is_followed_up() -> None:
     assert paths == ["/v1/requests", "/v1/requests/req_1", "/v1/requests/req_1"]
     assert (found.status, found.code, found.detail) == (
         "rejected",
-        "plan_rejected",
+        "plan-rejected",
         "no such action",
     )

@@ -177,7 +177,7 @@ async def test_a_model_that_never_gets_it_right_leaves_a_rejected_request_with_a
             row = await ask(person, "Read order 1042.", model="planner")
 
     assert row["status"] == "rejected"
-    assert row["code"] == "plan_rejected"
+    assert row["code"] == "plan-rejected"
     assert len(row["drafts"]) == 3
     assert {each["code"] for each in row["violations"]} >= {"unknown-action"}
     assert row["run"] is None
