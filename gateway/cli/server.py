@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import uvicorn
 
 from gateway.app import create_app
+from gateway.cli.heads import BoundedHttp
 from gateway.cli.problem import CliError
 from gateway.notices import Notices
 from gateway.settings import Settings
@@ -56,7 +57,8 @@ async def run_gateway(
                 server_header=False,
                 timeout_keep_alive=10,
                 timeout_graceful_shutdown=DRAIN_S,
-                h11_max_incomplete_event_size=32_768,
+                http=BoundedHttp,
+                ws="none",
             )
             running.server = _Server(config, gateway.notices)
             running.server.should_exit = running.is_stopping
