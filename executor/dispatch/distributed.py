@@ -170,9 +170,11 @@ class DistributedDispatcher:
 
     async def _run(self, job: Job) -> None:
         """Do what a job asks for, and see to it that nothing that came meanwhile is forgotten."""
-        if job.due in self._active:
-            return  # a job that comes twice: the drive under way sees what there is
-        if not self._stopping.is_set():
+        if (under_way := self._active.get(job.due)) is not None:
+            # It was asked for twice, or taken from this process meanwhile: then that drive is over
+            # at its next word, and what this job is for is still to be done.
+            await asyncio.wait([under_way])
+        elif not self._stopping.is_set():
             task = asyncio.get_running_loop().create_task(self._take(job.due))
             self._active[job.due] = task
             self._held.add(job.due)

@@ -164,7 +164,7 @@ class Ledger:
     def _send(self, works: tuple[Work, ...]) -> "asyncio.Future[Look]":
         asked, self._asked = self._asked, None
         turn = Turn(self.claim, works, lambda: self._seen, self._loaded, asked)
-        sent = self._store.submit(Joint(written, turn))
+        sent = self._store.submit(Joint(written, turn, turn.forget))
         if asked is not None:
             sent.add_done_callback(partial(self._claimed, asked))
         return sent

@@ -35,8 +35,11 @@ class Entry(Generic[T]):
 
     def __call__(self, journal: OpenJournal) -> None:
         """Write it, and keep what it says."""
-        self.results.clear()
         self.results.append(self.work(journal))
+
+    def forget(self) -> None:
+        """It is not written after all: nothing that follows from it stands."""
+        self.results.clear()
 
 
 def stands(basis: Iterable[Entry[object]]) -> bool:

@@ -103,6 +103,9 @@ class Work(Protocol):
     def __call__(self, journal: OpenJournal, /) -> None:
         """Write it."""
 
+    def forget(self) -> None:
+        """It was written, and nothing of that is kept."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -113,6 +116,11 @@ class Turn:
     seen: Callable[[], int]  # up to which place of its journal it has seen what happened
     loaded: Loaded = field(default_factory=dict)
     asked: Asked | None = None  # where the claim is foreseen: it is taken with what is written
+
+    def forget(self) -> None:
+        """Nothing of it is kept."""
+        for work in self.works:
+            work.forget()
 
 
 def written(c: Connection, turns: Sequence[Turn]) -> list[Look]:

@@ -46,10 +46,14 @@ TRIES = 5  # of a write alone that clashes with other processes
 
 @dataclass(frozen=True)
 class Joint(Generic[Item, T]):
-    """A write that is made together with the others of its kind in a batch, or by itself."""
+    """A write that is made together with the others of its kind in a batch, or by itself.
+
+    It may have been made and not be kept: `undone` is told so, before anything else is written.
+    """
 
     together: Together[Item, T]
     item: Item
+    undone: Callable[[], None] = lambda: None
 
     def __call__(self, c: Connection) -> T:
         """Make it by itself."""
@@ -142,6 +146,7 @@ class Writer:
         try:
             results = self._commit(batch)
         except Exception as error:  # noqa: BLE001 - whatever it was, the writer must live on
+            _undo(batch)
             self._hang_up()
             is_undone = isinstance(error, _Undone)
             cause = error.__cause__ if is_undone and error.__cause__ else error
@@ -166,7 +171,7 @@ class Writer:
             results = self._together(self._connection, batch)
             if results is None:
                 with self._connection.begin():
-                    results = [self._in_savepoint(self._connection, each.work) for each in batch]
+                    results = [self._in_savepoint(self._connection, each) for each in batch]
         finally:
             self._since = None
         self.answered_at = time.monotonic()
@@ -181,6 +186,7 @@ class Writer:
                 if self._backend.has_undone(connection, error):
                     raise _Undone from error
                 transaction.rollback()
+                _undo(batch)
                 return None
 
     def _hang_up(self) -> None:
@@ -190,17 +196,19 @@ class Writer:
             self._connection.close()
             self._connection = None
 
-    def _in_savepoint(self, connection: Connection, work: Callable[[Connection], object]) -> object:
+    def _in_savepoint(self, connection: Connection, write: _Write) -> object:
         is_again = False
         while True:
             try:
-                return self._try(connection, work)
+                return self._try(connection, write.work)
             except _Undone:
                 raise
             except DBAPIError as error:
+                _undo([write])
                 if is_again or not self._backend.has_collided(error):
                     return _Failed(self._backend.error(error))
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for the write
+                _undo([write])
                 return _Failed(error)
             is_again = True
 
@@ -239,6 +247,13 @@ def _made(c: Connection, works: Sequence[Callable[[Connection], object]]) -> lis
     for together, items in kinds.items():
         results |= zip(items, together(c, [*items.values()]), strict=True)
     return [results[number] for number in range(len(works))]
+
+
+def _undo(batch: Sequence[_Write]) -> None:
+    """Nothing of these is kept: who comes after them must not take them for written."""
+    for each in batch:
+        if isinstance(each.work, Joint):
+            each.work.undone()
 
 
 def _end(ended: list[tuple[_Write, object]]) -> None:

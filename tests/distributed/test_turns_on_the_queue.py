@@ -66,3 +66,23 @@ async def test_priorities_order_the_runs_of_one_tenant(postgres: Server) -> None
     assert [run.rpartition("_")[0] for run in order] == [
         f"run_{name}" for name in RANKS for _ in range(3)
     ]
+
+
+async def test_a_run_that_comes_back_to_the_worker_it_was_taken_from_is_driven_again(
+    postgres: Server,
+) -> None:
+    url = postgres.new_database()
+    store = await Store.open(url)
+    await store.write(lambda c: _add(c, "main", "run_a"))
+    await store.close()
+    command = [sys.executable, str(HERE / "handed_back_process.py"), url]
+    done = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+    assert done.stdout == "driven again\n", done.stderr

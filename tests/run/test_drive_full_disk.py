@@ -1,6 +1,8 @@
 """On a full disk nothing is sent that is not in the journal, and no answer is lost."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from sqlalchemy import Connection, insert
 from connectors.connector import Applied, Outcome
 from connectors.spec import CallContext
 from executor.run import events as e
+from executor.run.ledger import Ledger
+from executor.store import drives
 from executor.store.errors import StoreFullError
 from executor.store.tables import events
 
@@ -119,6 +123,36 @@ async def test_a_drive_that_cannot_write_at_all_says_so_and_goes_on_later(
 
     assert (await bench.row(due)).status == "succeeded"
     assert bench.service.calls("a") == 1
+
+
+async def test_what_follows_from_an_answer_is_not_written_where_the_answer_had_no_room(
+    bench: SmallBench,
+) -> None:
+    due, now = await bench.add(accept(step("a", "blind"))), time.time()
+    claim = await bench.store.write(lambda c: drives.claim(c, due, "me", now))
+    assert claim is not None
+    ledger = Ledger(bench.store, claim, time.time, _nothing, _nothing, _nothing)
+    await ledger.append([e.RunStarted(plan="pln_1", digest="sha256:plan")]).done
+    bench.fill()
+    (bench.disk / "ballast").write_bytes(b"x" * ((bench.disk / "ballast").stat().st_size - 100_000))
+    goes_on = threading.Event()
+    busy = bench.store.submit(lambda c: goes_on.wait())
+    answer = ledger.append([e.StepDone(step="a", result="y" * 500_000)])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    following = ledger.append([e.StepSkipped(step="b", because="a said so")], (answer,))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    goes_on.set()
+    with pytest.raises(StoreFullError):
+        await answer.done
+    await asyncio.gather(busy, following.done)
+
+    assert await bench.types(due) == ["run.started"]
+
+
+def _nothing() -> None:
+    pass
 
 
 def _large(c: Connection) -> None:

@@ -21,6 +21,7 @@ from executor.store.plans import PlanRow, add
 from executor.store.sqlite import SqliteFile
 from executor.store.store import Store
 from executor.store.tables import metadata
+from executor.store.writer import Joint
 
 T = TypeVar("T")
 _BACKEND = SqliteFile(Path("in memory"))  # for what its errors mean; no file is opened
@@ -73,6 +74,8 @@ class Database:
         except BaseException as error:
             execute("ROLLBACK TO one")
             execute("RELEASE one")
+            if isinstance(work, Joint):
+                work.undone()
             if isinstance(error, DBAPIError):
                 raise _BACKEND.error(error) from error
             raise
