@@ -1,6 +1,7 @@
 """What `decide` may want done next."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -54,6 +55,7 @@ class Perform(NamedTuple):
     grants: tuple[Grant, ...] = ()  # every approval that it relies on
     observed: tuple[str, ...] = ()  # what policy would have said, where it only observes
     continues: Continuation | None = None  # with what it goes on, if it was asked something
+    within_s: float = inf  # its first byte leaves within this time, or never
 
 
 @dataclass(frozen=True)

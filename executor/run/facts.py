@@ -7,7 +7,7 @@ from executor.check.admit import Accepted
 from executor.run import events as e
 from executor.run.bulk import missed_by
 from executor.run.commands import Record
-from executor.run.state import Attempt, RunState, undo_place
+from executor.run.state import Attempt, Place, RunState, undo_place
 from executor.run.verdicts import Outside
 
 
@@ -19,7 +19,7 @@ def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Rec
         if place not in outside.in_flight:
             is_read = attempt.intent.effect is Effect.READ
             cut_off = is_read and state.cancelled is not None
-            yield Record(_lost(attempt, is_cut_off=cut_off))
+            yield Record(lost(place, attempt.intent.n, is_cut_off=cut_off))
     for place in state.repeated:
         attempts = state.attempts[place]
         learned = [*_learned_by_repetition(attempts)]
@@ -39,16 +39,15 @@ def _took_it_back(accepted: Accepted, call: Attempt) -> bool:
     return call.has_happened and not missed_by(accepted.actions[call.intent.action], call)
 
 
-def _lost(attempt: Attempt, *, is_cut_off: bool) -> e.AttemptEnded:
+def lost(place: Place, n: int, *, is_cut_off: bool = False) -> e.AttemptEnded:
     """Nobody makes this call any more, and nobody wrote down how it ended."""
-    intent = attempt.intent
     message = "the process ended before an answer was recorded"
     if is_cut_off:
         message = "cut off: the run is being cancelled"
     return e.AttemptEnded(
-        step=intent.step,
-        iteration=intent.iteration,
-        n=intent.n,
+        step=place[0],
+        iteration=place[1],
+        n=n,
         state="uncertain",
         failure=e.Failure(kind="cancelled", message=message, may_retry=True),
     )

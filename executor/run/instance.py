@@ -196,14 +196,16 @@ class Instance:
         if failure is not None and not failure.may_retry and not _lacks_credentials(last):
             return False
         effect = self.action.effect
-        return effect is Effect.IDEMPOTENT or (effect is Effect.KEYED and self._key_is_fresh())
+        return effect is Effect.IDEMPOTENT or (effect is Effect.KEYED and self._key_lasts_s > 0)
 
-    def _key_is_fresh(self) -> bool:
+    @property
+    def _key_lasts_s(self) -> float:
+        """For how long the service surely knows the key of what may have happened."""
         attempts = self.state.attempts[self.place]
         window = self.action.idempotency.window_s if self.action.idempotency else 0.0
         # It is at least as late as the journal says: a clock that went back makes no key younger.
         now = max(self.outside.now, *(each.ended_at or each.at for each in attempts))
-        return now - attempts[0].at < WINDOW_SHARE * window
+        return WINDOW_SHARE * window - (now - attempts[0].at)
 
     def _find_out(self, doubt: Attempt, *, absent_from: float) -> Verdict:
         """Search at the service where one can, or else let a person decide."""
@@ -257,10 +259,12 @@ class Instance:
         if self.action.is_write and doubt is None and self.around.uncertain_elsewhere:
             return Waiting("elsewhere")
         key = last.intent.key if last else None
+        settles_by_key = doubt is not None and self.action.effect is Effect.KEYED
         return Next(
             Perform(
                 *self.place, n, self.action, self.arguments, hashed, key,
                 passage.grants, passage.observed, self._continuation(),
+                self._key_lasts_s if settles_by_key else inf,
             )
         )  # fmt: skip
 

@@ -196,8 +196,8 @@ class Ledger:
 
 
 def appended(journal: OpenJournal, new: list[NewEvent], now: float, basis: Basis) -> object:
-    """Write events, if what they follow from is written."""
-    return stands(basis) and journal.append(new, now)
+    """Write events, if what they follow from is written; whether all of them stand then."""
+    return stands(basis) and len(journal.append(new, now)) == len(new)
 
 
 def _read(stored: StoredEvent) -> e.Event:

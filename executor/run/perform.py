@@ -114,7 +114,7 @@ class Performer:
             timeout_s=command.action.timeout_s,
             limits=self.limits_of(command.action),
             takes_back=undoes(place) is not None,
-            lease_s=self._lease_left(),
+            lease_s=min(self._lease_left(), command.within_s),
             woken=claim.wake_seq,
         )
         # The wall's time is stored; what holds is this clock, read before the intent is written.

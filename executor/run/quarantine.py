@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from connectors.spec import Effect
 from executor.run import events as e
+from executor.run.facts import lost
 from executor.run.perform import new_event
 from executor.run.state import Place, undoes
 from executor.store import approvals, attempts, drives, journal
@@ -27,9 +28,8 @@ def _put_aside(c: Connection, due: Due, driver: str, now: float, code: str) -> N
     claim = drives.claim(c, due, driver, now)
     if claim is None:
         return
-    writes = [
-        row for row in attempts.read(c, due.tenant, due.id) if row.effect != Effect.READ.value
-    ]
+    calls = attempts.read(c, due.tenant, due.id)
+    writes = [row for row in calls if row.effect != Effect.READ.value]
     # An effect is taken back once a call of its undo happened.
     undone = {undoes(_place(row)) for row in writes if row.state in _HAPPENED}
     acts = [row for row in writes if undoes(_place(row)) is None and _place(row) not in undone]
@@ -40,7 +40,10 @@ def _put_aside(c: Connection, due: Due, driver: str, now: float, code: str) -> N
         uncertain=sorted({row.step for row in acts if row.state in _UNKNOWN}),
         undone=sorted({place[0] for place in undone if place is not None}),
     )
-    journal.append(c, due.tenant, due.id, [new_event(finished)], now, claim=claim)
+    # Nobody drives it any more who would find out: so a person can say what became of them.
+    open_ones = [lost(_place(row), row.n) for row in calls if row.state == "intent"]
+    told = [new_event(each) for each in (*open_ones, finished)]
+    journal.append(c, due.tenant, due.id, told, now, claim=claim)
     approvals.close(c, (due.tenant, due.id), state="void")
     drives.end_drive(c, claim, status="quarantined", now=now, code=code)
 

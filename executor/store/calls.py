@@ -31,7 +31,7 @@ class Intent(NamedTuple):
     grants: tuple[Grant, ...]  # every approval that the call relies on
     timeout_s: float
     limits: Limits | None
-    lease_s: float = inf  # of whoever calls: no byte leaves later
+    lease_s: float = inf  # of whoever calls, or of its key: no byte leaves later
     observed: tuple[str, ...] = ()
     takes_back: bool = False  # it is the undo of another call
     woken: int | None = None  # how often the run was woken by when this was decided on

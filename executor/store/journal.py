@@ -146,10 +146,11 @@ def add(c: Connection, stored: Iterable[tuple[str, StoredEvent]]) -> None:
     _ADD.many(c, [_row(c, tenant, each) for tenant, each in stored])
 
 
-def project(c: Connection, tenant: str, event: NewEvent) -> None:
-    """Keep the approval that an event speaks of in step with it."""
+def project(c: Connection, tenant: str, event: NewEvent) -> bool:
+    """Keep the approval that an event speaks of in step with it; False if it stands otherwise."""
     if event.type == "approval.expired":
-        approvals.expire(c, tenant, str(event.data["approval"]))
+        return approvals.expire(c, tenant, str(event.data["approval"]))
+    return True
 
 
 def _row(c: Connection, tenant: str, event: StoredEvent) -> dict[str, object]:

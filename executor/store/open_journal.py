@@ -49,11 +49,16 @@ class OpenJournal:
     ending: Ending | None = None
 
     def append(self, new: Sequence[NewEvent], now: float) -> list[StoredEvent]:
-        """Write events after the last one, and the rows that they speak of."""
-        for each in new:
-            self.settle(each.type, each.data, now)
-            journal.project(self.c, self.claim.tenant, each)
-        return self.add(new, now)
+        """Write events after the last one, and the rows that they speak of.
+
+        What is not so any more, for somebody was faster, is left out.
+        """
+        return self.add([each for each in new if self._is_so(each, now)], now)
+
+    def _is_so(self, event: NewEvent, now: float) -> bool:
+        if attempts.settling(event.type, event.data) is not None:
+            return self.settle(event.type, event.data, now)
+        return journal.project(self.c, self.claim.tenant, event)
 
     def add(self, new: Sequence[NewEvent], now: float) -> list[StoredEvent]:
         """Write events whose rows are written already."""

@@ -16,7 +16,7 @@ from executor.dispatch import base
 from executor.dispatch.base import pause_after
 from executor.dispatch.local import LocalDispatcher
 from executor.run.quarantine import quarantine
-from executor.store import drives, journal, plans, requests, runs
+from executor.store import attempts, drives, journal, plans, requests, runs
 from executor.store.attempts import Place
 from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Claim, Due
@@ -124,8 +124,12 @@ async def test_a_run_that_breaks_its_drive_is_quarantined_with_what_it_had_begun
         await until(store, status_is("run_a", "quarantined"))
     await dispatcher.stop()
     last = (await store.read(lambda c: journal.read(c, TENANT, "run_a")))[-1]
+    calls = await store.read(lambda c: attempts.read(c, TENANT, "run_a"))
 
     assert tries == base.MOST_FAILURES
+    assert {row.step: row.state for row in calls} == {
+        "refund": "applied", "tag": "uncertain", "mail": "uncertain"
+    }  # fmt: skip  # so that somebody can say what became of it
     assert last.type == "run.finished"
     assert last.data["standing"] == ["refund"]
     assert last.data["uncertain"] == ["mail", "tag"]

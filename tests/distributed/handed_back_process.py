@@ -39,7 +39,7 @@ async def main(url: str) -> None:
     await worker.start()
     await begun.wait()
     await store.write(partial(recovery.hand_back, now=store.clock(), driver=worker.worker))
-    await asyncio.sleep(3.0)  # until its own end of the queue has brought the run back to it
+    await asyncio.sleep(2.0)  # until its own end of the queue has brought the run back to it
     goes_on.set()
     async with asyncio.timeout(20.0):
         await ended.wait()

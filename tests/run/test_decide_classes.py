@@ -1,5 +1,7 @@
 """The decision table of a single call, for each effect class."""
 
+from math import inf
+
 import pytest
 from run_cases import (
     NOW,
@@ -176,6 +178,19 @@ def test_the_window_is_counted_from_the_first_call() -> None:
     run.later(0.5 * WINDOW_S).call("a", uncertain())
 
     assert run.later(0.4 * WINDOW_S).wait().waiting_for == "reconcile"
+
+
+def test_a_call_that_relies_on_its_key_leaves_while_the_key_is_fresh_or_never() -> None:
+    run = one("keyed")
+    first = run.performs()["a"]
+    run.call("a", uncertain())
+    run.later(0.5 * WINDOW_S).call("a", refused("rate_limited", again=True))
+    again = run.later(0.2 * WINDOW_S).performs()["a"]
+    run.resolve("a", 1, "absent", by="ann")
+    sent_again = run.performs()["a"]
+
+    assert first.within_s == sent_again.within_s == inf  # nothing before it may have happened
+    assert again.within_s == pytest.approx(0.1 * WINDOW_S)
 
 
 def test_a_clock_that_went_back_makes_no_key_younger() -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event
 from connectors.connector import Applied, Outcome
 from connectors.spec import CallContext
 from executor.run import events as e
+from executor.run.ledger import Ledger
 from executor.run.perform import new_event
 from executor.store import drives, journal, runs
 from executor.store.errors import FencedError
@@ -270,3 +271,24 @@ async def test_a_run_that_somebody_else_drives_or_that_has_ended_is_left_alone(
 
     assert await bench.types(due) == before
     assert bench.service.calls("a") == 1
+
+
+async def test_a_yes_in_the_last_moment_is_not_overtaken_by_the_end_of_the_question(
+    bench: Bench,
+) -> None:
+    due, _ = await bench.drive(accept(step("a", "asked_blind")))
+    (gate,) = await bench.gates(due)
+    claim = await bench.store.write(
+        partial(drives.claim, due=due, driver="me", now=gate.created_at)
+    )
+    assert claim is not None
+    ledger = Ledger(bench.store, claim, lambda: gate.expires_at, *[lambda: None] * 3)
+    await ledger.read(with_plan=False)
+    await bench.grant(due, gate.id)
+    late = ledger.append([e.ApprovalExpired(approval=gate.id)])
+    await late.done
+    (found,) = ledger.state.gates["a", ""]
+
+    assert late.results == [False]
+    assert (await bench.types(due))[-1] == "approval.granted"
+    assert found.is_granted

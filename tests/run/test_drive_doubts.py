@@ -49,6 +49,22 @@ async def test_a_cancel_that_was_taken_up_is_never_overtaken_by_the_end_of_the_r
     assert outcomes <= {(True, "cancelled"), (False, "succeeded")}
 
 
+async def test_a_call_under_an_old_key_has_no_more_time_to_leave_than_the_key_is_good_for(
+    bench: Bench,
+) -> None:
+    bench.service.handlers["a"] = once(Uncertain("no answer", kind=Kind.TIMEOUT), Applied({}))
+    brief = {"in": "header", "name": "key", "window_s": 5}
+    plan = accept(step("a", "shop.brief"), more=(action("shop.brief", "keyed", idempotency=brief),))
+    due, row = await bench.drive(plan)
+    first, again = bench.service.contexts["a"]
+    began, _ = (each.started_at for each in await bench.attempts(due))
+
+    assert row.status == "succeeded"
+    assert first.send_before == first.deadline
+    assert again.send_before < again.deadline
+    assert again.send_before - time.monotonic() <= 4.0 - (time.time() - began) + 0.1
+
+
 @pytest.mark.parametrize("effect", ["read", "idempotent", "keyed"])
 async def test_a_call_cut_off_by_a_shutdown_is_made_again_where_that_is_safe(
     bench: Bench, effect: str
