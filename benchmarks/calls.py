@@ -72,6 +72,9 @@ class Bare:
         journal.begin(self.row)
         journal.add([self.event], self.row.started_at)
 
+    def forget(self) -> None:
+        """Nothing is remembered of it."""
+
 
 def permit(allowed: Limits | None) -> Callable[[Connection, Claim, float], None]:
     """What is asked before each of them."""

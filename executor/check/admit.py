@@ -71,14 +71,10 @@ class Accepted:
         return graph(self.plan)
 
     @cached_property
-    def asks_early(self) -> frozenset[str]:
-        """The steps that need an approval and whose arguments are known from the start."""
-        known = OWN_ROOTS | {"input"}
-        return frozenset(
-            each.step
-            for each in self.certificate.steps
-            if each.approval is not None and data_sources(self.steps[each.step]) <= known
-        )
+    def sources(self) -> Graph:
+        """The steps whose results each one is made of; it may wait for others, too."""
+        mine = OWN_ROOTS | {"input"}
+        return {name: data_sources(step) - mine for name, step in self.steps.items()}
 
     @cached_property
     def upstream(self) -> Graph:

@@ -8,7 +8,7 @@ therefore denies here. Partial evaluation (some arguments not known yet) is a pr
 certificate. It can only be less sure; the full decision on real values comes before every effect.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Final, Literal
@@ -103,6 +103,18 @@ class Slice:
     def texts_asking(self, role: str) -> frozenset[str]:
         """The digests of the policies that may ask this role."""
         return frozenset(rule.text for rule in self.rules.values() if rule.role == role)
+
+    @cached_property
+    def asks_people(self) -> bool:
+        """Whether any of them may ask for an approval."""
+        return any(rule.role for rule in self.rules.values())
+
+    def quorum(self, role: str, texts: Collection[str] | None = None) -> int:
+        """How many of a role these of its policies, or any of them, may want."""
+        asking = (rule for rule in self.rules.values() if rule.role == role)
+        return max(
+            (each.quorum for each in asking if texts is None or each.text in texts), default=1
+        )
 
     @cached_property
     def each_call(self) -> frozenset[str]:

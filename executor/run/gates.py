@@ -104,7 +104,7 @@ class Gatekeeper(NamedTuple):
             if role in each_call:
                 why = "policy wants each call approved by itself"
             elif why is None and not self._is_as_asked(found.gate, calls, granted | {role}):
-                why = "a policy that asks has changed since the plan was approved"
+                why = "what asks is not what it was when the plan was approved"
             if why is None:
                 grants[role] = found.grant
             elif self._envelopes.lists(role, self.step):
@@ -126,9 +126,13 @@ class Gatekeeper(NamedTuple):
     def _is_as_asked(
         self, gate: Gate, calls: Sequence[JsonObject], granted: frozenset[str]
     ) -> bool:
-        """Whether what asks for the role now stood there, word for word, when it was asked."""
-        opened = gate.opened
-        if opened.policy_version == self.outside.policy.version:
+        """Whether what asks for the role now stood there, word for word, when it was asked.
+
+        It may ask only now, for the run has gone on since; then it may want more people.
+        """
+        opened, policies = gate.opened, self.outside.policy.slice_of(self.action)
+        is_same = opened.policy_version == self.outside.policy.version
+        if is_same and policies.quorum(opened.role) <= opened.quorum:
             return True
         asking = {
             text
@@ -136,7 +140,9 @@ class Gatekeeper(NamedTuple):
             for role, text in self.judgement(call, granted - {opened.role}).texts
             if role == opened.role
         }
-        return asking <= set(opened.policy_texts)
+        if policies.quorum(opened.role, asking) > opened.quorum:
+            return False
+        return is_same or asking <= set(opened.policy_texts)
 
     def _ask(
         self, need: ApprovalNeed, shown: Asked, gates: list[Gate], *, is_outside: bool

@@ -26,7 +26,7 @@ def held(
     commands = [*commands]
     asks = any(isinstance(each, OpenGate | OpenEnvelope) for each in commands)
     asks = asks or any(each.waiting_for == "approval" for each in waits)
-    asks = asks and not _has_acted(tally.state)
+    asks = asks and not has_acted(tally.state)
     rest = [each for each in commands if isinstance(each, Perform)]
     if not rest:
         return
@@ -39,7 +39,8 @@ def held(
             rest = [each for each in rest if not any(each is other for other in found)]
 
 
-def _has_acted(state: RunState) -> bool:
+def has_acted(state: RunState) -> bool:
+    """Whether the run has begun to act, so that no approval can come before that any more."""
     attempts = (each for found in state.attempts.values() for each in found)
     return any(each.intent.effect is not Effect.READ for each in attempts)
 

@@ -1,8 +1,8 @@
 """The moves of one round: what becomes of every step whose turn it is, or will surely come.
 
 A verdict (`instance.py`, `items.py`) ends the step, which is recorded, or names the next call, gate
-or look-up, or says what it waits for. Approvals that can be asked for from the start are asked for
-before anything acts: of the whole plan (`envelopes.py`), and of steps whose arguments are known.
+or look-up, or says what it waits for. Approvals are asked for as soon as all is known that they
+show: of the whole plan (`envelopes.py`), and of a step even if it is still to come `after` others.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,11 +15,11 @@ from executor.fn import FUNCTIONS
 from executor.plan.graph import data_sources
 from executor.plan.model import Step
 from executor.run import events as e
-from executor.run.commands import Command, OpenEnvelope, Record
+from executor.run.commands import Command, OpenEnvelope, OpenGate, Record
 from executor.run.course import Course, course, matters_to_undo
 from executor.run.envelopes import Envelopes
 from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage, said_no, standing
-from executor.run.hold import held
+from executor.run.hold import has_acted, held
 from executor.run.instance import Instance
 from executor.run.items import Items
 from executor.run.prepare import compute, prepare
@@ -53,6 +53,11 @@ class Moves:
     def add(self, step: str, verdict: Next | Waiting | Halted) -> None:
         """Take what leaves a step open."""
         match verdict:
+            case Next(command=OpenGate() as gate) if any(
+                isinstance(each, OpenGate) and (each.step, each.role) == (gate.step, gate.role)
+                for each in self.commands
+            ):
+                pass  # another item asks for the whole list already
             case Next(command=command):
                 self.commands.append(command)
             case Waiting():
@@ -106,7 +111,7 @@ class Round:
                 continue
             if accepted.waits_for[name] <= passed:
                 self._judge(step, moves)
-            elif name in accepted.asks_early and self._still_comes(name):
+            elif self._can_be_asked_for(step) and self._still_comes(name):
                 self._ask(step, moves)
         return moves
 
@@ -126,6 +131,18 @@ class Round:
                         moves.end(each.step, refusal)
                         yield each.step
 
+    def _can_be_asked_for(self, step: Step) -> bool:
+        """Whether all that its arguments are made of is there, and an approval may be needed.
+
+        What policy says by what the run did, or of each item of a list, is asked in its turn.
+        """
+        if step.action in FUNCTIONS or not self.accepted.sources[step.id] <= self.state.done.keys():
+            return False
+        policies = self.outside.policy.slice_of(self.accepted.actions[step.action])
+        is_told = step.each is None and not (policies.asks_of_run or policies.reads)
+        is_certified = self.accepted.certificate.of(step.id).approval is not None
+        return is_certified or (policies.asks_people and is_told)
+
     def _still_comes(self, step: str) -> bool:
         """Whether a step's turn may still come."""
         if self.state.has_ended(step) or self._is_stopping:
@@ -135,7 +152,8 @@ class Round:
     def _ask(self, step: Step, moves: Moves) -> None:
         """Ask for the approval before anything else acts; a no ends the step at once."""
         gates = self.state.gates.get((step.id, ""), ())
-        if gates and step.each is not None:
+        is_settled = bool(gates) and (not gates[-1].is_granted or has_acted(self.state))
+        if is_settled and step.each is not None:
             # A long list is not judged again in every round.
             passage: _Passage = standing(gates[-1])
         else:
@@ -149,10 +167,10 @@ class Round:
                 pass  # what else stands in its way is told when its turn comes
 
     def _passage(self, step: Step) -> _Passage:
-        scope = Scope(self.accepted.inputs.values, {})
         if step.each is not None:
-            return Items(self._instance(step, scope, lambda: Asked.of({}), {}), 0).passage()
-        prepared = prepare(self.accepted, self.state, step, "", scope)
+            whole = self._instance(step, self._scope, lambda: Asked.of({}), {})
+            return Items(whole, 0).passage()
+        prepared = prepare(self.accepted, self.state, step, "", self._scope)
         if not isinstance(prepared, dict):
             return prepared
         action = self.accepted.actions[step.action]

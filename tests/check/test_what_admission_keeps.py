@@ -180,17 +180,18 @@ READ = ActionSpec.model_validate(NOTE | {
 ASK = ActionSpec.model_validate(NOTE | {"name": "shop.ask", "approval": "boss"})
 
 
-def test_an_approval_is_asked_early_where_all_that_it_shows_is_known() -> None:
+def test_what_a_step_is_made_of_is_kept_apart_from_what_it_only_comes_after() -> None:
     steps = (
         step("known", "shop.ask", {"value": 7, "to": "n"}),
         step("dated", "shop.ask", {"ref": "input/today", "to": "day"}),
         step("read", "shop.read"),
-        step("late", "shop.ask", {"ref": "read/n", "to": "n"}),
+        step("late", "shop.ask", {"ref": "read/n", "to": "n"}) | {"after": ["known"]},
         step("free", "shop.note", {"value": 7, "to": "n"}),
     )
     found = accepted(*steps, catalog=Catalog([*CATALOG, ASK, READ]))
 
-    assert found.asks_early == {"known", "dated"}
+    assert {name: {*each} for name, each in found.sources.items() if each} == {"late": {"read"}}
+    assert found.waits_for["late"] == {"read", "known"}
 
 
 @pytest.mark.parametrize(("seven", "day"), [("input/seven", "input/today"), (None, None)])

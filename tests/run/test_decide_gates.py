@@ -142,6 +142,82 @@ def test_the_list_of_an_each_step_is_asked_about_early_too() -> None:
     assert run.performs() == {}
 
 
+@pytest.mark.parametrize("what", ["asked_blind", "blind"])  # by its manifest, or by policy
+def test_what_only_comes_after_an_effect_is_asked_about_before_it_once_its_arguments_are_known(
+    what: str,
+) -> None:
+    def plan() -> Any:
+        writes = (
+            step("w", "keyed", ref("r/id", "of")),
+            step("c", what, ref("r/id", "x"), after=["w"]),
+        )
+        return play(step("r"), *writes, rules=LARGE)
+
+    run, small = plan(), plan()
+    begun = run.performs()
+    run.call("r", applied({"id": 11}))
+    (gate,) = run.go()
+    run.refuse(run.open(gate))
+    small.call("r", applied({"id": 10}))
+
+    assert begun.keys() == {"r"}
+    assert (gate.step, gate.arguments) == ("c", {"x": 11})
+    assert (run.finish().code, {*run.state.attempts}) == ("approval-refused", {("r", "")})
+    assert ("w" in small.performs()) is (what == "blind")
+
+
+def test_what_policy_says_by_what_the_run_did_is_asked_about_in_its_turn() -> None:
+    rules = LARGE.replace("context.args.x > 10", "context.run.writes == 1")
+    run = play(step("w", "keyed"), step("c", "blind", value(1, "x"), after=["w"]), rules=PERMIT,
+               judged_by=rules)  # fmt: skip
+    first = run.performs()
+    run.call("w", applied({}))
+
+    assert first.keys() == {"w"}
+    assert gates(run).keys() == {"c"}
+
+
+def test_both_roles_are_asked_about_a_list_before_anything_acts() -> None:
+    run = play(
+        step("a", "keyed"),
+        step("b", "blind", ref("each", "x"), each="input/list", after=["a"]),
+        rules=TWO_ROLES,
+        list=[1, 2],
+    )
+    (first,) = run.ask()
+    run.grant(first)
+    (second,) = run.ask()
+    run.grant(second)
+
+    assert [gate.opened.role for gate in run.state.gates["b", ""]] == ["approver", "treasurer"]
+    assert run.performs().keys() == {"a"}
+
+
+SOME_THEN_MANY = """
+permit (principal, action, resource);
+@approval("approver") forbid (principal, action, resource) when { context.args.x > 0 }
+unless { context.approvals.contains("approver") };
+@approval("approver") @quorum("2") forbid (principal, action, resource)
+when { context.run.writes >= 2 } unless { context.approvals.contains("approver") };
+"""
+
+
+def test_more_people_are_asked_where_policy_wants_more_by_then_than_have_said_yes() -> None:
+    run = play(
+        step("b", "blind", ref("each", "x"), each="input/list"), rules=SOME_THEN_MANY,
+        list=[1, 2, 3, 4],
+    )  # fmt: skip
+    (first,) = run.ask()
+    run.grant(first)
+    for item in ("b[0]", "b[1]"):
+        run.call(item, applied({}))
+    (gate,) = run.go()  # one for the whole list, whichever items ask
+    run.grant(run.open(gate))
+
+    assert (gate.role, gate.quorum) == ("approver", 2)
+    assert run.performs().keys() == {"b[2]"}
+
+
 def test_a_question_whose_step_never_comes_holds_no_other_step_back() -> None:
     run = play(
         step("a"), step("b", "asked_blind", after=["a"]), step("c", "blind"), options=CONTINUE
