@@ -251,7 +251,7 @@ PROTOCOL += (
     ),
     Mutant(
         "executor.run.hold",
-        "asks = asks and not _has_acted(tally.state)",
+        "asks = asks and not has_acted(tally.state)",
         "asks = False",
         "something acts before all that can be asked for is approved",
     ),
