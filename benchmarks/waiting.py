@@ -31,7 +31,7 @@ from executor.plan.model import Plan
 from executor.run import events as e
 from executor.run.machine import Machine
 from executor.run.perform import new_event
-from executor.store import approvals, journal, runs, tables
+from executor.store import approvals, journal, rulings, runs, tables
 from executor.store.drives import Due
 from executor.store.store import Store
 
@@ -124,7 +124,7 @@ async def _woken(store: Store, dispatcher: LocalDispatcher, due: Due) -> float:
 
     def grant(c: Connection) -> None:
         (row,) = approvals.listed(c, due.tenant, run=due.id)
-        ruling = approvals.decide(c, due.tenant, row.id, by, "approve", "yes", store.clock())
+        ruling = rulings.decide(c, due.tenant, row.id, by, "approve", "yes", store.clock())
         assert ruling == "granted", ruling
         granted = e.ApprovalGranted(approval=row.id, by=by.id, reason="yes")
         journal.append(c, due.tenant, due.id, [new_event(granted)], store.clock())

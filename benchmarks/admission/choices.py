@@ -18,8 +18,8 @@ from benchmarks.admission.extremes import is_extreme, sortable
 from benchmarks.admission.places import Fields, Path, leaves
 from benchmarks.admission.told import Told
 from connectors.spec import JsonObject
+from executor.fn.clauses import reach
 from executor.fn.compare import NotComparableError, compare, equal
-from executor.fn.elements import reach
 from executor.plan.refs import join_pointer
 
 _NAME = 8  # letters of a name that is not there by coincidence

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pydantic import JsonValue
 
 from benchmarks.admission.places import Fields, leaves
+from executor.fn.clauses import reach
 from executor.fn.compare import NotComparableError, rank
-from executor.fn.elements import reach
 
 
 def is_extreme(

@@ -1,13 +1,13 @@
 """Functions over lists and maps: choose, filter, count, order, take apart, put together."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from executor.fn import shades
-from executor.fn.compare import NotComparableError, among, compare, rank
+from executor.fn.clauses import FIELD, WHERE, fitting, reach
+from executor.fn.compare import NotComparableError, rank
 from executor.fn.element_types import (
     always,
     element_type,
@@ -19,29 +19,16 @@ from executor.fn.element_types import (
     zip_type,
 )
 from executor.fn.function import FnError, Function, arguments
+from executor.fn.given import list_of, map_of, text_of
 from executor.plan import size
-from executor.plan.refs import array_index, split_pointer
+from executor.plan.refs import split_pointer
 
 _LIST: JsonObject = {"type": "array"}
 _MAP: JsonObject = {"type": "object"}
-_FIELD: JsonObject = {"type": "string", "description": 'a pointer in the element, "" for itself'}
-_WHERE: JsonObject = {
-    "type": "array",
-    "items": {
-        "type": "object",
-        "properties": {
-            "field": _FIELD,
-            "op": {"enum": ["==", "!=", "<", "<=", ">", ">=", "matches", "in", "exists"]},
-            "value": {},
-        },
-        "required": ["field", "op", "value"],
-        "additionalProperties": False,
-    },
-}
 
 
 def _select(given: JsonObject) -> JsonValue:
-    found = [*_fitting(given)]
+    found = [*fitting(list_of(given["list"]), given["where"])]
     if len(found) != 1:
         code = "several-matches" if found else "no-match"
         raise FnError(code, f"{len(found)} elements match; exactly one was expected")
@@ -49,12 +36,12 @@ def _select(given: JsonObject) -> JsonValue:
 
 
 def _filter(given: JsonObject) -> JsonValue:
-    return [*_fitting(given)]
+    return [*fitting(list_of(given["list"]), given["where"])]
 
 
 def _extreme(*, largest: bool) -> Callable[[JsonObject], JsonValue]:
     def call(given: JsonObject) -> JsonValue:
-        ordered = _ordered(_elements(given["list"]), _text(given["by"]), descending=largest)
+        ordered = _ordered(list_of(given["list"]), text_of(given["by"]), descending=largest)
         if not ordered:
             raise FnError("no-match", "the list is empty")
         return ordered[0]
@@ -64,44 +51,44 @@ def _extreme(*, largest: bool) -> Callable[[JsonObject], JsonValue]:
 
 def _sort(given: JsonObject) -> JsonValue:
     descending = given.get("descending") is True
-    return _ordered(_elements(given["list"]), _text(given["by"]), descending=descending)
+    return _ordered(list_of(given["list"]), text_of(given["by"]), descending=descending)
 
 
 def _lookup(given: JsonObject) -> JsonValue:
-    entries, key = _members(given["map"]), _text(given["key"])
+    entries, key = map_of(given["map"]), text_of(given["key"])
     if key not in entries:
         raise FnError("no-match", f"the map has no key {key!r}")
     return entries[key]
 
 
 def _values(given: JsonObject) -> JsonValue:
-    entries = _members(given["map"])
+    entries = map_of(given["map"])
     return [entries[key] for key in sorted(entries)]
 
 
 def _keys(given: JsonObject) -> JsonValue:
-    names: list[JsonValue] = [*sorted(_members(given["map"]))]
+    names: list[JsonValue] = [*sorted(map_of(given["map"]))]
     return names
 
 
 def _first_of(given: JsonObject) -> JsonValue:
-    options = _elements(given["options"])
+    options = list_of(given["options"])
     if not options:
         raise FnError("missing-value", "none of the references exists")
     return options[0]
 
 
 def _count(given: JsonObject) -> JsonValue:
-    return len(_elements(given["list"]))
+    return len(list_of(given["list"]))
 
 
 def _pick(given: JsonObject) -> JsonValue:
-    fields = [_text(each) for each in _elements(given["fields"])]
+    fields = [text_of(each) for each in list_of(given["fields"])]
     names = [_name_of(field) for field in fields]
     if len(set(names)) < len(names):
         raise FnError("overlapping-argument", f"two fields are called alike: {', '.join(names)}")
     picked: list[JsonValue] = []
-    for element in _elements(given["list"]):
+    for element in list_of(given["list"]):
         taken: dict[str, JsonValue] = {}
         for name, field in zip(names, fields, strict=True):
             for value in reach(element, split_pointer(field)):
@@ -119,57 +106,18 @@ def _name_of(field: str) -> str:
 
 
 def _zip(given: JsonObject) -> JsonValue:
-    left, right = _elements(given["left"]), _elements(given["right"])
+    left, right = list_of(given["left"]), list_of(given["right"])
     if len(left) != len(right):
         raise FnError("unequal-length", f"the lists have {len(left)} and {len(right)} elements")
     return [{"left": one, "right": other} for one, other in zip(left, right, strict=True)]
 
 
 def _join(given: JsonObject) -> JsonValue:
-    separator = _text(given.get("separator", ""))
-    texts = [_text(each) for each in _elements(given["list"])]
+    separator = text_of(given.get("separator", ""))
+    texts = [text_of(each) for each in list_of(given["list"])]
     if sum(map(len, texts)) + len(separator) * len(texts) > size.MOST:
         raise FnError(size.TOO_LARGE, size.told("the text"))
     return separator.join(texts)
-
-
-def _fitting(given: JsonObject) -> Iterator[JsonValue]:
-    clauses = [_clause(each) for each in _elements(given["where"])]
-    return (each for each in _elements(given["list"]) if all(holds(each) for holds in clauses))
-
-
-def _clause(clause: JsonValue) -> Callable[[JsonValue], bool]:
-    """What a clause says of an element."""
-    if not isinstance(clause, dict):
-        raise FnError("type-mismatch", "a clause is {field, op, value}")
-    tokens, op, wanted = split_pointer(_text(clause["field"])), _text(clause["op"]), clause["value"]
-    if op == "exists":
-        return lambda element: any(True for _ in reach(element, tokens)) is (wanted is True)
-    is_one = among(wanted) if op == "in" and isinstance(wanted, list) else None
-    return partial(_is_so, tokens, is_one or (lambda value: compare(op, value, wanted)))
-
-
-def _is_so(tokens: tuple[str, ...], is_so: Callable[[JsonValue], bool], element: JsonValue) -> bool:
-    try:
-        return any(is_so(value) for value in reach(element, tokens))
-    except NotComparableError as error:
-        raise FnError("not-comparable", str(error)) from error
-
-
-def reach(value: JsonValue, tokens: tuple[str, ...]) -> Iterator[JsonValue]:
-    """Every value at a path in an element; the token `*` stands for every member there."""
-    if not tokens:
-        yield value
-        return
-    head, rest = tokens[0], tokens[1:]
-    if head == "*" and isinstance(value, dict | list):
-        for member in value.values() if isinstance(value, dict) else value:
-            yield from reach(member, rest)
-    elif isinstance(value, dict) and head in value:
-        yield from reach(value[head], rest)
-    elif isinstance(value, list) and (index := array_index(head)) is not None:
-        if index < len(value):
-            yield from reach(value[index], rest)
 
 
 def _ordered(elements: list[JsonValue], by: str, *, descending: bool) -> list[JsonValue]:
@@ -191,32 +139,14 @@ def _ordered(elements: list[JsonValue], by: str, *, descending: bool) -> list[Js
     return [element for _, element in ranked]
 
 
-def _elements(value: JsonValue) -> list[JsonValue]:
-    if not isinstance(value, list):
-        raise FnError("type-mismatch", "expected a list")
-    return value
-
-
-def _members(value: JsonValue) -> dict[str, JsonValue]:
-    if not isinstance(value, dict):
-        raise FnError("type-mismatch", "expected a map")
-    return value
-
-
-def _text(value: JsonValue) -> str:
-    if not isinstance(value, str):
-        raise FnError("type-mismatch", "expected a text")
-    return value
-
-
 _STRING: JsonObject = {"type": "string"}
-_BY = arguments({"list": _LIST, "by": _FIELD})
+_BY = arguments({"list": _LIST, "by": FIELD})
 
 ELEMENTS: tuple[Function, ...] = (
     Function(
         "select",
         "The one element of a list for which every clause of `where` holds; none or several fail.",
-        arguments({"list": _LIST, "where": _WHERE}),
+        arguments({"list": _LIST, "where": WHERE}),
         element_type,
         _select,
         frozenset({"where"}),
@@ -225,7 +155,7 @@ ELEMENTS: tuple[Function, ...] = (
     Function(
         "filter",
         "Every element for which every clause of `where` holds.",
-        arguments({"list": _LIST, "where": _WHERE}),
+        arguments({"list": _LIST, "where": WHERE}),
         same_elements,
         _filter,
         frozenset({"where"}),
@@ -252,7 +182,7 @@ ELEMENTS: tuple[Function, ...] = (
     Function(
         "sort",
         "The list in the order of the values at `by`.",
-        arguments({"list": _LIST, "by": _FIELD}, {"descending": {"type": "boolean"}}),
+        arguments({"list": _LIST, "by": FIELD}, {"descending": {"type": "boolean"}}),
         same_elements,
         _sort,
         frozenset({"by", "descending"}),
@@ -302,7 +232,7 @@ ELEMENTS: tuple[Function, ...] = (
     Function(
         "pick",
         "The named fields of each element.",
-        arguments({"list": _LIST, "fields": {"type": "array", "items": _FIELD, "minItems": 1}}),
+        arguments({"list": _LIST, "fields": {"type": "array", "items": FIELD, "minItems": 1}}),
         pick_type,
         _pick,
         frozenset({"fields"}),

@@ -11,10 +11,9 @@ from typing import Final
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
-from executor.plan.merge import merge
 from executor.plan.refs import array_index
+from executor.plan.resolved import resolved
 
-MOST_REFS = 100
 MOST_ALTERNATIVES = 6  # alternatives within alternatives, which may well be recursive
 MOST_WORK = 2_000  # nodes that one question looks at: alternatives of alternatives are many
 
@@ -54,7 +53,7 @@ class Type:
 
     @cached_property
     def _resolved(self) -> JsonObject | None:
-        return _resolve(self.node, self.root, {})
+        return resolved(self.node, self.root)
 
 
 class _Mark:
@@ -296,49 +295,3 @@ def _constant_child(constants: list[JsonValue], token: str) -> Found:
         elif isinstance(value, list) and index is not None and index < len(value):
             values.append(value[index])
     return Type.of({"enum": values}) if values else MISSING
-
-
-def _resolve(
-    node: JsonValue, root: JsonValue, seen: dict[str, JsonObject | None]
-) -> JsonObject | None:
-    """Follow and merge; `seen` keeps what each reference led to, None while on the way there."""
-    if not isinstance(node, dict):
-        return {} if node is True else None
-    pointer, parts = node.get("$ref"), node.get("allOf")
-    if not isinstance(pointer, str) and not isinstance(parts, list):
-        return node
-    beside: JsonObject = {k: v for k, v in node.items() if k not in ("$ref", "allOf")}
-    found: JsonObject = beside
-    if isinstance(pointer, str):
-        if pointer not in seen:
-            if len(seen) > MOST_REFS:
-                return None
-            seen[pointer] = None
-            seen[pointer] = _resolve(_follow(pointer, root), root, seen)
-        target = seen[pointer]
-        if target is None:
-            return None
-        found = merge(target, beside) if beside else target
-    for part in as_list(parts):
-        below = _resolve(part, root, seen)
-        if below is None:
-            return None
-        found = merge(found, below) if found else below
-    return found
-
-
-def _follow(pointer: str, root: JsonValue) -> JsonValue:
-    if pointer == "#":
-        return root
-    if not pointer.startswith("#/"):
-        return None
-    here = root
-    for token in pointer[2:].split("/"):
-        key = token.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")
-        if isinstance(here, dict):
-            here = here.get(key)
-        elif isinstance(here, list) and (index := array_index(key)) is not None:
-            here = here[index] if index < len(here) else None
-        else:
-            return None
-    return here

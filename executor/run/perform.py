@@ -12,18 +12,16 @@ from functools import partial
 from math import inf
 from typing import Protocol, TypeVar
 
-from pydantic import JsonValue
 from pydantic_core import from_json
 
 from connectors.by_item import settled
 from connectors.canonical import json_of
-from connectors.connector import Applied, Call, Outcome, Pending, Unreadable
-from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.quota import Quota
+from connectors.connector import Applied, Call, Outcome, Unreadable
+from connectors.errors import ConnectorError, Kind, Refused
 from connectors.spec import ActionSpec, CallContext, Continuation, JsonObject, Limits
-from executor.breaker import evidence_of
 from executor.run import events as e
 from executor.run.commands import LookUp, Perform, Poll
+from executor.run.ended import answered, failed, not_sent, told_of
 from executor.run.event import EventData
 from executor.run.keys import idempotency_key, jitter_of
 from executor.run.state import undoes
@@ -123,7 +121,7 @@ class Performer:
             write = partial(intended, intent=intent, now=now, stands=stands)
             recorded = await self.write(write, place)
         except StoreUnavailableError:
-            await self.keep(claim, command, _not_sent(command))  # if it was kept after all
+            await self.keep(claim, command, not_sent(command))  # if it was kept after all
             raise
         if isinstance(recorded, Blocked):
             return _spread(recorded, now, jitter_of(key, command.n))
@@ -131,7 +129,7 @@ class Performer:
         lasts = min(until, start + intent.lease_s)
         context = context_of(claim, command, key, until, lasts, command.continues)
         event = await self._ended(command, context)
-        told = _told(command.action.connection, event, now, context.heard.quota)
+        told = told_of(command.action.connection, event, now, context.heard.quota)
         await self.keep(claim, command, event, told)
         return None
 
@@ -163,49 +161,8 @@ class Performer:
         try:
             outcome = await self.bounded(command.action, command.arguments, context)
         except ConnectorError as error:
-            state, failure = self._failure(error)
-            return e.AttemptEnded(
-                step=command.step,
-                iteration=command.iteration,
-                n=command.n,
-                state=state,
-                failure=failure,
-                request_id=error.request_id,
-            )
-        state, output = _state(outcome)
-        return e.AttemptEnded(
-            step=command.step,
-            iteration=command.iteration,
-            n=command.n,
-            state=state,
-            output=output,
-            failure=_unreadable(outcome),
-            request_id=outcome.request_id,
-            replayed=isinstance(outcome, Applied) and outcome.replayed,
-            handle=outcome.handle or None if isinstance(outcome, Pending) else None,
-            asks=outcome.asks if isinstance(outcome, Pending) else None,
-        )
-
-    def _failure(self, error: ConnectorError) -> tuple[e.AttemptState, e.Failure]:
-        retry_at, may_retry = None, False
-        state: e.AttemptState = "refused"
-        match error:
-            case Unavailable(retry_after_s=seconds, sent=sent):
-                retry_at = None if seconds is None else self.clock() + seconds
-                may_retry, state = True, "refused" if sent else "not_sent"
-            case Uncertain(retry_after_s=seconds):
-                retry_at = None if seconds is None else self.clock() + seconds
-                may_retry, state = True, "uncertain"
-        return state, e.Failure(
-            kind=error.kind.value,
-            message=error.message,
-            vendor_code=error.vendor_code,
-            request_id=error.request_id,
-            status=error.status,
-            retry_at=retry_at,
-            may_retry=may_retry,
-            link=error.link if isinstance(error, Refused) else None,
-        )
+            return failed(command, error, self.clock())
+        return answered(command, outcome)
 
     async def keep(
         self,
@@ -236,34 +193,12 @@ def intended(
     return record_intent(journal, intent, now) if stands() else Blocked("news")
 
 
-def _told(connection: str, event: e.AttemptEnded, began_at: float, quota: Quota | None) -> Told:
-    """What the end of a call says of its service."""
-    failure = event.failure
-    if failure is None or event.state.startswith("applied"):
-        return Told(connection, "answered", began_at, quota=quota)
-    evidence = evidence_of(failure.kind, failure.status)
-    return Told(connection, evidence, began_at, failure.message, failure.retry_at, quota)
-
-
 def _spread(blocked: Blocked, now: float, jitter: float) -> Blocked:
     """Come a little later than told, each call by as much as its key says: never earlier."""
     if blocked.retry_at is None:
         return blocked
     most = min(SPREAD_MOST_S, SPREAD_SHARE * (blocked.retry_at - now))
     return replace(blocked, retry_at=blocked.retry_at + jitter * most)
-
-
-def _not_sent(command: Perform) -> e.AttemptEnded:
-    """What is written of a call that was not made, for it was not known whether its intent was."""
-    return e.AttemptEnded(
-        step=command.step,
-        iteration=command.iteration,
-        n=command.n,
-        state="not_sent",
-        failure=e.Failure(
-            kind="unavailable", message="the journal did not answer in time", may_retry=True
-        ),
-    )
 
 
 def context_of(
@@ -286,19 +221,3 @@ def context_of(
         send_before=until if send_before is None else send_before,
         continues=continues,
     )
-
-
-def _state(outcome: Outcome) -> tuple[e.AttemptState, JsonValue]:
-    match outcome:
-        case Applied(output=output):
-            return "applied", output
-        case Unreadable():
-            return "applied_unreadable", None
-        case Pending():
-            return "applied_pending", None
-
-
-def _unreadable(outcome: Outcome) -> e.Failure | None:
-    if not isinstance(outcome, Unreadable):
-        return None
-    return e.Failure(kind="internal", message=outcome.reason)

@@ -1,30 +1,24 @@
-"""Approvals: bound to exactly what was shown, decided once, never by the requester."""
+"""Approvals: each is of exactly what was shown, and covers that or what lies in its bands."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
-from connectors.spec import JsonObject, Principal
+from connectors.spec import JsonObject
 from executor.check.envelope import Envelope
 from executor.check.grant import Grant
-from executor.check.narrowing import Narrowing, WideningError, narrowed
-from executor.store import attempts, runs
-from executor.store.drives import Due, hold_row, wake
+from executor.store import attempts
 from executor.store.statement import addition, alteration
-from executor.store.tables import approvals, decisions
+from executor.store.tables import approvals
 from executor.store.text import to_object, to_text, to_texts
 
 Kind = Literal["step", "envelope"]
-Decision = Literal["approve", "refuse"]
-Ruling = Literal[
-    "granted", "refused", "counted", "repeated", "conflict", "expired", "void", "own", "role"
-]
 
 _GET = select(approvals).where(
     approvals.c.tenant == bindparam("tenant"), approvals.c.id == bindparam("id")
 )
-_ADD, _ADD_DECISION = addition(approvals), addition(decisions)
+_ADD = addition(approvals)
 # An update would take the names of columns for what it is to set.
 _CLOSE = alteration(
     dict.fromkeys(("whose", "of_run", "ends_as"), str),
@@ -127,61 +121,6 @@ def listed(
     return [_row(row) for row in c.execute(query.order_by(approvals.c.created_at).limit(500))]
 
 
-def decide(
-    c: Connection,
-    tenant: str,
-    approval: str,
-    by: Principal,
-    decision: Decision,
-    reason: str,
-    now: float,
-    narrowing: Narrowing | None = None,
-) -> Ruling:
-    """Count one person's decision, and rule on the approval once that settles it.
-
-    A yes to an envelope may narrow it, for everybody; raises `WideningError`. The requester never
-    decides, nor who lacks the role; what the run no longer waits for is void; too late is expired;
-    the same again is a repetition, the opposite a conflict.
-    """
-    row = get(c, tenant, approval)
-    if row is None:
-        raise KeyError(approval)
-    hold_row(c, Due("run", tenant, row.run))  # of two who decide at once, one counts the other
-    row = get(c, tenant, approval) or row
-    if by.id == row.requester:
-        return "own"
-    if row.role not in by.roles:
-        return "role"
-    if row.state == "void" or (row.state == "open" and _is_over(c, row)):
-        return "void"
-    if row.state == "expired" or (row.state == "open" and row.expires_at <= now):
-        return "expired"
-    earlier = _earlier(c, row, by)
-    said = None if narrowing is None else to_text(narrowing.model_dump(mode="json"))
-    if earlier is not None:
-        return "repeated" if earlier == (decision, said) else "conflict"
-    if row.state != "open":
-        decided = {"granted": "approve", "refused": "refuse"}[row.state]
-        return "repeated" if decided == decision and said is None else "conflict"
-    if narrowing is not None:
-        _narrow(c, row, narrowing)
-    _ADD_DECISION.once(
-        c,
-        {
-            "tenant": tenant,
-            "approval": approval,
-            "principal": by.id,
-            "decision": decision,
-            "narrowing": said,
-            "reason": reason,
-            "at": now,
-        },
-    )
-    if decision == "refuse":
-        return _rule(c, row, "refused", now)
-    return _rule(c, row, "granted", now) if _approvers(c, row) >= row.quorum else "counted"
-
-
 def covers(c: Connection, tenant: str, grant: Grant, call: Called, now: float) -> bool:
     """Whether it is granted for exactly this call, or with it inside its bands, and in time."""
     row = get(c, tenant, grant.approval)
@@ -228,62 +167,6 @@ def expire(c: Connection, tenant: str, approval: str) -> bool:
         .values(state="expired")
     )
     return done.rowcount == 1
-
-
-def _is_over(c: Connection, row: ApprovalRow) -> bool:
-    """Whether the run is being cancelled, though its drive has not closed the question yet."""
-    return runs.cancel_mode(c, row.tenant, row.run) is not None
-
-
-def _narrow(c: Connection, row: ApprovalRow, narrowing: Narrowing) -> None:
-    """Keep what is left of the envelope: whoever decides later is shown that."""
-    if row.kind != "envelope":
-        raise WideningError("/narrow", "this approval is of exactly these arguments")
-    left = narrowed(Envelope.model_validate(row.arguments), narrowing, row.expires_at)
-    c.execute(
-        update(approvals)
-        .where(approvals.c.tenant == row.tenant, approvals.c.id == row.id)
-        .values(
-            arguments=to_text(left.model_dump(mode="json")),
-            args_hash=left.digest,
-            steps=to_text([each.step for each in left.steps]),
-        )
-    )
-
-
-def _earlier(c: Connection, row: ApprovalRow, by: Principal) -> tuple[str, str | None] | None:
-    found = c.execute(
-        select(decisions.c.decision, decisions.c.narrowing).where(
-            decisions.c.tenant == row.tenant,
-            decisions.c.approval == row.id,
-            decisions.c.principal == by.id,
-        )
-    ).one_or_none()
-    return None if found is None else (found.decision, found.narrowing)
-
-
-def _rule(
-    c: Connection, row: ApprovalRow, state: Literal["granted", "refused"], now: float
-) -> Ruling:
-    won = c.execute(
-        update(approvals)
-        .where(approvals.c.tenant == row.tenant, approvals.c.id == row.id)
-        .where(approvals.c.state == "open")
-        .values(state=state)
-    )
-    if won.rowcount != 1:
-        return "conflict"
-    wake(c, Due("run", row.tenant, row.run), now)
-    return state
-
-
-def _approvers(c: Connection, row: ApprovalRow) -> int:
-    return c.execute(
-        select(func.count())
-        .select_from(decisions)
-        .where(decisions.c.tenant == row.tenant, decisions.c.approval == row.id)
-        .where(decisions.c.decision == "approve")
-    ).scalar_one()
 
 
 def _row(row: Row[tuple[object, ...]]) -> ApprovalRow:

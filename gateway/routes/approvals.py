@@ -13,9 +13,10 @@ from executor.check.envelope_text import render_envelope
 from executor.check.narrowing import WideningError
 from executor.run import events as e
 from executor.run.perform import new_event
-from executor.store import approvals, journal, runs
-from executor.store.approvals import ApprovalRow, Ruling
+from executor.store import approvals, journal, rulings, runs
+from executor.store.approvals import ApprovalRow
 from executor.store.drives import Due
+from executor.store.rulings import Ruling
 from gateway.answers import ApprovalState, ApprovalTold, DecisionTold
 from gateway.auth import Caller
 from gateway.body import body_of, gives, takes
@@ -87,7 +88,7 @@ def _decided(
     if body.narrow is not None and body.decision == "refuse":
         raise ProblemError(422, "band-widened", "a no is a no to all of it", "Leave narrow out.")
     try:
-        return approvals.decide(
+        return rulings.decide(
             c, caller.tenant, row.id, caller, body.decision, body.reason, now, body.narrow
         )
     except WideningError as error:

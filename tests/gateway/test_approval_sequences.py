@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from executor.check import envelope, narrowing
 from executor.run import gates
-from executor.store import approvals
+from executor.store import rulings
 
 SEQUENCES = int(os.environ.get("LAMGATE_APPROVAL_SEQUENCES", "100"))
 STEPS = 12
@@ -283,14 +283,14 @@ class Broken:
 
 
 BROKEN = (
-    Broken("the requester decides", approvals, "decide", "by.id == row.requester", "False", "403"),
-    Broken("anybody decides", approvals, "decide", "row.role not in by.roles", "False", "403"),
-    Broken("one yes is a quorum", approvals, "decide", ">= row.quorum", ">= 1",
+    Broken("the requester decides", rulings, "decide", "by.id == row.requester", "False", "403"),
+    Broken("anybody decides", rulings, "decide", "row.role not in by.roles", "False", "403"),
+    Broken("one yes is a quorum", rulings, "decide", ">= row.quorum", ">= 1",
            "without a valid approval"),
     Broken("a yes covers other arguments", gates.Gatekeeper, "judge",
            "each.opened.args_hash == shown.args_hash", "True", "without a valid approval"),
-    Broken("a late yes counts", approvals, "decide", "row.expires_at <= now", "False", "too late"),
-    Broken("a cancel leaves questions open", approvals, "_is_over", "is not None", "is False",
+    Broken("a late yes counts", rulings, "decide", "row.expires_at <= now", "False", "too late"),
+    Broken("a cancel leaves questions open", rulings, "_is_over", "is not None", "is False",
            "after the run was cancelled"),
     Broken("a no is forgotten", gates, "said_no", "match gate.ruling:", "match None:",
            "is_refused"),

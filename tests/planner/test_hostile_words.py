@@ -205,8 +205,11 @@ def test_one_number_never_becomes_two_inputs() -> None:
     assert isinstance(full, Questions)
 
 
-@given(st.text(alphabet=st.characters(), max_size=200) | st.sampled_from([BROKEN, "where"]),
-       st.text(max_size=60))  # fmt: skip
+CLEAR = (f"{BROKEN}, refund", "Where is order 1042?", "What is the status of order 1043?")
+
+
+@given(st.text(alphabet=st.characters(), max_size=200) | st.sampled_from([BROKEN, "where", *CLEAR]),
+       st.text(max_size=60) | st.text(" .!?,;", max_size=3))  # fmt: skip
 @example("A mug from order \ud800 1042 arrived broken", "")
 def test_any_words_are_understood_from_themselves_asked_or_refused(text: str, more: str) -> None:
     found = understood(a_request(f"{text} {more}"))

@@ -18,7 +18,7 @@ from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.machine import Machine
 from executor.run.perform import RESULT_BYTES, new_event
-from executor.store import approvals, attempts, drives, journal, plans, runs
+from executor.store import approvals, attempts, drives, journal, plans, rulings, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Due
@@ -156,7 +156,7 @@ class Bench:
 
         def work(c: Connection) -> None:
             now = time.time()
-            ruling = approvals.decide(c, "main", approval, approver, "approve", "checked", now)
+            ruling = rulings.decide(c, "main", approval, approver, "approve", "checked", now)
             assert ruling == "granted"
             event = e.ApprovalGranted(approval=approval, by="approver", reason="checked")
             journal.append(c, "main", due.id, [new_event(event)], now)

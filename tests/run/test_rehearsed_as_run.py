@@ -34,7 +34,7 @@ from executor.rehearse.report import Scenario, SetbackEnd
 from executor.rehearse.stage import Terms
 from executor.run import events as e
 from executor.run.perform import new_event
-from executor.store import approvals, journal
+from executor.store import journal, rulings
 from executor.store.drives import Due
 from executor.store.store import Store
 
@@ -143,7 +143,7 @@ class Run:
 
         def work(c: Connection) -> None:
             now = self.bench.clock()
-            approvals.decide(c, "main", approval, somebody, "approve", "yes", now)
+            rulings.decide(c, "main", approval, somebody, "approve", "yes", now)
             event = e.ApprovalGranted(approval=approval, by="somebody", reason="yes")
             journal.append(c, "main", due.id, [new_event(event)], now)
 

@@ -91,13 +91,13 @@ PROTOCOL = (
         "every attempt has a key of its own",
     ),
     Mutant(
-        "executor.run.perform",
+        "executor.run.ended",
         'may_retry, state = True, "uncertain"',
         'may_retry, state = True, "refused"',
         "no answer counts as a no",
     ),
     Mutant(
-        "executor.run.perform",
+        "executor.run.ended",
         'return "applied_unreadable", None',
         'return "refused", None',
         "a yes that cannot be read counts as a no",
@@ -160,7 +160,7 @@ PROTOCOL = (
         ),
     ),
     Mutant(
-        "executor.store.approvals",
+        "executor.store.rulings",
         'return _rule(c, row, "refused", now)',
         'return _rule(c, row, "granted", now)',
         "a no counts as a yes",

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from executor.run import events as e
 from executor.run.perform import new_event
 from executor.run.state import Place
-from executor.store import approvals, attempts, drives, journal, runs, stops
+from executor.store import attempts, drives, journal, rulings, runs, stops
 from executor.store.drives import Due
 from executor.store.stops import StopRow
 from gateway.problems import ProblemError
@@ -67,7 +67,7 @@ class People:
     def _decide_on(self, c: Connection, name: str, willing: bool) -> None:
         says = "approve" if willing or self._rng.random() < 0.8 else "refuse"
         by, now = self._rng.choice(APPROVERS), self._history.wall()
-        ruling = approvals.decide(c, TENANT, name, by, says, "seen", now)
+        ruling = rulings.decide(c, TENANT, name, by, says, "seen", now)
         if says == "refuse" and ruling != "repeated":
             self.refused.add(name)
         if ruling in ("granted", "refused"):

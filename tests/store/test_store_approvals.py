@@ -14,8 +14,9 @@ from store_cases import APPROVER, NOW, REQUESTER, RUN, TENANT, add_run, new_run,
 
 from connectors.spec import Principal
 from executor.check.grant import Grant
-from executor.store import approvals, drives, runs
-from executor.store.approvals import Called, Decision
+from executor.store import approvals, drives, rulings, runs
+from executor.store.approvals import Called
+from executor.store.rulings import Decision
 from executor.store.store import Store
 from executor.store.tables import decisions, metadata
 
@@ -38,7 +39,7 @@ async def _decide(
     store: Store, by: Principal, decision: Decision = "approve", now: float = NOW
 ) -> str:
     return await store.write(
-        lambda c: approvals.decide(c, TENANT, "apr_a", by, decision, "checked", now)
+        lambda c: rulings.decide(c, TENANT, "apr_a", by, decision, "checked", now)
     )
 
 
@@ -144,11 +145,11 @@ async def test_what_a_run_no_longer_waits_for_is_void(store: Store) -> None:
 
 async def test_of_an_approval_and_a_refusal_at_once_one_wins(store: Store) -> None:
     await _ask(store)
-    rulings = await asyncio.gather(
+    ruled = await asyncio.gather(
         *(
             store.write(
                 partial(
-                    approvals.decide, tenant=TENANT, approval="apr_a",
+                    rulings.decide, tenant=TENANT, approval="apr_a",
                     by=Principal(f"approver-{n}", TENANT, frozenset({"approver"})),
                     decision="approve" if n % 2 else "refuse", reason="checked", now=NOW,
                 )
@@ -157,8 +158,8 @@ async def test_of_an_approval_and_a_refusal_at_once_one_wins(store: Store) -> No
         )
     )  # fmt: skip
 
-    assert len([each for each in rulings if each in ("granted", "refused")]) == 1
-    assert len([each for each in rulings if each == "conflict"]) == 10
+    assert len([each for each in ruled if each in ("granted", "refused")]) == 1
+    assert len([each for each in ruled if each == "conflict"]) == 10
 
 
 async def test_open_questions_are_listed_for_their_tenant_alone(store: Store) -> None:
@@ -177,8 +178,13 @@ async def test_an_unknown_approval_is_not_decided(store: Store) -> None:
 
     with pytest.raises(KeyError):
         await store.write(
-            lambda c: approvals.decide(c, "other", "apr_a", APPROVER, "approve", "x", NOW)
+            lambda c: rulings.decide(c, "other", "apr_a", APPROVER, "approve", "x", NOW)
         )
+
+
+SAID: st.SearchStrategy[Decision] = st.sampled_from(["approve", "approve", "refuse"])
+CLOSED: st.SearchStrategy[Literal["cancelled", "void", "expired"]]
+CLOSED = st.sampled_from(["cancelled", "void", "expired"])
 
 
 class Approving(RuleBasedStateMachine):
@@ -201,10 +207,14 @@ class Approving(RuleBasedStateMachine):
         add_run(self._c)
         approvals.create(self._c, question(quorum=quorum, expires_at=NOW + 100))
 
-    @rule(by=st.sampled_from(PEOPLE), decision=st.sampled_from(["approve", "refuse"]))
-    def decide(self, by: Principal, decision: Decision) -> None:
-        """One person decides."""
-        ruling = approvals.decide(self._c, TENANT, "apr_a", by, decision, "checked", self._now)
+    @rule(said=st.lists(st.tuples(st.sampled_from(PEOPLE), SAID), min_size=1, max_size=4))
+    def decide(self, said: list[tuple[Principal, Decision]]) -> None:
+        """Some people decide, one after the other."""
+        for by, decision in said:
+            self._decides(by, decision)
+
+    def _decides(self, by: Principal, decision: Decision) -> None:
+        ruling = rulings.decide(self._c, TENANT, "apr_a", by, decision, "checked", self._now)
         may = by.id != REQUESTER.id and "approver" in by.roles
 
         assert (ruling in ("own", "role")) is not may
@@ -223,18 +233,14 @@ class Approving(RuleBasedStateMachine):
         """Time passes."""
         self._now += seconds
 
-    @rule()
-    def cancel(self) -> None:
-        """Somebody cancels the run."""
-        if runs.request_cancel(self._c, TENANT, RUN.id, "stop", self._now):
-            self._settled = self._settled or "void"
-
-    @rule(state=st.sampled_from(["void", "expired"]))
-    def close(self, state: str) -> None:
-        """The run stops waiting."""
-        ended: Literal["void", "expired"] = "void" if state == "void" else "expired"
-        approvals.close(self._c, (TENANT, RUN.id), state=ended)
-        self._settled = self._settled or state
+    @rule(how=CLOSED)
+    def close(self, how: Literal["cancelled", "void", "expired"]) -> None:
+        """Somebody cancels the run, or it stops waiting."""
+        if how != "cancelled":
+            approvals.close(self._c, (TENANT, RUN.id), state=how)
+        elif not runs.request_cancel(self._c, TENANT, RUN.id, "stop", self._now):
+            return
+        self._settled = self._settled or how
 
     @invariant()
     def what_is_settled_stays(self) -> None:

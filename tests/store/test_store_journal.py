@@ -24,7 +24,7 @@ from store_cases import (
 )
 
 from connectors.spec import Limits, Principal
-from executor.store import approvals, attempts, calls, drives, journal, requests, runs
+from executor.store import approvals, attempts, calls, drives, journal, requests, rulings, runs
 from executor.store.drives import Due
 from executor.store.errors import FencedError
 from executor.store.journal import NewEvent
@@ -296,7 +296,7 @@ async def test_an_intent_needs_its_approval_for_exactly_these_arguments_and_in_t
     asked = intent(approval="apr_a")
     before = await store.write(lambda c: written(c, claim, calls.record_intent, asked, NOW))
     await store.write(
-        lambda c: approvals.decide(c, TENANT, "apr_a", APPROVER, "approve", "checked", NOW)
+        lambda c: rulings.decide(c, TENANT, "apr_a", APPROVER, "approve", "checked", NOW)
     )
     changed = await store.write(
         lambda c: written(

@@ -35,6 +35,7 @@ from executor.store import (
     journal,
     recovery,
     requests,
+    rulings,
     stops,
     workers,
 )
@@ -272,11 +273,11 @@ async def test_two_approvers_at_two_processes_make_a_quorum(
 ) -> None:
     await server_store.write(new_run)
     await server_store.write(lambda c: approvals.create(c, question(quorum=2)))
-    rulings = await asyncio.gather(
+    ruled = await asyncio.gather(
         *(
             store.write(
                 partial(
-                    approvals.decide, tenant=TENANT, approval="apr_a", by=by,
+                    rulings.decide, tenant=TENANT, approval="apr_a", by=by,
                     decision="approve", reason="checked", now=NOW,
                 )
             )
@@ -284,7 +285,7 @@ async def test_two_approvers_at_two_processes_make_a_quorum(
         )
     )  # fmt: skip
 
-    assert sorted(rulings) == ["counted", "granted"]
+    assert sorted(ruled) == ["counted", "granted"]
 
 
 T = TypeVar("T")

@@ -1,0 +1,63 @@
+"""A schema node with what it refers to put in place, and the parts of `allOf` merged into it."""
+
+from pydantic import JsonValue
+
+from connectors.spec import JsonObject
+from executor.plan.merge import merge
+from executor.plan.refs import array_index
+
+MOST_REFS = 100
+
+
+def resolved(node: JsonValue, root: JsonValue) -> JsonObject | None:
+    """The node, with its references followed inside of `root`; None where it leads nowhere.
+
+    What cannot be merged stays in an `allOf` of the result.
+    """
+    return _resolve(node, root, {})
+
+
+def _resolve(
+    node: JsonValue, root: JsonValue, seen: dict[str, JsonObject | None]
+) -> JsonObject | None:
+    """Follow and merge; `seen` keeps what each reference led to, None while on the way there."""
+    if not isinstance(node, dict):
+        return {} if node is True else None
+    pointer, parts = node.get("$ref"), node.get("allOf")
+    if not isinstance(pointer, str) and not isinstance(parts, list):
+        return node
+    beside: JsonObject = {k: v for k, v in node.items() if k not in ("$ref", "allOf")}
+    found: JsonObject = beside
+    if isinstance(pointer, str):
+        if pointer not in seen:
+            if len(seen) > MOST_REFS:
+                return None
+            seen[pointer] = None
+            seen[pointer] = _resolve(_follow(pointer, root), root, seen)
+        target = seen[pointer]
+        if target is None:
+            return None
+        found = merge(target, beside) if beside else target
+    for part in parts if isinstance(parts, list) else ():
+        below = _resolve(part, root, seen)
+        if below is None:
+            return None
+        found = merge(found, below) if found else below
+    return found
+
+
+def _follow(pointer: str, root: JsonValue) -> JsonValue:
+    if pointer == "#":
+        return root
+    if not pointer.startswith("#/"):
+        return None
+    here = root
+    for token in pointer[2:].split("/"):
+        key = token.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")
+        if isinstance(here, dict):
+            here = here.get(key)
+        elif isinstance(here, list) and (index := array_index(key)) is not None:
+            here = here[index] if index < len(here) else None
+        else:
+            return None
+    return here

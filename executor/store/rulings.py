@@ -1,0 +1,134 @@
+"""What a person's decision does to an approval: decided once, never by the requester."""
+
+from typing import Literal
+
+from sqlalchemy import Connection, func, select, update
+
+from connectors.spec import Principal
+from executor.check.envelope import Envelope
+from executor.check.narrowing import Narrowing, WideningError, narrowed
+from executor.store import approvals, runs
+from executor.store.approvals import ApprovalRow
+from executor.store.drives import Due, hold_row, wake
+from executor.store.statement import addition
+from executor.store.tables import approvals as table
+from executor.store.tables import decisions
+from executor.store.text import to_text
+
+Decision = Literal["approve", "refuse"]
+Ruling = Literal[
+    "granted", "refused", "counted", "repeated", "conflict", "expired", "void", "own", "role"
+]
+
+_ADD = addition(decisions)
+
+
+def decide(
+    c: Connection,
+    tenant: str,
+    approval: str,
+    by: Principal,
+    decision: Decision,
+    reason: str,
+    now: float,
+    narrowing: Narrowing | None = None,
+) -> Ruling:
+    """Count one person's decision, and rule on the approval once that settles it.
+
+    A yes to an envelope may narrow it, for everybody; raises `WideningError`. The requester never
+    decides, nor who lacks the role; what the run no longer waits for is void; too late is expired;
+    the same again is a repetition, the opposite a conflict.
+    """
+    row = approvals.get(c, tenant, approval)
+    if row is None:
+        raise KeyError(approval)
+    hold_row(c, Due("run", tenant, row.run))  # of two who decide at once, one counts the other
+    row = approvals.get(c, tenant, approval) or row
+    if by.id == row.requester:
+        return "own"
+    if row.role not in by.roles:
+        return "role"
+    if row.state == "void" or (row.state == "open" and _is_over(c, row)):
+        return "void"
+    if row.state == "expired" or (row.state == "open" and row.expires_at <= now):
+        return "expired"
+    earlier = _earlier(c, row, by)
+    said = None if narrowing is None else to_text(narrowing.model_dump(mode="json"))
+    if earlier is not None:
+        return "repeated" if earlier == (decision, said) else "conflict"
+    if row.state != "open":
+        decided = {"granted": "approve", "refused": "refuse"}[row.state]
+        return "repeated" if decided == decision and said is None else "conflict"
+    if narrowing is not None:
+        _narrow(c, row, narrowing)
+    _ADD.once(
+        c,
+        {
+            "tenant": tenant,
+            "approval": approval,
+            "principal": by.id,
+            "decision": decision,
+            "narrowing": said,
+            "reason": reason,
+            "at": now,
+        },
+    )
+    if decision == "refuse":
+        return _rule(c, row, "refused", now)
+    return _rule(c, row, "granted", now) if _approvers(c, row) >= row.quorum else "counted"
+
+
+def _is_over(c: Connection, row: ApprovalRow) -> bool:
+    """Whether the run is being cancelled, though its drive has not closed the question yet."""
+    return runs.cancel_mode(c, row.tenant, row.run) is not None
+
+
+def _narrow(c: Connection, row: ApprovalRow, narrowing: Narrowing) -> None:
+    """Keep what is left of the envelope: whoever decides later is shown that."""
+    if row.kind != "envelope":
+        raise WideningError("/narrow", "this approval is of exactly these arguments")
+    left = narrowed(Envelope.model_validate(row.arguments), narrowing, row.expires_at)
+    c.execute(
+        update(table)
+        .where(table.c.tenant == row.tenant, table.c.id == row.id)
+        .values(
+            arguments=to_text(left.model_dump(mode="json")),
+            args_hash=left.digest,
+            steps=to_text([each.step for each in left.steps]),
+        )
+    )
+
+
+def _earlier(c: Connection, row: ApprovalRow, by: Principal) -> tuple[str, str | None] | None:
+    found = c.execute(
+        select(decisions.c.decision, decisions.c.narrowing).where(
+            decisions.c.tenant == row.tenant,
+            decisions.c.approval == row.id,
+            decisions.c.principal == by.id,
+        )
+    ).one_or_none()
+    return None if found is None else (found.decision, found.narrowing)
+
+
+def _rule(
+    c: Connection, row: ApprovalRow, state: Literal["granted", "refused"], now: float
+) -> Ruling:
+    won = c.execute(
+        update(table)
+        .where(table.c.tenant == row.tenant, table.c.id == row.id)
+        .where(table.c.state == "open")
+        .values(state=state)
+    )
+    if won.rowcount != 1:
+        return "conflict"
+    wake(c, Due("run", row.tenant, row.run), now)
+    return state
+
+
+def _approvers(c: Connection, row: ApprovalRow) -> int:
+    return c.execute(
+        select(func.count())
+        .select_from(decisions)
+        .where(decisions.c.tenant == row.tenant, decisions.c.approval == row.id)
+        .where(decisions.c.decision == "approve")
+    ).scalar_one()
