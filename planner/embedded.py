@@ -4,6 +4,7 @@ Deterministic, local, in milliseconds. What is missing is asked; what nobody kno
 with what can be done instead.
 """
 
+import asyncio
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,7 +34,13 @@ class EmbeddedPlanner:
         """Match, read the inputs, ask for what is missing, and have the plan admitted."""
         if (told := too_long(request)) is not None:
             return Proposal(Questions((), told), NAME)
-        request = _legible(request)
+        found = await asyncio.to_thread(self._planned, _legible(request), check)
+        for draft in found.drafts:
+            await on_draft(draft)
+        return found
+
+    def _planned(self, request: PlanRequest, check: Check) -> Proposal:
+        """Everything that takes a while: it is done beside the loop."""
         chosen = self._choose(request)
         if isinstance(chosen, Questions):
             return Proposal(chosen, NAME)
@@ -49,7 +56,6 @@ class EmbeddedPlanner:
         verdict = check(playbook.plan, read, playbook.options)
         violations = verdict.violations if isinstance(verdict, Rejected) else ()
         draft = Draft(1, f"playbook {playbook.name}, version {playbook.version}", violations)
-        await on_draft(draft)
         return Proposal(verdict, NAME, (draft,))
 
     def _choose(self, request: PlanRequest) -> Match | Questions:

@@ -19,6 +19,7 @@ from planner.shape import line, members, shape
 
 MAX_SHOWN_DRAFT = 20_000
 MAX_SHOWN_REASONS = 100
+MAX_SHOWN_REASON = 2_000
 MAX_OFFERED = 60_000
 """Characters for all actions together, as far as their required arguments can be told in so many."""
 _ROOMS = (3000, 1200, 500, 200)
@@ -140,15 +141,19 @@ def repair_messages(
 ) -> list[Message]:
     """What a refused draft is answered with: every reason at once, and `more` to choose from."""
     shown = violations[:MAX_SHOWN_REASONS]
-    reasons = [json.dumps(each.as_json(), ensure_ascii=False) for each in shown]
+    reasons = [_short(json.dumps(each.as_json(), ensure_ascii=False)) for each in shown]
     if len(violations) > len(shown):
         reasons.append(f"and {len(violations) - len(shown)} more")
     told = "The plan was refused. Every reason, with its place in the plan:\n" + "\n".join(reasons)
     if more:
         told += f"\nThese actions are there, too:\n{offer(more)}"
     again = f"{told}\nAnswer with the whole corrected plan, as JSON alone."
-    draft = text if len(text) <= MAX_SHOWN_DRAFT else f"{text[:MAX_SHOWN_DRAFT]} ..."
+    draft = _short(text, MAX_SHOWN_DRAFT)
     return [Message("assistant", _sound(draft) or "(nothing)"), Message("user", _sound(again))]
+
+
+def _short(text: str, limit: int = MAX_SHOWN_REASON) -> str:
+    return text if len(text) <= limit else f"{text[:limit]} ..."
 
 
 def offer(actions: Sequence[ActionSpec]) -> str:

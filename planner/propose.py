@@ -60,7 +60,7 @@ class ModelPlanner:
             )
             usage = _sum(usage, completion.usage)
             spent += _tokens(messages, completion)
-            verdict = _judge(read_reply(completion), inputs, check)
+            verdict = await asyncio.to_thread(_judge, completion, inputs, check)
             violations = verdict.violations if isinstance(verdict, Rejected) else ()
             drafts.append(Draft(len(drafts) + 1, completion.text, violations))
             await on_draft(drafts[-1])
@@ -116,7 +116,9 @@ def _schema_of(value: JsonValue) -> JsonValue:
             return {"type": kind_of(value)}
 
 
-def _judge(read: Plan | tuple[Violation, ...], inputs: Inputs, check: Check) -> Verdict:
+def _judge(completion: Completion, inputs: Inputs, check: Check) -> Verdict:
+    """Read what a model wrote and have it admitted; it takes a while, so beside the loop."""
+    read = read_reply(completion)
     # A model sets no options: they are the operator's.
     return check(read, inputs, Options()) if isinstance(read, Plan) else Rejected(read)
 

@@ -47,8 +47,11 @@ def _objects(text: str) -> list[str]:
         if end is None:
             found.append(text[start.start() :])
             break
-        before = text[: start.start()].rstrip()
-        found.append(text[len(before) - before.endswith("[") : end].lstrip())
+        before = start.start()
+        while before and text[before - 1].isspace():
+            before -= 1
+        begun = before - 1 if text[before - 1 : before] == "[" else start.start()
+        found.append(text[begun:end])
         start = _START.search(text, end)
     if len(found) > 1:
         # An object in a sentence around the plan is no second offer; another plan is.

@@ -162,12 +162,18 @@ def _member(arg: Arg) -> str:
 def _overlaps(
     places: list[tuple[str, ...]],
 ) -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...]]]:
+    """Each place that one before it is, holds or is part of, with the first such."""
+    bound: dict[tuple[str, ...], int] = {}  # who binds a place first
+    within: dict[tuple[str, ...], int] = {}  # who first binds something of it
     for index, at in enumerate(places):
-        for other in places[:index]:
-            shorter = min(len(other), len(at))
-            if other[:shorter] == at[:shorter]:
-                yield index, at, other
-                break
+        above = [at[:depth] for depth in range(len(at))]
+        first = min((bound[each] for each in (*above, at) if each in bound), default=index)
+        first = min(first, within.get(at, index))
+        if first < index:
+            yield index, at, places[first]
+        bound.setdefault(at, index)
+        for each in above:
+            within.setdefault(each, index)
 
 
 _SINGLE = (known_arguments, bound_once, required_arguments, right_types, readable_constants)

@@ -1,5 +1,6 @@
 """One argument of a step, from end to end, and the type of what several build together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -40,16 +41,18 @@ def constant_of(arg: Arg, source: Found) -> tuple[JsonValue, ...]:
             return ()
 
 
-def built(bindings: tuple[Binding, ...], depth: int, into: Type) -> Type:
+def built(bindings: Sequence[Binding], depth: int, into: Type) -> Type:
     """The type that these bindings build below a place `depth` tokens down."""
     here = next((each for each in bindings if len(each.to) == depth), None)
     if here is not None:
         return here.source if isinstance(here.source, Type) else UNKNOWN
     members: dict[str, Type] = {}
-    for token in dict.fromkeys(each.to[depth] for each in bindings):
+    inside: dict[str, list[Binding]] = {}
+    for each in bindings:
+        inside.setdefault(each.to[depth], []).append(each)
+    for token, own in inside.items():
         below = child(into, token)
-        inside = tuple(each for each in bindings if each.to[depth] == token)
-        members[token] = built(inside, depth + 1, below if isinstance(below, Type) else UNKNOWN)
+        members[token] = built(own, depth + 1, below if isinstance(below, Type) else UNKNOWN)
     if is_array(into):
         return tuple_of([members[token] for token in sorted(members, key=lambda t: (len(t), t))])
     return object_of(members)

@@ -4,6 +4,7 @@ import json
 
 from pydantic import JsonValue, ValidationError
 
+from executor.check.extent import too_much
 from executor.check.strict_json import Flaw, read_json
 from executor.check.violation import Violation
 from executor.fn.compare import equal
@@ -55,6 +56,8 @@ def plan_of(value: JsonValue) -> Plan | tuple[Violation, ...]:
             message = f"only language {LANGUAGE} is known, as {{language, plan}}"
             return (Violation("unknown-field", "/language", message, fix=_FIX),)
         value, prefix = value["plan"], "/plan"
+    if found := too_much(value, prefix):
+        return found
     try:
         # JSON has no tuples: lists are read in JSON mode, strictly in everything else.
         return Plan.model_validate_json(json.dumps(value), by_alias=True, by_name=False)

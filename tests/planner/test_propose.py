@@ -1,6 +1,8 @@
 """Draft, check, show every reason, draft again: the repair loop over a real endpoint."""
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -19,11 +21,14 @@ from pydantic import JsonValue
 
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
-from executor.check.admit import Accepted, Questions, Rejected
+from executor.check.admit import Accepted, Inputs, Questions, Rejected, Verdict
+from executor.check.certificate import Options
+from executor.check.violation import Violation
 from executor.fn import FUNCTIONS
+from executor.plan.model import Plan
 from planner.models.build import ModelSettings, build_model
 from planner.models.litellm import LiteLlm
-from planner.prompt import offer
+from planner.prompt import offer, repair_messages
 from planner.propose import MOST_TOKENS, ModelPlanner, schema_of_inputs
 from planner.request import PlanRequest, Proposal
 
@@ -234,3 +239,32 @@ def _actions(form: JsonValue) -> list[str]:
         here = here[name]
     assert isinstance(here, list)
     return [str(each) for each in here]
+
+
+async def test_a_draft_is_judged_beside_the_loop_that_serves(scripted: Start) -> None:
+    request, is_served = a_request(), threading.Event()
+    admitted = a_check(request)
+
+    def check(plan: Plan, inputs: Inputs, options: Options) -> Verdict:
+        asyncio.run_coroutine_threadsafe(_set(is_served), loop)
+        assert is_served.wait(20)  # nobody else would ever be served, were it in the loop
+        return admitted(plan, inputs, options)
+
+    loop = asyncio.get_running_loop()
+    url = scripted({"json": a_plan()}).url
+    model = build_model(ModelSettings("planner", "openai-compatible", "scripted", url))
+    proposal = await ModelPlanner(model).propose(request, check, Drafts().note)
+
+    assert isinstance(proposal.verdict, Accepted)
+
+
+async def _set(event: threading.Event) -> None:
+    event.set()
+
+
+def test_a_reason_of_a_million_characters_is_shown_in_part() -> None:
+    violation = Violation("unknown-field", "/" + "a" * 900_000, "no such member")
+    _, again = repair_messages("{}", [violation])
+
+    assert len(again.content) < 3_000
+    assert '"code": "unknown-field"' in again.content

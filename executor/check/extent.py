@@ -1,0 +1,55 @@
+"""How much a plan may hold: it is counted before anything of it is judged, for all of it is.
+
+A plan of a million bytes may be a hundred thousand arguments, or one path of half a million tokens.
+No request means that, and whoever could have it judged would keep everybody else waiting.
+"""
+
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+
+from executor.check.strict_json import MAX_DEPTH
+from executor.check.violation import Violation
+from executor.plan.refs import join_pointer
+
+MOST_PARTS = 5_000  # steps, arguments, conditions, pieces of texts, and the like: every object
+MOST_TOKENS = MAX_DEPTH  # of a path: no value is any deeper
+_PATHS = frozenset({"ref", "to", "left", "lhs", "rhs", "subject", "each"})
+
+
+def too_much(plan: JsonValue, prefix: str = "") -> tuple[Violation, ...]:
+    """Why a plan, as JSON that was read, is too large to be looked at; nothing if it is not."""
+    count = sum(1 for _ in _objects(plan))
+    if count > MOST_PARTS:
+        told = f"{count} steps, arguments, conditions and pieces; a plan has at most {MOST_PARTS}"
+        return (Violation("too-large", prefix, told, fix="Split the plan."),)
+    fix = "Take a shorter path."
+    return tuple(
+        Violation(
+            "too-large", f"{prefix}/{join_pointer(path)}",
+            f"a path of {tokens} tokens; at most {MOST_TOKENS} are read", fix=fix,
+        )
+        for path, tokens in _long_paths(plan, ())
+    )  # fmt: skip
+
+
+def _objects(value: JsonValue) -> Iterator[JsonValue]:
+    if isinstance(value, dict):
+        yield value
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _objects(each)
+
+
+def _long_paths(value: JsonValue, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+    match value:
+        case dict():
+            for name, each in value.items():
+                if name in _PATHS and isinstance(each, str) and each.count("/") > MOST_TOKENS:
+                    yield (*path, name), each.count("/")
+                yield from _long_paths(each, (*path, name))
+        case list():
+            for index, each in enumerate(value):
+                yield from _long_paths(each, (*path, str(index)))
+        case _:
+            pass
