@@ -1,12 +1,12 @@
 """The chat completions protocol as data: what an answer says, and what a failure means."""
 
 import json
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from pydantic import JsonValue
 
+from connectors.outcome import retry_after_s
 from connectors.spec import JsonObject
 from planner.models.base import Completion, ModelError, ModelRefused, ModelUnavailable, Usage
 from planner.models.redact import told
@@ -15,6 +15,7 @@ from planner.models.structured import FormatRefused, is_about_format
 _FORMAT_STATUSES = (400, 404, 415, 422)
 MAX_TEXT = 1_000_000
 """Characters of an answer: more than any plan may have."""
+MOST_COUNTED = 1_000_000_000  # tokens
 
 
 def read_completion(
@@ -29,12 +30,12 @@ def read_completion(
     if not isinstance(body, dict) or choice is None or not isinstance(message, dict):
         raise ModelUnavailable(f"{name} answered something that is no completion")
     refuse(name, _refusal(message), choice.get("finish_reason"), secret)
-    counted = body.get("usage")
-    usage = counted if isinstance(counted, dict) else {}
+    told_usage = body.get("usage")
+    usage = told_usage if isinstance(told_usage, dict) else {}
     return Completion(
         text=bounded(name, _text(message.get("content"))),
         model=str(body.get("model") or model),
-        usage=Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens")),
+        usage=Usage(counted(usage.get("prompt_tokens")), counted(usage.get("completion_tokens"))),
         cut=choice.get("finish_reason") == "length",
     )
 
@@ -48,10 +49,17 @@ def refuse(name: str, refusal: str | None, ended: JsonValue, secret: str | None)
 
 
 def bounded(name: str, text: str) -> str:
-    """The answer's text; raises `ModelUnavailable` if it is endless."""
+    """The answer's text, as it can be kept; raises `ModelUnavailable` if it is endless."""
     if len(text) > MAX_TEXT:
         raise ModelUnavailable(f"{name} answered more than {MAX_TEXT} characters")
-    return text
+    return text.encode("utf-8", "replace").decode()
+
+
+def counted(tokens: object) -> int:
+    """What a provider counts, as far as it can be a count: it is summed, compared and kept."""
+    if not isinstance(tokens, int) or isinstance(tokens, bool):
+        return 0
+    return min(max(0, tokens), MOST_COUNTED)
 
 
 def failure(
@@ -67,7 +75,9 @@ def failure(
     """
     shown = told(reason, secret)
     if status is None or status in (408, 425, 429) or status >= 500:
-        return ModelUnavailable(f"{name}: {shown}", retry_after_s=_retry_after_s(headers))
+        told_headers = {key.lower(): value for key, value in headers.items()}
+        after = retry_after_s(told_headers, time.time())
+        return ModelUnavailable(f"{name}: {shown}", retry_after_s=after)
     if status in _FORMAT_STATUSES and is_about_format(reason):
         return FormatRefused(f"{name}: {shown}")
     return ModelRefused(f"{name} answered {status}: {shown}")
@@ -105,23 +115,3 @@ def _text(content: JsonValue) -> str:
     parts = content if isinstance(content, list) else []
     texts = [part.get("text") for part in parts if isinstance(part, dict)]
     return "".join(text for text in texts if isinstance(text, str))
-
-
-def _count(usage: JsonObject, name: str) -> int:
-    found = usage.get(name)
-    return found if isinstance(found, int) else 0
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After` as seconds, where it is a date, too."""
-    text = next((value for key, value in headers.items() if key.lower() == "retry-after"), "")
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    known = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return max(0.0, (known - datetime.now(UTC)).total_seconds())

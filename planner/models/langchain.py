@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from connectors.spec import JsonObject
 from planner.models.base import Completion, Message, ModelError, ModelRefused, Usage
-from planner.models.chat import bounded, error_message, failure, refuse
+from planner.models.chat import bounded, counted, error_message, failure, refuse
 from planner.models.redact import told
 from planner.models.structured import Forms, ResponseFormat, Structured, is_about_format, within
 
@@ -124,8 +124,10 @@ def _completion(name: str, answer: "AIMessage", secret: str | None) -> Completio
     about = answer.response_metadata
     ended = about.get("finish_reason") or about.get("stop_reason") or about.get("done_reason")
     refuse(name, str(answer.additional_kwargs.get("refusal") or ""), ended, secret)
-    counted = answer.usage_metadata
-    usage = Usage(counted["input_tokens"], counted["output_tokens"]) if counted else Usage()
+    took = answer.usage_metadata
+    usage = (
+        Usage(counted(took["input_tokens"]), counted(took["output_tokens"])) if took else Usage()
+    )
     return Completion(
         text=bounded(name, str(answer.text)),
         model=str(about.get("model_name") or name),
