@@ -61,7 +61,7 @@ def _of_model(model: Model, vendors: Sequence[Vendor]) -> Iterator[str]:
         yield from _row(f"`{operation}`", *offers)
     for record, fields in model.records.items():
         yield ""
-        yield from _row(f"field of a {record}", *(f"`{each.name}`" for each in vendors))
+        yield from _row(f"field of {record}", *(f"`{each.name}`" for each in vendors))
         yield from _row(*["---"] * (len(vendors) + 1))
         for name in (*fields, "version", "url", "created_at", "updated_at"):
             yield from _row(f"`{name}`", *(_place(each, record, name) for each in vendors))

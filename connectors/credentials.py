@@ -39,7 +39,7 @@ def secret_of(reference: str) -> str:
         )
     secret = os.environ.get(name, "").strip()
     if not secret:
-        raise ConfigurationError(f"the environment has no {name}; set it to the service's secret")
+        raise ConfigurationError(f"the environment has no {name}; set it to the secret")
     return secret
 
 

@@ -145,7 +145,11 @@ def actions(
     if not found and find is not None:
         raise CliError("no-actions", "no action has one of these words", fix="Use others.")
     if not found:
-        raise CliError("no-actions", "no connection is configured", fix="See [connections].")
+        raise CliError(
+            "no-actions",
+            "no action is on offer",
+            fix="`lamgate connections` says of what, and why.",
+        )
     for row in found:
         about = " ".join(str(row["description"]).split())
         say(f"{row['name']:<32} {row['effect']:<11} {about}")

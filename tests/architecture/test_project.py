@@ -68,15 +68,26 @@ def test_requirements_name_no_place_to_fetch_from() -> None:
 
 
 def test_every_link_of_the_documents_leads_somewhere() -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    pages = [*ROOT.glob("*.md")]
+    for folder in ("docs", "examples", "benchmarks"):
+        pages += (ROOT / folder).rglob("*.md")
     broken = [
-        f"{page.relative_to(ROOT)}: {target}"
+        f"{page.relative_to(ROOT)}: {target}#{heading}"
         for page in pages
-        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-        if not target.startswith(("http:", "https:")) and not (page.parent / target).exists()
+        for target, heading in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text("utf-8"))
+        if not target.startswith(("http:", "https:"))
+        and not _leads(page.parent / target if target else page, heading)
     ]
 
     assert broken == []
+
+
+def _leads(page: Path, heading: str) -> bool:
+    """Whether a page is there, and with the heading that a link names."""
+    if not heading or not page.exists():
+        return page.exists()
+    told = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return heading in (re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in told)
 
 
 def test_no_two_files_of_tests_share_a_name() -> None:

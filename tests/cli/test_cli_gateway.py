@@ -115,6 +115,17 @@ def test_where_no_gateway_answers_it_is_said_with_what_to_do(alone: Lamgate) -> 
     assert "no-gateway" in no_url.err
 
 
+def test_where_nothing_is_on_offer_it_is_said_where_to_look(tmp_path: Path) -> None:
+    toml = '[connections.desk]\nconnector = "openapi"\nbase_url = "http://127.0.0.1:9"\n'
+    (tmp_path / "lamgate.toml").write_text(toml + 'allow_hosts = ["127.0.0.1:9"]\n')
+    said = Lamgate(tmp_path)("actions")
+
+    assert said.code == 2
+    assert "connections.desk is absent for now" in said.err
+    assert "what:  no action is on offer" in said.err, "a connection there is, though"
+    assert "`lamgate connections` says of what, and why." in said.err
+
+
 def test_what_answers_but_is_no_gateway_is_told_apart(operator: Lamgate, shop: Any) -> None:
     said = operator.under("lam_x")("runs", "--url", shop.urls["orders"], "--json")
 
