@@ -151,12 +151,17 @@ def _standing(kind: DriveKind, table: Table) -> Select[tuple[int, str | None]]:
 
 
 def _hold(kind: DriveKind, table: Table, dialect: str) -> Select[tuple[int, int, str | None, int]]:
-    """The same of many rows, which nobody else changes then."""
+    """The same of many rows, which nobody else changes then.
+
+    Who holds them looks at the stops next, so it says so first: who lifts a stop, and then wakes
+    these rows, waits before they are held and not amid it.
+    """
     asked = given(dialect, _HOLDING)
+    looks_at_stops = select(tables.stops.c.id).exists().is_not(None)  # always
     return (
         select(asked["number"], table.c.wake_seq, _cancel_mode(kind, table), _last(table))
         .where(table.c.tenant == asked["whose"], table.c.id == asked["which"])
-        .where(table.c.epoch == asked["under"], table.c.driver.is_not(None))
+        .where(table.c.epoch == asked["under"], table.c.driver.is_not(None), looks_at_stops)
         .order_by(table.c.id)
         .with_for_update(of=table)
     )

@@ -180,8 +180,14 @@ def wake(c: Connection, due: Due, now: float) -> None:
 def wake_waiting(
     c: Connection, waiting_for: str, now: float, tenant: str | None = None
 ) -> list[Due]:
-    """Wake every run that waits for this, and have those look again that are being driven."""
-    return _wake_runs(c, _waits_for(waiting_for, tenant), now)
+    """Wake every run that waits for this, and have those look again that are being driven.
+
+    Their rows are held in the order in which drives hold theirs.
+    """
+    meant = _waits_for(waiting_for, tenant)
+    if c.dialect.name == "postgresql":
+        c.execute(select(tables.runs.c.id).where(*meant).order_by("id").with_for_update())
+    return _wake_runs(c, meant, now)
 
 
 def wake_waiting_free(c: Connection, waiting_for: str, now: float, tenant: str) -> list[Due]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -39,6 +40,7 @@ from executor.store import (
     stops,
     workers,
 )
+from executor.store.drives import Due
 from executor.store.errors import NewerSchemaError, StoreUnavailableError
 from executor.store.idempotency import Kept
 from executor.store.journal import NewEvent
@@ -444,3 +446,34 @@ async def test_a_process_that_was_only_cut_off_takes_the_deaths_of_its_drives_ba
 
     assert known == [False, True, False]
     assert (counted, await other.read(crashes)) == (1, 0)
+
+
+async def test_who_lifts_a_stop_and_who_drives_do_not_wait_for_each_other_crosswise(
+    server_store: Store, other: Store
+) -> None:
+    claim = await other.write(new_run)
+    await server_store.write(partial(stops.add, row=STOP))
+    holds, lifting = threading.Event(), threading.Event()
+
+    def drive(c: Connection) -> Blocked | None:
+        drives.hold(c, claim)
+        holds.set()
+        assert lifting.wait(10.0)
+        time.sleep(0.3)  # until it waits for this transaction, whatever for
+        return take(c, "shop", None, NOW, 5.0)
+
+    driving = asyncio.create_task(other.write(drive))
+    await asyncio.to_thread(holds.wait)
+    tries = 0
+
+    def lift(c: Connection) -> list[Due] | None:
+        nonlocal tries
+        tries += 1
+        lifting.set()
+        return stops.lift(c, TENANT, STOP.id, "operator", "all is well", NOW)
+
+    woken, blocked = await asyncio.gather(server_store.write(lift), driving)
+
+    assert tries == 1  # the server had nothing to break off
+    assert blocked == Blocked("stop")
+    assert [due.id for due in woken or ()] == [claim.id]
