@@ -13,6 +13,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from math import inf
 
@@ -26,7 +27,7 @@ from executor.dispatch.base import (
     no_halt,
     pause_after,
 )
-from executor.store.drives import DriveKind, Due, due, next_wake
+from executor.store.drives import DriveKind, Due, due, generation, next_wake
 from executor.store.errors import StoreError
 from executor.store.recovery import crashed, hand_back, release
 from executor.store.store import Store
@@ -58,6 +59,7 @@ class LocalDispatcher:
         self._turns: Turns[Due] = Turns()
         self._suspects: Turns[Due] = Turns()
         self._suspected: Due | None = None  # the one that is being driven
+        self._ranking: set[asyncio.Task[None]] = set()  # of what waits to be ranked
         self._again: set[Due] = set()
         self._failures: dict[Due, int] = {}
         self._broken: dict[Due, int] = {}  # of these, those that are no fault of the store
@@ -77,7 +79,25 @@ class LocalDispatcher:
         return inf
 
     def submit(self, due: Due) -> None:
-        """Drive it when its turn comes; while it is being driven, once more afterwards."""
+        """Drive it when its turn comes; while it is being driven, once more afterwards.
+
+        Who wakes it does not know its rank: where others wait, its row says it.
+        """
+        is_full = len(self._active) >= self._concurrency
+        if due.plan is not None or due in self._active or not is_full:
+            self._let_wait(due)
+            return
+        ranking = asyncio.get_running_loop().create_task(self._rank(due))
+        self._ranking.add(ranking)
+        ranking.add_done_callback(self._ranking.discard)
+
+    async def _rank(self, due: Due) -> None:
+        with contextlib.suppress(StoreError):  # then it is found with all that is due
+            found = await self._store.read(partial(generation, due=due, now=self._clock()))
+            if found is not None:
+                self._let_wait(replace(due, rank=found[1]))
+
+    def _let_wait(self, due: Due) -> None:
         if due in self._active:
             self._again.add(due)
         elif due not in self._waiting:
@@ -105,7 +125,7 @@ class LocalDispatcher:
             halt()
         if self._timer is not None:
             self._timer.cancel()
-            await asyncio.gather(self._timer, return_exceptions=True)
+            await asyncio.gather(self._timer, *self._ranking, return_exceptions=True)
         if self._active:
             _, late = await asyncio.wait(list(self._active.values()), timeout=self._drain_s)
             for drive in late:
@@ -148,9 +168,9 @@ class LocalDispatcher:
                 self._suspected = None
             if what in self._again:
                 self._again.discard(what)
-                self.submit(what)
+                self._let_wait(what)
             elif pause is not None:
-                asyncio.get_running_loop().call_later(pause, self.submit, what)
+                asyncio.get_running_loop().call_later(pause, self._let_wait, what)
             self._fill()
 
     async def _park(self, what: Due, error: Exception) -> float | None:
@@ -179,7 +199,7 @@ class LocalDispatcher:
             try:
                 for found in await self._store.read(partial(due, now=now)):
                     if found not in self._active and found not in self._failures:
-                        self.submit(found)
+                        self._let_wait(found)
                 following = await self._store.read(partial(next_wake, after=now))
                 if following is not None:
                     pause = min(pause, max(0.01, following - self._clock()))

@@ -117,3 +117,29 @@ async def test_priorities_order_the_runs_of_one_tenant_and_never_those_of_two(
 
     assert urgent == [f"run_{name}_{number}" for name in RANKS for number in range(3)]
     assert "calm" in [due.tenant for due in found[:2]]
+
+
+async def test_a_run_that_is_woken_keeps_its_priority(store: Store) -> None:
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+    driven = Driven(store)
+
+    async def drive(due: Due, driver: str) -> None:
+        if due.id == "run_long":
+            begun.set()
+            await goes_on.wait()
+        await driven.drive(due, driver)
+
+    found = LocalDispatcher(store, concurrency=1)
+    found.register("run", drive, driven.nothing)
+    await store.write(partial(add, tenant="main", run="run_long"))
+    await found.start()
+    await begun.wait()
+    for name in ("low", "normal", "high"):
+        await store.write(partial(add, tenant="main", run=f"run_{name}", priority=name))
+        found.submit(Due("run", "main", f"run_{name}"))  # as whoever approves, or cancels, says it
+    await asyncio.sleep(0.1)
+    goes_on.set()
+    await driven.until(4)
+    await found.stop()
+
+    assert [due.id for due in driven.order] == ["run_long", "run_high", "run_normal", "run_low"]
