@@ -29,6 +29,10 @@ class _Over(Exception):
     """Nothing more will come."""
 
 
+class _Pausing(Exception):
+    """It is there, and begins or ends, or its database is away."""
+
+
 class Client:
     """One gateway under one key; with `is_own`, the one that runs in this very process.
 
@@ -89,17 +93,18 @@ class Client:
 
     def events(self, path: str, after: int = 0) -> Iterator[JsonObject]:
         """Follow a journal until nothing more can come, over lost connections and restarts."""
-        give_up_at = time.monotonic() + RECONNECT_WITHIN_S
+        alive_at = time.monotonic()
         while True:
             try:
                 for event in self._stream(path, after):
-                    after = int(str(event["seq"]))
-                    yield event
-                give_up_at = time.monotonic() + RECONNECT_WITHIN_S
+                    alive_at = time.monotonic()
+                    if event is not None:
+                        after = int(str(event["seq"]))
+                        yield event
             except _Over:
                 return
-            except httpx2.TransportError as error:
-                if time.monotonic() > give_up_at:
+            except (httpx2.TransportError, _Pausing) as error:
+                if time.monotonic() > alive_at + RECONNECT_WITHIN_S:
                     raise self._gone(error) from error
                 time.sleep(RECONNECT_PAUSE_S)
 
@@ -107,18 +112,22 @@ class Client:
         """Let the connections go."""
         self._http.close()
 
-    def _stream(self, path: str, after: int) -> Iterator[JsonObject]:
+    def _stream(self, path: str, after: int) -> Iterator[JsonObject | None]:
+        """Events as they come, and None for every other sign of life."""
         headers = {"accept": "text/event-stream", "last-event-id": str(after)}
         timeout = httpx2.Timeout(TIMEOUT_S, read=QUIET_S)
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
             if answer.status_code == 204:
                 raise _Over
+            if answer.status_code == 503:
+                raise _Pausing("it takes no requests for now (status 503)")
             if answer.status_code != 200:
                 answer.read()
                 self._read(answer)
+            yield None
             for line in answer.iter_lines():
-                if line.startswith("data: "):
-                    yield json.loads(line.removeprefix("data: "))
+                is_event = line.startswith("data: ")
+                yield json.loads(line.removeprefix("data: ")) if is_event else None
 
     def _send(
         self,

@@ -58,12 +58,15 @@ def run() -> None:
     look_hardly()
     _prepare_streams()
     words = sys.argv[1:]
+    as_json = "--json" in words
     try:
-        build(words)()
+        # Typer tells of words that it does not know to people alone.
+        ended = build(words)(standalone_mode=not as_json)
     except Exception as error:  # noqa: BLE001 - whatever it was, a person is told in words
         from gateway.cli.problem import of_exception, tell
 
-        sys.exit(tell(of_exception(error), error, as_json="--json" in words))
+        sys.exit(tell(of_exception(error), error, as_json=as_json))
+    sys.exit(ended)
 
 
 def build(words: Sequence[str]) -> typer.Typer:

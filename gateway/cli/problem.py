@@ -10,6 +10,7 @@ import traceback
 from dataclasses import dataclass
 
 from pydantic import JsonValue
+from typer import Abort, TyperException
 
 from connectors.spec import JsonObject
 
@@ -89,6 +90,10 @@ def of_exception(error: Exception) -> CliError:
     from gateway.problems import problem_of
 
     match error:
+        case TyperException():
+            return CliError("bad-option", str(error), fix="See what --help says of this word.")
+        case Abort():
+            return CliError("nobody-answers", "what was asked for was not said", exit_code=NO)
         case UnusableInputError():
             return CliError("unusable-input", str(error), fix="Repair what is named.")
         case OSError():

@@ -1,0 +1,102 @@
+"""What is said to programs is JSON whatever went wrong; who follows a run outlasts a restart."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import Lamgate
+
+from gateway.cli import client
+from gateway.cli.client import Client
+from gateway.cli.problem import CliError
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+ONE = b'id: 1\nevent: a\ndata: {"seq": 1}\n\n'
+TWO = b'id: 2\nevent: b\ndata: {"seq": 2}\n\n'
+OVER = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+PAUSING = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("runs", "--bogus"),
+        ("bogus",),
+        ("keys", "create", "somebody"),
+        ("keys", "bogus"),
+        ("reconcile", "run", "step", "perhaps", "--reason", "why"),
+        ("serve", "--port", "many"),
+    ],
+)
+def test_words_that_are_not_known_are_told_to_programs_as_json(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    said = Lamgate(tmp_path)(*words, "--json")
+
+    assert said.code == 2
+    assert said.document["code"] == "bad-option"
+    assert said.document["detail"]
+
+
+def test_an_exit_code_is_the_same_for_programs(tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text('{"steps": [{"id": "a", "action": "no.no"}]}')
+    (tmp_path / "tools.json").write_text('{"lamgate_catalog": 1, "actions": []}')
+    said = Lamgate(tmp_path)("admit", "plan.json", "--catalog", "tools.json", "--json")
+
+    assert (said.code, said.document["accepted"]) == (1, False)
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        yield found
+
+
+def followed(listener: socket.socket, *answers: tuple[bytes, ...]) -> list[int]:
+    """The events that a client sees of a server that gives these answers, one a connection."""
+
+    def serve() -> None:
+        for pieces in answers:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                for piece in pieces:
+                    if piece == b"wait":
+                        waited.wait(0.5)
+                    else:
+                        connection.sendall(piece)
+
+    waited = threading.Event()
+    thread = threading.Thread(target=serve)
+    thread.start()
+    host, port = listener.getsockname()
+    asking = Client(f"http://{host}:{port}", "lam_key")
+    try:
+        return [int(str(each["seq"])) for each in asking.events("/v1/runs/run/events")]
+    finally:
+        asking.close()
+        thread.join()
+
+
+@pytest.mark.parametrize("pauses", [(), (PAUSING,)], ids=["lost", "pausing"])
+def test_a_run_that_was_followed_for_long_is_still_followed_after_a_restart(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch, pauses: tuple[bytes, ...]
+) -> None:
+    monkeypatch.setattr(client, "RECONNECT_WITHIN_S", 0.3)
+    monkeypatch.setattr(client, "RECONNECT_PAUSE_S", 0.01)
+    broken = HEAD.replace(b"connection: close", b"content-length: 9999")
+    long = (broken, ONE, b"wait", b": still here\n\n")  # then it is lost, in the middle
+
+    assert followed(listener, long, pauses, (HEAD, TWO), (OVER,)) == [1, 2]
+
+
+def test_a_gateway_that_only_pauses_is_not_waited_for_for_ever(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "RECONNECT_WITHIN_S", 0.0)
+    monkeypatch.setattr(client, "RECONNECT_PAUSE_S", 0.01)
+
+    with pytest.raises(CliError, match="503"):
+        followed(listener, (PAUSING,))
