@@ -34,6 +34,7 @@ async def principal_of(request: Request, _: Annotated[object, Depends(_SCHEME)])
         raise _unknown("this key is not known")
     if found.revoked_at is not None:
         raise _unknown("this key was revoked", "key-revoked")
+    request.state.key = found.id  # for what goes on for longer than a key may last
     return found.principal
 
 

@@ -66,7 +66,9 @@ class HiddenInAnswers:
             nonlocal start
             if message["type"] == "http.response.start":
                 start = message
-                return
+                if _LENGTH in dict(message["headers"]):
+                    return  # it may have another one, once the body is mended
+                message, start = self._begun(message, None), None
             if message["type"] == "http.response.body":
                 body = self._redactor.hide_bytes(message.get("body", b""))
                 if start is not None:

@@ -41,6 +41,7 @@ def resolve(
     row = runs.get(c, run.tenant, run.id) or run
     state, place = _state(c, row), (found.step, found.iteration)
     last = state.last(place)
+    _check_members(found)
     if found.resolution == "answer" and last is not None:
         answer(c, restored, row, last, by, found, now)
         return
@@ -54,11 +55,6 @@ def resolve(
     _check_second_person(row, action, by)
     _check_can_go_on(row, found)
     if "output" in found.model_fields_set:
-        if found.resolution != "happened":
-            raise ProblemError(
-                422, "unknown-field", "an output belongs to `happened` alone", "Leave it out.",
-                {"at": "/output"},
-            )  # fmt: skip
         _check_output(action, attempt, found.output)
     _write(c, row, attempt, _MEANS[found.resolution], by, now, found.reason, found.output)
 
@@ -199,6 +195,19 @@ def _check_second_person(row: RunRow, action: ActionSpec, by: str) -> None:
             403, "own-request", f"{action.name} is irreversible: this needs a second person",
             "Ask somebody else who may.",
         )  # fmt: skip
+
+
+def _check_members(found: Reconcile) -> None:
+    """What is said beside a resolution is not left unread."""
+    for member, belongs_to, is_said in (
+        ("output", "happened", "output" in found.model_fields_set),  # it may be null
+        ("answers", "answer", found.answers is not None),
+    ):
+        if is_said and found.resolution != belongs_to:
+            raise ProblemError(
+                422, "unknown-field", f"/{member} belongs to `{belongs_to}` alone",
+                "Leave it out.", {"at": f"/{member}"},
+            )  # fmt: skip
 
 
 def _check_can_go_on(row: RunRow, found: Reconcile) -> None:

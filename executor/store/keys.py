@@ -45,6 +45,16 @@ def find(c: Connection, secret: str) -> KeyRow | None:
     return None if row is None else _row(row)
 
 
+def is_good(c: Connection, tenant: str, key: str) -> bool:
+    """Whether a key that was let in may stay."""
+    row = c.execute(
+        select(keys.c.id).where(
+            keys.c.tenant == tenant, keys.c.id == key, keys.c.revoked_at.is_(None)
+        )
+    ).one_or_none()
+    return row is not None
+
+
 def revoke(c: Connection, tenant: str, key: str, now: float) -> bool:
     """End a key; False if there is no such key or it was revoked before."""
     done = c.execute(

@@ -12,7 +12,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import Connection
 
-from executor.store import journal
+from executor.store import journal, keys
 from executor.store.errors import StoreClosedError, StorePausedError
 from executor.store.journal import StoredEvent
 from gateway.answers import EventTold
@@ -75,6 +75,7 @@ async def _stream(
 ) -> AsyncIterator[str]:
     clock, heartbeat_s = asyncio.get_running_loop().time, gateway.settings.server.heartbeat_s
     spoke_at = clock()
+    is_good = partial(keys.is_good, tenant=watched.tenant, key=request.state.key)
     with (
         gateway.notices.watch(watched.subject) as bell,
         contextlib.suppress(StoreClosedError),  # the gateway stops: the client comes back later
@@ -84,6 +85,8 @@ async def _stream(
             look = _Look([], is_last=False)
             with contextlib.suppress(StorePausedError):  # whoever watches goes on watching
                 look = await gateway.store.read(partial(_look, watched=watched, after=after))
+                if not await gateway.store.read(is_good):
+                    return  # nothing more, and 401 to whoever comes back
             for event in look.events:
                 after, spoke_at = event.seq, clock()
                 data = json.dumps(event.as_json())

@@ -11,9 +11,11 @@ from served import (
     MUG,
     PATIENCE_S,
     STATUS,
+    Running,
     answered,
     approve,
     ask,
+    serving,
     until,
     until_open,
     until_status,
@@ -188,3 +190,37 @@ async def test_a_gateway_that_ends_lets_its_watchers_go_in_good_order(config: Pa
     assert (asked["status"], first) == ("needs_answer", "id: 1")
     assert "event: question.asked" in rest, "a stream that is cut off raises instead"
     assert served.error is None
+
+
+async def test_a_stream_of_which_nothing_is_new_begins_at_once(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMGATE_SERVER__HEARTBEAT_S", "60")
+    async with serving(config) as running:
+        person = await running.person("requester-1", "requester")
+        path = f"/v1/requests/{(await ask(person, MUG))['id']}/events"
+        last = (await person.get(path, headers={"accept": "application/json"})).json()[-1]["seq"]
+        async with asyncio.timeout(10):
+            async with person.stream("GET", path, headers={"last-event-id": str(last)}) as stream:
+                assert stream.status_code == 200
+
+
+async def test_a_stream_ends_with_the_key_that_it_was_asked_for_under(
+    running: Running, operator: httpx2.AsyncClient
+) -> None:
+    body = {"principal": "watcher", "roles": ["approver"]}
+    made = (await operator.post("/v1/keys", json=body)).json()
+    watcher = await running.person("watcher", key=made["secret"])
+    requester = await running.person("requester-1", "requester")
+    asked = await ask(requester, MUG)
+    async with asyncio.timeout(20):
+        async with watcher.stream("GET", f"/v1/requests/{asked['id']}/events") as stream:
+            lines = stream.aiter_lines()
+            first = await anext(lines)
+            await operator.delete(f"/v1/keys/{made['id']}")
+            rest = [line async for line in lines]
+        again = await watcher.get(f"/v1/requests/{asked['id']}/events")
+
+    assert first == "id: 1"
+    assert not any("question.answered" in line for line in rest)
+    assert again.json()["code"] == "key-revoked"

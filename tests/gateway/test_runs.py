@@ -68,14 +68,16 @@ async def test_an_output_that_the_action_cannot_have_given_is_refused(
     path = f"/v1/runs/{run}/reconcile"
     wrong = {"step": "tag", "resolution": "happened", "output": {"id": 7}, "reason": "guess"}
     stray = {"step": "tag", "resolution": "abandon", "output": {}, "reason": "guess"}
-    answers = [await operator.post(path, json=body) for body in (wrong, stray)]
+    said = {"step": "tag", "resolution": "abandon", "answers": {}, "reason": "guess"}
+    answers = [await operator.post(path, json=body) for body in (wrong, stray, said)]
     row = (await operator.get(f"/v1/runs/{run}")).json()
 
     assert [(each.status_code, each.json()["code"]) for each in answers] == [
         (422, "type-mismatch"),
         (422, "unknown-field"),
+        (422, "unknown-field"),
     ]
-    assert {each.json()["at"] for each in answers} == {"/output"}
+    assert [each.json()["at"] for each in answers] == ["/output", "/output", "/answers"]
     assert row["waiting_for"] == "reconcile"
 
 
