@@ -3,13 +3,13 @@
 import asyncio
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from gateway.cli.leaving import leave, leave_within
 from gateway.cli.options import AsJson, Config, Database
 from gateway.cli.show import print_json, say_as_is
 
@@ -36,8 +36,13 @@ def serve(
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            leave_within()
+            running.stop()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, running.stop)
+            loop.add_signal_handler(number, stop)
         if until_stdin_ends:
             _when_stdin_ends(running.stop)
         serving = loop.create_task(run_gateway(settings, running, port=port))
@@ -52,14 +57,6 @@ def serve(
     if running.error is not None:
         raise running.error
     leave()
-
-
-def leave() -> None:
-    """End, even if a thread of the queue still waits for a database that is lost."""
-    if any(each.name.startswith("dbos-executor") for each in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
 
 
 def _say_ready(address: str, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.cli.leaving import leave, leave_within
 from gateway.cli.options import AsJson, Config, Database
 from gateway.cli.problem import CliError
 from gateway.cli.show import print_json, say_as_is
@@ -26,7 +27,6 @@ def worker(
     """Drive what is due on a server's database until Ctrl-C; any number of workers may."""
     from gateway.cli.connect import settings_of
     from gateway.cli.server import quiet_logs
-    from gateway.cli.serving import leave
 
     quiet_logs()
     settings = settings_of(config, database)
@@ -49,8 +49,13 @@ async def _work(settings: "Settings", *, as_json: bool) -> None:
     from gateway.wiring import build
 
     stopping = asyncio.Event()
+
+    def stop() -> None:
+        leave_within()
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     async with build(settings) as gateway:
         look_rarely()
         if as_json:
