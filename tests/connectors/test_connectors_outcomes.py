@@ -230,6 +230,18 @@ def test_an_error_body_that_is_not_as_expected_changes_nothing_but_the_words(bod
     assert found.message == "the service answered with status 422"
 
 
+@pytest.mark.parametrize("before", [480, 490, 499])
+def test_a_secret_in_a_vendors_words_is_hidden_before_they_are_cut(before: int) -> None:
+    secret = "wholly-secret-words"
+    body = json.dumps({"message": "x" * before + secret}).encode()
+    answer = HttpAnswer(400, {}, body, NOW, hide=lambda text: text.replace(secret, "[hidden]"))
+
+    with pytest.raises(Refused) as found:
+        read_answer(WRITE, answer, Dialect())
+
+    assert secret[:1] not in found.value.message
+
+
 def test_a_vendors_words_are_shown_on_one_line_and_hide_nothing() -> None:
     said = "no\r\n\x1b[31mred\u202e\u200b\U000e0041 " + "x" * 9000
     body = json.dumps({"m": said}).encode()

@@ -41,6 +41,8 @@ NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
         # The tightest of several.
         ({"ratelimit-remaining": "3", "ratelimit-reset": "12",
           "x-ratelimit-remaining": "1", "x-ratelimit-reset": "50"}, 1, 50),
+        ({"ratelimit-remaining": "1", "ratelimit-reset": "12",
+          "x-ratelimit-remaining": "1", "x-ratelimit-reset": "50"}, 1, 50),
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "900000000"}, 0, LONGEST_S),
     ],
 )  # fmt: skip

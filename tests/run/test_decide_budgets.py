@@ -169,6 +169,20 @@ def test_the_lists_of_all_steps_are_counted_together() -> None:
     assert failure(run, "e2").message == "6 items of all steps; at most 5 are allowed"
 
 
+def test_a_list_further_down_counts_too_once_it_has_begun() -> None:
+    steps = [step("q"), step("r"), step("a", "blind", each="q/list"), step("b", each="r/list")]
+    run = play(*steps, budgets=Budgets(all_items=3), options=CONTINUE)
+    reads = run.performs()
+    for each in reads.values():
+        run.begin(each)
+    run.end(reads["r"], applied({"list": [1, 2]}))
+    run.begin(run.performs()["b[0]"])
+    run.end(reads["q"], applied({"list": [1, 2]}))
+
+    assert [*run.accepted.steps] == ["q", "r", "a", "b"]
+    assert failure(run, "a").message == "4 items of all steps; at most 3 are allowed"
+
+
 def test_no_call_begins_once_the_run_has_lasted_too_long_but_a_doubt_is_settled() -> None:
     run = play(step("a", "keyed"), step("b", "blind", after=["a"]), budgets=Budgets(run_s=60))
     run.call("a", uncertain())

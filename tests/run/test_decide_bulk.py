@@ -19,6 +19,7 @@ TAKE = {
 }
 ACTIONS = (
     action("shop.many", "keyed", items=ITEMS, undo=TAKE),
+    action("shop.many_by_input", "keyed", items=ITEMS, undo=TAKE | {"args": TAKE["args"][1:]}),
     action("shop.take_many", "keyed", items=ITEMS),
     action("shop.many_found", "lookup", items=ITEMS),
 )
@@ -85,6 +86,19 @@ def test_only_what_happened_is_taken_back() -> None:
     assert undo.arguments["lines"] == ["a", "c"]
     assert [each["id"] for each in undo.arguments["made"]] == [0, 2]
     assert (end.status, end.undone, end.standing) == ("undone", ("m",), ())
+
+
+def test_nothing_is_taken_back_before_it_is_known_which_items_happened() -> None:
+    run = run_of(many(what="shop.many_by_input"), step("z", "blind"), options=BACK)
+    both = run.performs()
+    run.begin(both["z"])
+    run.call("m", UNREADABLE)
+    run.end(both["z"], refused())
+    waiting = run.wait()
+    run.resolve("m", 1, "applied", made(None, "sold out", None))
+
+    assert waiting.waiting_for == "reconcile"
+    assert run.performs()["undo/m"].arguments == {"lines": ["a", "c"]}
 
 
 def test_what_is_taken_back_in_part_is_not_called_undone() -> None:

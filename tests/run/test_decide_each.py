@@ -90,6 +90,24 @@ def test_no_more_calls_than_allowed_are_under_way_at_once() -> None:
     assert run.performs().keys() == {f"a[{MOST_AT_ONCE}]"}
 
 
+def test_an_item_that_was_given_up_is_seen_though_no_other_call_may_begin() -> None:
+    run = play(
+        step("a", "blind", each="input/one"),
+        step("b", "read", each="input/many"),
+        one=[1],
+        many=[*range(MOST_AT_ONCE + 10)],
+    )
+    for each in run.performs().values():
+        run.begin(each)
+    run.end(run.flying["a", "0"], uncertain())
+    run.begin(run.performs()[f"b[{MOST_AT_ONCE - 1}]"])
+    run.resolve("a[0]", 1, "abandoned")
+    run.go()
+
+    assert len(run.flying) == MOST_AT_ONCE
+    assert "a" in run.state.failed
+
+
 def test_a_condition_is_asked_for_each_item_and_a_skipped_one_gives_null() -> None:
     run = play(
         step(

@@ -1,6 +1,6 @@
 """Policy in a run: who is asked for how long, and what is recorded where it only observes."""
 
-from run_cases import PERMIT, applied, play, step, value
+from run_cases import PERMIT, applied, play, policy, step, value
 
 from executor.check.cedar import Policy
 from executor.run.commands import OpenGate, Perform
@@ -27,6 +27,16 @@ def test_one_question_asks_as_many_as_the_action_and_the_policy_want_together() 
     assert isinstance(gate, OpenGate)
     assert (gate.quorum, gate.expires_s) == (3, 600.0)
     assert len(gate.reasons) == 2
+
+
+def test_a_no_stays_a_no_though_the_policy_that_asked_is_another_one_by_now() -> None:
+    run = play(step("a", "blind", value(11, "x")), judged_by=PERMIT + ASKS)
+    (approval,) = run.ask()
+    run.refuse(approval)
+    run.policy = policy(PERMIT + ASKS.replace("more than ten", "rather much"))
+    end = run.finish()
+
+    assert (end.status, end.code) == ("failed", "approval-refused")
 
 
 def test_where_policy_observes_the_call_is_made_and_tells_what_would_have_been() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -187,3 +188,14 @@ async def test_a_long_list_is_driven_to_its_end(bench: Bench) -> None:
 
     assert row.status == "succeeded"
     assert [each.n for each in await bench.attempts(due)] == [1] * 100
+
+
+async def test_a_process_whose_lease_has_just_ended_begins_no_call(bench: Bench) -> None:
+    ended_at = time.monotonic()
+    due = await bench.add(accept(step("a", "blind")))
+    machine = replace(bench.machine, lease_ends=lambda: ended_at)
+
+    await asyncio.wait([bench.start(due, machine=machine)], timeout=0.3)
+
+    assert bench.service.log == []
+    assert await bench.attempts(due) == []

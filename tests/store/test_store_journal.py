@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 from store_cases import (
     APPROVER,
     NOW,
@@ -311,6 +311,26 @@ async def test_an_intent_needs_its_approval_for_exactly_these_arguments_and_in_t
 
     assert before == changed == unknown == late == Blocked("approval")
     assert isinstance(granted, float)
+
+
+async def test_an_intent_needs_every_approval_that_it_relies_on(store: Store) -> None:
+    claim = await store.write(new_run)
+    for name in ("apr_a", "apr_b"):
+        await store.write(lambda c, name=name: approvals.create(c, question(name)))
+    both = tuple(grant for name in ("apr_a", "apr_b") for grant in intent(approval=name).grants)
+    asked = intent()._replace(grants=both)
+
+    def said_yes(c: Connection, name: str) -> None:
+        rulings.decide(c, TENANT, name, APPROVER, "approve", "checked", NOW)
+
+    await store.write(lambda c: said_yes(c, "apr_a"))
+    one = await store.write(lambda c: written(c, claim, calls.record_intent, asked, NOW))
+    await store.write(lambda c: said_yes(c, "apr_b"))
+    two = await store.write(lambda c: written(c, claim, calls.record_intent, asked, NOW))
+
+    assert len(both) == 2
+    assert one == Blocked("approval")
+    assert isinstance(two, float)
 
 
 async def test_an_approval_that_expired_in_the_journal_is_expired_for_approvers_too(
