@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
 
 from connectors.spec import JsonObject
 from executor.check.envelope import Envelope
@@ -110,15 +110,27 @@ def get(c: Connection, tenant: str, approval: str) -> ApprovalRow | None:
 
 
 def listed(
-    c: Connection, tenant: str, *, state: str | None = None, run: str | None = None
+    c: Connection,
+    tenant: str,
+    *,
+    state: str | None = None,
+    run: str | None = None,
+    after: str | None = None,
+    limit: int = 200,
 ) -> list[ApprovalRow]:
-    """A tenant's approvals, oldest first."""
+    """A tenant's approvals, oldest first; with `after`, those younger than that one."""
     query = select(approvals).where(approvals.c.tenant == tenant)
     if state is not None:
         query = query.where(approvals.c.state == state)
     if run is not None:
         query = query.where(approvals.c.run == run)
-    return [_row(row) for row in c.execute(query.order_by(approvals.c.created_at).limit(500))]
+    age = tuple_(approvals.c.created_at, approvals.c.id)
+    if after is not None:
+        last = select(approvals.c.created_at, approvals.c.id)
+        last = last.where(approvals.c.tenant == tenant, approvals.c.id == after)
+        query = query.where(age > last.scalar_subquery())
+    ordered = query.order_by(approvals.c.created_at, approvals.c.id).limit(limit)
+    return [_row(row) for row in c.execute(ordered)]
 
 
 def covers(c: Connection, tenant: str, grant: Grant, call: Called, now: float) -> bool:

@@ -22,6 +22,7 @@ from gateway.auth import Caller
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
+from gateway.routes.lists import After, Limit, no_such_place
 from gateway.schemas import NewDecision
 from gateway.wiring import Gateway
 
@@ -30,12 +31,22 @@ router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
 
 @router.get("")
 async def listed(
-    request: Request, caller: Caller, state: ApprovalState | None = None, run: str | None = None
+    request: Request,
+    caller: Caller,
+    state: ApprovalState | None = None,
+    run: str | None = None,
+    after: After = None,
+    limit: Limit = 200,
 ) -> list[ApprovalTold]:
-    """List approvals, oldest first."""
+    """List approvals, oldest first, or those that came after the one that `after` names."""
     gateway: Gateway = request.app.state.gateway
-    read = partial(approvals.listed, tenant=caller.tenant, state=state, run=run)
-    return [shown(row) for row in await gateway.store.read(read)]
+
+    def work(c: Connection) -> list[ApprovalRow]:
+        if after is not None and approvals.get(c, caller.tenant, after) is None:
+            raise no_such_place("approval", after, "after")
+        return approvals.listed(c, caller.tenant, state=state, run=run, after=after, limit=limit)
+
+    return [shown(row) for row in await gateway.store.read(work)]
 
 
 @router.get("/{approval_id}")

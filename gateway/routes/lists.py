@@ -1,4 +1,4 @@
-"""Lists: the newest first, so many at once, and on from where the last one ended."""
+"""Lists: so many at once, and on from where the last one ended."""
 
 from typing import Annotated
 
@@ -8,11 +8,13 @@ from gateway.problems import ProblemError
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 Before = Annotated[str | None, Query(description="the last id of the list before")]
+After = Before  # of what comes oldest first
 
 
-def no_such_before(what: str, name: str) -> ProblemError:
+def no_such_place(what: str, name: str, parameter: str = "before") -> ProblemError:
     """A list cannot go on from what is not there."""
+    at = f"/query/{parameter}"
     return ProblemError(
-        422, "bad-parameter", f"/query/before: there is no {what} {name}",
-        "Send the last id of the list before.", {"at": "/query/before"},
+        422, "bad-parameter", f"{at}: there is no {what} {name}",
+        "Send the last id of the list before.", {"at": at},
     )  # fmt: skip

@@ -23,7 +23,7 @@ from gateway.body import PREFER, body_of, takes
 from gateway.once import REPLAYED, Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.routes.events import PLACES, STREAM, Watched, answer_events
-from gateway.routes.lists import Before, Limit, no_such_before
+from gateway.routes.lists import Before, Limit, no_such_place
 from gateway.schemas import Answers, NewRequest, Nothing
 from gateway.wiring import Gateway
 
@@ -74,7 +74,7 @@ async def newest(
 
     def work(c: Connection) -> list[RequestRowTold]:
         if before is not None and requests.get(c, caller.tenant, before) is None:
-            raise no_such_before("request", before)
+            raise no_such_place("request", before)
         rows = requests.newest(c, caller.tenant, status=status, before=before, limit=limit)
         return [RequestRowTold.model_validate(_row(row)) for row in rows]
 

@@ -24,7 +24,7 @@ from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
 from gateway.reconcile import WHOLE, resolve
 from gateway.routes.events import PLACES, STREAM, Watched, answer_events
-from gateway.routes.lists import Before, Limit, no_such_before
+from gateway.routes.lists import Before, Limit, no_such_place
 from gateway.schemas import Cancel, Reconcile
 from gateway.wiring import Gateway
 
@@ -49,7 +49,7 @@ async def newest(
 
     def work(c: Connection) -> list[RunRowTold]:
         if before is not None and runs.get(c, caller.tenant, before) is None:
-            raise no_such_before("run", before)
+            raise no_such_place("run", before)
         rows = runs.newest(c, caller.tenant, status=status, before=before, limit=limit)
         words = plans.words_of(c, caller.tenant, (row.plan for row in rows))
         return [RunRowTold.model_validate(_row(row, words.get(row.plan))) for row in rows]

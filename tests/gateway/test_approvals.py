@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 from served import MUG, Running, answered, ask, until_open, until_status
-from sqlalchemy import update
+from sqlalchemy import Connection, insert, select, update
 
 from executor.store.tables import approvals
 
@@ -116,3 +116,22 @@ async def test_after_a_cancel_an_approval_decides_nothing(
     answer = await approver.post(f"/v1/approvals/{waiting['id']}/decision", json=YES)
 
     assert (answer.status_code, answer.json()["code"]) == (409, "approval-void")
+
+
+async def test_a_list_of_approvals_goes_on_from_where_the_last_one_ended(
+    running: Running, approver: httpx2.AsyncClient, waiting: Any
+) -> None:
+    def many(c: Connection) -> None:
+        row = c.execute(select(approvals)).mappings().one()
+        for number in range(3):
+            c.execute(insert(approvals).values({**row, "id": f"apr_{number}"}))  # of one moment
+
+    await running.gateway.store.write(many)
+    path, seen = "/v1/approvals?state=open&limit=1", list[str]()
+    while page := (await approver.get(path)).json():
+        seen += [each["id"] for each in page]
+        path = f"/v1/approvals?state=open&limit=1&after={seen[-1]}"
+    nowhere = await approver.get("/v1/approvals?after=apr_none")
+
+    assert sorted(seen) == sorted([waiting["id"], "apr_0", "apr_1", "apr_2"])
+    assert (nowhere.status_code, nowhere.json()["at"]) == (422, "/query/after")
