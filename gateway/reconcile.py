@@ -54,6 +54,8 @@ def resolve(
     action = _action(c, restored, row, attempt)
     _check_second_person(row, action, by)
     _check_can_go_on(row, found)
+    if found.resolution == "send_again":
+        _check_is_through(action, attempt, now)
     if "output" in found.model_fields_set:
         _check_output(action, attempt, found.output)
     _write(c, row, attempt, _MEANS[found.resolution], by, now, found.reason, found.output)
@@ -139,10 +141,8 @@ def learn(
         return row, False
     action = _action(c, restored, row, attempt)
     is_pending = attempt.ended is not None and attempt.ended.state == "applied_pending"
-    since = attempt.at if attempt.ended_at is None else attempt.ended_at
-    if not found.happened and not is_pending and now < since + action.settle_s:
-        detail = f"a no counts {action.settle_s:g} s after the call"
-        raise ProblemError(409, "too-early", detail, "Look again then.")
+    if not found.happened and not is_pending:
+        _check_is_through(action, attempt, now)
     if found.happened and "output" in found.model_fields_set:
         _check_output(action, attempt, found.output)
     output = found.output if found.happened else None
@@ -186,6 +186,14 @@ def _action(c: Connection, restored: Restored, row: RunRow, attempt: Attempt) ->
     if sealed is None:
         raise ProblemError(404, "not-found", f"there is no plan {row.plan}")
     return restored(sealed).actions[attempt.intent.action]
+
+
+def _check_is_through(action: ActionSpec, attempt: Attempt, now: float) -> None:
+    """A no counts, whoever says it, once the call must have come through."""
+    from_then = attempt.over_at + action.settle_s
+    if now < from_then:
+        detail = f"the call may still come through for {from_then - now:.0f} s; a no counts then"
+        raise ProblemError(409, "too-early", detail, "Look again then.")
 
 
 def _check_second_person(row: RunRow, action: ActionSpec, by: str) -> None:

@@ -56,6 +56,7 @@ class Perform(NamedTuple):
     observed: tuple[str, ...] = ()  # what policy would have said, where it only observes
     continues: Continuation | None = None  # with what it goes on, if it was asked something
     within_s: float = inf  # its first byte leaves within this time, or never
+    begins_by: float | None = None  # or not at all: it is decided on anew
 
 
 @dataclass(frozen=True)

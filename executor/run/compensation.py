@@ -39,6 +39,9 @@ class Compensation(Instance):
     def _goes_on(self) -> bool:
         return False  # taken back in part is not taken back
 
+    def _begins_by(self, *, settles: bool) -> float | None:
+        return None
+
     def _over_budget(self, *, settles: bool) -> str | None:
         return None
 

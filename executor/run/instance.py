@@ -222,15 +222,12 @@ class Instance:
         if held > self.outside.now:
             return Waiting("reconcile", None if held == inf else held)
         if self._may_still_be_sent(doubt):
-            absent_from = max(absent_from, doubt.intent.send_before + self.action.settle_s)
+            absent_from = max(absent_from, doubt.over_at + self.action.settle_s)
         return Next(LookUp(*self.place, doubt.intent.n, self.action, key, since, absent_from))
 
     def _may_still_be_sent(self, doubt: Attempt) -> bool:
         """Whether another process may be about to make the call that this one took over."""
-        lost = doubt.ended is not None and doubt.ended.state == "uncertain"
-        failure = doubt.ended.failure if doubt.ended else None
-        is_lost = lost and failure is not None and failure.kind == Kind.CANCELLED
-        return is_lost and not self.outside.is_alone
+        return doubt.is_lost and not self.outside.is_alone
 
     def _call(self, last: Attempt | None, doubt: Attempt | None = None) -> Verdict:
         """Call, once its time has come; with a doubt, to settle what was begun before."""
@@ -265,6 +262,7 @@ class Instance:
                 *self.place, n, self.action, self.arguments, hashed, key,
                 passage.grants, passage.observed, self._continuation(),
                 self._key_lasts_s if settles_by_key else inf,
+                self._begins_by(settles=doubt is not None),
             )
         )  # fmt: skip
 
@@ -284,6 +282,10 @@ class Instance:
         tally, place = self.around.tally, self.place
         keeper = Gatekeeper(self.accepted, self.state, self.outside, tally, *place, self.action)
         return keeper.judge((self.arguments,), self.asked)
+
+    def _begins_by(self, *, settles: bool) -> float | None:
+        """Until when it may begin, if that is limited."""
+        return None if settles else self.around.tally.ends_at
 
     def _over_budget(self, *, settles: bool) -> str | None:
         tally = self.around.tally

@@ -21,7 +21,7 @@ from executor.run.state import RunState
 from executor.store import drives, journal, plans
 from executor.store.blobs import Loaded
 from executor.store.drives import Asked, Claim
-from executor.store.errors import FencedError
+from executor.store.errors import FencedError, StorePausedError
 from executor.store.journal import Look, NewEvent, StoredEvent
 from executor.store.open_journal import OpenJournal, Turn, Work, written
 from executor.store.store import Store
@@ -53,7 +53,8 @@ class Ledger:
         self.write = self._outbox.write
         self._seen = 0
         self._loaded: Loaded = {}  # large values: what is referred to twice is held once
-        self._asked = asked  # where the claim is only foreseen
+        self._asked = asked  # while the claim is only foreseen
+        self._asking: asyncio.Future[Look] | None = None  # by the first that is written
         self.claim = claim
         self.state = RunState()
         self.must_look = False  # something may have arrived that was not seen yet
@@ -76,6 +77,8 @@ class Ledger:
     async def catch_up(self) -> None:
         """See what has arrived, if anything may have."""
         if self.must_look:
+            if self._asked is not None:  # what is under way of another's epoch is not ours to see
+                raise StorePausedError(f"whether {self.claim.id} could be claimed is not known")
             self.must_look = False
             self._see(await self._store.read(self._look))
 
@@ -162,17 +165,32 @@ class Ledger:
         return has_ended
 
     def _send(self, works: tuple[Work, ...]) -> "asyncio.Future[Look]":
-        asked, self._asked = self._asked, None
-        turn = Turn(self.claim, works, lambda: self._seen, self._loaded, asked)
-        sent = self._store.submit(Joint(written, turn, turn.forget))
-        if asked is not None:
-            sent.add_done_callback(partial(self._claimed, asked))
+        """Write; under a claim that is only foreseen, not before that is known to be taken.
+
+        Another drive may have the very epoch that this one foresees.
+        """
+        if self._asking is not None:
+            return asyncio.ensure_future(self._after(self._asking, works))
+        sent = self._submit(works)
+        if self._asked is not None:
+            self._asking = sent
+            sent.add_done_callback(self._claimed)
         return sent
 
-    def _claimed(self, asked: Asked, sent: "asyncio.Future[Look]") -> None:
+    async def _after(self, claiming: "asyncio.Future[Look]", works: tuple[Work, ...]) -> Look:
+        await asyncio.wait((claiming,))
+        claiming.result()
+        return await self._submit(works)
+
+    def _submit(self, works: tuple[Work, ...]) -> "asyncio.Future[Look]":
+        turn = Turn(self.claim, works, lambda: self._seen, self._loaded, self._asked)
+        return self._store.submit(Joint(written, turn, turn.forget))
+
+    def _claimed(self, sent: "asyncio.Future[Look]") -> None:
         """Who does not know whether it is claimed asks once more."""
-        if sent.cancelled() or sent.exception() is not None:
-            self._asked = asked
+        self._asking = None
+        if not sent.cancelled() and sent.exception() is None:
+            self._asked = None
 
     def _look(self, c: Connection) -> Look:
         return journal.look(c, self.claim, self._seen, self._loaded)

@@ -114,6 +114,7 @@ class Performer:
             takes_back=undoes(place) is not None,
             lease_s=min(self._lease_left(), command.within_s),
             woken=claim.wake_seq,
+            begins_by=command.begins_by,
         )
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = self.monotonic(), self.clock()

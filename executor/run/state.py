@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from connectors.errors import Kind
 from connectors.spec import Effect
 from executor.run import events as e
 
@@ -80,6 +81,20 @@ class Attempt(NamedTuple):
         if self.resolved is not None:
             return False
         return self.ended is not None and self.ended.state in _OPEN
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it was taken over: the process that makes it may be dead, or only seem so."""
+        if self.ended is None or self.ended.state != "uncertain":
+            return False
+        return self.ended.failure is not None and self.ended.failure.kind == Kind.CANCELLED
+
+    @property
+    def over_at(self) -> float:
+        """When nothing of it is on its way to the service any more, whoever makes it."""
+        told_at = self.at if self.ended_at is None else self.ended_at
+        is_known = self.ended is not None and not self.is_lost
+        return told_at if is_known else max(told_at, self.at + self.intent.timeout_s)
 
     @property
     def output(self) -> JsonValue:

@@ -41,10 +41,16 @@ class Tally:
             return f"{made} calls of {action.connection}; at most {self.budgets.calls} are allowed"
         return self._too_much_money(place, action, calls)
 
+    @property
+    def ends_at(self) -> float | None:
+        """Until when calls may begin."""
+        started = self.state.started_at
+        return None if started is None else started + self.budgets.run_s
+
     def too_late(self, now: float) -> str | None:
         """Why no call may begin any more, if that is so; settling a doubt is never too late."""
         started, most = self.state.started_at, self.budgets.run_s
-        if started is None or now - started <= most:
+        if started is None or self.ends_at is None or now <= self.ends_at:
             return None
         return f"the run has lasted {now - started:.0f} s; at most {most:.0f} are allowed"
 

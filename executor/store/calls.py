@@ -35,6 +35,7 @@ class Intent(NamedTuple):
     observed: tuple[str, ...] = ()
     takes_back: bool = False  # it is the undo of another call
     woken: int | None = None  # how often the run was woken by when this was decided on
+    begins_by: float | None = None  # later it is decided on anew
 
 
 class AttemptOutcome(NamedTuple):
@@ -51,14 +52,17 @@ def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked |
     """Write that a call may happen; returns until when its first byte may leave, or why not.
 
     One transaction checks the epoch (the journal is open), that the run is not being cancelled,
-    that nothing has arrived since this was decided on, that no attempt of this step is open, that
-    every approval still covers exactly these arguments, and takes the connection's permit.
+    that nothing has arrived since this was decided on and its time is not over, that no attempt of
+    this step is open, that every approval still covers exactly these arguments, and takes the
+    connection's permit.
     """
     c, claim = journal.c, journal.claim
     place = (intent.step, intent.iteration, intent.n)
     if not _may_begin_after_cancel(journal, intent):
         return Blocked("cancelled")
     if intent.woken not in (None, journal.woken):
+        return Blocked("news")
+    if intent.begins_by is not None and now > intent.begins_by:
         return Blocked("news")
     states = journal.attempts_at((intent.step, intent.iteration))
     if attempts.stand_in_the_way(states, intent.n, intent.effect):

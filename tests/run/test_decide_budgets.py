@@ -54,6 +54,15 @@ def money(**limits: str) -> Budgets:
     return Budgets.model_validate({"money": limits})
 
 
+def test_a_call_may_begin_within_the_runs_time_and_what_settles_a_doubt_at_any_time() -> None:
+    run = play(step("a", "keyed"), budgets=Budgets(run_s=60.0))
+    first = run.call("a", uncertain())
+    run.later(1.0)
+
+    assert first.begins_by == (run.state.started_at or 0.0) + 60.0
+    assert run.performs()["a"].begins_by is None
+
+
 def failure(run: Play, name: str) -> StepFailed:
     run.go()
     return run.state.failed[name]

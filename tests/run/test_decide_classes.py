@@ -1,5 +1,6 @@
 """The decision table of a single call, for each effect class."""
 
+from dataclasses import replace
 from math import inf
 
 import pytest
@@ -22,6 +23,7 @@ from run_cases import (
 )
 
 from executor.run.commands import LookUp, Perform
+from executor.run.decide import decide
 from executor.run.retry import CREDENTIALS_AGAIN_S, MOST_ATTEMPTS, backoff_s
 from executor.run.verdicts import Held
 
@@ -248,6 +250,15 @@ def test_a_lookup_searches_and_what_it_finds_is_the_result(lost: bool) -> None:
 
     assert (search.n, search.absent_from) == (1, NOW + SETTLE_S)
     assert (end.status, end.result, end.standing) == ("succeeded", {"id": 5}, ("a",))
+
+
+def test_where_another_process_may_still_call_an_absence_counts_after_its_time_out() -> None:
+    run = one("lookup")
+    call = run.lose("a")
+    search = decide(run.accepted, run.state, replace(run.outside(), is_alone=False))[0]
+    assert isinstance(search, LookUp)
+
+    assert search.absent_from == NOW + call.action.timeout_s + SETTLE_S
 
 
 def test_an_absence_that_has_settled_means_the_same_call_again() -> None:

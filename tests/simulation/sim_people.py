@@ -6,6 +6,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
+from sim_judge import must
 from sim_plans import APPROVERS, RUN, SETTLE_S, TENANT, TIMEOUT_S, restored
 from sqlalchemy import Connection
 
@@ -106,7 +107,12 @@ class People:
             | ({"output": output} if says == "happened" else {})
         )
         row, now = history.row(), history.wall()
-        self._do(partial(resolve, restored=restored, run=row, by="operator", found=found, now=now))
+        resolved = partial(resolve, restored=restored, run=row, by="operator", found=found, now=now)
+        try:
+            self._do(resolved)
+        except ProblemError as error:
+            must(error.code == "too-early", str(error))
+            services.reached["told too early"] += 1
 
     def hear(self) -> None:
         """A service says by itself what became of a call, or that it knows of none."""

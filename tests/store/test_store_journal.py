@@ -362,6 +362,17 @@ async def test_a_blocked_intent_takes_no_permit(store: Store) -> None:
     assert second == Blocked("rate_limit", NOW + 60)
 
 
+async def test_a_call_that_begins_later_than_it_may_is_decided_on_again(store: Store) -> None:
+    claim = await store.write(new_run)
+    late = intent()._replace(begins_by=NOW - 0.001)
+    blocked = await store.write(lambda c: written(c, claim, calls.record_intent, late, NOW))
+    in_time = intent()._replace(begins_by=NOW)
+    begun = await store.write(lambda c: written(c, claim, calls.record_intent, in_time, NOW))
+
+    assert blocked == Blocked("news")
+    assert isinstance(begun, float)
+
+
 async def test_a_call_is_decided_on_again_if_something_has_arrived_since(store: Store) -> None:
     claim = await store.write(new_run)
     decided = intent()._replace(woken=claim.wake_seq)
