@@ -1,6 +1,6 @@
 """How much of its critical path a run takes: real plans, and tools that take 25 ms each.
 
-    python -m benchmarks.parallel --data DIR [--most N] [--disk DIR] [--rounds N]
+    python -m benchmarks.parallel --data DIR [--most N] [--disk DIR] [--rounds N] [--peer]
 
 The plans are NESTFUL v2's (the 152 whose functions are written in `admission/sets`) and those of
 BFCL's parallel sets, converted and admitted as in `benchmarks.admission`. One run at a time is
@@ -13,10 +13,14 @@ and limits included. *Faster* is all calls one after the other by what the drive
 Timers are late: what counts as a call's 25 ms is what a bare sleep of 25 ms takes on an idle event
 loop, measured beside every fifth run and told below the table; so is a commit of nothing after
 such a sleep, which no run can do without. *Commits* are those of a run.
+
+With `--peer` the same plans run on LangGraph beside it, on the same storage: with its checkpointer
+of SQLite, durability=sync, without policy and limits, and with nothing written before a call.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import tempfile
@@ -33,6 +37,8 @@ from benchmarks.admission.case import Case
 from benchmarks.admission.judge import verdict_on
 from benchmarks.admission.sets import bfcl, nestful_v2
 from benchmarks.given import folder_with
+from benchmarks.peers.environment import HERE, HOME, peers_python, said_by
+from benchmarks.peers.shape import CALL_S
 from benchmarks.throughput import KEY, POLICY, create
 from connectors.connector import Applied, Outcome
 from connectors.spec import ActionSpec, CallContext, Limits
@@ -45,7 +51,6 @@ from executor.store.store import Store
 
 _DATA = folder_with("nestful_v2.jsonl")
 
-CALL_S = 0.025
 SLEEP_EVERY = 5  # runs
 MEMORY = Path("/dev/shm")
 PARALLEL = ("parallel", "parallel_multiple", "live_parallel", "live_parallel_multiple")
@@ -80,14 +85,29 @@ def cases_of(data: Path) -> Iterator[tuple[str, Case]]:
             yield "bfcl parallel", replace(case, answers=lambda *_: {})
 
 
-def depth_of(accepted: Accepted) -> tuple[int, int]:
-    """How many calls the plan makes, and how many of them stand in its longest chain."""
+def calls_of(accepted: Accepted) -> dict[str, list[str]]:
+    """The calls of a plan, each with those that it waits for; functions take no time."""
+    waits: dict[str, set[str]] = {}
+    for name in accepted.steps:
+        before = accepted.waits_for[name]
+        waits[name] = {
+            call
+            for each in before
+            for call in (waits[each] if accepted.steps[each].action in FUNCTIONS else (each,))
+        }
+    return {
+        name: sorted(waits[name])
+        for name, step in accepted.steps.items()
+        if step.action not in FUNCTIONS
+    }
+
+
+def depth_of(calls: Mapping[str, list[str]]) -> int:
+    """How many calls stand in the longest chain."""
     chains: dict[str, int] = {}
-    for name, step in accepted.steps.items():
-        before = (chains[each] for each in accepted.waits_for[name])
-        chains[name] = max(before, default=0) + (step.action not in FUNCTIONS)
-    calls = sum(step.action not in FUNCTIONS for step in accepted.plan.steps)
-    return calls, max(chains.values(), default=0)
+    for name, before in calls.items():
+        chains[name] = 1 + max((chains[each] for each in before), default=0)
+    return max(chains.values(), default=0)
 
 
 async def driven(folder: Path, plans: list[tuple[Case, Accepted]], policy: Policy) -> list[Lap]:
@@ -118,12 +138,27 @@ async def driven(folder: Path, plans: list[tuple[Case, Accepted]], policy: Polic
         begun = time.perf_counter()
         await machine.drive(due, "bench")
         took_s, made = time.perf_counter() - begun, len(commits)
-        calls, depth = depth_of(accepted)
-        if depth and await _succeeded(store, due.id):
-            laps.append(Lap(calls, depth, took_s, made, CALL_S, 0.0))
+        calls = calls_of(accepted)
+        if calls and await _succeeded(store, due.id):
+            laps.append(Lap(len(calls), depth_of(calls), took_s, made, CALL_S, 0.0))
     await store.close()
     slept, wrote = statistics.median(sleeps), statistics.median(empty)
     return [replace(each, call_s=slept, commit_s=wrote) for each in laps]
+
+
+def peers_laps(folder: Path, plans: list[tuple[Case, Accepted]], like: Lap) -> list[Lap]:
+    """The same plans on LangGraph; what a sleep takes was measured beside ours."""
+    calls = [found for _, accepted in plans if (found := calls_of(accepted))]
+    file = folder / "plans.json"
+    file.write_text(json.dumps(calls), "utf-8")
+    python, script = str(peers_python(HOME)), str(HERE / "langgraph_plans.py")
+    seconds: list[float] = json.loads(
+        said_by([python, script, f"sqlite:///{folder}/peer.db", str(file)])
+    )
+    return [
+        Lap(len(each), depth_of(each), took_s, 0, like.call_s, like.commit_s)
+        for each, took_s in zip(calls, seconds, strict=True)
+    ]
 
 
 async def _slept_s() -> float:
@@ -175,6 +210,7 @@ def main() -> None:
     parser.add_argument("--data", type=_DATA, required=True, help="the sets' folder")
     parser.add_argument("--most", type=int, default=1000, help="plans of each set")
     parser.add_argument("--rounds", type=int, default=1, help="of all plans")
+    parser.add_argument("--peer", action="store_true", help="beside LangGraph, which is installed")
     parser.add_argument("--disk", type=Path, default=Path.cwd(), help="a folder on a real disk")
     said = parser.parse_args()
     policy = Policy.parse({"all.cedar": POLICY})
@@ -193,6 +229,9 @@ def main() -> None:
                 with tempfile.TemporaryDirectory(dir=place) as folder:
                     laps += asyncio.run(driven(Path(folder), found, policy))
             print(row(name, storage, laps), flush=True)
+            if said.peer:
+                with tempfile.TemporaryDirectory(dir=place) as folder:
+                    print(row("  on LangGraph", storage, peers_laps(Path(folder), found, laps[0])))
             slept = [each.call_s * 1e3 for each in laps]
             wrote = [each.commit_s * 1e3 for each in laps]
         fsync = f"an fsync on {storage}: {fsync_ms(place):.3f} ms"

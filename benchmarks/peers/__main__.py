@@ -28,18 +28,15 @@ what they do less of is what is compared. Values are two words a step; nothing w
 
 import argparse
 import json
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 
+from benchmarks.peers.environment import HERE, HOME, peers_python, said_by
 from benchmarks.peers.round_trips import counted
 from benchmarks.throughput import a_server, new_database
 
-HERE = Path(__file__).parent
 KINDS = ("lamgate", "langgraph", "dbos")
 # What the peers may cost at most: ours is to be this share of theirs, at a hundred runs at once.
 GOALS = {
@@ -50,28 +47,13 @@ GOALS = {
 }
 
 
-def peers_python(home: Path) -> Path:
-    """The interpreter of the peers' environment, made where it is not there."""
-    python = home / "bin" / "python"
-    if not (home / "installed").exists():
-        venv.create(home, with_pip=True, clear=True)
-        wanted = ["-r", str(HERE / "requirements.txt")]
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *wanted], check=True)
-        (home / "installed").touch()
-    return python
-
-
 def measured(kind: str, python: Path, url: str, count: int) -> dict[str, float]:
     """One measurement, in a process of its own."""
     if kind == "lamgate":
         command = [sys.executable, "-m", "benchmarks.peers.ours", url, str(count)]
     else:
         command = [str(python), str(HERE / f"{kind}_peer.py"), url, str(count)]
-    environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    if done.returncode != 0:
-        sys.exit(done.stderr)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    figures: dict[str, float] = json.loads(said_by(command))
     return figures
 
 
@@ -91,8 +73,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="of which medians are shown")
     parser.add_argument("--runs", type=int, default=100, help="at once, beside one alone")
     parser.add_argument("--database", help="a server's address, with the right to make databases")
-    home = Path(tempfile.gettempdir()) / "lamgate-peers"
-    parser.add_argument("--home", type=Path, default=home, help="of the peers' environment")
+    parser.add_argument("--home", type=Path, default=HOME, help="of the peers' environment")
     said = parser.parse_args()
     python = peers_python(said.home)
     found: dict[tuple[str, int, str], list[dict[str, float]]] = {}

@@ -6,24 +6,14 @@ A node a step, a checkpoint after each super-step, durability=sync, and a full f
 import asyncio
 import itertools
 import json
-import operator
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Annotated, TypedDict
+from collections.abc import Awaitable, Callable
 
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 
+from benchmarks.peers.langgraph_parts import State, saver_of
 from benchmarks.peers.shape import LAYERS, WIDTH
-
-
-class State(TypedDict):
-    """What every node adds to."""
-
-    out: Annotated[dict[str, dict[str, str]], operator.or_]
 
 
 def node(name: str) -> Callable[[State], Awaitable[State]]:
@@ -48,20 +38,6 @@ def built() -> StateGraph[State]:
             graph.add_edge(before, name)
     graph.add_edge(layers[-1], END)
     return graph
-
-
-@asynccontextmanager
-async def saver_of(url: str) -> AsyncIterator[AsyncSqliteSaver | AsyncPostgresSaver]:
-    """Its checkpointer for a file or a server."""
-    if url.startswith("sqlite:///"):
-        async with AsyncSqliteSaver.from_conn_string(url.removeprefix("sqlite:///")) as saver:
-            await saver.setup()
-            await saver.conn.execute("PRAGMA synchronous=FULL")
-            yield saver
-    else:
-        async with AsyncPostgresSaver.from_conn_string(url) as saver:
-            await saver.setup()
-            yield saver
 
 
 async def main(url: str, count: int) -> None:

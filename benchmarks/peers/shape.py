@@ -1,3 +1,4 @@
-"""The run that everybody makes: twenty steps in five layers of four."""
+"""What is the same for everybody who is measured."""
 
-LAYERS, WIDTH = 5, 4
+LAYERS, WIDTH = 5, 4  # of the run that everybody makes: twenty steps
+CALL_S = 0.025  # what a call of a real plan takes
