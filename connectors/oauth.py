@@ -69,6 +69,17 @@ class Tokens:
     claims: JsonObject | None = None  # of an id token, if one came
 
 
+def require_reachable(way: Transport, client: OAuthClient, *, by_consent: bool) -> None:
+    """Raise `ConfigurationError` for one that could never get a token, before anybody tries."""
+    if client.issuer is None and client.token_url is None:
+        raise ConfigurationError("an OAuth credential needs an issuer or a token_url")
+    if by_consent and client.issuer is None and client.authorize_url is None:
+        raise ConfigurationError("a credential that is connected needs an issuer or authorize_url")
+    for each in (client.issuer, client.authorize_url, client.token_url):
+        if each is not None:
+            _require_private(way, each)
+
+
 async def find_server(way: Transport, client: OAuthClient) -> Server:
     """Read where the server's endpoints are; raises `ConfigurationError` or `Unavailable`."""
     if client.issuer is None:

@@ -8,9 +8,10 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
+from connectors import oauth
 from connectors.errors import ConfigurationError
 from connectors.http import Transport
-from connectors.oauth import Tokens
+from connectors.oauth import OAuthClient, Tokens
 from connectors.redact import SHORTEST
 from connectors.spec import JsonObject
 from executor.store import credentials, drives
@@ -99,6 +100,9 @@ class Credentials:
     async def set(self, new: NewCredential, by: str) -> list[Due]:
         """Keep a credential, new or instead of another; returns what waits for one."""
         require_usable(new)
+        if new.kind in OAUTH:
+            client, by_consent = OAuthClient.model_validate(new.settings), new.kind == "oauth-code"
+            oauth.require_reachable(self.way, client, by_consent=by_consent)
         tenant, name, kind, now = new.tenant, new.name, new.kind, self.clock()
         row = CredentialRow(
             tenant, name, kind, new.settings, self.seals.seal(tenant, name, Material(new.secret)),

@@ -5,9 +5,11 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from connectors.errors import Unreachable
 from connectors.source import Pin, Pins
 from executor.store import pins
 from executor.store.beside import read_beside
+from executor.store.errors import StoreError
 from executor.store.store import Store
 from gateway.settings import Settings
 
@@ -16,7 +18,12 @@ def pins_of(store: Store) -> Pins:
     """The pins in a store that is open."""
 
     async def pinned(connection: str) -> Pin | None:
-        return await store.read(partial(_pin, connection=connection))
+        try:
+            return await store.read(partial(_pin, connection=connection))
+        except StoreError as error:  # nothing is wrong with the server: it is asked again
+            raise Unreachable(
+                f"what was accepted of {connection} cannot be read: {error}"
+            ) from error
 
     return pinned
 

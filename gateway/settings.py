@@ -81,7 +81,7 @@ class ModelEntry(_Closed):
     base_url: str | None = None
     api_key: str | None = None  # a reference, env:NAME
     structured: Structured = "auto"
-    timeout_s: float = 60.0
+    timeout_s: float = Field(default=60.0, gt=0)
     chat_model: str | None = None  # langchain: `module:name` of a chat model
     options: dict[str, JsonValue] = {}  # sent with every request to the model
 
@@ -192,6 +192,9 @@ def load_settings(file: Path | None) -> Settings:
         raise ConfigurationError(f"{path}: {error}") from error
     settings: Settings = made
     require_known(settings.database.url)
+    public = settings.server.public_url
+    if public is not None and not public.startswith(("https://", "http://")):
+        raise ConfigurationError(f"{path}: server.public_url: {public!r} is no http address")
     if EMBEDDED in settings.models:
         raise ConfigurationError(f"{path}: models.{EMBEDDED}: the name of the embedded planner")
     if taken := settings.connections.keys() & {EMBEDDED, "fn"}:

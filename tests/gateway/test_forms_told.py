@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx2
+import pytest
 
 from gateway import schemas
 
@@ -53,3 +54,25 @@ async def test_a_slash_too_many_leads_nowhere_else(requester: httpx2.AsyncClient
     answer = await requester.get("/v1/runs/")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+@pytest.mark.parametrize(
+    ("oauth", "told"),
+    [
+        ({}, "an issuer or a token_url"),
+        ({"issuer": "nope"}, "'nope' may not be reached"),
+        ({"issuer": "http://127.0.0.1:9"}, "credentials.allow_hosts"),
+        ({"token_url": "https://as.example.com/token"}, "an issuer or authorize_url"),
+        ({"token_url": "https://a.example.com", "authorize_url": "x"}, "'x' may not be reached"),
+    ],
+    ids=["none", "no-address", "loopback", "no-consent", "one-of-two"],
+)
+async def test_a_credential_that_could_never_be_connected_is_not_kept(
+    operator: httpx2.AsyncClient, oauth: dict[str, str], told: str
+) -> None:
+    body = {"kind": "oauth-code", "oauth": {"client_id": "us", **oauth}}
+    answer = await operator.put("/v1/credentials/desk", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-credential")
+    assert told in answer.json()["detail"]
+    assert (await operator.get("/v1/credentials/desk")).status_code == 404

@@ -57,3 +57,20 @@ def test_what_the_environment_says_wrongly_is_not_blamed_on_the_file(
     assert "the environment: LAMGATE_SERVER__PORT: Input should be a valid integer" in port
     assert f"{file}: server.prot: there is no such setting" in port
     assert json.startswith("LAMGATE_SERVER: this is no JSON; one member of it is said as ")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            "[server]\npublic_url = 'lamgate'",
+            "server.public_url: 'lamgate'",
+        ),
+        ("[models.m]\nadapter = 'litellm'\nmodel = 'x'\ntimeout_s = 0", "models.m.timeout_s: "),
+    ],
+    ids=["address", "no-time"],
+)
+def test_a_value_that_nothing_could_work_with_stops_the_start(
+    tmp_path: Path, content: str, told: str
+) -> None:
+    assert told in flaws(tmp_path / "lamgate.toml", content)
