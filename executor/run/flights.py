@@ -23,11 +23,12 @@ Work = Coroutine[object, object, Blocked | float | None]
 
 @dataclass(frozen=True)
 class _Flight:
-    """One task; `is_search` is what it does, a look-up or a call."""
+    """One task: a look-up or a call, or what waits for a place for one."""
 
     task: "asyncio.Task[Blocked | Slot | float | None]"
     connection: str
     is_search: bool
+    has_place: bool  # else it waits for one
     changes: int  # how often something had changed when it began
 
 
@@ -70,7 +71,7 @@ class Flights:
             if not is_search:
                 self.look_again.pop(place, None)  # another attempt, another search
         task.add_done_callback(partial(self._ended, slot))
-        self._flights[place] = _Flight(task, connection, is_search, self._changes)
+        self._flights[place] = _Flight(task, connection, is_search, slot is not None, self._changes)
 
     def _ended(self, slot: Slot | None, _: object) -> None:
         if slot is not None:
@@ -154,7 +155,13 @@ class Flights:
         self._reserved.clear()
 
     async def settle(self) -> None:
-        """Let everything end that is under way: what is cut off would be uncertain."""
+        """Let everything end that is under way: what is cut off would be uncertain.
+
+        What waits for a place has not begun, and may wait for one that is kept here.
+        """
+        for flight in self._flights.values():
+            if not flight.has_place:
+                flight.task.cancel()
         tasks = [flight.task for flight in self._flights.values()]
         await asyncio.gather(*tasks, return_exceptions=True)
 

@@ -42,3 +42,22 @@ async def test_a_stop_that_was_lifted_before_a_call_heard_of_it_holds_nothing() 
 
     assert flights.not_before == {}
     assert flights.places == frozenset()
+
+
+async def test_what_waits_for_a_place_is_not_waited_for_when_a_drive_breaks() -> None:
+    slots, goes_on = Slots(), asyncio.Event()
+    flights = Flights(slots, "main", lambda: 0.0, Bell())
+
+    async def work() -> None:
+        await goes_on.wait()
+
+    for name in ("a", "b", "c"):
+        flights.begin((name, ""), "shop", 1, work)
+    goes_on.set()
+    while ("b", "") in flights.places:
+        await flights.land(None)  # the place is kept for b by then, and c waits behind it
+    async with asyncio.timeout(5.0):
+        await flights.settle()
+        await flights.drop()
+
+    assert slots.take("shop", 1) is not None
