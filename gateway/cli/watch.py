@@ -39,7 +39,8 @@ def tell_end(client: Client, row: JsonObject) -> None:
     """What comes next, as commands."""
     if row["status"] == "waiting" and row["waiting_for"] == "approval":
         for each in client.things(f"/v1/approvals?state=open&run={row['id']}"):
-            say(f"\n{each['step']} waits for an approval by {each['role']}, not by who asked.")
+            what = each["step"] or ", ".join(map(str, given(each, "steps")))
+            say(f"\n{what} waits for an approval by {each['role']}, not by who asked.")
             words = ("approve", str(each["id"]), "--reason", "WHY", "--key", "KEY")
             say_as_is(f"Approve it: {client.command(*words)}")
     elif row["status"] == "waiting":
@@ -48,7 +49,9 @@ def tell_end(client: Client, row: JsonObject) -> None:
         for place in dict.fromkeys(_in_doubt(found)):
             said = client.command("reconcile", str(row["id"]), *place, "--reason", "WHY")
             say_as_is(f"It happened (or send_again, or abandon): {said}")
-    elif given(row, "result") or row.get("result"):
+    elif isinstance(large := row.get("large"), dict):
+        say_as_is(f"result of {large['bytes']} bytes: GET /v1/blobs/{large['digest']}")
+    elif row.get("result"):
         say(f"result {json.dumps(row['result'], ensure_ascii=False)}")
     say_as_is(f"\nExplain it: {client.command('trace', str(row['id']))}")
 

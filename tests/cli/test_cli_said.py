@@ -1,5 +1,7 @@
 """What is said to programs is JSON whatever went wrong; who follows a run outlasts a restart."""
 
+import io
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -7,10 +9,13 @@ from pathlib import Path
 
 import pytest
 from commands import Lamgate
+from rich.console import Console
 
-from gateway.cli import client
+from connectors.spec import JsonObject
+from gateway.cli import client, show
 from gateway.cli.client import Client
 from gateway.cli.problem import CliError
+from gateway.cli.watch import tell_end
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 ONE = b'id: 1\nevent: a\ndata: {"seq": 1}\n\n'
@@ -90,6 +95,43 @@ def test_a_run_that_was_followed_for_long_is_still_followed_after_a_restart(
     long = (broken, ONE, b"wait", b": still here\n\n")  # then it is lost, in the middle
 
     assert followed(listener, long, pauses, (HEAD, TWO), (OVER,)) == [1, 2]
+
+
+def told(monkeypatch: pytest.MonkeyPatch, url: str, row: JsonObject) -> str:
+    """What is said at the end of a run that stands so."""
+    written = io.StringIO()
+    monkeypatch.setattr(show, "out", Console(file=written, soft_wrap=True, width=200))
+    asking = Client(url, "lam_key")
+    tell_end(asking, row)
+    asking.close()
+    return written.getvalue()
+
+
+def test_a_result_that_stands_elsewhere_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    large: JsonObject = {"digest": "sha256:abc", "bytes": 40_000}
+    row: JsonObject = {"id": "run_1", "status": "succeeded", "result": None, "large": large}
+
+    assert "GET /v1/blobs/sha256:abc" in told(monkeypatch, "http://127.0.0.1:9", row)
+
+
+def test_an_approval_of_a_whole_plan_names_its_steps(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            body = json.dumps([{"id": "apr_1", "step": "", "steps": ["pay", "tell"], "role": "r"}])
+            head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n{body}".encode())
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    row: JsonObject = {"id": "run_1", "status": "waiting", "waiting_for": "approval"}
+    said = told(monkeypatch, f"http://127.0.0.1:{listener.getsockname()[1]}", row)
+    thread.join()
+
+    assert "pay, tell waits for an approval by r" in said
 
 
 def test_a_gateway_that_only_pauses_is_not_waited_for_for_ever(
