@@ -10,7 +10,8 @@ import pytest
 for room in ("cli", "shop", "store"):
     sys.path.insert(0, str(Path(__file__).parents[1] / room))
 
-from connector_cases import Outside  # noqa: E402
+from connector_cases import Outside, Raw, answer, raw_server  # noqa: E402
+from openapi_wire import Sent  # noqa: E402
 from servers import missing, server  # noqa: E402
 from sql_world import Stock, fill  # noqa: E402
 from the_shop import SERVICES, Service, load_start  # noqa: E402
@@ -72,3 +73,16 @@ def stock(request: pytest.FixtureRequest) -> Stock:
     """A fresh stock in a file, and one on a server."""
     found: Stock = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+async def raw() -> AsyncIterator[Raw]:
+    """A server that answers anything, and keeps the bytes of every request."""
+    async with raw_server(answer(200, {})) as found:
+        yield found
+
+
+@pytest.fixture
+def sent(raw: Raw, tmp_path: Path, outside: Outside) -> Sent:
+    """Calls of an operation there."""
+    return Sent(raw, tmp_path, outside)

@@ -288,6 +288,33 @@ async def test_no_intent_after_cancel_was_asked_for(store: Store) -> None:
     assert await store.read(lambda c: journal.read(c, TENANT, RUN.id)) == []
 
 
+async def test_after_a_cancel_that_undoes_only_what_may_have_happened_is_called_again(
+    store: Store,
+) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
+    lost = outcome(state="uncertain")
+    await store.write(lambda c: written(c, claim, calls.record_outcome, lost, NOW))
+    await store.write(lambda c: runs.request_cancel(c, TENANT, RUN.id, "undo", NOW))
+    again = await store.write(lambda c: written(c, claim, calls.record_intent, intent(n=2), NOW))
+    other = await store.write(lambda c: written(c, claim, calls.record_intent, intent("b"), NOW))
+
+    assert isinstance(again, float)
+    assert other == Blocked("cancelled")
+
+
+@pytest.mark.parametrize(("lease_s", "lasts_s"), [(3.0, 3.0), (900.0, intent().timeout_s)])
+async def test_no_byte_of_a_call_may_leave_after_its_time_or_the_lease_of_its_process(
+    store: Store, lease_s: float, lasts_s: float
+) -> None:
+    claim = await store.write(new_run)
+    asked = intent()._replace(lease_s=lease_s)
+    until = await store.write(lambda c: written(c, claim, calls.record_intent, asked, NOW))
+    (row,) = await store.read(lambda c: attempts.read(c, TENANT, RUN.id))
+
+    assert until == row.send_before == NOW + lasts_s
+
+
 async def test_an_intent_needs_its_approval_for_exactly_these_arguments_and_in_time(
     store: Store,
 ) -> None:
