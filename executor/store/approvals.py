@@ -70,6 +70,7 @@ class Called:
     iteration: str
     action_digest: str
     arguments: JsonObject
+    beside: frozenset[str] = frozenset()  # the items that are about to be called under it, too
 
 
 def create(c: Connection, row: ApprovalRow) -> None:
@@ -150,7 +151,8 @@ def _is_inside(c: Connection, row: ApprovalRow, call: Called, now: float) -> boo
         return False
     if now >= min(row.expires_at, envelope.expires_at or row.expires_at):
         return False
-    others = attempts.places_under(c, row.tenant, row.run, row.id, call.step) - {call.iteration}
+    begun = attempts.places_under(c, row.tenant, row.run, row.id, call.step) | call.beside
+    others = begun - {call.iteration}
     return len(others) < step.calls and not [*step.departures(call.arguments)]
 
 

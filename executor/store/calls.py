@@ -68,7 +68,12 @@ def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked |
     if attempts.stand_in_the_way(states, intent.n, intent.effect):
         return Blocked("open_attempt")
     for grant in intent.grants:
-        call = Called(intent.step, intent.iteration, intent.tool_digest, intent.arguments)
+        beside = frozenset(
+            row.iteration
+            for row in journal.begun
+            if row.step == intent.step and grant.approval in row.approvals
+        )
+        call = Called(intent.step, intent.iteration, intent.tool_digest, intent.arguments, beside)
         if not approvals.covers(c, claim.tenant, grant, call, now):
             return Blocked("approval")
     blocked = journal.permits.take(intent.connection, intent.limits, now, intent.timeout_s)

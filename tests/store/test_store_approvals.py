@@ -10,12 +10,27 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import create_engine, func, select
-from store_cases import APPROVER, NOW, REQUESTER, RUN, TENANT, add_run, new_run, question
+from store_cases import (
+    APPROVER,
+    NOW,
+    REQUESTER,
+    RUN,
+    TENANT,
+    add_run,
+    intent,
+    new_run,
+    question,
+    written,
+)
 
-from connectors.spec import Principal
+from connectors.spec import Effect, Principal
+from executor.check.envelope import Band, CoveredStep, Envelope
 from executor.check.grant import Grant
 from executor.store import approvals, drives, rulings, runs
 from executor.store.approvals import Called
+from executor.store.calls import record_intent
+from executor.store.open_journal import OpenJournal
+from executor.store.permits import Blocked
 from executor.store.rulings import Decision
 from executor.store.store import Store
 from executor.store.tables import decisions, metadata
@@ -108,6 +123,34 @@ async def test_too_late_is_expired_whether_or_not_anybody_has_noticed(
         await store.write(lambda c: approvals.expire(c, TENANT, "apr_a"))
 
     assert await _decide(store, APPROVER, now=NOW + 3600) == "expired"
+
+
+async def test_calls_that_begin_together_are_no_more_than_were_approved(store: Store) -> None:
+    covered = CoveredStep(
+        step="refund", action="payments.refund_create", action_digest="sha256:tool", calls=1,
+        effect=Effect.KEYED, irreversible=False, call="refund", is_sure=True,
+        bands=(Band(at="amount", kind="any"),),
+    )  # fmt: skip
+    envelope = Envelope(role="approver", steps=(covered,))
+    row = replace(
+        question(), kind="envelope", step="", state="granted", args_hash=envelope.digest,
+        arguments=envelope.model_dump(mode="json"),
+    )  # fmt: skip
+    claim = await store.write(new_run)
+    await store.write(lambda c: approvals.create(c, row))
+    call = intent()._replace(
+        tool_digest="sha256:tool", grants=(Grant("apr_a", envelope.digest),),
+        arguments=question().arguments,
+    )  # fmt: skip
+
+    def both(journal: OpenJournal) -> list[Blocked | float]:
+        items = (call._replace(iteration=item) for item in ("0", "1"))
+        return [record_intent(journal, each, NOW) for each in items]
+
+    first, second = await store.write(lambda c: written(c, claim, both))
+
+    assert isinstance(first, float)
+    assert second == Blocked("approval")
 
 
 async def test_what_was_granted_does_not_cover_other_arguments_another_tool_or_later_times(
