@@ -293,8 +293,8 @@ PROTOCOL += (
     ),
     Mutant(
         "gateway.reconcile",
-        "not is_pending and now < since + action.settle_s:",
-        "False:",
+        "if now < from_then:",
+        "if False:",
         "a service that knows of nothing yet is believed",
     ),
     Mutant(
