@@ -106,6 +106,7 @@ class Drive:
         try:
             return await self._advance(accepted)
         except StorePausedError:
+            await self._flights.stop_waiting()
             if not self._flights.places:
                 raise  # the dispatcher asks for another drive
             await self._land(self._means.clock() + PAUSE_S)

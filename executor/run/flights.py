@@ -148,6 +148,13 @@ class Flights:
         if isinstance(result, Slot):
             result.release()
 
+    async def stop_waiting(self) -> None:
+        """Keep no place, and wait for none, while nothing can be begun."""
+        for place, flight in [*self._flights.items()]:
+            if not flight.has_place:
+                await self.abort(place)
+        self.leave_reserved()
+
     def leave_reserved(self) -> None:
         """Give back the places of calls that are not wanted any more."""
         for slot in self._reserved.values():

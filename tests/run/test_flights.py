@@ -61,3 +61,25 @@ async def test_what_waits_for_a_place_is_not_waited_for_when_a_drive_breaks() ->
         await flights.drop()
 
     assert slots.take("shop", 1) is not None
+
+
+async def test_who_can_begin_nothing_neither_keeps_nor_waits_for_a_place() -> None:
+    slots = Slots()
+    mine, other = (Flights(slots, tenant, lambda: 0.0, Bell()) for tenant in ("main", "other"))
+    done = asyncio.Event()
+
+    async def work() -> None:
+        await done.wait()
+
+    mine.begin(PLACE, "shop", 1, work)
+    for place in (("b", ""), ("c", "")):
+        mine.begin(place, "shop", 1, work)
+    await asyncio.sleep(0)
+    other.begin(PLACE, "shop", 1, work)
+    done.set()
+    assert await mine.land(None)  # and one that waited has the place now
+    await mine.stop_waiting()
+    assert await asyncio.wait_for(other.land(None), 1.0)
+
+    assert mine.places == frozenset()
+    assert other.places == frozenset()  # it was told of its place, and is decided on once more
