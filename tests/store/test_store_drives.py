@@ -253,3 +253,17 @@ async def test_a_call_that_ended_is_progress_and_what_was_found_out_of_an_old_on
     )
 
     assert (still, await crashes()) == (1, 0)
+
+
+@pytest.mark.parametrize("how", ["hand_back", "release"])
+async def test_what_is_given_back_is_fenced_from_whoever_had_it_before_anybody_claims_it(
+    store: Store, how: str
+) -> None:
+    claim = await store.write(new_run)
+    if how == "release":
+        await store.write(lambda c: recovery.release(c, "me", NOW))
+    else:
+        await store.write(lambda c: recovery.hand_back(c, NOW))
+
+    with pytest.raises(FencedError):
+        await store.write(lambda c: drives.hold(c, claim))
