@@ -252,6 +252,8 @@ class Services:
                 self.reached["replayed by its key"] += 1
                 return True
             self.keys.setdefault(key, now)
+            if self.tasks.get(handle := f"{_TASK}{key}") == "failed":
+                self.tasks[handle] = "done"  # the same key is the same task
         if action.items is not None:
             self.happened[place] = [n for n in INPUTS["lines"] if self._happens()]
             if not self.happened[place]:
