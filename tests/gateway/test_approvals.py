@@ -54,6 +54,20 @@ async def test_only_the_role_that_is_asked_decides(running: Running, waiting: An
     assert answer.json()["state"] == "open"
 
 
+async def test_another_tenants_approver_sees_and_decides_nothing(
+    running: Running, approver: httpx2.AsyncClient, waiting: Any
+) -> None:
+    path = f"/v1/approvals/{waiting['id']}"
+    elsewhere = await running.person("approver-9", "approver", "operator", tenant="other")
+    shown = await elsewhere.get(path)
+    decided = await elsewhere.post(f"{path}/decision", json=YES)
+    listed = await elsewhere.get("/v1/approvals")
+
+    assert (shown.status_code, decided.status_code) == (404, 404)
+    assert waiting["id"] not in listed.text
+    assert (await approver.get(path)).json()["state"] == "open"
+
+
 async def test_saying_it_twice_is_fine_and_saying_otherwise_is_a_conflict(
     running: Running, approver: httpx2.AsyncClient, waiting: Any
 ) -> None:
