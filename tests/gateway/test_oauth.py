@@ -82,18 +82,34 @@ async def test_a_caller_whose_time_is_over_does_not_end_the_refresh(things: Thin
     assert grants == ["authorization_code", "refresh_token"]
 
 
+async def _made_a_while_ago(things: Things) -> None:
+    store = things.running.gateway.store
+    row = await store.read(partial(credentials.get, tenant="main", name="things"))
+    assert row is not None
+    await store.write(
+        partial(credentials.renew, row=row, now=0.0, sealed=row.sealed, expires_at=row.expires_at)
+    )
+
+
+async def test_a_token_that_is_taken_is_kept_however_old_it_is(things: Things) -> None:
+    await things.set("oauth-client")
+    first = await secret_now(things)
+    await _made_a_while_ago(things)
+    done = await things.until(await things.run(), "succeeded", "failed")
+    tokens = [each for each in await things.control() if each["at"] == "token"]
+
+    assert done["status"] == "succeeded"
+    assert await secret_now(things) == first
+    assert len(tokens) == 1
+
+
 async def test_client_credentials_are_renewed_when_the_service_does_not_take_the_token(
     things: Things,
 ) -> None:
     await things.set("oauth-client")
     first = await secret_now(things)
     await things.control(forget_access=True)
-    store = things.running.gateway.store
-    row = await store.read(partial(credentials.get, tenant="main", name="things"))
-    assert row is not None
-    await store.write(  # made a while ago
-        partial(credentials.renew, row=row, now=0.0, sealed=row.sealed, expires_at=row.expires_at)
-    )
+    await _made_a_while_ago(things)
     done = await things.until(await things.run(), "succeeded", "failed")
 
     assert done["status"] == "succeeded"
