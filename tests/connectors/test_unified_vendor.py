@@ -140,7 +140,7 @@ def test_the_tables_say_what_is_promised_and_what_is_missing_and_why() -> None:
         "| `parcel_open` | keyed, key for 2 h, undone by `parcel_get` |",
         "| `parcel_drop` | none: nobody drops |",
         "",
-        "| field of a parcel | `post` |",
+        "| field of parcel | `post` |",
         "| --- | --- |",
         "| `title` | `label` |",
         "| `state` | `is` |",

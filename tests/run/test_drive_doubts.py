@@ -14,9 +14,6 @@ from connectors.spec import CallContext, Limits
 from executor.check.certificate import Options
 from executor.dispatch.local import LocalDispatcher
 from executor.run import events as e
-from gateway.problems import ProblemError
-from gateway.reconcile import resolve
-from gateway.schemas import Reconcile
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -113,24 +110,6 @@ async def _shut_down_in_the_middle(bench: Bench, effect: str) -> Any:
     await dispatcher.stop()
     bench.service.handlers.clear()
     return due
-
-
-async def test_a_persons_no_counts_once_a_call_that_was_taken_over_must_have_come_through(
-    bench: Bench,
-) -> None:
-    due = await _shut_down_in_the_middle(bench, "blind")
-    await asyncio.wait_for(bench.start(due, machine=bench.new_machine()), PATIENCE_S)
-    row, restored = await bench.row(due), bench.machine.restored
-    said = Reconcile(step="a", resolution="send_again", reason="the shop does not show it")
-    (intent,) = [each for each in await bench.events(due) if each.type == "intent.recorded"]
-    through = intent.at + intent.data["timeout_s"]
-    with pytest.raises(ProblemError) as told:
-        await bench.store.write(lambda c: resolve(c, restored, row, "B", said, through - 0.01))
-    await bench.store.write(lambda c: resolve(c, restored, row, "B", said, through))
-    await asyncio.wait_for(bench.start(due), PATIENCE_S)
-
-    assert (told.value.status, told.value.code) == (409, "too-early")
-    assert bench.service.calls("a") == 2
 
 
 async def test_a_shutdown_lets_calls_end_and_begins_no_other(bench: Bench) -> None:
