@@ -15,13 +15,13 @@ from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
-from urllib.parse import unquote
 
 import jsonschema_rs
 from pydantic import JsonValue
 
 from connectors.body import json_flaw
 from connectors.errors import Kind, Refused
+from connectors.pointer import part_of
 from connectors.spec import ActionSpec, JsonObject
 
 _MOST_SAID = 500  # of a flaw: its words repeat the value that is wrong, however large
@@ -172,13 +172,9 @@ def _references(part: JsonValue) -> set[str]:
 
 def _part(schema: JsonObject, name: str) -> JsonValue:
     """The part that a pointer names; what is named in another way may be the whole."""
-    found: JsonValue = schema
-    if name.startswith("#/"):
-        for token in unquote(name).split("/")[1:]:
-            key = token.replace("~1", "/").replace("~0", "~")
-            match found:
-                case dict():
-                    found = found.get(key)
-                case list():
-                    found = found[int(key)] if key.isdecimal() and int(key) < len(found) else None
-    return found
+    if not name.startswith("#/"):
+        return schema
+    try:
+        return part_of(schema, name)
+    except LookupError:
+        return None

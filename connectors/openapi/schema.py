@@ -10,12 +10,12 @@ import hashlib
 import re
 from functools import lru_cache
 from typing import Literal
-from urllib.parse import unquote
 
 from pydantic import JsonValue
 
 from connectors.body import json_flaw
 from connectors.openapi.gaps import Gap, UnsupportedError, gap_of
+from connectors.pointer import part_of
 from connectors.spec import JsonObject
 from connectors.text import hides_something, visible
 from connectors.validate import schema_flaw
@@ -217,16 +217,10 @@ def resolved_schema(document: JsonObject, node: JsonValue) -> JsonValue:
 
 
 def _target(document: JsonObject, reference: str) -> JsonValue:
-    here: JsonValue = document
-    for token in unquote(reference.removeprefix("#")).split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(here, dict) and name in here:
-            here = here[name]
-        elif isinstance(here, list) and name.isdecimal() and int(name) < len(here):
-            here = here[int(name)]
-        else:
-            raise UnsupportedError(Gap.NO_PART, repr(reference[:100]))
-    return here
+    try:
+        return part_of(document, reference)
+    except LookupError:
+        raise UnsupportedError(Gap.NO_PART, repr(reference[:100])) from None
 
 
 def _definition_name(reference: str) -> str:

@@ -166,9 +166,7 @@ class Flights:
 
         What waits for a place has not begun, and may wait for one that is kept here.
         """
-        for flight in self._flights.values():
-            if not flight.has_place:
-                flight.task.cancel()
+        await self.stop_waiting()
         tasks = [flight.task for flight in self._flights.values()]
         await asyncio.gather(*tasks, return_exceptions=True)
 

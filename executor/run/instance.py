@@ -158,7 +158,7 @@ class Instance:
 
     def _renewed(self, last: Attempt, doubt: Attempt | None = None) -> Verdict:
         """Wait for new credentials; try when the run is woken, and now and then."""
-        ended = last.ended_at or last.at
+        ended = last.told_at
         again = ended + CREDENTIALS_AGAIN_S
         if self.outside.now < again and ended >= self.outside.began_at:
             return Waiting("credentials", again)
@@ -186,7 +186,7 @@ class Instance:
                     if _lacks_credentials(last)
                     else self._call(last, doubt)
                 )
-        return self._find_out(doubt, absent_from=_since(doubt) + self.action.settle_s)
+        return self._find_out(doubt, absent_from=doubt.told_at + self.action.settle_s)
 
     def _repeating_helps(self, last: Attempt) -> bool:
         """Whether the same call may be made again to settle what was begun before."""
@@ -204,14 +204,14 @@ class Instance:
         attempts = self.state.attempts[self.place]
         window = self.action.idempotency.window_s if self.action.idempotency else 0.0
         # It is at least as late as the journal says: a clock that went back makes no key younger.
-        now = max(self.outside.now, *(each.ended_at or each.at for each in attempts))
+        now = max(self.outside.now, *(each.told_at for each in attempts))
         return WINDOW_SHARE * window - (now - attempts[0].at)
 
     def _find_out(self, doubt: Attempt, *, absent_from: float) -> Verdict:
         """Search at the service where one can, or else let a person decide."""
         lookup, status = self.action.lookup, self.action.status
         held = self.outside.look_again.get(self.place, 0.0)
-        key, since = doubt.intent.key, _since(doubt)
+        key, since = doubt.intent.key, doubt.told_at
         handle = doubt.ended.handle if doubt.ended else None
         if status is not None and handle is not None and status.action in self.accepted.actions:
             if held > self.outside.now:
@@ -296,10 +296,6 @@ class Instance:
 def _lacks_credentials(attempt: Attempt) -> bool:
     failure = attempt.ended.failure if attempt.ended else None
     return failure is not None and failure.kind == Kind.AUTH and not failure.may_retry
-
-
-def _since(doubt: Attempt) -> float:
-    return doubt.at if doubt.ended_at is None else doubt.ended_at
 
 
 def _wait_name(last: Attempt) -> str:

@@ -90,11 +90,15 @@ class Attempt(NamedTuple):
         return self.ended.failure is not None and self.ended.failure.kind == Kind.CANCELLED
 
     @property
+    def told_at(self) -> float:
+        """When something was last heard of the call itself: its end, or else its beginning."""
+        return self.at if self.ended_at is None else self.ended_at
+
+    @property
     def over_at(self) -> float:
         """When nothing of it is on its way to the service any more, whoever makes it."""
-        told_at = self.at if self.ended_at is None else self.ended_at
         is_known = self.ended is not None and not self.is_lost
-        return told_at if is_known else max(told_at, self.at + self.intent.timeout_s)
+        return self.told_at if is_known else max(self.told_at, self.at + self.intent.timeout_s)
 
     @property
     def output(self) -> JsonValue:

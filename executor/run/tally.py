@@ -49,10 +49,10 @@ class Tally:
 
     def too_late(self, now: float) -> str | None:
         """Why no call may begin any more, if that is so; settling a doubt is never too late."""
-        started, most = self.state.started_at, self.budgets.run_s
-        if started is None or self.ends_at is None or now <= self.ends_at:
+        ends_at, most = self.ends_at, self.budgets.run_s
+        if ends_at is None or now <= ends_at:
             return None
-        return f"the run has lasted {now - started:.0f} s; at most {most:.0f} are allowed"
+        return f"the run has lasted {now - ends_at + most:.0f} s; at most {most:.0f} are allowed"
 
     def together(self, commands: Iterable[Perform]) -> Iterator[Perform]:
         """Those calls that are not too much even if all that is under way happens."""

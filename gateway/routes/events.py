@@ -75,18 +75,18 @@ async def _stream(
 ) -> AsyncIterator[str]:
     clock, heartbeat_s = asyncio.get_running_loop().time, gateway.settings.server.heartbeat_s
     spoke_at = clock()
-    is_good = partial(keys.is_good, tenant=watched.tenant, key=request.state.key)
+    read = partial(_look_again, watched=watched, key=request.state.key)
     with (
         gateway.notices.watch(watched.subject) as bell,
         contextlib.suppress(StoreClosedError),  # the gateway stops: the client comes back later
     ):
         while not gateway.notices.is_over and not await request.is_disconnected():
             bell.clear()
-            look = _Look([], is_last=False)
+            look: _Look | None = _Look([], is_last=False)
             with contextlib.suppress(StorePausedError):  # whoever watches goes on watching
-                look = await gateway.store.read(partial(_look, watched=watched, after=after))
-                if not await gateway.store.read(is_good):
-                    return  # nothing more, and 401 to whoever comes back
+                look = await gateway.store.read(partial(read, after=after))
+            if look is None:
+                return  # nothing more, and 401 to whoever comes back
             for event in look.events:
                 after, spoke_at = event.seq, clock()
                 data = json.dumps(event.as_json())
@@ -101,6 +101,11 @@ async def _stream(
             if clock() - spoke_at >= heartbeat_s:
                 spoke_at = clock()
                 yield ": still here\n\n"
+
+
+def _look_again(c: Connection, watched: Watched, key: str, after: int) -> _Look | None:
+    """The same for whoever goes on watching; None once the key that let them in is over."""
+    return _look(c, watched, after) if keys.is_good(c, watched.tenant, key) else None
 
 
 def _look(c: Connection, watched: Watched, after: int) -> _Look:

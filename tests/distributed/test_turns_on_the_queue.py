@@ -29,6 +29,17 @@ def _add(c: Connection, tenant: str, run: str, priority: Priority = "normal") ->
     )
 
 
+async def _process(script: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, str(HERE / script), *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
 async def _order(url: str, places: int, wanted: list[tuple[str, str, Priority]]) -> list[str]:
     """In which order the runs have their turns, with so many places."""
     store = await Store.open(url)
@@ -37,15 +48,7 @@ async def _order(url: str, places: int, wanted: list[tuple[str, str, Priority]])
             lambda c, tenant=tenant, run=run, priority=priority: _add(c, tenant, run, priority)
         )
     await store.close()
-    command = [sys.executable, str(HERE / "turns_process.py"), url, str(places), str(len(wanted))]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        command,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    done = await _process("turns_process.py", url, str(places), str(len(wanted)))
     assert done.returncode == 0, done.stderr
     return [run for _, run in json.loads(done.stdout.splitlines()[-1])]
 
@@ -75,14 +78,6 @@ async def test_a_run_that_comes_back_to_the_worker_it_was_taken_from_is_driven_a
     store = await Store.open(url)
     await store.write(lambda c: _add(c, "main", "run_a"))
     await store.close()
-    command = [sys.executable, str(HERE / "handed_back_process.py"), url]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        command,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    done = await _process("handed_back_process.py", url)
 
     assert done.stdout == "driven again\n", done.stderr

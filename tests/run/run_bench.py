@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import JsonValue
@@ -179,6 +181,16 @@ class Bench:
         for drive in self._drives:
             drive.cancel()
         await asyncio.gather(*self._drives, return_exceptions=True)
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Bench]:
+    """Where runs are really driven: a bench on a file of its own."""
+    store = await Store.open(f"sqlite:///{folder / 'lamgate.db'}")
+    bench = Bench(store)
+    yield bench
+    await bench.close()
+    await store.close()
 
 
 async def until(claim: Callable[[], object], what: str) -> None:

@@ -23,6 +23,10 @@ FIRST = int(os.environ.get("LAMGATE_HISTORIES_FROM", "0"))
 PARTS = 8
 ENOUGH = 1000  # histories, to come by everything
 HISTORIES_FOR_A_MUTANT = 4000
+ONCE_BROKEN = (  # of the first million
+    30415, 31387, 39685, 68878, 86433, 207427, 209367, 209547, 210007, 523357, 572758, 575367,
+    578885, 661769, 671679, 671907, 705809, 711841,
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -90,6 +94,11 @@ class TestHistories7(Histories):
 @pytest.mark.parametrize("seed", range(20))
 def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
     assert live(seed).trace() == live(seed).trace()
+
+
+@pytest.mark.parametrize("seed", ONCE_BROKEN)
+def test_a_history_that_once_broke_a_promise_keeps_them_all(seed: int) -> None:
+    assert play(seed, Counter()) is None
 
 
 def test_what_stands_in_a_record_is_not_played_again(tmp_path: Path) -> None:

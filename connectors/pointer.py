@@ -1,0 +1,19 @@
+"""The part of a document that a reference inside of it names (RFC 6901, as a fragment)."""
+
+from urllib.parse import unquote
+
+from pydantic import JsonValue
+
+
+def part_of(document: JsonValue, reference: str) -> JsonValue:
+    """What stands at `#/a/b~1c`; raises `LookupError` where nothing does."""
+    here = document
+    for token in unquote(reference.removeprefix("#")).split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(here, dict):
+            here = here[name]
+        elif isinstance(here, list) and name.isdecimal():
+            here = here[int(name)]
+        else:
+            raise LookupError(name)
+    return here
