@@ -31,10 +31,11 @@ async def attempt(url: str) -> int:
 
 
 def main(url: str, count: int) -> None:
-    """Make the tries, four at a time, and say how they ended."""
+    """Make the tries, four at a time, and say how they ended, and when each was made."""
     ends: list[int] = []
+    tries: list[tuple[float, float]] = []
     while len(ends) < count:
-        pids = []
+        pids, began = [], time.monotonic()
         for _ in range(min(4, count - len(ends))):
             pid = os.fork()
             if pid == 0:
@@ -45,8 +46,10 @@ def main(url: str, count: int) -> None:
                     os._exit(code)
             pids.append(pid)
         ends += [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        tries.append((began, time.monotonic()))
         time.sleep(0.01)
-    print(json.dumps({"refused": ends.count(REFUSED), "got in": ends.count(GOT_IN)}))
+    told = {"refused": ends.count(REFUSED), "got in": ends.count(GOT_IN)}
+    print(json.dumps({"ends": told, "tries": tries}))
 
 
 if __name__ == "__main__":

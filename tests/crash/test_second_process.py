@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,8 +31,11 @@ async def test_a_second_process_never_gets_at_a_file_while_its_runs_are_driven(
     store = await Store.open(url)
     bench = Bench(store)
 
+    calling: list[float] = []
+
     async def slow(_: CallContext) -> Outcome:
         await asyncio.sleep(0.02)
+        calling.append(time.monotonic())  # a moment at which a call is under way
         return Applied({"id": 1})
 
     bench.service.handlers = dict.fromkeys(STEPS, slow)
@@ -57,7 +61,8 @@ async def test_a_second_process_never_gets_at_a_file_while_its_runs_are_driven(
     await dispatcher.stop()
     await bench.close()
     await store.close()
-    ended = json.loads(told)
+    ended, tries = (json.loads(told)[name] for name in ("ends", "tries"))
+    amid = sum(any(began < at < over for at in calling) for began, over in tries)
     record_property(
         PROPERTY,
         Told(
@@ -66,10 +71,16 @@ async def test_a_second_process_never_gets_at_a_file_while_its_runs_are_driven(
             trials=ATTEMPTS,
             twice=sum(max(0, count - len(runs)) for count in calls),
             lost=sum(row.status != "succeeded" for row in rows),
-            notes={"second processes that got in": ended["got in"], "runs driven": len(runs)},
+            notes={
+                "second processes that got in": ended["got in"],
+                "times that several tried at once": len(tries),
+                "of them while a call was under way": amid,
+                "runs driven": len(runs),
+            },
         ).model_dump_json(),
     )
 
+    assert amid > 0
     assert ended == {"refused": ATTEMPTS, "got in": 0}
     assert calls == [len(runs)] * len(STEPS)
     assert {(row.status, row.recoveries) for row in rows} == {("succeeded", 0)}

@@ -1,10 +1,12 @@
 """One trial: a run whose process is killed at one point, taken up by another, and then judged.
 
-The judge is the shop's own ledger, never what the gateway says of itself.
+The judge is the shop's own ledger, never what the gateway says of itself. Whether the process died
+at its point is judged as well, by what it left: its journal, and the ledger of that moment.
 """
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -66,6 +70,26 @@ UNDOS: dict[str, tuple[str, dict[str, str], str, str]] = {
     ),
 }
 KINDS = {"idempotent": "status", "keyed": "refund", "lookup": "note", "blind": "tag"}
+
+# What the journal holds of a step or an undo, in this order, and how much of it there may be where
+# the process died: what follows is written with what it follows from where that is known in time,
+# on the way back also the intent with the beginning, and the end of the run. Then whether it
+# happened.
+BEGINNING, *COURSE = ("undo.started", "intent.recorded", "attempt.ended", "done", "run.finished")
+LEFT: dict[str, tuple[set[int], bool]] = {
+    "before the intent": ({0}, False),
+    "after the intent": ({1}, False),
+    "after sending": ({1}, True),
+    "after the answer": ({1}, True),
+    "after the outcome": ({2, 3}, True),
+    "after the step": ({3}, True),
+    "after the run": ({4}, True),
+}
+LEFT_BACK = LEFT | {
+    "after the beginning": ({0, 1}, False),
+    "after the outcome": ({2, 3, 4}, True),
+    "after the step": ({3, 4}, True),
+}
 
 
 @dataclass(frozen=True)
@@ -143,7 +167,8 @@ class Crashes:
         self.made += 1
         mark = f"{effect[:4]}-{os.getpid()}-{self.made}"
         _, _, method, path = MIDDLES[effect]
-        self._kill(self._order(effect, mark, folder), effect, point, (method, path), folder)
+        order = self._order(effect, mark, folder) | {"watched": "middle"}
+        self._kill(order, effect, point, (method, path), mark, folder)
         return Verdict(
             self._effects(effect, mark), json.loads((folder / "resume.json").read_text())
         )
@@ -158,7 +183,8 @@ class Crashes:
         is_undo = watched.startswith("undo/")
         of = by if is_undo else effect
         _, _, method, path = (UNDOS if is_undo else MIDDLES)[of]
-        self._kill(order, of, point, (method, path), folder)
+        said = f"undo of {mark}" if is_undo else mark
+        self._kill(order, of, point, (method, path), said, folder)
         rows = self._ledgers()
         effects = {
             "middle": _count(rows, KINDS[effect], mark),
@@ -167,7 +193,13 @@ class Crashes:
         return VerdictBack(effects, json.loads((folder / "resume.json").read_text()))
 
     def _kill(
-        self, order: dict[str, Any], effect: str, point: str, call: tuple[str, str], folder: Path
+        self,
+        order: dict[str, Any],
+        effect: str,
+        point: str,
+        call: tuple[str, str],
+        said: str,
+        folder: Path,
     ) -> None:
         """Have the process die at a point of the watched call, and another one take over."""
         order = order | {"faults_url": self._service(effect)}
@@ -177,8 +209,24 @@ class Crashes:
         self._mend(effect)
         assert ended == -signal.SIGKILL, (ended, _log(folder, "begin"))
         assert (folder / "reached").read_text() == point
+        self._check_left(order, effect, point, said, folder)
         ended = self._live({**order, "life": "resume", "point": None}, folder)
         assert ended == 0, _log(folder, "resume")
+
+    def _check_left(
+        self, order: dict[str, Any], effect: str, point: str, said: str, folder: Path
+    ) -> None:
+        """What the dead process left is what there is at this point, and at no other."""
+        events, watched = _journal(order["database"], folder), order["watched"]
+        found = [kind for kind, of in events if kind in COURSE and of in (watched, None)]
+        is_undo = watched.startswith("undo/")
+        how_far, has_happened = (LEFT_BACK if is_undo else LEFT)[point]
+        assert found == COURSE[: len(found)], events
+        assert len(found) in how_far, (point, events)
+        if is_undo and point != "before the intent":
+            assert (BEGINNING, watched) in events, events
+        if effect in KINDS:
+            assert _count(self._ledgers(), KINDS[effect], said) == has_happened, point
 
     def uninterrupted(self, effect: str, folder: Path) -> Verdict:
         """The same run when nothing happens to it."""
@@ -291,6 +339,30 @@ class Crashes:
 
 def _count(rows: list[dict[str, Any]], kind: str, mark: str) -> int:
     return sum(row["kind"] == kind and mark in row["body"].values() for row in rows)
+
+
+def _journal(database: str, folder: Path) -> list[tuple[str, str | None]]:
+    """What happened, and of which step; of a file a copy is read, for reading one mends it."""
+    address = make_url(database)
+    if address.drivername == "sqlite":
+        for name in ("lamgate.db", "lamgate.db-wal"):
+            if (folder / name).exists():
+                shutil.copy(folder / name, folder / f"left-{name}")
+        address = address.set(database=str(folder / "left-lamgate.db"))
+    else:
+        address = address.set(drivername="postgresql+psycopg")
+    engine = create_engine(address)
+    with engine.connect() as c:
+        asked = text("SELECT type, data FROM events WHERE subject = 'run_a' ORDER BY seq")
+        rows = c.execute(asked).all()
+    engine.dispose()
+    return [_what(kind, json.loads(data).get("step")) for kind, data in rows]
+
+
+def _what(kind: str, step: str | None) -> tuple[str, str | None]:
+    """How a call is on its way; what an undo is told by bears the name of what it takes back."""
+    of = f"undo/{step}" if kind.startswith("undo.") else step
+    return ("done" if kind in ("step.done", "undo.ended") else kind), of
 
 
 def _step(name: str, action: str, arguments: dict[str, str], **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from partition import Network, network
 from servers import Server
-from shop_world import effects
+from shop_world import effects, http
 from sqlalchemy.engine import make_url
 from test_gateways import PATIENCE_S, Site, said, site
 
@@ -23,6 +23,7 @@ from benchmarks.faults import PROPERTY, Told
 OUTAGE_S = float(os.environ.get("LAMGATE_FLEET_OUTAGE_S", "1.5"))
 ROUNDS = int(os.environ.get("LAMGATE_FLEET_ROUNDS", "1"))
 NOTES = 6
+HANG = {"kind": "hang_after", "match": {"method": "POST", "path_prefix": "/orders/1043/notes"}}
 
 
 @dataclass
@@ -61,6 +62,18 @@ class Office:
     def status(self, run: str) -> str:
         answer = self.client.get(f"/v1/runs/{run}")
         return str(answer.json()["status"]) if answer.status_code == 200 else "unknown"
+
+    def asked(self, run: str, for_s: float) -> Iterator[tuple[float, int, bool]]:
+        """For a while: how long an answer took, its status, and whether it says when to return."""
+        ends = time.monotonic() + for_s
+        while time.monotonic() < ends:
+            for method, path in (("GET", f"/v1/runs/{run}"), ("POST", f"/v1/runs/{run}/cancel")):
+                asked = time.monotonic()
+                body = {} if method == "GET" else {"json": {"mode": "nothing-of-the-kind"}}
+                answer = self.client.request(method, path, **body)
+                told = time.monotonic() - asked
+                yield told, answer.status_code, "retry-after" in answer.headers
+                time.sleep(0.05)
 
     def processes(self) -> list[int]:
         """The server's own, and those that serve the gateway's connections."""
@@ -140,18 +153,15 @@ def test_while_the_database_is_away_clients_are_told_so_at_once_and_then_all_goe
     how: str, again: int, office: Office, record_property: Callable[[str, object], None]
 ) -> None:
     mark = f"{how.replace(' ', '-')}{again}"
+    http("POST", f"{office.shop}/faults", HANG)
     run = office.start(mark)
-    answers: list[tuple[float, int, bool]] = []
+    while not http("GET", f"{office.shop}/faults")[0]["fired"]:
+        time.sleep(0.01)
     with OUTAGES[how](office):
-        ends = time.monotonic() + OUTAGE_S
-        while time.monotonic() < ends:
-            for method, path in (("GET", f"/v1/runs/{run}"), ("POST", f"/v1/runs/{run}/cancel")):
-                asked = time.monotonic()
-                body = {} if method == "GET" else {"json": {"mode": "nothing-of-the-kind"}}
-                answer = office.client.request(method, path, **body)
-                told = time.monotonic() - asked
-                answers.append((told, answer.status_code, "retry-after" in answer.headers))
-                time.sleep(0.05)
+        answers = [*office.asked(run, OUTAGE_S / 2)]
+        http("DELETE", f"{office.shop}/faults")  # its answer comes while nobody can write
+        answers += office.asked(run, OUTAGE_S / 2)
+        meanwhile = effects(office.shop, mark)
     back = time.monotonic()
     while office.status(run) == "unknown":
         assert time.monotonic() < back + PATIENCE_S
@@ -177,6 +187,7 @@ def test_while_the_database_is_away_clients_are_told_so_at_once_and_then_all_goe
         ).model_dump_json(),
     )
 
+    assert meanwhile == {f"note 0 {mark}": 1}
     assert done == {f"note {number} {mark}": 1 for number in range(NOTES)}
     assert {status for _, status, _ in answers} == {503}
     assert {is_told for *_, is_told in answers} == {True}
