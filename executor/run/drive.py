@@ -63,6 +63,7 @@ class Drive:
         self._decided: Basis = ()  # ends of calls that were decided on before they were written
         self._performer = Performer(
             self._ledger.write,
+            self._ledger.tell_late,
             means.call,
             means.key_secret,
             means.clock,
@@ -80,6 +81,7 @@ class Drive:
             while await self._round(accepted):
                 pass
         except FencedError:
+            await self._flights.see_out()
             raise
         except Exception:
             await self._flights.settle()
@@ -218,6 +220,7 @@ class Drive:
             command.action.connection,
             self._places(command.action),
             partial(call, partial(stands, basis)),
+            acts=command.action.is_write,
         )
         if basis:
             self._ledger.hold()

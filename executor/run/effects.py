@@ -1,11 +1,13 @@
 """What became of a step's effect, in the fewest words that are true."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.spec import Effect
 from executor.check.admit import Accepted
 from executor.fn import FUNCTIONS
 from executor.plan.model import Step
+from executor.run import events as e
 from executor.run.state import Attempt, Place, RunState, undo_place, undoes
 
 
@@ -53,6 +55,32 @@ def _is_untold(accepted: Accepted, attempt: Attempt) -> bool:
         return False
     action = accepted.actions.get(attempt.intent.action)
     return action is not None and action.items is not None
+
+
+def contradictions(
+    state: RunState,
+) -> Iterator[tuple[Place, e.ReconcileResolved, e.AttemptEnded]]:
+    """What was found out of calls, and what their own ends say that came later, if otherwise."""
+    for place, attempts in state.attempts.items():
+        for each in attempts:
+            found, late = each.resolved, each.late
+            if found is None or late is None:
+                continue
+            beside = any(other.has_happened for other in attempts if other is not each)
+            if _differ(found, late, beside=beside):
+                yield place, found, late
+
+
+def _differ(found: e.ReconcileResolved, late: e.AttemptEnded, *, beside: bool) -> bool:
+    """Not where another call of the place happened (`beside`), of which both are true."""
+    happened = late.state.startswith("applied")
+    match found.resolution:
+        case "applied":
+            return not happened and not beside
+        case "absent":
+            return happened and not late.replayed
+        case _:
+            return True
 
 
 def effect_of_step(accepted: Accepted, state: RunState, step: Step) -> str:

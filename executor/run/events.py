@@ -126,7 +126,10 @@ class Failure(BaseModel):
 
 
 class AttemptEnded(EventData):
-    """A call ended, or its process did: `state` says what became of the effect."""
+    """A call ended, or its process did: `state` says what became of the effect.
+
+    `late`: told by whoever made the call and had lost the run by then. It counts where nobody knew.
+    """
 
     as_it_is: ClassVar[tuple[str, ...]] = ("output",)
     type: Literal["attempt.ended"] = "attempt.ended"
@@ -140,6 +143,7 @@ class AttemptEnded(EventData):
     replayed: bool = False
     handle: str | None = None  # of `applied_pending`: what the service is asked about it with
     asks: JsonObject | None = None  # of `applied_pending`: what a person has to answer first
+    late: bool = False
 
 
 class ItemFailure(BaseModel):

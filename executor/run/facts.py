@@ -23,7 +23,7 @@ def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Rec
     for place in state.repeated:
         attempts = state.attempts[place]
         learned = [*_learned_by_repetition(attempts)]
-        yield from learned or _learned_with_a_later_one(attempts)
+        yield from learned or _learned_with_another(attempts)
     for place, undoing in state.undos.items():
         calls = state.attempts.get(undo_place(place), ())
         if undoing.ended is None and any(_took_it_back(accepted, each) for each in calls):
@@ -58,28 +58,40 @@ def _learned_by_repetition(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
     last = attempts[-1]
     if last.ended is None or last.ended.state != "applied" or last.intent.effect is Effect.READ:
         return
-    is_keyed = last.intent.effect is Effect.KEYED
     # Of a key the service says whether it knew it; an idempotent call acts once in any case.
-    had_happened = last.ended.replayed or not is_keyed
+    had_happened = last.ended.replayed or last.intent.effect is not Effect.KEYED
     for earlier in attempts[:-1]:
         if earlier.is_uncertain:
-            yield Record(
-                e.ReconcileResolved(
-                    step=earlier.intent.step,
-                    iteration=earlier.intent.iteration,
-                    n=earlier.intent.n,
-                    resolution="applied" if had_happened else "absent",
-                    by="key" if is_keyed else "repetition",
-                    output=last.ended.output if had_happened else None,
-                )
-            )
+            yield _repeated(earlier, last, happened=had_happened)
 
 
-def _learned_with_a_later_one(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
-    """Calls of one place have one key, so what is found out of one holds for those before it."""
+def _learned_with_another(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
+    """Calls of one place have one key, so what is found out of one holds for those before it.
+
+    That one happened, as is told late, holds for those after it: they were to find that out.
+    """
+    acted = next((each for each in attempts if each.is_applied), None)
     told: e.ReconcileResolved | None = None
     for attempt in reversed(attempts):
         if attempt.resolved is not None:
             told = attempt.resolved
-        elif told is not None and attempt.is_uncertain:
+        elif not attempt.is_uncertain:
+            continue
+        elif acted is not None and acted.intent.n < attempt.intent.n:
+            yield _repeated(attempt, acted, happened=True)
+        elif told is not None:
             yield Record(told.model_copy(update={"n": attempt.intent.n}))
+
+
+def _repeated(attempt: Attempt, answered: Attempt, *, happened: bool) -> Record:
+    """What the answer to one of two calls that are the same says of the other one."""
+    return Record(
+        e.ReconcileResolved(
+            step=attempt.intent.step,
+            iteration=attempt.intent.iteration,
+            n=attempt.intent.n,
+            resolution="applied" if happened else "absent",
+            by="key" if attempt.intent.effect is Effect.KEYED else "repetition",
+            output=answered.output if happened else None,
+        )
+    )

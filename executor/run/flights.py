@@ -28,6 +28,7 @@ class _Flight:
     task: "asyncio.Task[Blocked | Slot | float | None]"
     connection: str
     is_search: bool
+    acts: bool  # it may have an effect
     has_place: bool  # else it waits for one
     changes: int  # how often something had changed when it began
 
@@ -59,6 +60,7 @@ class Flights:
         work: Callable[[], Work],
         *,
         is_search: bool = False,
+        acts: bool = False,
     ) -> None:
         """Begin at once, or wait for one of the `most` places of the connection's calls."""
         slot = self._reserved.pop(place, None) or self._slots.take(connection, most)
@@ -71,7 +73,8 @@ class Flights:
             if not is_search:
                 self.look_again.pop(place, None)  # another attempt, another search
         task.add_done_callback(partial(self._ended, slot))
-        self._flights[place] = _Flight(task, connection, is_search, slot is not None, self._changes)
+        has_place = slot is not None
+        self._flights[place] = _Flight(task, connection, is_search, acts, has_place, self._changes)
 
     def _ended(self, slot: Slot | None, _: object) -> None:
         if slot is not None:
@@ -169,6 +172,13 @@ class Flights:
         await self.stop_waiting()
         tasks = [flight.task for flight in self._flights.values()]
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def see_out(self) -> None:
+        """Let writes end that are under way, once the run is another's: nobody else learns how."""
+        for place, flight in [*self._flights.items()]:
+            if not flight.acts:
+                await self.abort(place)
+        await self.settle()
 
     async def drop(self) -> None:
         """Cut off what is still under way; its attempt stays open in the journal."""

@@ -20,6 +20,7 @@ from executor.run.perform import new_event
 from executor.run.state import RunState
 from executor.store import drives, journal, plans
 from executor.store.blobs import Loaded
+from executor.store.calls import AttemptOutcome, record_late
 from executor.store.drives import Asked, Claim
 from executor.store.errors import FencedError, StorePausedError
 from executor.store.journal import Look, NewEvent, StoredEvent
@@ -163,6 +164,17 @@ class Ledger:
             self._on_change()
         self.must_look = True
         return has_ended
+
+    async def tell_late(self, outcome: AttemptOutcome) -> None:
+        """Write how a call of this drive ended, and nothing else, though the run is another's now.
+
+        Not under a claim that was only foreseen: what another has begun would bear the same epoch.
+        """
+        if self._asked is not None:
+            return
+        told = partial(record_late, claim=self.claim, outcome=outcome, now=self._clock())
+        if await self._store.write(told):
+            self._on_change()
 
     def _send(self, works: tuple[Work, ...]) -> "asyncio.Future[Look]":
         """Write; under a claim that is only foreseen, not before that is known to be taken.

@@ -6,7 +6,7 @@ effect class: never as failed, never as if nothing had happened.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
@@ -28,7 +28,7 @@ from executor.run.state import undoes
 from executor.store.attempts import Place
 from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Claim
-from executor.store.errors import StorePausedError, StoreUnavailableError
+from executor.store.errors import FencedError, StorePausedError, StoreUnavailableError
 from executor.store.journal import NewEvent
 from executor.store.open_journal import OpenJournal
 from executor.store.permits import Blocked, Told
@@ -66,6 +66,7 @@ class Performer:
     """Calls for one run, under one claim."""
 
     write: Write
+    tell_late: Callable[[AttemptOutcome], Awaitable[None]]
     call: Call
     key_secret: bytes
     clock: Callable[[], float]
@@ -172,19 +173,39 @@ class Performer:
         event: e.AttemptEnded | e.ReconcileResolved,
         told: Told | None = None,
     ) -> None:
-        """Write what became of a call; it is kept here while the store takes nothing."""
+        """Write what became of a call; it is kept here while the store takes nothing.
+
+        Where the run was taken over, nobody but this drive knows how a call of its own ended.
+        """
         outcome = AttemptOutcome(command.step, command.iteration, command.n, new_event(event), told)
         place = (command.step, command.iteration)
         # Of a call that is known to have begun what follows can be decided on already.
         tells = event if isinstance(event, e.AttemptEnded) and told is not None else None
-        while True:
-            now = self.clock()
-            try:
-                write = partial(record_outcome, outcome=outcome, now=now)
-                await self.write(write, place, tells=tells)
-                return
-            except StorePausedError:
-                await asyncio.sleep(WRITE_AGAIN_S)
+        try:
+            await _until_taken(
+                lambda: self.write(
+                    partial(record_outcome, outcome=outcome, now=self.clock()), place, tells=tells
+                )
+            )
+        except FencedError:
+            if isinstance(event, e.AttemptEnded) and _is_evidence(command, event):
+                late = new_event(event.model_copy(update={"late": True}))
+                await _until_taken(lambda: self.tell_late(outcome._replace(event=late)))
+            raise
+
+
+def _is_evidence(command: Perform | LookUp | Poll, event: e.AttemptEnded) -> bool:
+    """Whether it tells what became of an effect."""
+    return command.action.is_write and event.state != "uncertain"
+
+
+async def _until_taken(write: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await write()
+            return
+        except StorePausedError:
+            await asyncio.sleep(WRITE_AGAIN_S)
 
 
 def intended(

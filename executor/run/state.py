@@ -43,10 +43,13 @@ class Attempt(NamedTuple):
     resolved_after: int = 0  # the newest attempt of the place by then; clocks may go back
     began: int = 0  # the number of the event that it began with, in an order that no clock has
     settled: int = 0  # and of the event that last told of it
+    late: e.AttemptEnded | None = None  # its own end, told after something had been found out
 
     def after(self, ended: e.AttemptEnded, at: float, settled: int) -> "Attempt":
         """The same once it has ended; what was found out of it stays."""
         found, after = self.resolved, self.resolved_after
+        if ended.late and found is not None:
+            return self._replace(late=ended)
         return Attempt(self.intent, self.at, ended, at, found, after, self.began, settled)
 
     @property

@@ -205,6 +205,19 @@ def at(
     return found
 
 
+def own(c: Connection, claim: Claim, place: Place, n: int) -> str | None:
+    """How an attempt stands that was begun under this claim; None if there is no such attempt."""
+    found = select(attempts.c.state).where(
+        attempts.c.tenant == claim.tenant,
+        attempts.c.run == claim.id,
+        attempts.c.step == place[0],
+        attempts.c.iteration == place[1],
+        attempts.c.n == n,
+        attempts.c.epoch == claim.epoch,
+    )
+    return c.execute(found).scalar_one_or_none()
+
+
 def stand_in_the_way(states: Mapping[int, str], n: int, effect: str) -> bool:
     """Whether attempt `n` may not begin: it is not new, or an earlier one is not over."""
     blocking = (*(OPEN if effect in _NEVER_TWICE else ("intent",)), *_OVER)
@@ -221,8 +234,9 @@ def settling(kind: str, data: JsonObject) -> Settling | None:
     n = data.get("n")
     place = (str(data.get("step")), str(data.get("iteration")))
     number = n if isinstance(n, int) else 0
-    if kind == "attempt.ended":  # once: what was cut off has ended, and a late answer is too late
-        return Settling(place, number, str(data["state"]), ("intent",))
+    if kind == "attempt.ended":  # once; or late, where whoever took over could not know how
+        open_as = ("intent", "uncertain") if data.get("late") else ("intent",)
+        return Settling(place, number, str(data["state"]), open_as)
     if kind == "reconcile.resolved":
         resolution = str(data["resolution"])
         state = resolution if resolution == "abandoned" else f"resolved_{resolution}"

@@ -3,15 +3,21 @@
 from math import inf
 from typing import NamedTuple
 
+from sqlalchemy import Connection
+
 from connectors.spec import JsonObject, Limits
 from executor.check.grant import Grant
-from executor.store import approvals, attempts
+from executor.store import approvals, attempts, drives, journal, runs
 from executor.store.approvals import Called
 from executor.store.attempts import AttemptRow
+from executor.store.drives import Claim, Due
 from executor.store.journal import NewEvent, StoredEvent
 from executor.store.open_journal import OpenJournal
-from executor.store.permits import Blocked, Told
+from executor.store.permits import Blocked, Permits, Told
 from executor.store.recovery import note_progress
+
+_UNTOLD = ("intent", "uncertain")  # how a call stands whose end nobody could tell
+_FOUND_OUT = ("resolved_applied", "resolved_absent", "abandoned")
 
 
 class Intent(NamedTuple):
@@ -128,10 +134,47 @@ def _may_begin_after_cancel(journal: OpenJournal, intent: Intent) -> bool:
 def record_outcome(journal: OpenJournal, outcome: AttemptOutcome, now: float) -> list[StoredEvent]:
     """Write how an attempt ended, once; an attempt that has ended already stays as it is."""
     event = outcome.event
-    if not journal.settle(event.type, event.data, now):
+    if _is_overruled(journal, outcome) or not journal.settle(event.type, event.data, now):
         return []
     if event.type == "attempt.ended":  # what a look-up finds out does not kill
         note_progress(journal.c, journal.claim)
     if outcome.told is not None:
         journal.permits.tell(outcome.told, now)
     return journal.add([event], now)
+
+
+def _is_overruled(journal: OpenJournal, outcome: AttemptOutcome) -> bool:
+    """A search in vain began when nothing was known; it counts only if nothing is known yet."""
+    told, states = outcome.event.data, journal.attempts_at((outcome.step, outcome.iteration))
+    is_in_vain = (told.get("resolution"), told.get("by")) == ("absent", "lookup")
+    return is_in_vain and states.get(outcome.n) != "uncertain"
+
+
+def record_late(c: Connection, claim: Claim, outcome: AttemptOutcome, now: float) -> bool:
+    """Write how a call ended whose drive has lost the run; False if that is known already.
+
+    It speaks of nothing but an attempt that was begun under this very claim. It settles one of
+    which nobody knew; of one that somebody found out about it only stands beside what was found.
+    """
+    due = Due(claim.kind, claim.tenant, claim.id)
+    drives.hold_row(c, due)
+    stood = attempts.own(c, claim, (outcome.step, outcome.iteration), outcome.n)
+    run = runs.get(c, claim.tenant, claim.id)
+    is_news = stood in _UNTOLD or (stood in _FOUND_OUT and not _is_told(c, claim, outcome))
+    if run is None or not is_news:
+        return False
+    journal.append(c, claim.tenant, claim.id, [outcome.event], now)
+    if outcome.told is not None:
+        permits = Permits(c, claim.tenant)
+        permits.tell(outcome.told, now)
+        permits.close()
+    if not run.has_ended:
+        drives.wake(c, due, now)
+    return True
+
+
+def _is_told(c: Connection, claim: Claim, outcome: AttemptOutcome) -> bool:
+    """Whether it was written before, by a write of which its drive did not learn that it was."""
+    call = {"step": outcome.step, "iteration": outcome.iteration, "n": outcome.n, "late": True}
+    told = journal.read(c, claim.tenant, claim.id, limit=journal.WHOLE)
+    return any(call.items() <= each.data.items() for each in told)

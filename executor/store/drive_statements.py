@@ -157,21 +157,26 @@ def _hold(kind: DriveKind, table: Table, dialect: str) -> Select[tuple[int, int,
     these rows, waits before they are held and not amid it.
     """
     asked = given(dialect, _HOLDING)
-    looks_at_stops = select(tables.stops.c.id).exists().is_not(None)  # always
     return (
         select(asked["number"], table.c.wake_seq, _cancel_mode(kind, table), _last(table))
         .where(table.c.tenant == asked["whose"], table.c.id == asked["which"])
-        .where(table.c.epoch == asked["under"], table.c.driver.is_not(None), looks_at_stops)
+        .where(table.c.epoch == asked["under"], table.c.driver.is_not(None), _looks_at_stops())
         .order_by(table.c.id)
         .with_for_update(of=table)
     )
+
+
+def _looks_at_stops() -> ColumnElement[bool]:
+    """Always so."""
+    return select(tables.stops.c.id).exists().is_not(None)
 
 
 def _hold_row(table: Table) -> Select[str]:
     return (
         select(table.c.id)
         .where(table.c.tenant == bindparam("whose"), table.c.id == bindparam("which"))
-        .with_for_update()
+        .where(_looks_at_stops())
+        .with_for_update(of=table)
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from executor.check.admit import Accepted
 from executor.run import events as e
-from executor.run.effects import effects_of
+from executor.run.effects import contradictions, effects_of, shown
 from executor.run.fold import fold
 from executor.run.state import RunState, undoes
 from executor.store.journal import StoredEvent
@@ -115,6 +115,12 @@ def _notes(accepted: Accepted, row: RunRow, state: RunState) -> list[str]:
         done = {place[0] for place, found in calls.items() if found[-1].is_applied}
         if once := sorted(done - again):
             notes.append(f"each called once, not repeated: {', '.join(once)}")
+    for place, found_out, late in contradictions(state):
+        happened = "it happened" if late.state.startswith("applied") else "it did not happen"
+        notes.append(
+            f"look at the service: of call {late.n} of {shown(place)} {found_out.by} had said "
+            f"{found_out.resolution}; whoever made it told later that {happened}"
+        )
     for place, found in state.attempts.items():
         for told in found[-1].intent.observed:
             notes.append(f"{place[0]}: policy only observes; it would have said: {told}")

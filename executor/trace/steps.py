@@ -139,6 +139,8 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
         }
         how = "by" if attempt.resolved.resolution == "answered" else "known by"
         told += f"; then {how} {attempt.resolved.by}: {known[attempt.resolved.resolution]}"
+    if attempt.late is not None:
+        told += f"; whoever made it told later: {attempt.late.state.replace('_', ' ')}"
     return AttemptTrace(
         n=intent.n,
         iteration=intent.iteration,

@@ -222,6 +222,16 @@ class Play:
     def end(self, command: Perform, answer: Answer) -> None:
         """Its outcome is in the journal."""
         self.flying.pop((command.step, command.iteration), None)
+        self._ended(command, answer)
+
+    def end_late(self, command: Perform, answer: Answer) -> None:
+        """The same, as told by a drive that has lost the run, if that is to be told."""
+        attempt = self.state.attempts[command.step, command.iteration][command.n - 1]
+        is_untold = attempt.ended is None or attempt.ended.state == "uncertain"
+        if is_untold and attempt.late is None and answer.state != "uncertain":
+            self._ended(command, answer, late=True)
+
+    def _ended(self, command: Perform, answer: Answer, *, late: bool = False) -> None:
         self.write(
             e.AttemptEnded(
                 step=command.step,
@@ -231,6 +241,7 @@ class Play:
                 output=answer.output,
                 failure=answer.failure,
                 replayed=answer.replayed,
+                late=late,
             )
         )
 

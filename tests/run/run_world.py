@@ -104,6 +104,7 @@ class World:
     effects: dict[Place, list[float]] = field(default_factory=lambda: defaultdict(list))
     keys: dict[str, float] = field(default_factory=dict)
     fates: dict[Place, Answer] = field(default_factory=dict)
+    lost: list[tuple[Perform, Answer]] = field(default_factory=list)
     finish: Finish | None = None
     modes: tuple[str, ...] = ("stop",)  # of a cancel
 
@@ -209,7 +210,7 @@ class World:
         run, rng = self.run, self.rng
         match rng.randrange(9):
             case 0:
-                run.crash()
+                self._lose_all()
             case 1 if rng.random() < 0.15 and run.state.cancelled is None:
                 run.cancel(rng.choice(self.modes))
             case 2:
@@ -218,8 +219,17 @@ class World:
                 self._rule(calm=False)
             case 4 if self._doubts():
                 self._reconcile()
+            case 5 if self.lost:
+                run.end_late(*self.lost.pop(rng.randrange(len(self.lost))))
             case _ if run.flying:
                 self._land()
+
+    def _lose_all(self) -> None:
+        """The process ends, or only seems to: then it tells later how its writes ended."""
+        for place, command in self.run.flying.items():
+            if isinstance(command, Perform) and command.action.is_write:
+                self.lost.append((command, self.fates[place]))
+        self.run.crash()
 
     def _land(self) -> None:
         """An answer arrives."""

@@ -174,7 +174,7 @@ async def test_a_call_has_its_action_s_time_by_a_clock_that_never_jumps(bench: B
     assert context.send_before <= context.deadline
 
 
-async def test_who_was_taken_over_writes_nothing_more(bench: Bench) -> None:
+async def test_who_was_taken_over_writes_no_more_than_how_its_own_call_ended(bench: Bench) -> None:
     answer = asyncio.Event()
     due = await bench.add(accept(step("a", "blind")))
     bench.service.handlers["a"] = held(answer, Applied({"id": "late"}))
@@ -186,9 +186,9 @@ async def test_who_was_taken_over_writes_nothing_more(bench: Bench) -> None:
     answer.set()
     await first
 
-    assert await bench.types(due) == between
-    assert (await bench.attempts(due))[0].state == "uncertain"
-    assert (await bench.row(due)).waiting_for == "reconcile"
+    assert await bench.types(due) == [*between, "attempt.ended"]
+    assert (await bench.attempts(due))[0].state == "applied"
+    assert (await bench.row(due)).waiting_for == "reconcile"  # until it is driven again
     assert bench.service.calls("a") == 1
 
 

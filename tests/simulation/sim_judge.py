@@ -14,6 +14,7 @@ from executor.plan.graph import graph, upstream
 from executor.run import events as e
 from executor.run.state import Place, RunState, undo_place, undoes
 from executor.store import attempts
+from executor.store.journal import StoredEvent
 from executor.store.text import to_texts
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ ENDS = ("step.done", "step.failed", "step.skipped")
 # What is told of a thing once, and by what its thing is known.
 _ONCE = {
     **dict.fromkeys(ENDS, ("step",)),
-    "attempt.ended": ("step", "iteration", "n"),
+    "attempt.ended": ("step", "iteration", "n", "late"),
     "intent.recorded": ("step", "iteration", "n"),
     "undo.started": ("step", "iteration"),
     "undo.ended": ("step", "iteration"),
@@ -169,6 +170,8 @@ def _judge_journal(history: "History") -> None:
         if each.type in _ONCE:
             kind = "step" if each.type in ENDS else each.type
             told[kind, *(data[name] for name in _ONCE[each.type])] += 1
+        if each.type == "attempt.ended" and data["late"]:
+            _judge_late(history, each)
         if each.type == "attempt.ended" and data["failure"] is not None:
             asked = data["failure"]["retry_at"]  # type: ignore[index,call-overload]
             not_before[data["step"], data["iteration"]] = asked or 0.0
@@ -182,6 +185,25 @@ def _judge_journal(history: "History") -> None:
             must(not is_wrong, f"attempt {by} of {place} acted and is called absent")
     twice = [each for each, count in told.items() if count > 1]
     must(not twice, f"told twice: {twice}")
+
+
+def _judge_late(history: "History", late: StoredEvent) -> None:
+    """Who has lost the run says of its own call what is so, and only where that was not written."""
+    call = _call(late)
+    before = [each.data for each in history.stored[: late.seq - 1]
+              if each.type == "attempt.ended" and _call(each) == call]  # fmt: skip
+    failures = [each["failure"] for each in before]
+    is_lost = all(isinstance(each, dict) and each["kind"] == "cancelled" for each in failures)
+    must(is_lost and len(before) <= 1, f"{call} had ended, and ends late: {before}")
+    place, state = call[:2], late.data["state"]
+    _, maker = history.services.made_by.get(place, (inf, 0))
+    must(state != "uncertain", f"{call} is told late, and nobody knows how it ended")
+    must(state != "applied" or bool(history.services.effects[place]), f"{call} did not happen")
+    must(state not in ("refused", "not_sent") or maker != call[2], f"{call} happened")
+
+
+def _call(event: StoredEvent) -> tuple[str, str, object]:
+    return str(event.data["step"]), str(event.data["iteration"]), event.data["n"]
 
 
 def _judge_calls(history: "History") -> None:
@@ -224,6 +246,8 @@ def came_by(history: "History") -> Counter[str]:
     for each in history.stored:
         told = each.type
         match each.type:
+            case "attempt.ended" if each.data["late"]:
+                told = f"told late: {each.data['state']}"
             case "attempt.ended":
                 told += f" {each.data['state']}"
                 failure = each.data["failure"]

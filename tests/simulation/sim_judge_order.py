@@ -130,7 +130,8 @@ class Order:
 
     def _attempt_ended(self, event: StoredEvent) -> None:
         call = self._call_of(event)
-        call.state, call.ended_at = str(event.data["state"]), event.at
+        if not call.found:  # what was found out before a late end stays
+            call.state, call.ended_at = str(event.data["state"]), event.at
         if isinstance(failure := event.data["failure"], dict):
             call.failure = failure
             self._hold_until = max(self._hold_until, failure["retry_at"] or 0.0)  # type: ignore[type-var]

@@ -138,7 +138,7 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.facts",
-        "had_happened = last.ended.replayed or not is_keyed",
+        "had_happened = last.ended.replayed or last.intent.effect is not Effect.KEYED",
         "had_happened = False",
         "a replay says that the earlier call had not acted",
     ),
@@ -324,7 +324,21 @@ PROTOCOL += (
         "policy is not told how much the run has written",
     ),
 )
+PROTOCOL += (
+    Mutant(
+        "executor.run.perform",
+        'return command.action.is_write and event.state != "uncertain"',
+        "return command.action.is_write",
+        "who lost a run tells that it does not know",
+    ),
+)
 WORLD = (
+    Mutant(
+        "executor.run.perform",
+        'return command.action.is_write and event.state != "uncertain"',
+        "return False",
+        "nobody who lost a run tells how its calls ended",
+    ),
     Mutant(
         "sim_services",
         "return self.is_calm or self.rng.random() < 0.7",

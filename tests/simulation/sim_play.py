@@ -35,6 +35,7 @@ FLOORS: Mapping[str, float] = {
     "says how many calls it takes": 18,
     "run.finished cancelled": 30, "run.finished compensation_incomplete": 6,
     "run.finished failed": 30, "run.finished succeeded": 180, "run.finished undone": 12,
+    "told late: applied": 5, "told late: applied_unreadable": 2, "told late: not_sent": 4,
     "searched in vain": 180, "step.done": 360, "step.failed": 42, "step.skipped": 36,
     "stopped": 6, "task done": 6, "task failed": 1, "task under way": 18, "told by the service": 6,
     "told too early": 3, "too late to send": 5, "undo.ended": 24, "undo.started": 18,
