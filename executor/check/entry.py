@@ -4,10 +4,11 @@ A definition is frozen, so all of this holds for as long as anybody has it. Each
 bounded: what has not been asked for lately is worked out again.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from connectors.spec import ActionSpec, Integrity, Label, Sink
+from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Sink
 from executor.fn.extract import EXTRACT
 from executor.fn.shade import Shade, shade_of
 from executor.plan.refs import split_pointer
@@ -105,8 +106,20 @@ def is_data(target: Type, token: str) -> bool:
     """Whether a member's name is somebody's choice: neither declared nor an index."""
     if is_array(target):
         return False
-    nodes = [found.keywords for found in (target, *arms_of(target))]
-    return not any(token in as_object(node.get("properties")) for node in nodes)
+    return not any(token in as_object(node.get("properties")) for node in _arms(target))
+
+
+def is_key(target: Type, token: str) -> bool:
+    """Whether a member's name picks an entry of a map: all that are not declared are of a type."""
+    is_map = any(
+        as_object(node.get("additionalProperties")) or "patternProperties" in node
+        for node in _arms(target)
+    )
+    return is_map and is_data(target, token)
+
+
+def _arms(target: Type) -> Iterator[JsonObject]:
+    return (found.keywords for found in (target, *arms_of(target)))
 
 
 def _is_inside_sink(action: ActionSpec, above: Place) -> bool:

@@ -8,6 +8,7 @@ from connectors.spec import Label
 from executor.check.analysis import Analysis
 from executor.check.binding import Binding
 from executor.check.constants import clauses_of, constants_of, leaves
+from executor.check.entry import is_key
 from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated
 from executor.fn.element_types import element_type, reached
 from executor.fn.function import Function
@@ -15,6 +16,7 @@ from executor.fn.shade import TOP, Shade, shade_of
 from executor.fn.shades import Given, Path
 from executor.plan.model import Step
 from executor.plan.refs import split_pointer
+from executor.plan.types import UNKNOWN, Type, child
 
 
 def given(
@@ -62,11 +64,24 @@ def compared(analysis: Analysis, grounds: Grounds, binding: Binding, value: Json
 
 
 def _of_leaf(analysis: Analysis, grounds: Grounds, step: Step, at: Path, value: JsonValue) -> Label:
+    if at[0] == "fields":
+        return _of_keys(analysis, grounds, step, value)
     is_compared = at[2:3] == ("value",)
     if at != ("key",) and not (is_compared and _is_name(value)):
         return REQUEST
     said = grounds.of(value)
     return REQUEST if said == MODEL and _is_offered(analysis, step, at) else said
+
+
+def _of_keys(analysis: Analysis, grounds: Grounds, step: Step, field: JsonValue) -> Label:
+    """Of a field that is picked: whose word the keys of maps are that it goes through."""
+    found, label = element_type(analysis.bound_types(step)), REQUEST
+    for token in split_pointer(field) if isinstance(field, str) else ():
+        if is_key(found, token):
+            label = label.join(grounds.of(token))
+        below = child(found, token)
+        found = below if isinstance(below, Type) else UNKNOWN
+    return label
 
 
 def _is_name(value: JsonValue) -> bool:

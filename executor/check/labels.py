@@ -1,13 +1,13 @@
 """Labels along the data flow: where every value comes from, and rules A and B on where it goes.
 
 A leaf of a literal is `request` if it occurs in the words of the request or of inputs that are
-as good, else `model`: somebody made it up. A reference has the label of what it refers to, and
-an index or a key of data also that of who fills the list or map. A result is as trustworthy as
-its source says, field by field (`reads_as`, `fields_read_as`), but no more than what chose it:
-its conditions, the list it goes through, any untrusted argument, and arguments that are targets.
-`fn.*` only joins (`executor/fn/shades.py`), but where a clause keeps the caller's own elements
-alone, they read as trusted (`own_rows.py`). Leaves that the schema enumerates and booleans choose
-among what was offered, so they are exempt.
+as good, else `model`: somebody made it up. A reference has the label of what it refers to, an
+index or a key of data also that of who fills the list or map, and a key of a map that of who said
+it. A result is as trustworthy as its source says, field by field (`reads_as`, `fields_read_as`),
+but no more than what chose it: its conditions, the list it goes through, any untrusted argument,
+and arguments that are targets. `fn.*` only joins (`executor/fn/shades.py`), but where a clause
+keeps the caller's own elements alone, they read as trusted (`own_rows.py`). Leaves that the schema
+enumerates and booleans choose among what was offered, so they are exempt.
 
 What decides whether or how often a step acts is part of the label of its arguments.
 
@@ -27,7 +27,7 @@ from pydantic import JsonValue
 from connectors.spec import ActionSpec, Integrity, Label, Sink
 from executor.check.analysis import Analysis
 from executor.check.binding import Binding
-from executor.check.entry import chosen_names, is_data, sinks_at, source_shade
+from executor.check.entry import chosen_names, is_data, is_key, sinks_at, source_shade
 from executor.check.given import compared, given, names_in
 from executor.check.grounds import MODEL, REQUEST, Grounds
 from executor.check.own_rows import own_clause, own_elements
@@ -44,7 +44,7 @@ from executor.plan.refs import (
     parse_ref,
     refs_of_conds,
 )
-from executor.plan.types import UNKNOWN, Type, is_array
+from executor.plan.types import UNKNOWN, Type, child, is_array
 
 TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
 _NOBODY: Sequence[tuple[JsonValue, ...]] = ((None,), ([],), ("",))
@@ -171,16 +171,19 @@ class Labels:
         return self._grounds.shade(target, value)
 
     def _of_ref(self, step: Step | None, ref: Ref) -> Shade:
-        """What is there; an index, or a key of data, leads to whatever the list's filler put."""
+        """What is there; an index, or a key of data, leads to whatever the list's filler put.
+
+        A key of a map names an entry, so that it is also the word of whoever said it.
+        """
         here, label = self._of_root(step, ref.root), TOP
-        for depth, token in enumerate(ref.tokens):
-            if not here.below:
-                break
-            found = self._analysis.type_of(step, Ref(ref.root, ref.tokens[:depth]))
+        found = self._analysis.type_of(step, Ref(ref.root, ()))
+        for token in ref.tokens:
             kind = found if isinstance(found, Type) else UNKNOWN
             if is_array(kind) or is_data(kind, token):
                 label = label.join(here.own)
-            here = here.at(token)
+            if is_key(kind, token):
+                label = label.join(self._grounds.of(token))
+            here, found = here.at(token), child(kind, token)
         return here.join(label)
 
     def _of_root(self, step: Step | None, root: str) -> Shade:

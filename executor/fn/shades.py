@@ -124,14 +124,16 @@ def summed(given: Given) -> Shade:
 
 
 def picked(given: Given) -> Shade:
-    """The named fields of each element."""
-    listed = given.of("list")
+    """The named fields of each element, each also as good as its name (a key may be data)."""
+    listed, named = given.of("list"), given.of("fields")
     element = listed.element
-    fields = [value for at, value in given.constants.items() if at[:1] == ("fields",)]
-    if not fields or len(fields) != len(given.of("fields").below) or _is_open(fields):
-        return Shade(listed.own, {ANY: Shade(element.whole.join(given.of("fields").whole))})
-    paths = [split_pointer(str(each)) for each in fields]
-    below = {path[-1] if path else "value": element.reach(path) for path in paths}
+    fields = {at[1:]: value for at, value in given.constants.items() if at[:1] == ("fields",)}
+    if not fields or len(fields) != len(named.below) or _is_open([*fields.values()]):
+        return Shade(listed.own, {ANY: Shade(element.whole.join(named.whole))})
+    below: dict[str, Shade] = {}
+    for at, field in fields.items():
+        path = split_pointer(str(field))
+        below[path[-1] if path else "value"] = element.reach(path).join(named.reach(at).whole)
     return Shade(listed.own, {ANY: Shade(element.own, below)})
 
 

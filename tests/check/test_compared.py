@@ -16,6 +16,7 @@ ROW = {
     "properties": {
         "id": {"type": "string"}, "at": {"type": "string"}, "flag": {"type": "boolean"},
         "f1": {"type": "string"}, "size": {"type": ["integer", "null"]},
+        "more": {"type": "object", "additionalProperties": {"type": "string"}},
         "kind": {"enum": ["k8", "k9"]}, "in": {"type": "object", "properties": {
             "kind": {"enum": ["k8", "k9"]}, "id": {"type": "string"}}, "required": ["kind", "id"]},
     },
@@ -28,6 +29,8 @@ READ = {
         "properties": {
             "rows": {"type": "array", "items": ROW},
             "map": {"type": "object", "additionalProperties": ROW},
+            "any": {},
+            "open": {"type": "object", "additionalProperties": True},
         },
         "required": ["rows", "map"],
     },
@@ -41,15 +44,13 @@ DROP = {
 
 def label(function: str, *args: Any) -> str:
     """The label of an id that is dropped, of an element that a function found."""
-    plan = plan_of(
-        {
-            "steps": [
-                {"id": "read", "action": "box.read"},
-                {"id": "one", "action": f"fn.{function}", "args": [*args]},
-                {"id": "drop", "action": "box.drop", "args": [{"ref": "one/id", "to": "what"}]},
-            ]
-        }
-    )
+    return dropped("one/id", {"id": "one", "action": f"fn.{function}", "args": [*args]})
+
+
+def dropped(ref: str, *between: Any) -> str:
+    """The label of what is dropped; these steps stand between the read and that."""
+    drop = {"id": "drop", "action": "box.drop", "args": [{"ref": ref, "to": "what"}]}
+    plan = plan_of({"steps": [{"id": "read", "action": "box.read"}, *between, drop]})
     assert isinstance(plan, Plan), plan
     catalog = Catalog([ActionSpec.model_validate(each) for each in (READ, DROP)])
     who = Principal("u", "t")
@@ -121,3 +122,22 @@ def test_a_key_names_whatever_it_looks_like(key: str, expected: str) -> None:
     entries = {"ref": "read/map", "to": "map"}
 
     assert label("lookup", entries, {"value": key, "to": "key"}) == expected
+    assert dropped(f"read/map/{key}/id") == expected
+
+
+@pytest.mark.parametrize(("key", "expected"), [("k1", "trusted"), ("k2", "model")])
+def test_a_key_names_what_is_picked_by_it(key: str, expected: str) -> None:
+    rows = {"ref": "read/rows", "to": "list"}
+    for fields in (
+        {"value": f"more/{key}", "to": "fields/0"},
+        {"json": f'["more/{key}", "id"]', "to": "fields"},
+    ):
+        pick = {"id": "one", "action": "fn.pick", "args": [rows, fields]}
+
+        assert dropped(f"one/0/{key}", pick) == expected
+        assert "id" not in str(fields) or dropped("one/0/id", pick) == "trusted"
+
+
+@pytest.mark.parametrize("ref", ["read/rows/0/id", "read/any/k2/id", "read/open/k2"])
+def test_an_index_or_what_no_map_declares_is_no_name(ref: str) -> None:
+    assert dropped(ref) == "trusted"
