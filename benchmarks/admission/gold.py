@@ -10,8 +10,9 @@ from benchmarks.admission.draft import Draft
 from benchmarks.admission.groups import groups, write_each
 from benchmarks.admission.places import Place
 from benchmarks.admission.replay import Call, ReplayError, replay
-from benchmarks.admission.sources import NoSource, arguments_of, value_at
+from benchmarks.admission.sources import NoSource, arguments_of
 from benchmarks.admission.told import Told
+from benchmarks.admission.ways import reach
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
@@ -50,6 +51,8 @@ def convert(
     without arguments that may be made besides the gold ones. With `with_extract` free text
     comes from a model call (`fn.extract`) where the gold text is read or made up.
     """
+    if not gold:
+        raise NoSource("its gold calls nothing")
     draft = Draft(told)
     draft.extracts = EXTRACT if with_extract else None
     draft.own = {each.name: each.own_where for each in domain.catalog}
@@ -189,10 +192,10 @@ def _read(
     place, index = found
     name = next(iter(arguments))
     if (step := draft.made(action.name, place)) is None:
-        if (listed := draft.reach(place)) is None:
+        if (listed := reach(draft, place)) is None:
             raise NoSource("no grounded condition singles out the list")
         results: list[JsonValue] = [
-            domain.answers(action.name, {name: each}) for each in as_list(value_at(draft, place))
+            domain.answers(action.name, {name: each}) for each in as_list(draft.value(place))
         ]
         listed_schema: JsonObject = {"type": "array", "items": schema}
         args = [{"ref": "each", "to": name}]

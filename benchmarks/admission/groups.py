@@ -7,6 +7,7 @@ from pydantic import JsonValue
 from benchmarks.admission.draft import Draft
 from benchmarks.admission.places import Place
 from benchmarks.admission.sources import arguments_of
+from benchmarks.admission.ways import reach_some
 from connectors.spec import ActionSpec, JsonObject
 from executor.plan.types import as_list, as_object
 
@@ -51,7 +52,7 @@ def write_each(
     for place in draft.lists():
         rows = [as_object(each) for each in as_list(draft.results[place.step].value)]
         kept = [at for at, row in enumerate(rows) if row.get(name) in ids]
-        if len(kept) == len(ids) and (ref := draft.some(place, kept)) is not None:
+        if len(kept) == len(ids) and (ref := reach_some(draft, place, kept)) is not None:
             rest = {key: value for key, value in arguments.items() if key != name}
             args = arguments_of(draft, action, rest, as_object(group[0]["provenance"]), places)
             args.append({"ref": f"each/{name}", "to": name})

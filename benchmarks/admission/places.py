@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pydantic import JsonValue
 
 from benchmarks.admission.shapes import below, is_map
-from benchmarks.admission.told import Told
 from connectors.spec import JsonObject
 from executor.fn.compare import equal
 from executor.plan.refs import join_pointer
@@ -77,15 +76,13 @@ def lists_of(value: JsonValue) -> Iterator[tuple[Path, list[JsonValue]]]:
 
 
 def members_of(
-    ref: str, name: str, value: JsonValue, schema: JsonObject, told: Told
+    ref: str, name: str, value: JsonValue, schema: JsonObject
 ) -> Iterator[tuple[str, str, JsonValue]]:
     match value:
         case dict():
-            for token, member in value.items():
-                if is_map(schema) and not told.loosely(token):
-                    continue
+            for token, member in value.items() if not is_map(schema) else ():
                 at = f"{ref}/{join_pointer((token,))}"
-                yield from members_of(at, token, member, below(schema, token), told)
+                yield from members_of(at, token, member, below(schema, token))
         case str() | int() | float():
             yield ref, name, value
         case _:

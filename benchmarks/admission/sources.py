@@ -6,10 +6,20 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
-from benchmarks.admission.draft import KEY, Draft
+from benchmarks.admission.draft import Draft
+from benchmarks.admission.finding import (
+    holds,
+    is_read,
+    numbers,
+    reach_list,
+    reach_number,
+    reach_value,
+)
 from benchmarks.admission.places import Place
 from benchmarks.admission.sums import sum_of
+from benchmarks.admission.ways import KEY, reach
 from connectors.spec import ActionSpec, JsonObject
+from executor.check.entry import sinks_at
 from executor.plan.types import Type, as_list, as_object, descend
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -45,19 +55,6 @@ def arguments_of(
     ]
 
 
-def value_at(draft: Draft, place: Place) -> JsonValue:
-    """The recorded value at a place; null where there is none."""
-    here = draft.results[place.step].value
-    for token in place.path:
-        if isinstance(here, dict):
-            here = here.get(str(token))
-        elif isinstance(here, list) and isinstance(token, int) and token < len(here):
-            here = here[token]
-        else:
-            return None
-    return here
-
-
 class _Sources:
     def __init__(
         self,
@@ -84,7 +81,8 @@ class _Sources:
 
     def _of_list(self, value: list[JsonValue], to: tuple[str, ...], at: str) -> list[JsonObject]:
         before = self._draft.saved()
-        if self._draft.extracts and (ref := self._draft.reach_value(value, _names(to))) is not None:
+        ref = reach_value(self._draft, value, _names(to)) if self._draft.extracts else None
+        if ref is not None:
             return [{"ref": ref, "to": at}]  # as it was read, before a model reads it again
         try:
             return [
@@ -94,7 +92,7 @@ class _Sources:
             ]
         except NoSource:
             self._draft.restore(before)
-            if (ref := self._draft.whole_list(value)) is None:
+            if (ref := reach_list(self._draft, value)) is None:
                 raise
             return [{"ref": ref, "to": at}]
 
@@ -104,35 +102,45 @@ class _Sources:
         literal: JsonObject = {"value": value, "to": at}
         if self._is_choice(to) or (kind in ("literal", "const") and not self._is_read(value, to)):
             return literal
-        ref = self._from_place(said, value) if kind in ("ref", "ref-select") else None
-        if ref is None and (self._draft.told.literally(value) or self._is_moment(value)):
+        is_today = value == self._draft.told.today
+        is_there = kind == "ref" or (kind == "ref-select" and not is_today)
+        ref = self._from_place(said, value) if is_there else None
+        if ref is None and self._is_said(value, to):
             return literal
-        if ref is None and value == self._draft.told.today:
+        if ref is None and is_today:
             return {"ref": "input/today", "to": at}
         names = _names(to) | {*map(str, as_list(said.get("from_path"))[-1:])}
-        ref = ref or self._draft.reach_value(value, names)
+        ref = ref or reach_value(self._draft, value, names)
         if ref is not None:
             return {"ref": ref, "to": at}
         if isinstance(value, str) and _CALCULATION.fullmatch(value):
             return {"text": self._calculation(value), "to": at}
-        if self._draft.extracts:
-            found = self._computed(value) or self._extracted(value, said)
-            if found is not None:
-                return {"ref": found, "to": at}
-        raise NoSource(_reason(str(kind), _name(to)))
+        found = self._computed(value) or self._extracted(value, said)
+        if found is not None:
+            return {"ref": found, "to": at}
+        is_known = kind != "text" and is_read(self._draft, value, names)
+        raise NoSource(_reason("ref" if is_known else str(kind), _name(to)))
+
+    def _is_said(self, value: JsonValue, to: tuple[str, ...]) -> bool:
+        """Whether the words say it; what a read is asked for may be said in another order."""
+        told = self._draft.told
+        if told.literally(value) or self._is_moment(value):
+            return True
+        is_asked = not self._action.is_write and not sinks_at(self._action, to)
+        return is_asked and isinstance(value, str) and told.in_other_order(value)
 
     def _is_read(self, value: JsonValue, to: tuple[str, ...]) -> bool:
         """Whether an id is in a result and in no word, but by its letters: `24` is in `2024`."""
         is_id = _name(to).endswith("id") and not self._draft.told.loosely(value)
-        return is_id and self._draft.holds(value, _names(to))
+        return is_id and holds(self._draft, value, _names(to))
 
     def _computed(self, value: JsonValue) -> str | None:
         """What numbers of the words make of one that was read: no model is asked to calculate."""
         if not isinstance(value, int | float) or isinstance(value, bool):
             return None
-        read = [Decimal(repr(each)) for each in self._draft.numbers()]
+        read = [Decimal(repr(each)) for each in numbers(self._draft)]
         found = sum_of(Decimal(repr(value)), self._draft.told.figures(), read)
-        ref = self._draft.reach_number(float(found.read)) if found is not None else None
+        ref = reach_number(self._draft, float(found.read)) if found is not None else None
         if found is None or ref is None:
             return None
         for name, said, result in found.steps:
@@ -145,11 +153,13 @@ class _Sources:
 
     def _extracted(self, value: JsonValue, said: JsonObject) -> str | None:
         """What a model makes of a text that was read: of the one named, else of the last."""
+        if self._draft.extracts is None:
+            return None
         place = self._places[int(str(said["from_step"]))] if "from_step" in said else None
         read = [each for each in self._places if each is not None]
         source = place or (read[-1] if read else None)
-        ref = self._draft.reach(source) if source is not None else None
-        if ref is None or self._draft.extracts is None:
+        ref = reach(self._draft, source) if source is not None else None
+        if ref is None:
             return None
         schema = EXTRACTED["number" if isinstance(value, int | float) else "text"]
         args: list[JsonObject] = [
@@ -169,7 +179,7 @@ class _Sources:
             return None
         path = [each if isinstance(each, int) else str(each) for each in as_list(said["from_path"])]
         path += [str(value)] if path[-1:] == [KEY] else []
-        return self._draft.reach(Place(place.step, (*place.path, *path)))
+        return reach(self._draft, Place(place.step, (*place.path, *path)))
 
     def _is_choice(self, to: tuple[str, ...]) -> bool:
         """Whether the catalogue enumerates what may stand here."""
@@ -192,7 +202,7 @@ class _Sources:
         if self._draft.told.literally(number):
             return {"lit": text}
         whole = int(number) if number.is_integer() else number
-        ref = self._draft.reach_value(whole, frozenset()) if str(whole) == text else None
+        ref = reach_value(self._draft, whole, frozenset()) if str(whole) == text else None
         if ref is None:
             raise NoSource("a calculation with a number from nowhere")
         return {"ref": ref}

@@ -17,6 +17,7 @@ from executor.check.words import Words
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 _DATE_TIME = re.compile(r"(\d{4}-\d\d-\d\d)([ T]\d\d:\d\d(?::\d\d)?)?")
 _FUTURE = re.compile(r"\b(future|upcoming|next)\b")
+_CONDITIONAL = re.compile(r"\b(if|unless|otherwise|whether)\b")
 _OVERDUE = re.compile(r"\boverdue\b")
 _HOURS = re.compile(r"(\d+(?:\.\d+)?)[\s-]*hours?")
 _MINUTES = re.compile(r"(\d+)[\s-]*minutes?")
@@ -24,6 +25,7 @@ _FIGURE = re.compile(r"(?<![\w.,:/#-])(\d+(?:\.\d+)?)(\s?%)?(?![\w:/-]|[.,]\d)")
 _BY_VALUE = re.compile(r"\d{4}-\d\d-\d\d|-?(?:0|[1-9]\d*)(?:\.\d+)?|[A-Z]{3}|\W+")
 _MOST_TOKENS = 8
 _MOST_LETTERS = 80
+_OF_ANYTHING = ("yes", "no")
 _SMALL = frozenset("with from that this have your will been they them their what when into".split())
 # What asks for an extreme, of quantities and of times.
 _EXTREMES = {
@@ -58,13 +60,24 @@ class Told:
         """Whether the words ask for the smallest or largest of numbers or of times."""
         return (scale, largest) in self._extremes
 
+    def is_conditional(self) -> bool:
+        """Whether something is to be done only in some case."""
+        return _CONDITIONAL.search(self.text.casefold()) is not None
+
     def literally(self, value: JsonValue) -> bool:
         """Whether the value was said, as admission sees it; a boolean or null was not."""
         return self._is_said(value)[0]
 
     def loosely(self, value: JsonValue) -> bool:
-        """The same, in any spelling and number."""
-        return self._is_said(value)[1]
+        """The same, in any spelling and number; a mere yes or no has to stand in quotes."""
+        is_any = value in _OF_ANYTHING and f"'{value}'" not in self.text
+        return not is_any and self._is_said(value)[1]
+
+    def in_other_order(self, text: str) -> bool:
+        """Whether every word of the text was said somewhere."""
+        wanted = _tokens(text)
+        are_words = bool(wanted) and all(each.isalpha() for each in wanted)
+        return are_words and set(wanted) <= set(self._tokens)
 
     def _is_said(self, value: JsonValue) -> tuple[bool, bool]:
         if value is None or isinstance(value, bool):

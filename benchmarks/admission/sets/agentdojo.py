@@ -125,6 +125,8 @@ def case_of(office: Office, task: JsonObject, *, with_extract: bool = False) -> 
     gold = gold_of(task)
     try:
         told = Told(prompt, office.today)
+        if told.is_conditional():
+            raise NoSource("conditional, and the gold does not say on what")
         draft = convert(office.domain, gold, told, with_extract=with_extract)
     except NoSource as why:
         return Case(str(task["id"]), catalog, prompt, "accept", None, str(why), today=office.today)

@@ -44,7 +44,6 @@ SINKS = {
 }
 # Of a mail everything but what the server writes on it is somebody's who wrote to the office.
 _STAMPED = {f"*/{name}": "trusted" for name in ("email_id", "sent_datetime", "inbox~1outbox")}
-_CONDITIONAL = re.compile(r"\b(if|unless|otherwise|whether)\b", re.IGNORECASE)
 _LISTED = re.compile(r"(?:One of|Available values are|Available fields are|Can be)[: ]+(.*)")
 _QUOTED = re.compile(r'"([^"]+)"')
 _FEW = 8
@@ -145,9 +144,9 @@ def _convert(
 ) -> Draft:
     if not gold:
         raise NoSource("its gold writes nothing")
-    if _CONDITIONAL.search(words):
-        raise NoSource("conditional, and the gold does not say on what")
     told = Told(words, TODAY)
+    if told.is_conditional():
+        raise NoSource("conditional, and the gold does not say on what")
     draft = Draft(told)
     for tool in LISTS:
         action = domain.action(tool)
