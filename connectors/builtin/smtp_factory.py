@@ -43,6 +43,7 @@ def connect(settings: ConnectionSettings, given: Given) -> Connector:
             options.security,
             _tls(settings, options),
             options.user,
+            hide=given.hide,
         ),
         given.transport.addresses,
         options.sender,

@@ -50,6 +50,7 @@ class Host:
     tls: ssl.SSLContext | None = None
     user: str = ""
     password: str = field(default="", repr=False)
+    hide: Callable[[bytes], bytes] = bytes  # takes secrets out of what the server says
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ async def hand_over(
 
     Raises `Refused`, `Unavailable` or `Uncertain`.
     """
-    session = _Session(send_before)
+    session = _Session(send_before, host.hide)
     try:
         async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
             return await _deliver(session, host, message, await addresses(host.name, host.port))
@@ -86,8 +87,9 @@ async def hand_over(
 class _Session:
     """One connection, and how far it has come."""
 
-    def __init__(self, send_before: float) -> None:
+    def __init__(self, send_before: float, hide: Callable[[bytes], bytes]) -> None:
         self._send_before = send_before
+        self._hide = hide
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._has_spoken = False
@@ -175,7 +177,8 @@ class _Session:
             found = _REPLY.fullmatch(line)
             if found is None:
                 raise _SilentError("the mail server said what is no reply")
-            said.append(visible((found[3] or b"").decode("utf-8", "replace"), 300))
+            # Before it is cut: half a secret is not found any more.
+            said.append(visible(self._hide(found[3] or b"").decode("utf-8", "replace"), 300))
             if found[2] != b"-":
                 return _Reply(int(found[1]), visible(" ".join(said), 300))
         raise _SilentError("the reply has no end")

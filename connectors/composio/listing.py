@@ -76,9 +76,9 @@ def moment_of(said: JsonValue) -> float:
     """An instant in epoch seconds; raises `Refused`."""
     try:
         found = datetime.fromisoformat(text_of(said))
-    except ValueError as error:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError) as error:
         raise _strange("an instant") from error
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def object_of(said: JsonValue) -> JsonObject:

@@ -23,6 +23,7 @@ import json
 
 from pydantic import JsonValue
 
+from connectors.body import MOST_BYTES
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import (
     ConfigurationError,
@@ -87,7 +88,8 @@ def read_result(offer: Offer, found: ToolResult) -> Outcome:
     if not found.is_error:
         return Applied(found.structured if offer.is_typed else _plain(found))
     action = offer.spec
-    told = visible(_text(found), _MOST_SAID) or "the tool says that it failed"
+    # It is cut once no secret is in it any more: half of one is not found.
+    told = visible(_text(found), MOST_BYTES) or "the tool says that it failed"
     if not action.is_write or IS_ERROR in action.transactional_errors:
         raise Refused(told, kind=Kind.INVALID)
     raise Uncertain(told, kind=Kind.INTERNAL)

@@ -96,16 +96,23 @@ class _Bounded(httpx2.AsyncByteStream):
         self._carried = carried
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
+        """Line by line, as far as there are any: a secret may come in two pieces."""
+        size, begun = 0, bytearray()
         try:
             async for chunk in self._response.aiter_stream():
                 size += len(chunk)
                 if size > MOST_BYTES:
                     self._note(f"the answer is larger than {MOST_BYTES} bytes")
                     return
-                yield self._hide(chunk)
+                end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r")) + 1
+                begun += chunk[: end or None]
+                if end:
+                    yield self._hide(bytes(begun))
+                    begun = bytearray(chunk[end:])
         except FAILURES as error:
             self._note(f"the answer was cut short: {error}")
+        else:
+            yield self._hide(bytes(begun))
 
     async def aclose(self) -> None:
         await self._opened.__aexit__(None, None, None)

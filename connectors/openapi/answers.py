@@ -5,6 +5,7 @@ JSON is read as JSON, text as a text, all else as `{content_type, base64}`.
 
 import base64
 import codecs
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -22,6 +23,7 @@ from connectors.spec import JsonObject
 Reading = Literal["json", "text", "bytes"]
 _JSON = "application/json"
 _ANY = ("*/*", "application/*")
+_CHARSET = re.compile(r"[a-z0-9][a-z0-9_.:+-]{0,39}")
 # Python's own names for what is no charset; the first two take the square of the length.
 _NO_CHARSETS = ("punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined")
 
@@ -145,6 +147,8 @@ def read_content(output: Output, answer: HttpAnswer) -> JsonValue:
 def _text(body: bytes, media: str) -> str:
     _, _, named = media.lower().partition("charset=")
     charset = named.partition(";")[0].strip(' "') or "utf-8"
+    if not _CHARSET.fullmatch(charset):  # what is looked up is kept, found or not
+        raise BodyError(f"{charset[:40]!r} is no charset")
     try:
         if codecs.lookup(charset).name.replace("-", "_") not in _NO_CHARSETS:
             return body.decode(charset)

@@ -118,8 +118,10 @@ def _key_places(operation: Operation, said: JsonObject, where: str) -> Iterator[
         place = idempotency.get("in", idempotency.get("place"))
         wire = str(idempotency.get("name"))
         match place:
-            case "header" | "query" | "body":
+            case "header" | "query":
                 yield Place(place, wire)
+            case "body":
+                yield Place(place, wire, "usual")
             case "connector":
                 raise ConfigurationError(f"{where}.idempotency.in: say header, query or body")
     reference = lookup.get("reference") if isinstance(lookup, dict) else None

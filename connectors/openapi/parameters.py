@@ -54,8 +54,9 @@ _DELIMITED = ("spaceDelimited", "pipeDelimited", "tabDelimited")
 # or as whom. Our own key is placed by the operator's overlay alone.
 _OURS = frozenset(
     "accept content-type authorization host cookie content-length transfer-encoding connection te "
-    "upgrade expect proxy-authorization proxy-connection forwarded x-forwarded-for "
-    "x-forwarded-host x-forwarded-proto idempotency-key".split()
+    "trailer upgrade expect proxy-authorization proxy-connection forwarded x-forwarded-for "
+    "x-forwarded-host x-forwarded-proto x-original-url x-rewrite-url x-http-method "
+    "x-http-method-override x-method-override idempotency-key".split()
 )
 
 

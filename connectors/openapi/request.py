@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote_plus
 
 from pydantic import JsonValue
 
@@ -33,7 +33,7 @@ class Draft:
     query: list[Pair] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     cookies: list[Pair] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)  # of objects that are written in pieces
+    pieces: list[str] = field(default_factory=list)  # members of objects written in pieces
     members: list[tuple[Place, JsonValue]] = field(default_factory=list)
     whole: JsonValue = None
     has_whole: bool = False
@@ -46,10 +46,8 @@ class Draft:
                     f"{{{quote(place.wire, safe=KEPT)}}}", in_path(place, value)
                 )
             case "query":
-                found = in_query(place, value)
-                if place.style == "form" and place.explode and isinstance(value, dict):
-                    self.pieces += [name for name, _ in found]
-                self.query += found
+                self.pieces += _pieces(place, value)
+                self.query += in_query(place, value)
             case "header":
                 self.headers[place.wire] = in_header(place, value)
             case "cookie":
@@ -63,7 +61,7 @@ class Draft:
         """The request as it is sent; raises `Refused`."""
         if "{" in self.path:
             raise _refused(f"{self.path} has a part that no argument gave")
-        self._check_pieces()
+        _check_pieces(self.pieces, [*self._fixed, *self.query], self._known)
         content = self._content()
         if self.cookies:
             self.headers["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies)
@@ -73,13 +71,13 @@ class Draft:
         url = base_url + self.path + (f"?{query}" if query else "")
         return HttpRequest(self.operation.method.upper(), url, self.headers, content)
 
-    def _check_pieces(self) -> None:
-        """A member of an object in pieces must not pass for another argument, a key or a secret."""
-        known = {quote(each.wire, safe="") for each in self.operation.places.values()}
-        count = Counter(name for name, _ in self.query)
-        for name in self.pieces:
-            if name in known or count[name] > 1:
-                raise _refused(f"a member {name[:60]} would pass for another argument")
+    @property
+    def _fixed(self) -> list[Pair]:
+        return parse_qsl(self.operation.query, keep_blank_values=True)
+
+    @property
+    def _known(self) -> set[str]:
+        return {each.wire for each in self.operation.places.values()}
 
     def _content(self) -> bytes | None:
         body = self.operation.body or _PLAIN
@@ -98,7 +96,11 @@ class Draft:
                 return found.data
             case "form":
                 self.headers["content-type"] = FORM
-                pairs = [pair for place, value in self._all(body) for pair in in_form(place, value)]
+                given = self._all(body)
+                pairs = [pair for each in given for pair in in_form(*each)]
+                _check_pieces(
+                    [name for each in given for name in _pieces(*each)], pairs, self._known
+                )
                 return "&".join(f"{name}={value}" for name, value in pairs).encode()
             case "parts":
                 parts = [part for each in self._all(body) for part in parts_of(*each)]
@@ -120,9 +122,11 @@ class Draft:
         """The members of a form, those of a whole body among them."""
         if not self.has_whole:
             return self.members
+        ours = [place.wire for place, _ in self.members]
         whole = [
             (body.places.get(wire, Place("body", wire, "usual")), value)
             for wire, value in _object(self.whole).items()
+            if wire not in ours
         ]
         return whole + self.members
 
@@ -136,6 +140,21 @@ def draft(operation: Operation, arguments: Mapping[str, JsonValue]) -> Draft:
             raise _refused(f"{operation.name} has no argument {name[:100]!r}")
         found.put(place, value)
     return found
+
+
+def _pieces(place: Place, value: JsonValue) -> list[str]:
+    """The names under which an object travels that is written in pieces."""
+    if place.style == "form" and place.explode and isinstance(value, dict):
+        return [*value]
+    return []
+
+
+def _check_pieces(pieces: list[str], pairs: list[Pair], known: set[str]) -> None:
+    """A member of an object in pieces must not pass for another argument, a key or a secret."""
+    count = Counter(unquote_plus(name) for name, _ in pairs)
+    for name in pieces:
+        if name in known or count[name] > 1:
+            raise _refused(f"a member {name[:60]} would pass for another argument")
 
 
 def _text(value: JsonValue) -> bytes:

@@ -182,7 +182,11 @@ class Kit(BaseToolkit):
             """Say whose."""
             return f"{self.owner} with {self.key}"
 
-        return [StructuredTool.from_function(whose)]
+        def betrays(before: int) -> str:
+            """Fail with the key so many letters after the beginning."""
+            raise ToolException("x" * before + self.key)
+
+        return [StructuredTool.from_function(whose), StructuredTool.from_function(betrays)]
 
 
 kit = Kit(owner="nobody")

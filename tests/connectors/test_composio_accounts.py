@@ -219,6 +219,17 @@ async def test_a_link_that_is_over_is_not_shown_again(last: str) -> None:
     assert links == [f"https://connect.example.com/link/{n}" for n in (1, 2)]
 
 
+@pytest.mark.parametrize("last", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+async def test_a_link_until_no_day_of_any_calendar_is_none(last: str) -> None:
+    project = Project(accounts=[], links_last=last)
+    async with desk("composio", project, auth_configs={"notes": "ac_7"}) as found:
+        refused = await found.call("add")
+
+    assert isinstance(refused, Refused)
+    assert (refused.kind, refused.link) == (Kind.AUTH, None)
+    assert "an instant is missing" in refused.message
+
+
 @pytest.mark.parametrize("said", ["javascript:alert(1)", "http://a b", "", None, 7])
 async def test_what_is_no_plain_address_is_no_link(said: Any) -> None:
     whole: JsonObject = {"redirect_url": said, "expires_at": "2099-01-01T00:00:00Z"}

@@ -1,6 +1,7 @@
 """Mail over TLS, signed in: a password is said to nobody but the server of that certificate."""
 
 import asyncio
+import base64
 import contextlib
 import datetime
 import ipaddress
@@ -70,6 +71,7 @@ class Office:
     port: int = 0
     tried: list[bytes] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
+    refuses: str | None = None
 
     async def handle_DATA(  # noqa: N802 - the server's name for it
         self, server: SMTP, session: Session, envelope: Envelope
@@ -84,7 +86,7 @@ class Office:
     ) -> AuthResult:
         self.tried.append(said.password)
         known = said == LoginPassword(b"lamgate", PASSWORD.encode())
-        return AuthResult(success=known, handled=False)
+        return AuthResult(success=known, handled=False, message=self.refuses)
 
 
 @asynccontextmanager
@@ -132,6 +134,20 @@ async def sent(
     action = (await registry.load()).get("mail.message_send")
     assert action is not None
     return await end_of(registry, action, MAIL, seconds=5.0)
+
+
+@pytest.mark.parametrize("before", [200, 270, 285, 295])
+async def test_a_server_that_quotes_the_password_says_no_part_of_it(
+    before: int, certificate: Certificate, outside: Outside
+) -> None:
+    said = base64.b64encode(f"\0lamgate\0{PASSWORD}!".encode()).decode()
+    async with office(certificate, "implicit") as found:
+        for quoted in (f"{PASSWORD}!", said):
+            found.refuses = f"535 {'x' * before}{quoted}"
+            end = await sent(found.port, "implicit", certificate.file, outside, f"{PASSWORD}!")
+
+            assert isinstance(end, Refused)
+            assert quoted[12:16] not in end.message
 
 
 @pytest.mark.parametrize("security", ["starttls", "implicit"])

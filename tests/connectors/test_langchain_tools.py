@@ -13,7 +13,14 @@ from mcp_world import Pins, Server, overlay
 
 from connectors.connector import Applied, Unreadable
 from connectors.credentials import Vault
-from connectors.errors import ConfigurationError, Kind, Refused, Unavailable, Uncertain
+from connectors.errors import (
+    ConfigurationError,
+    ConnectorError,
+    Kind,
+    Refused,
+    Unavailable,
+    Uncertain,
+)
 from connectors.factories import ConnectionSettings
 from connectors.opening import open_registry
 from connectors.spec import Effect, JsonObject
@@ -287,6 +294,18 @@ async def test_a_factory_that_fails_leaves_its_connection_absent() -> None:
 
     assert stands.absent is not None
     assert "no route" in stands.absent
+
+
+async def test_a_tool_that_fails_with_its_secret_tells_no_part_of_it() -> None:
+    options: JsonObject = {"given": {"owner": "Ann"}, "secrets": {"key": "env:KEY"}}
+    async with tools("langchain_tools:Kit", **options) as found:
+        for before in (0, 490, 495, 1_995, 100_000):
+            end = await found.call("betrays", {"before": before})
+
+            assert isinstance(end, ConnectorError)
+            assert "s3cret" not in end.message
+            assert "s3c" not in end.message
+            assert len(end.message) <= 2_000
 
 
 async def test_a_call_is_traced_nowhere_whatever_the_environment_says(

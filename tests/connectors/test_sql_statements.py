@@ -255,6 +255,15 @@ def test_a_number_that_json_does_not_hold_is_refused() -> None:
             from_driver(Value(type=kind), odd, typed=True)
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_moment_that_is_in_no_calendar_of_utc_is_refused(moment: str) -> None:
+    for typed in (True, False):
+        with pytest.raises(ValueError, match="in no calendar of UTC"):
+            to_driver(Type.DATETIME, moment, typed=typed)
+    with pytest.raises(ValueError, match="in no calendar of UTC"):
+        from_driver(Value(type=Type.DATETIME), dt.datetime.fromisoformat(moment), typed=True)
+
+
 def test_a_time_without_a_zone_is_one_of_utc() -> None:
     moment = dt.datetime(2026, 11, 25, 10)
     told = from_driver(Value(type=Type.DATETIME), moment, typed=True)

@@ -18,6 +18,7 @@ _EACH = re.compile(_PARAMETER)
 _ESCAPED = re.compile(r"\\([\\;,nN])")
 _LONGEST = 75  # octets of a line; longer ones are folded
 _MOST_DEEP = 4
+_MOST_LINES = 50_000
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Component:
 
 def read_calendar(text: str) -> Component:
     """A `VCALENDAR`; raises `ValueError` for what is none."""
+    if text.count("\n") > _MOST_LINES:
+        raise ValueError("the calendar has too many lines")
     lines = [_line(each) for each in _unfolded(text) if each]
     if not lines or (lines[0].name, lines[0].value.upper()) != ("BEGIN", "VCALENDAR"):
         raise ValueError("this is no calendar")
@@ -93,21 +96,31 @@ def plain(value: str) -> str:
 
 
 def moment_line(name: str, text: str) -> Line:
-    """A moment, in UTC; raises `ValueError` for one without an offset."""
+    """A moment, in UTC; raises `ValueError` for one without an offset, or of no calendar."""
+    return Line(name, in_utc(text))
+
+
+def in_utc(text: str) -> str:
+    """A moment as iCalendar has it; raises the same."""
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError(f"{text} does not say its offset from UTC")
-    return Line(name, utc(found))
+    try:
+        return utc(found)
+    except OverflowError as error:
+        raise ValueError(f"{text} is in no calendar of UTC") from error
 
 
 def date_line(name: str, text: str) -> Line:
     """A whole day."""
-    return Line(name, f"{date.fromisoformat(text):%Y%m%d}", (("VALUE", "DATE"),))
+    day = date.fromisoformat(text)
+    return Line(name, f"{day.year:04}{day:%m%d}", (("VALUE", "DATE"),))
 
 
 def utc(moment: datetime) -> str:
     """A moment as iCalendar has it."""
-    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    found = moment.astimezone(UTC)
+    return f"{found.year:04}{found:%m%dT%H%M%SZ}"
 
 
 def is_day(line: Line) -> bool:

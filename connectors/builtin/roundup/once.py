@@ -15,11 +15,10 @@ time; then another one takes its place. A message without a ticket is seen by no
 """
 
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from connectors.builtin.roundup.rest import ROOM, Kept, Rest
 from connectors.connector import Applied, Outcome
+from connectors.dates import http_date
 from connectors.errors import Kind, Refused, Uncertain
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.steps import after, before, output_of
@@ -102,8 +101,5 @@ async def _token(rest: Rest, spec: ActionSpec, context: CallContext) -> str:
 
 def _age_s(kept: Kept) -> float:
     """Seconds by the tracker's own clock; 0 where it does not say what time it is."""
-    try:
-        now = parsedate_to_datetime(kept.date)
-    except ValueError:
-        return 0.0
-    return max(0.0, (now.astimezone(UTC) - kept.written_at).total_seconds())
+    now = http_date(kept.date)
+    return 0.0 if now is None else max(0.0, now - kept.written_at.timestamp())

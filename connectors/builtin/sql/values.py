@@ -214,5 +214,10 @@ def _number(kind: Type, cell: float | str | Decimal) -> JsonValue:
 
 
 def _in_utc(moment: dt.datetime) -> dt.datetime:
-    """The same moment in UTC; without a zone it is one already."""
-    return moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+    """The same moment in UTC; without a zone it is one already. Raises `ValueError`."""
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=dt.UTC)
+    try:
+        return moment.astimezone(dt.UTC)
+    except OverflowError as error:
+        raise ValueError(f"{moment.isoformat()} is in no calendar of UTC") from error
