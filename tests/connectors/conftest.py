@@ -15,6 +15,7 @@ from openapi_wire import Sent  # noqa: E402
 from servers import missing, server  # noqa: E402
 from sql_world import Stock, fill  # noqa: E402
 from the_shop import SERVICES, Service, load_start  # noqa: E402
+from till_cases import VENDORS, Till, till_of  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -86,3 +87,23 @@ async def raw() -> AsyncIterator[Raw]:
 def sent(raw: Raw, tmp_path: Path, outside: Outside) -> Sent:
     """Calls of an operation there."""
     return Sent(raw, tmp_path, outside)
+
+
+@pytest.fixture(params=VENDORS)
+async def till(
+    request: pytest.FixtureRequest, services: dict[str, Service], outside: Outside
+) -> Till:
+    """The model over one provider of the shop, and then over the other."""
+    vendor: str = request.param
+    service = services[f"pay_{vendor}"]
+    return Till(vendor, service, *await till_of(vendor, service.url, outside))
+
+
+@pytest.fixture
+async def tills(services: dict[str, Service], outside: Outside) -> list[Till]:
+    """The model over both."""
+    found = []
+    for vendor in VENDORS:
+        service = services[f"pay_{vendor}"]
+        found.append(Till(vendor, service, *await till_of(vendor, service.url, outside)))
+    return found

@@ -17,6 +17,7 @@ from connectors.openapi.extract import Operation, extract
 from connectors.spec import JsonObject
 
 TEXT: JsonObject = {"type": "string"}
+TEXTS: JsonObject = {"type": "array", "items": TEXT}
 BYTES: JsonObject = {"type": "string", "format": "binary"}
 FORM, PARTS = "application/x-www-form-urlencoded", "multipart/form-data"
 
@@ -32,12 +33,34 @@ class Sent:
         found: JsonObject,
         arguments: JsonObject,
         *,
+        base: str = "",
         overlay: JsonObject | None = None,
         secret: str | None = None,
     ) -> object:
         way = self._outside.to(self._raw.host)
-        api = described(self._folder, found, way, self._raw.url, overlay=overlay, secret=secret)
+        url = self._raw.url + base
+        api = described(self._folder, found, way, url, overlay=overlay, secret=secret)
         return await end_of(api, await action_of(api, "api.do_it"), arguments)
+
+
+def parameter(
+    where: str, name: str = "a", schema: JsonValue = None, **more: JsonValue
+) -> JsonObject:
+    return {"name": name, "in": where, "schema": TEXT if schema is None else schema, **more}
+
+
+def node(*parameters: JsonObject, body: JsonValue = None, **more: JsonValue) -> JsonObject:
+    found: JsonObject = {"parameters": list(parameters), **more}
+    if body is not None:
+        found["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": body}},
+        }
+    return operation(**found)
+
+
+def at(found: JsonObject, *, method: str = "post", path: str = "/it") -> JsonObject:
+    return document({path: {method: found}})
 
 
 def with_body(media: str, schema: JsonValue, method: str = "post", **more: JsonValue) -> JsonObject:

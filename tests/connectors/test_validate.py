@@ -61,3 +61,13 @@ def test_however_a_schema_names_itself_it_is_seen(reference: dict[str, str]) -> 
     flaw = first_flaw(schema | {"type": "object"}, deep(10, 1))
     assert flaw is not None
     assert "somewhere in its depth" in flaw
+
+
+@pytest.mark.timeout(10)
+def test_of_an_answer_that_is_wrong_in_a_million_places_the_first_is_told_shortly() -> None:
+    schema = {"items": {"type": "string"}}
+    found = first_flaw(schema, [["x" * 10_000], *[None] * 2_000_000])
+
+    assert found is not None
+    assert found.endswith(" at '0'")
+    assert len(found) < 1_000

@@ -1,0 +1,36 @@
+"""An amount is exact in the places of its currency, or refused."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.currency import exponent_of
+from connectors.errors import Refused
+from connectors.spec import JsonObject
+from connectors.unified.money import from_minor, read_money, to_minor, told_money
+
+CURRENCIES = st.sampled_from(["EUR", "JPY", "KWD", "USD", "CLP"])
+
+
+@given(st.integers(0, 10**14), CURRENCIES)
+def test_minor_units_there_and_back_are_the_same_money(units: int, currency: str) -> None:
+    told = from_minor(units, currency)
+    amount, same = read_money(told)
+
+    assert same == currency
+    assert to_minor(amount, currency) == units
+    assert told == told_money(str(told["amount"]), currency)
+
+
+@given(st.integers(0, 10**9), st.integers(0, 6), CURRENCIES)
+def test_an_amount_is_exact_or_refused(number: int, places: int, currency: str) -> None:
+    text = f"{number:0{places + 1}}"
+    text = f"{text[:-places]}.{text[-places:]}" if places else text
+    money: JsonObject = {"amount": text, "currency": currency}
+    if Decimal(text) != round(Decimal(text), exponent_of(currency)):
+        with pytest.raises(Refused, match="decimal places"):
+            read_money(money)
+    else:
+        assert read_money(money) == (Decimal(text), currency)
