@@ -39,7 +39,7 @@ def test_the_executor_s_tests_pass_with_planner_and_gateway_removed(tmp_path: Pa
         source, target = ROOT / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target)  # with what is compiled already
         else:
             shutil.copy(source, target)
     environment = {name: value for name, value in os.environ.items() if "PYTEST" not in name}

@@ -51,7 +51,7 @@ def mended(shop: Any) -> Iterator[Any]:
     """The shop, without any fault before and after."""
     yield shop
     for url in shop.urls.values():
-        httpx2.delete(f"{url}/faults", trust_env=False)
+        httpx2.delete(f"{url}/faults", trust_env=False, verify=False)
 
 
 @pytest.fixture

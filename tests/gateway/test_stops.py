@@ -37,7 +37,7 @@ WORDS = "tag order 1043 as looked at"
 
 def tags(shop: Any) -> int:
     """How many tags the shop has really put on."""
-    ledger = httpx2.get(f"{shop.urls['orders']}/ledger", trust_env=False).json()
+    ledger = httpx2.get(f"{shop.urls['orders']}/ledger", trust_env=False, verify=False).json()
     return sum(each["kind"] == "tag" for each in ledger)
 
 

@@ -1,0 +1,173 @@
+"""What people and services may say of a call, each to its time, and what is kept of it."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from connectors.connector import Applied, Pending
+from connectors.errors import Kind, Uncertain
+from executor.store import drives
+from executor.store.drives import Due
+from gateway.problems import ProblemError
+from gateway.reconcile import learn, resolve
+from gateway.schemas import Evidence, Reconcile
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
+
+from run_bench import Bench, held, once, opened, until
+from run_cases import SETTLE_S, accept, action, ref, step
+
+SLOW = action("shop.slow", "blind", settle_s=SETTLE_S)
+GIVES = action("shop.gives", "blind", output_schema={"type": "object"})
+MANY = action("shop.many", "keyed", items={"of": "lines", "status_at": "status"})
+ASKS: Any = {"branch": {"message": "Into which branch?", "schema": {"type": "object"}}}
+LOST = Uncertain("no answer", kind=Kind.TIMEOUT)
+Who = Literal["a person", "a service"]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with opened(tmp_path) as found:
+        yield found
+
+
+async def doubtful(bench: Bench, what: str, answer: Any = LOST, *args: Any, **more: Any) -> Due:
+    """A run that waits for whoever finds out what became of its one call."""
+    bench.service.handlers["a"] = once(answer, Applied({}))
+    plan = accept(step("a", what, *args), more=(SLOW, GIVES, MANY), **more)
+    due, row = await bench.drive(plan)
+    assert (row.status, row.waiting_for) == ("waiting", "reconcile")
+    return due
+
+
+async def says(
+    who: Who, bench: Bench, due: Due, happened: bool, now: float | None = None, **more: Any
+) -> str:
+    """Have it said; "" or the code of the problem."""
+    row, (call, *_) = await bench.row(due), await bench.attempts(due)
+    at, restored = time.time() if now is None else now, bench.machine.restored
+    try:
+        if who == "a person":
+            means: Any = "happened" if happened else "send_again"
+            said = Reconcile(step="a", resolution=means, reason="looked", **more)
+            await bench.store.write(lambda c: resolve(c, restored, row, "ann", said, at))
+        else:
+            told = Evidence(key=call.key, happened=happened, source="shop", **more)
+            await bench.store.write(lambda c: learn(c, restored, "main", "hook", told, at))
+    except ProblemError as problem:
+        return problem.code
+    return ""
+
+
+async def resolved(bench: Bench, due: Due) -> list[Any]:
+    return [each.data for each in await bench.events(due) if each.type == "reconcile.resolved"]
+
+
+@pytest.mark.parametrize("who", ["a person", "a service"])
+async def test_a_no_counts_once_the_effect_must_have_settled(bench: Bench, who: Who) -> None:
+    due = await doubtful(bench, "shop.slow")
+    (ended,) = [each.at for each in await bench.events(due) if each.type == "attempt.ended"]
+    settled = ended + SETTLE_S
+    early = await says(who, bench, due, False, settled - 0.01)
+    in_time = await says(who, bench, due, False, settled)
+
+    assert (early, in_time) == ("too-early", "")
+    assert [each["resolution"] for each in await resolved(bench, due)] == ["absent"]
+
+
+async def test_a_service_s_no_to_what_it_had_accepted_counts_at_once(bench: Bench) -> None:
+    due = await doubtful(bench, "shop.slow", Pending("h1"))
+
+    assert await says("a service", bench, due, False) == ""
+
+
+async def test_nobody_s_word_counts_of_a_call_that_is_under_way(bench: Bench) -> None:
+    bench.service.handlers["a"] = held(asyncio.Event())
+    due = await bench.add(accept(step("a", "blind")))
+    bench.start(due)
+    await until(lambda: bench.service.calls("a"), "the call is under way")
+
+    assert await says("a service", bench, due, True) == "under-way"
+    assert await says("a person", bench, due, True) == "not-uncertain"
+    assert await resolved(bench, due) == []
+
+
+@pytest.mark.parametrize("who", ["a person", "a service"])
+@pytest.mark.parametrize("output", [None, [1]])
+async def test_an_output_that_is_said_is_one_that_the_action_gives(
+    bench: Bench, who: Who, output: Any
+) -> None:
+    due = await doubtful(bench, "shop.gives")
+    wrong = await says(who, bench, due, True, output=output)
+    right = await says(who, bench, due, True, output={"id": 1})
+
+    assert (wrong, right) == ("type-mismatch", "")
+    assert [each["output"] for each in await resolved(bench, due)] == [{"id": 1}]
+
+
+async def test_an_output_of_many_items_tells_of_each(bench: Bench) -> None:
+    lines = ref("input/lines", "lines")
+    due = await doubtful(bench, "shop.many", LOST, lines, lines=["x", "y"])
+    short = await says("a person", bench, due, True, output=[{"status": 200}])
+    whole = await says("a person", bench, due, True, output=[{"status": 200}] * 2)
+
+    assert (short, whole) == ("type-mismatch", "")
+
+
+async def test_what_did_not_happen_has_no_output(bench: Bench) -> None:
+    due = await doubtful(bench, "blind")
+    said = await says("a service", bench, due, False, output={"id": 9})
+
+    assert said == ""
+    assert [each["output"] for each in await resolved(bench, due)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("who", "by", "reason"),
+    [("a person", "ann", "looked"), ("a service", "evidence:shop", "told by hook")],
+)
+async def test_the_journal_says_who_said_it_and_the_run_is_due_though_nobody_rings(
+    bench: Bench, who: Who, by: str, reason: str
+) -> None:
+    due = await doubtful(bench, "blind")
+    before = await bench.store.read(partial(drives.due, now=time.time()))
+    await says(who, bench, due, True)
+    after = await bench.store.read(partial(drives.due, now=time.time()))
+    (told,) = await resolved(bench, due)
+
+    assert (before, after) == ([], [due])
+    assert (told["by"], told["reason"]) == (by, reason)
+
+
+@pytest.mark.parametrize("effect", ["read", "blind"])
+async def test_who_finds_out_need_not_answer_what_a_call_asks(bench: Bench, effect: str) -> None:
+    due = await doubtful(bench, effect, Pending("h1", asks=ASKS))
+    said = await says("a person", bench, due, True, output={"merged": True})
+    await bench.start(due)
+
+    assert said == ""
+    assert (await bench.row(due)).status == "succeeded"
+    assert bench.service.calls("a") == 1
+
+
+async def test_a_run_that_has_ended_learns_what_happened_and_sends_and_answers_nothing(
+    bench: Bench,
+) -> None:
+    due = await doubtful(bench, "blind", Pending("h1", asks=ASKS))
+    await bench.cancel(due)
+    await bench.start(due)
+    row, restored = await bench.row(due), bench.machine.restored
+    answer = Reconcile(step="a", resolution="answer", answers={}, reason="late")
+    with pytest.raises(ProblemError) as told:
+        await bench.store.write(lambda c: resolve(c, restored, row, "ann", answer, time.time()))
+    again = await says("a person", bench, due, False)
+    found = await says("a person", bench, due, True)
+
+    assert row.status == "cancelled"
+    assert (told.value.code, again, found) == ("no-question", "already-over", "")
