@@ -13,6 +13,7 @@ from connectors.credentials import TENANT, Vault
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,
+    Evidence,
     Kind,
     Refused,
     Unavailable,
@@ -91,38 +92,19 @@ class Calling:
 
     def _retold(self, action: ActionSpec, error: ConnectorError) -> ConnectorError:
         """The same failure without secrets; a read is never in doubt, for it has no effect."""
-        message = self._said(error.message)
-        code = error.vendor_code and self._said(error.vendor_code)
-        request_id = error.request_id and self._said(error.request_id)
-        kind, status = error.kind, error.status
-        after = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
+        message, kind = self._said(error.message), error.kind
+        told: Evidence = {
+            "vendor_code": error.vendor_code and self._said(error.vendor_code),
+            "request_id": error.request_id and self._said(error.request_id),
+            "status": error.status,
+        }
         if isinstance(error, Refused):
-            return Refused(
-                message,
-                kind=kind,
-                vendor_code=code,
-                request_id=request_id,
-                status=status,
-                link=error.link and self._said(error.link),
-            )
+            return Refused(message, kind=kind, link=error.link and self._said(error.link), **told)
+        after = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
         if isinstance(error, Unavailable) or not action.is_write:
-            return Unavailable(
-                message,
-                kind=kind,
-                retry_after_s=after,
-                sent=error.sent if isinstance(error, Unavailable) else True,
-                vendor_code=code,
-                request_id=request_id,
-                status=status,
-            )
-        return Uncertain(
-            message,
-            kind=kind,
-            retry_after_s=after,
-            vendor_code=code,
-            request_id=request_id,
-            status=status,
-        )
+            sent = error.sent if isinstance(error, Unavailable) else True
+            return Unavailable(message, kind=kind, retry_after_s=after, sent=sent, **told)
+        return Uncertain(message, kind=kind, retry_after_s=after, **told)
 
 
 async def _called(

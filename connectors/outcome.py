@@ -29,7 +29,7 @@ from pydantic import JsonValue
 from connectors.body import BodyError, read_json
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.dates import http_date
-from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
+from connectors.errors import ConnectorError, Evidence, Kind, Refused, Unavailable, Uncertain
 from connectors.http import (
     BadAnswerError,
     HttpAnswer,
@@ -198,26 +198,13 @@ def _error(
     request_id = _clean(told, 200, answer.hide)
     message = f"{status}: {said}" if said else f"the service answered with status {status}"
     kind = dialect.kinds.get(code or "", kind_of(status))
+    evidence: Evidence = {"vendor_code": code, "request_id": request_id, "status": status}
+    after = retry_after_s(answer.headers, answer.received_at)
     if _means_no_effect_yet(action, status):
-        return Unavailable(
-            message,
-            kind=kind,
-            retry_after_s=retry_after_s(answer.headers, answer.received_at),
-            sent=True,
-            vendor_code=code,
-            request_id=request_id,
-            status=status,
-        )
+        return Unavailable(message, kind=kind, retry_after_s=after, sent=True, **evidence)
     if _leaves_doubt(action, status, code, attempt):
-        return Uncertain(
-            message,
-            kind=kind,
-            retry_after_s=retry_after_s(answer.headers, answer.received_at),
-            vendor_code=code,
-            request_id=request_id,
-            status=status,
-        )
-    return Refused(message, kind=kind, vendor_code=code, request_id=request_id, status=status)
+        return Uncertain(message, kind=kind, retry_after_s=after, **evidence)
+    return Refused(message, kind=kind, **evidence)
 
 
 def _means_no_effect_yet(action: ActionSpec, status: int) -> bool:

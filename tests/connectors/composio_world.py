@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from connector_cases import NO_TLS
 from pydantic import JsonValue
+from reviewed import Pins, Reviewed
 
 from connectors.built_in import BUILT_IN
-from connectors.catalog import Catalog
 from connectors.composio.listing import action_of, tool_of
 from connectors.connector import Connector, Outcome
 from connectors.credentials import Vault
@@ -24,9 +24,8 @@ from connectors.errors import ConnectorError
 from connectors.factories import ConnectionSettings, Given
 from connectors.http import Transport
 from connectors.opening import build
-from connectors.registry import Registry
-from connectors.source import Pin, Review
-from connectors.spec import ActionSpec, JsonObject
+from connectors.source import Pin
+from connectors.spec import JsonObject
 from connectors.testing import Asked, Said, Service, call_context
 
 KEY = "ak_composio-key-of-the-project"
@@ -273,16 +272,6 @@ def settings_of(kind: str, url: str, folder: Path = Path(), **more: Any) -> Conn
     return ConnectionSettings("desk", kind, url, "env:KEY", options, folder, (host,))
 
 
-@dataclass
-class Pins:
-    """An operator's memory."""
-
-    pinned: Pin | None = None
-
-    async def __call__(self, _: str) -> Pin | None:
-        return self.pinned
-
-
 def all_of(project: Project, kind: str) -> Pin:
     """That everything which is there now was accepted."""
     listed = (
@@ -302,39 +291,16 @@ def connector_of(
 
 
 @dataclass
-class Desk:
-    """One connection, as an operator and as a plan see it."""
+class Desk(Reviewed):
+    """The connection `desk` to a project."""
 
-    project: Project
-    service: Service
-    registry: Registry
-    pins: Pins
-    catalog: Catalog = field(default_factory=lambda: Catalog(()))
-
-    def review(self) -> Review:
-        found = self.registry.review("desk")
-        assert found is not None
-        return found
+    project: Project = field(kw_only=True)
+    service: Service = field(kw_only=True)
 
     def skipped(self) -> dict[str, str]:
         """What is not offered, and why."""
         (stands,) = self.registry.connections()
         return {each.name: each.reason for each in stands.skipped}
-
-    async def accept(self) -> None:
-        """Accept what there is."""
-        self.pins.pinned = Pin(self.review().definitions, 1000.0)
-        await self.look()
-
-    async def look(self) -> None:
-        """Ask again, as the gateway does now and then."""
-        await self.registry.ask_again(lambda _: None)
-        self.catalog = self.registry.catalog
-
-    def action(self, name: str) -> ActionSpec:
-        found = self.catalog.get(f"desk.notes_{name}")
-        assert found is not None, sorted(each.name for each in self.catalog)
-        return found
 
     async def call(
         self, name: str, text: str = "hello", seconds: float = 10.0, **more: JsonValue
@@ -343,7 +309,7 @@ class Desk:
         arguments: JsonObject = {"text": text, **more} if name != "time" else {}
         context = call_context(seconds=seconds)
         try:
-            return await self.registry.call(self.action(name), arguments, context)
+            return await self.registry.call(self.action(f"notes_{name}"), arguments, context)
         except ConnectorError as error:
             return error
 
@@ -377,7 +343,7 @@ async def desk(
     way = Transport(frozenset(hosts), tls=NO_TLS)
     registry = build([settings], vault, lambda _: way, None, pins)
     try:
-        found = Desk(project, service, registry, pins)
+        found = Desk(registry, pins, "desk", project=project, service=service)
         with service.away() if is_away else nullcontext():
             found.catalog = await registry.load()
         yield found

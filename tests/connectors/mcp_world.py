@@ -6,21 +6,19 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import JsonValue
+from reviewed import Pins, Reviewed
 
-from connectors.catalog import Catalog
 from connectors.connector import Outcome
 from connectors.credentials import Vault
 from connectors.errors import ConnectorError
 from connectors.factories import ConnectionSettings
 from connectors.opening import open_registry
-from connectors.registry import Registry
-from connectors.source import Pin, Review
-from connectors.spec import ActionSpec, JsonObject
+from connectors.spec import JsonObject
 from connectors.testing import call_context
 
 HERE = Path(__file__).parent
@@ -109,47 +107,12 @@ def _lines(file: Path) -> list[Any]:
     return [json.loads(line) for line in file.read_text("utf-8").splitlines()]
 
 
-@dataclass
-class Pins:
-    """An operator's memory, of one connection."""
-
-    pinned: Pin | None = None
-
-    async def __call__(self, _: str) -> Pin | None:
-        return self.pinned
-
-
-@dataclass
-class Server:
-    """One connection `tools`, as an operator and as a plan see it."""
-
-    registry: Registry
-    pins: Pins
-    catalog: Catalog = field(default_factory=lambda: Catalog(()))
-
-    def review(self) -> Review:
-        found = self.registry.review("tools")
-        assert found is not None
-        return found
+class Server(Reviewed):
+    """The connection `tools`."""
 
     def held(self) -> dict[str, str]:
         """What waits for a review, and why."""
         return {each.tool: each.kind for each in self.review().changes}
-
-    async def accept(self) -> None:
-        """Accept what there is."""
-        self.pins.pinned = Pin(self.review().definitions, 1000.0)
-        await self.look()
-
-    async def look(self) -> None:
-        """Ask again, as the gateway does now and then."""
-        await self.registry.ask_again(lambda _: None)
-        self.catalog = self.registry.catalog
-
-    def action(self, name: str) -> ActionSpec:
-        found = self.catalog.get(f"tools.{name}")
-        assert found is not None, sorted(each.name for each in self.catalog)
-        return found
 
     async def call(
         self, name: str, arguments: Mapping[str, JsonValue] | None = None, seconds: float = 10.0

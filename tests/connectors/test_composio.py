@@ -39,7 +39,7 @@ async def test_every_tool_of_a_pinned_toolkit_is_an_action_with_what_it_takes_an
     kind: str,
 ) -> None:
     async with desk(kind) as found:
-        add = found.action("add")
+        add = found.action("notes_add")
         done = await found.call("add", "hello")
         unknown = await found.call("add", "hello", nobody_knows="1")
         listed = sum(each.path.endswith("/tools") for each in found.service.asked)

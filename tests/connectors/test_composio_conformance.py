@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from composio_world import PYTHON, Pins, Project, all_of, connector_of, settings_of
+from composio_world import PYTHON, Project, all_of, connector_of, settings_of
 from connector_cases import NO_TLS
+from reviewed import Pins
 
 from connectors.connector import Connector
 from connectors.http import Transport

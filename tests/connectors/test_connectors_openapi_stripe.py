@@ -5,12 +5,12 @@ one with `openapi/specs.tar.xz` in it or beside it.
 """
 
 import os
-import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from connector_cases import NO_TLS, end_of
+from vendor_documents import unpacked
 
 from benchmarks.openapi_node import NoNodeError, installed, serving
 from connectors.connector import Applied
@@ -28,15 +28,9 @@ CHARGE: JsonObject = {"amount": 2500, "currency": "eur", "source": "tok_visa"}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stripe's document, unpacked, and what is kept of it for all of the tests."""
-    data = Path(os.environ.get("LAMGATE_DATA", "/nowhere"))
-    found = [each / "openapi" / "specs.tar.xz" for each in (data, data.parent)]
-    archive = next((each for each in found if each.is_file()), None)
-    if archive is None or "LAMGATE_NODE" not in os.environ:
-        pytest.skip("LAMGATE_DATA has no OpenAPI documents, or LAMGATE_NODE names no folder")
-    into = tmp_path_factory.mktemp("stripe")
-    with tarfile.open(archive) as opened:
-        opened.extract("stripe-2023-09.yaml", into, filter="data")
-    return into
+    if "LAMGATE_NODE" not in os.environ:
+        pytest.skip("LAMGATE_NODE names no folder for npm packages")
+    return unpacked(tmp_path_factory.mktemp("stripe"), "stripe-2023-09.yaml")
 
 
 class Stripe:

@@ -9,7 +9,8 @@ from typing import Any
 
 import langchain_tools
 import pytest
-from mcp_world import Pins, Server, overlay
+from mcp_world import Server, overlay
+from reviewed import Pins
 
 from connectors.connector import Applied, Unreadable
 from connectors.credentials import Vault

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp_world import Pins, Tools, server, tool
+from mcp_world import Tools, server, tool
+from reviewed import Pins
 
 from benchmarks.poisoned_tools import RULES, cases, held
 from connectors.connector import Applied

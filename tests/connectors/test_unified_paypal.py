@@ -4,8 +4,6 @@ The documents are in `LAMGATE_DATA`; the server is @scalar/mock-server, which ne
 """
 
 import json
-import os
-import tarfile
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 from connector_cases import NO_TLS, Outside, answer, described, end_of, raw_server, registry_of
 from pydantic import JsonValue
+from vendor_documents import unpacked
 
 from benchmarks.openapi_node import NoNodeError, installed, serving
 from connectors.builtin.payments import paypal
@@ -206,16 +205,7 @@ async def test_a_no_is_called_by_its_name_and_a_call_under_way_is_not_one(
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """PayPal's documents, unpacked."""
-    data = Path(os.environ.get("LAMGATE_DATA", "/nowhere"))
-    found = [each / "openapi" / "specs.tar.xz" for each in (data, data.parent)]
-    archive = next((each for each in found if each.is_file()), None)
-    if archive is None:
-        pytest.skip("LAMGATE_DATA has no OpenAPI documents")
-    into = tmp_path_factory.mktemp("paypal")
-    with tarfile.open(archive) as opened:
-        for each in DOCUMENTS:
-            opened.extract(each, into, filter="data")
-    return into
+    return unpacked(tmp_path_factory.mktemp("paypal"), *DOCUMENTS)
 
 
 async def test_what_is_sent_is_what_the_documents_ask_for(

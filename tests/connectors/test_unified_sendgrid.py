@@ -2,7 +2,6 @@
 
 import json
 import os
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from connector_cases import NO_TLS, Outside, described, end_of, raw_server, regi
 from connector_cases import answer as said
 from pydantic import JsonValue
 from sendgrid_account import Account
+from vendor_documents import unpacked
 
 from benchmarks.openapi_node import NoNodeError, installed, serving
 from connectors.builtin import sendgrid
@@ -180,17 +180,10 @@ async def test_without_email_activity_sending_is_blind_and_there_is_nothing_to_r
     assert [(each.name, each.effect) for each in catalog] == [("mail.message_send", Effect.BLIND)]
 
 
-def document() -> JsonObject:
+def document(folder: Path) -> JsonObject:
     """The two operations of SendGrid's own document, or skip."""
-    data = Path(os.environ.get("LAMGATE_DATA", "/nowhere"))
-    found = [each / "openapi" / "specs.tar.xz" for each in (data, data.parent)]
-    archive = next((each for each in found if each.is_file()), None)
-    if archive is None:
-        pytest.skip("LAMGATE_DATA has no OpenAPI documents")
-    with tarfile.open(archive) as opened:
-        file = opened.extractfile("sendgrid.json")
-        assert file is not None
-        whole: JsonObject = json.load(file)
+    name = "sendgrid.json"
+    whole: JsonObject = json.loads((unpacked(folder, name) / name).read_bytes())
     paths = whole["paths"]
     assert isinstance(paths, dict)
     return {**whole, "paths": {name: paths[name] for name in ("/mail/send", "/messages")}}
@@ -198,7 +191,7 @@ def document() -> JsonObject:
 
 async def test_what_is_sent_is_what_the_document_of_sendgrid_wants(tmp_path: Path) -> None:
     way = Transport(tls=NO_TLS)
-    api = described(tmp_path, document(), way)
+    api = described(tmp_path, document(tmp_path), way)
     actions = {each.name: each for each in await api.actions()}
     send = actions["api.post_mail_send"]
     flaw = first_flaw(send.input_schema, body_of(LETTER, "shop@example.com", "K1"))
@@ -211,7 +204,7 @@ async def test_what_is_sent_is_what_the_document_of_sendgrid_wants(tmp_path: Pat
 async def test_a_server_made_from_the_document_takes_the_message_and_tells_of_one(
     tmp_path: Path, outside: Outside
 ) -> None:
-    found = document()
+    found = document(tmp_path)
     if "LAMGATE_NODE" not in os.environ:
         pytest.skip("LAMGATE_NODE names no folder for npm packages")
     try:

@@ -1,8 +1,6 @@
 """Slack behind `messaging`: a no that comes with a 200 is one, and no text calls people."""
 
 import json
-import os
-import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 from connector_cases import NO_TLS, Outside, described, end_of, raw_server, registry_of
 from connector_cases import answer as said
 from pydantic import JsonValue
+from vendor_documents import unpacked
 
 from connectors.builtin import slack
 from connectors.builtin.slack import SLACK
@@ -179,15 +178,8 @@ def test_saying_something_is_blind_and_can_be_taken_back() -> None:
 async def test_what_is_sent_and_read_is_what_the_document_of_slack_says(
     tmp_path: Path, outside: Outside
 ) -> None:
-    data = Path(os.environ.get("LAMGATE_DATA", "/nowhere"))
-    found = [each / "openapi" / "specs.tar.xz" for each in (data, data.parent)]
-    archive = next((each for each in found if each.is_file()), None)
-    if archive is None:
-        pytest.skip("LAMGATE_DATA has no OpenAPI documents")
-    with tarfile.open(archive) as opened:
-        file = opened.extractfile("slack-web-2.0.json")
-        assert file is not None
-        whole: JsonObject = json.load(file)
+    name = "slack-web-2.0.json"
+    whole: JsonObject = json.loads((unpacked(tmp_path, name) / name).read_bytes())
     paths: dict[str, JsonObject] = whole["paths"]  # type: ignore[assignment]  # an object
     way = Transport(tls=NO_TLS)
     one: JsonObject = {"/chat.postMessage": paths["/chat.postMessage"]}
