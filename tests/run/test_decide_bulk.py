@@ -101,6 +101,22 @@ def test_nothing_is_taken_back_before_it_is_known_which_items_happened() -> None
     assert run.performs()["undo/m"].arguments == {"lines": ["a", "c"]}
 
 
+def test_what_happened_for_items_that_nobody_can_name_is_not_taken_back() -> None:
+    run = run_of(many(what="shop.many_by_input"), step("z", "blind"), options=BACK)
+    both = run.performs()
+    run.begin(both["z"])
+    run.call("m", UNREADABLE)
+    run.end(both["z"], refused())
+    run.resolve("m", 1, "applied")  # and no more is said
+    end = run.finish()
+    ended = run.state.undos["m", ""].ended
+
+    assert ended is not None
+    assert (ended.undone, ended.code) == (False, "items-untold")
+    assert (end.status, end.undone) == ("compensation_incomplete", ())
+    assert {*end.standing, *end.uncertain} == {"m"}
+
+
 def test_what_is_taken_back_in_part_is_not_called_undone() -> None:
     run = run_of(many(), step("z", "blind", after=["m"]), options=BACK)
     run.call("m", applied(made(None, None, None)))

@@ -1,5 +1,6 @@
 """The way back where something was given up, could not be read, or is judged by what was read."""
 
+import pytest
 from run_cases import PERMIT, applied, refused, step, uncertain, value
 from undo_cases import play_back
 
@@ -23,10 +24,18 @@ def test_what_was_given_up_and_is_undone_all_the_same_keeps_nothing_standing() -
     assert (end.status, end.standing, end.undone) == ("undone", (), ("a", "b"))
 
 
-def test_what_a_policy_judges_by_what_was_read_is_not_taken_back_beside_anything() -> None:
+@pytest.mark.parametrize(
+    ("by", "asks"),
+    [
+        ("read", 'context.read has "shop.read" && context.read["shop.read"].state == "late"'),
+        ("run", "context.run.writes > 9"),
+    ],
+)
+def test_what_a_policy_judges_by_the_run_is_not_taken_back_beside_anything(
+    by: str, asks: str
+) -> None:
     looks = (
-        ' forbid (principal, action, resource == Operation::"shop.take_keyed") when {'
-        ' context.read has "shop.read" && context.read["shop.read"].state == "late" };'
+        f' forbid (principal, action, resource == Operation::"shop.take_keyed") when {{ {asks} }};'
     )
     steps = [step(name, "shop.beside") for name in ("a", "b")]
     run = play_back(*steps, step("z", after=["a", "b"]), judged_by=PERMIT + looks)

@@ -19,6 +19,7 @@ from store_cases import (
     add_run,
     intent,
     new_run,
+    outcome,
     question,
     written,
 )
@@ -28,7 +29,8 @@ from executor.check.envelope import Band, CoveredStep, Envelope
 from executor.check.grant import Grant
 from executor.store import approvals, drives, rulings, runs
 from executor.store.approvals import Called
-from executor.store.calls import record_intent
+from executor.store.calls import Intent, record_intent, record_outcome
+from executor.store.drives import Claim
 from executor.store.open_journal import OpenJournal
 from executor.store.permits import Blocked
 from executor.store.rulings import Decision
@@ -125,7 +127,8 @@ async def test_too_late_is_expired_whether_or_not_anybody_has_noticed(
     assert await _decide(store, APPROVER, now=NOW + 3600) == "expired"
 
 
-async def test_calls_that_begin_together_are_no_more_than_were_approved(store: Store) -> None:
+async def _under_an_envelope(store: Store) -> tuple[Claim, Intent]:
+    """A run whose step may be called at one place under an approval of its plan."""
     covered = CoveredStep(
         step="refund", action="payments.refund_create", action_digest="sha256:tool", calls=1,
         effect=Effect.KEYED, irreversible=False, call="refund", is_sure=True,
@@ -142,6 +145,11 @@ async def test_calls_that_begin_together_are_no_more_than_were_approved(store: S
         tool_digest="sha256:tool", grants=(Grant("apr_a", envelope.digest),),
         arguments=question().arguments,
     )  # fmt: skip
+    return claim, call
+
+
+async def test_calls_that_begin_together_are_no_more_than_were_approved(store: Store) -> None:
+    claim, call = await _under_an_envelope(store)
 
     def both(journal: OpenJournal) -> list[Blocked | float]:
         items = (call._replace(iteration=item) for item in ("0", "1"))
@@ -151,6 +159,16 @@ async def test_calls_that_begin_together_are_no_more_than_were_approved(store: S
 
     assert isinstance(first, float)
     assert second == Blocked("approval")
+
+
+async def test_a_call_that_is_made_again_is_no_other_one_for_its_approval(store: Store) -> None:
+    claim, call = await _under_an_envelope(store)
+    await store.write(lambda c: written(c, claim, record_intent, call, NOW))
+    await store.write(lambda c: written(c, claim, record_outcome, outcome("uncertain"), NOW))
+    second = call._replace(n=2)
+    again = await store.write(lambda c: written(c, claim, record_intent, second, NOW))
+
+    assert isinstance(again, float)
 
 
 async def test_what_was_granted_does_not_cover_other_arguments_another_tool_or_later_times(
