@@ -1,6 +1,6 @@
 """Policy in a run: who is asked for how long, and what is recorded where it only observes."""
 
-from run_cases import PERMIT, applied, play, policy, step, value
+from run_cases import PERMIT, applied, play, policy, ref, step, value
 
 from executor.check.cedar import Policy
 from executor.run.commands import OpenGate, Perform
@@ -57,3 +57,22 @@ def test_where_policy_allows_there_is_nothing_to_tell() -> None:
 
     assert isinstance(call, Perform)
     assert call.observed == ()
+
+
+DENIES = " forbid (principal, action, resource) when { context.args has x && context.args.x > 10 };"
+
+
+def test_policy_is_asked_of_every_item_before_the_first_one_is_called() -> None:
+    asked, denied = (
+        play(step("r"), step("w", "blind", ref("each", "x"), each="r/l"), rules=PERMIT + rules)
+        for rules in (ASKS, DENIES)
+    )
+    for run in (asked, denied):
+        run.call("r", applied({"l": [1, 20]}))
+    (gate,) = asked.go()
+    end = denied.finish()
+
+    assert isinstance(gate, OpenGate)
+    assert gate.arguments == {"items": [{"x": 1}, {"x": 20}]}
+    assert (end.status, end.code, end.standing) == ("failed", "policy-denied", ())
+    assert "w" not in {name for name, _ in denied.state.attempts}

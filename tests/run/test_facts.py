@@ -28,6 +28,19 @@ def test_a_call_that_nobody_makes_any_more_is_uncertain(effect: str) -> None:
     assert (lost.event.step, lost.event.n, lost.event.state) == ("a", 1, "uncertain")
 
 
+@pytest.mark.parametrize(("effect", "is_told"), [("read", True), ("blind", False)])
+def test_only_a_read_is_told_as_cut_off_by_a_cancel(effect: str, is_told: bool) -> None:
+    run = play(step("a", effect))
+    run.begin(run.performs()["a"])
+    run.crash()
+    run.cancel()
+    lost = next(each.event for each in run.decide() if isinstance(each, Record))
+
+    assert isinstance(lost, e.AttemptEnded)
+    assert lost.failure is not None
+    assert ("cut off" in lost.failure.message) is is_told
+
+
 @pytest.mark.parametrize(("replayed", "resolution"), [(True, "applied"), (False, "absent")])
 def test_a_service_that_knows_the_key_tells_what_became_of_the_lost_call(
     replayed: bool, resolution: str
