@@ -20,7 +20,6 @@ other 4xx, also cut short                    Refused        Refused
 Nothing here looks at a clock: an answer carries the time at which it came.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -28,7 +27,7 @@ from pydantic import JsonValue
 
 from connectors.body import BodyError, read_json
 from connectors.connector import Applied, Outcome, Pending, Unreadable
-from connectors.dates import http_date
+from connectors.dates import retry_after_s
 from connectors.errors import ConnectorError, Evidence, Kind, Refused, Unavailable, Uncertain
 from connectors.http import (
     BadAnswerError,
@@ -59,8 +58,6 @@ _KINDS = {
 }
 _MOVED = (301, 307, 308)
 _TRY_LATER = (425, 429)
-_LONGEST_WAIT_S = 7 * 24 * 3600.0
-_SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{0,9})?")
 _MOST_SAID = 500
 # Where services say what is wrong, unless it is told where: RFC 9457, RFC 6749, and what is usual.
 _USUAL_MESSAGES = tuple(
@@ -143,20 +140,6 @@ def in_doubt(action: ActionSpec, message: str, kind: Kind) -> ConnectorError:
     if action.is_write:
         return Uncertain(message, kind=kind)
     return Unavailable(message, kind=kind, sent=True)
-
-
-def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Read Retry-After, seconds or a date (RFC 9110, 10.2.3); None if there is none to read.
-
-    A date is compared with the service's own Date where there is one: clocks differ.
-    """
-    text = headers.get("retry-after", "").strip()
-    if _SECONDS.fullmatch(text):
-        return min(float(text), _LONGEST_WAIT_S)
-    until, since = http_date(text), http_date(headers.get("date", ""))
-    if until is None:
-        return None
-    return min(max(0.0, until - (now if since is None else since)), _LONGEST_WAIT_S)
 
 
 def kind_of(status: int) -> Kind:

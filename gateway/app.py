@@ -6,12 +6,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from executor.store.patience import impatient
+from gateway.allowance import InAllowance
 from gateway.body import BodyCap, pointer
 from gateway.hiding import HiddenInAnswers
 from gateway.problems import MEDIA_TYPE, TABLE, ProblemError, problem_of, render
@@ -67,12 +69,14 @@ def create_app(gateway: Gateway) -> FastAPI:
     )
     app.state.gateway = gateway
     app.add_middleware(BodyCap)
+    app.add_middleware(InAllowance)
     app.add_middleware(HiddenInAnswers, redactor=gateway.redactor)
     app.add_middleware(Impatience)
     for routes in ROUTES:
         app.include_router(routes.router)
     raised = (kind for kind, *_ in TABLE)
-    for kind in (Exception, HTTPException, RequestValidationError, ProblemError, *raised):
+    ours = (Exception, HTTPException, RequestValidationError, ProblemError, ClientDisconnect)
+    for kind in (*ours, *raised):
         app.add_exception_handler(kind, _answer)
     return app
 
@@ -126,7 +130,9 @@ _PROBLEM: dict[str, object] = {
 }
 
 
-async def _answer(request: Request, error: Exception) -> JSONResponse:
+async def _answer(request: Request, error: Exception) -> Response:
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=400)  # nobody hears it
     if isinstance(error, HTTPException) and error.status_code == 405:
         return render(_wrong_method(request))
     problem = _problem(error)

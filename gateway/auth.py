@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from connectors.spec import Principal
 from executor.store import ids, keys
 from executor.store.store import Store
+from gateway.allowance import STATE, Allowances
 from gateway.private import read_private, write_private
 from gateway.problems import ProblemError
 
@@ -24,7 +25,7 @@ _SCHEME = HTTPBearer(auto_error=False, description="An API key, lam_...")
 
 
 async def principal_of(request: Request, _: Annotated[object, Depends(_SCHEME)]) -> Principal:
-    """Read the caller from `Authorization: Bearer lam_...`; raises a problem."""
+    """Read the caller from `Authorization: Bearer lam_...`, whose key may ask; raises a problem."""
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not secret.strip().startswith(PREFIX):
         raise _unknown("send Authorization: Bearer lam_...")
@@ -35,6 +36,11 @@ async def principal_of(request: Request, _: Annotated[object, Depends(_SCHEME)])
     if found.revoked_at is not None:
         raise _unknown("this key was revoked", "key-revoked")
     request.state.key = found.id  # for what goes on for longer than a key may last
+    allowances: Allowances = request.app.state.gateway.allowances
+    taken = allowances.take(found.id, request.method)
+    setattr(request.state, STATE, taken)
+    if taken.refusal is not None:
+        raise taken.refusal
     return found.principal
 
 

@@ -26,6 +26,7 @@ WHOLE = 1_000_000_000  # events: a run is explained and resolved from all of its
 Restored = Callable[[str], Accepted]
 """An accepted plan from the text that was sealed."""
 Resolution = Literal["applied", "absent", "abandoned"]
+SECOND = "Ask an operator who did not ask for the run."
 _MEANS: dict[str, Resolution] = {  # of what a person finds out; an answer is no finding
     "happened": "applied",
     "send_again": "absent",
@@ -79,7 +80,7 @@ def answer(
     _check_second_person(row, _action(c, restored, row, asked), by)
     if asked.intent.approvals and by == row.requester:
         detail = "the call was approved as it was shown: this needs a second person"
-        raise ProblemError(403, "own-request", detail, "Ask somebody else who may.")
+        raise ProblemError(403, "own-request", detail, SECOND)
     answers = found.answers or {}
     for name in {*asks, *answers}:
         _check_answer(name, asks.get(name), answers.get(name))
@@ -201,7 +202,7 @@ def _check_second_person(row: RunRow, action: ActionSpec, by: str) -> None:
     if action.irreversible and by == row.requester:
         raise ProblemError(
             403, "own-request", f"{action.name} is irreversible: this needs a second person",
-            "Ask somebody else who may.",
+            SECOND,
         )  # fmt: skip
 
 

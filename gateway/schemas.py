@@ -12,6 +12,7 @@ from executor.check.narrowing import CURRENCY, Narrowing
 from executor.store.drives import Priority
 from gateway.credentials import CredentialKind
 
+Name = Annotated[str, Field(max_length=200)]  # of what there is, or is not: it is told again
 Words = Annotated[str, Field(min_length=1, max_length=20_000)]
 CREDENTIAL_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
 NAME, ROLE = r"^[A-Za-z0-9._@-]{1,80}$", r"^[a-z][a-z0-9_-]{0,39}$"
@@ -36,7 +37,7 @@ class NewRequest(_Closed):
     """`POST /v1/requests`: what somebody wants, in plain words."""
 
     text: Words
-    model: str | None = None
+    model: Name | None = None
     inputs: JsonObject = {}
     start: Literal["auto", "manual"] = "auto"
     priority: Priority = "normal"
@@ -93,8 +94,8 @@ class Reconcile(_Closed):
     With `answer` it is what the call asked before it goes on: an answer for each name.
     """
 
-    step: str
-    iteration: str = ""
+    step: Name
+    iteration: Name = ""
     resolution: Literal["happened", "send_again", "abandon", "answer"]
     output: JsonValue = None
     answers: dict[str, InputAnswer] | None = None
@@ -122,7 +123,7 @@ class NewKey(_Closed):
     """`POST /v1/keys`: a key for somebody of the operator's tenant."""
 
     principal: str = Field(pattern=NAME)
-    roles: list[Annotated[str, Field(pattern=ROLE)]] = Field(min_length=1)
+    roles: list[Annotated[str, Field(pattern=ROLE)]] = Field(min_length=1, max_length=100)
 
 
 class SetCredential(_Closed):
@@ -137,7 +138,7 @@ class SetCredential(_Closed):
 class NewStop(_Closed):
     """`POST /v1/stops`: no call begins any more, of one connection or, with none, of all."""
 
-    connection: str | None = None
+    connection: Name | None = None
     tenants: Literal["own", "all"] = "own"
     reason: Reason
 

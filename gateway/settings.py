@@ -3,7 +3,7 @@
 import difflib
 import os
 from pathlib import Path
-from typing import Any, TypeGuard, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
@@ -44,7 +44,23 @@ class Server(_Closed):
     host: str = "127.0.0.1"
     port: int = Field(default=8700, ge=0, le=65535)
     heartbeat_s: float = Field(default=10.0, gt=0)  # of a stream of events that is silent
+    connections: int = Field(default=800, ge=1)  # at once; others are told to come later
     public_url: str | None = None  # where browsers reach it; services send them back there
+
+
+AskingKind = Literal["reads", "writes"]
+
+
+class Allowance(_Closed):
+    """What one API key may ask of each process (`gateway/allowance.py`); 0 is no limit."""
+
+    reads: int = Field(default=6000, ge=0)  # GET and HEAD, in a minute
+    writes: int = Field(default=600, ge=0)  # everything else, in a minute
+    concurrency: int = Field(default=100, ge=0)  # of either, under way at once
+
+    def of(self, kind: AskingKind) -> int:
+        """How many of a kind in a minute."""
+        return self.reads if kind == "reads" else self.writes
 
 
 class Workers(_Closed):
@@ -135,6 +151,7 @@ class Settings(BaseSettings):
 
     database: Database = Database()
     server: Server = Server()
+    allowance: Allowance = Allowance()
     workers: Workers = Workers()
     results: Results = Results()
     planner: str = EMBEDDED  # or a name of [models]

@@ -32,6 +32,7 @@ from executor.store.drives import Due
 from executor.store.errors import StoreLockedError
 from executor.store.store import Store
 from gateway.admission import Admission
+from gateway.allowance import Allowances
 from gateway.auth import operator_key
 from gateway.connecting import Returns
 from gateway.credentials import Credentials
@@ -69,6 +70,7 @@ class Gateway:
     dispatcher: Dispatcher
     machine: Machine
     notices: Notices
+    allowances: Allowances
     credentials: Credentials
     redactor: Redactor
     operator_key: str = field(repr=False)
@@ -231,6 +233,7 @@ async def _assemble(
         dispatcher=dispatcher,
         machine=machine,
         notices=notices,
+        allowances=Allowances(settings.allowance),
         credentials=opened.credentials,
         redactor=opened.vault.redactor,
         operator_key=await operator_key(store, key_file_of(settings), clock()),

@@ -25,9 +25,10 @@ from pydantic import JsonValue
 from connectors.body import BodyError, read_json
 from connectors.composio.wire import Execution
 from connectors.connector import Outcome
+from connectors.dates import retry_after_s
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.http import HttpAnswer, NotAllowedError, TransportError
-from connectors.outcome import Dialect, kind_of, read_answer, retry_after_s
+from connectors.outcome import Dialect, kind_of, read_answer
 from connectors.spec import ActionSpec, JsonObject
 from connectors.text import visible
 

@@ -5,9 +5,8 @@ one copes with what an earlier one complained about by saying nothing more of it
 """
 
 import difflib
-import heapq
 from collections.abc import Callable, Iterator
-from itertools import accumulate, islice, pairwise
+from itertools import accumulate, islice
 
 from executor.check.analysis import Analysis
 from executor.check.arguments import (
@@ -30,9 +29,7 @@ from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_conds
 from executor.plan.types import MISSING, Found, Type, as_object, kinds
 
 Rule = Callable[[Analysis], Iterator[Violation]]
-MANY_ACTIONS = 300
 MOST_GUESSES = 5  # looking for names that look alike takes time in a large catalogue
-LONGEST_NAME = 80  # so much of a name is looked at
 
 
 def unique_ids(analysis: Analysis) -> Iterator[Violation]:
@@ -166,11 +163,7 @@ def structural_violations(analysis: Analysis) -> tuple[Violation, ...]:
 def _names_like(analysis: Analysis, name: str) -> tuple[str, ...]:
     if name.startswith("fn."):
         return tuple(difflib.get_close_matches(name, FUNCTIONS, cutoff=0.4)) or tuple(FUNCTIONS)
-    # A close look at each of many names takes seconds: first those that share most pairs.
-    wanted = frozenset(pairwise(name[:LONGEST_NAME]))
-    names = (each.name for each in analysis.catalog)
-    near = heapq.nlargest(MANY_ACTIONS, names, key=lambda each: len(wanted & {*pairwise(each)}))
-    return tuple(difflib.get_close_matches(name[:LONGEST_NAME], near, cutoff=0.4))
+    return analysis.catalog.candidates(name)
 
 
 def _siblings(analysis: Analysis, step: Step | None, use: Use) -> tuple[str, ...]:

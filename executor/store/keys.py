@@ -65,9 +65,10 @@ def revoke(c: Connection, tenant: str, key: str, now: float) -> bool:
     return done.rowcount == 1
 
 
-def listed(c: Connection) -> list[KeyRow]:
-    """Every key, oldest first."""
-    return [_row(row) for row in c.execute(select(keys).order_by(keys.c.created_at))]
+def listed(c: Connection, tenant: str) -> list[KeyRow]:
+    """Every key of a tenant, oldest first."""
+    query = select(keys).where(keys.c.tenant == tenant).order_by(keys.c.created_at, keys.c.id)
+    return [_row(row) for row in c.execute(query)]
 
 
 def _row(row: Row[tuple[object, ...]]) -> KeyRow:

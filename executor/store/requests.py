@@ -84,10 +84,10 @@ def newest(
     limit: int = 50,
 ) -> list[RequestRow]:
     """The newest requests of a tenant first; with `before`, those that are older than that one."""
-    query = select(requests).where(requests.c.tenant == tenant)
+    query = select(requests)
     if status is not None:
         query = query.where(requests.c.status == status)
-    rows = c.execute(newest_first(query, requests, before=before, limit=limit))
+    rows = c.execute(newest_first(query, requests, tenant, before=before, limit=limit))
     return [_row(row) for row in rows]
 
 

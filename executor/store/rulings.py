@@ -17,8 +17,18 @@ from executor.store.text import to_text
 
 Decision = Literal["approve", "refuse"]
 Ruling = Literal[
-    "granted", "refused", "counted", "repeated", "conflict", "expired", "void", "own", "role"
+    "granted",
+    "refused",
+    "counted",
+    "repeated",
+    "conflict",
+    "expired",
+    "void",
+    "own",
+    "role",
+    "twice",
 ]
+WHOLE = 1_000_000_000  # approvals: of a run all are looked at
 
 _ADD = addition(decisions)
 
@@ -36,8 +46,9 @@ def decide(
     """Count one person's decision, and rule on the approval once that settles it.
 
     A yes to an envelope may narrow it, for everybody; raises `WideningError`. The requester never
-    decides, nor who lacks the role; what the run no longer waits for is void; too late is expired;
-    the same again is a repetition, the opposite a conflict.
+    decides, nor who lacks the role; nobody says yes to one call in two roles; what the run no
+    longer waits for is void; too late is expired; the same again is a repetition, the opposite a
+    conflict.
     """
     row = approvals.get(c, tenant, approval)
     if row is None:
@@ -59,6 +70,8 @@ def decide(
     if row.state != "open":
         decided = {"granted": "approve", "refused": "refuse"}[row.state]
         return "repeated" if decided == decision and said is None else "conflict"
+    if decision == "approve" and _said_yes_in_another_role(c, row, by):
+        return "twice"
     if narrowing is not None:
         _narrow(c, row, narrowing)
     _ADD.once(
@@ -81,6 +94,21 @@ def decide(
 def _is_over(c: Connection, row: ApprovalRow) -> bool:
     """Whether the run is being cancelled, though its drive has not closed the question yet."""
     return runs.cancel_mode(c, row.tenant, row.run) is not None
+
+
+def _said_yes_in_another_role(c: Connection, row: ApprovalRow, by: Principal) -> bool:
+    """Whether they count already for the same call: of each role the newest question stands."""
+    asked = approvals.listed(c, row.tenant, run=row.run, limit=WHOLE)
+    others = {each.role: each for each in asked if each.role != row.role and _is_same(each, row)}
+    said = (_earlier(c, each, by) for each in others.values() if each.state in ("open", "granted"))
+    return any(each is not None and each[0] == "approve" for each in said)
+
+
+def _is_same(one: ApprovalRow, other: ApprovalRow) -> bool:
+    """Whether two questions are about a call in common."""
+    if one.kind == "step" and other.kind == "step" and one.args_hash != other.args_hash:
+        return False
+    return not {*one.steps}.isdisjoint(other.steps)
 
 
 def _narrow(c: Connection, row: ApprovalRow, narrowing: Narrowing) -> None:

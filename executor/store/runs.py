@@ -99,10 +99,11 @@ def newest(
     limit: int = 50,
 ) -> list[RunRow]:
     """The newest runs of a tenant first; with `before`, those that are older than that one."""
-    query = select(runs).where(runs.c.tenant == tenant)
+    query = select(runs)
     if status is not None:
         query = query.where(runs.c.status == status)
-    return [_row(row) for row in c.execute(newest_first(query, runs, before=before, limit=limit))]
+    found = c.execute(newest_first(query, runs, tenant, before=before, limit=limit))
+    return [_row(row) for row in found]
 
 
 def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) -> bool:

@@ -59,13 +59,15 @@ def one_of(column: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bo
 
 
 def newest_first(
-    query: Select[tuple[object, ...]], table: Table, *, before: str | None, limit: int
+    query: Select[tuple[object, ...]], table: Table, tenant: str, *, before: str | None, limit: int
 ) -> Select[tuple[object, ...]]:
-    """The newest rows of what a query finds; with `before`, those older than the row of this id."""
+    """The newest rows of a tenant that a query finds; with `before`, those older than that one."""
+    query = query.where(table.c.tenant == tenant)
     age = tuple_(table.c.created_at, table.c.id)
     if before is not None:
         query = query.where(age < select(table.c.created_at, table.c.id)
-                            .where(table.c.id == before).scalar_subquery())  # fmt: skip
+                            .where(table.c.tenant == tenant, table.c.id == before)
+                            .scalar_subquery())  # fmt: skip
     return query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
 
 

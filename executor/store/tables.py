@@ -67,6 +67,7 @@ requests = Table(
     Column("run", Text),
     *_drive_columns(),
     Index("requests_due", "status", "wake_at"),
+    Index("requests_newest", "tenant", "created_at", "id"),
 )
 
 plans = Table(
@@ -95,7 +96,7 @@ runs = Table(
     Column("large", Text),
     *_drive_columns(),
     Index("runs_due", "status", "wake_at"),
-    Index("runs_newest", "tenant", "created_at"),
+    Index("runs_newest", "tenant", "created_at", "id"),
     ForeignKeyConstraint(["tenant", "plan"], ["plans.tenant", "plans.id"]),
 )
 
@@ -169,7 +170,8 @@ approvals = Table(
     Column("state", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False),
-    Index("approvals_open", "tenant", "state"),
+    Index("approvals_oldest", "tenant", "created_at", "id"),
+    Index("approvals_open", "tenant", "state", "created_at", "id"),
     Index("approvals_run", "tenant", "run"),
 )
 
@@ -252,6 +254,7 @@ idempotency = Table(
     Column("status", Integer, nullable=False),
     Column("answer", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    Index("idempotency_oldest", "created_at"),
 )
 
 credentials = Table(

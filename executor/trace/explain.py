@@ -6,7 +6,7 @@ from executor.check.admit import Accepted
 from executor.run import events as e
 from executor.run.effects import contradictions, effects_of, shown
 from executor.run.fold import fold
-from executor.run.state import RunState, undoes
+from executor.run.state import Attempt, RunState, undoes
 from executor.store.journal import StoredEvent
 from executor.store.runs import RunRow
 from executor.trace.model import Trace
@@ -22,15 +22,16 @@ _WAITS = {
     "callback": "the service is still at it and is asked how it stands, by itself",
 }
 _FIND_OUT = (
-    "find out at the service whether it happened, then say so: "
+    "find out at the service whether it happened; {who} then says so: "
     "lamgate reconcile; do not send it again by hand before that"
 )
-
 _WHAT_CAME = (
-    "it was taken: find out at the service what came of it, then say so: "
+    "it was taken: find out at the service what came of it; {who} then says so: "
     "lamgate reconcile RUN STEP happened --output; never send it again by hand"
 )
-_ANSWER = "answer what the call asks: lamgate reconcile RUN STEP answer --answers; it goes on then"
+_ANSWER = (
+    "{who} answers what the call asks: lamgate reconcile RUN STEP answer --answers; it goes on then"
+)
 
 
 def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Trace:
@@ -92,15 +93,29 @@ def _links(state: RunState) -> list[str]:
 
 def _how_to_reconcile(accepted: Accepted, row: RunRow, state: RunState) -> str:
     last = (found[-1] for found in state.attempts.values())
-    if any(each.resolved is None and each.ended and each.ended.asks for each in last):
-        return _ANSWER
-    doubts = state.doubts.values()
+    asking = [each for each in last if not each.resolved and each.ended and each.ended.asks]
+    if asking:
+        was_approved = any(each.intent.approvals for each in asking)
+        is_second = was_approved or _is_irreversible(accepted, asking)
+        who = f"{row.requester} or an operator"
+        return _ANSWER.format(who=_second(row) if is_second else who)
+    doubts = [*state.doubts.values()]
+    who = _second(row) if _is_irreversible(accepted, doubts) else "an operator"
     searched = all(accepted.actions[each.intent.action].lookup for each in doubts)
     if row.wake_at is not None and searched:
         return "it is looked up at the service by itself; do not send it again by hand"
     if doubts and all(each.has_happened for each in doubts):
-        return _WHAT_CAME
-    return _FIND_OUT
+        return _WHAT_CAME.format(who=who)
+    return _FIND_OUT.format(who=who)
+
+
+def _is_irreversible(accepted: Accepted, calls: Sequence[Attempt]) -> bool:
+    return any(accepted.actions[each.intent.action].irreversible for each in calls)
+
+
+def _second(row: RunRow) -> str:
+    """Who may say it where the word of who asked is not enough (`own-request`)."""
+    return f"an operator other than {row.requester}"
 
 
 def _notes(accepted: Accepted, row: RunRow, state: RunState) -> list[str]:

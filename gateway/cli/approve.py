@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from connectors.spec import JsonObject
-from gateway.cli.client import Client, named
+from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.narrowing import narrowing
 from gateway.cli.options import AsJson, Config, Key, Url
@@ -16,7 +16,6 @@ from gateway.cli.watch import follow_and_tell
 ApprovalId = Annotated[str, typer.Argument(help="The approval's id.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
 
-PAGE = 200
 _WHAT = "STEP/PLACE=WHAT: a value, a JSON list of them, <=50.00 EUR, or * for anything."
 Bands = Annotated[list[str] | None, typer.Option("--band", help=_WHAT)]
 Calls = Annotated[list[str] | None, typer.Option("--calls", help="STEP=NUMBER at the most.")]
@@ -30,7 +29,7 @@ def approvals(
 ) -> None:
     """List what waits for an approval, with all arguments."""
     with connect(Target(config, url, key)) as client:
-        found = _open(client)
+        found = client.all_things("/v1/approvals?state=open")
     if as_json:
         print_json([*found])
         return
@@ -83,16 +82,6 @@ def show(row: JsonObject) -> None:
     say(f"{row['id']}  step {row['step']} of {row['run']}")
     say(f"    {row['requester']} asks; {row['role']} decides: {why}")
     say_as_is(f"    {row['action']} {json.dumps(row['arguments'], ensure_ascii=False)}")
-
-
-def _open(client: Client) -> list[JsonObject]:
-    """All of them, however many lists they are."""
-    path = f"/v1/approvals?state=open&limit={PAGE}"
-    page = found = client.things(path)
-    while len(page) == PAGE:
-        page = client.things(f"{path}&after={page[-1]['id']}")
-        found = [*found, *page]
-    return found
 
 
 def _decide(

@@ -14,10 +14,12 @@ from gateway.cli.problem import CliError, of_http
 from gateway.cli.show import command
 
 TIMEOUT_S = 90.0
+PAGE = 200
 PROBLEM = "application/problem+json"
 QUIET_S = 30.0  # a stream says at least that it is still there, every ten seconds
 RECONNECT_WITHIN_S = 15.0
 RECONNECT_PAUSE_S = 0.5
+PATIENT_S = 30.0  # with a gateway that has been asked too much
 
 
 def named(text: str) -> str:
@@ -75,6 +77,15 @@ class Client:
         found = self.get(path)
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
+    def all_things(self, path: str, by: str = "id") -> list[JsonObject]:
+        """Everything that a list goes on with, however many lists they are."""
+        path = f"{path}{'&' if '?' in path else '?'}limit={PAGE}"
+        page = found = self.things(path)
+        while len(page) == PAGE:
+            page = self.things(f"{path}&after={named(str(page[-1][by]))}")
+            found = [*found, *page]
+        return found
+
     def post(self, path: str, body: JsonObject, *, wait_s: int = 0) -> JsonObject:
         """Ask for something, waiting for it for a while; raises `CliError`."""
         headers = {"prefer": f"wait={wait_s}"} if wait_s else {}
@@ -119,8 +130,8 @@ class Client:
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
             if answer.status_code == 204:
                 raise _Over
-            if answer.status_code == 503:
-                raise _Pausing("it takes no requests for now (status 503)")
+            if answer.status_code in (429, 503):
+                raise _Pausing(f"it takes no requests for now (status {answer.status_code})")
             if answer.status_code != 200:
                 answer.read()
                 self._read(answer)
@@ -137,7 +148,13 @@ class Client:
         headers: dict[str, str] | None = None,
     ) -> httpx2.Response:
         try:
-            return self._http.request(method, path, json=body, headers=headers)
+            until = time.monotonic() + PATIENT_S
+            while True:
+                answer = self._http.request(method, path, json=body, headers=headers)
+                wait_s = _wait_s(answer)
+                if wait_s is None or time.monotonic() + wait_s > until:
+                    return answer
+                time.sleep(wait_s)  # nothing was done: it is asked again
         except httpx2.HTTPError as error:
             raise self._gone(error) from error
         except UnicodeEncodeError as error:
@@ -159,3 +176,10 @@ class Client:
             raise of_http(body, answer.status_code)
         what = f"what answers is no gateway (status {answer.status_code})"
         raise CliError("no-gateway", what, self.url, "Look at --url.")
+
+
+def _wait_s(answer: httpx2.Response) -> float | None:
+    """How long whoever has asked too much is to wait."""
+    text = answer.headers.get("retry-after", "")
+    is_told = answer.status_code == 429 and text.isascii() and text.isdigit()
+    return min(float(text), PATIENT_S + 1) if is_told else None

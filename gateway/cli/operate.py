@@ -137,8 +137,10 @@ def actions(
         if name is not None:
             print_json(client.get(f"/v1/actions/{named(name)}"))
             return
-        path = "/v1/actions" if find is None else f"/v1/actions?words={named(find)}"
-        found = client.things(path)
+        if find is None:
+            found = client.all_things("/v1/actions", by="name")
+        else:
+            found = client.things(f"/v1/actions?words={named(find)}")
     if as_json:
         print_json([*found])
         return

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import uvicorn
 
 from gateway.app import create_app
-from gateway.cli.heads import BoundedHttp
+from gateway.cli.bounded import bounded_http
 from gateway.cli.problem import CliError
 from gateway.notices import Notices
 from gateway.settings import Settings
@@ -51,13 +51,13 @@ async def run_gateway(
             config = uvicorn.Config(
                 create_app(gateway),
                 log_config=None,
-                log_level="warning",
+                log_level="error",  # strangers can provoke the warnings
                 access_log=False,
                 lifespan="off",
                 server_header=False,
                 timeout_keep_alive=10,
                 timeout_graceful_shutdown=DRAIN_S,
-                http=BoundedHttp,
+                http=bounded_http(settings.server.connections),
                 ws="none",
             )
             running.server = _Server(config, gateway.notices)

@@ -47,7 +47,9 @@ def tell_end(client: Client, row: JsonObject) -> None:
         found = client.thing(f"/v1/runs/{row['id']}/trace")
         say(f"\nNext: {found['next']}")
         for place in dict.fromkeys(_in_doubt(found)):
-            said = client.command("reconcile", str(row["id"]), *place, "--reason", "WHY")
+            said = client.command(
+                "reconcile", str(row["id"]), *place, "--reason", "WHY", "--key", "KEY"
+            )
             say_as_is(f"It happened (or send_again, or abandon): {said}")
     elif isinstance(large := row.get("large"), dict):
         say_as_is(f"result of {large['bytes']} bytes: GET /v1/blobs/{large['digest']}")

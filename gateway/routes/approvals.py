@@ -17,7 +17,7 @@ from executor.store import approvals, journal, rulings, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.drives import Due
 from executor.store.rulings import Ruling
-from gateway.answers import ApprovalState, ApprovalTold, DecisionTold
+from gateway.answers.runs import ApprovalState, ApprovalTold, DecisionTold
 from gateway.auth import Caller
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
@@ -148,6 +148,9 @@ def _problem(ruling: Ruling, row: ApprovalRow) -> ProblemError | None:
         case "role":
             detail = f"this needs the role {row.role}"
             return ProblemError(403, "role-missing", detail, "Use another key.", more)
+        case "twice":
+            detail = f"you said yes in another role; as {row.role} another person says it"
+            return ProblemError(403, "already-counted", detail, "Ask somebody else who may.", more)
         case "conflict":
             detail = f"it is {row.state} already, and you or somebody else said otherwise"
             return ProblemError(409, "already-decided", detail, "See the run's trace.", more)

@@ -15,7 +15,7 @@ from executor.breaker import Breaker
 from executor.store import breakers, limits, pins, stops
 from executor.store.pins import PinRow
 from executor.store.stops import ALL
-from gateway.answers import (
+from gateway.answers.connections import (
     AcceptedTold,
     BreakerTold,
     ChangeTold,

@@ -9,7 +9,7 @@ from connectors.errors import ConfigurationError
 from connectors.spec import JsonObject, Principal
 from executor.store import credentials
 from executor.store.credentials import CredentialRow
-from gateway.answers import (
+from gateway.answers.access import (
     ConsentTold,
     CredentialStoryTold,
     CredentialTold,

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from executor.store import journal, keys
 from executor.store.errors import StoreClosedError, StorePausedError
 from executor.store.journal import StoredEvent
-from gateway.answers import EventTold
+from gateway.answers.runs import EventTold
 from gateway.body import header
 from gateway.problems import ProblemError
 from gateway.wiring import Gateway

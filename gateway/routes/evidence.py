@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from executor.store.drives import Due
-from gateway.answers import EvidenceTold
+from gateway.answers.runs import EvidenceTold
 from gateway.auth import Caller, need_role
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once

@@ -5,7 +5,7 @@ from collections import Counter
 from fastapi import APIRouter, Request
 from sqlalchemy import text
 
-from gateway.answers import HealthTold
+from gateway.answers.connections import HealthTold
 from gateway.routes.connections import standing
 from gateway.wiring import Gateway
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from connectors.spec import Principal
 from executor.store import keys
-from gateway.answers import KeyTold, NewKeyTold, RevokedTold
+from gateway.answers.access import KeyTold, NewKeyTold, RevokedTold
 from gateway.auth import Caller, add_key, need_role, new_secret
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
@@ -44,7 +44,7 @@ async def listed(request: Request, caller: Caller) -> list[KeyTold]:
     """List keys, never their secrets."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
-    found = await gateway.store.read(keys.listed)
+    found = await gateway.store.read(partial(keys.listed, tenant=caller.tenant))
     return [
         KeyTold(
             id=row.id,
@@ -54,7 +54,6 @@ async def listed(request: Request, caller: Caller) -> list[KeyTold]:
             revoked_at=row.revoked_at,
         )
         for row in found
-        if row.principal.tenant == caller.tenant
     ]
 
 

@@ -27,7 +27,8 @@ from executor.rehearse.explore import Bounds
 from executor.rehearse.render import told as told_of
 from executor.store import ids, plans, requests, runs
 from executor.store.plans import PlanRow
-from gateway.answers import Made, PlanTold, RehearsalTold
+from gateway.answers.requests import PlanTold, RehearsalTold
+from gateway.answers.told import Made
 from gateway.auth import Caller, need_role, need_self
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once, told_before

@@ -17,7 +17,8 @@ from executor.store.drives import RANKS, Due
 from executor.store.errors import StoreError
 from executor.store.requests import RequestRow
 from executor.store.text import to_object
-from gateway.answers import Made, RequestRowTold, RequestStatus, RequestTold
+from gateway.answers.requests import RequestRowTold, RequestStatus, RequestTold
+from gateway.answers.told import Made
 from gateway.auth import Caller, need_role, need_self
 from gateway.body import PREFER, body_of, takes
 from gateway.once import REPLAYED, Reply, once
@@ -238,7 +239,7 @@ async def _waited_for(
     with gateway.notices.watch(subject) as bell, contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while (await _found(request, tenant, subject)).status in _OPEN:
-                if gateway.notices.is_over:
+                if gateway.notices.is_over or await request.is_disconnected():
                     break
                 bell.clear()
                 with contextlib.suppress(TimeoutError):

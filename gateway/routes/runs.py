@@ -17,7 +17,8 @@ from executor.store import journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
 from executor.trace import Trace, render_trace, trace
-from gateway.answers import Made, RunRowTold, RunStatus, RunTold
+from gateway.answers.runs import RunRowTold, RunStatus, RunTold
+from gateway.answers.told import Made
 from gateway.auth import Caller, need_role
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from connectors.spec import Principal
 from executor.store import ids, stops
 from executor.store.stops import ALL, StopRow
-from gateway.answers import LiftTold, NewStopTold, StopTold
+from gateway.answers.connections import LiftTold, NewStopTold, StopTold
 from gateway.auth import TENANT, Caller, need_role
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once

@@ -1,12 +1,12 @@
 """The chat completions protocol as data: what an answer says, and what a failure means."""
 
 import json
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from pydantic import JsonValue
 
+from connectors.dates import retry_after_s
 from connectors.spec import JsonObject
 from planner.models.base import Completion, ModelError, ModelRefused, ModelUnavailable, Usage
 from planner.models.redact import told
@@ -16,7 +16,6 @@ _FORMAT_STATUSES = (400, 404, 415, 422)
 MAX_TEXT = 1_000_000
 """Characters of an answer: more than any plan may have."""
 MOST_COUNTED = 1_000_000_000  # tokens
-LONGEST_WAIT_S = 7 * 24 * 3600.0
 
 
 def read_completion(
@@ -76,7 +75,8 @@ def failure(
     """
     shown = told(reason, secret)
     if status is None or status in (408, 425, 429) or status >= 500:
-        return ModelUnavailable(f"{name}: {shown}", retry_after_s=_retry_after_s(headers))
+        after_s = retry_after_s({key.lower(): text for key, text in headers.items()}, time.time())
+        return ModelUnavailable(f"{name}: {shown}", retry_after_s=after_s)
     if status in _FORMAT_STATUSES and is_about_format(reason):
         return FormatRefused(f"{name}: {shown}")
     return ModelRefused(f"{name} answered {status}: {shown}")
@@ -114,16 +114,3 @@ def _text(content: JsonValue) -> str:
     parts = content if isinstance(content, list) else []
     texts = [part.get("text") for part in parts if isinstance(part, dict)]
     return "".join(text for text in texts if isinstance(text, str))
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After` as seconds, where it is a date, too; no wait is for ever."""
-    text = next((value for key, value in headers.items() if key.lower() == "retry-after"), "")
-    if text.isascii() and text.replace(".", "", 1).isdigit():
-        return min(float(text), LONGEST_WAIT_S)
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    known = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return min(max(0.0, (known - datetime.now(UTC)).total_seconds()), LONGEST_WAIT_S)

@@ -55,3 +55,14 @@ def test_a_definition_is_equal_to_one_of_the_same_content_and_a_copy_is_its_own(
     assert copied.digest != digest
     assert copied.model_copy(update={"description": first.description}) == first
     assert first != first.name
+
+
+def test_the_name_that_was_meant_is_found_among_very_many() -> None:
+    names = [
+        f"svc{number}.{verb}_order" for number in range(100) for verb in ("get", "list", "add")
+    ]
+    many = Catalog(ACTIONS[0].model_copy(update={"name": name}) for name in names)
+
+    assert many.candidates("svc42.gte_order")[0] == "svc42.get_order"
+    assert many.candidates("svc7.lits_order", 1) == ("svc7.list_order",)
+    assert many.candidates("x" * 100_000) == ()

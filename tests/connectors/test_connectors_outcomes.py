@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
+from connectors.dates import retry_after_s
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.http import HttpAnswer
-from connectors.outcome import Dialect, read_answer, retry_after_s
+from connectors.outcome import Dialect, read_answer
 from connectors.spec import ActionSpec, JsonObject, Status
 
 OPEN: JsonObject = {"type": "object", "properties": {}, "additionalProperties": False}

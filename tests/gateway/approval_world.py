@@ -30,6 +30,7 @@ from executor.store.drives import Due
 from executor.store.store import Store
 from executor.store.tables import events
 from gateway.admission import Admission
+from gateway.allowance import Allowances
 from gateway.app import create_app
 from gateway.auth import create_key
 from gateway.cipher import KeyRing
@@ -39,7 +40,7 @@ from gateway.material import Seals
 from gateway.notices import Notices
 from gateway.offering import Offerings
 from gateway.routes.approvals import shown
-from gateway.settings import Settings
+from gateway.settings import Allowance, Settings
 from gateway.wiring import Gateway
 from planner.search import Search
 
@@ -177,7 +178,7 @@ class World:
             offerings=self._offerings(Options()),
             policy=self.policy, planners=frozenset(), dispatcher=self.dispatcher,
             machine=machine, notices=notices, credentials=credentials, redactor=redactor,
-            search=Search(None),
+            search=Search(None), allowances=Allowances(Allowance(reads=0, writes=0, concurrency=0)),
             operator_key="", clock=lambda: self.now,
         )  # fmt: skip
         if hasattr(self, "app"):

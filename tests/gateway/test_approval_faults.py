@@ -32,6 +32,7 @@ ASKS = """
 forbid (principal, action, resource == Operation::"orders.add_tag")
 unless { context.approvals.contains("approver") };
 """
+ASKS_TOO = ASKS.replace("approver", "finance").replace('"tags"', '"tags-too"')
 TWO = ASKS.replace('@approval("approver")', '@approval("approver") @quorum("2")')
 SOON = ASKS.replace('@approval("approver")', '@approval("approver") @expires("1")')
 
@@ -206,6 +207,42 @@ async def test_a_quorum_is_of_different_people_and_nobody_counts_twice(
     assert last.json()["state"] == "granted"
     assert row["status"] == "succeeded"
     assert len(tags(mended)) == before + 1
+
+
+async def test_two_roles_are_two_people_though_one_person_has_both(
+    ruled: Callable[..., Path], mended: Any
+) -> None:
+    before, desk = len(tags(mended)), Desk()
+    async with serving(ruled(ASKS, ASKS_TOO)) as desk.running:
+        both = await desk.person("kim", "approver", "finance")
+        other = await desk.person("robin", "approver", "finance")
+
+        async def decide(by: httpx2.AsyncClient, approval: str, body: dict[str, Any] = YES) -> Any:
+            return await by.post(f"/v1/approvals/{approval}/decision", json=body)
+
+        run = await desk.start(TAG_ORDER)
+        first = await desk.open(run)
+        one = await decide(both, first["id"])
+        second = await _another(desk, run, first["id"])
+        two = await decide(both, second["id"])
+        acted = len(tags(mended))
+        three = await decide(other, second["id"])
+        row = await desk.ended(run)
+        again = await desk.start(TAG_ORDER)
+        asked = await desk.open(again)
+        await decide(both, asked["id"])
+        no = await decide(both, (await _another(desk, again, asked["id"]))["id"], NO)
+        refused = await desk.ended(again)
+
+    assert {first["role"], second["role"]} == {"approver", "finance"}
+    assert one.json()["state"] == "granted"
+    assert (two.status_code, two.json()["code"]) == (403, "already-counted")
+    assert acted == before
+    assert three.json()["state"] == "granted"
+    assert row["status"] == "succeeded"
+    assert len(tags(mended)) == before + 1
+    assert no.json()["state"] == "refused"
+    assert refused["code"] == "approval-refused"
 
 
 async def test_nothing_but_a_post_with_a_decision_decides(desk: Desk, mended: Any) -> None:

@@ -5,45 +5,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from served import until
+from bounded_world import HEALTH, Address, address_of, bounded, said
 
-from gateway.cli.heads import MOST_BYTES, BoundedHttp
-from gateway.cli.server import Running, run_gateway
-from gateway.settings import Settings
-
-HEALTH = b"GET /v1/health HTTP/1.1\r\nHost: x\r\n"
+from gateway.cli.bounded import MOST_BYTES, MOST_MEMBERS, BoundedHttp
 
 
 @pytest.fixture
-async def address(tmp_path: Path) -> AsyncIterator[tuple[str, int]]:
-    """A gateway as `lamgate serve` serves it."""
-    running = Running()
-    settings = Settings(base_dir=tmp_path)
-    serving = asyncio.create_task(run_gateway(settings, running, host="127.0.0.1", port=0))
-
-    async def is_ready() -> bool:
-        return running.ready.is_set()
-
-    await until(is_ready, "it serves")
-    assert running.error is None
-    host, _, port = running.address.removeprefix("http://").rpartition(":")
-    yield host, int(port)
-    running.stop()
-    await serving
-
-
-async def said(address: tuple[str, int], *pieces: bytes) -> bytes:
-    """Everything that is answered to these pieces, until the gateway hangs up."""
-    reader, writer = await asyncio.open_connection(*address)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
-        return await asyncio.wait_for(reader.read(), 20)
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
+async def address(tmp_path: Path) -> AsyncIterator[Address]:
+    async with bounded(tmp_path) as running:
+        yield address_of(running)
 
 
 @pytest.mark.parametrize(
@@ -51,20 +21,34 @@ async def said(address: tuple[str, int], *pieces: bytes) -> bytes:
     [b"X-A: " + b"a" * 100_000, b"X-A: a\r\n" * 12_500, b"a" * 100_000],
     ids=["one-member", "many-members", "no-end-of-a-name"],
 )
-async def test_a_head_without_an_end_is_let_go_of(address: tuple[str, int], piece: bytes) -> None:
+async def test_a_head_without_an_end_is_let_go_of(address: Address, piece: bytes) -> None:
     answer = await said(address, HEALTH, *[piece] * 20)
 
     # A client that goes on sending may lose the answer, but not its connection's end.
-    assert answer == b"" or f"at most {MOST_BYTES} bytes".encode() in answer
+    assert answer == b"" or b'"code":"malformed-http"' in answer
 
 
-async def test_an_address_without_an_end_is_let_go_of(address: tuple[str, int]) -> None:
+@pytest.mark.parametrize(("count", "status"), [(MOST_MEMBERS, b"200"), (MOST_MEMBERS + 1, b"400")])
+async def test_a_head_has_so_many_members(address: Address, count: int, status: bytes) -> None:
+    members = b"Connection: close\r\n" + b"X-A: a\r\n" * (count - 2)
+
+    assert (await said(address, HEALTH + members + b"\r\n")).startswith(b"HTTP/1.1 " + status)
+
+
+async def test_a_head_of_too_many_bytes_is_told_how_many_it_may_have(address: Address) -> None:
+    head = HEALTH + b"X-A: "
+    answer = await said(address, head + b"a" * (MOST_BYTES + 1 - len(head)))
+
+    assert f"at most {MOST_BYTES} bytes".encode() in answer
+
+
+async def test_an_address_without_an_end_is_let_go_of(address: Address) -> None:
     answer = await said(address, b"GET /", *[b"a" * 100_000] * 20)
 
     assert answer == b"" or b'"code":"malformed-http"' in answer
 
 
-async def test_what_is_no_http_is_answered_with_a_problem(address: tuple[str, int]) -> None:
+async def test_what_is_no_http_is_answered_with_a_problem(address: Address) -> None:
     answer = await said(address, b"\x16\x03\x01 garbage\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -74,17 +58,17 @@ async def test_what_is_no_http_is_answered_with_a_problem(address: tuple[str, in
 
 @pytest.mark.parametrize("begun", [b"", b"GET /v1/hea", HEALTH], ids=["nothing", "line", "member"])
 async def test_whoever_does_not_end_a_head_in_time_is_let_go_of(
-    address: tuple[str, int], begun: bytes, monkeypatch: pytest.MonkeyPatch
+    address: Address, begun: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(BoundedHttp, "within_s", 0.1)
+    monkeypatch.setattr(BoundedHttp, "head_s", 0.1)
 
     assert await said(address, begun) == b""
 
 
 async def test_a_long_answer_and_further_requests_have_all_the_time(
-    address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+    address: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(BoundedHttp, "within_s", 0.2)
+    monkeypatch.setattr(BoundedHttp, "head_s", 0.2)
     reader, writer = await asyncio.open_connection(*address)
     answers = []
     for _ in range(3):

@@ -10,6 +10,7 @@ from run_cases import (
     UNREADABLE,
     WINDOW_S,
     Play,
+    action,
     applied,
     not_sent,
     play,
@@ -142,6 +143,22 @@ def test_what_is_in_doubt_is_never_called_failed_or_without_effect() -> None:
         assert found.steps[0].effect == "uncertain: it may have happened"
         assert "do not send it again by hand" in found.next
         assert "lamgate reconcile" in found.next
+
+
+@pytest.mark.parametrize(
+    ("is_irreversible", "who"),
+    [(False, "an operator then says so"), (True, "an operator other than requester then says so")],
+)
+@pytest.mark.parametrize("answer", [uncertain(), UNREADABLE], ids=["doubt", "unreadable"])
+def test_who_may_say_what_became_of_a_call_is_said(
+    answer: Any, is_irreversible: bool, who: str
+) -> None:
+    pay = action("shop.pay", "blind", irreversible=is_irreversible)
+    run = play(step("a", "shop.pay"), more=(pay,))
+    run.call("a", answer)
+    run.go()
+
+    assert f"; {who}: lamgate reconcile" in explained(run).next
 
 
 def test_a_search_that_goes_on_by_itself_asks_nobody() -> None:

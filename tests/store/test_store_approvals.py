@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import settings
@@ -110,6 +110,50 @@ async def test_a_quorum_counts_people_and_one_refusal_ends_it(store: Store) -> N
     assert rulings == ["counted", "repeated", "granted"]
     assert not before
     assert await store.read(lambda c: approvals.covers(c, TENANT, *_COVERED, NOW))
+
+
+BOTH = Principal("both", TENANT, frozenset({"approver", "finance"}))
+ENVELOPE = {"kind": "envelope", "step": "", "steps": ("mail", "refund"), "args_hash": "sha256:all"}
+
+
+@pytest.mark.parametrize(
+    ("second", "ruling"),
+    [
+        ({}, "twice"),
+        ({"args_hash": "sha256:other"}, "granted"),
+        ({"step": "mail", "steps": ("mail",)}, "granted"),
+        (ENVELOPE, "twice"),
+        (ENVELOPE | {"steps": ("mail",)}, "granted"),
+        ({"role": "approver"}, "granted"),
+        ({"run": "run_b"}, "granted"),
+    ],
+    ids=["same", "other-values", "other-step", "plan", "plan-without-it", "same-role", "other-run"],
+)
+async def test_nobody_says_yes_to_one_call_in_two_roles(
+    store: Store, second: dict[str, Any], ruling: str
+) -> None:
+    await _ask(store)
+    asked = replace(question("apr_b"), **({"role": "finance"} | second))
+    await store.write(lambda c: approvals.create(c, asked))
+    first = await _decide(store, BOTH)
+    then = await store.write(
+        lambda c: rulings.decide(c, TENANT, "apr_b", BOTH, "approve", "checked", NOW)
+    )
+
+    assert (first, then) == ("granted", ruling)
+
+
+async def test_a_yes_that_was_asked_for_anew_counts_no_more(store: Store) -> None:
+    await _ask(store)
+    await _decide(store, BOTH)
+    anew = replace(question("apr_c"), created_at=NOW + 1)
+    for each in (replace(question("apr_b"), role="finance"), anew):
+        await store.write(partial(approvals.create, row=each))
+    ruling = await store.write(
+        lambda c: rulings.decide(c, TENANT, "apr_b", BOTH, "approve", "checked", NOW)
+    )
+
+    assert ruling == "granted"
 
 
 _CALL = Called("refund", "", "sha256:tool", question().arguments)

@@ -1,6 +1,7 @@
 """Keys are found by their secret, which is not kept; answers by their Idempotency-Key."""
 
 import re
+from functools import partial
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -46,10 +47,12 @@ async def test_a_key_is_revoked_once_and_by_its_tenant_alone(store: Store) -> No
         await store.write(lambda c, tenant=tenant: keys.revoke(c, tenant, "key_a", NOW + 1))
         for tenant in ("other", TENANT, TENANT)
     ]
-    (row,) = await store.read(keys.listed)
+    (row,) = await store.read(partial(keys.listed, tenant=TENANT))
+    others = await store.read(partial(keys.listed, tenant="other"))
 
     assert revoked == [False, True, False]
     assert row.revoked_at == NOW + 1
+    assert others == []
 
 
 async def test_an_answer_is_found_again_by_the_same_person_on_the_same_route(

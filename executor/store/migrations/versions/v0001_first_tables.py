@@ -33,7 +33,8 @@ _STATEMENTS = (
         PRIMARY KEY (tenant, id)
     )
     """,
-    """CREATE INDEX approvals_open ON approvals (tenant, state)""",
+    """CREATE INDEX approvals_oldest ON approvals (tenant, created_at, id)""",
+    """CREATE INDEX approvals_open ON approvals (tenant, state, created_at, id)""",
     """CREATE INDEX approvals_run ON approvals (tenant, run)""",
     """
     CREATE TABLE attempts (
@@ -157,6 +158,7 @@ _STATEMENTS = (
         PRIMARY KEY (tenant, principal, route, "key")
     )
     """,
+    """CREATE INDEX idempotency_oldest ON idempotency (created_at)""",
     """
     CREATE TABLE keys (
         tenant TEXT NOT NULL,
@@ -264,6 +266,7 @@ _STATEMENTS = (
     )
     """,
     """CREATE INDEX requests_due ON requests (status, wake_at)""",
+    """CREATE INDEX requests_newest ON requests (tenant, created_at, id)""",
     """
     CREATE TABLE runs (
         tenant TEXT NOT NULL,
@@ -291,7 +294,7 @@ _STATEMENTS = (
     )
     """,
     """CREATE INDEX runs_due ON runs (status, wake_at)""",
-    """CREATE INDEX runs_newest ON runs (tenant, created_at)""",
+    """CREATE INDEX runs_newest ON runs (tenant, created_at, id)""",
     """
     CREATE TABLE workers (
         id TEXT NOT NULL,
