@@ -81,7 +81,7 @@ def permit(allowed: Limits | None) -> Callable[[Connection, Claim, float], None]
 
     def ask(c: Connection, _: Claim, now: float) -> None:
         permits = Permits(c, TENANT)
-        blocked = permits.take(CONNECTION, allowed, now, 30.0)
+        blocked = permits.take(CONNECTION, allowed, now, 30.0, "run_a")
         assert blocked is None
         permits.close()
 

@@ -74,7 +74,9 @@ class Reconciler:
         allowed = self.performer.limits_of(asked)
 
         def permit(journal: OpenJournal) -> Blocked | None:
-            return journal.permits.take(asked.connection, allowed, began, LOOKUP_TIMEOUT_S)
+            return journal.permits.take(
+                asked.connection, allowed, began, LOOKUP_TIMEOUT_S, claim.id
+            )
 
         blocked = await self.performer.write(permit)
         if blocked is not None:

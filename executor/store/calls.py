@@ -82,7 +82,9 @@ def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked |
         call = Called(intent.step, intent.iteration, intent.tool_digest, intent.arguments, beside)
         if not approvals.covers(c, claim.tenant, grant, call, now):
             return Blocked("approval")
-    blocked = journal.permits.take(intent.connection, intent.limits, now, intent.timeout_s)
+    blocked = journal.permits.take(
+        intent.connection, intent.limits, now, intent.timeout_s, claim.id
+    )
     if blocked is not None:
         return blocked
     send_before = now + min(intent.timeout_s, intent.lease_s)

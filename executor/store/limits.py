@@ -4,8 +4,10 @@
 intervals before it. What becomes of a row is decided in pure functions; who takes permits has
 locked it before, and puts it back in the same transaction, once for all calls that begin in it.
 
-Who gets none is told when to come again. `queue_end` moves on by one interval for each of them, so
-that a thousand that wait come one after the other, and not all together for the same permit.
+Who gets none is told when to come again, and reserves that (`reservations.py`): each one interval
+after the one before, so that a thousand that wait come one after the other, and not all together
+for the same permit. At its time it comes before whoever reserved nothing, or later. `queue_end` is
+the latest time that was reserved.
 
 What a service says that it still takes (`quota_left` until `quota_until`) is counted down by each
 permit: its next answer may come after many calls have begun. Until it renews it only goes down.
@@ -18,6 +20,7 @@ from sqlalchemy.sql import ClauseElement
 
 from connectors.quota import Quota
 from connectors.spec import Limits
+from executor.store.reservations import LATE_S, Reserved
 from executor.store.statement import Change, Query
 from executor.store.tables import limits
 from executor.store.upsert import insert_into
@@ -34,24 +37,45 @@ class Limit:
     quota_until: float | None = None
 
 
-def taken(limit: Limit, allowed: Limits | None, now: float) -> tuple[Limit, float | None]:
-    """Take one permit, or none and say when to ask again."""
+NOTHING = Reserved()
+
+
+def used_up_until(limit: Limit, now: float) -> float | None:
+    """Until when the service takes no more calls, if it has said so."""
     renews_at = limit.quota_until or 0.0
-    if renews_at > now and not limit.quota_left:
-        return limit, renews_at
+    return renews_at if renews_at > now and not limit.quota_left else None
+
+
+def taken(
+    limit: Limit, allowed: Limits | None, now: float, reserved: Reserved = NOTHING
+) -> tuple[Limit, float | None]:
+    """Take one permit, or none and say when to ask again."""
+    if (used_up := used_up_until(limit, now)) is not None:
+        return limit, used_up
     if allowed is None or allowed.rate is None:
         if limit.hold_until > now:
             return limit, limit.hold_until
     else:
         interval = allowed.per_s / allowed.rate
-        free_at = limit.arrival - (allowed.burst - 1) * interval
-        if free_at > now or limit.hold_until > now:
-            turn = max(free_at, limit.hold_until, limit.queue_end)
-            return replace(limit, queue_end=turn + interval), turn
+        free_at = max(limit.arrival - (allowed.burst - 1) * interval, limit.hold_until)
+        again_at = _again_at(free_at, interval, now, reserved)
+        if again_at is not None:
+            return replace(limit, queue_end=max(limit.queue_end, again_at)), again_at
         limit = replace(limit, arrival=max(limit.arrival, now) + interval)
-    if renews_at > now and limit.quota_left:
+    if (limit.quota_until or 0.0) > now and limit.quota_left:
         limit = replace(limit, quota_left=limit.quota_left - 1)
     return limit, None
+
+
+def _again_at(free_at: float, interval: float, now: float, reserved: Reserved) -> float | None:
+    """When to come again, or None where it is the turn of whoever asks."""
+    if reserved.at is not None:
+        if max(reserved.at, free_at) <= now:
+            return None
+        return max(reserved.at, free_at + reserved.ahead * interval)
+    if max(reserved.last, free_at) > now:
+        return max(free_at, reserved.last + interval)
+    return now + min(interval, LATE_S) if reserved.ahead else None  # who is late comes first
 
 
 def held_until(limit: Limit, until: float) -> Limit:

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, and_, bindparam, literal, select
 from connectors.quota import Quota
 from connectors.spec import Limits
 from executor.breaker import Breaker, Evidence, State, asked
-from executor.store import breakers, limits, stops, tables
+from executor.store import breakers, limits, reservations, stops, tables
 from executor.store.limits import Limit
+from executor.store.reservations import LATE_S
 from executor.store.statement import Query
 
 PLENTY = 100  # calls left that nobody needs to count
@@ -107,9 +108,9 @@ class Permits:
         self.may_wake = False  # a service was told of: runs that wait for it may have been woken
 
     def take(
-        self, connection: str, allowed: Limits | None, now: float, trial_s: float
+        self, connection: str, allowed: Limits | None, now: float, trial_s: float, run: str
     ) -> Blocked | None:
-        """Take a permit for a call that lasts at most `trial_s`, or say why there is none."""
+        """Take a permit for a run's call that lasts at most `trial_s`, or say why there is none."""
         c, tenant, known = self._c, self._tenant, self._of(connection)
         if known.stop is not None:
             return Blocked("stop")
@@ -121,11 +122,18 @@ class Permits:
         has_rate = allowed is not None and allowed.rate is not None
         counts = has_rate or (self._limit(connection).quota_until or 0.0) > now
         limit = self._lock(connection) if counts else self._limit(connection)
-        now_is, retry_at = limits.taken(limit, allowed, now)
+        reserved = limits.NOTHING
+        if has_rate and limit.queue_end > now - LATE_S:  # else nobody can have reserved anything
+            reserved = reservations.found(c, tenant, connection, run, now)
+        now_is, retry_at = limits.taken(limit, allowed, now, reserved)
         if counts:
             self._limits[connection] = now_is
         if retry_at is not None:
+            if has_rate and limits.used_up_until(limit, now) is None:
+                reservations.put(c, tenant, connection, run, retry_at, now)
             return Blocked("rate_limit", retry_at)
+        if reserved.at is not None:
+            reservations.drop(c, tenant, connection, run)
         if allowing != breaker:
             breakers.put(c, tenant, connection, allowing)
             self._known.pop(connection)

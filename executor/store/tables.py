@@ -199,6 +199,17 @@ limits = Table(
     Column("quota_until", Double),
 )
 
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("turn", Double, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("reservations_at", "tenant", "key", "at"),
+)
+
 breakers = Table(
     "breakers",
     metadata,

@@ -43,10 +43,11 @@ class Driven:
         self.order: list[Due] = []
 
     async def drive(self, due: Due, driver: str) -> None:
-        self.order.append(due)
         now = time.time()
         claim = await self.store.write(partial(drives.claim, due=due, driver=driver, now=now))
-        assert claim is not None
+        if claim is None:
+            return  # it was found as due in the moment in which it was driven
+        self.order.append(due)
         await self.store.write(partial(drives.end_drive, claim=claim, status="succeeded", now=now))
 
     async def until(self, count: int) -> None:

@@ -37,6 +37,22 @@ async def test_runs_share_the_rate_of_a_connection(bench: Bench) -> None:
     assert all(later - earlier >= 0.149 for earlier, later in pairwise(times))
 
 
+async def test_a_run_that_is_woken_while_it_waits_for_a_rate_keeps_its_turn(bench: Bench) -> None:
+    slow = action("shop.slow", limits=Limits(rate=1, per_s=3600))
+    plan = accept(step("a", "shop.slow"), more=(slow,))
+    rows = dict([await bench.drive(plan) for _ in range(3)])
+    _, second, third = rows
+    for _ in range(3):
+        await bench.tell(second)
+        await bench.start(second)
+    woken, others = await bench.row(second), await bench.row(third)
+    _, later = await bench.drive(plan)
+
+    assert woken.wake_at == pytest.approx(rows[second].wake_at, abs=0.01)
+    assert others.wake_at == rows[third].wake_at
+    assert (later.wake_at or 0.0) - (others.wake_at or 0.0) == pytest.approx(3600, abs=2.5)
+
+
 async def test_a_list_asks_a_connection_without_permits_once_and_not_for_every_item(
     bench: Bench,
 ) -> None:

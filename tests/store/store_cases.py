@@ -77,11 +77,12 @@ def tell(c: Connection, what: Told, now: float) -> None:
 
 
 def take(
-    c: Connection, connection: str, allowed: Limits | None, now: float, trial_s: float
-) -> Blocked | None:
+    c: Connection, connection: str, allowed: Limits | None, now: float, trial_s: float,
+    run: str = RUN.id,
+) -> Blocked | None:  # fmt: skip
     """Ask for a permit."""
     permits = Permits(c, TENANT)
-    blocked = permits.take(connection, allowed, now, trial_s)
+    blocked = permits.take(connection, allowed, now, trial_s, run)
     permits.close()
     return blocked
 

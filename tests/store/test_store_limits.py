@@ -13,7 +13,7 @@ from connectors.quota import Quota
 from connectors.spec import Limits
 from executor.store import limits
 from executor.store.limits import quotas
-from executor.store.permits import PLENTY, Blocked, Told
+from executor.store.permits import PLENTY, Blocked, Permits, Told
 from executor.store.store import Store
 from executor.store.tables import metadata
 
@@ -30,12 +30,13 @@ def _tables() -> Iterator[Connection]:
 
 
 def acquire(
-    c: Connection, tenant: str, key: str, allowed: Limits | None, now: float
+    c: Connection, tenant: str, key: str, allowed: Limits | None, now: float, run: object = 0
 ) -> float | None:
     """Take a permit, or be told when to ask again."""
-    limit, retry_at = limits.taken(limits.lock(c, tenant, key), allowed, now)
-    limits.put(c, tenant, key, limit)
-    return retry_at
+    permits = Permits(c, tenant)
+    blocked = permits.take(key, allowed, now, 1.0, f"run_{run}")
+    permits.close()
+    return None if blocked is None else blocked.retry_at
 
 
 def hold(c: Connection, tenant: str, key: str, until: float) -> None:
@@ -73,36 +74,37 @@ _PAUSES = st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.3, 1.0, 7.0, 60.0]), max
 def test_the_rate_is_never_exceeded(allowed: Limits, pauses: list[float]) -> None:
     now, taken = NOW, []
     with _tables() as c:
-        for pause in pauses:
+        for run, pause in enumerate(pauses):
             now += pause
-            if acquire(c, TENANT, "payments", allowed, now) is None:
+            if acquire(c, TENANT, "payments", allowed, now, run % 5) is None:
                 taken.append(now)
 
     assert Model(allowed).allows(taken)
 
 
 @given(allowed=_LIMITS, pauses=_PAUSES)
-def test_who_asks_again_when_told_to_gets_a_permit_and_the_first_not_a_moment_earlier(
+def test_who_asks_again_when_told_to_gets_a_permit_and_not_a_moment_earlier(
     allowed: Limits, pauses: list[float]
 ) -> None:
-    now, told = NOW, NOW
+    now = NOW
     with _tables() as c:
-        for pause in pauses:
+        for run, pause in enumerate(pauses):
             now += pause
-            retry_at = acquire(c, TENANT, "payments", allowed, now)
+            retry_at = acquire(c, TENANT, "payments", allowed, now, run)
             if retry_at is not None:
                 assert retry_at > now
-                early = acquire(c, TENANT, "payments", allowed, max(now, retry_at - TINY))
-                assert now <= told or early is not None
-                now = told = early or retry_at
-                assert acquire(c, TENANT, "payments", allowed, now) is None
+                early = max(now, retry_at - TINY)
+                assert acquire(c, TENANT, "payments", allowed, early, run) == retry_at
+                now = retry_at
+                assert acquire(c, TENANT, "payments", allowed, now, run) is None
 
 
 def test_those_that_wait_are_told_to_come_one_after_the_other() -> None:
     allowed = Limits(rate=2, per_s=10, burst=2)
     with _tables() as c:
-        told = [acquire(c, TENANT, "payments", allowed, NOW) for _ in range(5)]
-        came = [acquire(c, TENANT, "payments", allowed, at) for at in told if at is not None]
+        told = [acquire(c, TENANT, "payments", allowed, NOW, run) for run in range(5)]
+        came = [acquire(c, TENANT, "payments", allowed, at, run)
+                for run, at in enumerate(told) if at is not None]  # fmt: skip
 
     assert told == [None, None, NOW + 5, NOW + 10, NOW + 15]
     assert came == [None, None, None]
@@ -129,9 +131,9 @@ def test_a_hold_does_not_forget_the_rate_nor_the_rate_the_hold() -> None:
     with _tables() as c:
         first = acquire(c, TENANT, "payments", allowed, NOW)
         hold(c, TENANT, "payments", NOW + 3)
-        held = acquire(c, TENANT, "payments", allowed, NOW + 1)
-        limited = acquire(c, TENANT, "payments", allowed, NOW + 4)
-        free = acquire(c, TENANT, "payments", allowed, NOW + 10)
+        held = acquire(c, TENANT, "payments", allowed, NOW + 1, 1)
+        limited = acquire(c, TENANT, "payments", allowed, NOW + 4, 2)
+        free = acquire(c, TENANT, "payments", allowed, NOW + 10, 1)
 
     assert (first, held, limited, free) == (None, NOW + 10, NOW + 20, None)
 
@@ -140,7 +142,7 @@ def test_an_idle_connection_gathers_no_more_than_its_burst() -> None:
     allowed = Limits(rate=10, per_s=1, burst=3)
     with _tables() as c:
         acquire(c, TENANT, "payments", allowed, NOW)
-        later = [acquire(c, TENANT, "payments", allowed, NOW + 3600) for _ in range(5)]
+        later = [acquire(c, TENANT, "payments", allowed, NOW + 3600, run) for run in range(5)]
 
     assert [each is None for each in later] == [True, True, True, False, False]
 

@@ -185,6 +185,17 @@ _STATEMENTS = (
     )
     """,
     """
+    CREATE TABLE reservations (
+        tenant TEXT NOT NULL,
+        "key" TEXT NOT NULL,
+        run TEXT NOT NULL,
+        turn DOUBLE PRECISION NOT NULL,
+        at DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (tenant, "key", run)
+    )
+    """,
+    """CREATE INDEX reservations_at ON reservations (tenant, "key", at)""",
+    """
     CREATE TABLE breakers (
         tenant TEXT NOT NULL,
         connection TEXT NOT NULL,
