@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from connectors.overlay import SourceOverlay, overlaid
 from connectors.source import Connection, Review, Reviewed, Sourced
 from connectors.spec import ActionSpec, CallContext
 
+_CALM_S = 5.0  # without a change, after which the next one is heard at once
+_FIRST_PAUSE_S = 0.1
 _log = logging.getLogger("lamgate.catalog")
 
 
@@ -34,6 +37,7 @@ class Registry:
         self._connectors = dict(connectors)
         self._calling = Calling(vault)
         self._changed = changed or asyncio.Event()
+        self._pause_s = 0.0
         self._asking = asyncio.Lock()
         self._overlays = dict(overlays or {})
         self._catalog: Catalog | None = None
@@ -62,10 +66,18 @@ class Registry:
         return self._catalog
 
     async def changed(self, within_s: float) -> None:
-        """Wait until a connector says that its source has changed, or so long."""
+        """Wait until a connector says that its source has changed, or so long.
+
+        A source that says so whenever it is asked, and would be asked without end, waits longer
+        each time.
+        """
+        began = time.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._changed.wait()
+                pause_s, waited_s = self._pause_s, time.monotonic() - began
+                self._pause_s = next_pause_s(pause_s, waited_s, within_s)
+                await asyncio.sleep(pause_s)
         self._changed.clear()
 
     async def ask_again(self, check: Callable[[Catalog], None], only: str | None = None) -> None:
@@ -181,6 +193,11 @@ class Registry:
                 f"connections.{connection}: the connector {connector.name!r} cannot say what it "
                 f"offers: {told}"
             ) from None
+
+
+def next_pause_s(pause_s: float, waited_s: float, most_s: float) -> float:
+    """How long the change after this one waits to be heard, where this one came after so long."""
+    return 0.0 if waited_s > _CALM_S else min(max(_FIRST_PAUSE_S, 2 * pause_s), most_s)
 
 
 def _checked(offered: Mapping[str, tuple[ActionSpec, ...]]) -> Catalog:

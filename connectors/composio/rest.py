@@ -6,13 +6,16 @@ A request carries the project's key in `x-api-key`. Tools come in pages behind a
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from pydantic import JsonValue
 
+from connectors.body import MOST_BYTES
 from connectors.composio.listing import account_of, items_of, link_of, object_of, text_of, tool_of
 from connectors.composio.outcome import lost, read_reading
 from connectors.composio.wire import ASKED_WITHIN_S, Account, ConnectLink, Execution, Listed
+from connectors.document import MOST_DOCUMENT_BYTES
 from connectors.errors import Kind, Refused
 from connectors.http import HttpAnswer, HttpRequest, NotAllowedError, Transport, TransportError
 from connectors.spec import CallContext, JsonObject
@@ -27,10 +30,17 @@ class Rest:
 
     name = "composio"
 
-    def __init__(self, base_url: str, transport: Transport, secret: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        transport: Transport,
+        secret: Callable[[], str],
+        most_bytes: int = MOST_DOCUMENT_BYTES,
+    ) -> None:
         self._root = f"{base_url}/api/v3.1"
         self._transport = transport
         self._secret = secret
+        self._most_bytes = most_bytes  # of all pages of a toolkit
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -38,16 +48,17 @@ class Rest:
         return (f"url: {self._root}",)
 
     async def tools(self, toolkit: str, version: str) -> list[Listed]:
-        """Read page after page."""
+        """Read page after page, up to so many bytes of them together."""
         asked = {"toolkit_slug": toolkit, "limit": str(_PAGE), "toolkit_versions": "latest"}
         if version:
             del asked["toolkit_versions"]
             asked[f"toolkit_versions[{toolkit}]"] = version
         found: list[Listed] = []
-        cursor = ""
+        cursor, left = "", self._most_bytes
         for _ in range(_MOST_PAGES):
             more = {"cursor": cursor} if cursor else {}
-            page = await self._ask("GET", ("tools",), query=asked | more)
+            answer = await self._sent("GET", ("tools",), query=asked | more, most_bytes=left)
+            page, left = read_reading(answer), left - len(answer.body)
             found += [tool_of(each) for each in items_of(page)]
             cursor = text_of(object_of(page).get("next_cursor"))
             if not cursor:
@@ -98,17 +109,29 @@ class Rest:
         body: JsonObject | None = None,
         until: float | None = None,
     ) -> JsonValue:
+        return read_reading(await self._sent(method, path, query=query, body=body, until=until))
+
+    async def _sent(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        *,
+        query: Mapping[str, str] | None = None,
+        body: JsonObject | None = None,
+        until: float | None = None,
+        most_bytes: int = MOST_BYTES,
+    ) -> HttpAnswer:
         deadline = time.monotonic() + ASKED_WITHIN_S
         deadline = deadline if until is None else min(deadline, until)
         try:
-            answer = await self._transport.send(
-                self._request(method, path, query or {}, body),
+            request = self._request(method, path, query or {}, body)
+            return await self._transport.send(
+                replace(request, most_bytes=min(most_bytes, MOST_BYTES)),
                 deadline=deadline,
                 send_before=deadline,
             )
         except TransportError as error:
             raise lost(error) from error
-        return read_reading(answer)
 
     def _request(
         self, method: str, path: tuple[str, ...], query: Mapping[str, str], body: JsonObject | None

@@ -9,6 +9,7 @@ from connectors.errors import Kind, Refused
 from connectors.spec import JsonObject
 
 _LARGEST = Decimal(10) ** 15
+_SMALLEST = Decimal(10) ** -12
 
 
 def _schema(pattern: str) -> JsonObject:
@@ -52,7 +53,8 @@ def told_exactly(amount: str, currency: str) -> JsonObject:
         exact = Decimal(amount)
     except ArithmeticError as error:
         raise ValueError(f"{amount[:40]!r} is no amount") from error
-    if not exact.is_finite() or abs(exact) >= _LARGEST:
+    is_one = exact.is_finite() and abs(exact) < _LARGEST
+    if not is_one or exact != exact.quantize(_SMALLEST):
         raise ValueError(f"{amount[:40]!r} is no amount of a book")
     rounded = exact.quantize(Decimal(1).scaleb(-exponent_of(currency)))
     told = rounded if rounded == exact else exact.normalize()
