@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,7 @@ from connectors.errors import Kind, Refused, Unavailable
 from connectors.quota import Quota
 from connectors.spec import CallContext, Limits
 from executor.run.keys import idempotency_key
+from executor.store import limits
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -81,6 +83,21 @@ async def test_retry_after_holds_every_run_s_calls_on_that_connection(bench: Ben
 
     assert refused.ended_at is not None
     assert min(began) >= refused.ended_at + 0.29
+
+
+async def test_those_that_wait_for_the_same_moment_come_a_little_later_and_never_earlier(
+    bench: Bench,
+) -> None:
+    asked = Unavailable("slow down", kind=Kind.RATE_LIMITED, retry_after_s=8, sent=True)
+    bench.service.handlers["a"] = once(asked)
+    await bench.drive(accept(step("a")))
+    (told,) = (await bench.store.read(partial(limits.held, tenant="main", now=0.0))).values()
+    rows = [(await bench.drive(accept(step("a"))))[1] for _ in range(8)]
+    wakes = {row.wake_at for row in rows if row.wake_at is not None}
+
+    assert {row.waiting_for for row in rows} == {"rate_limit"}
+    assert bench.service.calls("a") == 1
+    assert told <= min(wakes) < max(wakes) <= told + 0.8  # a tenth of the time
 
 
 async def test_a_connection_waits_before_it_is_refused_where_the_service_says_how_many_it_takes(
