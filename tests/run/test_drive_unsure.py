@@ -1,0 +1,55 @@
+"""A database that is lost in the middle of a write: whether it was kept is not known."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from run_bench import Bench
+from run_cases import accept, step
+from sqlalchemy import Connection
+
+from connectors.connector import Applied, Outcome
+from connectors.spec import CallContext
+from executor.store.errors import StoreUnavailableError
+from executor.store.store import Store
+
+T = TypeVar("T")
+
+
+class Unsure(Store):
+    """Keeps everything, and of one write does not tell."""
+
+    is_next = False
+
+    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+        kept = super().submit(work)
+        if not self.is_next:
+            return kept
+        self.is_next = False
+        told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        lost = StoreUnavailableError("the connection is lost")
+        kept.add_done_callback(lambda _: told.set_exception(lost))
+        return told
+
+
+async def test_a_call_whose_intent_may_have_been_kept_and_that_was_not_made_leaves_no_doubt(
+    tmp_path: Path,
+) -> None:
+    store = await Unsure.open(f"sqlite:///{tmp_path / 'lamgate.db'}")
+    bench = Bench(store)
+
+    async def answer(_: CallContext) -> Outcome:
+        store.is_next = True
+        return Applied({})
+
+    bench.service.handlers["a"] = answer
+    due = await bench.add(accept(step("a", "idempotent"), step("b", "blind", after=["a"])))
+    await bench.start(due)
+    row = await bench.row(due)
+    attempts = [(each.step, each.n, each.state) for each in await bench.attempts(due)]
+    await bench.close()
+    await store.close()
+
+    assert (row.status, bench.service.calls("b")) == ("succeeded", 1)
+    assert attempts == [("a", 1, "applied"), ("b", 1, "not_sent"), ("b", 2, "applied")]
