@@ -5,6 +5,7 @@ import hashlib
 import html
 import json
 import resource
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -16,6 +17,7 @@ from connectors.known_keys import without_known_keys
 from connectors.redact import HIDDEN, SHORTEST, Redactor
 
 SECRETS = st.text(st.characters(codec="utf-8", min_codepoint=32), min_size=SHORTEST, max_size=60)
+Quote = Callable[[str], str]
 AROUND = st.text(st.characters(codec="ascii"), max_size=12)
 
 
@@ -94,6 +96,35 @@ def test_secrets_that_overlap_leave_nothing_of_either() -> None:
         redactor.learn(f"and-ends-{number:04}-there")
 
     assert redactor.hide("x 0007-begins-here-and-ends-0042-there y") == f"x {HIDDEN} y"
+
+
+def test_two_secrets_that_overlap_leave_nothing_of_either_where_one_look_finds_both() -> None:
+    redactor = Redactor()
+    redactor.learn("begins-here-and-ends")
+    redactor.learn("and-ends-there")
+
+    assert redactor.hide("x begins-here-and-ends-there y") == f"x {HIDDEN} y"
+
+
+@pytest.mark.parametrize("quoted", [json.dumps, repr, html.escape])
+@pytest.mark.parametrize("again", [json.dumps, repr])
+def test_what_quotes_a_secret_may_be_quoted_once_more(quoted: Quote, again: Quote) -> None:
+    secret = 'it\'s a "se<cr>et" & ümläut \\n'
+    redactor = Redactor()
+    redactor.learn(secret)
+    for said in (again(quoted(secret)), html.escape(secret, quote=False)):
+        assert redactor.hide(said).strip("\"'\\") == HIDDEN
+
+
+def test_a_secret_is_hidden_in_names_too_and_what_looks_like_a_key_is_not_told() -> None:
+    redactor = Redactor()
+    redactor.learn("the-secret-value")
+    looks = f"sk_live_{'a1B2' * 6}"
+
+    assert redactor.hide_in({"a the-secret-value": ["the-secret-value", 1]}) == {
+        f"a {HIDDEN}": [HIDDEN, 1]
+    }
+    assert redactor.told(f"the-secret-value, {looks}") == f"{HIDDEN}, {HIDDEN}"
 
 
 @given(SECRETS, st.integers(min_value=1, max_value=20))

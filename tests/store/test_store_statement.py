@@ -77,3 +77,22 @@ async def test_secrets_are_hidden_in_what_the_driver_sends_itself(url: str) -> N
     await store.close()
 
     assert data == ['{"x":"***"}', '{"y":"***"}']
+
+
+async def test_secrets_are_hidden_in_what_sqlalchemy_sends_one_by_one_or_all_together(
+    url: str,
+) -> None:
+    store = await Store.open(url, lambda text: text.replace("s3cret", "***"))
+    one, *many = [{"name": name, "value": f"{name} s3cret"} for name in ("a", "b", "c")]
+    await store.write(lambda c: c.execute(insert(facts), one) and None)
+    await store.write(lambda c: c.execute(insert(facts), many) and None)
+    renamed = (
+        update(facts).values(name=facts.c.name + " s3cret").where(facts.c.name.in_(["a", "b", "c"]))
+    )
+    await store.write(lambda c: c.execute(renamed) and None)
+    told = await store.read(lambda c: ALL.all(c, {}))
+    await store.close()
+
+    assert [row for row in told if "***" in row[1]] == [
+        (f"{name} ***", f"{name} ***") for name in ("a", "b", "c")
+    ]
