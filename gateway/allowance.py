@@ -3,22 +3,27 @@
 Looks (GET, HEAD) and everything else are counted apart, so that a flood of new requests leaves
 whoever sends it the looks at what was accepted before. Over time it is a token bucket: full at
 first, and filled evenly. At once counts what is under way until its answer has gone out, a stream
-as long as it lasts. It is counted in memory, by each process for itself, with one entry for each
+as long as it lasts. What takes long to think about, beside the loop that serves, is thought about
+one after the other. It is counted in memory, by each process for itself, with one entry for each
 key that has asked.
 """
 
+import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.problems import ProblemError
 from gateway.settings import Allowance, AskingKind
 
+T = TypeVar("T")
 WINDOW_S = 60
+QUICK_BYTES = 16_384
 LOOKS = ("GET", "HEAD")
 STATE = "taken"  # where a request's share is kept while it is answered
 
@@ -51,6 +56,7 @@ class Allowances:
         self._allowance = allowance
         self._clock = clock
         self._asked: dict[tuple[str, AskingKind], _Asked] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
 
     def take(self, key: str, method: str) -> Taken:
         """Take a share for a request of a key; where there is none left, nothing is taken."""
@@ -64,6 +70,17 @@ class Allowances:
         asked.left -= 1
         asked.under_way += 1
         return Taken(self._told(kind, asked), partial(_end, asked))
+
+    def turn(self, key: str) -> asyncio.Lock:
+        """Held while something is thought about that takes long: of a key one after the other."""
+        return self._turns.setdefault(key, asyncio.Lock())
+
+    async def think(self, key: str, size: int, work: Callable[[], T]) -> T:
+        """Do something with what somebody sent: if it has many bytes, in turn beside the loop."""
+        if size <= QUICK_BYTES:
+            return work()
+        async with self.turn(key):
+            return await asyncio.to_thread(work)
 
     def _filled(self, key: str, kind: AskingKind, most: int) -> _Asked:
         now = self._clock()

@@ -1,6 +1,7 @@
 """Request bodies: capped before they are read, then strict JSON, then a closed model."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -8,6 +9,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connectors.redact import Redactor
 from connectors.spec import JsonObject
 from executor.check.strict_json import read_json
 from executor.plan.refs import join_pointer
@@ -69,18 +71,27 @@ def body_of(model: type[M], *, brings_secrets: bool = False) -> Callable[[Reques
 
     async def read(request: Request) -> M:
         content = await request.body()
-        value = {} if not content and not needs_body else read_json(content, max_bytes=MOST_BYTES)
-        if NUL_IN_JSON in content and _holds_nul(value):
-            raise nul("in the body")
-        if not brings_secrets:
-            gateway: Gateway = request.app.state.gateway
-            value = gateway.redactor.hide_in(value)
-        try:
-            return model.model_validate(value)
-        except ValidationError as error:
-            raise _invalid(error) from error
+        gateway: Gateway = request.app.state.gateway
+        redactor = None if brings_secrets else gateway.redactor
+        if not content and not needs_body:
+            content = b"{}"
+        work = partial(_read, model, content, redactor)
+        return await gateway.allowances.think(request.state.key, len(content), work)
 
     return read
+
+
+def _read(model: type[M], content: bytes, redactor: Redactor | None) -> M:
+    value = read_json(content, max_bytes=MOST_BYTES)
+    if NUL_IN_JSON in content and _holds_nul(value):
+        raise nul("in the body")
+    # Text by text takes long; without an escape the body says every text as it is.
+    if redactor is not None and (b"\\" in content or redactor.hide_bytes(content) != content):
+        value = redactor.hide_in(value)
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _invalid(error) from error
 
 
 def nul(where: str) -> ProblemError:

@@ -44,7 +44,8 @@ async def once(
     Only what was done is kept: after a problem the same key may be tried again.
     """
     gateway: Gateway = request.app.state.gateway
-    key, hashed = _key(request), _hash(body)
+    key = _key(request)
+    hashed = "" if key is None else await _hash(request, body)
 
     def write(c: Connection) -> tuple[Reply, JSONResponse | None]:
         now = gateway.clock()
@@ -75,7 +76,7 @@ async def told_before(request: Request, caller: Principal, body: BaseModel) -> J
         return None
     find = partial(idempotency.find, by=caller, route=request.url.path, key=key)
     kept = await gateway.store.read(partial(find, now=gateway.clock()))
-    return None if kept is None else _replay(kept, _hash(body))
+    return None if kept is None else _replay(kept, await _hash(request, body))
 
 
 def _key(request: Request) -> str | None:
@@ -88,7 +89,14 @@ def _key(request: Request) -> str | None:
     return key
 
 
-def _hash(body: BaseModel) -> str:
+async def _hash(request: Request, body: BaseModel) -> str:
+    gateway: Gateway = request.app.state.gateway
+    size = len(await request.body())
+    work = partial(_digest, body)
+    return await gateway.allowances.think(request.state.key, size, work)
+
+
+def _digest(body: BaseModel) -> str:
     return digest(body.model_dump(mode="json"))
 
 

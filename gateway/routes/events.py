@@ -62,12 +62,16 @@ async def answer_events(request: Request, watched: Watched) -> Response:
     after = _after(request)
     first = await gateway.store.read(partial(_look, watched=watched, after=after))
     if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse([each.as_json() for each in first.events])
+        return await asyncio.to_thread(_listed, first.events)
     if first.is_last and not first.events:
         return Response(status_code=204)  # tells an EventSource not to come back
     stream = _stream(request, gateway, watched, after)
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+
+def _listed(events: list[StoredEvent]) -> Response:
+    return JSONResponse([each.as_json() for each in events])
 
 
 async def _stream(

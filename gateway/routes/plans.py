@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import JsonValue
 from sqlalchemy import Connection
 
@@ -50,7 +50,8 @@ async def submit(
     gateway: Gateway = request.app.state.gateway
     if (again := await told_before(request, caller, body)) is not None:
         return again
-    accepted = await asyncio.to_thread(_admitted, gateway, caller, body)
+    async with gateway.allowances.turn(request.state.key):
+        accepted = await asyncio.to_thread(_admitted, gateway, caller, body)
 
     def work(c: Connection) -> Reply:
         plan = ids.new("pln")
@@ -63,13 +64,17 @@ async def submit(
     return await once(request, caller, body, work)
 
 
-@router.get("/{plan_id}")
-async def show(request: Request, caller: Caller, plan_id: str) -> PlanTold:
+@router.get("/{plan_id}", responses=gives(200, PlanTold))
+async def show(request: Request, caller: Caller, plan_id: str) -> Response:
     """Show an accepted plan: itself, its certificate, and how it reads."""
     gateway: Gateway = request.app.state.gateway
     row = await _found(gateway, caller.tenant, plan_id)
-    accepted = restore(row.accepted, gateway.admission.seal_key)
-    return shown(row, accepted)
+
+    def answer() -> Response:
+        accepted = restore(row.accepted, gateway.admission.seal_key)
+        return JSONResponse(shown(row, accepted).as_json())
+
+    return await asyncio.to_thread(answer)  # a plan may be large
 
 
 @router.post(
@@ -89,7 +94,7 @@ async def start(
     gateway: Gateway = request.app.state.gateway
     row = await _found(gateway, caller.tenant, plan_id)
     need_self(caller, row.principal, "this plan")
-    accepted = restore(row.accepted, gateway.admission.seal_key)
+    accepted = await _accepted(gateway, row)
     gateway.machine.know(caller.tenant, row.id, accepted)
 
     def work(c: Connection) -> Reply:
@@ -120,13 +125,15 @@ async def rehearse(
     """Tell what a run would do, calling nothing: for who may start it, or may have to approve."""
     gateway: Gateway = request.app.state.gateway
     row = await _found(gateway, caller.tenant, plan_id)
-    accepted = restore(row.accepted, gateway.admission.seal_key)
+    accepted = await _accepted(gateway, row)
     need_role(caller, "requester", *sorted(roles_of(accepted)))
     if (again := await told_before(request, caller, body)) is not None:
         return again
     _need_unchanged(gateway, accepted)
     bounds = Bounds(size=body.size, scenarios=body.scenarios)
-    found = await rehearsal_of(gateway, caller.tenant, accepted, bounds, by_records=body.recorded)
+    recorded = body.recorded
+    async with gateway.allowances.turn(request.state.key):
+        found = await rehearsal_of(gateway, caller.tenant, accepted, bounds, by_records=recorded)
     told: JsonObject = {"plan": row.id, **told_of(found)}
     return await once(request, caller, body, lambda c: Reply(200, told))
 
@@ -190,3 +197,8 @@ async def _found(gateway: Gateway, tenant: str, plan_id: str) -> PlanRow:
     if row is None:
         raise not_found("plan", plan_id)
     return row
+
+
+async def _accepted(gateway: Gateway, row: PlanRow) -> Accepted:
+    """A stored plan, as it was accepted; it may be large, so beside the loop."""
+    return await asyncio.to_thread(restore, row.accepted, gateway.admission.seal_key)

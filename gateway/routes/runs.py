@@ -1,5 +1,6 @@
 """Runs: where they stand, what happened, cancel, and what a person found out."""
 
+import asyncio
 from functools import partial
 from typing import Annotated, Any
 
@@ -102,9 +103,14 @@ async def events(request: Request, caller: Caller, run_id: str) -> Response:
 async def explain(request: Request, caller: Caller, run_id: str) -> Response:
     """Explain a run: what happened, why, and whether each effect happened."""
     found = await _trace(request, caller.tenant, run_id)
-    if "text/plain" in request.headers.get("accept", ""):
-        return PlainTextResponse(render_trace(found) + "\n")
-    return JSONResponse(found.model_dump(mode="json"))
+    is_text = "text/plain" in request.headers.get("accept", "")
+
+    def answer() -> Response:
+        if is_text:
+            return PlainTextResponse(render_trace(found) + "\n")
+        return JSONResponse(found.model_dump(mode="json"))
+
+    return await asyncio.to_thread(answer)  # a trace may be long
 
 
 @router.post(

@@ -1,8 +1,11 @@
 """One key cannot take the whole gateway, and is told how it stands with each answer."""
 
 import asyncio
+import json
 import re
+import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from hypothesis import strategies as st
 from served import STATUS, ask, model_lines, serving, until, write_config
 
 from connectors.spec import Principal
+from executor.check import strict_json
+from executor.store import requests
 from gateway.allowance import WINDOW_S, Allowances
 from gateway.auth import TENANT, create_key
 from gateway.cli.client import Client
@@ -214,3 +219,57 @@ def test_the_fields_are_what_the_draft_says_they_are() -> None:
 
     assert set(told) == {b"ratelimit", b"ratelimit-policy"}
     assert all(re.fullmatch(rf"{item}(, {item})*", each.decode()) for each in told.values())
+
+
+async def test_a_large_body_is_read_beside_the_loop_and_says_the_same(few: Path) -> None:
+    read_by: list[str] = []
+
+    def noted(*given: Any, **more: Any) -> Any:
+        read_by.append(threading.current_thread().name)
+        return strict_json.read_json(*given, **more)
+
+    secret = "sk_shop_minor"
+    large = {"text": STATUS, "inputs": {"a": ["b"] * 10_000, "c": secret, "d": 'say "e"'}}
+    escaped = json.dumps(large).replace("sk_", "\\u0073k_")
+    async with serving(few) as running:
+        person = await running.person("requester-1", "requester")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("gateway.body.read_json", noted)
+            small = await person.post("/v1/requests", json={"text": STATUS})
+            key = {"idempotency-key": "large"}
+            first = await person.post("/v1/requests", content=escaped, headers=key)
+            again = await person.post("/v1/requests", content=escaped, headers=key)
+        kept = await running.gateway.store.read(
+            partial(requests.get, tenant=TENANT, request=first.json()["id"])
+        )
+
+    assert small.status_code == 202
+    assert read_by[0] == "MainThread"
+    assert "MainThread" not in read_by[1:]
+    assert again.json() == first.json()
+    assert again.headers["idempotent-replayed"] == "true"
+    assert kept is not None
+    assert kept.inputs["a"] == ["b"] * 10_000
+    assert secret not in json.dumps(kept.inputs)
+
+
+async def test_what_takes_long_is_thought_about_one_after_the_other_for_each_key() -> None:
+    thinking, most = 0, 0
+    lock = threading.Lock()
+
+    def work() -> None:
+        nonlocal thinking, most
+        with lock:
+            thinking += 1
+            most = max(most, thinking)
+        time.sleep(0.02)
+        with lock:
+            thinking -= 1
+
+    asked = Allowances(Allowance())
+    await asyncio.gather(*(asked.think("key_1", 1_000_000, work) for _ in range(4)))
+    alone, most = most, 0
+    await asyncio.gather(*(asked.think(f"key_{one}", 1_000_000, work) for one in range(4)))
+
+    assert alone == 1
+    assert most > 1
