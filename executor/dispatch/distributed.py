@@ -40,6 +40,7 @@ from executor.dispatch.base import (
     pause_after,
 )
 from executor.store import drives, recovery, workers
+from executor.store.clock import steady
 from executor.store.drives import DriveKind, Due
 from executor.store.errors import NewerSchemaError, StoreError
 from executor.store.migrate import require_readable
@@ -270,7 +271,8 @@ class DistributedDispatcher:
         return time.monotonic() - self._asked.get(job, -ASKED_AGAIN_S) < ASKED_AGAIN_S
 
     async def _renew(self) -> None:
-        asked_at, held, place = time.monotonic(), {*self._held}, socket.gethostname()
+        held, place = {*self._held}, socket.gethostname()
+        asked_at, steady_at = time.monotonic(), steady()
 
         def renew(c: Connection) -> float:
             now = self._store.database_now(c)
@@ -282,7 +284,7 @@ class DistributedDispatcher:
         self._held = self._held - held | {*self._active}
         # Asked before the database counted: so its lease ends later than ours.
         self._lease_ends = asked_at + LEASE_S - MARGIN_S
-        self._store.note_time((asked_at + time.monotonic()) / 2, told)
+        self._store.note_time(steady_at, told)
 
     async def _beat(self) -> None:
         """Renew the lease and look after everything, again and again."""

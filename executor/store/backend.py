@@ -6,6 +6,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from executor.store.clock import Moment
 from executor.store.errors import StoreError
 
 
@@ -45,7 +46,7 @@ class Backend(Protocol):
     def break_off(self, connection: Connection) -> None:
         """Have whoever waits for an answer on it, in another thread, learn that none will come."""
 
-    def now(self, connection: Connection) -> float:
+    def now(self, connection: Connection) -> Moment:
         """What time it is for everybody who uses this database."""
 
     def publish_address(self, address: str, *, is_passing: bool = False) -> None:

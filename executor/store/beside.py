@@ -35,7 +35,7 @@ def write_beside(url: str, work: Callable[[Connection, float], T]) -> T:
         with engine.connect() as connection:
             require_newest(connection)
             with connection.begin():
-                return work(connection, backend.now(connection))
+                return work(connection, backend.now(connection).time)
     except DBAPIError as error:
         raise backend.error(error) from error
     finally:

@@ -4,6 +4,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from executor.store.tables import facts
 
+CLOCK = "clock"  # since when the database's clock is behind the time, and by how much
+
 
 def fact(c: Connection, name: str) -> str | None:
     """A fact, or None if it was never noted."""

@@ -21,7 +21,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from executor.store.clock import Moment, moment
 from executor.store.errors import StoreError, StoreFullError, StoreUnavailableError
+from executor.store.facts import CLOCK, fact
 
 CONNECT_S = 2  # the least that libpq knows
 # A connection whose other end is gone without a word is known to be lost after some seconds.
@@ -147,10 +149,11 @@ class PostgresDatabase:
                 with socket.socket(fileno=os.dup(raw.fileno())) as half:
                     half.shutdown(socket.SHUT_RDWR)
 
-    def now(self, connection: Connection) -> float:
-        """The server's clock."""
-        found = connection.execute(text("SELECT extract(epoch FROM clock_timestamp())::float8"))
-        return float(found.scalar_one())
+    def now(self, connection: Connection) -> Moment:
+        """By the server's clock, which goes on where it was set back."""
+        server = text("SELECT extract(epoch FROM clock_timestamp())::float8")
+        found = float(connection.execute(server).scalar_one())
+        return moment(found, fact(connection, CLOCK))
 
     def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """There is nothing to find it by: several gateways may serve one database."""

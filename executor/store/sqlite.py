@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from executor.store.clock import Moment
 from executor.store.errors import StoreError, StoreFullError, StoreUnavailableError
 from executor.store.lock import FileLock
 from executor.store.statement import NOTHING, Change
@@ -118,14 +119,15 @@ class SqliteFile:
     def break_off(self, connection: Connection) -> None:
         """Never: a file always answers."""
 
-    def now(self, connection: Connection) -> float:
+    def now(self, connection: Connection) -> Moment:
         """The machine's clock, but never before what the journal says: a clock was set back."""
         wall = time.time()
         newest = connection.execute(
             select(events.c.at).order_by(text("rowid DESC")).limit(1)
         ).scalar_one_or_none()
         is_behind = newest is not None and wall < newest < wall + MOST_BEHIND_S
-        return newest if is_behind and newest is not None else wall
+        now = newest if is_behind and newest is not None else wall
+        return Moment(now, now)
 
     def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """Write it into the lock file."""

@@ -1,7 +1,6 @@
 """The store: one writer that commits many writes together, and a few readers."""
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,9 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from executor.store import clock, facts
 from executor.store.backend import Backend
+from executor.store.clock import Clock, steady
 from executor.store.errors import StoreClosedError, StoreError, StoreUnavailableError
 from executor.store.hiding import hide_in_writes
 from executor.store.migrate import migrate
@@ -42,7 +43,7 @@ class Store:
         self._at_once = Writer(self._engine, backend) if backend.is_shared else self._writer
         self._reading: dict[Connection, float] = {}  # since when, for those under way
         self._answered_at = 0.0  # a reading of the monotonic clock
-        self._ahead_s = 0.0  # of the database's clock before this process's monotonic one
+        self._clock = Clock()
         self._closed = False
 
     @classmethod
@@ -108,19 +109,29 @@ class Store:
 
         It goes on evenly from what the database said, whatever becomes of the machine's clock.
         """
-        return time.monotonic() + _slept_s() + self._ahead_s
+        return self._clock.now()
 
     async def set_clock(self) -> None:
         """Ask the database what time it is."""
-        self.note_time(time.monotonic(), await self.read(self._backend.now))
+        asked_at = steady()
+        found = await self.read(self._backend.now)
+        now = found.time
+        if self._clock.disagrees(asked_at, steady(), found):
+            asked_at, now = steady(), await self.write_at_once(self.database_now)
+        self.note_time(asked_at, now)
 
     def note_time(self, asked_at: float, told: float) -> None:
-        """Set the clock: `told` is the database's time, asked for at a reading of the monotonic."""
-        self._ahead_s = told - asked_at - _slept_s()
+        """Set the clock: `told` is the database's time, asked for at a reading of `steady`."""
+        self._clock.set(asked_at, steady(), told)
 
     def database_now(self, c: Connection) -> float:
-        """The database's time inside a transaction."""
-        return self._backend.now(c)
+        """The database's time in a transaction that writes; where it was set back, it goes on."""
+        asked_at, found = steady(), self._backend.now(c)
+        if not self._clock.disagrees(asked_at, steady(), found):
+            return found.time
+        now = max(self.clock(), found.server)
+        facts.note(c, facts.CLOCK, clock.note(found.server, now))
+        return now
 
     def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """Let the command line find the gateway that holds this database."""
@@ -198,13 +209,6 @@ class Store:
             del self._reading[connection]
         self._answered_at = time.monotonic()
         return found
-
-
-def _slept_s() -> float:
-    """How long the machine was suspended: the monotonic clock stands still meanwhile."""
-    if sys.platform != "linux":
-        return 0.0
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
 
 
 def backend_of(url: str) -> Backend:
