@@ -46,17 +46,26 @@ class _Pool:
     definitions: JsonObject = field(default_factory=dict)
     sets: list[list[str]] = field(default_factory=list)
 
-    def number(self, reached: JsonObject) -> int:
-        """Of the set of these definitions; a new one where nobody reached just these."""
-        names = list(reached)
-        if names not in self.sets:
-            self.sets.append(names)
-            self.definitions.update(reached)
-        return self.sets.index(names)
-
     def whole(self) -> list[JsonObject]:
         """The sets with what they name."""
         return [{name: self.definitions[name] for name in names} for names in self.sets]
+
+
+class _Pooling:
+    """A pool in the making."""
+
+    def __init__(self) -> None:
+        self.pool = _Pool()
+        self._numbers: dict[tuple[str, ...], int] = {}
+
+    def number(self, reached: JsonObject) -> int:
+        """Of the set of these definitions; a new one where nobody reached just these."""
+        names = tuple(reached)
+        if names not in self._numbers:
+            self._numbers[names] = len(self.pool.sets)
+            self.pool.sets.append([*names])
+            self.pool.definitions.update(reached)
+        return self._numbers[names]
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ _FILE = TypeAdapter(_File)
 
 def written(compiled: Compiled) -> bytes:
     """What is kept of it."""
-    inward, outward = _Pool(), _Pool()
+    inward, outward = _Pooling(), _Pooling()
     lines = [_line(each, inward, outward) for each in compiled.found.operations]
     file = _File(
         FORMAT,
@@ -85,8 +94,8 @@ def written(compiled: Compiled) -> bytes:
         compiled.digest,
         compiled.read_at,
         compiled.longest_name,
-        inward,
-        outward,
+        inward.pool,
+        outward.pool,
         tuple(lines),
         compiled.found.skipped,
     )
@@ -111,7 +120,7 @@ def read(text: bytes) -> Compiled | None:
     return Compiled(file.document, file.digest, file.read_at, file.longest_name, found)
 
 
-def _line(operation: Operation, inward: _Pool, outward: _Pool) -> _Line:
+def _line(operation: Operation, inward: _Pooling, outward: _Pooling) -> _Line:
     taken, given = operation.input_schema, operation.output.schema
     bare = replace(
         operation,

@@ -31,6 +31,7 @@ class Gap(StrEnum):
     NO_PART = "a $ref to a part of an operation leads nowhere"
     CIRCLE = "a $ref leads to a $ref again and again"
     DEPTH = "a schema is nested too deeply"
+    REACH = "the operations reach too many definitions together"
     HIDDEN = "a name has hidden characters"
     PATTERN = "a pattern cannot be read, so any text is taken"
     SCHEMA = "a schema cannot be read"

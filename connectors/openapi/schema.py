@@ -8,17 +8,23 @@ answer may leave out may be null there: many services write null for what they d
 
 import hashlib
 import re
-from functools import lru_cache
 from typing import Literal
 
 from pydantic import JsonValue
 
-from connectors.body import json_flaw
 from connectors.openapi.gaps import Gap, UnsupportedError, gap_of
+from connectors.openapi.keywords import (
+    add_many,
+    add_plain,
+    flaw_of,
+    is_pattern,
+    open_to_kinds,
+    or_null,
+    say_bounds,
+)
 from connectors.pointer import part_of
 from connectors.spec import JsonObject
 from connectors.text import hides_something, visible
-from connectors.validate import schema_flaw
 
 Direction = Literal["in", "out"]
 
@@ -29,25 +35,9 @@ _ONE = frozenset(
 )
 _MANY = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _NAMED = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_COUNTS = frozenset("minLength maxLength minItems maxItems minProperties maxProperties".split())
-_BOUNDS = (
-    frozenset("minimum maximum exclusiveMinimum exclusiveMaximum multipleOf".split()) | _COUNTS
-)
-_KEPT = {
-    "format": str,
-    "uniqueItems": bool,
-    "deprecated": bool,
-    "dependentRequired": dict,
-    "default": object,
-}
-# Keywords that may forbid null whatever `type` says.
-_ALSO_HOLD = frozenset({"$ref", "allOf", "anyOf", "not", "const", "if"})
-_NULL: JsonObject = {"type": "null"}
-_TEXTS = {"title": 200, "description": 500}
-_TYPES = frozenset("null boolean object array number string integer".split())
-_SAFE_INTEGER = 2**53 - 1
 _MOST_DEPTH = 60
 _MOST_HOPS = 16
+_MOST_REACHED = 500_000  # definitions, by all operations; those of real documents reach 33,000
 
 
 class Definitions:
@@ -62,6 +52,8 @@ class Definitions:
         self._flaws: dict[str, str] = {}
         self._waiting: list[tuple[str, str]] = []  # named, and not converted yet
         self._closures: dict[frozenset[str], JsonObject] = {}
+        self._reached: dict[frozenset[str], JsonObject] = {}  # the same, by what it was asked for
+        self._left = _MOST_REACHED
         self.nowhere: list[str] = []  # references that lead nowhere, each once
         self.unread: list[str] = []  # patterns that are none
 
@@ -87,24 +79,35 @@ class Definitions:
         """These definitions and all that they reach; raises `UnsupportedError`.
 
         Operations that reach the same ones share them: in some documents each reaches hundreds.
+        How many all of them reach is bounded: a chain of some megabytes has as many as memory has
+        bytes.
         """
+        asked = frozenset(refs)
+        if asked not in self._reached:
+            names = self._names_from(asked)
+            for key in sorted(names & self._flaws.keys()):
+                raise self._flawed(key)
+            if names not in self._closures:
+                self._closures[names] = {key: self._found[key] for key in sorted(names)}
+            self._reached[asked] = self._closures[names]
+        return self._reached[asked]
+
+    def _names_from(self, refs: frozenset[str]) -> frozenset[str]:
         names: set[str] = set()
         waiting = set(refs)
         while waiting:
+            if self._left == 0:
+                raise UnsupportedError(Gap.REACH)
+            self._left -= 1
             key = waiting.pop()
             names.add(key)
             waiting |= self._needs[key] - names
-        closure = frozenset(names)
-        if closure not in self._closures:
-            for key in sorted(names & self._flaws.keys()):
-                raise self._flawed(key)
-            self._closures[closure] = {key: self._found[key] for key in sorted(names)}
-        return self._closures[closure]
+        return frozenset(names)
 
     def flaw(self, schema: JsonObject, refs: set[str]) -> str | None:
         """Why a converted schema cannot be used, apart from what it refers to; None if it can."""
         assumed: JsonObject = dict.fromkeys(refs, True)
-        return _flaw({**schema, "$defs": assumed})
+        return flaw_of({**schema, "$defs": assumed})
 
     def check(self) -> None:
         """Note every definition that cannot be used; what reaches it is then unsupported."""
@@ -112,11 +115,11 @@ class Definitions:
             key: self._found[key] for key in sorted(self._found.keys() - self._flaws.keys())
         }
         all_refs: list[JsonValue] = [{"$ref": f"#/$defs/{key}"} for key in everything]
-        if not all_refs or _flaw({"anyOf": all_refs, "$defs": everything}) is None:
+        if not all_refs or flaw_of({"anyOf": all_refs, "$defs": everything}) is None:
             return
         for key, definition in everything.items():
             alone: JsonObject = dict.fromkeys(self._needs[key], True)
-            flaw = _flaw({"allOf": [definition], "$defs": alone})
+            flaw = flaw_of({"allOf": [definition], "$defs": alone})
             if flaw is not None:
                 self._flaws[key] = Gap.SCHEMA.about(f"{key}: {flaw}")
 
@@ -139,10 +142,10 @@ class Definitions:
                 self._add(found, keyword, value, refs, depth + 1)
             if isinstance(node.get("properties"), dict):
                 self._keep_direction(node, found)
-            _say_bounds(node, found)
-            _open_to_kinds(node, found)
+            say_bounds(node, found)
+            open_to_kinds(node, found)
         may_be_null = node.get("nullable") is True or node.get("x-nullable") is True
-        return _or_null(found) if may_be_null else found
+        return or_null(found) if may_be_null else found
 
     def _add(
         self, found: JsonObject, keyword: str, value: JsonValue, refs: set[str], depth: int
@@ -152,16 +155,16 @@ class Definitions:
                 raise UnsupportedError(Gap.HIDDEN, repr(visible(name, 60)))
             found[keyword] = {name: self._schema(each, refs, depth) for name, each in value.items()}
         elif keyword in _MANY and isinstance(value, list) and value:
-            _add_many(found, keyword, [self._schema(each, refs, depth) for each in value])
+            add_many(found, keyword, [self._schema(each, refs, depth) for each in value])
         elif keyword in _ONE and isinstance(value, dict | bool):
             found[keyword] = self._schema(value, refs, depth)
         elif keyword == "pattern" and isinstance(value, str):
-            if _is_pattern(value):
+            if is_pattern(value):
                 found[keyword] = value
             else:
                 self.unread.append(value)
         else:
-            _add_plain(found, keyword, value)
+            add_plain(found, keyword, value)
 
     def _keep_direction(self, node: JsonObject, found: JsonObject) -> None:
         """Leave out what does not travel this way, or need not; what need not come may be null."""
@@ -177,7 +180,7 @@ class Definitions:
         must = required if isinstance(required, list) else []
         for name, each in kept.items():
             if isinstance(each, dict) and name not in must:
-                kept[name] = _or_null(each)
+                kept[name] = or_null(each)
 
     def _key(self, reference: str) -> str:
         """The definition's name; it waits to be converted when it is first asked for."""
@@ -232,100 +235,6 @@ def _definition_name(reference: str) -> str:
     return (
         f"{plain[:60]}_{hashlib.sha256(reference.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     )
-
-
-def _add_many(found: JsonObject, keyword: str, schemas: list[JsonValue]) -> None:
-    """Keep alternatives, and what must hold together.
-
-    `oneOf` is kept as `anyOf`: in many documents the alternatives overlap, and no service refuses
-    a value because two of them describe it.
-    """
-    said = found.get("allOf")
-    whole = said if isinstance(said, list) else []
-    if keyword == "allOf":
-        found["allOf"] = [*whole, *schemas]
-    elif keyword == "oneOf" and "anyOf" not in found:
-        found["anyOf"] = schemas
-    elif keyword in ("anyOf", "oneOf") and "anyOf" in found:
-        found["allOf"] = [*whole, {"anyOf": schemas}]
-    else:
-        found[keyword] = schemas
-
-
-def _add_plain(found: JsonObject, keyword: str, value: JsonValue) -> None:
-    """Keep a keyword without schemas in it, if it says what JSON Schema lets it say."""
-    if keyword in _TEXTS and isinstance(value, str):
-        found[keyword] = visible(value, _TEXTS[keyword])
-    elif keyword == "type":
-        _add_type(found, value)
-    elif keyword == "required" and isinstance(value, list):
-        found[keyword] = list(dict.fromkeys(each for each in value if isinstance(each, str)))
-    elif keyword == "enum":
-        if isinstance(value, list) and value:
-            found[keyword] = value
-    elif keyword in _BOUNDS and isinstance(value, int | float) and not isinstance(value, bool):
-        # Beyond this no plan can write a number, and 2^63-1 says no more than "int64".
-        is_count = value >= 0 and value == int(value) if abs(value) <= _SAFE_INTEGER else False
-        fits = is_count if keyword in _COUNTS else keyword != "multipleOf" or value > 0
-        if fits and abs(value) <= _SAFE_INTEGER:
-            found[keyword] = value
-    elif keyword == "const" or (
-        isinstance(value, _KEPT.get(keyword, ())) and json_flaw(value) is None
-    ):
-        found[keyword] = value
-
-
-@lru_cache(maxsize=4096)
-def _is_pattern(text: str) -> bool:
-    return _flaw({"pattern": text}) is None
-
-
-def _add_type(found: JsonObject, value: JsonValue) -> None:
-    """Keep the types that JSON Schema knows; "any" or "file" says nothing."""
-    if isinstance(value, str) and value in _TYPES:
-        found["type"] = value
-    elif isinstance(value, list):
-        known = [each for each in value if isinstance(each, str) and each in _TYPES]
-        if known and len(known) == len(value):
-            found["type"] = list(dict.fromkeys(known))
-
-
-def _say_bounds(node: JsonObject, found: JsonObject) -> None:
-    """3.0 says `exclusiveMinimum: true` beside the minimum, 3.1 says the number itself."""
-    for bound, exclusive in (
-        ("minimum", "exclusiveMinimum"),
-        ("maximum", "exclusiveMaximum"),
-    ):
-        if node.get(exclusive) is True and bound in found:
-            found[exclusive] = found.pop(bound)
-
-
-def _open_to_kinds(node: JsonObject, found: JsonObject) -> None:
-    """Whoever names a discriminator alone has kinds with members of their own."""
-    is_alone = not any(each in node for each in ("oneOf", "anyOf", "additionalProperties"))
-    if "discriminator" in node and "properties" in found and is_alone:
-        found["additionalProperties"] = True
-
-
-def _flaw(schema: JsonObject) -> str | None:
-    return json_flaw(schema) or schema_flaw(schema)
-
-
-def _or_null(found: JsonObject) -> JsonObject:
-    """3.0's `nullable`, which people write in 3.1 too."""
-    kind = found.get("type")
-    if isinstance(kind, str | list) and not found.keys() & _ALSO_HOLD:
-        kinds: list[JsonValue] = [kind] if isinstance(kind, str) else kind
-        enum = found.get("enum")
-        if "null" not in kinds:
-            found["type"] = [*kinds, "null"]
-        if isinstance(enum, list) and None not in enum:
-            found["enum"] = [*enum, None]
-        return found
-    choices = found.get("anyOf")
-    if not found or (isinstance(choices, list) and _NULL in choices):
-        return found
-    return {"anyOf": [found, _NULL]}
 
 
 def _object(value: JsonValue) -> JsonObject:

@@ -24,6 +24,7 @@ Definitions = Mapping[str, JsonObject]
 LONGEST_DESCRIPTION = 1000
 _LONGEST_DEFINITION = 200_000
 _MOST_LINES = 200
+_MOST_PAIRS = 40_000  # of lines that are compared, each with each
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,31 @@ def _content(definition: JsonObject) -> str:
 
 def _diff(before: JsonObject, after: JsonObject) -> tuple[str, ...]:
     old, new = (shown_json(each).splitlines() if each else [] for each in (before, after))
-    lines = list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]
-    if len(lines) > _MOST_LINES:
-        return (*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES} lines more")
-    return tuple(lines)
+    if len(old) * len(new) > _MOST_PAIRS:
+        old, new = _where_they_differ(old, new)
+    if len(old) * len(new) > _MOST_PAIRS:
+        # A server could have us compare lines for minutes.
+        half = _MOST_LINES // 2
+        return (
+            *_cut([f"-{each}" for each in old], half),
+            *_cut([f"+{each}" for each in new], half),
+        )
+    return tuple(_cut(list(difflib.unified_diff(old, new, lineterm="", n=2))[2:], _MOST_LINES))
+
+
+def _where_they_differ(old: list[str], new: list[str]) -> tuple[list[str], list[str]]:
+    """Both without what they begin and end with alike, but for some lines around it."""
+    least = min(len(old), len(new))
+    first = next((at for at in range(least) if old[at] != new[at]), least)
+    last = next((at for at in range(least - first) if old[-1 - at] != new[-1 - at]), least - first)
+    begin, left_out = max(0, first - 2), max(0, last - 2)
+    return old[begin : len(old) - left_out], new[begin : len(new) - left_out]
+
+
+def _cut(lines: list[str], most: int) -> list[str]:
+    if len(lines) <= most:
+        return lines
+    return [*lines[:most], f"... and {len(lines) - most} lines more"]
 
 
 def _notes(definition: JsonObject, renamed_from: str | None) -> Iterator[str]:

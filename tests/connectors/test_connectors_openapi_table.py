@@ -28,6 +28,7 @@ WHAT = {
     Gap.NO_PART: "an operation with a parameter, body or answer that is not there",
     Gap.CIRCLE: "references that never arrive",
     Gap.DEPTH: "schemas nested more than 60 deep, without a `$ref`",
+    Gap.REACH: "more than 500,000, which is fifteen times what any real document has",
     Gap.HIDDEN: "names with characters that nobody sees",
     Gap.SCHEMA: "an enumeration with a number that no plan can write, and the like",
     Gap.WEBHOOK: "webhooks",

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,24 @@ def test_a_definition_is_offered_if_and_only_if_it_is_what_was_accepted(more: Js
     assert [*compared.offered] == (["a", "b"] if is_same else ["b"])
     assert [each.kind for each in compared.changes] == ([] if is_same else ["changed"])
     assert [*again.offered] == ["a", "b"], "what was accepted is offered"
+
+
+def test_what_a_server_changes_by_the_ten_thousand_lines_is_shown_without_comparing_them_all() -> (
+    None
+):
+    before, after = (
+        {**tool("a"), "_meta": [*(f"{(at * way) % 109}" for at in range(25_000)), "the last"]}
+        for way in (7, 11)
+    )
+    began = time.process_time()
+    (change,) = compare(compare({}, [before]).found, [after]).changes
+    (moved,) = compare(compare({}, [before]).found, [{**before, "description": "else"}]).changes
+
+    assert time.process_time() - began < 1.5  # of all with all: minutes
+    assert len(change.diff) <= 202
+    assert {line[0] for line in change.diff} == {"-", "+", "."}
+    assert '+  "description": "else",' in moved.diff
+    assert len(moved.diff) < 12
 
 
 def test_a_change_is_shown_as_a_diff_in_which_everything_can_be_seen() -> None:
