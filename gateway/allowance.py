@@ -56,7 +56,7 @@ class Allowances:
         self._allowance = allowance
         self._clock = clock
         self._asked: dict[tuple[str, AskingKind], _Asked] = {}
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: dict[tuple[str, AskingKind], asyncio.Lock] = {}
 
     def take(self, key: str, method: str) -> Taken:
         """Take a share for a request of a key; where there is none left, nothing is taken."""
@@ -71,15 +71,15 @@ class Allowances:
         asked.under_way += 1
         return Taken(self._told(kind, asked), partial(_end, asked))
 
-    def turn(self, key: str) -> asyncio.Lock:
+    def turn(self, key: str, kind: AskingKind) -> asyncio.Lock:
         """Held while something is thought about that takes long: of a key one after the other."""
-        return self._turns.setdefault(key, asyncio.Lock())
+        return self._turns.setdefault((key, kind), asyncio.Lock())
 
     async def think(self, key: str, size: int, work: Callable[[], T]) -> T:
         """Do something with what somebody sent: if it has many bytes, in turn beside the loop."""
         if size <= QUICK_BYTES:
             return work()
-        async with self.turn(key):
+        async with self.turn(key, "writes"):
             return await asyncio.to_thread(work)
 
     def _filled(self, key: str, kind: AskingKind, most: int) -> _Asked:

@@ -32,15 +32,16 @@ class EmbeddedPlanner:
 
     async def propose(self, request: PlanRequest, check: Check, on_draft: OnDraft) -> Proposal:
         """Match, read the inputs, ask for what is missing, and have the plan admitted."""
-        if (told := too_long(request)) is not None:
-            return Proposal(Questions((), told), NAME)
-        found = await asyncio.to_thread(self._planned, _legible(request), check)
+        found = await asyncio.to_thread(self._planned, request, check)
         for draft in found.drafts:
             await on_draft(draft)
         return found
 
     def _planned(self, request: PlanRequest, check: Check) -> Proposal:
         """Everything that takes a while: it is done beside the loop."""
+        if (told := too_long(request)) is not None:
+            return Proposal(Questions((), told), NAME)
+        request = _legible(request)
         chosen = self._choose(request)
         if isinstance(chosen, Questions):
             return Proposal(chosen, NAME)

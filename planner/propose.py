@@ -45,7 +45,7 @@ class ModelPlanner:
 
     async def propose(self, request: PlanRequest, check: Check, on_draft: OnDraft) -> Proposal:
         """Ask until a draft is accepted, or the rounds are over; raises `ModelError`."""
-        if (told := too_long(request)) is not None:
+        if (told := await asyncio.to_thread(too_long, request)) is not None:
             return Proposal(Questions((), told), self._model.name)
         found = await asyncio.to_thread(shortlist, request, SHORTLIST, self._search)
         actions = _with_extract(found, request.catalog)

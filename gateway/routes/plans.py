@@ -50,7 +50,7 @@ async def submit(
     gateway: Gateway = request.app.state.gateway
     if (again := await told_before(request, caller, body)) is not None:
         return again
-    async with gateway.allowances.turn(request.state.key):
+    async with gateway.allowances.turn(request.state.key, "writes"):
         accepted = await asyncio.to_thread(_admitted, gateway, caller, body)
 
     def work(c: Connection) -> Reply:
@@ -132,7 +132,7 @@ async def rehearse(
     _need_unchanged(gateway, accepted)
     bounds = Bounds(size=body.size, scenarios=body.scenarios)
     recorded = body.recorded
-    async with gateway.allowances.turn(request.state.key):
+    async with gateway.allowances.turn(request.state.key, "writes"):
         found = await rehearsal_of(gateway, caller.tenant, accepted, bounds, by_records=recorded)
     told: JsonObject = {"plan": row.id, **told_of(found)}
     return await once(request, caller, body, lambda c: Reply(200, told))

@@ -69,7 +69,10 @@ async def show(request: Request, caller: Caller, run_id: str) -> RunTold:
         words = plans.words_of(c, caller.tenant, [row.plan]).get(row.plan)
         return RunTold.model_validate({**_row(row, words), **_effects(c, gateway, row)})
 
-    return await gateway.store.read(work)
+    if not row.has_ended:
+        return await gateway.store.read(work)
+    async with gateway.allowances.turn(request.state.key, "reads"):  # a journal may be long
+        return await gateway.store.read(work)
 
 
 def _effects(c: Connection, gateway: Gateway, row: RunRow) -> JsonObject:
@@ -195,7 +198,8 @@ async def _trace(request: Request, tenant: str, run_id: str) -> Trace:
         accepted = _accepted(c, gateway, row)
         return trace(accepted, row, journal.read(c, tenant, run_id, limit=WHOLE))
 
-    return await gateway.store.read(work)
+    async with gateway.allowances.turn(request.state.key, "reads"):  # a journal may be long
+        return await gateway.store.read(work)
 
 
 def _accepted(c: Connection, gateway: Gateway, row: RunRow) -> Accepted:

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,21 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from served import STATUS, ask, model_lines, serving, until, write_config
+from served import (
+    STATUS,
+    Running,
+    ask,
+    model_lines,
+    serving,
+    until,
+    until_status,
+    write_config,
+)
 
 from connectors.spec import Principal
 from executor.check import strict_json
 from executor.store import requests
+from executor.trace import trace
 from gateway.allowance import WINDOW_S, Allowances
 from gateway.auth import TENANT, create_key
 from gateway.cli.client import Client
@@ -221,6 +232,27 @@ def test_the_fields_are_what_the_draft_says_they_are() -> None:
     assert all(re.fullmatch(rf"{item}(, {item})*", each.decode()) for each in told.values())
 
 
+class Counted:
+    """Something that is really done, a little more slowly, and how often at once."""
+
+    def __init__(self, work: Callable[..., Any]) -> None:
+        self._work = work
+        self._lock = threading.Lock()
+        self._now = self.most = self.times = 0
+
+    def __call__(self, *given: Any) -> Any:
+        with self._lock:
+            self._now += 1
+            self.times += 1
+            self.most = max(self.most, self._now)
+        time.sleep(0.02)
+        try:
+            return self._work(*given)
+        finally:
+            with self._lock:
+                self._now -= 1
+
+
 async def test_a_large_body_is_read_beside_the_loop_and_says_the_same(few: Path) -> None:
     read_by: list[str] = []
 
@@ -253,23 +285,25 @@ async def test_a_large_body_is_read_beside_the_loop_and_says_the_same(few: Path)
     assert secret not in json.dumps(kept.inputs)
 
 
+async def test_long_journals_are_told_one_after_the_other_for_each_key(
+    running: Running, requester: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling = Counted(trace)
+    monkeypatch.setattr("gateway.routes.runs.trace", telling)
+    run = (await ask(requester, STATUS))["run"]
+    await until_status(requester, f"/v1/runs/{run}", "succeeded")
+    path = f"/v1/runs/{run}/trace"
+    answers = await asyncio.gather(*(requester.get(path) for _ in range(6)))
+
+    assert {each.status_code for each in answers} == {200}
+    assert (telling.times, telling.most) == (6, 1)
+
+
 async def test_what_takes_long_is_thought_about_one_after_the_other_for_each_key() -> None:
-    thinking, most = 0, 0
-    lock = threading.Lock()
+    asked, one, many = Allowances(Allowance()), Counted(len), Counted(len)
+    await asyncio.gather(*(asked.think("key_1", 1_000_000, partial(one, "")) for _ in range(4)))
+    keys = (f"key_{number}" for number in range(4))
+    await asyncio.gather(*(asked.think(key, 1_000_000, partial(many, "")) for key in keys))
 
-    def work() -> None:
-        nonlocal thinking, most
-        with lock:
-            thinking += 1
-            most = max(most, thinking)
-        time.sleep(0.02)
-        with lock:
-            thinking -= 1
-
-    asked = Allowances(Allowance())
-    await asyncio.gather(*(asked.think("key_1", 1_000_000, work) for _ in range(4)))
-    alone, most = most, 0
-    await asyncio.gather(*(asked.think(f"key_{one}", 1_000_000, work) for one in range(4)))
-
-    assert alone == 1
-    assert most > 1
+    assert (one.times, one.most) == (4, 1)
+    assert many.most > 1
