@@ -1,4 +1,4 @@
-"""Hypothesis profiles, and what comes first and last of a run of the tests.
+"""Hypothesis profiles, the shop, and what comes first and last of a run of the tests.
 
 The profiles: the everyday one, `nightly` with twenty times the examples, and `few`.
 
@@ -6,7 +6,12 @@ Every day the same examples are tried, so that a change is judged by what it cha
 ones are new each time, and what they find becomes an example of its test.
 """
 
+import importlib.util
 import signal
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,40 @@ settings.register_profile(
 )
 settings.register_profile("few", settings.get_profile("default"), max_examples=5)
 settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+def opened_shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The shop's services, each a process of its own: dear to start, and so there once."""
+    file = Path(__file__).parents[1] / "examples" / "shop" / "start.py"
+    spec = importlib.util.spec_from_file_location("shop_start", file)
+    assert spec is not None
+    assert spec.loader is not None
+    start = importlib.util.module_from_spec(spec)
+    sys.modules["shop_start"] = start
+    spec.loader.exec_module(start)
+    with start.start_shop(tmp_path_factory.mktemp("shop")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shop(opened_shop: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The same services for every file of tests, which leaves them as it found them."""
+    import httpx2
+
+    kept = tmp_path_factory.mktemp("kept")
+    for name in opened_shop.urls:
+        _copy(opened_shop.data / f"{name}.db", kept / name)
+    yield opened_shop
+    for name, url in opened_shop.urls.items():
+        httpx2.delete(f"{url}/faults", trust_env=False, verify=False)
+        _copy(kept / name, opened_shop.data / f"{name}.db")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database that is in use: SQLite's own backup, in one transaction."""
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
+        read.backup(written)
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,6 +1,5 @@
 """What the command line's tests stand on: `lamgate` as a process, over a gateway over the shop."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import httpx2
@@ -105,17 +103,6 @@ class Lamgate:
         given = {"SHOP_MINOR_KEY": "sk_shop_minor", "SHOP_DECIMAL_KEY": "shop-decimal-key"}
         given["COLUMNS"] = "100"  # what is looked for is not wrapped
         return kept | given | ({"LAMGATE_KEY": self.key} if self.key else {}) | self.more
-
-
-def load_start() -> ModuleType:
-    """The shop's starter, loaded by path."""
-    spec = importlib.util.spec_from_file_location("shop_start", SHOP / "start.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 def in_the_shop(folder: Path, shop: Any) -> Lamgate:

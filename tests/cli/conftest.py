@@ -5,13 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Lamgate, in_the_shop, load_start, new_key, served
-
-
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with load_start().start_shop(tmp_path_factory.mktemp("shop")) as running:
-        yield running
+from commands import Lamgate, in_the_shop, new_key, served
 
 
 @pytest.fixture(scope="module")

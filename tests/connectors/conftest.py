@@ -14,14 +14,13 @@ from connector_cases import Outside, Raw, answer, raw_server  # noqa: E402
 from openapi_wire import Sent  # noqa: E402
 from servers import missing, server  # noqa: E402
 from sql_world import Stock, fill  # noqa: E402
-from the_shop import SERVICES, Service, load_start  # noqa: E402
+from the_shop import SERVICES, Service  # noqa: E402
 from till_cases import VENDORS, Till, till_of  # noqa: E402
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with load_start().start_shop(tmp_path_factory.mktemp("shop")) as shop:
-        yield shop
+@pytest.fixture(scope="module")
+def running(shop: Any) -> Any:
+    return shop
 
 
 @pytest.fixture

@@ -15,21 +15,13 @@ from executor.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [
-    str(ROOT / "examples" / "shop"),
     str(ROOT / "tests" / "store"),
     str(ROOT / "tests" / "run"),
 ]
 import servers  # noqa: E402
-from start import start_shop  # noqa: E402
 
 
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with start_shop(tmp_path_factory.mktemp("shop"), which=("orders", "pay_minor")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def crashes(shop: Any) -> Iterator[trials.Crashes]:
     """Trials in files, or on a server: `LAMGATE_CRASH_DATABASE` is its address, or `own`."""
     database = os.environ.get("LAMGATE_CRASH_DATABASE")

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-for place in (ROOT / "tests" / "store", ROOT / "examples" / "shop"):
-    sys.path.insert(0, str(place))
+sys.path.insert(0, str(ROOT / "tests" / "store"))
 from fleet import Fleet  # noqa: E402
 from servers import Server, missing, server  # noqa: E402
-from start import start_shop  # noqa: E402
 
 HERE = Path(__file__).parent
 
@@ -25,12 +23,6 @@ def postgres() -> Iterator[Server]:
     if why:
         pytest.skip(why)
     with server() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with start_shop(tmp_path_factory.mktemp("shop"), which=("orders",)) as running:
         yield running
 
 

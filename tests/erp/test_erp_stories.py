@@ -23,11 +23,9 @@ from tryton_cases import Desk
 from tryton_server import Erp
 
 ROOT = Path(__file__).parents[2]
-for room in (ROOT / "tests" / "gateway", ROOT / "examples" / "shop"):
-    sys.path.insert(0, str(room))
+sys.path.insert(0, str(ROOT / "tests" / "gateway"))
 from real_servers import STRIPE_KEY, Real, roundup, stripe  # noqa: E402
 from served import Running, approve, ask, serving, until_open, until_status  # noqa: E402
-from start import start_shop  # noqa: E402
 
 EXAMPLE = ROOT / "examples" / "erp"
 AT_BANK = {"authorization": f"Bearer {STRIPE_KEY}"}
@@ -41,12 +39,6 @@ pytestmark = pytest.mark.timeout(900)
 def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     with roundup(tmp_path_factory.mktemp("roundup")) as real:
         yield real
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with start_shop(tmp_path_factory.mktemp("shop"), which=("mail",)) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from the_shop import SERVICES, Service, load_start
+from the_shop import SERVICES, Service
 
 
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with load_start().start_shop(tmp_path_factory.mktemp("shop")) as shop:
-        yield shop
+@pytest.fixture(scope="module")
+def running(shop: Any) -> Any:
+    return shop
 
 
 @pytest.fixture
