@@ -252,25 +252,37 @@ def is_dead(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-async def test_a_blind_call_whose_worker_died_is_not_repeated_but_shown_to_a_person(
+async def test_a_blind_call_whose_worker_died_is_shown_to_a_person_and_one_that_lives_tells_itself(
     fleet: Fleet,
 ) -> None:
     hang = {"kind": "hang_after", "match": {"method": "POST", "path_prefix": "/orders/1043/tags"}}
     async with Office(fleet) as office:
-        (victim,) = await asyncio.to_thread(fleet.start, 1)
         http("POST", f"{fleet.shop}/faults", hang)
-        names = await office.ask("blind", 1, action="orders.add_tag", field="tag")
-        await asyncio.to_thread(fleet.until, lambda: fleet.effects("blind"))
-        fleet.signal(victim, signal.SIGKILL)
-        ended = await asyncio.to_thread(fleet.ended, victim)
-        http("DELETE", f"{fleet.shop}/faults")
+        pids, names = [], list[str]()
+        for mark in ("blind", "late"):
+            pids += await asyncio.to_thread(fleet.start, 1, concurrency=1)
+            names += await office.ask(mark, 1, action="orders.add_tag", field="tag")
+            await asyncio.to_thread(fleet.until, partial(fleet.effects, mark))
+        fleet.signal(pids[0], signal.SIGKILL)
+        fleet.signal(pids[1], signal.SIGSTOP)
+        ended = await asyncio.to_thread(fleet.ended, pids[0])
         await asyncio.to_thread(fleet.start, 1)
-        await some(office, names, "waiting", 1)
-        (row,) = await office.rows(names)
+        await some(office, names, "waiting", 2)
+        in_doubt = {row.waiting_for for row in await office.rows(names)}
+        http("DELETE", f"{fleet.shop}/faults")  # the answer comes to who cannot hear it yet
+        fleet.signal(pids[1], signal.SIGCONT)
+        await some(office, names[1:], "succeeded", 1)
+        (row, _) = await office.rows(names)
+        told = await office.store.read(lambda c: journal.read(c, TENANT, names[1]))
+    ends = [(each.data["state"], each.data["late"])
+            for each in told if each.type == "attempt.ended"]  # fmt: skip
 
     assert ended == -signal.SIGKILL
+    assert in_doubt == {"reconcile"}
     assert row.waiting_for == "reconcile"
     assert fleet.effects("blind") == {f"first {names[0]} blind": 1}
+    assert ends[:2] == [("uncertain", False), ("applied", True)]
+    assert fleet.effects("late") == expected(names[1:], "late")
 
 
 @pytest.mark.parametrize("again", range(ROUNDS))
