@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from connectors.spec import JsonObject, Limits
 from executor.check.grant import Grant
-from executor.store import approvals, attempts, drives, journal, runs
+from executor.store import approvals, attempts, drives, journal
 from executor.store.approvals import Called
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Claim, Due
@@ -161,17 +161,15 @@ def record_late(c: Connection, claim: Claim, outcome: AttemptOutcome, now: float
     due = Due(claim.kind, claim.tenant, claim.id)
     drives.hold_row(c, due)
     stood = attempts.own(c, claim, (outcome.step, outcome.iteration), outcome.n)
-    run = runs.get(c, claim.tenant, claim.id)
     is_news = stood in _UNTOLD or (stood in _FOUND_OUT and not _is_told(c, claim, outcome))
-    if run is None or not is_news:
+    if not is_news:
         return False
     journal.append(c, claim.tenant, claim.id, [outcome.event], now)
     if outcome.told is not None:
         permits = Permits(c, claim.tenant)
         permits.tell(outcome.told, now)
         permits.close()
-    if not run.has_ended:
-        drives.wake(c, due, now)
+    drives.wake(c, due, now)
     return True
 
 

@@ -180,8 +180,12 @@ def _hold_row(table: Table) -> Select[str]:
     )
 
 
-def _wake(table: Table) -> Update:
-    return _one(update(table), table).values(
+def _wake(kind: DriveKind, table: Table) -> Update:
+    """What has ended stays as it ended, whatever is learnt of it later."""
+    woken = _one(update(table), table)
+    if kind == "run":
+        woken = woken.where(one_of(table.c.status, (*CLAIMABLE[kind], DRIVEN[kind])))
+    return woken.values(
         wake_seq=table.c.wake_seq + 1,
         wake_at=case((table.c.status == "waiting", _NOW), else_=table.c.wake_at),
         updated_at=_NOW,
@@ -198,4 +202,4 @@ FINISH = alteration({**_ENDING, "answer": str, "refs": str}, _finish)
 STANDING = {kind: Query(_standing(kind, table), Standing) for kind, table in TABLES.items()}
 HOLD = {kind: Query(partial(_hold, kind, table), Held) for kind, table in TABLES.items()}
 HOLD_ROW = {kind: Query(_hold_row(table), str) for kind, table in TABLES.items()}
-WAKE = {kind: Change(_wake(table)) for kind, table in TABLES.items()}
+WAKE = {kind: Change(_wake(kind, table)) for kind, table in TABLES.items()}

@@ -102,6 +102,18 @@ async def test_a_drive_that_has_let_go_holds_nothing(store: Store) -> None:
     assert not await store.write(lambda c: drives.end_drive(c, claim, status="failed", now=NOW))
 
 
+async def test_a_run_that_has_ended_stays_as_it_ended_though_somebody_learns_more_of_it(
+    file_store: Store,
+) -> None:
+    claim = await file_store.write(new_run)
+    await file_store.write(partial(drives.end_drive, claim=claim, status="cancelled", now=NOW + 1))
+    ended = await file_store.read(partial(runs.get, tenant=TENANT, run=RUN.id))
+    await file_store.write(partial(drives.wake, due=RUN, now=NOW + 60))
+
+    assert ended is not None
+    assert await file_store.read(partial(runs.get, tenant=TENANT, run=RUN.id)) == ended
+
+
 async def test_a_wake_makes_a_waiting_run_due_even_if_nobody_is_there_to_hear_it(
     store: Store,
 ) -> None:
