@@ -12,7 +12,12 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from gateway.problems import RETRY_AFTER_S, ProblemError, render
 
@@ -34,6 +39,7 @@ class BoundedHttp(HttpToolsProtocol):
     _unsent = 0  # bytes of an answer when it was last looked
     _came = 0  # bytes of a head
     _is_in_body = False
+    _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own
         """Begin to wait for the first head."""
@@ -47,6 +53,9 @@ class BoundedHttp(HttpToolsProtocol):
         """Wait for nothing any more."""
         self._stop_waiting()
         self._stop_looking()
+        if self._answering is not None and not self._answering.response_complete:
+            self._answering.disconnected = True  # uvicorn tells the last one that came alone
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -88,6 +97,10 @@ class BoundedHttp(HttpToolsProtocol):
         self._stop_waiting()
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def pause_writing(self) -> None:
         """Begin to look whether the answer is read."""
         super().pause_writing()
@@ -106,7 +119,7 @@ class BoundedHttp(HttpToolsProtocol):
     def _body_is_late(self) -> None:
         if self.flow.read_paused or self.cycle.waiting_for_100_continue:
             self._wait(self.body_s, self._body_is_late)  # for us: it may not be sent yet
-        elif self.cycle.response_started:
+        elif self.cycle.response_started or self.pipeline:
             self.transport.close()
         else:
             self.cycle.disconnected = True  # it has been answered here

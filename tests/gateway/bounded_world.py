@@ -4,21 +4,22 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from served import until
 
 from gateway.cli.server import Running, run_gateway
-from gateway.settings import Server, Settings
+from gateway.settings import Settings
 
 Address = tuple[str, int]
 HEALTH = b"GET /v1/health HTTP/1.1\r\nHost: x\r\n"
 
 
 @asynccontextmanager
-async def bounded(folder: Path, server: Server | None = None) -> AsyncIterator[Running]:
-    """Serve until the block ends."""
+async def bounded(folder: Path, **said: Any) -> AsyncIterator[Running]:
+    """Serve under these settings until the block ends."""
     running = Running()
-    settings = Settings(base_dir=folder, server=server or Server())
+    settings = Settings(base_dir=folder, **said)
     serving = asyncio.create_task(run_gateway(settings, running, host="127.0.0.1", port=0))
 
     async def is_ready() -> bool:

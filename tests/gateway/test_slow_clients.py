@@ -13,7 +13,7 @@ from served import until
 
 from gateway.cli.bounded import MOST_AHEAD, BoundedHttp
 from gateway.cli.server import Running
-from gateway.settings import Server
+from gateway.settings import Allowance, ModelEntry, Server
 
 
 @pytest.fixture
@@ -99,6 +99,37 @@ async def test_a_line_that_begins_no_request_keeps_no_connection(
     assert rest == b""
 
 
+async def test_whoever_asks_on_behind_a_stream_and_goes_is_not_answered_for_ever(
+    tmp_path: Path,
+) -> None:
+    asking: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: asking.append(writer), "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+    model = ModelEntry(adapter="openai-compatible", model="silent", base_url=url)
+    async with bounded(tmp_path, models={"silent": model}) as running:
+        key = {"authorization": f"Bearer {running.operator_key}"}
+        client = httpx2.AsyncClient(base_url=running.address, headers=key, trust_env=False)
+        async with client as person:
+            body = {"text": "x", "model": "silent"}
+            asked = (await person.post("/v1/requests", json=body)).json()["id"]
+            reader, writer = await asyncio.open_connection(*address_of(running))
+            line = f"GET /v1/requests/{asked}/events HTTP/1.1\r\nHost: x\r\n"
+            writer.write(f"{line}Authorization: {key['authorization']}\r\n\r\n".encode())
+            await reader.readuntil(b"request.received")
+            writer.write(HEALTH + b"\r\n")
+            await asyncio.sleep(0.05)
+            writer.close()
+
+            async def is_over() -> bool:
+                told = (await person.get("/v1/requests")).headers["ratelimit"]
+                return f"r={Allowance().concurrency - 1}" in told
+
+            await until(is_over, "nothing else is under way")
+        silent.close()
+        for each in asking:
+            each.close()
+
+
 async def test_members_after_a_body_are_kept_nowhere(
     served: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +191,7 @@ async def test_an_answer_that_nobody_reads_is_given_up(
 async def test_who_comes_when_there_are_too_many_connections_is_told_when_to_come(
     tmp_path: Path,
 ) -> None:
-    async with bounded(tmp_path, Server(connections=2)) as running:
+    async with bounded(tmp_path, server=Server(connections=2)) as running:
         address = address_of(running)
         others = [await asyncio.open_connection(*address) for _ in range(2)]
         head, _, body = (await said(address, HEALTH + b"\r\n")).partition(b"\r\n\r\n")
