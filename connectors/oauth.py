@@ -24,6 +24,7 @@ WITHIN_S = 15.0  # one exchange with an authorisation server
 _MOST_BYTES = 256 * 1024
 _FOR_EVER = 1e10  # seconds: as good as no word of when a token is over
 _CODE = re.compile(r"[a-z_]{1,40}")
+_TOKEN = re.compile(r"[!-~]{1,16384}")  # what can stand in a header
 _AGAIN = ("temporarily_unavailable", "slow_down", "server_error")
 
 
@@ -220,7 +221,11 @@ async def _tokens(
             raise Unavailable(f"the authorisation server answered with status {answer.status}")
         raise GrantRefusedError(code if _CODE.fullmatch(code) else f"status {answer.status}")
     access = _text(found, "access_token")
-    if not access or (_text(found, "token_type") or "").lower() != "bearer":
+    if (
+        not access
+        or not _TOKEN.fullmatch(access)
+        or (_text(found, "token_type") or "").lower() != "bearer"
+    ):
         raise GrantRefusedError("no bearer token")
     lasts = found.get("expires_in")
     known = isinstance(lasts, int | float) and not isinstance(lasts, bool) and 0 < lasts < _FOR_EVER

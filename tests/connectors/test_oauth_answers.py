@@ -33,3 +33,13 @@ async def test_what_is_odd_beside_a_token_loses_no_token(more: bytes, lasts: flo
 
     assert (found.access, found.refresh, found.expires_in_s) == ("new", "next", lasts)
     assert not found.claims
+
+
+@pytest.mark.parametrize("access", ["", "a b", "a\r\nX-Other: b", "ü", "x" * 16_385])
+async def test_what_can_stand_in_no_header_is_no_token(access: str) -> None:
+    async with raw_server(answer(200, {"access_token": access, "token_type": "bearer"})) as raw:
+        way = Transport(frozenset({raw.host}))
+        server, client = oauth.Server(f"{raw.url}/token"), oauth.OAuthClient(client_id="me")
+        with pytest.raises(oauth.GrantRefusedError, match="no bearer token"):
+            await oauth.by_client(way, server, client, "secret")
+        await way.aclose()

@@ -172,6 +172,43 @@ async def test_a_result_that_was_not_announced_is_refused_before_the_write_is_ke
     assert stock.on_hand() == 10
 
 
+HUGE = """
+  shelf_notes:
+    description: List what is noted of all shelves.
+    sql: SELECT sku, note FROM shelves WHERE sku IN :skus ORDER BY sku
+    effect: read
+    arguments: {skus: {type: text, many: true}}
+    columns: {sku: text, note: json}
+    gives: many
+  shelf_clear:
+    description: Clear a shelf and give what was noted of it.
+    sql: UPDATE shelves SET on_hand = 0 WHERE sku = :sku RETURNING note
+    effect: idempotent
+    arguments: {sku: text}
+    columns: {note: json}
+    gives: one
+"""
+
+
+async def test_rows_of_more_than_an_answer_may_have_are_refused_before_a_write_is_kept(
+    stock: Stock,
+) -> None:
+    for sku, size in (("BOWL", 11), ("CUP", 6), ("POT", 6)):
+        note = '"' + "x" * size * 1024 * 1024 + '"'
+        stock.ask(f"UPDATE shelves SET note = '{note}' WHERE sku = '{sku}'")
+    connector = stock.connector(file=FILE + HUGE)
+    one = await call(connector, "shelf_notes", {"skus": ["CUP"]})
+    two = await call(connector, "shelf_notes", {"skus": ["CUP", "POT"]})
+    written = await call(connector, "shelf_clear", {"sku": "BOWL"})
+
+    assert isinstance(one, Applied)
+    for each in (two, written):
+        assert isinstance(each, Refused)
+        assert each.kind is Kind.INTERNAL
+        assert "10485760" in each.message
+    assert stock.on_hand() == 10
+
+
 NOES: dict[str, tuple[str, JsonObject, Kind, tuple[str, str]]] = {
     "taken": (
         "move_blindly",

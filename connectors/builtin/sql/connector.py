@@ -1,15 +1,17 @@
 """Says the operator's statements to a database, each in one transaction, with a plan's values."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, CursorResult
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from connectors.body import BodyError
+from connectors.body import MOST_BYTES, BodyError
 from connectors.builtin.sql.database import Database
 from connectors.builtin.sql.receipts import Receipts, said_by
 from connectors.builtin.sql.statements import KEY, Statement, Statements
@@ -146,7 +148,8 @@ def _rows(said: Statement, result: CursorResult[tuple[object]], *, typed: bool) 
         told = f"the columns are {', '.join(names)}, not {', '.join(said.columns)}"
         raise Refused(told, kind=Kind.INTERNAL)
     found: list[JsonObject] = []
-    for row in result.fetchmany(said.most + 1):
+    size = 0
+    for row in islice(result, said.most + 1):
         told_row: JsonObject = {}
         for name, cell in zip(names, row, strict=True):
             try:
@@ -154,6 +157,9 @@ def _rows(said: Statement, result: CursorResult[tuple[object]], *, typed: bool) 
             except (ValueError, BodyError) as error:
                 raise Refused(f"column {name}: {error}", kind=Kind.INTERNAL) from error
         found.append(told_row)
+        size += len(json.dumps(told_row))
+        if size > MOST_BYTES:
+            raise Refused(f"the rows are more than {MOST_BYTES} bytes", kind=Kind.INTERNAL)
     return found
 
 
