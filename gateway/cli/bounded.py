@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from starlette.types import Receive, Scope, Send
-from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -86,6 +85,8 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Begin to wait for the body."""
         super().on_headers_complete()
+        if not self.pipeline:
+            self._answering = self.cycle
         if len(self.pipeline) > MOST_AHEAD:
             raise ValueError("too many requests at once")
         self._is_in_body = True
@@ -97,9 +98,11 @@ class BoundedHttp(HttpToolsProtocol):
         self._stop_waiting()
         super().on_message_complete()
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+    def on_response_complete(self) -> None:
+        """The next request that waits is answered."""
+        if self.pipeline:
+            self._answering = self.pipeline[-1][0]
+        super().on_response_complete()
 
     def pause_writing(self) -> None:
         """Begin to look whether the answer is read."""
