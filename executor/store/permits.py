@@ -105,12 +105,15 @@ class Permits:
         self._known: dict[str, _Known] = {}
         self._locked: dict[str, Limit] = {}  # as they were found
         self._limits: dict[str, Limit] = {}  # of these, as they are now
+        self._waits: dict[tuple[str, str], Blocked] = {}  # runs that asked a connection in vain
         self.may_wake = False  # a service was told of: runs that wait for it may have been woken
 
     def take(
         self, connection: str, allowed: Limits | None, now: float, trial_s: float, run: str
     ) -> Blocked | None:
         """Take a permit for a run's call that lasts at most `trial_s`, or say why there is none."""
+        if (waits := self._waits.get((connection, run))) is not None:
+            return waits
         c, tenant, known = self._c, self._tenant, self._of(connection)
         if known.stop is not None:
             return Blocked("stop")
@@ -131,7 +134,8 @@ class Permits:
         if retry_at is not None:
             if has_rate and limits.used_up_until(limit, now) is None:
                 reservations.put(c, tenant, connection, run, retry_at, now)
-            return Blocked("rate_limit", retry_at)
+            waits = self._waits[connection, run] = Blocked("rate_limit", retry_at)
+            return waits
         if reserved.at is not None:
             reservations.drop(c, tenant, connection, run)
         if allowing != breaker:
