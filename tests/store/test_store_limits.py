@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from store_cases import NOW, TENANT, take, tell
 
 from connectors.quota import Quota
 from connectors.spec import Limits
+from executor.breaker import FAILURES, PAUSE_S
 from executor.store import limits
 from executor.store.limits import quotas
 from executor.store.permits import PLENTY, Blocked, Permits, Told
@@ -157,6 +159,32 @@ async def test_connections_and_tenants_do_not_share_permits(store: Store) -> Non
 
     assert taken == [None, None, None]
     assert await store.write(lambda c: acquire(c, TENANT, "mail", once, NOW)) == NOW + 60
+
+
+async def test_who_asks_is_told_of_the_limits_of_one_tenant_alone(store: Store) -> None:
+    def both(c: Connection) -> None:
+        for tenant, until in ((TENANT, NOW + 60), ("other", NOW + 90)):
+            permits = Permits(c, tenant)
+            what = Told("payments", None, NOW, hold_until=until, quota=Quota(3, until - NOW))
+            permits.tell(what, NOW)
+            permits.close()
+
+    await store.write(both)
+    held = await store.read(partial(limits.held, tenant=TENANT, now=NOW))
+    left = await store.read(partial(quotas, tenant=TENANT, now=NOW))
+
+    assert (held, left) == ({"payments": NOW + 60}, {"payments": (3, NOW + 60)})
+
+
+def test_what_was_just_told_of_a_service_counts_for_what_begins_in_the_same_transaction() -> None:
+    with _tables() as c:
+        permits = Permits(c, TENANT)
+        before = permits.take("payments", None, NOW, 1.0, "run_0")
+        for number in range(FAILURES):
+            permits.tell(Told("payments", "down", NOW + number / 100), NOW + 1)
+        after = permits.take("payments", None, NOW + 1, 1.0, "run_1")
+
+    assert (before, after) == (None, Blocked("service", NOW + 1 + PAUSE_S))
 
 
 def begin(c: Connection, after: float, allowed: Limits | None = None) -> Blocked | None:

@@ -27,6 +27,7 @@ from store_cases import (
 
 from connectors.quota import Quota
 from connectors.spec import Principal
+from executor.breaker import FAILURES, PAUSE_S
 from executor.store import (
     approvals,
     breakers,
@@ -293,7 +294,7 @@ async def test_two_approvers_at_two_processes_make_a_quorum(
 T = TypeVar("T")
 STOP = StopRow(TENANT, "stp_a", stops.ALL, "operator", "something is wrong", NOW)
 RUN_C = drives.Due("run", TENANT, "run_c")
-FAILED = Told("payments", "failed", NOW, "down")
+FAILED = Told("payments", "down", NOW)
 
 
 @asynccontextmanager
@@ -373,6 +374,21 @@ async def test_the_first_failures_that_two_processes_tell_at_once_are_both_count
     assert found["payments"].failures == 2
 
 
+async def test_of_two_processes_that_would_try_a_service_again_one_does(
+    server_store: Store, other: Store
+) -> None:
+    for number in range(FAILURES):
+        what = Told("payments", "down", NOW + number / 100)
+        await server_store.write(partial(tell, what=what, now=NOW))
+    again = NOW + PAUSE_S
+    trying = partial(take, connection="payments", allowed=None, now=again, trial_s=30.0)
+    async with in_mid_write(other, trying):
+        second = asyncio.create_task(server_store.write(trying))
+        await soon(second)
+
+    assert await second == Blocked("service", again + 30.0)
+
+
 async def test_the_last_call_of_a_quota_is_begun_by_one_of_two_processes(
     server_store: Store, other: Store
 ) -> None:
@@ -393,7 +409,7 @@ async def test_who_finds_a_service_well_again_waits_for_no_other_run(
     held = await server_store.write(lambda c: new_run(c, "run_b"))
     waits = await server_store.write(lambda c: new_run(c, "run_c"))
     for number in range(20):
-        what = Told("payments", "failed", NOW + number / 100, "down")
+        what = Told("payments", "down", NOW + number / 100)
         await server_store.write(partial(tell, what=what, now=NOW))
     await server_store.write(
         partial(
