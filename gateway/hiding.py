@@ -81,11 +81,11 @@ class HiddenInAnswers:
         await self._app(scope, receive, hidden)
 
     def _begun(self, start: Message, length: int | None) -> Message:
-        """The head of an answer, with the length that it has now."""
+        """The head of an answer, with the length that it has now, where that is known yet."""
         given = [
             (name.lower(), self._redactor.hide_bytes(value)) for name, value in start["headers"]
         ]
-        told = [pair for pair in given if length is None or pair[0] != _LENGTH]
+        told = [pair for pair in given if pair[0] != _LENGTH]
         if length is not None and len(told) < len(given):
             told.append((_LENGTH, str(length).encode()))
         return {**start, "headers": told}
