@@ -30,8 +30,8 @@ from benchmarks.admission.runs import HARMFUL, RIGHT, Run, tau_runs, workbench_r
 from benchmarks.given import folder_with
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label
 from executor.check.admit import AdmissionContext, Inputs, Rejected, admit
+from executor.check.concern import TARGETS
 from executor.check.entry import sinks_at, source_shade
-from executor.check.labels import TARGETS
 from executor.check.parse import plan_of
 from executor.fn.shade import Shade
 from executor.plan.model import Plan

@@ -1,6 +1,6 @@
 """A plan beside its catalogue: types along the data flow, computed once for all rules."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 
@@ -265,15 +265,24 @@ class Analysis:
 
     def bound_types(self, step: Step) -> dict[str, Type]:
         """The types of a function's top-level arguments."""
+        inside: dict[str, list[Binding]] = {}
+        for each in self.bindings(step):
+            if each.to:
+                inside.setdefault(each.to[0], []).append(each)
         action = self.action(step)
         into = declared_input(action) if action else UNKNOWN
-        names = dict.fromkeys(each.to[0] for each in self.bindings(step) if each.to)
-        found = {}
-        for name in names:
-            below = child(into, name)
-            inside = tuple(each for each in self.bindings(step) if each.to[:1] == (name,))
-            found[name] = built(inside, 1, below if isinstance(below, Type) else UNKNOWN)
-        return found
+        return {name: _bound(into, name, own) for name, own in inside.items()}
+
+    def bound_type(self, step: Step, name: str) -> Type:
+        """The type of one of them; unknown where it is not bound."""
+        own = [each for each in self.bindings(step) if each.to[:1] == (name,)]
+        action = self.action(step)
+        return _bound(declared_input(action) if action else UNKNOWN, name, own) if own else UNKNOWN
+
+
+def _bound(into: Type, name: str, bindings: Sequence[Binding]) -> Type:
+    below = child(into, name)
+    return built(bindings, 1, below if isinstance(below, Type) else UNKNOWN)
 
 
 def _action(step: Step, catalog: Catalog) -> ActionSpec | None:

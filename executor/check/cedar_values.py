@@ -178,6 +178,8 @@ class Mapper:
         return isinstance(found, Type) and "number" in (kinds(found) or ())
 
     def _money(self, amount: JsonValue, currency: JsonValue, path: tuple[str, ...]) -> JsonValue:
+        if isinstance(currency, str):
+            currency = currency.upper()  # as ISO 4217 writes it, whatever the service takes
         if isinstance(amount, Unknown) or isinstance(currency, Unknown):
             self.is_partial = True
             shown = self._value(currency, (*path, "currency"))

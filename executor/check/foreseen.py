@@ -42,6 +42,7 @@ class Foreseen:
             for step in analysis.plan.steps
             if step.action not in FUNCTIONS and (action := analysis.action(step))
         }
+        self._given: dict[str, JsonObject] = {}
 
     def runs(self, step: Step, asked: frozenset[str]) -> Iterator[JsonObject]:
         """What the run may have done: first with all that is open unknown, then each set.
@@ -193,9 +194,12 @@ class Foreseen:
         )
 
     def _arguments(self, name: str) -> JsonObject:
-        step, action = self._called[name]
-        into = declared_input(action)
-        return known_arguments(self._analysis.bindings(step), self._inputs, into)
+        if name not in self._given:
+            step, action = self._called[name]
+            into = declared_input(action)
+            bindings = self._analysis.bindings(step)
+            self._given[name] = known_arguments(bindings, self._inputs, into)
+        return self._given[name]
 
 
 def _asking(name: str) -> frozenset[str]:

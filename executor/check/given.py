@@ -1,18 +1,19 @@
 """What a function is told of the labels of its arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 from pydantic import JsonValue
 
 from connectors.spec import Label
 from executor.check.analysis import Analysis
 from executor.check.binding import Binding
-from executor.check.constants import clauses_of, constants_of, leaves
+from executor.check.constants import clauses_of, constants_of
 from executor.check.entry import is_key
 from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated
 from executor.fn.element_types import element_type, reached
 from executor.fn.function import Function
-from executor.fn.shade import TOP, Shade, shade_of
+from executor.fn.shade import TOP, Shade
 from executor.fn.shades import Given, Path
 from executor.plan.model import Step
 from executor.plan.refs import split_pointer
@@ -31,57 +32,84 @@ def given(
         for shade in own.values():
             whole = whole.join(shade.whole)
         return Given(dict.fromkeys(function.names, whole), {})
-    heads = dict.fromkeys(each.to[0] for each in bindings)
-    shades = {
-        head: _built([(each.to[1:], own[each.index]) for each in bindings if each.to[0] == head])
-        for head in heads
-    }
+    places = _by_head((each.to, own[each.index]) for each in bindings)
+    shades = {head: _built(parts) for head, parts in places.items()}
     return Given(shades, constants_of(bindings), names)
 
 
-def names_in(analysis: Analysis, grounds: Grounds, step: Step) -> frozenset[str]:
-    """The clauses whose value singles one element out, and was said or is read."""
-    constants = constants_of(analysis.bindings(step))
-    return frozenset(
-        clause[1]
-        for clause in clauses_of(constants)
-        if not _is_offered(analysis, step, clause)
-        and all(
-            (_is_name(value) or _is_phrase(value)) and grounds.of(value) != MODEL
-            for at, value in constants.items()
-            if at[:3] == (*clause, "value")
+class Clauses:
+    """What one step writes into its clauses: names of elements, and how to look at the others."""
+
+    def __init__(self, analysis: Analysis, grounds: Grounds, step: Step) -> None:
+        self._analysis = analysis
+        self._grounds = grounds
+        self._step = step
+        self._offered: dict[str, bool] = {}
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The clauses whose value singles one element out, and was said or is read."""
+        values: dict[Path, list[JsonValue]] = {at: [] for at in clauses_of(self._constants)}
+        for at, value in self._constants.items():
+            if at[2:3] == ("value",) and at[:2] in values:
+                values[at[:2]].append(value)
+        return frozenset(
+            clause[1]
+            for clause, found in values.items()
+            if not self._is_offered(clause)
+            and all(
+                (_is_name(value) or _is_phrase(value)) and self._grounds.of(value) != MODEL
+                for value in found
+            )
         )
-    )
 
+    def compared(self, at: Path, value: JsonValue) -> Shade:
+        """What an element is compared with is somebody's word; all else only says how to look."""
+        if isinstance(value, dict) and value:
+            return Shade(below={name: self.compared((*at, name), it) for name, it in value.items()})
+        if isinstance(value, list) and value:
+            each = enumerate(value)
+            return Shade(
+                below={str(place): self.compared((*at, str(place)), it) for place, it in each}
+            )
+        return Shade(self._of_leaf(at, value))
 
-def compared(analysis: Analysis, grounds: Grounds, binding: Binding, value: JsonValue) -> Shade:
-    """What an element is compared with is somebody's word; all else only says how to look."""
-    inside = {
-        at: _of_leaf(analysis, grounds, binding.step, (*binding.to, *at), leaf)
-        for at, leaf in leaves(value, ())
-    }
-    return shade_of(inside.pop((), TOP), inside)
+    def _of_leaf(self, at: Path, value: JsonValue) -> Label:
+        if at[0] == "fields":
+            return self._of_keys(value)
+        is_compared = at[2:3] == ("value",)
+        if at != ("key",) and not (is_compared and _is_name(value)):
+            return REQUEST
+        said = self._grounds.of(value)
+        return REQUEST if said == MODEL and self._is_offered(at) else said
 
+    @cached_property
+    def _constants(self) -> Mapping[Path, JsonValue]:
+        return constants_of(self._analysis.bindings(self._step))
 
-def _of_leaf(analysis: Analysis, grounds: Grounds, step: Step, at: Path, value: JsonValue) -> Label:
-    if at[0] == "fields":
-        return _of_keys(analysis, grounds, step, value)
-    is_compared = at[2:3] == ("value",)
-    if at != ("key",) and not (is_compared and _is_name(value)):
-        return REQUEST
-    said = grounds.of(value)
-    return REQUEST if said == MODEL and _is_offered(analysis, step, at) else said
+    @cached_property
+    def _element(self) -> Type:
+        return element_type({"list": self._analysis.bound_type(self._step, "list")})
 
+    def _is_offered(self, at: Path) -> bool:
+        """Whether the field that a clause looks at has few values, which the schema names."""
+        field = self._constants.get((*at[:2], "field"))
+        if not isinstance(field, str):
+            return False
+        if field not in self._offered:
+            found = reached(self._element, split_pointer(field))
+            self._offered[field] = found is not None and is_enumerated(found)
+        return self._offered[field]
 
-def _of_keys(analysis: Analysis, grounds: Grounds, step: Step, field: JsonValue) -> Label:
-    """Of a field that is picked: whose word the keys of maps are that it goes through."""
-    found, label = element_type(analysis.bound_types(step)), REQUEST
-    for token in split_pointer(field) if isinstance(field, str) else ():
-        if is_key(found, token):
-            label = label.join(grounds.of(token))
-        below = child(found, token)
-        found = below if isinstance(below, Type) else UNKNOWN
-    return label
+    def _of_keys(self, field: JsonValue) -> Label:
+        """Of a field that is picked: whose word the keys of maps are that it goes through."""
+        found, label = self._element, REQUEST
+        for token in split_pointer(field) if isinstance(field, str) else ():
+            if is_key(found, token):
+                label = label.join(self._grounds.of(token))
+            below = child(found, token)
+            found = below if isinstance(below, Type) else UNKNOWN
+        return label
 
 
 def _is_name(value: JsonValue) -> bool:
@@ -96,20 +124,16 @@ def _is_phrase(value: JsonValue) -> bool:
     return isinstance(value, str) and len(value.split()) > 1
 
 
-def _is_offered(analysis: Analysis, step: Step, at: Path) -> bool:
-    """Whether the field that a clause looks at has few values, which the schema names."""
-    field = constants_of(analysis.bindings(step)).get((*at[:2], "field"))
-    if not isinstance(field, str):
-        return False
-    found = reached(element_type(analysis.bound_types(step)), split_pointer(field))
-    return found is not None and is_enumerated(found)
-
-
 def _built(parts: list[tuple[Path, Shade]]) -> Shade:
     """One argument's shade from those of its parts; who arranges them is who writes the plan."""
     whole = [shade for to, shade in parts if not to]
     if whole:
         return whole[0]  # refused elsewhere: a second value for one place
-    heads = dict.fromkeys(to[0] for to, _ in parts)
-    below = {head: _built([(to[1:], it) for to, it in parts if to[0] == head]) for head in heads}
-    return Shade(TOP, below)
+    return Shade(TOP, {head: _built(below) for head, below in _by_head(parts).items()})
+
+
+def _by_head(parts: Iterable[tuple[Path, Shade]]) -> Mapping[str, list[tuple[Path, Shade]]]:
+    found: dict[str, list[tuple[Path, Shade]]] = {}
+    for to, shade in parts:
+        found.setdefault(to[0], []).append((to[1:], shade))
+    return found

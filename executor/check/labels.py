@@ -18,7 +18,6 @@ arguments a call names those who see it (`shown_to`), one that names nobody show
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from itertools import groupby
 
@@ -27,11 +26,13 @@ from pydantic import JsonValue
 from connectors.spec import ActionSpec, Integrity, Label, Sink
 from executor.check.analysis import Analysis
 from executor.check.binding import Binding
+from executor.check.concern import TARGETS, Concern, is_concerning, shows_content, why_of
 from executor.check.entry import chosen_names, is_data, is_key, sinks_at, source_shade
-from executor.check.given import compared, given, names_in
+from executor.check.given import Clauses, given
 from executor.check.grounds import MODEL, REQUEST, Grounds
 from executor.check.own_rows import own_clause, own_elements
 from executor.check.words import Words
+from executor.check.written import TOLD_BY_SHAPE, puts_together
 from executor.fn import FUNCTIONS
 from executor.fn.function import Function
 from executor.fn.shade import ANY, TOP, Shade
@@ -40,27 +41,14 @@ from executor.plan.model import JsonArg, Lit, RefArg, RefPiece, Step, TextArg, V
 from executor.plan.refs import (
     OWN_ROOTS,
     Ref,
-    join_pointer,
     parse_ref,
     refs_of_conds,
 )
 from executor.plan.types import UNKNOWN, Type, child, is_array
 
-TARGETS = frozenset({Sink.RECIPIENT, Sink.AMOUNT, Sink.RESOURCE_ID, Sink.URL})
-_NOBODY: Sequence[tuple[JsonValue, ...]] = ((None,), ([],), ("",))
 _SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
 _JOINT = re.compile(r"[\w.@+-]")  # at the edge of a text: what stands beside it goes on
 Said = Sequence[tuple[Shade, Words]]
-
-
-@dataclass(frozen=True)
-class Concern:
-    """Why one argument of a write needs an approval, or may not stand at all."""
-
-    binding: Binding
-    sink: Sink
-    label: Label
-    why: str
 
 
 class Labels:
@@ -75,6 +63,10 @@ class Labels:
         self._results: dict[str, Shade] = {}
         self._own: dict[str, dict[int, Shade]] = {}  # of arguments, by what is bound to them
         self._control: dict[str, Label] = {}  # of what decides whether and how often a step acts
+        self._skipping: dict[str, Label] = {}  # of what decides whether it is skipped
+        self._constant: set[str] = set()  # steps that only say what is written out
+        self._written: set[str] = set()  # steps whose list or map the plan puts together itself
+        self._clauses: dict[str, Clauses] = {}
         self._chosen: dict[str, Label] = {}  # of what decides what a call gives
         self._arguments: dict[tuple[int, int], Label] = {}
         for step_id in order:
@@ -104,13 +96,13 @@ class Labels:
         if not action.is_write:
             return
         bindings = self._analysis.bindings(step)
-        is_shown = _is_shown(action, bindings)
+        is_shown = shows_content(action, bindings)
         for binding in bindings:
             label = self.argument(binding)
             for sink in sorted(sinks_at(action, binding.to)):
-                if _is_concerning(sink, label) and (is_shown or sink is not Sink.CONTENT):
+                if is_concerning(sink, label) and (is_shown or sink is not Sink.CONTENT):
                     own = self._own_of(binding)
-                    why = _why(binding, sink, own if _is_concerning(sink, own) else None)
+                    why = why_of(binding, sink, own if is_concerning(sink, own) else None)
                     yield Concern(binding, sink, label, why)
 
     def _own_of(self, binding: Binding) -> Label:
@@ -137,6 +129,8 @@ class Labels:
         Nor did anybody who read `5` and `0`, or who said `@example.com` and read a name.
         """
         groups = [[*each] for _, each in groupby(pieces, key=lambda it: isinstance(it, Lit))]
+        if not groups:
+            yield self._of_literal(binding, "").whole
         for group in groups:
             text = "".join(each.lit for each in group if isinstance(each, Lit))
             refs = [each for each in group if isinstance(each, RefPiece)]
@@ -163,12 +157,18 @@ class Labels:
         if function is None:
             return self._grounds.shade(target, value)
         if binding.to and binding.to[0] in function.control:
-            return compared(self._analysis, self._grounds, binding, value)
+            return self._clauses_of(binding.step).compared(binding.to, value)
         if function.name == "join":
             # Joined texts are read as one, like the pieces of a text.
             is_mark = isinstance(value, str) and _SEPARATOR.fullmatch(value)
             return Shade(REQUEST if binding.to == ("separator",) and is_mark else MODEL)
-        return self._grounds.shade(target, value)
+        # The plan itself writes the schema of `fn.typed`: what that enumerates was not offered.
+        return self._grounds.shade(UNKNOWN if function.name == "typed" else target, value)
+
+    def _clauses_of(self, step: Step) -> Clauses:
+        if step.id not in self._clauses:
+            self._clauses[step.id] = Clauses(self._analysis, self._grounds, step)
+        return self._clauses[step.id]
 
     def _of_ref(self, step: Step | None, ref: Ref) -> Shade:
         """What is there; an index, or a key of data, leads to whatever the list's filler put.
@@ -205,17 +205,37 @@ class Labels:
 
     def _of_control(self, step: Step) -> Label:
         """Whoever writes a condition's value, or fills a list, decides whether and how often."""
-        found = [self._of_ref(step, use.ref).whole for use in refs_of_conds(step.when)]
+        own = _join(self._of_condition(step, use.ref) for use in refs_of_conds(step.when))
+        # Whoever refers to what is skipped is skipped, too.
+        sources = () if step.action == "fn.first_of" else sorted(self._analysis.sources[step.id])
+        others = _join(self._skipping.get(each, TOP) for each in sources)
+        self._skipping[step.id] = others if step.each is not None else own.join(others)
         if step.each is not None:
             listed = self._of_listed(step)
-            found.append(MODEL if listed is None else listed.own)
-        return _join(found)
+            own = own.join(MODEL if listed is None else listed.own)
+        return own.join(others)
+
+    def _of_condition(self, step: Step, ref: Ref) -> Label:
+        """Who wrote the value; what the plan itself writes out decides nothing in the run."""
+        if ref.root in self._constant:
+            return self._control[ref.root]
+        return self._of_ref(step, ref).whole
 
     def _of_result(self, step: Step, bindings: list[Binding]) -> Shade:
         control, action = self._control[step.id], self._analysis.action(step)
         function = FUNCTIONS.get(step.action)
+        if puts_together(step, function, bindings, self._written):
+            self._written.add(step.id)
         if function is not None:
             one = function.shading(self._told(step, function, bindings)).join(control)
+            if step.id in self._written and step.action in TOLD_BY_SHAPE:
+                one = one.join(MODEL)
+            if (
+                step.action == "fn.typed"
+                and step.each is None
+                and all(e.constant for e in bindings)
+            ):
+                self._constant.add(step.id)
         elif action is None:
             one = Shade(_join([control, *(each.whole for each in self._own[step.id].values())]))
         else:
@@ -226,7 +246,7 @@ class Labels:
 
     def _told(self, step: Step, function: Function, bindings: list[Binding]) -> Given:
         """What a function is told; of a list of which it keeps the caller's own, only of these."""
-        own, names = self._own[step.id], names_in(self._analysis, self._grounds, step)
+        own, names = self._own[step.id], self._clauses_of(step).names
         for each in bindings:
             if each.to == ("list",) and isinstance(each.arg, RefArg):
                 ref = parse_ref(each.arg.ref)
@@ -249,31 +269,3 @@ class Labels:
 
 def _join(labels: Iterable[Label]) -> Label:
     return reduce(Label.join, labels, TOP)
-
-
-def _is_shown(action: ActionSpec, bindings: Iterable[Binding]) -> bool:
-    """Whether others see the content of a call: where the manifest says who, it must name some."""
-    if not action.shown_to:
-        return True
-    return any(
-        not each.to or (each.to[0] in action.shown_to and each.constant not in _NOBODY)
-        for each in bindings
-    )
-
-
-def _is_concerning(sink: Sink, label: Label) -> bool:
-    if sink in TARGETS:
-        return not label.integrity.at_least(Integrity.TRUSTED)
-    return sink is Sink.CONTENT and label.integrity is Integrity.UNTRUSTED
-
-
-def _why(binding: Binding, sink: Sink, label: Label | None) -> str:
-    """Why a value needs an approval; without its label, because of what decides on its step."""
-    where = join_pointer(binding.to) or "the whole argument"
-    if label is None:
-        return f"{where} ({sink.value}): an untrusted result decides whether or how often"
-    source = {
-        Integrity.MODEL: "is not in the words of the request",
-        Integrity.UNTRUSTED: "comes from an untrusted result",
-    }.get(label.integrity, f"is only {label.integrity.value}")
-    return f"{where} ({sink.value}) {source}"

@@ -6,8 +6,8 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from connectors.spec import Sink
+from executor.check.concern import TARGETS
 from executor.check.envelope import Band, CoveredStep, Decimals, Envelope
-from executor.check.labels import TARGETS
 
 CURRENCY = r"^([A-Z]{3})?$"
 

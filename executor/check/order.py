@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from executor.check.analysis import Analysis
-from executor.plan.graph import upstream
+from executor.plan.graph import Graph, upstream
 from executor.plan.model import Step
 
 _ANY_OF = "fn.first_of"
@@ -43,13 +43,30 @@ class Order:
 
     def before(self, step: Step) -> frozenset[str]:
         """Steps that surely have run to a good end whenever this one is called."""
-        return self._referred(step.id) | (upstream(self._graph, step.id) - self.skippable)
+        return self._referred(step.id) | (self._upstream[step.id] - self.skippable)
 
     def after(self, step: Step) -> frozenset[str]:
         """Steps that surely have not begun whenever this one is called."""
-        return frozenset(
-            name for name in self._steps if step.id in upstream(self._graph, name) - {name}
-        )
+        return frozenset(self._downstream.get(step.id, ()))
+
+    @cached_property
+    def _upstream(self) -> Graph:
+        """Everything that each step waits for, near or far."""
+        found: dict[str, frozenset[str]] = {}
+        for name in self._placed:
+            needs = self._graph[name]
+            found[name] = needs.union(*(found[each] for each in needs))
+        circles = self._graph.keys() - found.keys()
+        return found | {name: upstream(self._graph, name) for name in circles}
+
+    @cached_property
+    def _downstream(self) -> Mapping[str, set[str]]:
+        """Everything that waits for each step; none waits for itself."""
+        found: dict[str, set[str]] = {}
+        for name, needs in self._upstream.items():
+            for each in needs - {name}:
+                found.setdefault(each, set()).add(name)
+        return found
 
     def _referred(self, name: str) -> frozenset[str]:
         found: set[str] = set()

@@ -17,11 +17,11 @@ from executor.check.analysis import Analysis
 from executor.check.budgets import amounts_of, by_currency
 from executor.check.cedar import Policy
 from executor.check.certificate import ApprovalNeed, StepDecision
+from executor.check.concern import TARGETS
 from executor.check.context import AdmissionContext
 from executor.check.entry import is_amount, sinks_at
 from executor.check.envelope import Band, CoveredStep, Envelope
 from executor.check.known import known_arguments, known_input
-from executor.check.labels import TARGETS
 from executor.check.unknown import Unknown, is_open
 from executor.fn import FUNCTIONS
 from executor.plan.model import Step

@@ -12,11 +12,12 @@ from executor.check.analysis import Analysis
 from executor.check.binding import Binding
 from executor.check.cedar import Judgement, PolicyQuestion, Slice
 from executor.check.certificate import ApprovalNeed, Guard, Standing, StepDecision, ValueLabel
+from executor.check.concern import Concern
 from executor.check.context import AdmissionContext
 from executor.check.entry import declared_input
 from executor.check.foreseen import Foreseen
 from executor.check.known import known_arguments
-from executor.check.labels import Concern, Labels
+from executor.check.labels import Labels
 from executor.check.say import PRINTABLE
 from executor.check.types import Flow, flows
 from executor.check.violation import Code, Violation

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
+from typing import Final
 
 from pydantic import JsonValue
 
 from executor.check.said_times import days, times
 
+MOST_MARKS: Final = 30  # as many as Unicode's stream-safe text has in a row
 # A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send.
 _BEGINS = re.compile(r"(?<!\w)(?<!\w[.@+-])")
 _ENDS = re.compile(r"(?![\w\u0300-\u036f]|[.@+-]\w)")
@@ -116,7 +118,20 @@ def _spelt(text: str) -> tuple[str, ...]:
 
 
 def _fold(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold()
+    """Without regard to case; but `ß` is no `ss`: addresses may differ in such letters."""
+    if not text.isascii() and not _is_piled(text):
+        text = unicodedata.normalize("NFC", text)
+    return text.lower()
+
+
+def _is_piled(text: str) -> bool:
+    """Whether more marks stand on one letter than any language has: sorting them takes long."""
+    run = 0
+    for each in text:
+        run = run + 1 if unicodedata.combining(each) else 0
+        if run > MOST_MARKS:
+            return True
+    return False
 
 
 def _says(text: str, sign: str) -> bool:

@@ -252,5 +252,6 @@ ELEMENTS: tuple[Function, ...] = (
         arguments({"list": {"type": "array", "items": _STRING}}, {"separator": _STRING}),
         always(_STRING),
         _join,
+        shading=shades.joined,
     ),
 )

@@ -7,7 +7,7 @@ that have another one. `*` stands for every member that is not named.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Final
 
 from connectors.spec import Integrity, Label
@@ -24,7 +24,7 @@ class Shade:
     own: Label = TOP
     below: Mapping[str, "Shade"] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def whole(self) -> Label:
         """The label of all of it: the lowest that is anywhere inside."""
         if not self.below:
@@ -55,9 +55,11 @@ class Shade:
             here = here.element if token == ANY else here.at(token)
         return here
 
-    @property
+    @cached_property
     def element(self) -> "Shade":
         """Any of the members, whichever it is."""
+        if not self.is_small:
+            return Shade(self.whole)
         return reduce(Shade.meet, self.below.values(), self.at(ANY))
 
     def join(self, label: Label) -> "Shade":
@@ -80,13 +82,12 @@ def shade_of(own: Label, fields: Mapping[tuple[str, ...], Label]) -> Shade:
     A place that no entry names is what the nearest one above it is; a named member is also what
     `*` says of every member, unless it says otherwise.
     """
-    every = _inside(fields, ANY)
+    inside: dict[str, dict[tuple[str, ...], Label]] = {}
+    for path, label in fields.items():
+        if path:
+            inside.setdefault(path[0], {})[path[1:]] = label
     below = {}
-    for head in dict.fromkeys(path[0] for path in fields if path):
-        inside = every | _inside(fields, head)
-        below[head] = shade_of(inside.pop((), own), inside)
+    for head, found in inside.items():
+        found = inside.get(ANY, {}) | found
+        below[head] = shade_of(found.pop((), own), found)
     return Shade(own, below)
-
-
-def _inside(fields: Mapping[tuple[str, ...], Label], head: str) -> dict[tuple[str, ...], Label]:
-    return {path[1:]: label for path, label in fields.items() if path[:1] == (head,)}

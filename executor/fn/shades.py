@@ -11,6 +11,7 @@ A literal that names an element (`==`, `in`, the key of a map) is somebody's wor
 threshold, a pattern or a field's name only sorts what there is, and does not.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from executor.plan.refs import split_pointer
 
 Path = tuple[str, ...]
 _NAMES = ("==", "in")
+_MARK = re.compile(r"[\s,;|]+")  # what keeps texts apart, and says nothing itself
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,14 @@ def picked(given: Given) -> Shade:
         path = split_pointer(str(field))
         below[path[-1] if path else "value"] = element.reach(path).join(named.reach(at).whole)
     return Shade(listed.own, {ANY: Shade(element.own, below)})
+
+
+def joined(given: Given) -> Shade:
+    """Of all of it; what nothing keeps apart is read as one, which nobody said or wrote."""
+    whole = all_of(given)
+    is_apart = len(given.of("list").below) == 1 and ANY not in given.of("list").below
+    is_apart = is_apart or _MARK.fullmatch(given.text("separator") or "") is not None
+    return whole if is_apart else whole.join(Label(Integrity.MODEL))
 
 
 def zipped(given: Given) -> Shade:

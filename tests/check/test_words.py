@@ -23,7 +23,7 @@ def hold(said: str, value: Any, today: str = TODAY) -> bool:
         ("see example.com, then", "example.com"),
         ("it is late", " late "),
         ("it is\nlate", "is\nlate"),
-        ("stra\u00dfe", "STRASSE"),
+        ("stra\u00dfe", "STRA\u1e9eE"),
         ("a+b", "a+b"),
         ("code 007", "007"),
         ("version 1.2.3", "1.2.3"),
@@ -53,6 +53,26 @@ def test_a_text_that_stands_alone_was_said(said: str, value: str) -> None:
 )
 def test_a_part_of_a_longer_token_was_not_said(said: str, value: str) -> None:
     assert not hold(said, value)
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("bob@stra\u00dfe.example", "bob@strasse.example"),
+        ("bob@strasse.example", "bob@stra\u00dfe.example"),
+        ("fix-1", "\ufb01x-1"),
+        ("host-7", "ho\u017ft-7"),
+    ],
+)
+def test_letters_that_only_look_alike_are_others(said: str, value: str) -> None:
+    assert not hold(said, value)
+
+
+def test_a_pile_of_marks_was_not_said_and_takes_no_time() -> None:
+    pile = "a" + "\u0301\u0316" * 200_000
+
+    assert not hold("a", pile)
+    assert hold(f"say {pile} to them", "them")
 
 
 @pytest.mark.parametrize(
