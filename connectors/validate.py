@@ -23,9 +23,13 @@ from connectors.body import json_flaw
 from connectors.errors import Kind, Refused
 from connectors.pointer import part_of
 from connectors.spec import ActionSpec, JsonObject
+from connectors.unfold import parts_of
 
 _MOST_SAID = 500  # of a flaw: its words repeat the value that is wrong, however large
 _DEEPEST_TOLD = 6  # levels of a value whose schema names itself
+_MOST_TOLD = 100_000  # parts of a schema of which it is told where a value is wrong
+_MOST_PARTS = 10_000_000  # of a schema, unfolded; to compare these takes a tenth of a second
+_FEW = 20  # references that cannot be as many parts, however they are arranged
 
 
 class Validator:
@@ -41,6 +45,11 @@ class Validator:
         return _names_itself(
             json.loads(self._schema) if isinstance(self._schema, str) else self._schema
         )
+
+    @cached_property
+    def parts(self) -> int:
+        """How many parts it has, unfolded."""
+        return _parts(self._schema)
 
     def is_valid(self, value: JsonValue) -> bool:
         """Whether a value is what the schema says."""
@@ -89,6 +98,8 @@ def found_by(validator: Validator, value: JsonValue) -> Flaw | None:
         return None
     if validator.names_itself and _is_deeper(value, _DEEPEST_TOLD):
         return Flaw("it is not of the shape that its schema says, somewhere in its depth", "")
+    if validator.parts > _MOST_TOLD:
+        return Flaw("it is not of the shape that its schema says", "")
     try:
         validator.rules.validate(value)
     except jsonschema_rs.ValidationError as error:
@@ -137,8 +148,18 @@ def _validator(text: str) -> Validator | None:
 
 
 def _compiled(schema: JsonObject | str, *, formats: bool = True) -> Validator:
+    if _parts(schema) > _MOST_PARTS:
+        raise ValueError(f"with its references in place it has more than {_MOST_PARTS:,} parts")
     rules = jsonschema_rs.Draft202012Validator(schema, validate_formats=formats, offline=True)
     return Validator(schema, rules)
+
+
+def _parts(schema: JsonObject | str) -> int:
+    if isinstance(schema, str):
+        if schema.count('"$ref"') < _FEW:
+            return 0
+        schema = json.loads(schema)
+    return parts_of(schema)
 
 
 def _names_itself(schema: JsonObject) -> bool:

@@ -123,6 +123,9 @@ def test_functions_give(name: str, given: Any, result: Any) -> None:
         ("date_add", {"date": 7, "days": 1}, "type-mismatch"),
         ("days_between", {"start": "2024-02-30", "end": "2024-03-01"}, "type-mismatch"),
         ("format_money", {"money": "1"}, "type-mismatch"),
+        ("typed", {"value": "aa", "schema": {"pattern": "^(a)\\1$"}}, "type-mismatch"),
+        ("typed", {"value": "a", "schema": {"enum": ["a" * 30_000]}}, "type-mismatch"),
+        ("typed", {"value": {}, "schema": {"patternProperties": {"(?=a)": {}}}}, "type-mismatch"),
     ],
 )
 def test_functions_say_why_there_is_no_answer(name: str, given: Any, code: str) -> None:

@@ -1,0 +1,105 @@
+"""A plan as large as one may be is judged about as fast as it is read.
+
+Each of these took from some seconds to hours, and four times as long for twice as many parts.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from suite_cases import context
+
+from executor.check.admit import Accepted, Rejected, Verdict, admit
+from executor.check.parse import parse_plan
+
+pytestmark = pytest.mark.timeout(30)
+ORDERS = {"id": "all", "action": "orders.list_orders"}
+FORBID = """permit (principal, action, resource);
+forbid (principal, action, resource) when { context.run.succeeded.contains("orders.stock") };"""
+
+
+def judged(*steps: dict[str, Any], **given: Any) -> Verdict:
+    plan = parse_plan(json.dumps({"steps": steps}))
+    assert not isinstance(plan, tuple), plan[0]
+    return admit(plan, context(given))
+
+
+def typed(value: Any, schema: Any) -> dict[str, Any]:
+    return {
+        "id": "typed",
+        "action": "fn.typed",
+        "args": [
+            {"json": json.dumps(value), "to": "value"},
+            {"json": json.dumps(schema), "to": "schema"},
+        ],
+    }
+
+
+def test_clauses_in_one_constant() -> None:
+    clauses = [{"field": "id", "op": "!=", "value": f"x{number}"} for number in range(2_500)]
+    where = {"json": json.dumps(clauses), "to": "where"}
+    step = {"id": "some", "action": "fn.filter", "args": [{"ref": "all", "to": "list"}, where]}
+
+    assert isinstance(judged(ORDERS, step), Accepted)
+
+
+def test_clauses_place_by_place() -> None:
+    places = [
+        {"value": value, "to": f"where/{number}/{name}"}
+        for number in range(900)
+        for name, value in (("field", "id"), ("op", "!="), ("value", "x1"))
+    ]
+    step = {"id": "some", "action": "fn.filter", "args": [{"ref": "all", "to": "list"}, *places]}
+
+    assert isinstance(judged(ORDERS, step), Accepted)
+
+
+def test_arguments_that_nobody_knows() -> None:
+    args = [{"value": "x", "to": f"a{number}"} for number in range(3_000)]
+
+    assert isinstance(judged({"id": "some", "action": "fn.join", "args": args}), Rejected)
+
+
+def test_a_list_of_objects_of_which_no_two_have_a_member_in_common() -> None:
+    listed = json.dumps([{f"k{number}": 1} for number in range(5_000)])
+    where = json.dumps([{"field": "k1", "op": "==", "value": 1}])
+    args = [{"json": listed, "to": "list"}, {"json": where, "to": "where"}]
+
+    assert isinstance(judged({"id": "one", "action": "fn.select", "args": args}), Accepted)
+
+
+def test_steps_that_all_wait_for_all_before_them() -> None:
+    steps = [
+        {"id": f"s{number}", "action": "orders.stock", "after": [f"s{at}" for at in range(number)]}
+        for number in range(200)
+    ]
+
+    assert isinstance(judged(*steps, policy=FORBID, budgets={"steps": 200}), Rejected)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"enum": [f"x{number}" for number in range(10_000)]},
+        {"allOf": [{"pattern": f"^(?:(a*)*\\1|{number})$"} for number in range(500)]},
+        {"$ref": "#/$defs/a0"}
+        | {
+            "$defs": {f"a{at}": {"anyOf": [{"$ref": f"#/$defs/a{at + 1}"}] * 2} for at in range(30)}
+            | {"a30": {"type": "null"}}
+        },
+    ],
+    ids=["many values", "patterns that look back", "references that double"],
+)
+def test_a_schema_that_takes_long_is_none(schema: Any) -> None:
+    verdict = judged(typed("a" * 40, schema))
+
+    assert isinstance(verdict, Rejected)
+    assert {each.at for each in verdict.violations} == {"/steps/0/args/1/json"}
+
+
+def test_a_schema_as_plans_have_is_one() -> None:
+    address = {"type": "object", "properties": {"zip": {"type": "string", "pattern": "^[0-9]{5}$"}}}
+    schema = {"$defs": {"address": address}, "items": {"$ref": "#/$defs/address"}, "type": "array"}
+
+    assert isinstance(judged(typed([{"zip": "10115"}], schema)), Accepted)
+    assert isinstance(judged(typed([{"zip": "1011"}], schema)), Rejected)
