@@ -8,7 +8,9 @@ import pytest
 
 from connectors.redact import HIDDEN, Redactor
 from connectors.spec import JsonObject
+from gateway.cipher import KeyRing
 from gateway.hiding import HiddenFromModel, HiddenInAnswers, hidden_in_logs
+from gateway.material import Material, Seals
 from planner.models.base import Completion, Message
 
 SECRET = "the-secret-value"
@@ -106,3 +108,15 @@ async def test_a_model_is_told_no_secret_and_what_it_made_up_of_one_is_hidden(
 
     assert model.told == [f"my keys are {HIDDEN} and {HIDDEN}"]
     assert answer.text == f"you said {HIDDEN}"
+
+
+def test_what_one_credential_was_is_hidden_however_often_another_of_its_name_is_renewed(
+    redactor: Redactor,
+) -> None:
+    seals = Seals(KeyRing({"k1": b"k" * 32}, "k1"), redactor)
+    seals.seal("main", "mail", Material(secret="the-client-secret", refresh="the-refresh-token"))
+    for number in range(20):
+        seals.seal("other", "mail", Material(secret=f"client-of-another-{number}"))
+        seals.seal("main", "mail", Material(access=f"access-token-{number}"))
+
+    assert redactor.hide("the-client-secret the-refresh-token") == f"{HIDDEN} {HIDDEN}"
