@@ -1,14 +1,15 @@
 """Rows and values that the tests of the store begin with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 
 from connectors.spec import JsonObject, Limits, Principal
 from executor.check.grant import Grant
-from executor.store import drives, open_journal, plans, runs
+from executor.store import drives, open_journal, plans, runs, tables
 from executor.store.approvals import ApprovalRow
 from executor.store.attempts import Place
 from executor.store.calls import AttemptOutcome, Intent
@@ -24,6 +25,17 @@ T = TypeVar("T")
 NOW = 1_700_000_000.0
 REQUESTER = Principal("requester", TENANT, frozenset({"requester", "approver"}))
 APPROVER = Principal("approver", TENANT, frozenset({"approver"}))
+
+
+@contextmanager
+def permit_tables() -> Iterator[Connection]:
+    """A file in memory with the tables that permits look at, for what is tried a hundred times."""
+    engine = create_engine("sqlite://")
+    needed = (tables.limits, tables.reservations, tables.breakers, tables.stops, tables.runs)
+    tables.metadata.create_all(engine, tables=needed)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
 def add_run(c: Connection, run: str = "run_a", *, now: float = NOW, tenant: str = TENANT) -> None:

@@ -1,14 +1,12 @@
 """No rate is ever exceeded, nobody who may call is held back, and Retry-After is never undercut."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine
-from store_cases import NOW, TENANT, take, tell
+from sqlalchemy import Connection
+from store_cases import NOW, TENANT, permit_tables, take, tell
 
 from connectors.quota import Quota
 from connectors.spec import Limits
@@ -17,18 +15,8 @@ from executor.store import limits
 from executor.store.limits import quotas
 from executor.store.permits import PLENTY, Blocked, Permits, Told
 from executor.store.store import Store
-from executor.store.tables import metadata
 
 TINY = 1e-3  # seconds; more than what a double loses near NOW
-
-
-@contextmanager
-def _tables() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
-    metadata.create_all(engine)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 def acquire(
@@ -75,7 +63,7 @@ _PAUSES = st.lists(st.sampled_from([0.0, 0.001, 0.05, 0.3, 1.0, 7.0, 60.0]), max
 @given(allowed=_LIMITS, pauses=_PAUSES)
 def test_the_rate_is_never_exceeded(allowed: Limits, pauses: list[float]) -> None:
     now, taken = NOW, []
-    with _tables() as c:
+    with permit_tables() as c:
         for run, pause in enumerate(pauses):
             now += pause
             if acquire(c, TENANT, "payments", allowed, now, run % 5) is None:
@@ -89,7 +77,7 @@ def test_who_asks_again_when_told_to_gets_a_permit_and_not_a_moment_earlier(
     allowed: Limits, pauses: list[float]
 ) -> None:
     now = NOW
-    with _tables() as c:
+    with permit_tables() as c:
         for run, pause in enumerate(pauses):
             now += pause
             retry_at = acquire(c, TENANT, "payments", allowed, now, run)
@@ -103,7 +91,7 @@ def test_who_asks_again_when_told_to_gets_a_permit_and_not_a_moment_earlier(
 
 def test_those_that_wait_are_told_to_come_one_after_the_other() -> None:
     allowed = Limits(rate=2, per_s=10, burst=2)
-    with _tables() as c:
+    with permit_tables() as c:
         told = [acquire(c, TENANT, "payments", allowed, NOW, run) for run in range(5)]
         came = [acquire(c, TENANT, "payments", allowed, at, run)
                 for run, at in enumerate(told) if at is not None]  # fmt: skip
@@ -120,7 +108,7 @@ def test_nothing_passes_before_the_latest_retry_after(
     holds: list[float], asked: list[float]
 ) -> None:
     latest = NOW + max(holds)
-    with _tables() as c:
+    with permit_tables() as c:
         for after in holds:
             hold(c, TENANT, "payments", NOW + after)
         for after in sorted(asked):
@@ -130,7 +118,7 @@ def test_nothing_passes_before_the_latest_retry_after(
 
 def test_a_hold_does_not_forget_the_rate_nor_the_rate_the_hold() -> None:
     allowed = Limits(rate=1, per_s=10)
-    with _tables() as c:
+    with permit_tables() as c:
         first = acquire(c, TENANT, "payments", allowed, NOW)
         hold(c, TENANT, "payments", NOW + 3)
         held = acquire(c, TENANT, "payments", allowed, NOW + 1, 1)
@@ -142,7 +130,7 @@ def test_a_hold_does_not_forget_the_rate_nor_the_rate_the_hold() -> None:
 
 def test_an_idle_connection_gathers_no_more_than_its_burst() -> None:
     allowed = Limits(rate=10, per_s=1, burst=3)
-    with _tables() as c:
+    with permit_tables() as c:
         acquire(c, TENANT, "payments", allowed, NOW)
         later = [acquire(c, TENANT, "payments", allowed, NOW + 3600, run) for run in range(5)]
 
@@ -177,7 +165,7 @@ async def test_who_asks_is_told_of_the_limits_of_one_tenant_alone(store: Store) 
 
 
 def test_what_was_just_told_of_a_service_counts_for_what_begins_in_the_same_transaction() -> None:
-    with _tables() as c:
+    with permit_tables() as c:
         permits = Permits(c, TENANT)
         before = permits.take("payments", None, NOW, 1.0, "run_0")
         for number in range(FAILURES):
@@ -199,7 +187,7 @@ def told(c: Connection, left: int, renews_in_s: float, after: float = 0.0) -> No
 
 
 def test_what_a_service_still_takes_is_counted_down_and_then_waited_for() -> None:
-    with _tables() as c:
+    with permit_tables() as c:
         before = begin(c, 0)
         told(c, 2, 30)
         begun = [begin(c, after) for after in (1, 2, 3, 29.9)]
@@ -220,7 +208,7 @@ def test_no_more_calls_begin_than_the_service_said_whatever_else_it_says(
     steps: list[tuple[str, int, float]], pause: float
 ) -> None:
     after, budgets = 0.0, list[list[float]]()  # of each thing said: how many more, until when
-    with _tables() as c:
+    with permit_tables() as c:
         for kind, number, seconds in steps:
             after += pause
             if kind == "told":
@@ -244,7 +232,7 @@ def test_no_more_calls_begin_than_the_service_said_whatever_else_it_says(
 
 
 def test_until_it_renews_what_is_left_only_goes_down() -> None:
-    with _tables() as c:
+    with permit_tables() as c:
         told(c, 3, 30)
         begin(c, 1)
         told(c, 5, 60, 2)  # the answer to a call that began before
@@ -260,7 +248,7 @@ def test_until_it_renews_what_is_left_only_goes_down() -> None:
 
 
 def test_a_service_that_takes_no_more_is_left_alone_as_long_as_it_said_last() -> None:
-    with _tables() as c:
+    with permit_tables() as c:
         told(c, 0, 5)
         told(c, 0, 30, 3)
         told(c, 0, 1, 4)
@@ -271,7 +259,7 @@ def test_a_service_that_takes_no_more_is_left_alone_as_long_as_it_said_last() ->
 
 def test_what_is_plenty_is_not_counted_and_a_rate_holds_beside_what_is() -> None:
     slow = Limits(rate=1, per_s=10)
-    with _tables() as c:
+    with permit_tables() as c:
         told(c, PLENTY + 1, 30)
         plenty = quotas(c, TENANT, NOW)
         told(c, 2, 30)

@@ -1,14 +1,12 @@
 """Who waits for a rate comes when it was told to: nobody is pushed back or waits for ever."""
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, create_engine
-from store_cases import NOW, TENANT, add_run, take
+from sqlalchemy import Connection
+from store_cases import NOW, TENANT, add_run, permit_tables, take
 
 from connectors.spec import Limits
 from executor.store import drives, limits
@@ -16,19 +14,9 @@ from executor.store.drives import Due
 from executor.store.permits import Permits
 from executor.store.reservations import LATE_S
 from executor.store.store import Store
-from executor.store.tables import metadata
 
 HOUR_S = 3600.0
 HOURLY = Limits(rate=1, per_s=HOUR_S)
-
-
-@contextmanager
-def _tables() -> Iterator[Connection]:
-    engine = create_engine("sqlite://")
-    metadata.create_all(engine)
-    with engine.connect() as connection:
-        yield connection
-    engine.dispose()
 
 
 def ask(c: Connection, run: object, after: float, allowed: Limits = HOURLY) -> float | None:
@@ -169,7 +157,7 @@ def test_each_begins_in_its_turn_however_many_come_and_however_often_those_that_
     allowed: Limits, seed: int, crowding: float, early: float
 ) -> None:
     queue = Queue(allowed, random.Random(seed), early=early)
-    with _tables() as c:
+    with permit_tables() as c:
         queue.play(c, 15, allowed.per_s / crowding)
     best = _at_best(queue)
 
@@ -181,7 +169,7 @@ def test_each_begins_in_its_turn_however_many_come_and_however_often_those_that_
 
 def test_at_high_rates_most_of_the_rate_is_used_though_many_come_late() -> None:
     queue = Queue(Limits(rate=1, per_s=1), random.Random(1), late_s=1.0, early=0.01)
-    with _tables() as c:
+    with permit_tables() as c:
         queue.play(c, 200, 0.5)
 
     assert max(queue.began.values()) <= 1.35 * 200  # it was 1.6 before anybody could reserve
