@@ -29,6 +29,7 @@ _MOST_SAID = 500  # of a flaw: its words repeat the value that is wrong, however
 _DEEPEST_TOLD = 6  # levels of a value whose schema names itself
 _MOST_TOLD = 100_000  # parts of a schema of which it is told where a value is wrong
 _MOST_PARTS = 10_000_000  # of a schema, unfolded; to compare these takes a tenth of a second
+_MOST_KEPT = 50_000  # characters of a schema whose validator is kept: whoever asks may write it
 _FEW = 20  # references that cannot be as many parts, however they are arranged
 
 
@@ -45,6 +46,11 @@ class Validator:
         return _names_itself(
             json.loads(self._schema) if isinstance(self._schema, str) else self._schema
         )
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it may be kept for those who ask again."""
+        return isinstance(self._schema, str) and len(self._schema) <= _MOST_KEPT
 
     @cached_property
     def parts(self) -> int:
@@ -65,7 +71,8 @@ class Flaw(NamedTuple):
 
 def validator_of(schema: JsonObject) -> Validator | None:
     """A validator that never leaves the machine and checks formats, or None for a broken schema."""
-    return _validator(json.dumps(schema))
+    text = json.dumps(schema)
+    return (_validator if len(text) <= _MOST_KEPT else _validator.__wrapped__)(text)
 
 
 @lru_cache(maxsize=4096)

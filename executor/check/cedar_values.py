@@ -27,6 +27,7 @@ from executor.check.unknown import Unknown
 from executor.plan.types import UNKNOWN, Type, descend, kinds
 
 _LARGEST = 2**63 - 1
+_CURRENCY = re.compile(r"[A-Z0-9]{1,12}")
 _PLAIN = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _SURE = frozenset({"string", "boolean", "integer", "object"})
 _ARRAY = frozenset({"array"})
@@ -180,6 +181,8 @@ class Mapper:
     def _money(self, amount: JsonValue, currency: JsonValue, path: tuple[str, ...]) -> JsonValue:
         if isinstance(currency, str):
             currency = currency.upper()  # as ISO 4217 writes it, whatever the service takes
+            if not _CURRENCY.fullmatch(currency):
+                raise UnmappableError(f"{'/'.join(path)}: {currency!r} is no currency")
         if isinstance(amount, Unknown) or isinstance(currency, Unknown):
             self.is_partial = True
             shown = self._value(currency, (*path, "currency"))

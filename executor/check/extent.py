@@ -14,6 +14,7 @@ from executor.plan.refs import join_pointer
 
 MOST_PARTS = 5_000  # steps, arguments, conditions, pieces of texts, and the like: every object
 MOST_TOKENS = MAX_DEPTH  # of a path: no value is any deeper
+MOST_CHARACTERS = 2_000  # of a path: what was split is kept for a while
 _PATHS = frozenset({"ref", "to", "left", "lhs", "rhs", "subject", "each"})
 
 
@@ -27,9 +28,10 @@ def too_much(plan: JsonValue, prefix: str = "") -> tuple[Violation, ...]:
     return tuple(
         Violation(
             "too-large", f"{prefix}/{join_pointer(path)}",
-            f"a path of {tokens} tokens; at most {MOST_TOKENS} are read", fix=fix,
+            f"a path of {tokens} tokens and {characters} characters; at most {MOST_TOKENS} and "
+            f"{MOST_CHARACTERS} are read", fix=fix,
         )
-        for path, tokens in _long_paths(plan, ())
+        for path, tokens, characters in _long_paths(plan, ())
     )  # fmt: skip
 
 
@@ -41,15 +43,21 @@ def _objects(value: JsonValue) -> Iterator[JsonValue]:
             yield from _objects(each)
 
 
-def _long_paths(value: JsonValue, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+def _long_paths(
+    value: JsonValue, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], int, int]]:
     match value:
         case dict():
             for name, each in value.items():
-                if name in _PATHS and isinstance(each, str) and each.count("/") > MOST_TOKENS:
-                    yield (*path, name), each.count("/")
+                if name in _PATHS and isinstance(each, str) and _is_long(each):
+                    yield (*path, name), each.count("/"), len(each)
                 yield from _long_paths(each, (*path, name))
         case list():
             for index, each in enumerate(value):
                 yield from _long_paths(each, (*path, str(index)))
         case _:
             pass
+
+
+def _is_long(path: str) -> bool:
+    return len(path) > MOST_CHARACTERS or path.count("/") > MOST_TOKENS

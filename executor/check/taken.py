@@ -13,6 +13,7 @@ from executor.plan.model import JsonArg, Step
 from executor.plan.types import as_object
 
 MOST_CALLS: Final = 1_024
+MOST_BYTES: Final = 50_000  # of the constants of one that is kept
 
 
 class _AsCalled(ActionSpec):
@@ -28,10 +29,12 @@ def function_of(step: Step) -> ActionSpec:
         return function.action
     constants: JsonObject = {}
     for arg in step.args:
-        if isinstance(arg, JsonArg):
+        if isinstance(arg, JsonArg) and arg.to in function.control:
             with suppress(Flaw):
                 constants[arg.to] = read_json(arg.json_text)
-    return _called(step.action, canonical(constants))
+    known = canonical(constants)
+    called = _called if len(known) <= MOST_BYTES else _called.__wrapped__
+    return called(step.action, known)
 
 
 @lru_cache(MOST_CALLS)

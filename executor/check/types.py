@@ -54,12 +54,15 @@ def _validator_at(target: Type) -> Validator | None:
     """Its validator, kept: the places of a catalogue are the same objects with every plan."""
     key = (id(target.node), id(target.root))
     known = _VALIDATORS.get(key)
-    if known is None:
+    if known is not None:
+        return known[1]
+    found = validator_of(standalone(target))
+    if found is None or found.is_small:
         if len(_VALIDATORS) >= MOST_VALIDATORS:
             _VALIDATORS.pop(next(iter(_VALIDATORS)), None)
         # Beside its type, for ids stay meaningful as long as their objects live.
-        known = _VALIDATORS[key] = (target, validator_of(standalone(target)))
-    return known[1]
+        _VALIDATORS[key] = (target, found)
+    return found
 
 
 class _Comparison:

@@ -127,6 +127,8 @@ def _ordered(elements: list[JsonValue], by: str, *, descending: bool) -> list[Js
         found = list(reach(element, split_pointer(by)))
         if not found:
             raise FnError("missing-value", f"an element has no {by!r}")
+        if len(found) > 1:  # an object's members have no order, so none of them is the first
+            raise FnError("several-matches", f"an element has several values at {by!r}")
         try:
             ranked.append((rank(found[0]), element))
         except NotComparableError as error:

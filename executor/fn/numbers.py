@@ -105,7 +105,7 @@ def _moment(value: JsonValue) -> datetime.date:
         if isinstance(value, str) and len(value) == 10:
             return datetime.date.fromisoformat(value)
         if isinstance(value, str):
-            return datetime.datetime.fromisoformat(value.replace("Z", "+00:00"))
+            return datetime.datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
     except ValueError as error:
         raise FnError("type-mismatch", f"{value!r} is no date") from error
     raise FnError("type-mismatch", "expected a date")

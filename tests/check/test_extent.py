@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from executor.check.arguments import _overlaps
-from executor.check.extent import MOST_PARTS, MOST_TOKENS
+from executor.check.extent import MOST_CHARACTERS, MOST_PARTS, MOST_TOKENS
 from executor.check.parse import parse_plan
 from executor.plan.model import Plan
 
@@ -47,6 +47,12 @@ def test_a_path_has_so_many_tokens_below_its_root(wrong: dict[str, Any], at: str
     assert told(with_tokens(MOST_TOKENS)) == []
     assert told(with_tokens(MOST_TOKENS + 1)) == [("too-large", at)]
     assert told(with_tokens(300_000)) == [("too-large", at)]
+
+
+def test_a_path_has_so_many_characters() -> None:
+    for length, expected in ((MOST_CHARACTERS, []), (MOST_CHARACTERS + 1, ["too-large"])):
+        args = [{"ref": "a" * length, "to": "x"}, {"value": "a" * 2 * length, "to": "y"}]
+        assert [code for code, _ in told(a_plan(*args))] == expected
 
 
 def test_a_text_with_slashes_that_is_no_path_is_not_counted() -> None:
