@@ -27,7 +27,7 @@ options = ["-q", "-x", "-p", "no:cacheprovider", "--hypothesis-profile", "few"]
 # The same code, on files: what needs a server is tested beside it, and so are random histories.
 options += [
     "-k", "not postgresql and not on_a_server and not test_store_processes and not histories "
-    "and not test_store_silence"
+    "and not test_store_silence and not test_store_bells"
 ]
 sys.exit(pytest.main([*options, "tests"]))
 """
