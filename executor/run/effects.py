@@ -63,7 +63,7 @@ def contradictions(
     """What was found out of calls, and what their own ends say that came later, if otherwise."""
     for place, attempts in state.attempts.items():
         for each in attempts:
-            found, late = each.resolved, each.late
+            found, late = each.resolved or each.overruled, each.late
             if found is None or late is None:
                 continue
             beside = any(other.has_happened for other in attempts if other is not each)

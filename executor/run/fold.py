@@ -55,7 +55,7 @@ class _Draft:
             case e.IntentRecorded():
                 self._begun(at, event)
             case e.AttemptEnded():
-                self._change(event, lambda each: each.after(event, at, self.folded))
+                self._ended(at, event)
             case e.StepDone():
                 self._done(event)
             case e.RunStarted():
@@ -102,6 +102,13 @@ class _Draft:
             self._note(place)
         else:
             self.begun[event.step] = self.begun.get(event.step, 0) + 1
+
+    def _ended(self, at: float, event: e.AttemptEnded) -> None:
+        others = self.attempts.get((event.step, event.iteration), ()) if event.late else ()
+        is_only_one = not any(each.may_have_happened for each in others if each.intent.n != event.n)
+        self._change(
+            event, lambda each: each.after(event, at, self.folded, is_only_one=is_only_one)
+        )
 
     def _done(self, event: e.StepDone) -> None:
         self.done[event.step] = event.result

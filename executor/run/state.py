@@ -44,13 +44,23 @@ class Attempt(NamedTuple):
     began: int = 0  # the number of the event that it began with, in an order that no clock has
     settled: int = 0  # and of the event that last told of it
     late: e.AttemptEnded | None = None  # its own end, told after something had been found out
+    overruled: e.ReconcileResolved | None = None  # by that: it had happened after all
 
-    def after(self, ended: e.AttemptEnded, at: float, settled: int) -> "Attempt":
-        """The same once it has ended; what was found out of it stays."""
+    def after(
+        self, ended: e.AttemptEnded, at: float, settled: int, *, is_only_one: bool = False
+    ) -> "Attempt":
+        """The same once it has ended; what was found out of it stays.
+
+        But for a no that was wrong: nothing is called again that is known to have happened. Where
+        another call of the place may have happened (not `is_only_one`), that has been done already.
+        """
         found, after = self.resolved, self.resolved_after
-        if ended.late and found is not None:
+        if not ended.late or found is None:
+            return Attempt(self.intent, self.at, ended, at, found, after, self.began, settled)
+        happened = ended.state.startswith("applied")
+        if not (is_only_one and happened and found.resolution == "absent"):
             return self._replace(late=ended)
-        return Attempt(self.intent, self.at, ended, at, found, after, self.began, settled)
+        return Attempt(self.intent, self.at, ended, at, None, 0, self.began, settled, ended, found)
 
     @property
     def is_applied(self) -> bool:

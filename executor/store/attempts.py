@@ -26,6 +26,7 @@ from executor.store.text import to_plain_text, to_texts
 OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
 # Nothing is called that is known to have happened, or that a person gave up meanwhile.
 _OVER = ("applied", "resolved_applied", "abandoned")
+_WITHOUT_EFFECT = ("refused", "not_sent", "resolved_absent", "resolved_answered")
 # What could be in doubt and cannot be repeated before it is known: others repeat safely.
 _NEVER_TWICE = ("lookup", "blind")
 Place = tuple[str, str]  # a step and its item, or ""
@@ -48,6 +49,14 @@ class Settling(NamedTuple):
     n: int
     state: str
     open_as: tuple[str, ...]
+    overrules: tuple[str, ...] = ()  # the same, where no other call of the place can have happened
+
+    def counts(self, states: States) -> bool:
+        """Whether it does, as the attempts of its place stand."""
+        stood = states.get(self.n)
+        others = (state for n, state in states.items() if n != self.n)
+        is_wrong = stood in self.overrules and all(state in _WITHOUT_EFFECT for state in others)
+        return is_wrong or stood in self.open_as
 
 
 def _at(dialect: str) -> Select[tuple[int, str, str, int, str]]:
@@ -234,9 +243,13 @@ def settling(kind: str, data: JsonObject) -> Settling | None:
     n = data.get("n")
     place = (str(data.get("step")), str(data.get("iteration")))
     number = n if isinstance(n, int) else 0
-    if kind == "attempt.ended":  # once; or late, where whoever took over could not know how
-        open_as = ("intent", "uncertain") if data.get("late") else ("intent",)
-        return Settling(place, number, str(data["state"]), open_as)
+    if kind == "attempt.ended":
+        state = str(data["state"])
+        if not data.get("late"):  # once
+            return Settling(place, number, state, ("intent",))
+        # Whoever took over could not know how; and a no was wrong, if it happened after all.
+        wrong = ("resolved_absent",) if state.startswith("applied") else ()
+        return Settling(place, number, state, ("intent", "uncertain"), wrong)
     if kind == "reconcile.resolved":
         resolution = str(data["resolution"])
         state = resolution if resolution == "abandoned" else f"resolved_{resolution}"
@@ -251,6 +264,6 @@ def project(
     for kind, data in events:
         if (told := settling(kind, data)) is None:
             continue
-        stood = at(c, [(tenant, run, [told.place])])[0][told.place].get(told.n)
-        if stood in told.open_as:
-            settle(c, [Settled(tenant, run, told, stood, now)])
+        states = at(c, [(tenant, run, [told.place])])[0][told.place]
+        if told.counts(states):
+            settle(c, [Settled(tenant, run, told, states[told.n], now)])

@@ -84,9 +84,9 @@ class OpenJournal:
         """Keep what an event tells of an attempt; False if it tells nothing, or nothing is open."""
         told = attempts.settling(kind, data)
         states = {} if told is None else self.attempts_at(told.place)
-        if told is None or (stood := states.get(told.n)) not in told.open_as:
+        if told is None or not told.counts(states):
             return False
-        states[told.n] = told.state
+        stood, states[told.n] = states[told.n], told.state
         earlier = self.settled.get((told.place, told.n))  # of an attempt only the last is kept
         was = stood if earlier is None else earlier.stood
         found = Settled(self.claim.tenant, self.claim.id, told, was, now)

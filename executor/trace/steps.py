@@ -141,6 +141,8 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
         told += f"; then {how} {attempt.resolved.by}: {known[attempt.resolved.resolution]}"
     if attempt.late is not None:
         told += f"; whoever made it told later: {attempt.late.state.replace('_', ' ')}"
+    if attempt.overruled is not None:
+        told += f"; {attempt.overruled.by} had said: it had not happened"
     return AttemptTrace(
         n=intent.n,
         iteration=intent.iteration,

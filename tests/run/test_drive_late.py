@@ -167,8 +167,6 @@ async def test_a_read_of_a_drive_that_lost_its_run_is_cut_off_and_its_writes_are
 @pytest.mark.parametrize(
     ("said", "end", "is_otherwise"),
     [
-        ("absent", Applied({"id": 1}), True),
-        ("absent", Applied({"id": 1}, replayed=True), False),
         ("absent", Refused("no", kind=Kind.INVALID), False),
         ("applied", Applied({"id": 1}), False),
         ("applied", Refused("no", kind=Kind.INVALID), True),
@@ -196,6 +194,47 @@ async def test_what_was_found_out_meanwhile_stays_and_what_contradicts_it_is_sho
     assert any("look at the service" in each for each in told.notes) is is_otherwise
     assert ("operator had said" in render_trace(told)) is is_otherwise
     assert (events[-1].type, events[-1].data["late"]) == ("attempt.ended", True)
+
+
+@pytest.mark.parametrize("end", [Applied({"id": 1}), Unreadable("not JSON")])
+async def test_a_no_that_was_wrong_is_overruled_while_nothing_was_called_again(
+    bench: Bench, end: End
+) -> None:
+    plan = accept(step("a", "blind"), answer=[ref("a/id", "id")])
+    run = await overtaken(bench, plan)
+    absent = e.ReconcileResolved(
+        step="a", iteration="", n=1, resolution="absent", by="operator", reason="looked"
+    )
+    await bench.tell(run.due, absent)
+    await run.tell(end)
+    told = trace(plan, await bench.row(run.due), await bench.events(run.due))
+    await run.drive()
+    row, (attempt,) = await bench.row(run.due), await bench.attempts(run.due)
+
+    assert bench.service.calls("a") == 1
+    assert attempt.state == ("applied" if isinstance(end, Applied) else "applied_unreadable")
+    assert row.status == ("succeeded" if isinstance(end, Applied) else "waiting")
+    assert "operator had said: it had not happened" in told.steps[0].attempts[0].told
+    assert any("operator had said absent" in each for each in told.notes)
+
+
+async def test_a_no_that_was_wrong_is_overruled_also_where_the_run_has_ended(bench: Bench) -> None:
+    plan = accept(step("a", "blind"))
+    run = await overtaken(bench, plan)
+    await bench.cancel(run.due)
+    absent = e.ReconcileResolved(
+        step="a", iteration="", n=1, resolution="absent", by="operator", reason="looked"
+    )
+    await bench.tell(run.due, absent)
+    await run.drive()
+    ended = await bench.row(run.due)
+    before = trace(plan, ended, await bench.events(run.due)).steps[0].effect
+    await run.tell(Applied({"id": 1}))
+    row = await bench.row(run.due)
+    after = trace(plan, row, await bench.events(run.due)).steps[0].effect
+
+    assert (ended.status, row) == ("cancelled", ended)
+    assert (before, after) == ("none, it had not happened", "applied")
 
 
 async def test_a_person_s_no_was_acted_on_before_the_answer_came_and_both_are_told(

@@ -60,7 +60,7 @@ async def test_what_nobody_knew_is_settled_and_whoever_drives_is_told(
     assert after.wake_seq == woken.wake_seq + 1
 
 
-@pytest.mark.parametrize("found", ["applied", "absent", "abandoned"])
+@pytest.mark.parametrize("found", ["applied", "abandoned"])
 async def test_what_was_found_out_stays_and_the_end_stands_beside_it_once(
     store: Store, found: str
 ) -> None:
@@ -71,6 +71,38 @@ async def test_what_was_found_out_stays_and_the_end_stands_beside_it_once(
     assert told == [True, False]
     assert await states(store) == before
     assert (await types(store))[-2:] == ["reconcile.resolved", "attempt.ended"]
+
+
+@pytest.mark.parametrize(
+    ("end", "again", "stands"),
+    [
+        ("applied", None, "applied"),
+        ("applied_unreadable", None, "applied_unreadable"),
+        ("applied", "refused", "applied"),
+        ("applied", "not_sent", "applied"),
+        ("refused", None, "resolved_absent"),
+        ("applied", "intent", "resolved_absent"),
+        ("applied", "uncertain", "resolved_absent"),
+        ("applied", "applied", "resolved_absent"),
+    ],
+)
+async def test_a_no_is_overruled_by_a_late_yes_unless_another_call_may_have_happened(
+    store: Store, end: str, again: str | None, stands: str
+) -> None:
+    def said_no(c: Connection) -> Claim:
+        claim = taken_over(c, ended("uncertain"), resolved("absent"))
+        if again is not None:
+            second = Claim("run", TENANT, RUN.id, 2, 0)
+            written(c, second, calls.record_intent, intent(n=2), NOW)
+            if again != "intent":
+                journal.append(c, TENANT, RUN.id, [ended(again, n=2)], NOW)
+        return claim
+
+    claim = await store.write(said_no)
+    told = [await tell(store, claim, late(end)) for _ in range(2)]
+
+    assert told == [True, False]
+    assert await states(store) == [stands, *([] if again is None else [again])]
 
 
 @pytest.mark.parametrize("own", ["applied", "refused", "applied_unreadable", "applied_pending"])
