@@ -55,14 +55,16 @@ def lost(place: Place, n: int, *, is_cut_off: bool = False) -> e.AttemptEnded:
 
 def _learned_by_repetition(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
     """An answer to the same call, made again, says what became of the earlier ones."""
-    last = attempts[-1]
-    if last.ended is None or last.ended.state != "applied" or last.intent.effect is Effect.READ:
+    for n, answered in reversed([*enumerate(attempts)]):
+        ended = answered.ended
+        if ended is None or ended.state != "applied" or answered.intent.effect is Effect.READ:
+            continue
+        # Of a key the service says whether it knew it; an idempotent call acts once in any case.
+        had_happened = ended.replayed or answered.intent.effect is not Effect.KEYED
+        for earlier in attempts[:n]:
+            if earlier.is_uncertain:
+                yield _repeated(earlier, answered, happened=had_happened)
         return
-    # Of a key the service says whether it knew it; an idempotent call acts once in any case.
-    had_happened = last.ended.replayed or last.intent.effect is not Effect.KEYED
-    for earlier in attempts[:-1]:
-        if earlier.is_uncertain:
-            yield _repeated(earlier, last, happened=had_happened)
 
 
 def _learned_with_another(attempts: tuple[Attempt, ...]) -> Iterator[Record]:

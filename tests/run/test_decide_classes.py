@@ -402,6 +402,28 @@ def test_a_later_refusal_says_nothing_of_an_earlier_call() -> None:
     assert not run.state.has_ended("a")
 
 
+@pytest.mark.parametrize(
+    ("effect", "replayed", "before"),
+    [("keyed", False, "absent"), ("keyed", True, "applied"), ("idempotent", False, "applied")],
+)
+def test_an_answer_that_is_told_late_says_what_became_of_the_calls_before_it_too(
+    effect: str, replayed: bool, before: str
+) -> None:
+    run = one(effect)
+    run.call("a", uncertain())
+    overtaken = run.later(1.0).lose("a")
+    run.later(LONG).call("a", not_sent())
+    run.end_late(overtaken, applied({"id": 7}, replayed=replayed))
+    end = run.finish()
+    first, second, third = run.state.attempts["a", ""]
+
+    assert (end.status, end.result, end.uncertain) == ("succeeded", {"id": 7}, ())
+    assert first.resolved is not None
+    assert first.resolved.resolution == before
+    assert second.is_applied
+    assert not third.may_have_happened
+
+
 def test_a_doubt_behind_a_refusal_is_looked_up_and_an_absence_makes_it_final() -> None:
     run = one("shop.found_keyed")
     run.call("a", uncertain())

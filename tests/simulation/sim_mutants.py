@@ -138,7 +138,7 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.facts",
-        "had_happened = last.ended.replayed or last.intent.effect is not Effect.KEYED",
+        "had_happened = ended.replayed or answered.intent.effect is not Effect.KEYED",
         "had_happened = False",
         "a replay says that the earlier call had not acted",
     ),
