@@ -15,6 +15,7 @@ from planner.models.base import Completion
 _THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
 # Braces of a sentence, as in {order_id}, begin no JSON object.
 _START = re.compile(r'\{\s*["}]')
+_DECODER = json.JSONDecoder()
 _Read = Plan | tuple[Violation, ...]
 
 
@@ -61,7 +62,7 @@ def _objects(text: str) -> list[str]:
 
 def _end(text: str, start: int) -> int | None:
     try:
-        _, end = json.JSONDecoder().raw_decode(text, start)
+        _, end = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError):
         return None
     return end
