@@ -25,12 +25,12 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def add(c: Connection, tenant: str, run: str, priority: Priority = "normal") -> None:
+def add(c: Connection, tenant: str, run: str, priority: Priority = "normal") -> Due:
     now = time.time()
     if plans.get(c, tenant, "pln_a") is None:
         row = plans.PlanRow(tenant, "pln_a", "sha256:0", "requester", None, {"language": 1}, now)
         plans.add(c, row)
-    runs.create(
+    return runs.create(
         c, tenant=tenant, run=run, plan="pln_a", requester="requester", now=now, priority=priority
     )
 
@@ -94,9 +94,9 @@ async def test_a_tenant_that_comes_later_is_next(store: Store) -> None:
     found = dispatcher(driven)
     await found.start()
     await driven.until(5)
-    await store.write(partial(add, tenant="one", run="run_one"))
+    due = await store.write(partial(add, tenant="one", run="run_one"))
     before = len(driven.order)
-    found.submit(Due("run", "one", "run_one"))
+    found.submit(due)
     await driven.until(before + 10)
     await found.stop()
 
