@@ -19,6 +19,7 @@ from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.validate import first_flaw
 from executor.check.strict_json import Flaw, read_json
 from executor.fn.extract import MOST_CHARACTERS, UnboundedError, extract_action, require_bounds
+from executor.plan.size import size_of
 from planner.models.base import Completion, Message, Model, ModelRefused, ModelUnavailable
 
 ANSWERS = 2  # the first one, and one that was told what was wrong
@@ -122,6 +123,9 @@ def _read(completion: Completion, schema: JsonObject) -> JsonObject | str:
     told = first_flaw(_wrapped(schema), answer)
     if told is not None or not isinstance(answer, dict):
         return f"the answer does not fit: {told}"
+    most = require_bounds(schema)
+    if size_of(answer["value"], most) > most:
+        return f"the answer does not fit: it has more than the {most} characters of its schema"
     return answer
 
 

@@ -7,7 +7,7 @@ value has a bound: a text has a greatest length, an enumeration or a format of f
 has a most number of elements, an object has the members that are named and no other.
 """
 
-from typing import Final
+from typing import Final, TypeGuard
 
 from pydantic import JsonValue
 
@@ -59,13 +59,17 @@ class UnboundedError(ValueError):
     """A schema lets through more than it should: says what and where."""
 
 
-def require_bounds(schema: JsonValue) -> None:
-    """Raise `UnboundedError` unless every value that a schema allows has a bound."""
+def require_bounds(schema: JsonValue) -> int:
+    """At most how many characters a value has; raises `UnboundedError` where one has no bound.
+
+    What says more in a fixed form (a time with a thousand decimal places) is no such value.
+    """
     size = _most(schema, "", 0)
     if size > MOST_CHARACTERS:
         raise UnboundedError(
             f"it lets {size} characters through, and {MOST_CHARACTERS} are the most"
         )
+    return size
 
 
 def _most(schema: JsonValue, at: str, depth: int) -> int:
@@ -103,7 +107,7 @@ def _of_kind(kind: str, node: JsonObject, at: str, depth: int) -> int:
     match kind:
         case "string":
             most = node.get("maxLength")
-            if isinstance(most, int) and not isinstance(most, bool):
+            if _is_length(most):
                 return most + 2
             fixed = _LENGTHS.get(str(node.get("format")))
             if fixed is None:
@@ -115,7 +119,7 @@ def _of_kind(kind: str, node: JsonObject, at: str, depth: int) -> int:
             return fixed + 2
         case "array":
             most = node.get("maxItems")
-            if not isinstance(most, int) or isinstance(most, bool) or "items" not in node:
+            if not _is_length(most) or "items" not in node:
                 raise UnboundedError(f"{where} is a list of any length: say items and maxItems")
             return 2 + most * (1 + _most(node["items"], f"{at}/items", depth + 1))
         case "object":
@@ -131,3 +135,7 @@ def _of_kind(kind: str, node: JsonObject, at: str, depth: int) -> int:
             return 2 + sum(inside)
         case _:
             return _SCALAR_LENGTH
+
+
+def _is_length(value: JsonValue) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

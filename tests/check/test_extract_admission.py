@@ -119,6 +119,8 @@ def test_no_catalogue_brings_a_function_of_its_own() -> None:
         ({"type": "string", "format": "email"}, "any length"),
         ({"type": "string", "maxLength": True}, "any length"),
         ({"type": "string", "maxLength": 30_000}, "30002 characters"),
+        ({"type": "string", "maxLength": -30_000}, "any length"),
+        ({"type": "array", "items": TEXT, "maxItems": -3}, "any length"),
         ({"type": "string", "maxLength": 9, "pattern": "a"}, "pattern"),
         ({"type": ["string", "integer"], "maxLength": 9}, "no one type"),
         ({"type": "array", "items": TEXT}, "any length"),

@@ -144,6 +144,22 @@ async def test_a_model_that_refuses_has_refused(scripted: Start) -> None:
         await read(by(scripted({"status": 401})))
 
 
+@pytest.mark.parametrize(("places", "comes"), [(3, True), (400, False)])
+async def test_a_form_that_is_fixed_lets_no_more_through_than_it_takes(
+    places: int, comes: bool, scripted: Start
+) -> None:
+    """A time may have any number of decimal places, and these may be anybody's."""
+    said = f"2026-03-02T10:00:00.{'7' * places}Z"
+    extractor = by(scripted({"json": {"value": said}}))
+    schema: JsonObject = {"type": "string", "format": "date-time"}
+
+    if comes:
+        assert await read(extractor, schema=schema) == said
+    else:
+        with pytest.raises(Refused, match="62 characters"):
+            await read(extractor, schema=schema)
+
+
 async def test_a_call_keeps_to_its_tokens(scripted: Start) -> None:
     server = scripted(HOSTILE["nothing"], GOOD)
 
