@@ -6,6 +6,7 @@ Grounding errs to "not said": that costs an approval, the other error would cost
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -16,9 +17,13 @@ from pydantic import JsonValue
 from executor.check.said_times import days, times
 
 MOST_MARKS: Final = 30  # as many as Unicode's stream-safe text has in a row
-# A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send.
-_BEGINS = re.compile(r"(?<!\w)(?<!\w[.@+-])")
-_ENDS = re.compile(r"(?![\w\u0300-\u036f]|[.@+-]\w)")
+# A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send. So
+# do the points and hyphens of other scripts, what is written in percent, and what has no width.
+_JOINT = r"[.@+\-\u2010\u2011\u2024\u3002\uff0e\uff61]"
+_NO_WIDTH = r"[\u00ad\u200b-\u200d\u2060\ufeff]{0,9}"
+_GOES_ON = re.compile(rf"\w{_NO_WIDTH}{_JOINT}?{_NO_WIDTH}\Z")
+_ENDS = re.compile(rf"(?![\u0300-\u036f]|{_NO_WIDTH}{_JOINT}?{_NO_WIDTH}\w|%[0-9a-f]{{2}})")
+_APOSTROPHE = re.compile(r"(?<=\w['\u2019])")  # o'neil@example.com is not neil@example.com
 _NUMBER = re.compile(
     r"((?<!\w)[-\u2212]|(?<!\w)minus\s)?"
     r"(?<![\w.,])(\d+(?:[.,]\d+)*)(?=[a-z]{3}\b|[^\w.,]|[.,](?!\d)|$)"
@@ -104,7 +109,9 @@ class Words:
         """Whether a text stands somewhere as whole tokens."""
         at = self._text.find(text)
         while at >= 0:
-            if _BEGINS.match(self._text, at) and _ENDS.match(self._text, at + len(text)):
+            is_cut = "@" in text and _APOSTROPHE.match(self._text, at)
+            begins = not is_cut and not _GOES_ON.search(self._text, max(0, at - 20), at)
+            if begins and _ENDS.match(self._text, at + len(text)):
                 return True
             at = self._text.find(text, at + 1)
         return False
@@ -179,7 +186,8 @@ def _dates(text: str, today: str) -> Iterator[str]:
         yield from _in_year(year, month, day, today)
     for word, ahead in _NEAR.items():
         if re.search(rf"\b{word}\b", text) and _DATE.fullmatch(today):
-            yield (date.fromisoformat(today) + timedelta(days=ahead)).isoformat()
+            with suppress(ValueError, OverflowError):  # no day, or none in any calendar
+                yield (date.fromisoformat(today) + timedelta(days=ahead)).isoformat()
 
 
 def _in_year(year: str, month: str, day: str, today: str) -> Iterator[str]:

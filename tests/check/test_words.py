@@ -25,6 +25,11 @@ def hold(said: str, value: Any, today: str = TODAY) -> bool:
         ("it is\nlate", "is\nlate"),
         ("stra\u00dfe", "STRA\u1e9eE"),
         ("a+b", "a+b"),
+        ("ann's order", "ann"),
+        ("'ann@example.com'", "ann@example.com"),
+        ("ann@example.com--thanks", "ann@example.com"),
+        ("...ann", "ann"),
+        ("100% of example.com, 20% off", "example.com"),
         ("code 007", "007"),
         ("version 1.2.3", "1.2.3"),
     ],
@@ -42,6 +47,14 @@ def test_a_text_that_stands_alone_was_said(said: str, value: str) -> None:
         ("re-send it", "send"),
         ("send-off", "send"),
         ("example.com.evil", "example.com"),
+        ("example.com\u3002evil", "example.com"),
+        ("example.com\uff0eevil", "example.com"),
+        ("example.com\u200b.evil", "example.com"),
+        ("evil\u200b.example.com", "example.com"),
+        ("example.com%2eevil", "example.com"),
+        ("evil\uff61example.com", "example.com"),
+        ("re\u2010send it", "send"),
+        ("o'neil@example.com", "neil@example.com"),
         ("the lateness", "late"),
         ("translate", "late"),
         ("e\u0301", "e"),
@@ -265,3 +278,8 @@ def test_texts_are_apart_from_each_other() -> None:
 )  # fmt: skip
 def test_groups_of_three_digits_are_thousands(said: str, number: float, is_said: bool) -> None:
     assert hold(f"pay {said} now", number) is is_said
+
+
+@pytest.mark.parametrize("today", ["9999-12-31", "2026-02-30", "today"])
+def test_a_day_that_is_in_no_calendar_says_nothing(today: str) -> None:
+    assert not Words(["tomorrow, in 3 weeks, on 3 May"], today).hold("2026-03-03")
