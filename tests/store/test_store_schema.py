@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 
 from executor.store import facts
 from executor.store.errors import NewerSchemaError, OtherSchemaError
-from executor.store.migrate import JOURNAL
+from executor.store.migrate import JOURNAL, require_newest
 from executor.store.sqlite import sqlite_path
 from executor.store.store import Store, backend_of
 from executor.store.tables import metadata
@@ -153,6 +153,10 @@ async def _refused(url: str, change: str) -> str:
     with pytest.raises(OtherSchemaError, match="never released") as refused:
         await Store.open(url)
     assert _looked_at(url) == before
+    engine = backend_of(url).engine(writer=False)
+    with engine.connect() as beside, pytest.raises(OtherSchemaError, match="never released"):
+        require_newest(beside)  # as whoever writes beside a gateway does
+    engine.dispose()
     return str(refused.value)
 
 
