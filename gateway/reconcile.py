@@ -37,7 +37,10 @@ _MEANS: dict[str, Resolution] = {  # of what a person finds out; an answer is no
 def resolve(
     c: Connection, restored: Restored, run: RunRow, by: str, found: Reconcile, now: float
 ) -> None:
-    """Write the resolution of one attempt, and have its run look again; raises a problem."""
+    """Write the resolution of one attempt, and have its run look again; raises a problem.
+
+    A yes overrules a no, as long as nothing was called again.
+    """
     drives.hold_row(c, Due("run", run.tenant, run.id))
     row = runs.get(c, run.tenant, run.id) or run
     state, place = _state(c, row), (found.step, found.iteration)
@@ -47,7 +50,9 @@ def resolve(
         answer(c, restored, row, last, by, found, now)
         return
     attempt = _asked(last) or state.in_doubt(place)  # a later no settles nothing
-    if attempt is None or not attempt.is_uncertain:
+    if attempt is None and found.resolution == "happened":
+        attempt = state.denied(place)
+    if attempt is None:
         raise ProblemError(
             409, "not-uncertain", f"nothing of step {found.step!r} is uncertain",
             "See the trace: /v1/runs/{id}/trace.",
@@ -125,7 +130,8 @@ def learn(
 ) -> tuple[RunRow, bool]:
     """Take in what a service said of a call by its key; the run, and whether it was news.
 
-    A no counts like a search that finds nothing: once the call must have come through.
+    A no counts like a search that finds nothing: once the call must have come through. A yes
+    overrules a no, as long as nothing was called again.
     """
     place = attempts.by_key(c, tenant, found.key)
     row = runs.get(c, tenant, place[0]) if place else None
@@ -138,7 +144,9 @@ def learn(
         detail = "the call is still under way, and may answer for itself"
         raise ProblemError(409, "under-way", detail, "Ask again when it has ended.")
     attempt = state.in_doubt(place[1:])
-    if attempt is None or not attempt.is_uncertain:
+    if attempt is None and found.happened:
+        attempt = state.denied(place[1:])
+    if attempt is None:
         return row, False
     action = _action(c, restored, row, attempt)
     is_pending = attempt.ended is not None and attempt.ended.state == "applied_pending"

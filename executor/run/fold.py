@@ -143,7 +143,8 @@ class _Draft:
         attempts = self.attempts.get((event.step, event.iteration), ())
         newest = attempts[-1].intent.n if attempts else 0
         self._change(event, lambda each: each._replace(
-            resolved=event, resolved_after=newest, settled=self.folded
+            resolved=event, resolved_after=newest, settled=self.folded,
+            overruled=each.resolved if each.is_denied else each.overruled,
         ))  # fmt: skip
 
     def _change(

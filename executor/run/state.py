@@ -44,7 +44,7 @@ class Attempt(NamedTuple):
     began: int = 0  # the number of the event that it began with, in an order that no clock has
     settled: int = 0  # and of the event that last told of it
     late: e.AttemptEnded | None = None  # its own end, told after something had been found out
-    overruled: e.ReconcileResolved | None = None  # by that: it had happened after all
+    overruled: e.ReconcileResolved | None = None  # a no; but it had happened after all
 
     def after(
         self, ended: e.AttemptEnded, at: float, settled: int, *, is_only_one: bool = False
@@ -58,7 +58,7 @@ class Attempt(NamedTuple):
         if not ended.late or found is None:
             return Attempt(self.intent, self.at, ended, at, found, after, self.began, settled)
         happened = ended.state.startswith("applied")
-        if not (is_only_one and happened and found.resolution == "absent"):
+        if not (is_only_one and happened and self.is_denied):
             return self._replace(late=ended)
         return Attempt(self.intent, self.at, ended, at, None, 0, self.began, settled, ended, found)
 
@@ -87,6 +87,11 @@ class Attempt(NamedTuple):
     def is_abandoned(self) -> bool:
         """Whether somebody decided to leave it unknown."""
         return self.resolved is not None and self.resolved.resolution == "abandoned"
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether somebody has found out that it did not happen."""
+        return self.resolved is not None and self.resolved.resolution == "absent"
 
     @property
     def is_uncertain(self) -> bool:
@@ -219,6 +224,13 @@ class RunState:
     def in_doubt(self, place: Place) -> Attempt | None:
         """The attempt of a write that may have happened, if nobody has found out yet."""
         return self.doubts.get(place)
+
+    def denied(self, place: Place) -> Attempt | None:
+        """The newest that is said not to have happened, if none may have: a yes overrules that."""
+        attempts = self.attempts.get(place, ())
+        if any(each.may_have_happened for each in attempts):
+            return None
+        return next((each for each in reversed(attempts) if each.is_denied), None)
 
     def effects_besides(self, place: Place) -> int:
         """At how many other places an effect has happened or may have."""

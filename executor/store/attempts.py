@@ -26,6 +26,7 @@ from executor.store.text import to_plain_text, to_texts
 OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
 # Nothing is called that is known to have happened, or that a person gave up meanwhile.
 _OVER = ("applied", "resolved_applied", "abandoned")
+_DENIED = ("resolved_absent",)  # which is wrong, if it happened after all
 _WITHOUT_EFFECT = ("refused", "not_sent", "resolved_absent", "resolved_answered")
 # What could be in doubt and cannot be repeated before it is known: others repeat safely.
 _NEVER_TWICE = ("lookup", "blind")
@@ -247,13 +248,12 @@ def settling(kind: str, data: JsonObject) -> Settling | None:
         state = str(data["state"])
         if not data.get("late"):  # once
             return Settling(place, number, state, ("intent",))
-        # Whoever took over could not know how; and a no was wrong, if it happened after all.
-        wrong = ("resolved_absent",) if state.startswith("applied") else ()
-        return Settling(place, number, state, ("intent", "uncertain"), wrong)
+        wrong = _DENIED if state.startswith("applied") else ()
+        return Settling(place, number, state, ("intent", "uncertain"), wrong)  # nobody could know
     if kind == "reconcile.resolved":
         resolution = str(data["resolution"])
         state = resolution if resolution == "abandoned" else f"resolved_{resolution}"
-        return Settling(place, number, state, OPEN)
+        return Settling(place, number, state, OPEN, _DENIED if resolution == "applied" else ())
     return None
 
 

@@ -20,7 +20,7 @@ from gateway.schemas import Evidence, Reconcile
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
-from run_bench import Bench, held, once, opened, until
+from run_bench import PATIENCE_S, Bench, held, once, opened, until
 from run_cases import SETTLE_S, accept, action, ref, step
 
 SLOW = action("shop.slow", "blind", settle_s=SETTLE_S)
@@ -37,9 +37,9 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         yield found
 
 
-async def doubtful(bench: Bench, what: str, answer: Any = LOST, *args: Any, **more: Any) -> Due:
+async def doubtful(bench: Bench, what: str, end: Any = LOST, *args: Any, **more: Any) -> Due:
     """A run that waits for whoever finds out what became of its one call."""
-    bench.service.handlers["a"] = once(answer, Applied({}))
+    bench.service.handlers["a"] = once(end, Applied({}))
     plan = accept(step("a", what, *args), more=(SLOW, GIVES, MANY), **more)
     due, row = await bench.drive(plan)
     assert (row.status, row.waiting_for) == ("waiting", "reconcile")
@@ -79,6 +79,36 @@ async def test_a_no_counts_once_the_effect_must_have_settled(bench: Bench, who: 
 
     assert (early, in_time) == ("too-early", "")
     assert [each["resolution"] for each in await resolved(bench, due)] == ["absent"]
+
+
+@pytest.mark.parametrize("who", ["a person", "a service"])
+async def test_a_yes_overrules_a_no_as_long_as_nothing_was_called_again(
+    bench: Bench, who: Who
+) -> None:
+    due = await doubtful(bench, "blind", LOST, answer=[ref("a/id", "id")])
+    no = await says("a person", bench, due, False)
+    yes = await says(who, bench, due, True, output={"id": 7})
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+    row, told = await bench.row(due), await resolved(bench, due)
+
+    assert (no, yes) == ("", "")
+    assert [each["resolution"] for each in told] == ["absent", "applied"]
+    assert [each.state for each in await bench.attempts(due)] == ["resolved_applied"]
+    assert (row.status, row.result) == ("succeeded", {"id": 7})
+    assert bench.service.calls("a") == 1
+
+
+@pytest.mark.parametrize(("who", "answer"), [("a person", "not-uncertain"), ("a service", "")])
+async def test_a_yes_is_no_news_once_it_was_called_again(
+    bench: Bench, who: Who, answer: str
+) -> None:
+    due = await doubtful(bench, "blind")
+    await says("a person", bench, due, False)
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+
+    assert await says(who, bench, due, True) == answer
+    assert [each["resolution"] for each in await resolved(bench, due)] == ["absent"]
+    assert bench.service.calls("a") == 2
 
 
 async def test_a_service_s_no_to_what_it_had_accepted_counts_at_once(bench: Bench) -> None:
