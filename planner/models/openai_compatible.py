@@ -1,8 +1,10 @@
 """Any endpoint that speaks the chat completions protocol: Ollama, vLLM, and most providers."""
 
 import json
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import httpx2
 from pydantic import JsonValue
@@ -69,7 +71,9 @@ class OpenAiCompatible:
         url = f"{self.base_url.rstrip('/')}/chat/completions"
         try:
             async with (
-                httpx2.AsyncClient(timeout=self.timeout_s, trust_env=False) as client,
+                httpx2.AsyncClient(
+                    timeout=self.timeout_s, trust_env=False, verify=_certificates()
+                ) as client,
                 client.stream("POST", url, json=body, headers=headers) as answer,
             ):
                 text = await _read(self.name, answer)
@@ -84,6 +88,12 @@ class OpenAiCompatible:
                     return await self._post(messages, form)
             raise failure(self.name, answer.status_code, reason, answer.headers, self.api_key)
         return read_completion(self.name, self.model, _json(text), self.api_key)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Those that are trusted, read once in a process: all else waits while they are read."""
+    return httpx2.create_ssl_context(trust_env=False)
 
 
 async def _read(name: str, answer: httpx2.Response) -> str:
