@@ -176,6 +176,10 @@ def record_late(c: Connection, claim: Claim, outcome: AttemptOutcome, now: float
 
 def _is_told(c: Connection, claim: Claim, outcome: AttemptOutcome) -> bool:
     """Whether it was written before, by a write of which its drive did not learn that it was."""
-    call = {"step": outcome.step, "iteration": outcome.iteration, "n": outcome.n, "late": True}
-    told = journal.read(c, claim.tenant, claim.id, limit=journal.WHOLE)
-    return any(call.items() <= each.data.items() for each in told)
+    call = {"step": outcome.step, "iteration": outcome.iteration, "n": outcome.n}
+    ends = (
+        each.data
+        for each in journal.read(c, claim.tenant, claim.id, limit=journal.WHOLE)
+        if each.type == "attempt.ended" and call.items() <= each.data.items()
+    )
+    return any(each["state"] != "uncertain" for each in ends)  # that, whoever took over wrote

@@ -23,9 +23,9 @@ FIRST = int(os.environ.get("LAMGATE_HISTORIES_FROM", "0"))
 PARTS = 8
 ENOUGH = 1000  # histories, to come by everything
 HISTORIES_FOR_A_MUTANT = 4000
-ONCE_BROKEN = (  # of the first million
+ONCE_BROKEN = (  # of the first million, and of some beyond
     30415, 31387, 39685, 68878, 86433, 207427, 209367, 209547, 210007, 523357, 572758, 575367,
-    578885, 661769, 671679, 671907, 705809, 711841,
+    578885, 661769, 671679, 671907, 705809, 711841, 2001695, 2013010,
 )  # fmt: skip
 
 
