@@ -255,9 +255,9 @@ def is_dead(pid: int) -> bool:
 async def test_a_blind_call_whose_worker_died_is_shown_to_a_person_and_one_that_lives_tells_itself(
     fleet: Fleet,
 ) -> None:
-    hang = {"kind": "hang_after", "match": {"method": "POST", "path_prefix": "/orders/1043/tags"}}
+    tags = {"method": "POST", "path_prefix": "/orders/1043/tags"}
     async with Office(fleet) as office:
-        http("POST", f"{fleet.shop}/faults", hang)
+        http("POST", f"{fleet.shop}/faults", {"kind": "hang_after", "match": tags, "times": 2})
         pids, names = [], list[str]()
         for mark in ("blind", "late"):
             pids += await asyncio.to_thread(fleet.start, 1, concurrency=1)
