@@ -17,3 +17,13 @@ def part_of(document: JsonValue, reference: str) -> JsonValue:
         else:
             raise LookupError(name)
     return here
+
+
+def subschema(schema: JsonValue, reference: str) -> JsonValue:
+    """What a schema's reference names: by an anchor, maybe the whole; null if nothing is there."""
+    if not reference.startswith("#/"):
+        return schema
+    try:
+        return part_of(schema, reference)
+    except LookupError:
+        return None

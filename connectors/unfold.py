@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from connectors.pointer import part_of
+from connectors.pointer import subschema
 
 _COUNTED: Final = 10**12  # enough to know
 _WHOLE: Final = "#"
@@ -27,7 +27,7 @@ def parts_of(schema: JsonValue) -> int:
             own, names = found[name]
             sizes[name] = min(own + sum(sizes.get(each, 1) for each in names), _COUNTED)
         elif name not in found:
-            found[name] = own, names = _counted(_named(schema, name))
+            found[name] = own, names = _counted(subschema(schema, name))
             stack += [(name, True), *((each, False) for each in names)]
     return sizes[_WHOLE]
 
@@ -52,13 +52,3 @@ def _counted(part: JsonValue) -> tuple[int, list[str]]:
                 if is_named or key not in _DEFINITIONS
             ]
     return count, names
-
-
-def _named(schema: JsonValue, name: str) -> JsonValue:
-    """What a reference names; an anchor may be anywhere, so also on the whole."""
-    if not name.startswith("#/"):
-        return schema
-    try:
-        return part_of(schema, name)
-    except LookupError:
-        return None

@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from connectors.body import json_flaw
 from connectors.errors import Kind, Refused
-from connectors.pointer import part_of
+from connectors.pointer import subschema
 from connectors.spec import ActionSpec, JsonObject
 from connectors.unfold import parts_of
 
@@ -175,7 +175,7 @@ def _names_itself(schema: JsonObject) -> bool:
     while asked:
         name = asked.pop()
         if name not in inside:
-            inside[name] = _references(_part(schema, name))
+            inside[name] = _references(subschema(schema, name))
             asked |= inside[name]
     try:
         TopologicalSorter(inside).prepare()
@@ -196,13 +196,3 @@ def _references(part: JsonValue) -> set[str]:
             case list() as each:
                 parts += each
     return found
-
-
-def _part(schema: JsonObject, name: str) -> JsonValue:
-    """The part that a pointer names; what is named in another way may be the whole."""
-    if not name.startswith("#/"):
-        return schema
-    try:
-        return part_of(schema, name)
-    except LookupError:
-        return None
