@@ -51,6 +51,9 @@ async def silent(
         await asyncio.sleep(0.1)  # by then it is answered
     raw.send_flush_request()
     raw.flush()
+    while raw.is_busy():  # until the server has the row
+        await asyncio.sleep(0.005)
+        raw.consume_input()
     yield connection
     raw.finish()
 
