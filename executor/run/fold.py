@@ -6,7 +6,7 @@ from typing import TypeVar, assert_never
 
 from executor.run import events as e
 from executor.run.planning_events import PlanningEvent
-from executor.run.state import Attempt, Gate, Place, RunState, Undoing, doubt_of
+from executor.run.state import Attempt, Gate, Place, RunState, Undoing, denied_of, doubt_of
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -104,11 +104,10 @@ class _Draft:
             self.begun[event.step] = self.begun.get(event.step, 0) + 1
 
     def _ended(self, at: float, event: e.AttemptEnded) -> None:
-        others = self.attempts.get((event.step, event.iteration), ()) if event.late else ()
-        is_only_one = not any(each.may_have_happened for each in others if each.intent.n != event.n)
-        self._change(
-            event, lambda each: each.after(event, at, self.folded, is_only_one=is_only_one)
-        )
+        overrules = False
+        if event.late and event.state.startswith("applied"):
+            overrules = denied_of(self.attempts.get((event.step, event.iteration), ())) is not None
+        self._change(event, lambda each: each.after(event, at, self.folded, overrules=overrules))
 
     def _done(self, event: e.StepDone) -> None:
         self.done[event.step] = event.result

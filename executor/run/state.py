@@ -47,18 +47,16 @@ class Attempt(NamedTuple):
     overruled: e.ReconcileResolved | None = None  # a no; but it had happened after all
 
     def after(
-        self, ended: e.AttemptEnded, at: float, settled: int, *, is_only_one: bool = False
+        self, ended: e.AttemptEnded, at: float, settled: int, *, overrules: bool = False
     ) -> "Attempt":
         """The same once it has ended; what was found out of it stays.
 
-        But for a no that was wrong: nothing is called again that is known to have happened. Where
-        another call of the place may have happened (not `is_only_one`), that has been done already.
+        But for a no that it `overrules`: nothing is called again that is known to have happened.
         """
         found, after = self.resolved, self.resolved_after
         if not ended.late or found is None:
             return Attempt(self.intent, self.at, ended, at, found, after, self.began, settled)
-        happened = ended.state.startswith("applied")
-        if not (is_only_one and happened and self.is_denied):
+        if not (overrules and self.is_denied):
             return self._replace(late=ended)
         return Attempt(self.intent, self.at, ended, at, None, 0, self.began, settled, ended, found)
 
@@ -144,6 +142,13 @@ def doubt_of(attempts: Sequence[Attempt]) -> Attempt | None:
     return None
 
 
+def denied_of(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The newest of a place that is said not to have happened, if none of them may have."""
+    if any(each.may_have_happened for each in attempts):
+        return None
+    return next((each for each in reversed(attempts) if each.is_denied), None)
+
+
 @dataclass(frozen=True)
 class Undoing:
     """One compensation, from its beginning to its end."""
@@ -226,11 +231,8 @@ class RunState:
         return self.doubts.get(place)
 
     def denied(self, place: Place) -> Attempt | None:
-        """The newest that is said not to have happened, if none may have: a yes overrules that."""
-        attempts = self.attempts.get(place, ())
-        if any(each.may_have_happened for each in attempts):
-            return None
-        return next((each for each in reversed(attempts) if each.is_denied), None)
+        """The attempt that is said not to have happened: a yes overrules that."""
+        return denied_of(self.attempts.get(place, ()))
 
     def effects_besides(self, place: Place) -> int:
         """At how many other places an effect has happened or may have."""
