@@ -23,8 +23,8 @@ from gateway.problems import ProblemError
 from gateway.schemas import Evidence, InputAnswer, Reconcile
 
 WHOLE = 1_000_000_000  # events: a run is explained and resolved from all of its journal
-Restored = Callable[[str], Accepted]
-"""An accepted plan from the text that was sealed."""
+Restored = Callable[[str, str], Accepted]
+"""A tenant's accepted plan from the text that was sealed."""
 Resolution = Literal["applied", "absent", "abandoned"]
 SECOND = "Ask an operator who did not ask for the run."
 _MEANS: dict[str, Resolution] = {  # of what a person finds out; an answer is no finding
@@ -194,7 +194,7 @@ def _action(c: Connection, restored: Restored, row: RunRow, attempt: Attempt) ->
     sealed = plans.sealed(c, row.tenant, row.plan)
     if sealed is None:
         raise ProblemError(404, "not-found", f"there is no plan {row.plan}")
-    return restored(sealed).actions[attempt.intent.action]
+    return restored(row.tenant, sealed).actions[attempt.intent.action]
 
 
 def _check_is_through(action: ActionSpec, attempt: Attempt, now: float) -> None:

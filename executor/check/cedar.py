@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from connectors.canonical import digest
-from connectors.spec import ActionSpec, Effect
+from connectors.spec import ActionSpec, Effect, JsonObject
 from executor.check.cedar_decision import Code, Judgement, Slice, Verdict
 from executor.check.cedar_request import PolicyQuestion
 from executor.check.cedar_rules import PolicyError, Rule, read_rules
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Policy:
-    """All policy texts of a tenant; `version` is the digest of the texts.
+    """All policy texts of a tenant; `version` is the digest of all that a judgement depends on.
 
     `connectors` names the connector behind each connection, for policies over a group of them.
     In mode `observe` every verdict is to allow, and says what it would have been.
@@ -59,7 +59,8 @@ class Policy:
         connectors: Mapping[str, str] | None = None,
     ) -> "Policy":
         """Read policy files by name; raises `PolicyError`."""
-        return cls(read_rules(texts), digest(dict(texts)), mode, dict(connectors or {}))
+        said: JsonObject = {"texts": {**texts}, "mode": mode, "connectors": {**(connectors or {})}}
+        return cls(read_rules(texts), digest(said), mode, dict(connectors or {}))
 
     def judge(self, question: PolicyQuestion) -> Judgement:
         """Decide one call."""

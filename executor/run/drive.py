@@ -99,7 +99,7 @@ class Drive:
             return accepted
         if sealed is None:
             raise FencedError(f"{claim.id} has no plan")
-        accepted = self._means.restored(sealed)
+        accepted = self._means.restored(claim.tenant, sealed)
         self._means.know(claim.tenant, plan, accepted)
         return accepted
 

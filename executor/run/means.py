@@ -10,7 +10,7 @@ from math import inf
 from connectors.connector import Call
 from connectors.spec import ActionSpec, Limits
 from connectors.validate import input_validator
-from executor.check.admit import Accepted, restore
+from executor.check.admit import Accepted, SealBrokenError, restore
 from executor.check.cedar import Policy
 from executor.run.perform import RESULT_BYTES
 from executor.run.slots import Slots
@@ -41,9 +41,16 @@ class Means:
     is_alone: bool = True  # no other process can still be at a run that this one takes over
     halted: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def restored(self, tenant: str, text: str) -> Accepted:
+        """A tenant's accepted plan from the text that was sealed; raises `SealBrokenError`."""
+        accepted = self._restored(text)
+        if accepted.principal.tenant != tenant:
+            raise SealBrokenError("the stored plan was accepted for another tenant")
+        return accepted
+
     @cached_property
-    def restored(self) -> Callable[[str], Accepted]:
-        """An accepted plan from the text that was sealed: the same text is checked once."""
+    def _restored(self) -> Callable[[str], Accepted]:
+        """The same text is checked once."""
         return lru_cache(MOST_RESTORED)(lambda text: restore(to_object(text), self.seal_key))
 
     def know(self, tenant: str, plan: str, accepted: Accepted) -> None:

@@ -206,7 +206,7 @@ def _accepted(c: Connection, gateway: Gateway, row: RunRow) -> Accepted:
     sealed = plans.sealed(c, row.tenant, row.plan)
     if sealed is None:
         raise not_found("plan", row.plan)
-    return gateway.machine.restored(sealed)
+    return gateway.machine.restored(row.tenant, sealed)
 
 
 async def _found(request: Request, tenant: str, run_id: str) -> RunRow:

@@ -175,11 +175,17 @@ def test_a_text_that_is_no_policy_is_named() -> None:
         )
 
 
-def test_the_version_is_that_of_the_texts() -> None:
-    one, two = (Policy.parse({"a.cedar": text}) for text in (PERMIT, PERMIT + "// more"))
+def test_the_version_is_that_of_all_that_a_judgement_depends_on() -> None:
+    texts = {"a.cedar": PERMIT}
+    others = (
+        Policy.parse({"a.cedar": PERMIT + "// more"}),
+        Policy.parse(texts, "observe"),
+        Policy.parse(texts, connectors={"shop": "openapi"}),
+        Policy.parse(texts, connectors={"shop": "native"}),
+    )
 
-    assert one.version != two.version
-    assert one.version == Policy.parse({"a.cedar": PERMIT}).version
+    assert Policy.parse(texts).version == Policy.parse(texts).version
+    assert len({each.version for each in (Policy.parse(texts), *others)}) == 1 + len(others)
 
 
 CONDITIONS = (

@@ -89,17 +89,17 @@ class Bench:
             clock=self.clock,
         )
 
-    async def add(self, accepted: Accepted) -> Due:
+    async def add(self, accepted: Accepted, tenant: str = "main") -> Due:
         """Queue a run of this plan."""
         self._count += 1
         plan, run, now = f"pln_{self._count}", f"run_{self._count}", time.time()
 
         def work(c: Connection) -> Due:
             row = plans.PlanRow(
-                "main", plan, accepted.digest, "requester", None, to_row(accepted), now
+                tenant, plan, accepted.digest, "requester", None, to_row(accepted), now
             )
             plans.add(c, row)
-            return runs.create(c, tenant="main", run=run, plan=plan, requester="requester", now=now)
+            return runs.create(c, tenant=tenant, run=run, plan=plan, requester="requester", now=now)
 
         return await self.store.write(work)
 

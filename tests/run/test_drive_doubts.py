@@ -11,6 +11,7 @@ from run_cases import FIND, accept, action, ref, step
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.spec import CallContext, Limits
+from executor.check.admit import SealBrokenError
 from executor.check.certificate import Options
 from executor.dispatch.local import LocalDispatcher
 from executor.run import events as e
@@ -148,6 +149,16 @@ async def test_a_run_that_breaks_its_drive_is_put_aside_with_what_it_did(bench: 
 
     assert (await bench.row(due)).status == "quarantined"
     assert (finished.standing, finished.uncertain) == (["a"], ["b"])
+
+
+async def test_a_plan_that_was_accepted_for_one_tenant_runs_for_no_other(bench: Bench) -> None:
+    plan = accept(step("a", "blind"))
+    moved, due = await bench.add(plan, tenant="other"), await bench.add(plan)
+    with pytest.raises(SealBrokenError, match="another tenant"):
+        await bench.start(moved)
+    await bench.start(due)
+
+    assert [context.run for context in bench.service.contexts["a"]] == [due.id]
 
 
 async def test_a_cancelled_run_waits_for_its_call_and_begins_no_other(bench: Bench) -> None:
