@@ -73,8 +73,8 @@ def row_of(number: int) -> PlanRow:
 
 
 @cache
-def restored(text: str) -> Accepted:
-    """An accepted plan from the text that was sealed: the same text is checked once."""
+def restored(tenant: str, text: str) -> Accepted:
+    """A tenant's accepted plan from the text that was sealed: the same text is checked once."""
     return restore(to_object(text), SEAL)
 
 
