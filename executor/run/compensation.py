@@ -1,18 +1,21 @@
 """One call that takes back what a step or an item did, decided on like any other call.
 
 It has a place of its own, and with it attempts and a key. No approval is asked for it: who approved
-the plan saw it. No budget stops it: it gives back. It is tried until its deadline (`undo.py`).
+the plan saw it. No budget stops it: it gives back. It is tried until its deadline (`undo.py`). It
+begins once nothing of what it takes back can still come about: else it would find nothing to take
+back, and the effect would stand after all.
 """
 
 from dataclasses import dataclass, field
+from math import inf
 
 from connectors.spec import ActionSpec
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import UndoDecision
 from executor.run.gates import Passage
 from executor.run.instance import Instance
-from executor.run.state import Place, undo_place
-from executor.run.verdicts import Failed, Next, Waiting
+from executor.run.state import Attempt, Place, undo_place
+from executor.run.verdicts import Failed, Next, Verdict, Waiting
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Compensation(Instance):
     """One call that takes back what a step or item did: decided on like any other call."""
 
     decision: UndoDecision = field(kw_only=True)
+    quiet_at: float = field(kw_only=True, default=-inf)  # nothing of it can come about after that
 
     @property
     def place(self) -> Place:
@@ -38,6 +42,11 @@ class Compensation(Instance):
     @property
     def _goes_on(self) -> bool:
         return False  # taken back in part is not taken back
+
+    def _call(self, last: Attempt | None, doubt: Attempt | None = None) -> Verdict:
+        if last is None and self.outside.now < self.quiet_at:
+            return Waiting("retry", self.quiet_at)
+        return super()._call(last, doubt)
 
     def _begins_by(self, *, settles: bool) -> float | None:
         return None

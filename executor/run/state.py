@@ -106,6 +106,11 @@ class Attempt(NamedTuple):
         return self.ended.failure is not None and self.ended.failure.kind == Kind.CANCELLED
 
     @property
+    def is_unheard(self) -> bool:
+        """Whether nobody was told by the call itself how it ended: it may come through later."""
+        return self.ended is None or self.ended.state in ("uncertain", "applied_pending")
+
+    @property
     def told_at(self) -> float:
         """When something was last heard of the call itself: its end, or else its beginning."""
         return self.at if self.ended_at is None else self.ended_at

@@ -5,7 +5,8 @@ about is sealed with the plan, and the values are those of the journal, recorded
 (`input`) and with its answer (`result`). Nothing is asked of anybody anew.
 
 1. Targets are the effects that happened, item by item. One that may have happened is found out
-   first, unless its undo is safe where there is nothing to take back.
+   first, unless its undo is safe where there is nothing to take back. It is called only once no
+   call of what it takes back can still come through.
 2. An effect is taken back once everything is that depends on it; where that failed, it stays.
    What has no undo stays too, and holds nobody up.
 3. Of several that could be next the one goes first that happened last, and one at a time; beside
@@ -18,6 +19,7 @@ about is sealed with the plan, and the values are those of the journal, recorded
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 
 from connectors.by_item import happened_only
 from connectors.spec import ActionSpec, Effect, JsonObject
@@ -91,10 +93,29 @@ class Saga:
             return False
         happened = has_happened(self.state, place)
         if decision.safe_when_absent:
-            return happened is not False
+            return happened is not False and not self._is_accepted(place)
         known = any(each.has_happened for each in self.state.attempts[place])
         needs = decision.needs_result or self._has_items(place)
         return known and not (needs and self._is_unreadable(place))
+
+    def _is_accepted(self, place: Place) -> bool:
+        """Whether the service has accepted it, and will do it at a time that nobody knows."""
+        doubt = self.state.in_doubt(place)
+        return doubt is not None and doubt.ended is not None and doubt.ended.handle is not None
+
+    def _quiet_at(self, place: Place) -> float:
+        """From when on no call of this place can come through any more, whose end nobody heard.
+
+        One that is known to have happened comes about once, but for an idempotent one: that does
+        anew what was taken back before it came.
+        """
+        attempts = self.state.attempts[place]
+        action = self.accepted.actions[attempts[0].intent.action]
+        comes_again = action.effect is Effect.IDEMPOTENT
+        if not comes_again and any(each.has_happened for each in attempts):
+            return -inf
+        unheard = (each.over_at for each in attempts if each.is_unheard)
+        return max(unheard, default=-inf) + action.settle_s
 
     def _has_items(self, place: Place) -> bool:
         """Whether the answer says which of its items happened."""
@@ -203,7 +224,8 @@ class Saga:
 
     def _deadline(self, place: Place) -> float:
         decision = self._decision(place)
-        return self.state.undos[place].at + (decision.deadline_s if decision else 0.0)
+        begins = max(self.state.undos[place].at, self._quiet_at(place))
+        return begins + (decision.deadline_s if decision else 0.0)
 
     def _until_its_end(self, place: Place, waiting: Waiting) -> Waiting:
         if waiting.waiting_for == "flight":
@@ -227,6 +249,7 @@ class Saga:
         return Compensation(
             self.accepted, self.state, self.outside, Surroundings(self.tally), step, place[1],
             Scope({}, {}), arguments, lambda: Asked.of(arguments), decision=decision,
+            quiet_at=self._quiet_at(place),
         ).verdict()  # fmt: skip
 
     def _arguments(self, place: Place, decision: UndoDecision, action: ActionSpec) -> JsonObject:

@@ -10,6 +10,14 @@ from executor.check.certificate import Options
 BACK = Options(on_failure="undo")
 BY_RESULT = [{"ref": "result/id", "to": "id"}]
 BY_INPUT = [{"ref": "input/x", "to": "x"}]
+# What comes through within TIMEOUT_S of its beginning and LATE_S of its end, or never.
+TIMEOUT_S, LATE_S = 20.0, 50.0
+SAFE = {"args": BY_INPUT, "safe_when_absent": True}
+LATE = {"settle_s": LATE_S, "timeout_s": TIMEOUT_S}
+STATUS = {
+    "action": "shop.find", "by": "handle", "state_at": "state",
+    "done": ["done"], "failed": ["failed"],
+}  # fmt: skip
 WRITES = ("idempotent", "keyed", "lookup", "blind")
 TAKERS = ("idempotent", "keyed", "lookup")
 
@@ -25,7 +33,10 @@ def undoable(effect: str = "keyed", by: str = "keyed", **more: Any) -> ActionSpe
 ACTIONS = (
     *(action(f"shop.take_{by}", by) for by in TAKERS),
     *(undoable(effect, by) for effect in WRITES for by in TAKERS),
-    undoable(name="shop.safe", effect="blind", undo={"args": BY_INPUT, "safe_when_absent": True}),
+    undoable(name="shop.safe", effect="blind", undo=SAFE),
+    undoable("blind", name="shop.late", undo=SAFE | {"deadline_s": 5.0}, **LATE),
+    undoable("keyed", name="shop.slow", undo=SAFE, status=STATUS, **LATE),
+    undoable("idempotent", name="shop.put", undo={"args": BY_INPUT}, **LATE),
     undoable(name="shop.beside", undo={"parallel": True}),
     undoable(name="shop.brief", undo={"deadline_s": 30.0}),
     action("shop.pivot", "keyed", pivot=True),

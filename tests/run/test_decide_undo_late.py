@@ -1,0 +1,90 @@
+"""The way back where what is to be taken back may still come about: not before it cannot."""
+
+from run_cases import NOW, Play, applied, refused, step, uncertain, value
+from undo_cases import LATE_S, TIMEOUT_S, play_back
+
+from executor.run import events as e
+from executor.run.commands import Perform, Poll
+
+
+def _play(what: str) -> Play:
+    """A step whose way back begins, while its own call is under way."""
+    run = play_back(step("a", what, value(3, "x")), step("z", "blind"))
+    both = run.performs()
+    run.begin(both["a"])
+    run.begin(both["z"])
+    run.end(both["z"], refused())
+    return run
+
+
+def _of(run: Play) -> Perform:
+    """The call of the step that is under way."""
+    call = run.flying["a", ""]
+    assert isinstance(call, Perform)
+    return call
+
+
+def test_what_may_still_come_through_is_taken_back_once_it_cannot_any_more() -> None:
+    run = _play("shop.late")
+    run.end(_of(run), uncertain())
+    waiting = run.wait()
+    early = run.later(LATE_S - 1).performs()
+    run.later(1).call("undo/a", applied())
+    end = run.finish()
+
+    assert (waiting.waiting_for, waiting.until) == ("retry", NOW + LATE_S)
+    assert early == {}
+    assert (end.status, end.undone) == ("undone", ("a",))
+
+
+def test_of_a_call_that_was_taken_over_nobody_knows_when_it_was_sent() -> None:
+    run = _play("shop.late")
+    run.later(5).crash()
+    waiting = run.wait()
+
+    assert waiting.until == NOW + TIMEOUT_S + LATE_S
+
+
+def test_as_soon_as_it_is_known_to_have_happened_it_is_taken_back() -> None:
+    run = _play("shop.late")
+    run.end(_of(run), uncertain())
+    run.wait()
+    run.resolve("a", 1, "applied")
+
+    assert [*run.performs()] == ["undo/a"]
+
+
+def test_what_was_given_up_may_come_through_all_the_same() -> None:
+    run = _play("shop.late")
+    run.end(_of(run), uncertain())
+    run.resolve("a", 1, "abandoned")
+
+    assert run.wait().until == NOW + LATE_S
+
+
+def test_what_a_service_has_accepted_and_not_done_is_found_out_before_it_is_taken_back() -> None:
+    run = _play("shop.slow")
+    run.write(e.AttemptEnded(step="a", iteration="", n=1, state="applied_pending", handle="task"))
+    run.flying.clear()
+    asked = run.later(2 * LATE_S).go()
+    run.resolve("a", 1, "applied", by="status")
+
+    assert [type(each) for each in asked] == [Poll]
+    assert [*run.performs()] == ["undo/a"]
+
+
+def test_an_idempotent_call_that_comes_late_would_do_anew_what_was_taken_back() -> None:
+    run = _play("shop.put")
+    run.end(_of(run), uncertain())
+    run.later(9).call("a", applied({"id": 7}))
+    waiting = run.wait()
+
+    assert waiting.until == NOW + LATE_S
+    assert [*run.later(LATE_S - 9).performs()] == ["undo/a"]
+
+
+def test_a_call_that_was_answered_is_taken_back_at_once() -> None:
+    run = _play("shop.put")
+    run.end(_of(run), applied({"id": 7}))
+
+    assert [*run.performs()] == ["undo/a"]
