@@ -22,7 +22,6 @@ from executor.store.runs import RunRow
 from gateway.problems import ProblemError
 from gateway.schemas import Evidence, InputAnswer, Reconcile
 
-WHOLE = 1_000_000_000  # events: a run is explained and resolved from all of its journal
 Restored = Callable[[str, str], Accepted]
 """A tenant's accepted plan from the text that was sealed."""
 Resolution = Literal["applied", "absent", "abandoned"]
@@ -185,7 +184,7 @@ def _write(
 
 
 def _state(c: Connection, row: RunRow) -> RunState:
-    stored = journal.read(c, row.tenant, row.id, limit=WHOLE)
+    stored = journal.read(c, row.tenant, row.id)
     return fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
 
 

@@ -117,7 +117,7 @@ def listed(
     state: str | None = None,
     run: str | None = None,
     after: str | None = None,
-    limit: int = 200,
+    limit: int | None = None,
 ) -> list[ApprovalRow]:
     """A tenant's approvals, oldest first; with `after`, those younger than that one."""
     query = select(approvals).where(approvals.c.tenant == tenant)

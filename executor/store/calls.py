@@ -179,7 +179,7 @@ def _is_told(c: Connection, claim: Claim, outcome: AttemptOutcome) -> bool:
     call = {"step": outcome.step, "iteration": outcome.iteration, "n": outcome.n}
     ends = (
         each.data
-        for each in journal.read(c, claim.tenant, claim.id, limit=journal.WHOLE)
+        for each in journal.read(c, claim.tenant, claim.id)
         if each.type == "attempt.ended" and call.items() <= each.data.items()
     )
     return any(each["state"] != "uncertain" for each in ends)  # that, whoever took over wrote

@@ -38,7 +38,7 @@ _READ = Query(
     .limit(bindparam("most", type_=Integer)),
     _Row,
 )
-WHOLE = 1_000_000_000  # events: a decision needs all that happened
+WHOLE = 1_000_000_000  # events: whoever decides or explains needs all that happened
 
 
 class NewEvent(NamedTuple):
@@ -112,7 +112,7 @@ def read(
     subject: str,
     *,
     after: int = 0,
-    limit: int = 10_000,
+    limit: int = WHOLE,
     loaded: Loaded | None = None,
 ) -> list[StoredEvent]:
     """Events after a place, in order; their large values are read only into `loaded`."""
@@ -129,7 +129,7 @@ def read(
 def look(c: Connection, claim: Claim, after: int, loaded: Loaded) -> Look:
     """What a drive that has seen the events up to a place has to know."""
     found = standing(c, claim)
-    news = read(c, claim.tenant, claim.id, after=after, limit=WHOLE, loaded=loaded)
+    news = read(c, claim.tenant, claim.id, after=after, loaded=loaded)
     return Look(tuple(news), None if found is None else found.wake_seq)
 
 

@@ -23,7 +23,7 @@ from executor.store.attempts import AttemptRow, Place, Settled, States
 from executor.store.blobs import Loaded
 from executor.store.drives import Asked, Claim, Held, claims, hold_all
 from executor.store.errors import FencedError
-from executor.store.journal import WHOLE, Look, NewEvent, StoredEvent
+from executor.store.journal import Look, NewEvent, StoredEvent
 from executor.store.permits import Permits
 from executor.store.runs import Ending
 
@@ -186,7 +186,7 @@ def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:
     claim, seen = turn.claim, turn.seen()
     if held.last == seen and held.wake_seq == claim.wake_seq:
         return []
-    return journal.read(c, claim.tenant, claim.id, after=seen, limit=WHOLE, loaded=turn.loaded)
+    return journal.read(c, claim.tenant, claim.id, after=seen, loaded=turn.loaded)
 
 
 def _write(c: Connection, journals: Sequence[OpenJournal]) -> None:

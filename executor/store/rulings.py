@@ -28,8 +28,6 @@ Ruling = Literal[
     "role",
     "twice",
 ]
-WHOLE = 1_000_000_000  # approvals: of a run all are looked at
-
 _ADD = addition(decisions)
 
 
@@ -98,7 +96,7 @@ def _is_over(c: Connection, row: ApprovalRow) -> bool:
 
 def _said_yes_in_another_role(c: Connection, row: ApprovalRow, by: Principal) -> bool:
     """Whether they count already for the same call: of each role the newest question stands."""
-    asked = approvals.listed(c, row.tenant, run=row.run, limit=WHOLE)
+    asked = approvals.listed(c, row.tenant, run=row.run)
     others = {each.role: each for each in asked if each.role != row.role and _is_same(each, row)}
     said = (_earlier(c, each, by) for each in others.values() if each.state in ("open", "granted"))
     return any(each is not None and each[0] == "approve" for each in said)

@@ -24,7 +24,7 @@ from gateway.auth import Caller, need_role
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found
-from gateway.reconcile import WHOLE, resolve
+from gateway.reconcile import resolve
 from gateway.routes.events import PLACES, STREAM, Watched, answer_events
 from gateway.routes.lists import Before, Limit, no_such_place
 from gateway.schemas import Cancel, Reconcile
@@ -80,7 +80,7 @@ def _effects(c: Connection, gateway: Gateway, row: RunRow) -> JsonObject:
     if not row.has_ended:
         return {"standing": None, "uncertain": None, "undone": None}
     accepted = _accepted(c, gateway, row)
-    stored = journal.read(c, row.tenant, row.id, limit=WHOLE)
+    stored = journal.read(c, row.tenant, row.id)
     state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
     found = effects_of(accepted, state)
     return {
@@ -196,7 +196,7 @@ async def _trace(request: Request, tenant: str, run_id: str) -> Trace:
 
     def work(c: Connection) -> Trace:
         accepted = _accepted(c, gateway, row)
-        return trace(accepted, row, journal.read(c, tenant, run_id, limit=WHOLE))
+        return trace(accepted, row, journal.read(c, tenant, run_id))
 
     async with gateway.allowances.turn(request.state.key, "reads"):  # a journal may be long
         return await gateway.store.read(work)
