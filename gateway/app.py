@@ -4,7 +4,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
@@ -17,6 +17,7 @@ from gateway.allowance import InAllowance
 from gateway.body import BodyCap, pointer
 from gateway.hiding import HiddenInAnswers
 from gateway.problems import MEDIA_TYPE, TABLE, ProblemError, problem_of, render
+from gateway.query import known_parameters
 from gateway.routes import (
     actions,
     approvals,
@@ -36,7 +37,7 @@ from gateway.routes import (
 )
 from gateway.wiring import Gateway
 
-ROUTES = (
+KEYED = (
     requests,
     plans,
     runs,
@@ -44,15 +45,12 @@ ROUTES = (
     approvals,
     actions,
     connections,
-    connected,
     stops,
     blobs,
     keys,
     credentials,
-    oauth,
-    health,
-    docs,
 )
+OPEN = (connected, oauth, health, docs)  # to whoever has no key
 _log = logging.getLogger("lamgate.http")
 
 
@@ -72,7 +70,9 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.add_middleware(InAllowance)
     app.add_middleware(HiddenInAnswers, redactor=gateway.redactor)
     app.add_middleware(Impatience)
-    for routes in ROUTES:
+    for routes in KEYED:
+        app.include_router(routes.router, dependencies=[Depends(known_parameters)])
+    for routes in OPEN:
         app.include_router(routes.router)
     raised = (kind for kind, *_ in TABLE)
     ours = (Exception, HTTPException, RequestValidationError, ProblemError, ClientDisconnect)
@@ -113,7 +113,7 @@ _PROBLEM: dict[str, object] = {
         MEDIA_TYPE: {
             "schema": {
                 "type": "object",
-                "required": ["type", "title", "status", "code", "detail"],
+                "required": ["type", "title", "status", "code", "detail", "fix"],
                 "properties": {
                     "type": {"type": "string"},
                     "title": {"type": "string"},
@@ -164,7 +164,8 @@ def _problem(error: Exception) -> ProblemError:
             return ProblemError(404, "not-found", "there is nothing here", "See /openapi.json.")
         case HTTPException(status_code=status, detail=detail, headers=headers):
             code = HTTPStatus(status).phrase.lower().replace(" ", "-")
-            return ProblemError(status, code, str(detail), headers=dict(headers or {}))
+            fix = "See /openapi.json."
+            return ProblemError(status, code, str(detail), fix, headers=dict(headers or {}))
         case RequestValidationError():
             first = error.errors()[0]
             at = pointer(tuple(first["loc"]))

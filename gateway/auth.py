@@ -26,9 +26,10 @@ _SCHEME = HTTPBearer(auto_error=False, description="An API key, lam_...")
 
 async def principal_of(request: Request, _: Annotated[object, Depends(_SCHEME)]) -> Principal:
     """Read the caller from `Authorization: Bearer lam_...`, whose key may ask; raises a problem."""
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    told = request.headers.getlist("authorization")
+    scheme, _, secret = ("" if len(told) != 1 else told[0]).partition(" ")
     if scheme.lower() != "bearer" or not secret.strip().startswith(PREFIX):
-        raise _unknown("send Authorization: Bearer lam_...")
+        raise _unknown("send Authorization: Bearer lam_..., once")
     store: Store = request.app.state.gateway.store
     found = await store.read(partial(keys.find, secret=secret.strip()))
     if found is None:

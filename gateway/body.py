@@ -13,18 +13,19 @@ from connectors.redact import Redactor
 from connectors.spec import JsonObject
 from executor.check.strict_json import read_json
 from executor.plan.refs import join_pointer
-from gateway.problems import ProblemError, render
+from gateway.problems import MOST_TOLD, ProblemError, render
 from gateway.schemas import FORMS
 from gateway.wiring import Gateway
 
 MOST_BYTES = 1_000_000
+MOST_LISTED = 100  # of what is wrong with a body
 NUL_IN_JSON = b"\\u0000"
 COMPONENT = "#/components/schemas/{model}"
 M = TypeVar("M", bound=BaseModel)
 
 
 class BodyCap:
-    """Refuses a body that is too large, by its declared length or while it arrives.
+    """Refuses a body that is packed or too large, by its declared length or while it arrives.
 
     An address with a NUL character is of nothing that there is, and goes no further either.
     """
@@ -44,6 +45,9 @@ class BodyCap:
         if not declared.isdigit() or int(declared) > MOST_BYTES:
             await render(_too_large())(scope, receive, send)
             return
+        if dict(scope["headers"]).get(b"content-encoding", b"identity").lower() != b"identity":
+            await render(_packed())(scope, receive, send)
+            return
         seen = 0
 
         async def counted() -> Message:
@@ -60,6 +64,12 @@ class BodyCap:
 def _too_large() -> ProblemError:
     detail = f"a body has at most {MOST_BYTES} bytes"
     return ProblemError(413, "too-large", detail, "Send less.", headers={"connection": "close"})
+
+
+def _packed() -> ProblemError:
+    detail = "the body is in an encoding that is not taken"
+    headers = {"accept-encoding": "identity", "connection": "close"}
+    return ProblemError(415, "unsupported-encoding", detail, "Send it plain.", headers=headers)
 
 
 def body_of(model: type[M], *, brings_secrets: bool = False) -> Callable[[Request], Awaitable[M]]:
@@ -141,20 +151,29 @@ def gives(status: int, model: object) -> dict[int | str, dict[str, Any]]:
 
 
 def _invalid(error: ValidationError) -> ProblemError:
-    """Every member that is unknown, missing or of the wrong type, each with its place."""
+    """The members that are unknown, missing or of the wrong type, each with its place."""
     found: list[JsonObject] = [
-        {"code": "unknown-field", "at": pointer(each["loc"]), "message": _told(each)}
-        for each in error.errors(include_url=False, include_input=False)
+        {"code": "unknown-field", "at": _place(each["loc"]), "message": _told(each)}
+        for each in error.errors(include_url=False, include_input=False)[:MOST_LISTED]
     ]
     first = found[0]
     detail = f"{first['at'] or 'the body'}: {first['message']}"
+    if error.error_count() > 1:
+        detail += f" (and {error.error_count() - 1} more)"
     more: JsonObject = {"at": first["at"], "violations": [*found]}
     return ProblemError(422, "unknown-field", detail, "See /openapi.json for the members.", more)
 
 
 def _told(flaw: ErrorDetails) -> str:
     """What is wrong with a member, without any pattern: people are told the form in words."""
+    if flaw["type"] in ("model_type", "dict_type"):
+        return "it should be an object"
     return FORMS.get(str(flaw.get("ctx", {}).get("pattern")), flaw["msg"])
+
+
+def _place(place: tuple[int | str, ...]) -> str:
+    """Where it is; of a member's name that is longer than any of ours only the beginning."""
+    return pointer(tuple(each[:MOST_TOLD] if isinstance(each, str) else each for each in place))
 
 
 def pointer(place: tuple[int | str, ...]) -> str:

@@ -80,13 +80,13 @@ async def told_before(request: Request, caller: Principal, body: BaseModel) -> J
 
 
 def _key(request: Request) -> str | None:
-    key = request.headers.get(HEADER)
-    if key is not None and not 0 < len(key) <= LONGEST_KEY:
+    keys = request.headers.getlist(HEADER)
+    if len(keys) > 1 or not all(0 < len(each) <= LONGEST_KEY for each in keys):
         raise ProblemError(
-            400, "bad-idempotency-key", f"a key has 1 to {LONGEST_KEY} characters",
+            400, "bad-idempotency-key", f"there is one key, of 1 to {LONGEST_KEY} characters",
             "Send a new random text for each thing that is to be done once.",
         )  # fmt: skip
-    return key
+    return keys[0] if keys else None
 
 
 async def _hash(request: Request, body: BaseModel) -> str:

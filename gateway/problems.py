@@ -6,6 +6,7 @@ from pydantic import JsonValue
 from starlette.responses import JSONResponse
 
 from connectors.errors import ConfigurationError
+from connectors.text import visible
 from executor.check.admit import SealBrokenError
 from executor.check.cedar import PolicyError
 from executor.check.playbook import PlaybookError
@@ -25,6 +26,7 @@ from planner.models.base import ModelError, ModelUnavailable
 
 RETRY_AFTER_S = "1"
 MEDIA_TYPE = "application/problem+json"
+MOST_TOLD = 100  # characters of a name that somebody sent
 
 
 @dataclass
@@ -34,7 +36,7 @@ class ProblemError(Exception):
     status: int
     code: str
     detail: str
-    fix: str = ""
+    fix: str
     more: dict[str, JsonValue] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -45,7 +47,12 @@ class ProblemError(Exception):
 def not_found(what: str, name: str) -> ProblemError:
     """There is no such thing, or it belongs to somebody else: the same answer for both."""
     fix = "Look at the id; what is another tenant's is not found either."
-    return ProblemError(404, "not-found", f"there is no {what} {name}", fix)
+    return ProblemError(404, "not-found", f"there is no {what} {told(name)}", fix)
+
+
+def told(name: str) -> str:
+    """A name that somebody sent, as it is told again: on one line, and cut."""
+    return visible(name, MOST_TOLD)
 
 
 # The most special class first. A test proves that every exception of ours has a row, or is
@@ -90,7 +97,7 @@ def render(problem: ProblemError) -> JSONResponse:
         "status": problem.status,
         "code": problem.code,
         "detail": problem.detail,
-        **({"fix": problem.fix} if problem.fix else {}),
+        "fix": problem.fix,
         **problem.more,
     }
     return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA_TYPE)

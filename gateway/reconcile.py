@@ -19,7 +19,7 @@ from executor.run.state import Attempt, RunState
 from executor.store import attempts, drives, journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
-from gateway.problems import ProblemError
+from gateway.problems import ProblemError, not_found, told
 from gateway.schemas import Evidence, InputAnswer, Reconcile
 
 Restored = Callable[[str, str], Accepted]
@@ -53,8 +53,7 @@ def resolve(
         attempt = state.denied(place)
     if attempt is None:
         raise ProblemError(
-            409, "not-uncertain", f"nothing of step {found.step!r} is uncertain",
-            "See the trace: /v1/runs/{id}/trace.",
+            409, "not-uncertain", f"nothing of step {found.step!r} is uncertain", _trace(row),
         )  # fmt: skip
     action = _action(c, restored, row, attempt)
     _check_second_person(row, action, by)
@@ -80,7 +79,7 @@ def answer(
     asks = asked.ended.asks if asked is not None and asked.ended is not None else None
     if asked is None or asks is None or row.has_ended:
         detail = f"nothing of step {found.step!r} asks for an answer"
-        raise ProblemError(409, "no-question", detail, "See the trace: /v1/runs/{id}/trace.")
+        raise ProblemError(409, "no-question", detail, _trace(row))
     _check_second_person(row, _action(c, restored, row, asked), by)
     if asked.intent.approvals and by == row.requester:
         detail = "the call was approved as it was shown: this needs a second person"
@@ -111,7 +110,8 @@ def _check_answer(name: str, asked: JsonValue, said: InputAnswer | None) -> None
     """Every question gets an answer of the form that it wants, and nothing else gets one."""
     at = f"/answers/{join_pointer((name,))}"
     if not isinstance(asked, dict):
-        raise ProblemError(422, "unknown-question", f"nobody asked for {name}", "", {"at": at})
+        detail = f"nobody asked for {told(name)}"
+        raise ProblemError(422, "unknown-question", detail, "Leave it out.", {"at": at})
     if said is None:
         fix = "Answer accept with a content, decline, or cancel."
         raise ProblemError(422, "unknown-question", f"{name} is not answered", fix, {"at": at})
@@ -183,6 +183,10 @@ def _write(
     drives.wake(c, Due("run", row.tenant, row.id), now)
 
 
+def _trace(row: RunRow) -> str:
+    return f"See the trace: /v1/runs/{row.id}/trace."
+
+
 def _state(c: Connection, row: RunRow) -> RunState:
     stored = journal.read(c, row.tenant, row.id)
     return fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
@@ -192,7 +196,7 @@ def _action(c: Connection, restored: Restored, row: RunRow, attempt: Attempt) ->
     """The action as it was when the plan was accepted."""
     sealed = plans.sealed(c, row.tenant, row.plan)
     if sealed is None:
-        raise ProblemError(404, "not-found", f"there is no plan {row.plan}")
+        raise not_found("plan", row.plan)
     return restored(row.tenant, sealed).actions[attempt.intent.action]
 
 

@@ -3,17 +3,26 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import PydanticCustomError
 
 from connectors.oauth import OAuthClient
 from connectors.spec import JsonObject
+from connectors.text import visible
 from executor.check.envelope import DECIMALS
 from executor.check.narrowing import CURRENCY, Narrowing
 from executor.store.drives import Priority
 from gateway.credentials import CredentialKind
 
+
+def _says_something(text: str) -> str:
+    if not visible(text, len(text)):
+        raise PydanticCustomError("unreadable", "there is nothing in it that can be read")
+    return text
+
+
 Name = Annotated[str, Field(max_length=200)]  # of what there is, or is not: it is told again
-Words = Annotated[str, Field(min_length=1, max_length=20_000)]
+Words = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_says_something)]
 CREDENTIAL_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
 NAME, ROLE = r"^[A-Za-z0-9._@-]{1,80}$", r"^[a-z][a-z0-9_-]{0,39}$"
 USER, DIGEST = r"^[!-9;-~]{1,200}$", r"^sha256:[0-9a-f]{64}$"
@@ -26,7 +35,7 @@ FORMS = {
     DECIMALS: 'an amount as a text, such as "50.00"',
     CURRENCY: "three capital letters, such as EUR",
 }
-Reason = Annotated[str, Field(min_length=1, max_length=2_000)]
+Reason = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_says_something)]
 
 
 class _Closed(BaseModel):
@@ -46,7 +55,7 @@ class NewRequest(_Closed):
 class Answers(_Closed):
     """`POST /v1/requests/{id}/answers`: by what each question is about."""
 
-    answers: dict[str, Words] = Field(min_length=1)
+    answers: dict[Name, Words] = Field(min_length=1)
 
 
 class NewPlan(_Closed):
@@ -98,7 +107,7 @@ class Reconcile(_Closed):
     iteration: Name = ""
     resolution: Literal["happened", "send_again", "abandon", "answer"]
     output: JsonValue = None
-    answers: dict[str, InputAnswer] | None = None
+    answers: dict[Name, InputAnswer] | None = None
     reason: Reason
 
 

@@ -13,6 +13,7 @@ from executor.check.violation import Code
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
 MAX_SAFE_INTEGER = 2**53 - 1
+_MARK = "\ufeff"
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -50,6 +51,8 @@ def read_json(
     except json.JSONDecodeError as error:
         if not text.strip():
             raise Flaw("malformed-json", "there is nothing to read") from error
+        if error.doc.startswith(_MARK):
+            raise Flaw("malformed-json", "a byte order mark stands before it") from error
         where = f"line {error.lineno}, column {error.colno}"
         raise Flaw("malformed-json", f"{error.msg} at {where}") from error
     except RecursionError as error:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from connectors.spec import ActionSpec
 from gateway.answers.connections import ActionTold
 from gateway.auth import Caller
-from gateway.problems import ProblemError
+from gateway.problems import ProblemError, told
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/actions", tags=["actions"])
@@ -45,7 +45,7 @@ async def show(request: Request, caller: Caller, name: str) -> ActionTold:
     action = gateway.offered.get(name)
     if action is None:
         candidates = ", ".join(await asyncio.to_thread(gateway.offered.candidates, name))
-        fix = f"Did you mean {candidates}?" if candidates else ""
-        raise ProblemError(404, "unknown-action", f"{name} is not in the catalog", fix)
-    told = action.model_dump(mode="json", by_alias=True)
-    return ActionTold.model_validate({**told, "digest": action.digest})
+        fix = f"Did you mean {candidates}?" if candidates else "See GET /v1/actions."
+        raise ProblemError(404, "unknown-action", f"{told(name)} is not in the catalog", fix)
+    shown = action.model_dump(mode="json", by_alias=True)
+    return ActionTold.model_validate({**shown, "digest": action.digest})

@@ -28,7 +28,7 @@ from gateway.auth import Caller, need_role
 from gateway.body import body_of, gives, takes
 from gateway.offering import fits
 from gateway.once import Reply, once
-from gateway.problems import ProblemError
+from gateway.problems import ProblemError, told
 from gateway.schemas import Acceptance
 from gateway.wiring import Gateway
 
@@ -98,7 +98,7 @@ def standing(connection: source.Connection) -> Literal["ready", "stale", "absent
 
 def _unknown(name: str) -> ProblemError:
     fix = "See GET /v1/connections."
-    return ProblemError(404, "unknown-connection", f"there is no connection {name}", fix)
+    return ProblemError(404, "unknown-connection", f"there is no connection {told(name)}", fix)
 
 
 def _review_of(gateway: Gateway, name: str) -> Review:

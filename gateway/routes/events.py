@@ -6,9 +6,9 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from sqlalchemy import Connection
 
@@ -17,18 +17,17 @@ from executor.store.errors import StoreClosedError, StorePausedError
 from executor.store.journal import StoredEvent
 from gateway.answers.runs import EventTold
 from gateway.body import header
+from gateway.preferences import likes_better
 from gateway.problems import ProblemError
 from gateway.wiring import Gateway
 
 LOOK_S = 1.0  # the bell rings at once; this is for what it might miss
 PAGE = 1000
-PLACES = {
-    "parameters": [
-        header("Last-Event-ID", "the id of the last event that was seen"),
-        {"name": "after", "in": "query", "description": "the same, where no header can be sent",
-         "schema": {"type": "integer", "minimum": 0}},
-    ]
-}  # fmt: skip
+MOST = 999_999_999  # every database has such
+LAST_SEEN = {"parameters": [header("Last-Event-ID", "the id of the last event that was seen")]}
+Place = Annotated[
+    int | None, Query(ge=0, le=MOST, description="the same, where no header can be sent")
+]
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "model": list[EventTold],
@@ -56,12 +55,12 @@ class _Look:
     is_last: bool
 
 
-async def answer_events(request: Request, watched: Watched) -> Response:
+async def answer_events(request: Request, watched: Watched, place: int | None) -> Response:
     """Answer with a stream, or with a list where the client asks for JSON."""
     gateway: Gateway = request.app.state.gateway
-    after = _after(request)
+    after = _seen(request) or place or 0
     first = await gateway.store.read(partial(_look, watched=watched, after=after))
-    if "application/json" in request.headers.get("accept", ""):
+    if likes_better(request, "application/json", "text/event-stream"):
         return await asyncio.to_thread(_listed, first.events)
     if first.is_last and not first.events:
         return Response(status_code=204)  # tells an EventSource not to come back
@@ -120,9 +119,9 @@ def _look(c: Connection, watched: Watched, after: int) -> _Look:
     return _Look(events, len(events) < PAGE and watched.has_ended(c))
 
 
-def _after(request: Request) -> int:
-    text = request.headers.get("last-event-id") or request.query_params.get("after") or "0"
-    if not text.isascii() or not text.isdigit() or len(text) > 9:  # every database has such
+def _seen(request: Request) -> int:
+    text = request.headers.get("last-event-id") or "0"
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(MOST)):
         raise _bad_id("Last-Event-ID is the number of an event")
     return int(text)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from gateway.problems import ProblemError
+from gateway.problems import ProblemError, told
 
 Limit = Annotated[int, Query(ge=1, le=200)]
 Before = Annotated[str | None, Query(description="the last id of the list before")]
@@ -15,6 +15,6 @@ def no_such_place(what: str, name: str, parameter: str = "before") -> ProblemErr
     """A list cannot go on from what is not there."""
     at = f"/query/{parameter}"
     return ProblemError(
-        422, "bad-parameter", f"{at}: there is no {what} {name}",
+        422, "bad-parameter", f"{at}: there is no {what} {told(name)}",
         "Send the last id of the list before.", {"at": at},
     )  # fmt: skip

@@ -22,14 +22,14 @@ from gateway.answers.told import Made
 from gateway.auth import Caller, need_role, need_self
 from gateway.body import PREFER, body_of, takes
 from gateway.once import REPLAYED, Reply, once
-from gateway.problems import ProblemError, not_found
-from gateway.routes.events import PLACES, STREAM, Watched, answer_events
+from gateway.preferences import wait_s
+from gateway.problems import ProblemError, not_found, told
+from gateway.routes.events import LAST_SEEN, STREAM, Place, Watched, answer_events
 from gateway.routes.lists import Before, Limit, no_such_place
 from gateway.schemas import Answers, NewRequest, Nothing
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/requests", tags=["requests"])
-LONGEST_WAIT_S = 60.0
 _OPEN = ("received", "planning")
 # With `Prefer: wait` where the request stands by then, else its id alone.
 _PLANNED: dict[int | str, dict[str, Any]] = {
@@ -110,7 +110,10 @@ async def answer(
         now = gateway.clock()
         _check_asked(requests.get(c, caller.tenant, row.id), body)
         if not requests.answer(c, caller.tenant, row.id, body.answers, now):
-            raise ProblemError(409, "no-question", "this request does not wait for an answer")
+            raise ProblemError(
+                409, "no-question", "this request does not wait for an answer",
+                f"See where it stands: /v1/requests/{row.id}.",
+            )  # fmt: skip
         answered = new_event(e.QuestionAnswered(answers=body.answers))
         journal.append(c, caller.tenant, row.id, [answered], now)
         return Reply(202, {"id": row.id}, (Due("request", caller.tenant, row.id),))
@@ -139,14 +142,19 @@ async def retry(
 
     def work(c: Connection) -> Reply:
         if not requests.retry(c, caller.tenant, row.id, gateway.clock()):
-            raise ProblemError(409, "not-retryable", "only planner_unavailable can be tried again")
+            raise ProblemError(
+                409, "not-retryable", "only planner_unavailable can be tried again",
+                "Send the words as a new request.",
+            )  # fmt: skip
         return Reply(202, {"id": row.id}, (Due("request", caller.tenant, row.id),))
 
     return await _perhaps_wait(request, caller.tenant, await once(request, caller, body, work))
 
 
-@router.get("/{request_id}/events", openapi_extra=PLACES, responses=STREAM)
-async def events(request: Request, caller: Caller, request_id: str) -> Response:
+@router.get("/{request_id}/events", openapi_extra=LAST_SEEN, responses=STREAM)
+async def events(
+    request: Request, caller: Caller, request_id: str, after: Place = None
+) -> Response:
     """Stream the request's journal while it is planned; `Last-Event-ID` goes on from there."""
     row = await _found(request, caller.tenant, request_id)
 
@@ -154,7 +162,7 @@ async def events(request: Request, caller: Caller, request_id: str) -> Response:
         now = requests.get(c, caller.tenant, row.id)
         return now is None or now.status not in (*_OPEN, "needs_answer")
 
-    return await answer_events(request, Watched(caller.tenant, row.id, has_ended))
+    return await answer_events(request, Watched(caller.tenant, row.id, has_ended), after)
 
 
 def shown(row: RequestRow) -> RequestTold:
@@ -200,7 +208,7 @@ def _check_asked(row: RequestRow | None, body: Answers) -> None:
             at = f"/answers/{join_pointer((name,))}"
             fix = f"Answer: {', '.join(about)}."
             raise ProblemError(
-                422, "unknown-question", f"nobody asked about {name}", fix, {"at": at}
+                422, "unknown-question", f"nobody asked about {told(name)}", fix, {"at": at}
             )
 
 
@@ -246,12 +254,3 @@ async def _waited_for(
                     async with asyncio.timeout(0.5):
                         await bell.wait()
     return await _found(request, tenant, subject)
-
-
-def wait_s(request: Request) -> float:
-    """How long the client prefers to wait (RFC 7240), at most a minute."""
-    for part in request.headers.get("prefer", "").split(","):
-        name, _, value = part.strip().partition("=")
-        if name.lower() == "wait" and value.isascii() and value.isdigit():
-            return min(float(value), LONGEST_WAIT_S)
-    return 0.0

@@ -23,9 +23,10 @@ from gateway.answers.told import Made
 from gateway.auth import Caller, need_role
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
+from gateway.preferences import likes_better
 from gateway.problems import ProblemError, not_found
 from gateway.reconcile import resolve
-from gateway.routes.events import PLACES, STREAM, Watched, answer_events
+from gateway.routes.events import LAST_SEEN, STREAM, Place, Watched, answer_events
 from gateway.routes.lists import Before, Limit, no_such_place
 from gateway.schemas import Cancel, Reconcile
 from gateway.wiring import Gateway
@@ -90,8 +91,8 @@ def _effects(c: Connection, gateway: Gateway, row: RunRow) -> JsonObject:
     }
 
 
-@router.get("/{run_id}/events", openapi_extra=PLACES, responses=STREAM)
-async def events(request: Request, caller: Caller, run_id: str) -> Response:
+@router.get("/{run_id}/events", openapi_extra=LAST_SEEN, responses=STREAM)
+async def events(request: Request, caller: Caller, run_id: str, after: Place = None) -> Response:
     """Stream the run's journal until it is finished; `Last-Event-ID` goes on from there."""
     row = await _found(request, caller.tenant, run_id)
 
@@ -99,14 +100,14 @@ async def events(request: Request, caller: Caller, run_id: str) -> Response:
         now = runs.get(c, caller.tenant, row.id)
         return now is None or now.has_ended
 
-    return await answer_events(request, Watched(caller.tenant, row.id, has_ended))
+    return await answer_events(request, Watched(caller.tenant, row.id, has_ended), after)
 
 
 @router.get("/{run_id}/trace", responses=_EXPLAINED)
 async def explain(request: Request, caller: Caller, run_id: str) -> Response:
     """Explain a run: what happened, why, and whether each effect happened."""
     found = await _trace(request, caller.tenant, run_id)
-    is_text = "text/plain" in request.headers.get("accept", "")
+    is_text = likes_better(request, "text/plain", "application/json")
 
     def answer() -> Response:
         if is_text:
@@ -137,7 +138,7 @@ async def cancel(
     def work(c: Connection) -> Reply:
         now = gateway.clock()
         if not runs.request_cancel(c, caller.tenant, row.id, body.mode, now):
-            raise ProblemError(409, "already-over", f"the run is {row.status} or being cancelled")
+            raise _over(runs.get(c, caller.tenant, row.id) or row)
         asked = new_event(e.CancelRequested(by=caller.id, mode=body.mode))
         journal.append(c, caller.tenant, row.id, [asked], now)
         return Reply(202, {"id": row.id}, (Due("run", caller.tenant, row.id),))
@@ -188,6 +189,12 @@ def _row(row: RunRow, words: str | None) -> JsonObject:
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }
+
+
+def _over(row: RunRow) -> ProblemError:
+    how = row.status if row.has_ended else "being cancelled"
+    fix = f"See its trace: /v1/runs/{row.id}/trace."
+    return ProblemError(409, "already-over", f"the run is {how}", fix)
 
 
 async def _trace(request: Request, tenant: str, run_id: str) -> Trace:

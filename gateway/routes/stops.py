@@ -14,7 +14,7 @@ from gateway.answers.connections import LiftTold, NewStopTold, StopTold
 from gateway.auth import TENANT, Caller, need_role
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
-from gateway.problems import ProblemError, not_found
+from gateway.problems import ProblemError, not_found, told
 from gateway.schemas import Lift, NewStop
 from gateway.settings import Settings
 from gateway.wiring import Gateway
@@ -82,7 +82,7 @@ def _check_known(connection: str | None, settings: Settings) -> None:
     if connection is not None and connection not in settings.connections:
         known = ", ".join(sorted(settings.connections))
         raise ProblemError(
-            422, "unknown-connection", f"there is no connection {connection}",
+            422, "unknown-connection", f"there is no connection {told(connection)}",
             f"There are: {known}.", {"at": "/connection"},
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from connectors.spec import ActionSpec, Effect
 from executor.run.events import Event
-from gateway.app import ROUTES
+from gateway.app import KEYED, OPEN
 from gateway.cli.main import WORDS
 from gateway.settings import Connection, ModelEntry, Settings
 
@@ -23,7 +23,7 @@ def page(name: str) -> str:
 
 
 def routes() -> Iterator[str]:
-    for each in ROUTES:
+    for each in (*KEYED, *OPEN):
         for route in each.router.routes:
             assert isinstance(route, APIRoute)
             if not route.include_in_schema:

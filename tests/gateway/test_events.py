@@ -160,15 +160,20 @@ async def test_events_come_as_a_list_where_json_is_asked_for(
     assert rest.json() == streamed[2:]
 
 
-@pytest.mark.parametrize("after", ["-1", "x", "1.5", "9999", "9" * 20, "\u0662"])
 async def test_an_event_that_does_not_exist_is_no_place_to_go_on_from(
-    requester: httpx2.AsyncClient, after: str
+    requester: httpx2.AsyncClient,
 ) -> None:
-    run = (await ask(requester, STATUS))["run"]
-    answer = await requester.get(f"/v1/runs/{run}/events?after={after}")
+    path = f"/v1/runs/{(await ask(requester, STATUS))['run']}/events"
+    no_places = ("-1", "x", "1.5", "9" * 20, "\u0662")
+    asked = [await requester.get(f"{path}?after={each}") for each in no_places]
+    seen = [
+        await requester.get(path, headers={"last-event-id": each.encode()})
+        for each in ("9999", *no_places)
+    ]
 
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "bad-event-id"
+    assert {(each.status_code, each.json()["at"]) for each in asked} == {(422, "/query/after")}
+    assert {each.json()["code"] for each in seen} == {"bad-event-id"}
+    assert (await requester.get(f"{path}?after=9999")).json()["code"] == "bad-event-id"
 
 
 async def test_a_gateway_that_ends_lets_its_watchers_go_in_good_order(config: Path) -> None:
