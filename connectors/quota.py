@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from connectors.dates import http_date
 
 LONGEST_S = 24 * 3600.0  # nobody is believed for longer
+MOST = 1_000_000_000  # calls: whoever says more says that it does not count them
 _MOST_READ = 1000  # characters of a header
 _PREFIXES = ("ratelimit-", "x-ratelimit-", "x-rate-limit-")
 _COUNT = re.compile(r"([0-9]{1,12})(?:\.[0-9]{1,9})?")
@@ -66,7 +67,9 @@ def note(headers: Mapping[str, str], now: float) -> None:
 def quota_of(headers: Mapping[str, str], now: float) -> Quota | None:
     """The tightest of what an answer says; header names are in lower case."""
     told = [*_of_draft(headers.get("ratelimit", "")), *_of_pairs(headers, now)]
-    good = [Quota(left, min(seconds, LONGEST_S)) for left, seconds in told if seconds > 0]
+    good = [
+        Quota(min(left, MOST), min(seconds, LONGEST_S)) for left, seconds in told if seconds > 0
+    ]
     return min(good, key=lambda each: (each.left, -each.renews_in_s), default=None)
 
 

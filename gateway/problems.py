@@ -13,7 +13,9 @@ from executor.check.playbook import PlaybookError
 from executor.check.strict_json import Flaw
 from executor.store.errors import (
     FencedError,
+    MovedError,
     NewerSchemaError,
+    NotEmptyError,
     OtherSchemaError,
     StoreClosedError,
     StoreError,
@@ -63,6 +65,8 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (StoreClosedError, 503, "shutting-down", "Ask again in a moment."),
     (NewerSchemaError, 503, "needs-newer-version", "Run the version that wrote the database."),
     (OtherSchemaError, 503, "needs-other-version", "Run the version that is told of."),
+    (MovedError, 503, "database-moved", "Name the server in database.url; or lamgate move --undo."),
+    (NotEmptyError, 503, "database-not-empty", "Name a database that holds nothing yet."),
     (FencedError, 409, "conflict", "Ask again."),
     (StoreUnavailableError, 503, "storage-unavailable", "Ask again in a moment; it resumes."),
     (StoreError, 503, "storage-unavailable", "Ask again in a moment."),

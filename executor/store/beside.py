@@ -2,7 +2,8 @@
 
 The write is for what must not depend on anybody's answer: the kill switch. Its rules:
 
-- the database is there, and its schema is the one that this version knows; it is never migrated;
+- the database is there, goes on here, and its schema is the one that this version knows: it is
+  never migrated;
 - one transaction, which waits for its turn like every other writer of the database;
 - it takes no lock of the gateway's, claims nothing and drives nothing;
 - of a file, who does it is the owner: another user's journal files would lock the gateway out.
@@ -16,7 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from executor.store.errors import StoreError
-from executor.store.migrate import require_newest
+from executor.store.migrate import require_here, require_newest
 from executor.store.store import backend_of, database_path
 
 T = TypeVar("T")
@@ -35,6 +36,7 @@ def write_beside(url: str, work: Callable[[Connection, float], T]) -> T:
         with engine.connect() as connection:
             require_newest(connection)
             with connection.begin():
+                require_here(connection)
                 return work(connection, backend.now(connection).time)
     except DBAPIError as error:
         raise backend.error(error) from error
@@ -52,6 +54,7 @@ def read_beside(url: str, work: Callable[[Connection], T]) -> T | None:
     try:
         with engine.connect() as connection:
             require_newest(connection)
+            require_here(connection)
             return work(connection)
     except DBAPIError as error:
         raise backend.error(error) from error

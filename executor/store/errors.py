@@ -7,6 +7,8 @@ StoreError
 ├── StoreLockedError         another process has the file
 ├── NewerSchemaError         the database was written by a newer version: nothing is touched
 ├── OtherSchemaError         the database is of a version that this one cannot go on from: the same
+├── MovedError               what the file holds goes on on a server: nothing is touched
+├── NotEmptyError            a server's database holds something, and nothing is moved into it
 ├── WokenError               a run was to end that something woke: nothing was kept, decide again
 ├── FencedError              another drive has taken the run over: stop, without a trace
 └── StoreClosedError         the store is shutting down
@@ -43,6 +45,14 @@ class NewerSchemaError(StoreError):
 
 class OtherSchemaError(StoreError):
     """The database has tables, or an older journal, from which this version knows no way."""
+
+
+class MovedError(StoreError):
+    """What this file holds was moved to a server, or is being moved: it goes on there."""
+
+
+class NotEmptyError(StoreError):
+    """The database that something is to be moved to holds something already."""
 
 
 class WokenError(StoreError):

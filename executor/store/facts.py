@@ -1,10 +1,12 @@
 """What is true of a whole database: which journal it holds, and what must be one everywhere."""
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from executor.store.tables import facts
 
 CLOCK = "clock"  # since when the database's clock is behind the time, and by how much
+MOVED_TO = "moved-to"  # of a file: the server on which it goes on
+MOVED_FROM = "moved-from"  # of a server: the move by which it came to hold what it holds
 
 
 def fact(c: Connection, name: str) -> str | None:
@@ -25,3 +27,8 @@ def settled(c: Connection, name: str, value: str) -> str:
     if found is None:
         c.execute(insert(facts).values(name=name, value=value))
     return value if found is None else found
+
+
+def forget(c: Connection, name: str) -> None:
+    """What was noted is true no more."""
+    c.execute(delete(facts).where(facts.c.name == name))

@@ -9,6 +9,8 @@ An older schema that has a number is migrated. Tables that are not what their nu
 by a version that was never released: nobody knows the way from them, so nothing is touched.
 """
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alembic import command
@@ -18,7 +20,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from executor.store import facts
-from executor.store.errors import NewerSchemaError, OtherSchemaError, StoreError
+from executor.store.errors import MovedError, NewerSchemaError, OtherSchemaError, StoreError
 from executor.store.tables import metadata
 
 JOURNAL = 1  # raise it with a change that the version before cannot read
@@ -28,7 +30,7 @@ _NAME = "journal"
 def migrate(connection: Connection, journal: int = JOURNAL) -> None:
     """Upgrade to the newest known schema.
 
-    Raises `NewerSchemaError` or `OtherSchemaError`, and then touches nothing.
+    Raises `NewerSchemaError`, `OtherSchemaError` or `MovedError`, and then touches nothing.
     """
     config = _config()
     config.attributes["connection"] = connection
@@ -39,6 +41,7 @@ def migrate(connection: Connection, journal: int = JOURNAL) -> None:
         _require_tables(connection, current)
     if current is not None and current in known:
         require_readable(connection, journal)
+        require_here(connection)
     connection.rollback()
     if current is not None and current not in known:
         raise NewerSchemaError(
@@ -62,6 +65,17 @@ def require_readable(c: Connection, journal: int = JOURNAL) -> None:
         raise OtherSchemaError(
             f"the journal is of version {found}, and this version reads {journal - 1} and "
             f"{journal}: run the version in between first"
+        )
+
+
+def require_here(c: Connection) -> None:
+    """Raise unless what the database holds goes on here; a file may have been moved to a server."""
+    if (told := facts.fact(c, facts.MOVED_TO)) is not None:
+        move = json.loads(told)
+        begun = datetime.fromtimestamp(move["at"], UTC)
+        raise MovedError(
+            f"what this file holds was moved to {move['to']} ({begun:%Y-%m-%d %H:%M}Z) and goes on "
+            "there, or is to go on there once `lamgate move`, which was cut off, is said again"
         )
 
 

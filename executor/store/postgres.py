@@ -13,10 +13,11 @@ no more: those are ended by whoever looks after everything.
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Column, Connection, Engine, Table, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
@@ -24,6 +25,9 @@ from sqlalchemy.pool import NullPool, QueuePool
 from executor.store.clock import Moment, moment
 from executor.store.errors import StoreError, StoreFullError, StoreUnavailableError
 from executor.store.facts import CLOCK, fact
+
+if TYPE_CHECKING:
+    import psycopg
 
 CONNECT_S = 2  # the least that libpq knows
 # A connection whose other end is gone without a word is known to be lost after some seconds.
@@ -37,6 +41,16 @@ LOSSES = {
 STATEMENT_S, LOCK_S, IDLE_S = 20, 2, 3
 ANSWERS_S = 5.0
 NAME = "lamgate"  # of our sessions, for whoever looks at the server
+# Of a transaction that copies for hours: the server notices by itself that its other end is gone.
+_MOVING = {
+    "application_name": f"{NAME} moving",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "lock_timeout": "30s",
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+}
 _MIGRATION = 0x1A3_6A7E  # the number of our advisory lock
 _SILENT = text(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -170,11 +184,54 @@ def end_silent(c: Connection, silent_s: float = IDLE_S) -> int:
     return len(c.execute(_SILENT, {"name": NAME, "silent_s": silent_s}).all())
 
 
+def take_whole(c: Connection, tables: Iterable[Table]) -> None:
+    """Have these tables to oneself until the end of a transaction that may take hours."""
+    for name, value in _MOVING.items():
+        c.execute(text(f"SET LOCAL {name} = '{value}'"))
+    names = ", ".join(_spelled(c, each) for each in tables)
+    c.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+
+
+def copy_in(c: Connection, table: Table, rows: Iterable[Sequence[object]]) -> None:
+    """Write rows as they come, without keeping them."""
+    with _copying(c, table, "FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def copied_out(c: Connection, table: Table) -> Iterator[tuple[object, ...]]:
+    """Read the rows of a table as they come, in no order."""
+    with _copying(c, table, "TO STDOUT") as copy:
+        copy.set_types([each.type.compile(c.dialect).lower() for each in table.c])
+        yield from copy.rows()
+
+
 def address_of(url: str) -> str:
     """The address for whoever opens connections without this store: losses are seen there too."""
     losses = {name: str(value) for name, value in LOSSES.items()}
     address = make_url(url).set(drivername="postgresql").update_query_dict(losses)
     return address.render_as_string(hide_password=False)
+
+
+@contextmanager
+def _copying(c: Connection, table: Table, which_way: str) -> Iterator["psycopg.Copy"]:
+    """PostgreSQL's own copying, which only the driver can do."""
+    import psycopg
+
+    columns = ", ".join(_spelled(c, each) for each in table.c)
+    statement = f"COPY {_spelled(c, table)} ({columns}) {which_way}"
+    raw = c.connection.dbapi_connection
+    assert isinstance(raw, psycopg.Connection)  # noqa: S101 - said by who opened it
+    try:
+        with raw.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            yield copy
+    except psycopg.Error as error:
+        raise DBAPIError(statement, None, error) from error
+
+
+def _spelled(c: Connection, named: Table | Column[object]) -> str:
+    """A name as a statement has it."""
+    return c.dialect.identifier_preparer.quote(named.name)
 
 
 def _is_gone(error: BaseException) -> bool:

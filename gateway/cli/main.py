@@ -45,6 +45,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "actions": ("cli.operate:actions", "List what can be done, or show one action whole."),
     "backup": ("cli.backup:backup", "Copy the database to a file, also while it is used."),
+    "move": ("cli.move:move", "Move what the database's file holds to a server."),
     "admit": ("cli.admission:admit", "Judge plans against a catalogue and a policy; nothing runs."),
     "policy": ("cli.policy:app", "Check policies, test them by cases, explain what they decide."),
     "keys": ("cli.keys:app", "Make, list and revoke API keys."),

@@ -127,3 +127,9 @@ async def test_a_call_hears_what_its_answer_says_be_it_good_or_bad(
             heard.append(context.heard.quota)
 
     assert heard == [Quota(2, 9.0), Quota(0, 9.0), None]
+
+
+def test_more_calls_than_a_database_counts_are_as_many_as_it_counts() -> None:
+    found = quota_of({"x-ratelimit-remaining": "999999999999", "x-ratelimit-reset": "60"}, NOW)
+
+    assert found == Quota(1_000_000_000, 60)
