@@ -11,8 +11,8 @@ from executor.check.parse import parse_plan
 from executor.check.violation import Violation
 from executor.plan.model import Plan
 from planner.models.base import Completion
+from planner.thoughts import answered
 
-_THOUGHTS = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
 # Braces of a sentence, as in {order_id}, begin no JSON object.
 _START = re.compile(r'\{\s*["}]')
 _DECODER = json.JSONDecoder()
@@ -24,7 +24,7 @@ def read_reply(completion: Completion) -> _Read:
     if completion.cut:
         message = "the answer was cut off at the length limit"
         return (Violation("malformed-json", "", message, fix="Write a shorter plan."),)
-    found = _objects(_THOUGHTS.sub("", completion.text, count=1).strip())
+    found = _objects(answered(completion.text))
     if len(found) > 1:
         message = f"the answer holds {len(found)} JSON objects, and which is meant is not said"
         return (Violation("malformed-json", "", message, fix="Send one JSON object, no more."),)

@@ -114,7 +114,7 @@ def _scalar(node: JsonObject) -> str:
     exact = node.get("format") or node.get("pattern")
     if isinstance(exact, str) and "string" in names:
         return line(exact, 64)
-    return "|".join(str(each) for each in names)
+    return "|".join(line(str(each), 64) for each in names)
 
 
 def _value(value: JsonValue) -> str:

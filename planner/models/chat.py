@@ -13,6 +13,12 @@ from planner.models.redact import told
 from planner.models.structured import FormatRefused, is_about_format
 
 _FORMAT_STATUSES = (400, 404, 415, 422)
+# How answers end at providers whose own words come through.
+_CUT = frozenset({"length", "max_tokens", "model_length", "model_context_window_exceeded"})
+_FILTERED = frozenset(
+    {"content_filter", "refusal", "safety", "recitation", "blocklist", "prohibited_content", "spii",
+     "guardrail_intervened"}
+)  # fmt: skip
 MAX_TEXT = 1_000_000
 """Characters of an answer: more than any plan may have."""
 MOST_COUNTED = 1_000_000_000  # tokens
@@ -26,6 +32,8 @@ def read_completion(
     An answer without any text is an empty one: a draft like another, and refused as such.
     """
     choice = _first_choice(body)
+    if (error := _error(body, choice)) is not None:
+        raise failure(name, _status(error), _reason(error) or "no reason given", {}, secret)
     message = choice.get("message") if choice else None
     if not isinstance(body, dict) or choice is None or not isinstance(message, dict):
         raise ModelUnavailable(f"{name} answered something that is no completion")
@@ -34,9 +42,9 @@ def read_completion(
     usage = told_usage if isinstance(told_usage, dict) else {}
     return Completion(
         text=bounded(name, _text(message.get("content"))),
-        model=str(body.get("model") or model),
+        model=found if isinstance(found := body.get("model"), str) and found else model,
         usage=Usage(counted(usage.get("prompt_tokens")), counted(usage.get("completion_tokens"))),
-        cut=choice.get("finish_reason") == "length",
+        cut=is_cut(choice.get("finish_reason")),
     )
 
 
@@ -44,8 +52,13 @@ def refuse(name: str, refusal: str | None, ended: JsonValue, secret: str | None)
     """Raise `ModelRefused` where the answer is that there is none."""
     if refusal:
         raise ModelRefused(f"{name} refused: {told(refusal, secret)}")
-    if ended == "content_filter":
+    if isinstance(ended, str) and ended.casefold() in _FILTERED:
         raise ModelRefused(f"{name} refused: its content filter stopped the answer")
+
+
+def is_cut(ended: JsonValue) -> bool:
+    """Whether the answer ended because it was too long."""
+    return isinstance(ended, str) and ended.casefold() in _CUT
 
 
 def bounded(name: str, text: str) -> str:
@@ -88,9 +101,27 @@ def error_message(body: str) -> str:
         read: JsonValue = json.loads(body)
     except (ValueError, RecursionError):
         return body
-    error = read.get("error", read) if isinstance(read, dict) else read
+    return _reason(read.get("error", read) if isinstance(read, dict) else read) or body
+
+
+def _reason(error: JsonValue) -> str | None:
     message = error.get("message", error.get("detail")) if isinstance(error, dict) else error
-    return message if isinstance(message, str) else body
+    return message if isinstance(message, str) else None
+
+
+def _error(body: JsonValue, choice: JsonObject | None) -> JsonValue:
+    """The error in an answer that says it went well, or None: gateways of models send such."""
+    for place in (body, choice):
+        if isinstance(place, dict) and (found := place.get("error")):
+            return found
+    if choice is not None:
+        return "the answer ended in an error" if choice.get("finish_reason") == "error" else None
+    return _reason(body) if isinstance(body, dict) else None
+
+
+def _status(error: JsonValue) -> int | None:
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 400 <= code < 600 else None
 
 
 def _first_choice(body: JsonValue) -> JsonObject | None:

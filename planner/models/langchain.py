@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from connectors.spec import JsonObject
 from planner.models.base import Completion, Message, ModelError, ModelRefused, Usage
-from planner.models.chat import bounded, counted, error_message, failure, refuse
+from planner.models.chat import bounded, counted, error_message, failure, is_cut, refuse
 from planner.models.redact import told
 from planner.models.structured import Forms, ResponseFormat, Structured, is_about_format, within
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
 
 _ROLES = {"system": "system", "user": "human", "assistant": "ai"}
-_CUT = frozenset({"length", "max_tokens", "MAX_TOKENS"})
 
 
 @dataclass
@@ -132,5 +131,5 @@ def _completion(name: str, answer: "AIMessage", secret: str | None) -> Completio
         text=bounded(name, str(answer.text)),
         model=str(about.get("model_name") or name),
         usage=usage,
-        cut=ended in _CUT,
+        cut=is_cut(ended),
     )

@@ -113,6 +113,7 @@ class LiteLlm:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 answer = await litellm.acompletion(**given)
+                body: JsonValue = answer.model_dump(mode="json")
         # litellm's errors have no root of their own, and a provider's answer can break its code.
         except Exception as error:
             status = getattr(error, "status_code", None)
@@ -121,7 +122,7 @@ class LiteLlm:
                 if "temperature" not in self.options:
                     return await self._ask(litellm, messages, form, seconds)
             raise self._failure(error) from error
-        read = read_completion(self.name, self.model, answer.model_dump(mode="json"), self.api_key)
+        read = read_completion(self.name, self.model, body, self.api_key)
         cost = getattr(answer, "_hidden_params", {}).get("response_cost")
         return replace(read, usage=replace(read.usage, cost_usd=cost))
 

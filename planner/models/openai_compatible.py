@@ -105,7 +105,7 @@ async def _read(name: str, answer: httpx2.Response) -> str:
         content += chunk
         if len(content) > MAX_ANSWER_BYTES:
             raise ModelUnavailable(f"{name} answered more than {MAX_ANSWER_BYTES} bytes")
-    return content.decode("utf-8", "replace")
+    return content.decode("utf-8-sig", "replace")
 
 
 def _json(text: str) -> JsonValue:

@@ -9,10 +9,12 @@ _SECRET_NAME = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$", re.IGNORECASE)
 _SHORTEST = 8
 _USER_OF_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")
 _SHOWN = 300
+_TRACEBACK = "Traceback (most recent call last)"
 
 
 def told(text: str, secret: str | None = None) -> str:
     """The first line of a reason in few characters, without a key of ours or the environment's."""
+    text, *_ = text.split(_TRACEBACK)  # libraries put theirs into what they say
     first = next((each for each in text.strip().splitlines() if each.strip()), "no reason given")
     return visible(without_keys(first.strip(), secret), _SHOWN)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -12,10 +13,11 @@ from planner_cases import Drafts, Scripted, a_check, a_plan, a_request
 from connectors.errors import ConfigurationError
 from connectors.spec import JsonObject
 from executor.check.admit import Accepted, Rejected
-from planner.models.base import ModelRefused, ModelUnavailable
+from planner.models.base import ModelError, ModelRefused, ModelUnavailable
 from planner.models.build import Adapter, ModelSettings, build_model
-from planner.models.chat import MAX_TEXT
+from planner.models.chat import MAX_TEXT, failure, read_completion
 from planner.models.litellm import LiteLlm
+from planner.models.structured import FormatRefused
 from planner.propose import ModelPlanner
 from planner.request import MAX_CHARACTERS, Proposal
 
@@ -76,6 +78,8 @@ DRAFTS: dict[str, tuple[JsonObject, str]] = {
     "nothing": ({"text": ""}, "malformed-json"),
     "an answer that was cut": ({"text": PLAN[:400], "cut": True}, "malformed-json"),
     "a whole plan that says it was cut": ({"text": PLAN, "cut": True}, "malformed-json"),
+    "an answer that was cut, in other words": (
+        a_body({"role": "assistant", "content": PLAN}, "max_tokens"), "malformed-json"),
     "a tool call": (a_body(TOOL_CALL, "tool_calls"), "malformed-json"),
     "a call in the text": ({"text": json.dumps(CALL)}, "unknown-field"),
     "two plans": ({"text": f"{PLAN}\n{PLAN}"}, "malformed-json"),
@@ -118,6 +122,8 @@ REFUSED: dict[str, JsonObject] = {
         {"role": "assistant", "content": None, "refusal": "No \ud83d, not with that\0."}
     ),
     "a content filter": a_body({"role": "assistant", "content": "I"}, "content_filter"),
+    "another filter": a_body({"role": "assistant", "content": PLAN}, "SAFETY"),
+    "an end that is a refusal": a_body({"role": "assistant", "content": ""}, "refusal"),
     **{str(status): {"status": status, "message": f"no: {KEY}"} for status in (400, 401, 403, 404)},
 }
 UNAVAILABLE: dict[str, JsonObject] = {
@@ -127,6 +133,8 @@ UNAVAILABLE: dict[str, JsonObject] = {
     "choices that are none": {"raw": '{"choices": "none"}'},
     "a page": {"raw": "<html>Sign in</html>", "content_type": "text/html"},
     "an empty body": {"raw": ""},
+    "an error that went well": {"raw": '{"error": {"code": 429, "message": "slow down"}}'},
+    "a reason alone": {"raw": '{"detail": "the model is being loaded"}'},
     "an event stream": {"raw": "data: {}\n\n", "content_type": "text/event-stream"},
     "an endless answer": {"text": "x" * (MAX_TEXT + 1)},
 }  # fmt: skip
@@ -158,6 +166,41 @@ async def test_what_is_no_answer_is_unavailable_asked_once_and_quotes_no_key(
     assert KEY not in str(caught.value)
     assert caught.value.retry_after_s == (7 if name.isdigit() else None)
     assert len(server.asked()) == 1
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS[:2])
+async def test_a_name_that_is_none_breaks_no_answer(adapter: Adapter, scripted: Start) -> None:
+    raw = str(a_body({"role": "assistant", "content": PLAN})["raw"])
+    server = scripted({"raw": raw.replace('"model": "m"', '"model": ["m"]')})
+    proposal = await propose(adapter, server.url)
+
+    assert isinstance(proposal.verdict, Accepted)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "told"),
+    [
+        ({"error": {"code": 401, "message": f"no {KEY}"}}, ModelRefused, "answered 401: no ***"),
+        ({"error": {"code": 400, "message": "no json_schema"}}, FormatRefused, "json_schema"),
+        ({"error": "overloaded"}, ModelUnavailable, "overloaded"),
+        ({"error": {"code": True}}, ModelUnavailable, "no reason given"),
+        ({"choices": [{"error": {"code": 502, "message": "broke"}, "message": {"content": PLAN}}]},
+         ModelUnavailable, "broke"),
+        ({"choices": [{"finish_reason": "error", "message": {"content": PLAN}}]},
+         ModelUnavailable, "ended in an error"),
+    ],
+)  # fmt: skip
+def test_an_error_in_an_answer_that_went_well_is_told_as_that_error(
+    body: JsonObject, kind: type[ModelError], told: str
+) -> None:
+    with pytest.raises(kind, match=re.escape(told)):
+        read_completion("planner", "m", body, KEY)
+
+
+def test_what_is_told_of_a_failure_holds_no_traceback() -> None:
+    error = failure("planner", 500, "bad response Traceback (most recent call last):\n  File", {})
+
+    assert str(error) == "planner: bad response"
 
 
 async def test_a_model_that_falls_silent_after_a_draft_leaves_its_reason(

@@ -36,6 +36,28 @@ def test_what_stands_around_the_json_is_peeled_off(text: str) -> None:
     assert isinstance(read(text), Plan)
 
 
+@pytest.mark.parametrize(
+    "thoughts",
+    [
+        'Perhaps {"steps": []}? No.</think>',  # its beginning stood in the template
+        '<THINK>{"steps": []}</THINK>',
+        '<thought>{"steps": []}</thought>',
+        '<reasoning>{"steps": []}</reasoning>',
+        '[THINK]{"steps": []}[/THINK]',
+    ],
+)
+def test_a_draft_in_the_thoughts_is_not_offered(thoughts: str) -> None:
+    assert isinstance(read_reply(Completion(f"{thoughts}\n{PLAN}", "m")), Plan)
+
+
+def test_the_end_of_a_thought_inside_a_plan_is_a_text_like_another() -> None:
+    plan = PLAN.replace("1042", "1042 </think> ")
+    read = read_reply(Completion(plan, "m"))
+
+    assert isinstance(read, Plan)
+    assert "</think>" in json.dumps(read.stored())
+
+
 def test_a_fence_inside_a_string_of_the_plan_stays_there() -> None:
     plan = {**a_plan(), "understanding": "Write ```json\n{}\n``` into the note."}
     found = read(json.dumps(plan))
