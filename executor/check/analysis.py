@@ -35,14 +35,19 @@ from executor.plan.types import (
 _PLAIN = frozenset({"type", "properties", "required", "additionalProperties", "title",
                     "description", "$schema", "$id", "$defs"})  # fmt: skip
 _TEXT = Type.of({"type": "string"})
+TYPED = "fn.typed"
 
 
 class Analysis:
     """Everything that the rules ask about a plan."""
 
-    def __init__(self, plan: Plan, catalog: Catalog, inputs_schema: JsonObject) -> None:
+    def __init__(
+        self, plan: Plan, catalog: Catalog, inputs_schema: JsonObject, *, is_told: bool = True
+    ) -> None:
         self.plan = plan
         self.catalog = catalog
+        self._is_told = is_told  # whether the plan's own schemas say what its values are
+        self._inputs_schema = inputs_schema
         self.by_id: Mapping[str, Step] = {step.id: step for step in reversed(plan.steps)}
         self.place: Mapping[str, int] = {
             step.id: index for index, step in reversed(list(enumerate(plan.steps)))
@@ -57,6 +62,13 @@ class Analysis:
             self._results[step_id] = self._result_type(self.by_id[step_id])
         if len(self.order) < len(self.by_id):
             self._look_at_circles()
+
+    @cached_property
+    def declared(self) -> "Analysis":
+        """The types that others declare: whoever writes a plan offers nothing by its schemas."""
+        if not any(step.action == TYPED for step in self.plan.steps):
+            return self
+        return Analysis(self.plan, self.catalog, self._inputs_schema, is_told=False)
 
     @cached_property
     def graph(self) -> Graph:
@@ -241,7 +253,10 @@ class Analysis:
 
     def _one_result(self, step: Step) -> Type:
         if step.action in FUNCTIONS:
-            found = FUNCTIONS[step.action].type_of(self.bound_types(step))
+            types = self.bound_types(step)
+            if step.action == TYPED and not self._is_told:
+                return types.get("value", UNKNOWN)
+            found = FUNCTIONS[step.action].type_of(types)
             return found if is_small(found) else UNKNOWN
         action = self.action(step)
         if action is not None and step.action == EXTRACT:

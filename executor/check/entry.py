@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
+from pydantic import JsonValue
+
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Sink
 from executor.fn.extract import EXTRACT
 from executor.fn.shade import Shade, shade_of
-from executor.plan.refs import split_pointer
+from executor.plan.refs import array_index, split_pointer
 from executor.plan.types import (
     UNKNOWN,
     Found,
@@ -22,10 +24,13 @@ from executor.plan.types import (
     descend,
     is_array,
     kinds,
+    likely_kinds,
 )
 
 MOST_ACTIONS: Final = 4_096
 MOST_PLACES: Final = 16_384
+MOST_ALTERNATIVES: Final = 50  # and alternatives of these
+_HOLDING: Final = frozenset({"object", "array"})
 Place = tuple[str, ...]
 
 
@@ -109,13 +114,60 @@ def is_data(target: Type, token: str) -> bool:
     return not any(token in as_object(node.get("properties")) for node in _arms(target))
 
 
-def is_key(target: Type, token: str) -> bool:
-    """Whether a member's name picks an entry of a map: all that are not declared are of a type."""
-    is_map = any(
-        as_object(node.get("additionalProperties")) or "patternProperties" in node
-        for node in _arms(target)
+def may_be_put(found: Type, token: str) -> bool:
+    """Whether a token may lead to what somebody put there: an element, or an undeclared member."""
+    return any(
+        not _declares(each, token)
+        or (array_index(token) is not None and "array" in (likely_kinds(each) or ()))
+        for each in _alternatives(found)
     )
-    return is_map and is_data(target, token)
+
+
+def is_key(found: Type, token: str) -> bool:
+    """Whether a member's name may pick an entry of a map, all of whose members are of a type."""
+    return any(_is_map(each.keywords) and is_data(each, token) for each in _alternatives(found))
+
+
+def is_open_at(found: Type, token: str) -> bool:
+    """Whether there may be an object that says nothing of a member of this name."""
+    return any(is_data(each, token) for each in _alternatives(found))
+
+
+@lru_cache(MOST_ACTIONS)
+def gives_maps(action: ActionSpec) -> bool:
+    """Whether a map may be anywhere in what an action gives."""
+    parts: list[JsonValue] = [action.output_schema]
+    while parts:
+        match parts.pop():
+            case dict() as each if _is_map(each):
+                return True
+            case dict() as each:
+                parts += each.values()
+            case list() as each:
+                parts += each
+    return False
+
+
+def _is_map(node: JsonObject) -> bool:
+    return bool(as_object(node.get("additionalProperties"))) or "patternProperties" in node
+
+
+def _declares(found: Type, token: str) -> bool:
+    return token in as_object(found.keywords.get("properties"))
+
+
+def _alternatives(found: Type) -> Iterator[Type]:
+    """Each object or list that a type may be; where they are too many, one that says nothing."""
+    rest, left = [found], MOST_ALTERNATIVES
+    while rest and left:
+        left -= 1
+        here = rest.pop()
+        arms = arms_of(here)
+        rest += arms
+        if not arms and (likely_kinds(here) or _HOLDING) & _HOLDING:
+            yield here
+    if rest:
+        yield UNKNOWN
 
 
 def _arms(target: Type) -> Iterator[JsonObject]:

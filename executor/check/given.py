@@ -9,14 +9,15 @@ from connectors.spec import Label
 from executor.check.analysis import Analysis
 from executor.check.binding import Binding
 from executor.check.constants import clauses_of, constants_of
-from executor.check.entry import is_key
+from executor.check.entry import is_key, is_open_at
 from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated
+from executor.check.written import Written
 from executor.fn.element_types import element_type, reached
 from executor.fn.function import Function
 from executor.fn.shade import TOP, Shade
 from executor.fn.shades import Given, Path
-from executor.plan.model import Step
-from executor.plan.refs import split_pointer
+from executor.plan.model import RefArg, Step
+from executor.plan.refs import parse_ref, split_pointer
 from executor.plan.types import UNKNOWN, Type, child
 
 
@@ -40,9 +41,10 @@ def given(
 class Clauses:
     """What one step writes into its clauses: names of elements, and how to look at the others."""
 
-    def __init__(self, analysis: Analysis, grounds: Grounds, step: Step) -> None:
+    def __init__(self, analysis: Analysis, grounds: Grounds, written: Written, step: Step) -> None:
         self._analysis = analysis
         self._grounds = grounds
+        self._written = written
         self._step = step
         self._offered: dict[str, bool] = {}
 
@@ -89,7 +91,16 @@ class Clauses:
 
     @cached_property
     def _element(self) -> Type:
-        return element_type({"list": self._analysis.bound_type(self._step, "list")})
+        return element_type({"list": self._analysis.declared.bound_type(self._step, "list")})
+
+    @cached_property
+    def _may_hide_a_map(self) -> bool:
+        refs = [
+            parse_ref(each.arg.ref).root
+            for each in self._analysis.bindings(self._step)
+            if isinstance(each.arg, RefArg) and each.to[:1] == ("list",)
+        ]
+        return any(self._written.may_hide_a_map(self._step, root) for root in refs)
 
     def _is_offered(self, at: Path) -> bool:
         """Whether the field that a clause looks at has few values, which the schema names."""
@@ -105,7 +116,7 @@ class Clauses:
         """Of a field that is picked: whose word the keys of maps are that it goes through."""
         found, label = self._element, REQUEST
         for token in split_pointer(field) if isinstance(field, str) else ():
-            if is_key(found, token):
+            if is_key(found, token) or (self._may_hide_a_map and is_open_at(found, token)):
                 label = label.join(self._grounds.of(token))
             below = child(found, token)
             found = below if isinstance(below, Type) else UNKNOWN

@@ -9,7 +9,9 @@ and arguments that are targets. `fn.*` only joins (`executor/fn/shades.py`), but
 keeps the caller's own elements alone, they read as trusted (`own_rows.py`). Leaves that the schema
 enumerates and booleans choose among what was offered, so they are exempt.
 
-What decides whether or how often a step acts is part of the label of its arguments.
+What decides whether or how often a step acts is part of the label of its arguments: its conditions,
+those of what it refers to, the list it goes through, and what must hold (`expect`) of all that it
+waits for.
 
 Rule A: in a write, a recipient, amount, resource or address below `trusted` needs an approval.
 Rule B: untrusted content that others will see needs one too. Where the manifest says by which
@@ -27,12 +29,19 @@ from connectors.spec import ActionSpec, Integrity, Label, Sink
 from executor.check.analysis import Analysis
 from executor.check.binding import Binding
 from executor.check.concern import TARGETS, Concern, is_concerning, shows_content, why_of
-from executor.check.entry import chosen_names, is_data, is_key, sinks_at, source_shade
+from executor.check.entry import (
+    chosen_names,
+    is_key,
+    is_open_at,
+    may_be_put,
+    sinks_at,
+    source_shade,
+)
 from executor.check.given import Clauses, given
 from executor.check.grounds import MODEL, REQUEST, Grounds
 from executor.check.own_rows import own_clause, own_elements
 from executor.check.words import Words
-from executor.check.written import TOLD_BY_SHAPE, puts_together
+from executor.check.written import Written
 from executor.fn import FUNCTIONS
 from executor.fn.function import Function
 from executor.fn.shade import ANY, TOP, Shade
@@ -44,7 +53,7 @@ from executor.plan.refs import (
     parse_ref,
     refs_of_conds,
 )
-from executor.plan.types import UNKNOWN, Type, child, is_array
+from executor.plan.types import UNKNOWN, Type, child
 
 _SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
 _JOINT = re.compile(r"[\w.@+-]")  # at the edge of a text: what stands beside it goes on
@@ -64,8 +73,9 @@ class Labels:
         self._own: dict[str, dict[int, Shade]] = {}  # of arguments, by what is bound to them
         self._control: dict[str, Label] = {}  # of what decides whether and how often a step acts
         self._skipping: dict[str, Label] = {}  # of what decides whether it is skipped
-        self._constant: set[str] = set()  # steps that only say what is written out
-        self._written: set[str] = set()  # steps whose list or map the plan puts together itself
+        self._awaited: dict[str, Label] = {}  # of what holds whenever a step has been waited for
+        self._one: dict[str, Shade] = {}  # results of one item, before there is a list of them
+        self._written = Written(analysis)
         self._clauses: dict[str, Clauses] = {}
         self._chosen: dict[str, Label] = {}  # of what decides what a call gives
         self._arguments: dict[tuple[int, int], Label] = {}
@@ -77,6 +87,7 @@ class Labels:
             }
             self._control[step_id] = self._of_control(step)
             self._results[step_id] = self._of_result(step, bindings)
+            self._awaited[step_id] = self._of_awaited(step).join(self._of_expected(step))
 
     def argument(self, binding: Binding) -> Label:
         """The label of one argument: of what is bound to it, and of what decides on the step."""
@@ -167,7 +178,7 @@ class Labels:
 
     def _clauses_of(self, step: Step) -> Clauses:
         if step.id not in self._clauses:
-            self._clauses[step.id] = Clauses(self._analysis, self._grounds, step)
+            self._clauses[step.id] = Clauses(self._analysis, self._grounds, self._written, step)
         return self._clauses[step.id]
 
     def _of_ref(self, step: Step | None, ref: Ref) -> Shade:
@@ -176,12 +187,13 @@ class Labels:
         A key of a map names an entry, so that it is also the word of whoever said it.
         """
         here, label = self._of_root(step, ref.root), TOP
-        found = self._analysis.type_of(step, Ref(ref.root, ()))
+        found = self._analysis.declared.type_of(step, Ref(ref.root, ()))
+        is_lost = self._written.may_hide_a_map(step, ref.root)
         for token in ref.tokens:
             kind = found if isinstance(found, Type) else UNKNOWN
-            if is_array(kind) or is_data(kind, token):
+            if may_be_put(kind, token):
                 label = label.join(here.own)
-            if is_key(kind, token):
+            if is_key(kind, token) or (is_lost and is_open_at(kind, token)):
                 label = label.join(self._grounds.of(token))
             here, found = here.at(token), child(kind, token)
         return here.join(label)
@@ -189,6 +201,8 @@ class Labels:
     def _of_root(self, step: Step | None, root: str) -> Shade:
         if root == "input":
             return self._inputs
+        if root == "result" and step is not None:
+            return self._one.get(step.id, Shade(MODEL))
         if root in OWN_ROOTS:
             found = self._of_listed(step)
             if found is not None and root == "each_item" and step is not None:
@@ -213,34 +227,37 @@ class Labels:
         if step.each is not None:
             listed = self._of_listed(step)
             own = own.join(MODEL if listed is None else listed.own)
-        return own.join(others)
+        return own.join(others).join(self._of_awaited(step))
+
+    def _of_awaited(self, step: Step) -> Label:
+        """What must hold before the step begins."""
+        before = sorted(self._analysis.graph[step.id])
+        return _join(self._awaited.get(each, TOP) for each in before)
+
+    def _of_expected(self, step: Step) -> Label:
+        """Who wrote what a step expects decides on all that waits for it."""
+        return _join(self._of_condition(step, use.ref) for use in refs_of_conds(step.expect))
 
     def _of_condition(self, step: Step, ref: Ref) -> Label:
         """Who wrote the value; what the plan itself writes out decides nothing in the run."""
-        if ref.root in self._constant:
+        if self._written.is_constant(ref.root):
             return self._control[ref.root]
         return self._of_ref(step, ref).whole
 
     def _of_result(self, step: Step, bindings: list[Binding]) -> Shade:
         control, action = self._control[step.id], self._analysis.action(step)
         function = FUNCTIONS.get(step.action)
-        if puts_together(step, function, bindings, self._written):
-            self._written.add(step.id)
+        self._written.look_at(step, action, bindings)
         if function is not None:
             one = function.shading(self._told(step, function, bindings)).join(control)
-            if step.id in self._written and step.action in TOLD_BY_SHAPE:
+            if self._written.is_made_up(step):
                 one = one.join(MODEL)
-            if (
-                step.action == "fn.typed"
-                and step.each is None
-                and all(e.constant for e in bindings)
-            ):
-                self._constant.add(step.id)
         elif action is None:
             one = Shade(_join([control, *(each.whole for each in self._own[step.id].values())]))
         else:
             self._chosen[step.id] = _join([control, *self._choosing(action, bindings)])
             one = source_shade(action).join(self._chosen[step.id])
+        self._one[step.id] = one
         found = one if step.each is None else Shade(control, {ANY: one})
         return found if found.is_small else Shade(found.whole)
 

@@ -151,7 +151,8 @@ def zipped(given: Given) -> Shade:
     """Pairs by their place, so that either list's order decides who meets whom."""
     left, right = given.of("left"), given.of("right")
     order = left.own.join(right.own)
-    return Shade(order, {ANY: Shade(order, {"left": left.element, "right": right.element})})
+    pair = {"left": left.element.join(order), "right": right.element.join(order)}
+    return Shade(order, {ANY: Shade(order, pair)})
 
 
 def _is_open(fields: list[JsonValue]) -> bool:

@@ -86,13 +86,21 @@ class Builder:
     def grow(self) -> None:
         pick = self.rng.choice
         listed: JsonObject = {"ref": self.ref, "to": "list"}
-        match self.kind, pick(("choose", "choose", "order", "index", "shape")):
+        match self.kind, pick(("choose", "choose", "order", "index", "shape", "pair")):
             case "rows", "choose":
                 name, kind = pick((("select", "row"), ("filter", "rows")))
                 self.add(name, kind, listed, *self.clause())
             case "rows", "order":
                 name, kind = pick((("sort", "rows"), ("min_by", "row"), ("max_by", "row")))
                 self.add(name, kind, listed, {"value": pick(FIELDS), "to": "by"})
+            case "rows", "pair":
+                left, by = self.ref, {"value": pick(FIELDS), "to": "by"}
+                self.add("sort", "rows", listed, by)
+                self.add(
+                    "zip", "pairs", {"ref": left, "to": "left"}, {"ref": self.ref, "to": "right"}
+                )
+                self.add("select", "pair", {"ref": self.ref, "to": "list"}, *self.clause("left/"))
+                self.ref, self.kind = f"{self.ref}/right", "row"
             case ("rows" | "values") as kind, "index":
                 self.ref, self.kind = f"{self.ref}/0", "row" if kind == "rows" else "value"
             case "rows", "shape" if self.rng.random() < 0.5:
@@ -107,11 +115,11 @@ class Builder:
             case "values", _:
                 self.add("count", "value", listed)
 
-    def clause(self) -> list[JsonObject]:
+    def clause(self, inside: str = "") -> list[JsonObject]:
         field = self.rng.choice(FIELDS)
         op = self.rng.choice(("==", "==", "!=", "<", ">"))
         value = 5 if field == "size" else self.rng.choice(KEYS)
-        parts: dict[str, JsonValue] = {"field": field, "op": op, "value": value}
+        parts: dict[str, JsonValue] = {"field": inside + field, "op": op, "value": value}
         return [{"value": each, "to": f"where/0/{part}"} for part, each in parts.items()]
 
     def plan(self) -> list[JsonObject]:
@@ -207,12 +215,12 @@ def drop(ref: str) -> JsonObject:
     return {"id": "drop", "action": "box.drop", "args": [{"ref": ref, "to": "what"}]}
 
 
-def select(field: str, value: JsonValue, op: str = "==") -> JsonObject:
+def select(field: str, value: JsonValue, op: str = "==", of: str = "read") -> JsonObject:
     return {
         "id": "one",
         "action": "fn.select",
         "args": [
-            {"ref": "read", "to": "list"},
+            {"ref": of, "to": "list"},
             {"value": field, "to": "where/0/field"},
             {"value": op, "to": "where/0/op"},
             {"value": value, "to": "where/0/value"},
@@ -226,6 +234,11 @@ def by(function: str, field: str) -> JsonObject:
 
 
 READ: JsonObject = {"id": "read", "action": "box.read", "args": []}
+SIDES: list[JsonValue] = [{"ref": "read", "to": "left"}, {"ref": "read", "to": "right"}]
+PAIRED: list[JsonObject] = [
+    {"id": "pairs", "action": "fn.zip", "args": SIDES},
+    select("left/id", "k1", of="pairs"),
+]
 BOOK = {"*/note": "untrusted"}
 INBOX = {"*/id": "trusted", "*/owner": "trusted"}
 
@@ -246,6 +259,8 @@ INBOX = {"*/id": "trusted", "*/owner": "trusted"}
         ("trusted", BOOK, [READ, by("sort", "size"), drop("one/0/id")], "trusted"),
         ("trusted", BOOK, [READ, by("max_by", "note"), drop("one/id")], "untrusted"),
         ("untrusted", INBOX, [READ, by("min_by", "owner"), drop("one/id")], "untrusted"),
+        ("untrusted", INBOX, [READ, *PAIRED, drop("one/right/id")], "untrusted"),
+        ("trusted", {}, [READ, *PAIRED, drop("one/right/id")], "trusted"),
         ("trusted", {}, [READ, select("id", "k9"), drop("one/id")], "model"),
         ("trusted", {}, [READ, select("size", 6), drop("one/id")], "model"),
         ("trusted", {}, [READ, select("owner", "ann"), drop("one/id")], "trusted"),

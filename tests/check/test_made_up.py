@@ -16,7 +16,7 @@ from executor.fn import FUNCTIONS
 from executor.plan.model import Plan, Step
 from executor.plan.refs import join_pointer
 from executor.run.prepare import compute
-from executor.run.resolve import ResolveError, Scope, bind
+from executor.run.resolve import Absent, ResolveError, Scope, bind, value_at
 from executor.run.verdicts import Done
 
 MADE_UP = "mallory-7"
@@ -47,6 +47,18 @@ CLAUSES = [
     {"field": field, "op": op, "value": value}
     for field in ("", "id", "n", "*")
     for op, value in (("==", MADE_UP), ("!=", MADE_UP), ("in", ["r1", MADE_UP]), ("exists", True))
+]
+
+
+OTHER = "trent-9"  # as made up as the other, and there as well
+NAMED = {
+    "rows": [{"id": MADE_UP, "n": 1}, {"id": OTHER, "n": 2}],
+    "map": {MADE_UP: "m1", OTHER: "m2"},
+}
+NAMING = [
+    {},
+    {"properties": {MADE_UP: {}}},
+    {"items": {"properties": {"id": {"enum": [MADE_UP, OTHER]}}}},
 ]
 
 
@@ -129,6 +141,66 @@ def test_what_was_made_up_asks_for_an_approval_wherever_it_comes_out(rng: random
                 drop = {"ref": join_pointer(at), "to": "what"}
                 label = _label([*steps, {"id": "drop", "action": "box.drop", "args": [drop]}])
                 assert label is None or not label.at_least(Integrity.TRUSTED), (steps, at)
+
+
+def a_choice(rng: random.Random, known: dict[str, Any], name: str) -> dict[str, Any]:
+    """A step that passes on what there is, or finds some of it by what was made up."""
+
+    def there(to: str, kind: type) -> dict[str, Any]:
+        found = [
+            at for name, it in known.items() for at, v in places(it, (name,)) if type(v) is kind
+        ]
+        return {"ref": join_pointer(rng.choice(found)), "to": to}
+
+    where = constant(
+        [{"field": rng.choice(["id", "", "*"]), "op": "==", "value": MADE_UP}], "where"
+    )
+    kind = rng.choice([list, dict])
+    args: dict[str, list[dict[str, Any]]] = {
+        "typed": [there("value", kind), constant(rng.choice(NAMING), "schema")],
+        "first_of": [there("options/0", kind), there("options/1", rng.choice([kind, list, dict]))],
+        "select": [there("list", list), where],
+        "filter": [there("list", list), where],
+        "values": [there("map", dict)],
+        "lookup": [there("map", dict), constant(rng.choice(["rows", "map", MADE_UP]), "key")],
+        "pick": [there("list", list), constant([rng.choice(["id", "map", MADE_UP])], "fields")],
+        "sort": [there("list", list), constant("id", "by")],
+        "zip": [there("left", list), there("right", list)],
+    }
+    action = rng.choice([*args])
+    return {"id": name, "action": f"fn.{action}", "args": args[action]}
+
+
+@given(st.integers(0, 2**48).map(random.Random))
+def test_whatever_the_plan_makes_up_names_nothing_that_is_called_trusted(
+    rng: random.Random,
+) -> None:
+    steps: list[dict[str, Any]] = [{"id": "read", "action": "box.read"}]
+    known: dict[str, Any] = {"read": NAMED}
+    for number in range(rng.randint(1, 5)):
+        step = a_choice(rng, known, f"s{number}")
+        done = _computed(Step.model_validate_json(json.dumps(step)), known)
+        if done is not None:
+            steps.append(step)
+            known[f"s{number}"] = done.output
+    renamed: dict[str, Any] = {"read": NAMED}
+    for step in steps[1:]:
+        done = _computed(Step.model_validate_json(_swapped(json.dumps(step))), renamed)
+        if done is None:
+            return  # a run that ends does nothing
+        renamed[step["id"]] = done.output
+    for at, value in [each for name, it in known.items() for each in places(it, (name,))]:
+        ref = join_pointer(at)
+        other = value_at(Scope({}, renamed), _swapped(ref))
+        drop = {"ref": ref, "to": "what"}
+        label = _label([*steps, {"id": "drop", "action": "box.drop", "args": [drop]}])
+        if label is not None and label.at_least(Integrity.TRUSTED):
+            assert isinstance(other, Absent) or other == value, (steps, at)
+
+
+def _swapped(text: str) -> str:
+    """The same with the other made-up word."""
+    return OTHER.join(each.replace(OTHER, MADE_UP) for each in text.split(MADE_UP))
 
 
 def _computed(step: Step, known: dict[str, Any]) -> Done | None:
