@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -156,11 +156,10 @@ async def _opened(settings: Settings, patience_s: float) -> AsyncIterator[_Opene
         try:
             await require_same(store, keys)
             seals = Seals(ring_of(settings, keys), redactor)
-            credentials = Credentials(store, seals, way, store.clock)
-            await credentials.learn_all()
-            returns = Returns(settings.server.public_url, keys.seal, store.clock)
-            yield _Opened(store, keys, vault_of(stored=credentials), credentials, returns)
-            await credentials.aclose()
+            async with aclosing(Credentials(store, seals, way, store.clock)) as credentials:
+                await credentials.learn_all()
+                returns = Returns(settings.server.public_url, keys.seal, store.clock)
+                yield _Opened(store, keys, vault_of(stored=credentials), credentials, returns)
         finally:
             await way.aclose()
             await store.close()

@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_a_copy_is_its_owners_alone_one_whole_file_and_never_written_over(
     content = copy.read_bytes()
     twice = operator("backup", str(copy), "--json")
     nowhere = operator("backup", str(tmp_path / "none" / "two.db"), "--json")
-    with sqlite3.connect(copy) as c:
+    with closing(sqlite3.connect(copy)) as c:
         keys = c.execute("SELECT count(*) FROM keys").fetchone()
 
     assert made.code == 0, made

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 from authorization_server import SECRET
+from served import until
 from vault_world import (
     Things,
     authorization_server,
@@ -19,6 +21,8 @@ from vault_world import (
 )
 
 from executor.store import credentials
+from gateway.settings import load_settings
+from gateway.wiring import build
 
 
 @pytest.fixture
@@ -80,6 +84,30 @@ async def test_a_caller_whose_time_is_over_does_not_end_the_refresh(things: Thin
     assert await secret_now(things)
     grants = [each["grant"] for each in await things.control() if each["at"] == "token"]
     assert grants == ["authorization_code", "refresh_token"]
+
+
+async def test_a_refresh_under_way_is_kept_though_the_gateway_that_asked_breaks(
+    server: str, tmp_path: Path
+) -> None:
+    config = write_things(tmp_path, server)
+    async with things_over(config, server) as things:
+        await things.control(expires_in=1)
+        await things.set("oauth-code")
+        await things.connect()
+        await things.control(expires_in=3600, slow_s=0.5)
+
+    async def is_asked() -> bool:
+        return [each["at"] for each in await things.control()].count("token") == 2
+
+    with suppress(ZeroDivisionError):
+        async with build(load_settings(config)) as gateway:
+            caller = asyncio.create_task(gateway.credentials.secret("main", "things"))
+            await until(is_asked, "the refresh is under way")
+            caller.cancel()
+            raise ZeroDivisionError
+    async with things_over(config, server) as again:
+        assert await secret_now(again)
+        assert await again.standing() == "ready"
 
 
 async def _made_a_while_ago(things: Things) -> None:
