@@ -1,11 +1,13 @@
 """A run that cannot be driven is put aside, with what is known of its effects."""
 
+from collections.abc import Sequence, Set
 from functools import partial
 
 from sqlalchemy import Connection
 
 from connectors.spec import Effect
 from executor.run import events as e
+from executor.run.effects import shown
 from executor.run.facts import lost
 from executor.run.perform import new_event
 from executor.run.state import Place, undoes
@@ -29,16 +31,13 @@ def _put_aside(c: Connection, due: Due, driver: str, now: float, code: str) -> N
     if claim is None:
         return
     calls = attempts.read(c, due.tenant, due.id)
-    writes = [row for row in calls if row.effect != Effect.READ.value]
-    # An effect is taken back once a call of its undo happened.
-    undone = {undoes(_place(row)) for row in writes if row.state in _HAPPENED}
-    acts = [row for row in writes if undoes(_place(row)) is None and _place(row) not in undone]
+    standing, uncertain, undone = _effects(calls, _undone(c, due))
     finished = e.RunFinished(
         status="quarantined",
         code=code,
-        standing=sorted({row.step for row in acts if row.state in _HAPPENED}),
-        uncertain=sorted({row.step for row in acts if row.state in _UNKNOWN}),
-        undone=sorted({place[0] for place in undone if place is not None}),
+        standing=standing,
+        uncertain=uncertain,
+        undone=undone,
     )
     # Nobody drives it any more who would find out: so a person can say what became of them.
     open_ones = [lost(_place(row), row.n) for row in calls if row.state == "intent"]
@@ -46,6 +45,36 @@ def _put_aside(c: Connection, due: Due, driver: str, now: float, code: str) -> N
     journal.append(c, due.tenant, due.id, told, now, claim=claim)
     approvals.close(c, (due.tenant, due.id), state="void")
     drives.end_drive(c, claim, status="quarantined", now=now, code=code)
+
+
+def _undone(c: Connection, due: Due) -> set[Place]:
+    """What the journal tells to be taken back."""
+    told = journal.read(c, due.tenant, due.id, limit=journal.WHOLE)
+    ends = (each.data for each in told if each.type == "undo.ended")
+    return {(str(each["step"]), str(each["iteration"])) for each in ends if each["undone"]}
+
+
+def _effects(
+    calls: Sequence[AttemptRow], undone: Set[Place]
+) -> tuple[list[str], list[str], list[str]]:
+    """What stands, may have happened, and was taken back; by item where a way back had begun."""
+    standing, uncertain = set[Place](), set[Place]()
+    writes = [row for row in calls if row.effect != Effect.READ.value]
+    back = {undoes(_place(row)) for row in writes if row.state in (*_UNKNOWN, *_HAPPENED)}
+    for row in writes:
+        place = _place(row)
+        if undoes(place) is not None or place in undone:
+            continue
+        if row.state in _UNKNOWN or (row.state in _HAPPENED and place in back):
+            uncertain.add(place)  # or nobody has told whether it was taken back
+        elif row.state in _HAPPENED:
+            standing.add(place)
+    by_item = any(undoes(_place(row)) is not None for row in calls)
+    standing_ones, doubts, taken_back = (
+        sorted({shown(each) if by_item else each[0] for each in places})
+        for places in (standing, uncertain, undone)
+    )
+    return standing_ones, doubts, taken_back
 
 
 def _place(row: AttemptRow) -> Place:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from run_bench import PATIENCE_S, Bench
 from run_cases import accept, action, step, value
 from undo_cases import ACTIONS, BACK
@@ -94,3 +95,22 @@ async def test_a_call_that_the_service_finishes_later_is_asked_about_until_it_is
     assert row.status == "succeeded"
     assert state[0]["result"] == {"name": "report"}
     assert (bench.service.calls("a"), bench.service.calls("find")) == (1, 2)
+
+
+async def test_a_run_that_is_put_aside_on_its_way_back_says_what_nobody_knows(bench: Bench) -> None:
+    async def broken(_: CallContext) -> Outcome:
+        raise KeyError("not what a connector may raise")
+
+    bench.service.handlers |= {"z": _refused, "undo/a[1]": broken}
+    plan = accept(
+        step("a", UNDO, each="input/list"), step("b", UNDO, after=["a"]),
+        step("z", "blind", after=["b"]), options=BACK, more=ACTIONS, list=[0, 1, 2],
+    )  # fmt: skip
+    due = await bench.add(plan)
+    with pytest.raises(KeyError) as told:
+        await bench.start(due)
+    await bench.machine.put_aside(due, "me", told.value)
+    end = await bench.finished(due)
+
+    assert end.uncertain == ["a[1]"]  # the call of its undo was under way
+    assert (end.standing, end.undone) == (["a[0]"], ["a[2]", "b"])
