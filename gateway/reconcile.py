@@ -149,7 +149,8 @@ def learn(
         return row, False
     action = _action(c, restored, row, attempt)
     is_pending = attempt.ended is not None and attempt.ended.state == "applied_pending"
-    if not found.happened and not is_pending:
+    is_given_up = is_pending and _asked(attempt) is None  # whoever asks something is not at it
+    if not found.happened and not is_given_up:
         _check_is_through(action, attempt, now)
     if found.happened and "output" in found.model_fields_set:
         _check_output(action, attempt, found.output)

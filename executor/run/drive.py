@@ -138,6 +138,7 @@ class Drive:
             await self._land(None)
             return True
         if self._means.halted.is_set() and not _is_written_only(commands):
+            await self._flights.stop_waiting()
             if not self._flights.places:
                 return False
             await self._land(None)

@@ -75,6 +75,8 @@ def _learned_with_another(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
     acted = next((each for each in attempts if each.is_applied), None)
     told: e.ReconcileResolved | None = None
     for attempt in reversed(attempts):
+        if attempt.is_answered:
+            continue
         if attempt.resolved is not None:
             told = attempt.resolved
         elif not attempt.is_uncertain:

@@ -13,7 +13,8 @@ uncertain: lookup                        search; found = applied, absent counts 
 uncertain: blind, or nothing of these    a person decides
 applied, but its answer is unusable      never again: search for the answer, or a person
 asks for input, also a read              a person answers, or finds out
-answered                                 the same call under the same key, with the answers
+answered                                 the same call under the same key, with the answers;
+                                         an earlier one in doubt stays so
 resolved as absent                       the same call under the same key
 resolved as abandoned                    failed, effect unknown
 
@@ -115,18 +116,21 @@ class Instance:
         return goes_on(self.accepted, self.state)
 
     def _resolved_last(self, last: Attempt) -> Attempt | None:
-        """The attempt of which something was found out after the last call began."""
-        for attempt in reversed(self.state.attempts[self.place]):
-            if attempt.resolved is not None and attempt.resolved_after >= last.intent.n:
-                return attempt
-        return None
+        """The attempt of which something was found out after the last call began.
+
+        The newest of them, but for one that was given up: that ends all of it.
+        """
+        known = [each for each in reversed(self.state.attempts[self.place])
+                 if each.resolved is not None and each.resolved_after >= last.intent.n]  # fmt: skip
+        return next((each for each in known if each.is_abandoned), known[0] if known else None)
 
     def _told(self, told: Attempt, last: Attempt) -> Verdict:
         found = told.resolved
         if found is None or found.resolution == "abandoned":
             return Failed("abandoned", found.reason if found else "", "unknown")
         if found.resolution == "answered":
-            return self._call(last)
+            doubt = self.state.in_doubt(self.place)  # of an earlier one, which stays
+            return self._call(last) if doubt is None else self._class_rule(doubt, last)
         pending = told.ended is not None and told.ended.state == "applied_pending"
         is_said = found.by == "status" or found.by.startswith(EVIDENCE)
         if pending and is_said:
@@ -167,7 +171,9 @@ class Instance:
     def _class_rule(self, doubt: Attempt, last: Attempt) -> Verdict:
         """What the effect class says of a call that may have happened."""
         if doubt.ended is not None and doubt.ended.asks is not None:
-            return Halted() if self.around.is_stopping else Waiting("reconcile")
+            is_read = not self.action.is_write
+            needs_nobody = self.around.is_cancelled or (is_read and self.around.is_stopping)
+            return Halted() if needs_nobody else Waiting("reconcile")
         unusable = doubt.ended is not None and doubt.ended.state != "uncertain"
         match self.action.effect:
             case Effect.READ if self.around.is_stopping:

@@ -87,6 +87,11 @@ class Attempt(NamedTuple):
         return self.resolved is not None and self.resolved.resolution == "abandoned"
 
     @property
+    def is_answered(self) -> bool:
+        """Whether it asked something and somebody answered: of other calls that says nothing."""
+        return self.resolved is not None and self.resolved.resolution == "answered"
+
+    @property
     def is_denied(self) -> bool:
         """Whether somebody has found out that it did not happen."""
         return self.resolved is not None and self.resolved.resolution == "absent"
@@ -135,11 +140,14 @@ _OPEN = ("uncertain", "applied_unreadable", "applied_pending")
 def doubt_of(attempts: Sequence[Attempt]) -> Attempt | None:
     """The one of the attempts of a place that may have happened, if nobody has found out yet.
 
-    A later call that was refused, or never left, says nothing about the earlier one.
+    A later call that was refused, never left, or only asked something, says nothing about the
+    earlier one.
     """
     for attempt in reversed(attempts):
         if attempt.intent.effect is Effect.READ:
             return None
+        if attempt.is_answered:
+            continue
         if attempt.is_applied or attempt.resolved is not None or attempt.ended is None:
             return None
         if attempt.is_uncertain:

@@ -101,7 +101,8 @@ class Saga:
     def _is_accepted(self, place: Place) -> bool:
         """Whether the service has accepted it, and will do it at a time that nobody knows."""
         doubt = self.state.in_doubt(place)
-        return doubt is not None and doubt.ended is not None and doubt.ended.handle is not None
+        ended = None if doubt is None else doubt.ended
+        return ended is not None and ended.handle is not None and ended.asks is None
 
     def _quiet_at(self, place: Place) -> float:
         """From when on no call of this place can come through any more, whose end nobody heard.

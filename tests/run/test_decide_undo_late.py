@@ -1,10 +1,15 @@
 """The way back where what is to be taken back may still come about: not before it cannot."""
 
-from run_cases import NOW, Play, applied, refused, step, uncertain, value
+from typing import Any
+
+import pytest
+from run_cases import NOW, Play, applied, play, refused, step, uncertain, value
 from undo_cases import LATE_S, TIMEOUT_S, play_back
 
 from executor.run import events as e
 from executor.run.commands import Perform, Poll
+
+UNDO = "shop.keyed_by_keyed"
 
 
 def _play(what: str) -> Play:
@@ -71,6 +76,52 @@ def test_what_a_service_has_accepted_and_not_done_is_found_out_before_it_is_take
 
     assert [type(each) for each in asked] == [Poll]
     assert [*run.performs()] == ["undo/a"]
+
+
+def _asked(name: str) -> e.AttemptEnded:
+    """The call asks for something before it goes on."""
+    asks: Any = {"sure": {"message": "Sure?", "schema": {}}}
+    state: e.AttemptState = "applied_pending"
+    return e.AttemptEnded(step=name, iteration="", n=1, state=state, handle="it", asks=asks)
+
+
+@pytest.mark.parametrize("mode", ["", "undo"])
+@pytest.mark.parametrize("resolution", ["answered", "abandoned", "applied"])
+def test_what_a_call_asks_is_settled_before_what_it_depends_on_is_taken_back(
+    resolution: str, mode: str
+) -> None:
+    run = play_back(step("a", UNDO), step("b", UNDO, after=["a"]), step("z", "blind", after=["a"]))
+    run.call("a", applied({"id": 7}))
+    both = run.performs()
+    run.begin(both["b"])
+    run.begin(both["z"])
+    run.write(_asked("b"))
+    run.end(both["z"], applied() if mode else refused())
+    run.flying.clear()
+    if mode:
+        run.cancel(mode)
+    waiting = run.wait()
+    run.resolve("b", 1, resolution, {"id": 8})
+    after = [*run.later(LATE_S).performs()]
+
+    assert (waiting.waiting_for, waiting.steps) == ("reconcile", ("b",))
+    assert after == {"answered": ["undo/a"], "abandoned": [], "applied": ["undo/b"]}[resolution]
+
+
+def test_a_call_that_asks_before_a_run_fails_is_not_told_to_have_failed_without_effect() -> None:
+    run = play(step("b", "blind"), step("z", "blind"))
+    both = run.performs()
+    run.begin(both["b"])
+    run.begin(both["z"])
+    run.write(_asked("b"))
+    run.end(both["z"], refused())
+    run.flying.clear()
+    waiting = run.wait()
+    run.resolve("b", 1, "answered")
+    end = run.finish()
+
+    assert waiting.waiting_for == "reconcile"
+    assert (end.status, end.standing, end.uncertain) == ("failed", (), ())
 
 
 def test_an_idempotent_call_that_comes_late_would_do_anew_what_was_taken_back() -> None:

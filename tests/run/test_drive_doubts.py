@@ -135,6 +135,20 @@ async def test_a_shutdown_lets_calls_end_and_begins_no_other(bench: Bench) -> No
     assert (await bench.row(due)).recoveries == 0
 
 
+async def test_a_drive_that_is_halted_waits_for_no_place_that_it_keeps_itself(bench: Bench) -> None:
+    answer = asyncio.Event()
+    due = await bench.add(accept(*(step(name, "blind") for name in "abc")))
+    bench.limits = Limits(concurrency=1)
+    bench.service.handlers["a"] = held(answer)
+    drive = bench.start(due)
+    await until(lambda: bench.service.calls("a"), "the call was begun")
+    bench.machine.halt()
+    answer.set()
+    await asyncio.wait_for(drive, PATIENCE_S)
+
+    assert [(each.step, each.state) for each in await bench.attempts(due)] == [("a", "applied")]
+
+
 async def test_a_run_that_breaks_its_drive_is_put_aside_with_what_it_did(bench: Bench) -> None:
     due = await bench.add(accept(step("a", "blind"), step("b", "blind")))
 

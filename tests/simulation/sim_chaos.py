@@ -9,13 +9,17 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sim_plans import RUN, TENANT
 from sim_process import LEASE_S, Process
+from sim_wide import Rules
 
-from executor.store import drives
+from executor.store import drives, recovery
+from executor.store.drives import Due
 
 if TYPE_CHECKING:
     from sim_history import History
 
+DUE = Due("run", TENANT, RUN)
 LOST_AFTER_S = LEASE_S + 1.0  # a drive that its process seems to have lost is given to another
 # Seconds, past the lease at most: what tries again meanwhile finds the same each time.
 LOST_S = (0.1, 3.0, 3.0, LEASE_S + 2.0)
@@ -45,6 +49,47 @@ class Chaos:
             self._lost, self._filled, self._no_more, self._heard,
         ]  # fmt: skip
         self._kinds_there = rng.sample(there, rng.randint(1, len(there)))
+
+        if history.rules:
+            self._widen(history.rules)
+
+    def _widen(self, rules: Rules) -> None:
+        """What happens in wider worlds alone, in some of them."""
+        self._wide = wide = rules.rng
+        history = self._history
+        more: list[Callable[[], None]] = [
+            lambda: rules.change(history.now()), history.people.reply, self._drain,
+        ]  # fmt: skip
+        if wide.random() < 0.15:
+            more.append(self._put_aside)
+        chosen = wide.sample(more, wide.randint(0, len(more)))
+        self._kinds += chosen
+        self._kinds_there += [lambda _, __, each=each: each() for each in chosen]
+        self._by_itself = max(self._by_itself, wide.choice([0, 3, 6]))
+
+    def gives_back(self, name: str) -> bool:
+        """Whether somebody looks after what the drive left, rather than goes on under its name."""
+        if self._wide.random() < 0.5:
+            return False
+        how = self._wide.choice([recovery.hand_back, recovery.release])
+        self._history.database.do(partial(how, now=self._history.wall(), driver=name))
+        self._history.services.reached["given back"] += 1
+        return True
+
+    def _drain(self) -> None:
+        """A process is to end in good order."""
+        worker = self._history.any_worker()
+        self._history.say(f"{worker.process.name} is drained")
+        worker.machine.halt()
+        self._history.services.reached["drained"] += 1
+
+    def _put_aside(self) -> None:
+        """Whatever the mistake is that breaks its drive."""
+        history, worker = self._history, self._history.any_worker()
+        name = history.holder() or "nobody yet"
+        history.say(f"{worker.process.name} puts it aside")
+        task = worker.process.start(worker.machine.put_aside(DUE, name, RuntimeError("a mistake")))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def run(self) -> None:
         """Something, again and again, at any time."""
@@ -136,7 +181,7 @@ class Chaos:
             return
         name, (worker, _) = self._rng.choice([*lost.items()])
         other = self._rng.choice([*history.workers, history.new_worker()])
-        if not other.process.is_dead and other is not worker:
+        if other.goes_on and other is not worker:
             history.drive(name, other)
 
     def _lose_database(self) -> None:

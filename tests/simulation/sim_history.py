@@ -18,7 +18,8 @@ from functools import partial
 from math import inf
 
 from sim_chaos import LOST_AFTER_S, Chaos
-from sim_judge import Violation, judge, judge_rest
+from sim_judge import CLOCKS_DIFFER_S, Violation, judge, judge_rest
+from sim_judge_approvals import judge_approvals
 from sim_judge_end import judge_end
 from sim_judge_order import Order
 from sim_judge_service import judge_service
@@ -27,6 +28,7 @@ from sim_plans import LIMITS, PLANS, RUN, SEAL, SETTLE_S, TENANT, plan_of, polic
 from sim_process import WALL, Process, task_factory
 from sim_services import Services
 from sim_storage import Database, ProcessStore
+from sim_wide import WIDE_PLANS, Rules, is_wide, variant_of, wide_plan_of
 from sqlalchemy import Connection
 
 from executor.check.admit import Accepted
@@ -56,6 +58,11 @@ class Worker:
     process: Process
     machine: Machine
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it takes drives."""
+        return not self.process.is_dead and not self.machine.halted.is_set()
+
 
 class History:
     """Everything around one run."""
@@ -68,7 +75,14 @@ class History:
         self.log: list[str] = []
         self.rng = random.Random(f"history {seed}")
         self.plan = self.rng.randrange(PLANS)
-        self.accepted: Accepted = plan_of(self.plan)
+        self.rules: Rules | None = None
+        if is_wide(seed):
+            wide = random.Random(f"wide {seed}")
+            number = wide.randrange(WIDE_PLANS)
+            self.plan, self.rules = PLANS + number, Rules(wide, variant_of(number))
+            self.accepted: Accepted = wide_plan_of(number)
+        else:
+            self.accepted = plan_of(self.plan)
         # Of every other run the claim is foreseen, by whoever drives it and whatever it has become.
         self.queued = replace(DUE, plan=f"pln_{self.plan}" if seed % 2 else None)
         self.services = Services(random.Random(f"services {seed}"))
@@ -115,6 +129,8 @@ class History:
         Order(self).judge()
         judge_service(self)
         judge_end(self)
+        if self.rules:
+            judge_approvals(self, self.rules)
         return self
 
     async def _until_its_end(self, engine: "asyncio.Task[None]") -> None:
@@ -142,12 +158,15 @@ class History:
             for name, (_, task) in [*self.drives.items()]:
                 if not task.done():
                     continue
-                if not task.cancelled() and task.exception() is None and self._holder() != name:
+                if not task.cancelled() and task.exception() is None and self.holder() != name:
                     del self.drives[name]
                     failures = 0
                     continue
                 # Dead, broken, or overtaken by one that may be dead by now: somebody else goes on.
                 failures += 1
+                if self.rules and self._chaos.gives_back(name):
+                    del self.drives[name]
+                    continue
                 await asyncio.sleep(min(30.0, self.rng.choice([0.5, LOST_AFTER_S]) * failures))
                 self.drive(name, self.any_worker())
             pause_s: float | None = None
@@ -180,7 +199,7 @@ class History:
             return driver, 0.0
         return driver, inf if wake_at is None or status != "waiting" else wake_at
 
-    def _holder(self) -> str | None:
+    def holder(self) -> str | None:
         """Under the name of which drive the run is claimed."""
         ((name,),) = self.database.ask("SELECT driver FROM runs")
         return None if name is None else str(name)
@@ -205,7 +224,7 @@ class History:
 
     def any_worker(self) -> Worker:
         """One that lives."""
-        alive = [each for each in self.workers if not each.process.is_dead]
+        alive = [each for each in self.workers if each.goes_on]
         return self.rng.choice(alive) if alive else self.new_worker()
 
     def new_worker(self) -> Worker:
@@ -215,7 +234,7 @@ class History:
         machine = _Machine(
             store=ProcessStore(self.database, process, self.services.reached),
             call=partial(self.services.call, process),
-            policy_of=lambda _: policy_of(self.accepted),
+            policy_of=lambda _: self.rules.policy if self.rules else policy_of(self.accepted),
             seal_key=SEAL,
             key_secret=b"secret of the simulation",
             clock=process.clock,
@@ -237,6 +256,11 @@ class History:
                 worker.machine.ring(RUN)
 
     # ---- looking
+
+    @property
+    def slack_s(self) -> float:
+        """How far the journal's times may be from true ones."""
+        return CLOCKS_DIFFER_S if self.clocks_differ else 0.001
 
     def wall(self) -> float:
         """The time."""

@@ -83,19 +83,35 @@ def _judge_effects(history: "History", finish: e.RunFinished) -> None:
         must(len(found) <= 1, f"{place} acted {len(found)} times")
     acted = {place for place, found in effects.items() if found}
     real = _real(history)
-    undone = {place for place in real if undo_place(place) in acted}
+    undone = {place for place in real if _is_undone(history, place)}
     standing, unknown = {*finish.standing}, {*finish.uncertain}
-    left, back = _names(real - undone), _names(undone)
+    safe = {place for place in map(undoes, acted - real) if place and _is_safe(history, place)}
+    left, back = _names(real - undone), _names(undone | (safe - real))
     must(all(each & (standing | unknown) for each in left), "an effect is not told of")
     flat = {name for each in left for name in each}
     must(standing <= flat, "an effect is told of that is not")
     told = {*finish.undone} <= {name for each in back for name in each}
     must(told, "an effect is called undone that stands")
-    must(acted - real <= {undo_place(each) for each in real}, "undone without an effect")
+    history.services.reached["taken back where nothing was"] += len(safe - real)
+    known = {undo_place(each) for each in real | safe}
+    must(acted - real <= known, "undone without an effect")
     if finish.status in ("succeeded", "undone"):
         must(not unknown, f"{finish.status} leaves doubts")
     if finish.status == "undone":
         must(real == undone, "undone leaves effects")
+
+
+def _is_undone(history: "History", place: Place) -> bool:
+    """Whether it was taken back after it had happened, and not done anew."""
+    effects = history.services.effects
+    done, taken_back = effects[place][0], effects.get(undo_place(place)) or [-inf]
+    return taken_back[0] >= done and place not in history.services.came_back
+
+
+def _is_safe(history: "History", place: Place) -> bool:
+    """Whether its undo does no harm where nothing was done."""
+    decision = history.accepted.certificate.undo_of(place[0])
+    return decision is not None and decision.safe_when_absent
 
 
 def _names(places: set[Place]) -> list[set[str]]:
@@ -243,6 +259,7 @@ def _judge_approval(history: "History", at: tuple[str, str, int], given: set[str
 def came_by(history: "History") -> Counter[str]:
     """What this history came by, so that a world without its faults is noticed."""
     reached = Counter(history.services.reached)
+    reached["policy changes"] += len(history.rules.stood) - 1 if history.rules else 0
     for each in history.stored:
         told = each.type
         match each.type:

@@ -11,7 +11,7 @@ from sim_plans import INPUTS
 from sim_process import WALL
 
 from connectors.spec import ActionSpec
-from executor.plan.graph import data_sources, graph
+from executor.plan.graph import data_sources, graph, upstream
 from executor.plan.model import Step
 from executor.run.state import Place, undoes
 from executor.store.journal import StoredEvent
@@ -54,7 +54,7 @@ class Order:
         self._calls: defaultdict[Place, list[_Call]] = defaultdict(list)
         self._undone: set[Place] = set()
         self._cancelled: str | None = None
-        self._questions: dict[str, str] = {}  # that are open: whose step they are
+        self._questions: dict[str, tuple[str, str]] = {}  # that are open: of which step, to whom
         self._asked: set[str] = set()  # steps
         self._hold_until = 0.0  # what the service asked for
         self._began_at = 0.0
@@ -96,8 +96,10 @@ class Order:
             return None
         if any(each.state == "applied" for each in calls):
             return None
-        known = max((n for n, each in enumerate(calls) if each.found), default=-1)
-        doubts = (each.ended_at for each in calls[known + 1 :] if each.state in _DOUBTFUL)
+        told = ("", "answered")  # of earlier calls an answer says nothing
+        known = max((n for n, each in enumerate(calls) if each.found not in told), default=-1)
+        later = (each for each in calls[known + 1 :] if not each.found)
+        doubts = (each.ended_at for each in later if each.state in _DOUBTFUL)
         return min(doubts, default=None)
 
     # ---- what is told
@@ -109,8 +111,12 @@ class Order:
         self._cancelled = str(event.data["mode"])
 
     def _asks(self, event: StoredEvent) -> None:
-        self._questions[str(event.data["approval"])] = str(event.data["step"])
-        self._asked.add(str(event.data["step"]))
+        """A new question takes the place of the same one that is open."""
+        of = (str(event.data["step"]), str(event.data["role"]))
+        self._questions = {name: each for name, each in self._questions.items() if each != of}
+        self._questions[str(event.data["approval"])] = of
+        steps = event.data["steps"]
+        self._asked |= {str(event.data["step"]), *(steps if isinstance(steps, list) else [])}  # type: ignore[arg-type]
 
     def _answered(self, event: StoredEvent) -> None:
         self._questions.pop(str(event.data["approval"]), None)
@@ -227,7 +233,10 @@ class Order:
 
     def _all_is_asked(self, place: Place) -> None:
         """Before the first effect whatever can be asked for was asked, and answered."""
-        must(not self._questions, f"{place} acted before {self._questions} were answered")
+        if self._history.rules and self._history.rules.have_changed:
+            return  # what was asked need not be asked any more
+        open_ones = [each for each in self._questions.values() if self._still_comes(each[0])]
+        must(not open_ones, f"{place} acted before {open_ones} were answered")
         for step in self._plan.steps:
             is_known = data_sources(step) <= {"each", "each_item", "input"} and _may_run(step)
             if not is_known or self._action(step.id).approval is None:
@@ -235,6 +244,11 @@ class Order:
             if self._failed or step.id in self._ended:
                 continue
             must(step.id in self._asked, f"{place} acted before {step.id} was asked for")
+
+    def _still_comes(self, step: str) -> bool:
+        """Whether what was asked for it is still to be done; "" is the whole plan."""
+        failed = {each for each, (how, _) in self._ended.items() if how == "failed"}
+        return step not in self._ended and not upstream(self._needs, step) & failed
 
     def _finished(self, event: StoredEvent) -> None:
         open_ones = [at for at, calls in self._calls.items() if calls and not calls[-1].state]

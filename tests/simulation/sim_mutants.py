@@ -332,6 +332,73 @@ PROTOCOL += (
         "who lost a run tells that it does not know",
     ),
 )
+PROTOCOL += (
+    Mutant(
+        "executor.run.compensation",
+        "if last is None and self.outside.now < self.quiet_at:",
+        "if False:",
+        "an undo is called while what it takes back may still come through",
+    ),
+    Mutant(
+        "executor.run.undo",
+        " and not self._is_accepted(place)",
+        "",
+        "what a service has accepted and not done counts as nothing to take back",
+    ),
+    Mutant(
+        "executor.run.quarantine",
+        " or (row.state in _HAPPENED and place in back)",
+        "",
+        "a run that is put aside says that stands what may have been taken back",
+    ),
+    Mutant(
+        "executor.run.gates",
+        "return is_same or asking <= set(opened.policy_texts)",
+        "return True",
+        "an approval stays although what asks for it has changed",
+    ),
+    Mutant(
+        "executor.run.gates",
+        "if policies.quorum(opened.role, asking) > opened.quorum:",
+        "if False:",
+        "fewer people than policy asks by now are enough",
+    ),
+    Mutant(
+        "executor.store.rulings",
+        "if _approvers(c, row) >= row.quorum",
+        "if True",
+        "one of several people is enough",
+    ),
+    Mutant(
+        "executor.store.rulings",
+        'if decision == "approve" and _said_yes_in_another_role(c, row, by):',
+        "if False:",
+        "one person says yes in two roles",
+    ),
+    Mutant(
+        "executor.run.envelopes",
+        "if (departure := next(covered.departures(call), None)) is not None:",
+        "if False:",
+        "what is outside of what was approved is called, and the store lets it",
+        (
+            "executor.store.approvals",
+            " and not [*step.departures(call.arguments)]",
+            "",
+        ),
+    ),
+    Mutant(
+        "executor.run.instance",
+        "return Continuation(ended.handle, told.answers)",
+        "return None",
+        "what somebody answers is not told to the service",
+    ),
+    Mutant(
+        "executor.run.instance",
+        "needs_nobody = self.around.is_cancelled or (is_read and self.around.is_stopping)",
+        "needs_nobody = self.around.is_stopping",
+        "a run fails while a call waits for an answer",
+    ),
+)
 WORLD = (
     Mutant(
         "executor.run.perform",
@@ -403,6 +470,16 @@ WORLD = (
         "            pass\n        return\n        history, connection",
         "nobody stops calls",
     ),
+)
+WORLD += (
+    Mutant("sim_wide", "self.stood.append((now,", "(lambda _: None)((now,", "no policy changes"),
+    Mutant(
+        "sim_people",
+        'if row.kind != "envelope" or self._rng.random() < 0.4:',
+        "if True:",
+        "nobody narrows what is asked of a whole plan",
+    ),
+    Mutant("sim_chaos", "worker.machine.halt()", "return", "no process ends in good order"),
 )
 MUTANTS = PROTOCOL + WORLD
 

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 from sim_judge import must
 from sim_plans import APPROVERS, RUN, SETTLE_S, TENANT, TIMEOUT_S, restored
+from sim_wide import PEOPLE
 from sqlalchemy import Connection
 
+from connectors.spec import Principal
+from executor.check.envelope import Envelope
+from executor.check.narrowing import Narrowing, NewBand, NewStep
 from executor.run import events as e
 from executor.run.perform import new_event
 from executor.run.state import Place
-from executor.store import attempts, drives, journal, rulings, runs, stops
+from executor.store import approvals, attempts, drives, journal, rulings, runs, stops
+from executor.store.approvals import ApprovalRow
 from executor.store.drives import Due
 from executor.store.stops import StopRow
 from gateway.problems import ProblemError
@@ -51,6 +56,8 @@ class People:
         if self.are_approvers_there:
             self.decide(willing=willing)
         self.find_out()
+        if self._history.rules:
+            self.reply()
 
     def decide(self, *, willing: bool = False) -> None:
         """Somebody says yes or no to what is asked."""
@@ -66,6 +73,10 @@ class People:
         self._history.ring()
 
     def _decide_on(self, c: Connection, name: str, willing: bool) -> None:
+        if self._history.rules:
+            for by in self._rng.sample(PEOPLE, len(PEOPLE) if willing else 1):
+                self._rule(c, name, by, willing)
+            return
         says = "approve" if willing or self._rng.random() < 0.8 else "refuse"
         by, now = self._rng.choice(APPROVERS), self._history.wall()
         ruling = rulings.decide(c, TENANT, name, by, says, "seen", now)
@@ -76,6 +87,64 @@ class People:
             event = kind(approval=name, by=by.id, reason="seen")
             journal.append(c, TENANT, RUN, [new_event(event)], now)
             drives.wake(c, DUE, now)
+
+    def _rule(self, c: Connection, name: str, by: Principal, willing: bool) -> None:
+        """What one person of several says, who may narrow what is asked of a whole plan."""
+        says = "approve" if willing or self._rng.random() < 0.8 else "refuse"
+        row, now = approvals.get(c, TENANT, name), self._history.wall()
+        assert row is not None
+        narrowing = self._narrowing(row) if says == "approve" else None
+        ruling = rulings.decide(c, TENANT, name, by, says, "seen", now, narrowing)
+        if narrowing is not None and ruling in ("granted", "counted"):
+            self._history.services.reached["narrowed"] += 1
+        self._history.services.reached[f"ruling {ruling}"] += 1
+        if ruling == "refused":
+            self.refused.add(name)
+            refused = e.ApprovalRefused(approval=name, by=by.id, reason="seen")
+            journal.append(c, TENANT, RUN, [new_event(refused)], now)
+        if ruling == "granted":
+            event = e.ApprovalGranted(approval=name, by=by.id, reason="seen")
+            if row.kind == "envelope":
+                after = approvals.get(c, TENANT, name)
+                assert after is not None
+                left = Envelope.model_validate(after.arguments)
+                event = event.model_copy(update={"envelope": left})
+            journal.append(c, TENANT, RUN, [new_event(event)], now)
+
+    def _narrowing(self, row: ApprovalRow) -> Narrowing | None:
+        if row.kind != "envelope" or self._rng.random() < 0.4:
+            return None
+        step = self._rng.choice(Envelope.model_validate(row.arguments).steps)
+        without = [step.step] if len(row.steps) > 1 and self._rng.random() < 0.3 else []
+        if without:
+            return Narrowing(without=without)
+        new = {}
+        for band in step.bands:
+            if band.kind == "open":
+                new[band.at] = NewBand(any=True) if not band.sinks else NewBand(values=[1, 2])
+            elif band.kind == "values" and self._rng.random() < 0.3:
+                new[band.at] = NewBand(values=[*band.values[:1]])
+        calls = max(1, step.calls - self._rng.choice([0, 0, 1]))
+        return Narrowing(steps={step.step: NewStep(calls=calls, bands=new)})
+
+    def reply(self) -> None:
+        """Somebody answers what calls ask."""
+        state = self._history.state()
+        for place, calls in sorted(state.attempts.items()):
+            last = calls[-1]
+            if last.resolved is not None or last.ended is None or last.ended.asks is None:
+                continue
+            if self._history.status() in runs.ENDED:
+                continue
+            said = self._rng.choice([{"action": "accept", "content": {}}, {"action": "decline"}])
+            found = Reconcile.model_validate({
+                "step": place[0], "iteration": place[1], "resolution": "answer", "reason": "seen",
+                "answers": {"sure": said},
+            })  # fmt: skip
+            row, now = self._history.row(), self._history.wall()
+            told = partial(resolve, restored=restored, run=row, by="operator", found=found)
+            self._do(partial(told, now=now))
+            self._history.ring()
 
     def find_out(self) -> None:
         """Somebody looks at the service, once all must have come through, and says what is so."""

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from functools import cache, cached_property
 from typing import Any
 
@@ -65,9 +66,8 @@ LIMITS = (
 )  # fmt: skip
 
 
-def row_of(number: int) -> PlanRow:
+def row_of(number: int, accepted: Accepted) -> PlanRow:
     """One of the plans as it stands in the store."""
-    accepted = plan_of(number)
     name = f"pln_{number}"
     return PlanRow(TENANT, name, accepted.digest, REQUESTER.id, None, to_row(accepted), 0.0)
 
@@ -78,7 +78,8 @@ def restored(tenant: str, text: str) -> Accepted:
     return restore(to_object(text), SEAL)
 
 
-def _action(name: str, effect: str, **more: Any) -> ActionSpec:
+def action_of(name: str, effect: str, **more: Any) -> ActionSpec:
+    """One action of the shop."""
     manifest: dict[str, Any] = {
         "name": f"shop.{name}",
         "input_schema": {"type": "object"},
@@ -105,48 +106,48 @@ def _action(name: str, effect: str, **more: Any) -> ActionSpec:
 
 CATALOG = Catalog(
     (
-        _action("read", "read"),
-        _action("idempotent", "idempotent"),
-        _action("keyed", "keyed"),
-        _action("found_keyed", "keyed", lookup=FIND),
-        _action("slow_keyed", "keyed", status=STATUS),
-        _action("lookup", "lookup"),
-        _action("slow_lookup", "lookup", status=STATUS),
-        _action("blind", "blind"),
-        _action("asked_keyed", "keyed", approval="approver"),
-        _action("asked_blind", "blind", approval="approver"),
-        _action("pivot_keyed", "keyed", pivot=True),
-        _action("many_keyed", "keyed"),
-        _action("many_lookup", "lookup"),
-        _action("many_blind", "blind"),
-        _action("release_many", "keyed"),
-        _action("release_idempotent", "idempotent"),
-        _action("release_keyed", "keyed"),
-        _action("release_found_keyed", "keyed", lookup=FIND),
-        _action("release_slow_keyed", "lookup"),
-        _action("release_lookup", "lookup"),
-        _action("release_slow_lookup", "keyed"),
-        _action("release_blind", "keyed"),
-        _action("find", "read"),
-        _action("task", "read"),
+        action_of("read", "read"),
+        action_of("idempotent", "idempotent"),
+        action_of("keyed", "keyed"),
+        action_of("found_keyed", "keyed", lookup=FIND),
+        action_of("slow_keyed", "keyed", status=STATUS),
+        action_of("lookup", "lookup"),
+        action_of("slow_lookup", "lookup", status=STATUS),
+        action_of("blind", "blind"),
+        action_of("asked_keyed", "keyed", approval="approver"),
+        action_of("asked_blind", "blind", approval="approver"),
+        action_of("pivot_keyed", "keyed", pivot=True),
+        action_of("many_keyed", "keyed"),
+        action_of("many_lookup", "lookup"),
+        action_of("many_blind", "blind"),
+        action_of("release_many", "keyed"),
+        action_of("release_idempotent", "idempotent"),
+        action_of("release_keyed", "keyed"),
+        action_of("release_found_keyed", "keyed", lookup=FIND),
+        action_of("release_slow_keyed", "lookup"),
+        action_of("release_lookup", "lookup"),
+        action_of("release_slow_lookup", "keyed"),
+        action_of("release_blind", "keyed"),
+        action_of("find", "read"),
+        action_of("task", "read"),
     )
 )
-_NAMES = (
+NAMES = (
     "read", "idempotent", "keyed", "found_keyed", "slow_keyed", "lookup", "lookup", "slow_lookup",
     "blind", "blind", "asked_keyed", "asked_blind", "pivot_keyed",
     "many_keyed", "many_lookup", "many_blind",
 )  # fmt: skip
 
 
-_ALL = "permit (principal, action, resource);"
+PERMIT = "permit (principal, action, resource);"
 MOST_WRITES = 2  # of a run whose policy counts them; what takes them back is not counted
 _NO_MORE = "".join(
     f'forbid (principal, action, resource == Operation::"shop.{name}")'
     f" when {{ context.run.writes >= {MOST_WRITES} }};"
-    for name in sorted({*_NAMES} - {"read"})
+    for name in sorted({*NAMES} - {"read"})
 )
-POLICY = RememberedPolicy.parse({"all": _ALL})
-COUNTING = RememberedPolicy.parse({"all": _ALL, "no_more": _NO_MORE})
+POLICY = RememberedPolicy.parse({"all": PERMIT})
+COUNTING = RememberedPolicy.parse({"all": PERMIT, "no_more": _NO_MORE})
 
 
 def policy_of(accepted: Accepted) -> Policy:
@@ -161,33 +162,37 @@ def plan_of(number: int) -> Accepted:
     rng = random.Random(f"plan {number}")
     steps: list[dict[str, Any]] = []
     for count in range(rng.choice([1, 1, 2, 2, 3, 4])):
-        steps.append(_step(rng, f"s{count}", steps))
+        steps.append(step_of(rng, f"s{count}", steps))
     answer = [{"ref": each["id"], "to": each["id"]} for each in steps]
     plan = Plan.model_validate_json(json.dumps({"steps": steps, "answer": answer}))
     options = Options(
         on_failure=rng.choice(["stop", "continue", "undo", "undo"]),
         on_uncertain=rng.choice(["wait", "continue"]),
     )
-    budgets, policy = _budgets(rng), rng.choice([POLICY, POLICY, COUNTING])
+    budgets, policy = budgets_of(rng), rng.choice([POLICY, POLICY, COUNTING])
     for few, rules in ((budgets, policy), (Budgets(), policy), (Budgets(), POLICY)):
-        verdict = _admitted(plan, options, few, rules)
+        verdict = admitted(plan, options, few, rules)
         if isinstance(verdict, Accepted):  # else it surely exceeds a budget, or what may be written
             return verdict
     raise AssertionError(verdict)
 
 
-def _budgets(rng: random.Random) -> Budgets:
+def budgets_of(rng: random.Random) -> Budgets:
+    """Often none that matters."""
     few = rng.choice([{}, {}, {"calls": rng.randint(2, 8)}, {"run_s": 60}, {"money": {"*": "5"}}])
     return Budgets.model_validate(few)
 
 
-def _admitted(plan: Plan, options: Options, budgets: Budgets, policy: Policy) -> Verdict:
+def admitted(
+    plan: Plan, options: Options, budgets: Budgets, policy: Policy, catalog: Catalog = CATALOG
+) -> Verdict:
+    """What the real admission says."""
     return admit(
         plan,
         AdmissionContext(
             request="do it 1, 2 or 3 times",
             inputs=Inputs({"type": "object", "additionalProperties": True}, INPUTS),
-            catalog=CATALOG,
+            catalog=catalog,
             policy=policy,
             principal=REQUESTER,
             today="2026-01-01",
@@ -198,7 +203,10 @@ def _admitted(plan: Plan, options: Options, budgets: Budgets, policy: Policy) ->
     )
 
 
-def _step(rng: random.Random, name: str, before: list[dict[str, Any]]) -> dict[str, Any]:
+def step_of(
+    rng: random.Random, name: str, before: list[dict[str, Any]], names: Sequence[str] = NAMES
+) -> dict[str, Any]:
+    """A step that may refer to those before it."""
     single = [each["id"] for each in before if "each" not in each]
     args: list[dict[str, Any]] = [{"value": rng.randint(1, 3), "to": "x"}]
     more: dict[str, Any] = {}
@@ -213,7 +221,7 @@ def _step(rng: random.Random, name: str, before: list[dict[str, Any]]) -> dict[s
         more["when"] = [{"left": "input/n", "op": ">", "value": rng.choice([0, 5])}]
     if rng.random() < 0.2:
         more["expect"] = [{"left": "result/ok", "op": "==", "value": True}]
-    action = rng.choice(_NAMES)
+    action = rng.choice(names)
     if action.startswith("many"):
         args.append({"ref": "input/lines", "to": "lines"})
     return {"id": name, "action": f"shop.{action}", "args": args, **more}

@@ -7,9 +7,10 @@ from functools import cache
 from sim_history import History
 from sim_judge import Violation, came_by
 from sim_loop import StuckError, run_virtually
-from sim_plans import PLANS, row_of
+from sim_plans import PLANS, plan_of, row_of
 from sim_services import FAULTS
 from sim_storage import Database
+from sim_wide import WIDE_PLANS, wide_plan_of
 
 # What a thousand histories come by at least, which is about a quarter of what they usually do: a
 # world that lost one of its faults is noticed here, and so is speed that was bought with emptiness.
@@ -42,12 +43,19 @@ FLOORS: Mapping[str, float] = {
     "wait.started approval": 60, "wait.started callback": 6, "wait.started stop": 8,
     "wait.started credentials": 6, "wait.started rate_limit": 18, "wait.started reconcile": 180,
     "wait.started retry": 24, "wait.started service": 3, "written, and nobody learnt it": 18,
+    # of wider worlds
+    "approved by policy": 25, "asks before it goes on": 30, "drained": 40, "given back": 35,
+    "goes on with an answer": 22, "narrowed": 3, "policy changes": 25,
+    "reconcile.resolved answered by operator": 25, "ruling counted": 8, "ruling twice": 2,
+    "run.finished quarantined": 1.5, "taken back where nothing was": 0.5,
 }  # fmt: skip
 
 
 @cache
 def _database() -> Database:
-    return Database(row_of(number) for number in range(PLANS))
+    narrow = (row_of(number, plan_of(number)) for number in range(PLANS))
+    wide = (row_of(PLANS + number, wide_plan_of(number)) for number in range(WIDE_PLANS))
+    return Database((*narrow, *wide))
 
 
 def live(seed: int) -> History:

@@ -13,6 +13,8 @@ reset           happens or not                   the connection breaks at once
 broken          happens or not                   500
 unreadable      happens                          a yes that cannot be read
 accepted        happens later, or is given up    a handle to ask with; otherwise like `well`
+
+A call that asks something first does nothing, whatever its fate, before that is answered.
 """
 
 import asyncio
@@ -27,14 +29,17 @@ from pydantic import JsonValue
 from sim_judge import must
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
 from sim_process import WALL, Process
+from sim_wide import ASKS
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.quota import Quota
 from connectors.spec import ActionSpec, CallContext, Effect
-from executor.run.state import Place
+from executor.run.state import Place, undo_place
 
 _TASK = "task of "
+ASKS_AT_MOST = 8  # times, once all is calm
+SAID = ("accept", "decline")  # what people answer
 _STATUS = {Kind.INVALID: 422, Kind.CONFLICT: 409, Kind.AUTH: 401}
 FAULTS = (
     "not sent", "refused", "limited", "request lost", "reply lost",
@@ -78,6 +83,8 @@ class Services:
     quotas: dict[tuple[Place, int], tuple[int, float]] = field(default_factory=dict)
     most_at_once: int | None = None  # of one process
     at_once: Counter[str] = field(default_factory=Counter)  # by process
+    came_back: set[Place] = field(default_factory=set)  # after they had been taken back
+    asked: int = 0
     reached: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -127,6 +134,9 @@ class Services:
         must(process.lease_ends() >= _now(), f"{process.name} sends after its lease")
         self.seen.append(Seen(_now(), context, action, arguments))
         self.places[context.idempotency_key] = (context.step, context.iteration)
+        if "asking" in action.name and not action.name.startswith("shop.release"):
+            if (asked := self._asked(context)) is not None:
+                return asked
         if action.name == "shop.release_many":
             self.released[context.step, context.iteration] = arguments["lines"]
         fate = "well" if self.is_calm else self.rng.choice(self._fates)
@@ -181,6 +191,23 @@ class Services:
         return Applied(
             {"id": self.id_of(place), "ok": good} | self.told_of(place), replayed=replayed
         )
+
+    def _asked(self, context: CallContext) -> Pending | None:
+        """A question, where nobody has answered one; a no is none to be asked again."""
+        known = context.continues
+        if known is None:
+            self.asked += 1
+            if self.is_calm and self.asked > ASKS_AT_MOST:
+                return None
+            self.reached["asks before it goes on"] += 1
+            return Pending(f"{self.asked} {context.idempotency_key}", asks=ASKS)
+        must(known.handle.endswith(context.idempotency_key), "the answer is to another question")
+        said = known.answers["sure"]
+        must(isinstance(said, dict) and said["action"] in SAID, f"nobody said {said}")
+        self.reached["goes on with an answer"] += 1
+        if isinstance(said, dict) and said["action"] == "decline":
+            raise Refused("then not", kind=Kind.INVALID, status=422)
+        return None
 
     def _say_how_many(self, context: CallContext) -> None:
         left, renews_in_s = self.rng.choice([0, 0, 1, 3]), self.rng.choice([5.0, 30.0])
@@ -246,6 +273,8 @@ class Services:
         if action.effect is Effect.READ or (
             action.effect is Effect.IDEMPOTENT and self.effects[place]
         ):
+            if self.effects[undo_place(place)]:
+                self.came_back.add(place)
             return False
         if action.effect is Effect.KEYED:
             if key in self.keys and now - self.keys[key] < WINDOW_S:
