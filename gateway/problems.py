@@ -46,10 +46,10 @@ class ProblemError(Exception):
         super().__init__(self.detail)
 
 
-def not_found(what: str, name: str) -> ProblemError:
+def not_found(what: str, name: str, more: str = "") -> ProblemError:
     """There is no such thing, or it belongs to somebody else: the same answer for both."""
     fix = "Look at the id; what is another tenant's is not found either."
-    return ProblemError(404, "not-found", f"there is no {what} {told(name)}", fix)
+    return ProblemError(404, "not-found", f"there is no {what} {told(name)}{more}", fix)
 
 
 def told(name: str) -> str:

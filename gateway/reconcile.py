@@ -18,6 +18,7 @@ from executor.run.perform import new_event
 from executor.run.state import Attempt, RunState
 from executor.store import attempts, drives, journal, plans, runs
 from executor.store.drives import Due
+from executor.store.retention import deleted_until
 from executor.store.runs import RunRow
 from gateway.problems import ProblemError, not_found, told
 from gateway.schemas import Evidence, InputAnswer, Reconcile
@@ -40,7 +41,7 @@ def resolve(
 
     A yes overrules a no, as long as nothing was called again.
     """
-    drives.hold_row(c, Due("run", run.tenant, run.id))
+    _hold(c, run)
     row = runs.get(c, run.tenant, run.id) or run
     state, place = _state(c, row), (found.step, found.iteration)
     last = state.last(place)
@@ -135,8 +136,9 @@ def learn(
     place = attempts.by_key(c, tenant, found.key)
     row = runs.get(c, tenant, place[0]) if place else None
     if place is None or row is None:
-        raise ProblemError(404, "not-found", "no call carried this key", "Send the key itself.")
-    drives.hold_row(c, Due("run", tenant, row.id))
+        detail = f"no call carried this key{deleted_until(c)}"
+        raise ProblemError(404, "not-found", detail, "Send the key itself.")
+    _hold(c, row)
     state = _state(c, row)
     last = state.last(place[1:])
     if last is not None and last.ended is None:
@@ -182,6 +184,12 @@ def _write(
     # Written in the transaction that read it as uncertain, so a drive that is at it sees it first.
     journal.append(c, row.tenant, row.id, [new_event(event)], now)
     drives.wake(c, Due("run", row.tenant, row.id), now)
+
+
+def _hold(c: Connection, row: RunRow) -> None:
+    """Let nobody else change the run meanwhile; raises a problem where it was just deleted."""
+    if not drives.hold_row(c, Due("run", row.tenant, row.id)):
+        raise not_found("run", row.id)
 
 
 def _trace(row: RunRow) -> str:

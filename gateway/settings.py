@@ -20,10 +20,12 @@ from connectors.spec import Limits
 from executor.check.budgets import Budgets
 from executor.check.certificate import Mode, Options
 from executor.run.perform import RESULT_BYTES
+from executor.store.retention import LEAST_S
 from planner.models.build import Adapter
 from planner.models.structured import Structured
 
 FILE = "lamgate.toml"
+DAY_S = 24 * 3600.0
 EMBEDDED = "playbooks"  # the planner that needs no model
 
 
@@ -81,6 +83,12 @@ class CatalogPlace(_Closed):
 
     path: Path | None = None
     retry_s: float = Field(default=30.0, gt=0)
+
+
+class Retention(_Closed):
+    """How long what has ended is kept; without a number nothing is ever deleted."""
+
+    runs_days: int | None = Field(default=None, ge=round(LEAST_S / DAY_S), le=36_500)
 
 
 class Results(_Closed):
@@ -154,6 +162,7 @@ class Settings(BaseSettings):
     allowance: Allowance = Allowance()
     workers: Workers = Workers()
     results: Results = Results()
+    retention: Retention = Retention()
     planner: str = EMBEDDED  # or a name of [models]
     models: dict[str, ModelEntry] = {}
     connections: dict[str, Connection] = {}

@@ -46,6 +46,7 @@ from gateway.offering import Offerings, asking, with_extract
 from gateway.pins import pins_of
 from gateway.planners import extractor_of, planner_of, planners_of
 from gateway.playbooks import load_playbooks, text_of
+from gateway.retention import deleting
 from gateway.service import Service
 from gateway.settings import Settings
 from planner.extract import Extractor
@@ -135,6 +136,7 @@ async def build(settings: Settings, *, patience_s: float = 0.0) -> AsyncIterator
         async with (
             asking(registry, policy, settings.catalog.retry_s),
             listening(settings, gateway.machine, gateway.notices, gateway.dispatcher),
+            deleting(opened.store, settings.retention.runs_days),
         ):
             await gateway.dispatcher.start()
             try:

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from connectors.spec import JsonObject
-from executor.store.tables import blobs
+from executor.store.tables import blob_uses, blobs
 from executor.store.text import to_plain_text, to_text
 from executor.store.upsert import insert_into
 
+_HELD = 0x1A3_6A80  # the number of our advisory lock
 LARGE = 32 * 1024  # characters of JSON; what is shorter stays where it is
 _MEMBERS = ("output", "result", "arguments")  # of events: whose values may be large
 
@@ -42,8 +43,9 @@ Loaded = dict[str, JsonValue]
 """Values by digest: who reads a journal bit by bit loads each of them once."""
 
 
-def keep(c: Connection, tenant: str, text: str) -> Blob:
-    """Store a value's JSON text, unless it is there."""
+def keep(c: Connection, tenant: str, subject: str, text: str) -> Blob:
+    """Store a value's JSON text, unless it is there, for a run or request that refers to it."""
+    hold(c)
     content = text.encode()
     found = Blob(f"sha256:{hashlib.sha256(content).hexdigest()}", len(content))
     c.execute(
@@ -51,7 +53,40 @@ def keep(c: Connection, tenant: str, text: str) -> Blob:
         .values(tenant=tenant, digest=found.digest, bytes=found.bytes, content=text)
         .on_conflict_do_nothing()
     )
+    c.execute(
+        insert_into(c.dialect.name, blob_uses)
+        .values(tenant=tenant, digest=found.digest, subject=subject)
+        .on_conflict_do_nothing()
+    )
     return found
+
+
+def hold(c: Connection) -> None:
+    """Have no value that is there be deleted before this transaction has ended.
+
+    Whoever deletes some asks for all of them at once, and comes later where it does not get them.
+    """
+    if c.dialect.name == "postgresql":
+        c.execute(select(func.pg_advisory_xact_lock_shared(_HELD)))
+
+
+def drop(c: Connection, tenant: str, subject: str, most: int) -> int | None:
+    """Forget what a run or request refers to, and delete what nobody else does; how many it was.
+
+    None where others are about to refer to something: ask again later.
+    """
+    if c.dialect.name == "postgresql":
+        if not c.execute(select(func.pg_try_advisory_xact_lock(_HELD))).scalar_one():
+            return None
+    mine = (blob_uses.c.tenant == tenant, blob_uses.c.subject == subject)
+    digests = [*c.execute(select(blob_uses.c.digest).where(*mine).limit(most)).scalars()]
+    c.execute(delete(blob_uses).where(*mine, blob_uses.c.digest.in_(digests)))
+    used = select(blob_uses.c.digest).where(
+        blob_uses.c.tenant == blobs.c.tenant, blob_uses.c.digest == blobs.c.digest
+    )
+    unused = (blobs.c.tenant == tenant, blobs.c.digest.in_(digests), ~used.exists())
+    c.execute(delete(blobs).where(*unused))
+    return len(digests)
 
 
 def text_of(c: Connection, tenant: str, digest: str) -> str | None:
@@ -59,7 +94,9 @@ def text_of(c: Connection, tenant: str, digest: str) -> str | None:
     return c.execute(_TEXT, {"tenant": tenant, "digest": digest}).scalar_one_or_none()
 
 
-def split(c: Connection, tenant: str, data: JsonObject) -> tuple[str, dict[str, Blob]]:
+def split(
+    c: Connection, tenant: str, subject: str, data: JsonObject
+) -> tuple[str, dict[str, Blob]]:
     """An event's data as text, without its large values; these are stored, and referred to."""
     text = to_plain_text(data)
     if len(text) <= LARGE:
@@ -68,7 +105,7 @@ def split(c: Connection, tenant: str, data: JsonObject) -> tuple[str, dict[str, 
     for name in _MEMBERS:
         value = to_text(data[name]) if name in data else ""
         if len(value) > LARGE:
-            large[name] = keep(c, tenant, value)
+            large[name] = keep(c, tenant, subject, value)
     rest = {name: _gap(value) if name in large else value for name, value in data.items()}
     return to_plain_text(rest), large
 

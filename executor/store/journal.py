@@ -154,7 +154,7 @@ def project(c: Connection, tenant: str, event: NewEvent) -> bool:
 
 
 def _row(c: Connection, tenant: str, event: StoredEvent) -> dict[str, object]:
-    text, large = blobs.split(c, tenant, event.data)
+    text, large = blobs.split(c, tenant, event.subject, event.data)
     return {
         "tenant": tenant,
         "subject": event.subject,

@@ -150,7 +150,7 @@ def finish(c: Connection, endings: Sequence[Ending]) -> None:
 
 def _finished(c: Connection, ending: Ending) -> dict[str, object]:
     text, claim = to_text(ending.result), ending.claim
-    large = blobs.keep(c, claim.tenant, text) if len(text) > blobs.LARGE else None
+    large = blobs.keep(c, claim.tenant, claim.id, text) if len(text) > blobs.LARGE else None
     return {
         **ended(claim, ending.woken),
         "ends_as": ending.status,

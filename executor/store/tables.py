@@ -81,6 +81,7 @@ plans = Table(
     Column("words", Text, nullable=False),
     Column("accepted", Text, nullable=False),
     Column("created_at", Double, nullable=False),
+    Index("plans_request", "tenant", "request"),
 )
 
 runs = Table(
@@ -97,6 +98,8 @@ runs = Table(
     *_drive_columns(),
     Index("runs_due", "status", "wake_at"),
     Index("runs_newest", "tenant", "created_at", "id"),
+    Index("runs_ended", "status", "updated_at"),
+    Index("runs_plan", "tenant", "plan"),
     ForeignKeyConstraint(["tenant", "plan"], ["plans.tenant", "plans.id"]),
 )
 
@@ -120,6 +123,15 @@ blobs = Table(
     Column("digest", Text, primary_key=True),
     Column("bytes", Integer, nullable=False),
     Column("content", Text, nullable=False),
+)
+
+blob_uses = Table(
+    "blob_uses",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Index("blob_uses_subject", "tenant", "subject"),
 )
 
 attempts = Table(
@@ -236,6 +248,14 @@ stops = Table(
     Column("lifted_by", Text),
     Column("lift_reason", Text),
     Index("stops_standing", "lifted_at"),
+)
+
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("plan", Text, nullable=False),
 )
 
 facts = Table(

@@ -22,7 +22,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "run": ("cli.requests:run", "Plan and run a request, or run a plan, and follow it."),
     "rehearse": ("cli.rehearsing:rehearse", "Tell what a plan would do; nothing is called."),
     "answer": ("cli.requests:answer", "Answer what a request was asked."),
-    "runs": ("cli.operate:runs", "List the newest runs."),
+    "runs": ("cli.runs:app", "List the newest runs; delete old ones."),
     "trace": ("cli.operate:trace", "Explain a run: what happened, why, did each effect happen."),
     "approvals": ("cli.approve:approvals", "List what waits for an approval, with all arguments."),
     "approve": ("cli.approve:approve", "Approve exactly what an approval shows; never one's own."),

@@ -1,7 +1,5 @@
 """What operators do with runs and the catalogue: look, explain, cancel, find out."""
 
-from datetime import UTC, datetime
-from textwrap import shorten
 from typing import Annotated, Literal
 
 import typer
@@ -16,35 +14,7 @@ from gateway.cli.show import print_json, say
 from gateway.cli.watch import follow_and_tell
 
 RunId = Annotated[str, typer.Argument(help="The run's id.")]
-MOST_WORDS = 120  # characters of what was asked, where runs are listed
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
-
-
-def runs(
-    status: Annotated[str | None, typer.Option(help="Only runs that stand so.")] = None,
-    before: Annotated[str | None, typer.Option(help="Only those older than this run.")] = None,
-    config: Config = None,
-    url: Url = None,
-    key: Key = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the newest runs."""
-    with connect(Target(config, url, key)) as client:
-        asked = {"status": status, "before": before}
-        filters = "&".join(f"{name}={named(each)}" for name, each in asked.items() if each)
-        found = client.things("/v1/runs" + (f"?{filters}" if filters else ""))
-    if as_json:
-        print_json([*found])
-        return
-    for row in found:
-        waits = f" for {row['waiting_for']}" if row["status"] == "waiting" else ""
-        code = f" ({row['code']})" if row.get("code") else ""
-        began = datetime.fromtimestamp(float(str(row["created_at"])), UTC)
-        say(f"{row['id']}  {began:%Y-%m-%d %H:%M}Z  {row['status']}{waits}{code}")
-        words = shorten(str(row["words"] or row["plan"]), MOST_WORDS)
-        say(f"    {row['requester']}: {words}")
-    if not found:
-        say("no such runs" if filters else "no runs yet")
 
 
 def trace(

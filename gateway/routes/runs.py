@@ -1,7 +1,6 @@
 """Runs: where they stand, what happened, cancel, and what a person found out."""
 
 import asyncio
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -16,6 +15,7 @@ from executor.run.fold import fold
 from executor.run.perform import new_event
 from executor.store import journal, plans, runs
 from executor.store.drives import Due
+from executor.store.retention import deleted_until
 from executor.store.runs import RunRow
 from executor.trace import Trace, render_trace, trace
 from gateway.answers.runs import RunRowTold, RunStatus, RunTold
@@ -218,7 +218,11 @@ def _accepted(c: Connection, gateway: Gateway, row: RunRow) -> Accepted:
 
 async def _found(request: Request, tenant: str, run_id: str) -> RunRow:
     gateway: Gateway = request.app.state.gateway
-    row = await gateway.store.read(partial(runs.get, tenant=tenant, run=run_id))
-    if row is None:
-        raise not_found("run", run_id)
-    return row
+
+    def work(c: Connection) -> RunRow:
+        row = runs.get(c, tenant, run_id)
+        if row is None:
+            raise not_found("run", run_id, deleted_until(c))
+        return row
+
+    return await gateway.store.read(work)

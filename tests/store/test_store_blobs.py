@@ -12,7 +12,8 @@ from executor.store.store import Store
 async def test_a_value_is_there_under_its_digest_for_its_tenant_alone(store: Store) -> None:
     text = '"ümläut"'
     kept = [
-        await store.write(partial(blobs.keep, tenant=TENANT, text=each)) for each in (text, text)
+        await store.write(partial(blobs.keep, tenant=TENANT, subject="run_a", text=each))
+        for each in (text, text)
     ]
     found = [
         await store.read(partial(blobs.text_of, tenant=tenant, digest=kept[0].digest))

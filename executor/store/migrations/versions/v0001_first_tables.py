@@ -126,6 +126,23 @@ _STATEMENTS = (
     )
     """,
     """
+    CREATE TABLE blob_uses (
+        tenant TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        subject TEXT NOT NULL,
+        PRIMARY KEY (tenant, digest, subject)
+    )
+    """,
+    """CREATE INDEX blob_uses_subject ON blob_uses (tenant, subject)""",
+    """
+    CREATE TABLE deletions (
+        tenant TEXT NOT NULL,
+        run TEXT NOT NULL,
+        "plan" TEXT NOT NULL,
+        PRIMARY KEY (tenant, run)
+    )
+    """,
+    """
     CREATE TABLE events (
         tenant TEXT NOT NULL,
         subject TEXT NOT NULL,
@@ -247,6 +264,7 @@ _STATEMENTS = (
         PRIMARY KEY (tenant, id)
     )
     """,
+    """CREATE INDEX plans_request ON plans (tenant, request)""",
     """
     CREATE TABLE requests (
         tenant TEXT NOT NULL,
@@ -306,6 +324,8 @@ _STATEMENTS = (
     """,
     """CREATE INDEX runs_due ON runs (status, wake_at)""",
     """CREATE INDEX runs_newest ON runs (tenant, created_at, id)""",
+    """CREATE INDEX runs_ended ON runs (status, updated_at)""",
+    """CREATE INDEX runs_plan ON runs (tenant, "plan")""",
     """
     CREATE TABLE workers (
         id TEXT NOT NULL,

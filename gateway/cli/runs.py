@@ -1,0 +1,106 @@
+"""`runs`: list the newest, or delete those that ended long ago."""
+
+import time
+from datetime import UTC, datetime
+from functools import partial
+from textwrap import shorten
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.client import named
+from gateway.cli.connect import Target, connect, settings_of
+from gateway.cli.options import AsJson, Config, Key, Url
+from gateway.cli.problem import CliError
+from gateway.cli.show import print_json, say
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from executor.store.retention import Deleted
+
+app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+MOST_WORDS = 120  # characters of what was asked, where runs are listed
+PAUSE_S = 0.02  # between two commits, for whoever works with the database
+
+
+@app.callback(invoke_without_command=True)
+def runs(
+    context: typer.Context,
+    status: Annotated[str | None, typer.Option(help="Only runs that stand so.")] = None,
+    before: Annotated[str | None, typer.Option(help="Only those older than this run.")] = None,
+    config: Config = None,
+    url: Url = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest runs; or delete old ones."""
+    if context.invoked_subcommand is not None:
+        return
+    with connect(Target(config, url, key)) as client:
+        asked = {"status": status, "before": before}
+        filters = "&".join(f"{name}={named(each)}" for name, each in asked.items() if each)
+        found = client.things("/v1/runs" + (f"?{filters}" if filters else ""))
+    if as_json:
+        print_json([*found])
+        return
+    for row in found:
+        waits = f" for {row['waiting_for']}" if row["status"] == "waiting" else ""
+        code = f" ({row['code']})" if row.get("code") else ""
+        began = datetime.fromtimestamp(float(str(row["created_at"])), UTC)
+        say(f"{row['id']}  {began:%Y-%m-%d %H:%M}Z  {row['status']}{waits}{code}")
+        words = shorten(str(row["words"] or row["plan"]), MOST_WORDS)
+        say(f"    {row['requester']}: {words}")
+    if not found:
+        say("no such runs" if filters else "no runs yet")
+
+
+@app.command("delete")
+def delete(
+    ended_before: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="In UTC, as 2026-01-31."),
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how many.")] = False,
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete runs that ended before a day, with all that belongs to them, of every tenant.
+
+    It writes the database itself, beside whoever works with it.
+    """
+    from executor.store import retention
+    from executor.store.beside import read_beside
+
+    url = settings_of(config).database_url
+    before = ended_before.replace(tzinfo=UTC).timestamp()
+    least = round(retention.LEAST_S / 86400)
+    if before > time.time() - retention.LEAST_S:
+        raise CliError(
+            "bad-option", f"what ended less than {least} days ago is kept",
+            "--ended-before", "Clients may still ask for it by an Idempotency-Key.",
+        )  # fmt: skip
+    if dry_run:
+        count = read_beside(url, partial(retention.count, before=before)) or 0
+    else:
+        count = _delete(url, before)
+    if as_json:
+        print_json({"runs": count, "ended_before": before, "deleted": not dry_run})
+        return
+    done = "would be" if dry_run else "are"
+    say(f"{count:,} runs that ended before {ended_before:%Y-%m-%d %H:%M}Z {done} deleted")
+
+
+def _delete(url: str, before: float) -> int:
+    from executor.store.beside import write_beside
+    from executor.store.retention import delete_some
+
+    def some(c: "Connection", _: float) -> "Deleted":
+        return delete_some(c, before)
+
+    count, goes_on = 0, True
+    while goes_on:
+        done = write_beside(url, some)
+        count, goes_on = count + done.runs, done.goes_on
+        time.sleep(PAUSE_S)
+    return count

@@ -1,0 +1,55 @@
+"""While a gateway works, runs that ended long ago are deleted, where the operator says so."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
+
+from executor.store.errors import StoreError
+from executor.store.retention import delete_some
+from executor.store.store import Store
+from gateway.settings import DAY_S
+
+EVERY_S = 3600.0
+PAUSE_S = 0.05  # between two commits, for everybody else
+_log = logging.getLogger("lamgate.retention")
+
+
+@asynccontextmanager
+async def deleting(store: Store, days: int | None) -> AsyncIterator[None]:
+    """Meanwhile delete what ended so many days ago; of many processes one does it at a time."""
+    if days is None:
+        yield
+        return
+    task = asyncio.create_task(_delete_for_ever(store, days))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _delete_for_ever(store: Store, days: int) -> None:
+    while True:
+        before = store.clock() - days * DAY_S
+        try:
+            count = await _delete_all(store, before)
+        except StoreError as error:
+            _log.warning("old runs are deleted later: %s", error)
+        else:
+            until = datetime.fromtimestamp(before, UTC).isoformat(" ", "minutes")
+            if count:
+                _log.warning("%d runs that ended before %s were deleted", count, until)
+        await asyncio.sleep(EVERY_S)
+
+
+async def _delete_all(store: Store, before: float) -> int:
+    count, goes_on = 0, True
+    while goes_on:
+        done = await store.write(partial(delete_some, before=before))
+        count, goes_on = count + done.runs, done.goes_on
+        await asyncio.sleep(PAUSE_S)
+    return count
