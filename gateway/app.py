@@ -1,15 +1,16 @@
 """The HTTP application: routes, problems, and the cap on bodies."""
 
 import logging
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from executor.store.patience import impatient
@@ -62,18 +63,13 @@ def create_app(gateway: Gateway) -> FastAPI:
         docs_url=None,  # FastAPI's load scripts from elsewhere; ours is in `routes/docs.py`
         redoc_url=None,
         redirect_slashes=False,  # a place is where it is said to be, or nowhere
-        responses={"default": _PROBLEM},
-        generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
+        routes=_routes(),
     )
     app.state.gateway = gateway
     app.add_middleware(BodyCap)
     app.add_middleware(InAllowance)
     app.add_middleware(HiddenInAnswers, redactor=gateway.redactor)
     app.add_middleware(Impatience)
-    for routes in KEYED:
-        app.include_router(routes.router, dependencies=[Depends(known_parameters)])
-    for routes in OPEN:
-        app.include_router(routes.router)
     raised = (kind for kind, *_ in TABLE)
     ours = (Exception, HTTPException, RequestValidationError, ProblemError, ClientDisconnect)
     for kind in (*ours, *raised):
@@ -128,6 +124,20 @@ _PROBLEM: dict[str, object] = {
         }
     },
 }
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """All places, the same for every gateway: FastAPI works out once what each of them takes."""
+    router = APIRouter(
+        responses={"default": _PROBLEM},
+        generate_unique_id_function=lambda route: f"{route.tags[0]}_{route.name}",
+    )
+    for each in KEYED:
+        router.include_router(each.router, dependencies=[Depends(known_parameters)])
+    for each in OPEN:
+        router.include_router(each.router)
+    return router.routes
 
 
 async def _answer(request: Request, error: Exception) -> Response:

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import yaml
-
+from connectors.document import read_document
 from connectors.errors import ConfigurationError
 from executor.check.expand import Playbooks
 from executor.check.playbook import Playbook, PlaybookError, read_playbook
@@ -24,11 +23,7 @@ def playbooks_in(folder: Path) -> Playbooks:
     """By the name under which each is called; raises `PlaybookError`, `ConfigurationError`."""
     found: dict[str, Playbook] = {}
     for file in sorted(folder.glob("*.yaml")):
-        try:
-            content = yaml.safe_load(text_of(file))
-        except yaml.YAMLError as error:
-            raise ConfigurationError(f"{file}: no YAML: {error}") from error
-        playbook = read_playbook(content, str(file))
+        playbook = read_playbook(read_document(text_of(file).encode(), str(file)), str(file))
         if playbook.action in found:
             raise PlaybookError(f"{file}: there is another playbook named {playbook.name}")
         found[playbook.action] = playbook

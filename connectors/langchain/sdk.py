@@ -8,9 +8,12 @@ tool alone.
 import asyncio
 import importlib
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
 from typing import get_type_hints
 
 from langchain_core.messages import ToolCall, ToolMessage
@@ -53,8 +56,16 @@ async def load_tools(entry: str, given: Mapping[str, JsonValue]) -> tuple[FoundT
 def whence(entry: str) -> str:
     """The distributions that an entry's module belongs to, and their versions."""
     top = entry.partition(":")[0].partition(".")[0]
-    names = sorted({*packages_distributions().get(top, ())})
+    folders = tuple(each for each in map(Path, sys.path) if each.is_dir())
+    installed = _distributions(tuple(each.stat().st_mtime_ns for each in folders))
+    names = sorted({*installed.get(top, ())})
     return ", ".join(f"{name} {_version(name)}" for name in names) or "no distribution"
+
+
+@lru_cache(maxsize=1)
+def _distributions(_changed: tuple[int, ...]) -> Mapping[str, list[str]]:
+    """By the modules they have; to read all that they installed takes a sixth of a second."""
+    return packages_distributions()
 
 
 @dataclass(frozen=True)

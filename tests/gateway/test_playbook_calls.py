@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from served import (
     Running,
     approve,
@@ -18,6 +19,9 @@ from served import (
     until_status,
     write_config,
 )
+
+from connectors.errors import ConfigurationError
+from gateway.playbooks import playbooks_in
 
 REFUND = plan(
     {
@@ -125,3 +129,23 @@ async def test_the_events_of_a_run_name_the_inner_steps(
     told = [json.loads(line.removeprefix("data: ")) for line in lines]
 
     assert {each["data"]["step"] for each in told if each["type"] == "step.done"} == {"s.order"}
+
+
+def test_the_files_are_read_as_all_that_an_operator_writes(tmp_path: Path) -> None:
+    file = tmp_path / "told.yaml"
+    written = """
+name: told
+version: 1
+description: no
+utterances: [say it]
+plan: {understanding: 2026-11-26, steps: [], answer: []}
+"""
+    file.write_text(written, encoding="utf-8")
+
+    (found,) = playbooks_in(tmp_path).values()
+    assert (found.description, found.plan.understanding) == ("no", "2026-11-26")
+
+    for broken in (f"{written}version: 2\n", "name: [told", "&a [*a]"):
+        file.write_text(broken, encoding="utf-8")
+        with pytest.raises(ConfigurationError, match=r"told\.yaml is neither JSON nor YAML"):
+            playbooks_in(tmp_path)

@@ -5,12 +5,11 @@
 gives whole classes to its workers.
 """
 
-import gc
 import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,24 +28,12 @@ ONCE_BROKEN = (  # of the first million, and of some beyond
 )  # fmt: skip
 
 
-@pytest.fixture
-def _rare_collections() -> Iterator[None]:
-    """A history leaves little behind: a look at everything that lives is made rarely."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    yield
-    gc.set_threshold(*before)
-    gc.unfreeze()
-
-
 class Histories:
     """One part of them, every eighth."""
 
     part = 0
 
     @pytest.mark.timeout(24 * 3600)
-    @pytest.mark.usefixtures("_rare_collections")
     def test_no_history_breaks_a_promise_and_together_they_come_by_everything(
         self, record_property: Callable[[str, object], None]
     ) -> None:
