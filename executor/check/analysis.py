@@ -9,12 +9,12 @@ from pydantic import JsonValue
 from connectors.catalog import Catalog
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.binding import Binding, built, constant_of
+from executor.check.compared import Compared
 from executor.check.entry import declared_input, input_type, output_type, target_at
-from executor.check.flow import every
+from executor.check.flow import Flow, every
 from executor.check.strict_json import Flaw, read_json
 from executor.check.taken import function_of
 from executor.check.today import with_today
-from executor.check.types import Flow, flows
 from executor.fn import FUNCTIONS
 from executor.fn.extract import EXTRACT, UnboundedError, require_bounds
 from executor.plan.assemble import assemble
@@ -42,20 +42,29 @@ class Analysis:
     """Everything that the rules ask about a plan."""
 
     def __init__(
-        self, plan: Plan, catalog: Catalog, inputs_schema: JsonObject, *, is_told: bool = True
+        self,
+        plan: Plan,
+        catalog: Catalog,
+        inputs_schema: JsonObject,
+        like: "Analysis | None" = None,
     ) -> None:
         self.plan = plan
         self.catalog = catalog
-        self._is_told = is_told  # whether the plan's own schemas say what its values are
+        self._is_told = like is None  # whether the plan's own schemas say what its values are
         self._inputs_schema = inputs_schema
         self.by_id: Mapping[str, Step] = {step.id: step for step in reversed(plan.steps)}
         self.place: Mapping[str, int] = {
             step.id: index for index, step in reversed(list(enumerate(plan.steps)))
         }
         self._places = {id(step): index for index, step in enumerate(plan.steps)}
-        self._actions = {id(step): _action(step, catalog) for step in plan.steps}
+        self._actions: Mapping[int, ActionSpec | None] = (
+            {id(step): _action(step, catalog) for step in plan.steps}
+            if like is None
+            else like._actions
+        )
         self._inputs = Type.of(with_today(inputs_schema))
         self._flows: dict[tuple[int, int], Flow] = {}
+        self.types: Compared = Compared() if like is None else like.types
         self._bindings: dict[int, tuple[Binding, ...]] = {}  # by the step's `id`
         self._results: dict[str, Type] = {}
         for step_id in self.order:
@@ -68,7 +77,7 @@ class Analysis:
         """The types that others declare: whoever writes a plan offers nothing by its schemas."""
         if not any(step.action == TYPED for step in self.plan.steps):
             return self
-        return Analysis(self.plan, self.catalog, self._inputs_schema, is_told=False)
+        return Analysis(self.plan, self.catalog, self._inputs_schema, self)
 
     @cached_property
     def graph(self) -> Graph:
@@ -115,7 +124,7 @@ class Analysis:
 
     def type_of(self, step: Step | None, ref: Ref) -> Found:
         """The type at a reference; `UNKNOWN` where the root itself is in question."""
-        return descend(self._root_type(step, ref.root), ref.tokens)
+        return self.types.descend(self._root_type(step, ref.root), ref.tokens)
 
     def item_type(self, step: Step) -> Type:
         """The type of one element of the step's `each`, nulls passed over."""
@@ -151,7 +160,7 @@ class Analysis:
         if key not in self._flows:
             match binding:
                 case Binding(source=Type() as source, target=Type() as target):
-                    self._flows[key] = flows(source, target)
+                    self._flows[key] = self.types.flow(source, target)
                 case _:
                     self._flows[key] = Flow.UNKNOWN
         return self._flows[key]
@@ -163,7 +172,7 @@ class Analysis:
         if key not in self._flows:
             into = input_type(action) if action else UNKNOWN
             found = self.member_by_member(step, into)
-            self._flows[key] = found or flows(self.as_a_whole(step, into), into)
+            self._flows[key] = found or self.types.flow(self.as_a_whole(step, into), into)
         return self._flows[key]
 
     def member_by_member(self, step: Step, into: Type) -> Flow | None:

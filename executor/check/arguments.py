@@ -15,7 +15,7 @@ from executor.check.entry import declared_input
 from executor.check.known import known_arguments as known_values
 from executor.check.say import PRINTABLE, say, shown, violation_of
 from executor.check.strict_json import MAX_SAFE_INTEGER, Flaw, read_json
-from executor.check.types import Flow, flows
+from executor.check.types import Flow
 from executor.check.unknown import is_open
 from executor.check.violation import Code, Violation
 from executor.fn import FUNCTIONS
@@ -62,7 +62,7 @@ def right_types(analysis: Analysis) -> Iterator[Violation]:
     for step, use in analysis.refs:
         if "/text/" in use.at and analysis.has_root(step, use.ref, use.role):
             found = analysis.type_of(step, use.ref)
-            if isinstance(found, Type) and flows(found, PRINTABLE) is Flow.NO:
+            if isinstance(found, Type) and analysis.types.flow(found, PRINTABLE) is Flow.NO:
                 message = f"{use.ref} is {shown(found)}, which is no piece of a text"
                 fix = "Refer to a text, a number or a boolean."
                 yield say("type-mismatch", use.at, message, step, (), fix)

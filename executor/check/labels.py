@@ -53,7 +53,7 @@ from executor.plan.refs import (
     parse_ref,
     refs_of_conds,
 )
-from executor.plan.types import UNKNOWN, Type, child
+from executor.plan.types import UNKNOWN, Type
 
 _SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
 _JOINT = re.compile(r"[\w.@+-]")  # at the edge of a text: what stands beside it goes on
@@ -195,7 +195,7 @@ class Labels:
                 label = label.join(here.own)
             if is_key(kind, token) or (is_lost and is_open_at(kind, token)):
                 label = label.join(self._grounds.of(token))
-            here, found = here.at(token), child(kind, token)
+            here, found = here.at(token), self._analysis.types.child(kind, token)
         return here.join(label)
 
     def _of_root(self, step: Step | None, root: str) -> Shade:

@@ -19,7 +19,7 @@ from executor.check.foreseen import Foreseen
 from executor.check.known import known_arguments
 from executor.check.labels import Labels
 from executor.check.say import PRINTABLE
-from executor.check.types import Flow, flows
+from executor.check.types import Flow
 from executor.check.violation import Code, Violation
 from executor.check.words import Words
 from executor.fn import FUNCTIONS
@@ -28,8 +28,10 @@ from executor.fn.shade import Shade
 from executor.plan.compose import standalone
 from executor.plan.model import Arg, RefArg, RefPiece, Step, TextArg
 from executor.plan.refs import join_pointer, parse_ref
+from executor.plan.size import size_of
 from executor.plan.types import Type
 
+MOST_EXPECTED = 50_000  # characters of the schemas that the guards of one step say
 MOST_ASKED = 32  # of what a run may have done and read, policy is asked about so many at most
 
 
@@ -124,20 +126,25 @@ def _type_guards(step: Step, action: ActionSpec, analysis: Analysis) -> list[Gua
     ]
     if analysis.whole_flow(step) is Flow.YES:
         return unprintable
-    open_ones = unprintable + [
-        Guard(
-            kind="type",
-            at=join_pointer(binding.to),
-            why=_open_type(binding),
-            expected=standalone(binding.target),
-        )
-        for binding in analysis.bindings(step)
-        if isinstance(binding.target, Type) and analysis.flow(binding) is Flow.UNKNOWN
-    ]
+    open_ones = [*unprintable, *_open_ones(step, analysis)]
     if open_ones:
         return open_ones
     why = "the arguments together are not known to be valid"
     return [Guard(kind="type", at="", why=why, expected=action.input_schema)]
+
+
+def _open_ones(step: Step, analysis: Analysis) -> Iterator[Guard]:
+    """Each argument that may turn out to be of another type; the first of them say of which.
+
+    The arguments as a whole are held against the action's schema in any case.
+    """
+    left = MOST_EXPECTED
+    for binding in analysis.bindings(step):
+        if isinstance(binding.target, Type) and analysis.flow(binding) is Flow.UNKNOWN:
+            at, why = join_pointer(binding.to), _open_type(binding)
+            expected = standalone(binding.target) if left > 0 else None
+            left -= size_of(expected, left)
+            yield Guard(kind="type", at=at, why=why, expected=expected if left >= 0 else None)
 
 
 def _is_open(binding: Binding, analysis: Analysis) -> bool:
@@ -146,7 +153,10 @@ def _is_open(binding: Binding, analysis: Analysis) -> bool:
         return False
     refs = [parse_ref(each.ref) for each in binding.arg.text if isinstance(each, RefPiece)]
     found = [analysis.type_of(binding.step, ref) for ref in refs]
-    return any(isinstance(each, Type) and flows(each, PRINTABLE) is not Flow.YES for each in found)
+    return any(
+        isinstance(each, Type) and analysis.types.flow(each, PRINTABLE) is not Flow.YES
+        for each in found
+    )
 
 
 def _unprintable(binding: Binding) -> Guard:

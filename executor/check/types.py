@@ -24,20 +24,37 @@ from executor.plan.types import Type, as_list, constants_of, kinds
 
 __all__ = ["Flow", "flows", "validity"]
 MAX_DEPTH: Final = 40
-MAX_WORK: Final = 5_000
+MOST_PAIRS: Final = 2_500  # of types that one question looks at
+MOST_OF_A_PLAN: Final = 10_000  # and all questions about one plan
 _ALTERNATIVES = frozenset({"anyOf", "oneOf", "allOf"})
 MOST_VALIDATORS: Final = 8_192
 _Key = tuple[int, int, int, int]
 _VALIDATORS: Final[dict[tuple[int, int], tuple[Type, Validator | None]]] = {}
 
 
-def flows(source: Type, target: Type) -> Flow:
+class Effort:
+    """What may still be looked at, of all that is asked about one plan; the rest is not known.
+
+    A type of a hundred alternatives beside another one is ten thousand questions, and a plan may
+    put thousands of such pairs side by side.
+    """
+
+    def __init__(self, pairs: int = MOST_OF_A_PLAN) -> None:
+        self._left = pairs
+
+    def take(self) -> bool:
+        """Whether one more pair may be looked at."""
+        self._left -= 1
+        return self._left >= 0
+
+
+def flows(source: Type, target: Type, effort: Effort | None = None) -> Flow:
     """Decide whether values of `source` are valid for `target`."""
     match source.node:
         case {"const": value, **beside} if not beside:
             return validity(value, target)
         case _:
-            return _Comparison().of(source, target)
+            return _Comparison(effort or Effort()).of(source, target)
 
 
 def validity(value: JsonValue, target: Type) -> Flow:
@@ -68,7 +85,8 @@ def _validator_at(target: Type) -> Validator | None:
 class _Comparison:
     """One question with everything found out on the way to its answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, effort: Effort) -> None:
+        self._effort = effort
         self._known: dict[_Key, Flow] = {}
         self._open: dict[_Key, int] = {}
         self._alive: list[Type] = []  # ids stay meaningful as long as their objects live
@@ -84,7 +102,8 @@ class _Comparison:
             return Flow.YES if self._inside > self._open[key] else Flow.UNKNOWN
         if key in self._known:
             return self._known[key]
-        if self._depth > MAX_DEPTH or len(self._alive) > MAX_WORK:
+        is_too_much = self._depth > MAX_DEPTH or len(self._alive) > 2 * MOST_PAIRS
+        if is_too_much or not self._effort.take():
             return Flow.UNKNOWN
         self._alive += (source, target)
         before = len(self._known)

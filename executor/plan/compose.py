@@ -11,6 +11,7 @@ from executor.plan.types import Type
 _DATA = frozenset({"const", "enum", "default", "examples", "example"})
 # Maps whose keys are names that somebody chose, so no keyword is among them.
 _NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+_REFERENCES = frozenset({"$ref", "$dynamicRef"})
 MOST_NODES = 50_000
 MOST_LEVELS = 60
 
@@ -69,17 +70,19 @@ def _composed(types: Sequence[Type], build: Callable[[list[JsonValue]], JsonObje
 
 def _document(types: Sequence[Type], build: Callable[[list[JsonValue]], JsonObject]) -> JsonObject:
     """Build a node from the types' nodes, with the documents that they refer to in `$defs`."""
-    nodes: list[JsonValue] = []
+    nodes: dict[tuple[int, int], JsonValue] = {}  # the same type may well be there a thousand times
     roots: list[JsonValue] = []
     for each in types:
-        if not has_ref(each.node):
-            nodes.append(_without_parts(each.node))
+        if (id(each.node), id(each.root)) in nodes:
             continue
-        number = next((n for n, root in enumerate(roots) if root is each.root), len(roots))
-        if number == len(roots):
-            roots.append(each.root)
-        nodes.append(_moved(_without_parts(each.node), f"#/$defs/part{number}"))
-    document = build(nodes)
+        node = _without_parts(each.node)
+        if has_ref(each.node):
+            number = next((n for n, root in enumerate(roots) if root is each.root), len(roots))
+            if number == len(roots):
+                roots.append(each.root)
+            node = _moved(node, f"#/$defs/part{number}")
+        nodes[id(each.node), id(each.root)] = node
+    document = build([nodes[id(each.node), id(each.root)] for each in types])
     if not roots:
         return document
     parts: JsonObject = {
@@ -120,17 +123,20 @@ def _moved(node: JsonValue, to: str) -> JsonValue:
 
 
 def has_ref(node: JsonValue) -> bool:
-    """Whether a reference stands anywhere in a node."""
-    if isinstance(node, list):
-        return any(has_ref(value) for value in node)
-    if not isinstance(node, dict):
-        return False
-    for key, value in node.items():
-        if key in _NAMED and isinstance(value, dict):
-            if any(has_ref(each) for each in value.values()):
-                return True
-        elif key in ("$ref", "$dynamicRef") or (key not in _DATA and has_ref(value)):
-            return True
+    """Whether a reference stands anywhere in a node; a part that is there often is seen once."""
+    seen = set[tuple[int, bool]]()
+    rest = [(node, False)]  # and whether its keys are names that somebody chose
+    while rest:
+        here, is_named = rest.pop()
+        if isinstance(here, list):
+            rest += [(each, False) for each in here if isinstance(each, dict | list)]
+        elif isinstance(here, dict) and (id(here), is_named) not in seen:
+            seen.add((id(here), is_named))
+            for key, value in here.items():
+                if not is_named and key in _REFERENCES:
+                    return True
+                if isinstance(value, dict | list) and (is_named or key not in _DATA):
+                    rest.append((value, not is_named and key in _NAMED))
     return False
 
 

@@ -35,6 +35,12 @@ def typed(value: Any, schema: Any) -> dict[str, Any]:
     }
 
 
+def typed_of(ref: str, schema: Any) -> dict[str, Any]:
+    return typed(None, schema) | {
+        "args": [{"ref": ref, "to": "value"}, {"json": json.dumps(schema), "to": "schema"}]
+    }
+
+
 def test_clauses_in_one_constant() -> None:
     clauses = [{"field": "id", "op": "!=", "value": f"x{number}"} for number in range(2_500)]
     where = {"json": json.dumps(clauses), "to": "where"}
@@ -66,6 +72,26 @@ def test_a_list_of_objects_of_which_no_two_have_a_member_in_common() -> None:
     args = [{"json": listed, "to": "list"}, {"json": where, "to": "where"}]
 
     assert isinstance(judged({"id": "one", "action": "fn.select", "args": args}), Accepted)
+
+
+def test_thousands_of_arguments_of_many_alternatives() -> None:
+    arms = [
+        {"properties": {f"m{at}": {"type": "string"}}, "required": [f"m{at}"]} for at in range(60)
+    ]
+    options = [{"ref": "typed", "to": f"value/{number}/of"} for number in range(1_500)]
+    many = {
+        "json": json.dumps({"items": {"properties": {"of": {"anyOf": arms[::-1]}}}}),
+        "to": "schema",
+    }
+
+    assert isinstance(
+        judged(
+            {"id": "any", "action": "tools.any"},
+            typed_of("any", {"anyOf": arms}),
+            {"id": "again", "action": "fn.typed", "args": [*options, many]},
+        ),
+        Accepted,
+    )
 
 
 def test_steps_that_all_wait_for_all_before_them() -> None:
