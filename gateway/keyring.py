@@ -47,7 +47,7 @@ class Secrets:
 def secrets_of(settings: Settings) -> Secrets:
     """Find the keys of the database that is set; raises `ConfigurationError`."""
     file = database_path(settings.database_url)
-    return load_secrets(file) if file is not None else _of_reference(settings.database.secret)
+    return load_secrets(file) if file is not None else of_reference(settings.database.secret)
 
 
 def ring_of(settings: Settings, keys: Secrets) -> KeyRing:
@@ -86,7 +86,7 @@ def learn_known(settings: Settings, keys: Secrets, vault: Vault) -> None:
 
 async def require_same(store: Store, keys: Secrets) -> None:
     """Raise `ConfigurationError` unless the database was begun with these keys."""
-    held = await store.write(partial(facts.settled, name="secret", value=keys.check))
+    held = await store.write(partial(facts.settled, name=facts.SECRET, value=keys.check))
     if not hmac.compare_digest(held, keys.check):
         raise ConfigurationError(
             "database.secret is another one than this database was begun with: give every "
@@ -99,9 +99,18 @@ def secret_file(database: Path) -> Path:
     return database.with_name(database.name + ".secret")
 
 
-def load_secrets(database: Path) -> Secrets:
+def new_secret_file(database: Path) -> Path:
+    """Where the keys that come after them are, while they are exchanged."""
+    return database.with_name(database.name + ".secret.new")
+
+
+def load_secrets(database: Path, *, is_exchanged: bool = False) -> Secrets:
     """Read the keys beside a file; the first start makes them, before the database."""
     file = secret_file(database)
+    if new_secret_file(database).exists() and not is_exchanged:
+        raise ConfigurationError(
+            f"an exchange of {file} was cut off: `lamgate secret exchange` brings it to its end"
+        )
     text = read_private(file)
     if text is None:
         if database.exists():
@@ -111,7 +120,7 @@ def load_secrets(database: Path) -> Secrets:
             )
         write_private(file, secrets.token_hex(64), replace=False)
         text = read_private(file) or ""
-    return _parsed(text, f"{file} is damaged: it holds {_FORM}")
+    return parsed(text, f"{file} is damaged: it holds {_FORM}")
 
 
 def key_file_of(settings: Settings) -> Path:
@@ -120,7 +129,8 @@ def key_file_of(settings: Settings) -> Path:
     return operator_key_file(file or settings.at(SERVED))
 
 
-def _of_reference(reference: str) -> Secrets:
+def of_reference(reference: str) -> Secrets:
+    """The keys that a reference stands for; raises `ConfigurationError`."""
     try:
         text = secret_of(reference)
     except ConfigurationError as error:
@@ -128,10 +138,11 @@ def _of_reference(reference: str) -> Secrets:
             f"database.secret: {error}. A database on a server needs {_FORM}, the same for every "
             f"process; {_MAKE} makes some"
         ) from error
-    return _parsed(text.strip(), f"database.secret ({reference}) holds no {_FORM}")
+    return parsed(text.strip(), f"database.secret ({reference}) holds no {_FORM}")
 
 
-def _parsed(text: str, flaw: str) -> Secrets:
+def parsed(text: str, flaw: str = "no keys") -> Secrets:
+    """The keys that a text holds; raises `ConfigurationError`."""
     try:
         content = bytes.fromhex(text)
     except ValueError:

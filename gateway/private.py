@@ -36,6 +36,7 @@ def write_private(file: Path, text: str, *, replace: bool) -> None:
                 fresh.replace(file)
             else:
                 file.hardlink_to(fresh)
+            _sync(file.parent)
         except FileExistsError:
             return  # another process was first
         finally:
@@ -50,3 +51,12 @@ def _write_new(file: Path, text: str) -> None:
         opened.write(text + "\n")
         opened.flush()
         os.fsync(opened.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Have it be known after a loss of power, too, which files are in a folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -182,6 +182,14 @@ def restore(row: JsonObject, seal_key: bytes) -> Accepted:
     )
 
 
+def resealed(row: JsonObject, seal_key: bytes, new_key: bytes) -> JsonObject | None:
+    """The row of an accepted plan under another key; None if its seal was not right before."""
+    content = {key: value for key, value in row.items() if key != "seal"}
+    if not _is_ours(content, str(row.get("seal", "")), seal_key):
+        return None
+    return content | {"seal": _seal_of(canonical(content), new_key)}
+
+
 _Principal = TypeAdapter(Principal)
 _Inputs = TypeAdapter(Inputs)
 _Actions = TypeAdapter(dict[str, ActionSpec])

@@ -172,6 +172,16 @@ def reseal(c: Connection, sealed_anew: Callable[[str, str, str], str | None]) ->
     return changed
 
 
+def reseal_consents(c: Connection, sealed_anew: Callable[[str, str, str], str | None]) -> None:
+    """The same of the consents that are under way."""
+    under_way = select(consents.c.tenant, consents.c.ticket_hash, consents.c.sealed)
+    for row in c.execute(under_way).all():
+        fresh = sealed_anew(row.sealed, row.tenant, row.ticket_hash)
+        if fresh is not None:
+            which = (consents.c.tenant == row.tenant, consents.c.ticket_hash == row.ticket_hash)
+            c.execute(update(consents).where(*which).values(sealed=fresh))
+
+
 def begin(c: Connection, row: ConsentRow, now: float) -> None:
     """Keep what somebody has begun; what is over goes."""
     c.execute(delete(consents).where(consents.c.expires_at <= now))

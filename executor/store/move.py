@@ -24,13 +24,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from sqlalchemy import Connection, Table, delete, func, inspect, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
 from executor.store import clock, facts, ids
+from executor.store.alone import opened
 from executor.store.backend import Backend
 from executor.store.errors import (
     MovedError,
@@ -156,12 +156,9 @@ def _said(url: URL, name: str) -> str:
 @contextmanager
 def _file(url: str) -> Iterator[Connection]:
     """The file, which nobody else has meanwhile; what it holds is of this version."""
-    path = database_path(url)
-    if path is None:
+    if database_path(url) is None:
         raise StoreError("only what a file holds is moved")
-    if not Path(path).is_file():
-        raise StoreError(f"there is no database {path}")
-    with _opened(url) as (connection, _):
+    with opened(url) as (connection, _):
         require_newest(connection)
         require_readable(connection)
         if strange := _strange(connection):
@@ -178,28 +175,11 @@ def _server_of(file: Connection, url: str) -> Iterator[tuple[Connection, Backend
     mark = _mark_of(file)
     if mark is not None and mark["to"] != place_of(url):
         raise MovedError(f"this file was moved to {mark['to']}, or is being moved there")
-    with _opened(url) as (connection, backend):
+    with opened(url) as (connection, backend):
         with backend.migrating(connection):
             migrate(connection)
         take_whole(connection, TABLES)
         yield connection, backend
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[tuple[Connection, Backend]]:
-    backend = backend_of(url)
-    backend.take()
-    try:
-        engine = backend.engine(writer=True)
-        try:
-            with engine.connect() as connection:
-                yield connection, backend
-        except DBAPIError as error:
-            raise backend.error(error) from error
-        finally:
-            engine.dispose()
-    finally:
-        backend.release()
 
 
 def _strange(file: Connection) -> list[str]:

@@ -58,6 +58,10 @@ _SILENT = text(
     " AND (state = 'active' OR state LIKE 'idle in transaction%') AND wait_event = 'ClientRead'"
     " AND state_change < clock_timestamp() - make_interval(secs => :silent_s)"
 )
+_OTHERS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
 _FULL = ("53100",)  # disk_full; its transaction is gone
 _CLASH = ("40001", "40P01", "55P03")  # serialization_failure, deadlock_detected, lock_not_available
 _TAKEN = ("23505",)  # unique_violation
@@ -190,6 +194,11 @@ def take_whole(c: Connection, tables: Iterable[Table]) -> None:
         c.execute(text(f"SET LOCAL {name} = '{value}'"))
     names = ", ".join(_spelled(c, each) for each in tables)
     c.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
+
+
+def others(c: Connection) -> int:
+    """How many other sessions there are in this database."""
+    return int(c.execute(_OTHERS).scalar_one())
 
 
 def copy_in(c: Connection, table: Table, rows: Iterable[Sequence[object]]) -> None:

@@ -49,6 +49,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "admit": ("cli.admission:admit", "Judge plans against a catalogue and a policy; nothing runs."),
     "policy": ("cli.policy:app", "Check policies, test them by cases, explain what they decide."),
     "keys": ("cli.keys:app", "Make, list and revoke API keys."),
+    "secret": ("cli.secret:app", "Exchange the database's own secret for another one."),
     "credentials": ("cli.credentials:app", "Keep what connections sign in with; none is shown."),
 }
 EPILOG = "Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 somebody has to act first."

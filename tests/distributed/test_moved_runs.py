@@ -107,6 +107,7 @@ def test_what_waited_on_the_file_goes_on_on_the_server_under_its_keys_and_nothin
     once = _effects(shop)
     httpx2.delete(faults, trust_env=False, verify=False)
 
+    exchanged = operator("secret", "exchange", "--json")
     url = postgres.new_database()
     moved = operator("move", "--to", url, "--json")
     refused = operator("runs", "--json")
@@ -131,6 +132,7 @@ def test_what_waited_on_the_file_goes_on_on_the_server_under_its_keys_and_nothin
     stops = operator("stops", "--json")
 
     assert set_one.code == 0
+    assert (exchanged.document["plans"], exchanged.document["credentials"]) == (2, 1)
     assert moved.document["rows"]["runs"] == 2
     assert "runs: 2" in moved.err
     assert (refused.code, refused.document["code"]) == (2, "database-moved")
