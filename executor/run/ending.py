@@ -7,11 +7,10 @@ from executor.run.effects import effects_of
 from executor.run.resolve import Scope, build_answer
 from executor.run.state import RunState
 from executor.run.verdicts import Outside, Waiting
+from executor.store.stops import BEFORE_STOP
 
 # What a run is said to wait for, if it waits for several things: what needs a person comes first.
-_REASONS = (
-    "reconcile", "credentials", "approval", "stop", "callback", "service", "rate_limit", "retry",
-)  # fmt: skip
+_REASONS = (*BEFORE_STOP, "stop", "callback", "service", "rate_limit", "retry")
 
 
 def wait_or_finish(

@@ -220,8 +220,10 @@ class Instance:
         key, since = doubt.intent.key, doubt.told_at
         handle = doubt.ended.handle if doubt.ended else None
         if status is not None and handle is not None and status.action in self.accepted.actions:
+            if held == inf:
+                return Waiting("reconcile")  # it was asked long enough: a person finds out
             if held > self.outside.now:
-                return Waiting("callback", None if held == inf else held)
+                return Waiting("callback", held)
             return Next(Poll(*self.place, doubt.intent.n, self.action, key, handle, since))
         if lookup is None or lookup.action not in self.accepted.actions:
             return Waiting("reconcile")

@@ -116,7 +116,10 @@ def joined(
     """An event's data with its large values, those that are not loaded yet from the store."""
     for each in large.values():
         if each.digest not in loaded:
-            loaded[each.digest] = json.loads(text_of(c, tenant, each.digest) or "null")
+            text = text_of(c, tenant, each.digest)
+            if text is None:  # nothing becomes null by itself
+                raise LookupError(f"a value that the journal refers to is gone: {each.digest}")
+            loaded[each.digest] = json.loads(text)
     return data | {name: loaded[each.digest] for name, each in large.items()}
 
 

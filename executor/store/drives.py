@@ -178,13 +178,20 @@ def wake(c: Connection, due: Due, now: float) -> None:
 
 
 def wake_waiting(
-    c: Connection, waiting_for: str, now: float, tenant: str | None = None
+    c: Connection,
+    waiting_for: str,
+    now: float,
+    tenant: str | None = None,
+    *,
+    behind: Sequence[str] = (),
 ) -> list[Due]:
     """Wake every run that waits for this, and have those look again that are being driven.
 
-    Their rows are held in the order in which drives hold theirs.
+    A run that waits for several things is said to wait for one of them: `behind` are those that
+    it may be said to wait for while it waits for this one as well. The rows are held in the order
+    in which drives hold theirs.
     """
-    meant = _waits_for(waiting_for, tenant)
+    meant = _waits_for((waiting_for, *behind), tenant)
     if c.dialect.name == "postgresql":
         c.execute(select(tables.runs.c.id).where(*meant).order_by("id").with_for_update())
     return _wake_runs(c, meant, now)
@@ -196,15 +203,15 @@ def wake_waiting_free(c: Connection, waiting_for: str, now: float, tenant: str) 
     For whoever holds a run's row already, and would wait for others crosswise. So it is for waits
     that end by themselves, too.
     """
-    table, meant = tables.runs, _waits_for(waiting_for, tenant)
+    table, meant = tables.runs, _waits_for((waiting_for,), tenant)
     free = c.execute(select(table.c.id).where(*meant).with_for_update(skip_locked=True))
     names = [*free.scalars()]
     return _wake_runs(c, [*meant, table.c.id.in_(names)], now) if names else []
 
 
-def _waits_for(waiting_for: str, tenant: str | None) -> list[ColumnElement[bool]]:
+def _waits_for(waiting_for: Sequence[str], tenant: str | None) -> list[ColumnElement[bool]]:
     table = tables.runs
-    is_meant = or_(table.c.waiting_for == waiting_for, table.c.driver.is_not(None))
+    is_meant = or_(table.c.waiting_for.in_(waiting_for), table.c.driver.is_not(None))
     return [is_meant, *([] if tenant is None else [table.c.tenant == tenant])]
 
 

@@ -17,6 +17,8 @@ from executor.store.statement import Change, Query, addition
 from executor.store.tables import attempts, stops
 
 ALL = ""  # every tenant, or every connection
+# What a run is said to wait for rather than for the end of a stop, where it waits for both.
+BEFORE_STOP = ("reconcile", "credentials", "approval")
 STANDING = (
     select(stops.c.id)
     .where(stops.c.lifted_at.is_(None))
@@ -85,7 +87,8 @@ def lift(
     _after_all_intents(c)  # or one that still saw the stop would wait for what is over
     if not _LIFT.once(c, {"whose": tenant, "which": stop, "who": by, "why": reason, "now": now}):
         return None
-    return drives.wake_waiting(c, "stop", now, None if tenant == ALL else tenant)
+    whose = None if tenant == ALL else tenant
+    return drives.wake_waiting(c, "stop", now, whose, behind=BEFORE_STOP)
 
 
 def _after_all_intents(c: Connection) -> None:

@@ -1,5 +1,6 @@
 """A call that the service accepted and has not finished is asked about, and never made again."""
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -35,6 +36,14 @@ def test_between_two_questions_the_run_waits_for_the_service() -> None:
     wait = run.wait()
 
     assert (wait.waiting_for, wait.until) == ("callback", run.now + 30)
+
+
+def test_what_was_asked_about_long_enough_is_for_a_person_to_find_out() -> None:
+    run = _accepted_by_the_service()
+    run.look_again["a", ""] = inf
+    wait = run.wait()
+
+    assert (wait.waiting_for, wait.until) == ("reconcile", None)
 
 
 def test_without_a_handle_a_person_finds_out() -> None:

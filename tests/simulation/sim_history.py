@@ -18,7 +18,7 @@ from functools import partial
 from math import inf
 
 from sim_chaos import LOST_AFTER_S, Chaos
-from sim_judge import CLOCKS_DIFFER_S, Violation, judge, judge_rest
+from sim_judge import CLOCKS_DIFFER_S, Violation, judge, judge_idle, judge_rest
 from sim_judge_approvals import judge_approvals
 from sim_judge_end import judge_end
 from sim_judge_order import Order
@@ -32,6 +32,7 @@ from sim_wide import WIDE_PLANS, Rules, is_wide, variant_of, wide_plan_of
 from sqlalchemy import Connection
 
 from executor.check.admit import Accepted
+from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.fold import fold
 from executor.run.machine import Machine
@@ -97,6 +98,7 @@ class History:
         self._broken: BaseException | None = None
         self.stored: list[journal.StoredEvent] = []  # as of the last look
         self._known = RunState()
+        self.idle_at = 0  # by which event it was seen to have nothing to do
 
     async def live(self) -> "History":
         """Chaos, then calm, then the verdict; raises `Violation`."""
@@ -193,6 +195,8 @@ class History:
         try:
             if driver is None and status == "waiting" and (wake_at or inf) > self.wall():
                 judge_rest(self, waiting_for)
+                if wake_at is None:
+                    judge_idle(self)
         except Violation as violation:
             self._broken = self._broken or violation
         if status in ("queued", "cancelling"):
@@ -234,7 +238,7 @@ class History:
         machine = _Machine(
             store=ProcessStore(self.database, process, self.services.reached),
             call=partial(self.services.call, process),
-            policy_of=lambda _: self.rules.policy if self.rules else policy_of(self.accepted),
+            policy_of=lambda _: self.policy,
             seal_key=SEAL,
             key_secret=b"secret of the simulation",
             clock=process.clock,
@@ -256,6 +260,11 @@ class History:
                 worker.machine.ring(RUN)
 
     # ---- looking
+
+    @property
+    def policy(self) -> Policy:
+        """What stands now."""
+        return self.rules.policy if self.rules else policy_of(self.accepted)
 
     @property
     def slack_s(self) -> float:

@@ -12,7 +12,10 @@ from sim_process import WALL
 from connectors.spec import Effect
 from executor.plan.graph import graph, upstream
 from executor.run import events as e
+from executor.run.commands import Perform
+from executor.run.decide import decide
 from executor.run.state import Place, RunState, undo_place, undoes
+from executor.run.verdicts import Outside
 from executor.store import attempts
 from executor.store.journal import StoredEvent
 from executor.store.text import to_texts
@@ -54,6 +57,19 @@ def judge_rest(history: "History", waiting_for: str) -> None:
         must(bool(history.database.ask(_QUESTIONS)), "it waits for an answer that was given")
     if waiting_for == "reconcile":
         must(bool(history.database.ask(_DOUBTS)), "it waits for somebody to find out what is known")
+
+
+def judge_idle(history: "History") -> None:
+    """A run that nothing will wake has no call to make that nobody keeps from being made."""
+    if history.people.is_stopped or (history.rules and history.rules.have_changed):
+        return
+    state = history.state()
+    if state.folded == history.idle_at:
+        return
+    history.idle_at = state.folded
+    outside = Outside(policy=history.policy, now=history.wall(), is_alone=False)
+    for each in decide(history.accepted, state, outside):
+        must(not isinstance(each, Perform), f"nobody wakes it, though it could go on: {each}")
 
 
 def judge(history: "History") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sim_judge import CLOCKS_DIFFER_S, must
 from sim_judge_order import BESIDE_S
 from sim_process import WALL
-from sim_wide import RULED, Rules
+from sim_wide import RULED, Rules, Variant
 
 from executor.run.state import Place, undoes
 from executor.store.journal import StoredEvent
@@ -119,11 +119,30 @@ def _judge_rules(
         said = [people[each] for each, of in given.items() if of.role == role]
         must(any(len(each) >= least for each in said) or not least,
              f"{name} was called with the yes of {said}; {least} of {role} are asked")  # fmt: skip
+    asking = {role: [each for each in stood if role in (each.asks(name, data["arguments"]) or {})]
+              for role in {of.role for of in given.values()}}  # fmt: skip
+    is_sure = {role: len(each) == len(wanted) for role, each in asking.items()}
+    _judge_texts(history, rules, given, {role: asking[role] for role in asking if is_sure[role]})
     if name in RULED and least_roles(wanted) > 1:
         each_role = {of.role: people[each] for each, of in given.items()}
         both = set.intersection(*each_role.values())
         must(not both, f"{both} said yes in two roles")
     history.services.reached["approved by policy"] += bool(given) and name in RULED
+
+
+def _judge_texts(
+    history: "History", rules: Rules, given: dict[str, _Approval], asking: dict[str, list[Variant]]
+) -> None:
+    """What was said yes to is what was asked when the call began, word for word."""
+    opened = {x.data["approval"]: x.data["policy_version"]
+              for x in history.stored if x.type == "gate.opened"}  # fmt: skip
+    for name, of in given.items():
+        if of.role not in asking:
+            continue  # what stands now asks for nothing of it
+        then = {each.text(of.role) for _, each in rules.stood
+                if each.policy.version == opened[name]}  # fmt: skip
+        now = {each.text(of.role) for each in asking[of.role]}
+        must(bool(then & now), f"{name} is of {then}, and {now} is asked")
 
 
 def least_roles(wanted: list[Any]) -> int:

@@ -340,12 +340,6 @@ PROTOCOL += (
         "an undo is called while what it takes back may still come through",
     ),
     Mutant(
-        "executor.run.undo",
-        " and not self._is_accepted(place)",
-        "",
-        "what a service has accepted and not done counts as nothing to take back",
-    ),
-    Mutant(
         "executor.run.quarantine",
         " or (row.state in _HAPPENED and place in back)",
         "",
@@ -358,10 +352,10 @@ PROTOCOL += (
         "an approval stays although what asks for it has changed",
     ),
     Mutant(
-        "executor.run.gates",
-        "if policies.quorum(opened.role, asking) > opened.quorum:",
-        "if False:",
-        "fewer people than policy asks by now are enough",
+        "executor.store.stops",
+        "behind=BEFORE_STOP",
+        "behind=()",
+        "a stop is lifted, and a run that waits for something else as well is not told",
     ),
     Mutant(
         "executor.store.rulings",

@@ -222,6 +222,11 @@ class People:
         history.services.reached["stopped"] += 1
         asyncio.get_running_loop().call_later(self._rng.choice([0.1, 5.0, 60.0]), self.lift)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a stop stands."""
+        return bool(self._stop)
+
     def lift(self) -> None:
         """The stop is over, if there is one."""
         if not self._stop:

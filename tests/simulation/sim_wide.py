@@ -103,6 +103,11 @@ class Variant:
         """The texts."""
         return _policy_of(self)
 
+    def text(self, role: str) -> tuple[object, ...]:
+        """What people of a role are told: another text is another question."""
+        how = (self.quorum, self.least, self.writes, self.each_call, self.said)
+        return how if role in self.roles else ()
+
     def asks(self, action: str, arguments: Mapping[str, Any]) -> Mapping[str, int] | None:
         """How many people of each role it asks of a call at least; None: it lets nobody call it."""
         if action == self.denies:

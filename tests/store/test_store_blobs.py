@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 from store_cases import TENANT
 
 from executor.store import blobs
@@ -22,3 +23,11 @@ async def test_a_value_is_there_under_its_digest_for_its_tenant_alone(store: Sto
 
     assert kept == [Blob(kept[0].digest, len(text.encode()))] * 2
     assert found == [text, None]
+
+
+async def test_a_value_that_is_gone_is_no_null(store: Store) -> None:
+    gone = {"output": Blob("sha256:of-nothing", 40_000)}
+    read = partial(blobs.joined, tenant=TENANT, data={"output": None}, large=gone, loaded={})
+
+    with pytest.raises(LookupError, match="sha256:of-nothing"):
+        await store.read(read)
