@@ -23,6 +23,7 @@ from served import (
 
 from gateway.cli.server import Running as Serving
 from gateway.cli.server import run_gateway
+from gateway.routes import events
 from gateway.settings import load_settings
 
 
@@ -158,6 +159,27 @@ async def test_events_come_as_a_list_where_json_is_asked_for(
 
     assert listed.json() == streamed
     assert rest.json() == streamed[2:]
+
+
+async def test_what_is_longer_than_a_page_is_streamed_whole_and_listed_page_by_page(
+    requester: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/v1/runs/{(await ask(requester, STATUS))['run']}/events"
+    whole = await follow(requester, path)
+    monkeypatch.setattr(events, "PAGE", 2)
+    listed: list[Any] = []
+    while page := (await _list(requester, path, len(listed))):
+        listed += page
+
+    assert await follow(requester, path) == listed == whole
+    assert len(whole) > 3
+
+
+async def _list(requester: httpx2.AsyncClient, path: str, after: int) -> list[Any]:
+    headers = {"accept": "application/json"}
+    page: list[Any] = (await requester.get(f"{path}?after={after}", headers=headers)).json()
+    assert len(page) <= 2
+    return page
 
 
 async def test_an_event_that_does_not_exist_is_no_place_to_go_on_from(
