@@ -14,18 +14,21 @@ from gateway.problems import ProblemError, told
 
 async def known_parameters(request: Request, caller: Caller) -> None:
     """Raise a problem for a parameter that would be left unread; who asks is known before."""
-    route = request.scope["route"]
-    known = (
-        sorted(e.alias for e in get_flat_params(route.dependant) if isinstance(e.field_info, Query))
-        if isinstance(route, APIRoute)
-        else []
-    )
-    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+    sent = Counter(name for name, _ in request.query_params.multi_items())
+    known = _known(request.scope["route"]) if sent else []
+    for name, count in sent.items():
         if name not in known:
             fix = f"Use: {', '.join(known)}." if known else "Leave it out: this takes none."
             raise _unread(name, "there is no such parameter", fix)
         if count > 1:
             raise _unread(name, f"it comes {count} times", "Send it once.")
+
+
+def _known(route: object) -> list[str]:
+    if not isinstance(route, APIRoute):
+        return []
+    params = get_flat_params(route.dependant)
+    return sorted(each.alias for each in params if isinstance(each.field_info, Query))
 
 
 def _unread(name: str, what: str, fix: str) -> ProblemError:
