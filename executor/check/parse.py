@@ -11,6 +11,7 @@ from executor.fn.compare import equal
 from executor.plan.model import LANGUAGE, Plan
 from executor.plan.refs import join_pointer
 
+MOST_FLAWS = 1000  # of a plan's shape; a model may write any number
 _FIX = "See the published schema: lamgate admit --schema."
 
 _SCALARS = frozenset({"str", "int", "float", "bool", "none"})
@@ -67,7 +68,11 @@ def plan_of(value: JsonValue) -> Plan | tuple[Violation, ...]:
 
 def _violations(error: ValidationError, value: JsonValue, prefix: str) -> tuple[Violation, ...]:
     found: dict[str, Violation] = {}
-    for detail in error.errors():
+    for seen, detail in enumerate(error.errors()):
+        if len(found) == MOST_FLAWS:
+            more = f"and {error.error_count() - seen} more flaws of its shape"
+            found["more"] = Violation("too-large", prefix, more, fix=_FIX)
+            break
         path, arms = _place(detail["loc"])
         if not _is_meant(arms, path, value):
             continue

@@ -146,3 +146,13 @@ def test_a_text_that_is_no_json_says_what_to_send() -> None:
 
     assert (flaw.code, flaw.at, flaw.step) == ("malformed-json", "", None)
     assert flaw.fix.endswith(".")
+
+
+def test_of_very_many_flaws_a_thousand_are_told_and_how_many_more_there_are() -> None:
+    plan = {"steps": [], "answer": [], **{f"m{n}": 1 for n in range(5000)}}
+    found = plan_of(plan)
+
+    assert isinstance(found, tuple)
+    assert len(found) == 1001
+    assert {each.code for each in found[:-1]} == {"unknown-field"}
+    assert (found[-1].code, found[-1].message[:9]) == ("too-large", "and 4000 ")
