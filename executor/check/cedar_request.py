@@ -13,7 +13,7 @@ from executor.check.cedar_engine import Entities, entities_of, with_entity
 from executor.check.cedar_paths import Path, looked_at, members, roots
 from executor.check.cedar_values import Mapper, unknown
 from executor.check.unknown import Unknown
-from executor.plan.refs import split_pointer
+from executor.plan.refs import join_pointer, split_pointer
 
 MOST_CALLS: Final = 4_096  # of whom and what the entities are kept
 
@@ -159,7 +159,8 @@ def _labels(question: PolicyQuestion, names: frozenset[str] | None) -> JsonObjec
     for at, label in question.labels.items():
         if names is None or at in names:
             places[at] = label
-        for name in split_pointer(at)[:1] or tuple(question.arguments):
+        for token in split_pointer(at)[:1] or tuple(question.arguments):
+            name = join_pointer((token,))  # an argument's name is not another one's place
             if names is None or name in names:
                 joined[name] = joined[name].join(label) if name in joined else label
     return {at: label.integrity.value for at, label in (places | joined).items()}

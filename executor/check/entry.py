@@ -83,6 +83,15 @@ def is_amount(action: ActionSpec, place: Place) -> bool:
 
 
 @lru_cache(MOST_PLACES)
+def amounts_from(action: ActionSpec, to: Place) -> tuple[Place, ...]:
+    """The paths that lead from a place to amounts; `()` is one that is there, or above it."""
+    amounts = [split_pointer(at) for at, sink in action.sinks.items() if sink is Sink.AMOUNT]
+    return tuple(
+        at[len(to) :] for at in amounts if all(a in ("*", b) for a, b in zip(at, to, strict=False))
+    )
+
+
+@lru_cache(MOST_PLACES)
 def chosen_names(action: ActionSpec, to: Place) -> Place:
     """The tokens of a place that are data themselves: declared nowhere, and a sink above them."""
     here, found = declared_input(action), []

@@ -7,7 +7,8 @@ envelope, never widen it; a call is covered only if every one of its values lies
 band         what may stand there
 -----------  ------------------------------------------------------------------------
 values       one of these, and nothing else
-amount       an amount of one currency from nothing up to `most`, with no other member
+amount       an amount of one currency from nothing up to `most`, with no other member; of a list,
+             all together
 any          anything; never at a place that says to whom, how much, which or where
 open         nothing yet
 """
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from connectors.canonical import canonical, digest
 from connectors.spec import Effect, Integrity, JsonObject, Sink
-from executor.check.budgets import number_of
+from executor.check.budgets import number_of, total
 from executor.plan.refs import array_index, join_pointer, split_pointer
 
 DECIMALS = r"^[0-9]{1,15}(\.[0-9]{1,6})?$"
@@ -66,19 +67,24 @@ class Band(_Frozen):
                 return False
 
     def _is_amount(self, value: JsonValue, parent: JsonValue) -> bool:
+        found = [*self._amounts(value, parent)]
+        known = [each for each in found if each is not None and each >= 0]
+        return len(known) == len(found) and total(known) <= Decimal(self.most or "0")
+
+    def _amounts(self, value: JsonValue, parent: JsonValue) -> Iterator[Decimal | None]:
+        """Each amount there; None for one that is none, or is of another currency."""
         match value:
             case list():
-                return all(self._is_amount(each, value) for each in value)
+                for each in value:
+                    yield from self._amounts(each, value)
             case {"amount": amount, "currency": str(currency), **rest}:
-                return not rest and self._is_at_most(amount, currency)
+                yield None if rest else self._of_currency(amount, currency)
             case _:
                 beside = parent.get("currency", "") if isinstance(parent, dict) else ""
-                return isinstance(beside, str) and self._is_at_most(value, beside)
+                yield self._of_currency(value, beside) if isinstance(beside, str) else None
 
-    def _is_at_most(self, amount: JsonValue, currency: str) -> bool:
-        found = number_of(amount)
-        is_same = currency.upper() == (self.currency or "")
-        return is_same and found is not None and 0 <= found <= Decimal(self.most or "0")
+    def _of_currency(self, amount: JsonValue, currency: str) -> Decimal | None:
+        return number_of(amount) if currency.upper() == (self.currency or "") else None
 
 
 class CoveredStep(_Frozen):

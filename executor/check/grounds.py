@@ -4,19 +4,20 @@ What the schema enumerates and booleans choose among what was offered, so they a
 that no schema declares is data too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from connectors.spec import Integrity, Label
+from connectors.spec import Integrity, JsonObject, Label
 from executor.check.entry import is_data
 from executor.check.words import Words
 from executor.fn.shade import Shade
-from executor.plan.types import UNKNOWN, Type, child, kinds
+from executor.plan.types import UNKNOWN, Type, child, constants_of, kinds
 
 REQUEST = Label(Integrity.REQUEST)
 MODEL = Label(Integrity.MODEL)
+Amounts = Collection[tuple[str, ...]]
 _OFFERED, _INVENTED = Shade(REQUEST), Shade(MODEL)
 
 
@@ -30,16 +31,20 @@ class Grounds:
         """The label of a value that stands for itself, whatever it is for."""
         return self._leaf(value).own
 
-    def shade(self, target: Type, value: JsonValue) -> Shade:
-        """The label of every leaf of a value that goes to a place of this type."""
-        if value == {} or is_enumerated(target):
+    def shade(self, target: Type, value: JsonValue, amounts: Amounts = ()) -> Shade:
+        """The label of every leaf of a value that goes to a place of this type.
+
+        `amounts` are the paths to amounts from there, of which `()` is the place itself: who
+        chooses a currency among several chooses how much, so that nothing of these is exempt.
+        """
+        if value == {} or (_is_settled if () in amounts else is_enumerated)(target):
             return _OFFERED
         if not isinstance(value, dict | list) or not value:
             return self._leaf(value)
         if isinstance(value, list):
-            below = {str(at): self._member(target, str(at), it) for at, it in enumerate(value)}
-            return Shade(below=below)
-        named = {name: self._member(target, name, member) for name, member in value.items()}
+            members = {str(at): it for at, it in enumerate(value)}
+            return Shade(below=self._members(target, members, amounts))
+        named = self._members(target, value, amounts)
         for name in named:
             if is_data(target, name):
                 named[name] = named[name].join(self.of(name))
@@ -51,9 +56,19 @@ class Grounds:
                 return shade
         return _INVENTED
 
-    def _member(self, target: Type, token: str, value: JsonValue) -> Shade:
-        below = child(target, token)
-        return self.shade(below if isinstance(below, Type) else UNKNOWN, value)
+    def _members(self, target: Type, members: JsonObject, amounts: Amounts) -> dict[str, Shade]:
+        found = {}
+        for name, value in members.items():
+            below = child(target, name)
+            inside = [at[1:] for at in amounts if not at or at[0] in ("*", name)]
+            found[name] = self.shade(below if isinstance(below, Type) else UNKNOWN, value, inside)
+        return found
+
+
+def _is_settled(target: Type) -> bool:
+    """Whether only one value can be there."""
+    values = constants_of(target.keywords)
+    return values is not None and len(values) == 1
 
 
 def is_enumerated(target: Type) -> bool:

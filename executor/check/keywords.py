@@ -13,7 +13,7 @@ from connectors.canonical import canonical
 from connectors.spec import JsonObject
 from executor.check.flow import Flow, every
 from executor.check.formats import format_flow
-from executor.plan.compose import has_ref
+from executor.plan.resolved import has_ref
 from executor.plan.types import Type, as_list
 
 _TEXT = frozenset({"minLength", "maxLength", "pattern", "format"})

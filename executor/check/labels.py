@@ -30,6 +30,7 @@ from executor.check.analysis import Analysis
 from executor.check.binding import Binding
 from executor.check.concern import TARGETS, Concern, is_concerning, shows_content, why_of
 from executor.check.entry import (
+    amounts_from,
     chosen_names,
     is_key,
     is_open_at,
@@ -166,7 +167,9 @@ class Labels:
         function = FUNCTIONS.get(binding.step.action)
         target = binding.target if isinstance(binding.target, Type) else UNKNOWN
         if function is None:
-            return self._grounds.shade(target, value)
+            action = self._analysis.action(binding.step)
+            amounts = amounts_from(action, binding.to) if action else ()
+            return self._grounds.shade(target, value, amounts)
         if binding.to and binding.to[0] in function.control:
             return self._clauses_of(binding.step).compared(binding.to, value)
         if function.name == "join":

@@ -19,7 +19,7 @@ from connectors.canonical import canonical
 from connectors.validate import Validator, validator_of
 from executor.check.flow import Flow, every, unanimous
 from executor.check.keywords import ASSERTING, Pair, keyword_flow
-from executor.plan.compose import has_ref, standalone
+from executor.plan.compose import standalone
 from executor.plan.types import Type, as_list, constants_of, kinds
 
 __all__ = ["Flow", "flows", "validity"]
@@ -215,4 +215,4 @@ def _type_flow(kind: str, wanted: JsonValue) -> Flow:
 
 
 def _is_same(source: Type, target: Type) -> bool:
-    return not has_ref(source.node) and canonical(source.node) == canonical(target.node)
+    return not source.has_ref and canonical(source.node) == canonical(target.node)

@@ -23,6 +23,9 @@ _JOINT = r"[.@+\-\u2010\u2011\u2024\u3002\uff0e\uff61]"
 _NO_WIDTH = r"[\u00ad\u200b-\u200d\u2060\ufeff]{0,9}"
 _GOES_ON = re.compile(rf"\w{_NO_WIDTH}{_JOINT}?{_NO_WIDTH}\Z")
 _ENDS = re.compile(rf"(?![\u0300-\u036f]|{_NO_WIDTH}{_JOINT}?{_NO_WIDTH}\w|%[0-9a-f]{{2}})")
+# A path or an address that says more is another one: a/b is not said by a/b/c, nor by a/b?c.
+_IN_PATH = re.compile(r"\w/+\Z")
+_PATH_GOES_ON = re.compile(r"[/?&#=:~;]+\w")
 _APOSTROPHE = re.compile(r"(?<=\w['\u2019])")  # o'neil@example.com is not neil@example.com
 _NUMBER = re.compile(
     r"((?<!\w)[-\u2212]|(?<!\w)minus\s)?"
@@ -91,8 +94,8 @@ class Words:
 
     def _hold_text(self, value: str) -> bool:
         text = _fold(value).strip()
-        if not text:
-            return False  # nobody says nothing, and an empty id may mean all of them
+        if not text or (text.isascii() and not value.isascii()):
+            return False  # nobody says nothing: an empty id may mean all; nor K by a Kelvin sign
         if _PLAIN_NUMBER.fullmatch(text):
             return Decimal(text) in self._numbers  # by value: `1` is not said by `1,000`
         if any(self._has_token(each) for each in _spelt(text)):
@@ -110,11 +113,17 @@ class Words:
         at = self._text.find(text)
         while at >= 0:
             is_cut = "@" in text and _APOSTROPHE.match(self._text, at)
+            end = at + len(text)
             begins = not is_cut and not _GOES_ON.search(self._text, max(0, at - 20), at)
-            if begins and _ENDS.match(self._text, at + len(text)):
+            if begins and _ENDS.match(self._text, end) and not self._is_within_path(text, at, end):
                 return True
             at = self._text.find(text, at + 1)
         return False
+
+    def _is_within_path(self, text: str, at: int, end: int) -> bool:
+        """Whether a path stands there that is longer than this one."""
+        is_longer = _IN_PATH.search(self._text, max(0, at - 20), at)
+        return "/" in text and bool(is_longer or _PATH_GOES_ON.match(self._text, end))
 
 
 def _spelt(text: str) -> tuple[str, ...]:

@@ -5,13 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
+from executor.plan.resolved import DATA, NAMED
 from executor.plan.types import Type
 
-# Data inside a schema: what looks like a reference there is none.
-_DATA = frozenset({"const", "enum", "default", "examples", "example"})
-# Maps whose keys are names that somebody chose, so no keyword is among them.
-_NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
-_REFERENCES = frozenset({"$ref", "$dynamicRef"})
 MOST_NODES = 50_000
 MOST_LEVELS = 60
 
@@ -76,7 +72,7 @@ def _document(types: Sequence[Type], build: Callable[[list[JsonValue]], JsonObje
         if (id(each.node), id(each.root)) in nodes:
             continue
         node = _without_parts(each.node)
-        if has_ref(each.node):
+        if each.has_ref:
             number = next((n for n, root in enumerate(roots) if root is each.root), len(roots))
             if number == len(roots):
                 roots.append(each.root)
@@ -115,29 +111,11 @@ def _moved(node: JsonValue, to: str) -> JsonValue:
     for key, value in node.items():
         if key == "$ref" and isinstance(value, str) and value.startswith("#"):
             moved[key] = to + value[1:]
-        elif key in _NAMED and isinstance(value, dict):
+        elif key in NAMED and isinstance(value, dict):
             moved[key] = {name: _moved(each, to) for name, each in value.items()}
         else:
-            moved[key] = value if key in _DATA else _moved(value, to)
+            moved[key] = value if key in DATA else _moved(value, to)
     return moved
-
-
-def has_ref(node: JsonValue) -> bool:
-    """Whether a reference stands anywhere in a node; a part that is there often is seen once."""
-    seen = set[tuple[int, bool]]()
-    rest = [(node, False)]  # and whether its keys are names that somebody chose
-    while rest:
-        here, is_named = rest.pop()
-        if isinstance(here, list):
-            rest += [(each, False) for each in here if isinstance(each, dict | list)]
-        elif isinstance(here, dict) and (id(here), is_named) not in seen:
-            seen.add((id(here), is_named))
-            for key, value in here.items():
-                if not is_named and key in _REFERENCES:
-                    return True
-                if isinstance(value, dict | list) and (is_named or key not in _DATA):
-                    rest.append((value, not is_named and key in _NAMED))
-    return False
 
 
 def is_small(found: Type) -> bool:

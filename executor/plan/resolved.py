@@ -6,6 +6,11 @@ from connectors.spec import JsonObject
 from executor.plan.merge import merge
 from executor.plan.refs import array_index
 
+# Data inside a schema: what looks like a reference there is none.
+DATA = frozenset({"const", "enum", "default", "examples", "example"})
+# Maps whose keys are names that somebody chose, so no keyword is among them.
+NAMED = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+_REFERENCES = frozenset({"$ref", "$dynamicRef"})
 MOST_REFS = 100
 
 
@@ -61,3 +66,21 @@ def _follow(pointer: str, root: JsonValue) -> JsonValue:
         else:
             return None
     return here
+
+
+def has_ref(node: JsonValue) -> bool:
+    """Whether a reference stands anywhere in a node; a part that is there often is seen once."""
+    seen = set[tuple[int, bool]]()
+    rest = [(node, False)]  # and whether its keys are names that somebody chose
+    while rest:
+        here, is_named = rest.pop()
+        if isinstance(here, list):
+            rest += [(each, False) for each in here if isinstance(each, dict | list)]
+        elif isinstance(here, dict) and (id(here), is_named) not in seen:
+            seen.add((id(here), is_named))
+            for key, value in here.items():
+                if not is_named and key in _REFERENCES:
+                    return True
+                if isinstance(value, dict | list) and (is_named or key not in DATA):
+                    rest.append((value, not is_named and key in NAMED))
+    return False

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from connectors.spec import JsonObject
 from executor.plan.refs import array_index
-from executor.plan.resolved import resolved
+from executor.plan.resolved import has_ref, resolved
 
 MOST_ALTERNATIVES = 6  # alternatives within alternatives, which may well be recursive
 MOST_WORK = 2_000  # nodes that one question looks at: alternatives of alternatives are many
@@ -50,6 +50,11 @@ class Type:
     def kinds(self) -> frozenset[str] | None:
         """See the function of this name."""
         return _kinds(self, 0, _Work())
+
+    @cached_property
+    def has_ref(self) -> bool:
+        """Whether a reference stands anywhere in the node."""
+        return has_ref(self.node)
 
     @cached_property
     def _resolved(self) -> JsonObject | None:

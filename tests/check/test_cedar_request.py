@@ -13,6 +13,7 @@ ACTION = ActionSpec.model_validate({"name": "pay.refund", "effect": "blind", "in
 WHO = Principal("me", "main", frozenset({"clerk"}))
 OPEN = Unknown(frozenset({"integer"}))
 UNSURE = Unknown(None)
+TRUSTED = Label(Integrity.TRUSTED)
 
 
 def labels(**of: str) -> dict[str, Label]:
@@ -69,6 +70,8 @@ def unknown(name: str) -> JsonObject:
          {"labels": {"": "model", "a": "model", "b": "model"}}, False),
         ([("labels", "b")], {"labels": {"": Label(Integrity.MODEL)}}, {"labels": {"b": "model"}},
          False),
+        ([("labels", "a/x")], {"labels": labels(a_x="untrusted") | {"a~1x": TRUSTED}},
+         {"labels": {"a/x": "untrusted"}}, False),
         ([("labels", "a")], {"arguments": UNSURE}, {"labels": unknown("labels")}, True),
     ],
 )  # fmt: skip

@@ -5,11 +5,16 @@ import pytest
 from connectors.spec import ActionSpec, Integrity, JsonObject, Principal, Sink
 from executor.check.cedar import Policy, PolicyQuestion
 from executor.check.entry import (
+    amounts_from,
     chosen_names,
     declared_input,
+    gives_maps,
     input_type,
     is_amount,
     is_data,
+    is_key,
+    is_open_at,
+    may_be_put,
     output_type,
     sinks_at,
     source_shade,
@@ -138,3 +143,33 @@ def test_a_name_is_data_where_no_alternative_declares_it() -> None:
 
     assert [is_data(either, name) for name in ("a", "b", "c")] == [False, False, True]
     assert not is_data(Type.of({"type": "array"}), "0")
+
+
+def test_a_token_may_name_what_somebody_put_where_any_alternative_does_not_declare_it() -> None:
+    options: Type = Type.of({"additionalProperties": TEXT})
+    declared = Type.of({"properties": {"a": TEXT}})
+    either = Type.of({"anyOf": [{"anyOf": [options.node, {"type": "null"}]}, declared.node]})
+    listed = Type.of({"type": ["array", "object"], "properties": {"0": TEXT}})
+
+    assert [is_key(each, "a") for each in (options, declared, either)] == [True, False, True]
+    assert [may_be_put(each, "a") for each in (options, declared, either)] == [True, False, True]
+    assert may_be_put(listed, "0")
+    assert [is_open_at(each, "b") for each in (Type.of({}), declared, listed)] == [True, True, True]
+    assert not is_open_at(declared, "a")
+
+
+def test_a_map_is_found_wherever_it_is_in_what_an_action_gives() -> None:
+    inner = {"items": {"properties": {"of": {"additionalProperties": TEXT}}}}
+
+    assert gives_maps(definition(output_schema={"anyOf": [{"type": "null"}, inner]}))
+    assert not gives_maps(definition(output_schema={"properties": {"a": TEXT}}))
+    assert not gives_maps(definition(output_schema=None))
+
+
+def test_the_paths_from_a_place_to_amounts() -> None:
+    action = definition(sinks={"lines/*/price": "amount", "to": "recipient"})
+
+    assert amounts_from(action, ()) == (("lines", "*", "price"),)
+    assert amounts_from(action, ("lines", "3")) == (("price",),)
+    assert amounts_from(action, ("lines", "3", "price", "currency")) == ((),)
+    assert amounts_from(action, ("to",)) == ()

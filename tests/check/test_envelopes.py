@@ -56,8 +56,10 @@ def narrow_band(old: Band, **new: Any) -> Band:
         ({"amount": "10.01", "currency": "EUR"}, None, False),
         ({"amount": "10", "currency": "EUR", "note": "and more"}, None, False),
         ({"amount": "10", "currency": 978}, {"currency": "EUR"}, False),
-        ([{"amount": "10", "currency": "EUR"}, {"amount": "1", "currency": "EUR"}], None, True),
-        ([{"amount": "10", "currency": "EUR"}, {"amount": "11", "currency": "EUR"}], None, False),
+        ([{"amount": "9", "currency": "EUR"}, {"amount": "1", "currency": "EUR"}], None, True),
+        ([{"amount": "9", "currency": "EUR"}, {"amount": "2", "currency": "EUR"}], None, False),
+        ([{"amount": "9", "currency": "EUR"}, {"amount": "-1", "currency": "EUR"}], None, False),
+        ([{"amount": "9", "currency": "EUR"}, {"amount": "1", "currency": "USD"}], None, False),
     ],
 )
 def test_an_amount_lies_between_nothing_and_the_most_in_its_own_currency(

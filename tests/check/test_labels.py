@@ -1,5 +1,6 @@
 """Labels join downwards only, and rules cope with plans that no text could hold."""
 
+import json
 import random
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from connectors.catalog import Catalog
 from connectors.errors import ConfigurationError
 from connectors.manifest import check_manifests
-from connectors.spec import ActionSpec, Integrity, Label, Principal
+from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Principal
 from executor.check.admit import Accepted, AdmissionContext, Inputs, Rejected, admit
 from executor.check.strict_json import Flaw, read_json
 from executor.check.violation import Violation
@@ -253,3 +254,34 @@ def test_a_name_is_looked_for_in_a_large_catalogue_without_delay() -> None:
     assert isinstance(verdict, Rejected)
     assert len(verdict.violations) == 50
     assert verdict.violations[0].candidates
+
+
+@pytest.mark.parametrize(
+    ("currency", "value", "to", "said"),
+    [
+        ({"enum": ["EUR", "JPY"]}, {"amount": "50", "currency": "JPY"}, "sum", "model"),
+        ({"enum": ["EUR", "JPY"]}, {"amount": "50", "currency": "EUR"}, "sum", "request"),
+        ({"const": "JPY"}, {"amount": "50", "currency": "JPY"}, "sum", "request"),
+        ({"enum": ["EUR", "JPY"]}, {"sum": {"amount": "50", "currency": "JPY"}}, "", "model"),
+        ({}, {"sum": {"amount": "50", "currency": "EUR"}, "how": "fast"}, "", "request"),
+    ],
+)
+def test_who_chooses_a_currency_among_several_chooses_how_much(
+    currency: JsonObject, value: JsonObject, to: str, said: str
+) -> None:
+    money = {"properties": {"amount": {"type": "string"}, "currency": currency}}
+    schema = {"type": "object", "properties": {"sum": money, "how": {"enum": ["fast", "slow"]}}}
+    pay = ActionSpec.model_validate(
+        {"name": "bank.pay", "effect": "blind", "input_schema": schema, "sinks": {"sum": "amount"}}
+    )
+    plan = Plan(
+        steps=(Step(id="p", action="bank.pay", args=(JsonArg(json=json.dumps(value), to=to),)),)
+    )
+    who = Principal("u", "t")
+    context = AdmissionContext(
+        "pay 50 EUR", Inputs(), Catalog([pay]), None, who, "2026-01-31", b"k"
+    )
+    verdict = admit(plan, context)
+
+    assert isinstance(verdict, Accepted)
+    assert verdict.certificate.of("p").labels[to].integrity.value == said

@@ -32,6 +32,11 @@ def hold(said: str, value: Any, today: str = TODAY) -> bool:
         ("100% of example.com, 20% off", "example.com"),
         ("code 007", "007"),
         ("version 1.2.3", "1.2.3"),
+        ("delete /home/ann/old.", "/home/ann/old"),
+        ("is it https://example.com/a?", "https://example.com/a"),
+        ("see https://example.com/a/, then go", "https://example.com/a"),
+        ("url:https://example.com/a", "https://example.com/a"),
+        ("https://example.com/a", "example.com"),
     ],
 )
 def test_a_text_that_stands_alone_was_said(said: str, value: str) -> None:
@@ -62,6 +67,13 @@ def test_a_text_that_stands_alone_was_said(said: str, value: str) -> None:
         ("nothing", "  "),
         ("code 007", "07"),
         ("it is late", "is late?"),
+        ("delete /home/ann/old", "/home/ann"),
+        ("delete /home/ann/old", "ann/old"),
+        ("post to https://example.com/a?id=1", "https://example.com/a"),
+        ("post to https://example.com/a/b", "https://example.com/a"),
+        ("post to https://example.com:81/", "https://example.com"),
+        ("bob@bank.example", "bob@ban\u212a.example"),
+        ("order 1042", "1042\u00a0"),
     ],
 )
 def test_a_part_of_a_longer_token_was_not_said(said: str, value: str) -> None:

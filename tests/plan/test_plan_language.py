@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from connectors.spec import ActionSpec
 from executor.check.parse import parse_plan, plan_of
 from executor.plan.assemble import assemble
-from executor.plan.compose import has_ref, is_small, object_of, standalone
+from executor.plan.compose import is_small, object_of, standalone
 from executor.plan.digest import plan_digest
 from executor.plan.graph import cycles, graph, order, upstream
 from executor.plan.model import Plan, Step
 from executor.plan.refs import array_index, join_pointer, parse_ref, split_pointer
 from executor.plan.render import render, render_step
+from executor.plan.resolved import has_ref
 from executor.plan.types import Type
 
 TOKENS = st.lists(st.text(), min_size=1, max_size=4).map(tuple)
