@@ -65,6 +65,7 @@ def exchange_beside(settings: Settings, text: str) -> Exchanged:
         if begun is not None and held == parsed(begun).check:
             _put_in_place(file, begun)
             return Exchanged(was_before=True)
+        _require_old(c, old)  # before what was begun is written over
         write_private(new_secret_file(file), text, replace=True)
         try:
             done = _exchange(c, settings, old, parsed(text))
@@ -84,17 +85,21 @@ def exchange_on_server(settings: Settings, reference: str) -> Exchanged:
     with alone(settings.database_url) as c:
         if facts.fact(c, facts.SECRET) == new.check:
             return Exchanged(was_before=True)
+        _require_old(c, old)
         done = _exchange(c, settings, old, new)
         c.commit()
     return done
 
 
-def _exchange(c: Connection, settings: Settings, old: Secrets, new: Secrets) -> Exchanged:
+def _require_old(c: Connection, old: Secrets) -> None:
     if facts.fact(c, facts.SECRET) not in (None, old.check):
         raise ConfigurationError(
             "database.secret is another one than this database was begun with: what is sealed "
             "with that cannot be sealed anew"
         )
+
+
+def _exchange(c: Connection, settings: Settings, old: Secrets, new: Secrets) -> Exchanged:
     count, broken = plans.reseal(c, partial(resealed, seal_key=old.seal, new_key=new.seal))
     before, after, unopened = ring_of(settings, old), ring_of(settings, new), list[str]()
     anew = partial(_sealed_anew, before, after, unopened)

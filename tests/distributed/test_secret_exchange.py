@@ -232,13 +232,15 @@ def test_with_another_secret_or_beside_somebody_else_nothing_is_changed(
     monkeypatch.setenv("LAMGATE_SECRET", wrong)
     if place.file is not None:
         secret_file(place.file).write_text(wrong)
+        new_secret_file(place.file).write_text("f6" * 64)
     with pytest.raises(ConfigurationError, match="another one than this database was begun with"):
         place.exchange()
 
     assert place.is_of == parsed(OLD).check
     assert restore(place.read()["pln_00"], parsed(OLD).seal)
     if place.file is not None:
-        assert load_secrets(place.file) == parsed(wrong)
+        assert secret_file(place.file).read_text() == wrong
+        assert new_secret_file(place.file).read_text() == "f6" * 64
 
 
 def wait_until_alone(place: Place) -> None:
