@@ -17,6 +17,7 @@ from executor.run.instance import EVIDENCE
 from executor.run.perform import new_event
 from executor.run.state import Attempt, RunState
 from executor.store import attempts, drives, journal, plans, runs
+from executor.store.blobs import Loaded
 from executor.store.drives import Due
 from executor.store.retention import deleted_until
 from executor.store.runs import RunRow
@@ -62,7 +63,7 @@ def resolve(
     if found.resolution == "send_again":
         _check_is_through(action, attempt, now)
     if "output" in found.model_fields_set:
-        _check_output(action, attempt, found.output)
+        _check_output(c, row, action, attempt, found.output)
     _write(c, row, attempt, _MEANS[found.resolution], by, now, found.reason, found.output)
 
 
@@ -155,7 +156,7 @@ def learn(
     if not found.happened and not is_given_up:
         _check_is_through(action, attempt, now)
     if found.happened and "output" in found.model_fields_set:
-        _check_output(action, attempt, found.output)
+        _check_output(c, row, action, attempt, found.output)
     output = found.output if found.happened else None
     means: Resolution = "applied" if found.happened else "absent"
     _write(c, row, attempt, means, f"{EVIDENCE}{found.source}", now, f"told by {by}", output)
@@ -196,8 +197,9 @@ def _trace(row: RunRow) -> str:
     return f"See the trace: /v1/runs/{row.id}/trace."
 
 
-def _state(c: Connection, row: RunRow) -> RunState:
-    stored = journal.read(c, row.tenant, row.id)
+def _state(c: Connection, row: RunRow, loaded: Loaded | None = None) -> RunState:
+    """Where it stands; large values are read only into `loaded`."""
+    stored = journal.read(c, row.tenant, row.id, loaded=loaded)
     return fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
 
 
@@ -248,11 +250,15 @@ def _check_can_go_on(row: RunRow, found: Reconcile) -> None:
         )  # fmt: skip
 
 
-def _check_output(action: ActionSpec, attempt: Attempt, output: JsonValue) -> None:
+def _check_output(
+    c: Connection, row: RunRow, action: ActionSpec, attempt: Attempt, output: JsonValue
+) -> None:
     """What is reported goes on into later steps, so it keeps the action's promise too."""
     flaw = first_flaw(action.output_schema, output) if action.output_schema else None
-    items = missed_items(action, attempt.intent.arguments, output)
-    flaw = flaw or (items if isinstance(items, str) else None)
+    if action.items is not None and flaw is None:
+        calls = _state(c, row, {}).attempts[attempt.intent.step, attempt.intent.iteration]
+        items = missed_items(action, calls[attempt.intent.n - 1].intent.arguments, output)
+        flaw = items if isinstance(items, str) else None
     if flaw:
         raise ProblemError(
             422, "type-mismatch", f"the output is not what {action.name} gives: {flaw}",

@@ -49,7 +49,7 @@ def _put_aside(c: Connection, due: Due, driver: str, now: float, code: str) -> N
 
 def _undone(c: Connection, due: Due) -> set[Place]:
     """What the journal tells to be taken back."""
-    told = journal.read(c, due.tenant, due.id, limit=journal.WHOLE)
+    told = journal.read(c, due.tenant, due.id)
     ends = (each.data for each in told if each.type == "undo.ended")
     return {(str(each["step"]), str(each["iteration"])) for each in ends if each["undone"]}
 

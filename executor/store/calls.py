@@ -160,7 +160,8 @@ def record_late(c: Connection, claim: Claim, outcome: AttemptOutcome, now: float
     again since; else it only stands beside what somebody found out.
     """
     due = Due(claim.kind, claim.tenant, claim.id)
-    drives.hold_row(c, due)
+    if not drives.hold_row(c, due):
+        return False  # it was deleted
     stood = attempts.own(c, claim, (outcome.step, outcome.iteration), outcome.n)
     is_news = stood in _UNTOLD or (stood in _FOUND_OUT and not _is_told(c, claim, outcome))
     if not is_news:

@@ -141,9 +141,10 @@ async def test_an_output_that_is_said_is_one_that_the_action_gives(
     assert [each["output"] for each in await resolved(bench, due)] == [{"id": 1}]
 
 
-async def test_an_output_of_many_items_tells_of_each(bench: Bench) -> None:
+@pytest.mark.parametrize("size", [1, 20_000])  # large values stand beside the journal
+async def test_an_output_of_many_items_tells_of_each(bench: Bench, size: int) -> None:
     lines = ref("input/lines", "lines")
-    due = await doubtful(bench, "shop.many", LOST, lines, lines=["x", "y"])
+    due = await doubtful(bench, "shop.many", LOST, lines, lines=["x" * size, "y" * size])
     short = await says("a person", bench, due, True, output=[{"status": 200}])
     whole = await says("a person", bench, due, True, output=[{"status": 200}] * 2)
 
