@@ -37,11 +37,12 @@ from executor.run import events as e
 from executor.run.fold import fold
 from executor.run.machine import Machine
 from executor.run.state import RunState
-from executor.store import journal, runs
+from executor.store import blobs, journal, runs
 from executor.store.errors import StoreError
 from executor.store.runs import RunRow
 
 _STANDS = "SELECT driver, status, waiting_for, wake_at FROM runs"
+LARGE = blobs.LARGE
 MOST_DRIVES = 500  # one after the other; the slowest search is made some sixty times
 PATIENCE_S = 40 * 24 * 3600.0  # virtual: by then even the slowest search was given up
 
@@ -77,7 +78,9 @@ class History:
         self.rng = random.Random(f"history {seed}")
         self.plan = self.rng.randrange(PLANS)
         self.rules: Rules | None = None
+        blobs.LARGE = LARGE  # what is longer stands beside the journal
         if is_wide(seed):
+            blobs.LARGE = random.Random(f"large {seed}").choice([LARGE, LARGE, 20])
             wide = random.Random(f"wide {seed}")
             number = wide.randrange(WIDE_PLANS)
             self.plan, self.rules = PLANS + number, Rules(wide, variant_of(number))
@@ -277,7 +280,7 @@ class History:
 
     def state(self) -> RunState:
         """Where the run stands."""
-        look = partial(journal.read, tenant=TENANT, subject=RUN, after=len(self.stored))
+        look = partial(journal.read, tenant=TENANT, subject=RUN, after=len(self.stored), loaded={})
         new = self.database.look(look)
         parsed = ((each.at, e.parse_event(each.type, each.v, each.data)) for each in new)
         self._known = fold(parsed, self._known)

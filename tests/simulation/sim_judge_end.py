@@ -161,8 +161,11 @@ def _judge_rows(history: "History", state: RunState, finish: e.RunFinished) -> N
     ((code, waiting_for, wake_at, driver, result),) = history.database.ask(_RUN)
     must(code == finish.code, f"the row says {code} and the journal {finish.code}")
     must((waiting_for, wake_at, driver) == (None, None, None), "the row is not at rest")
-    told_result = None if result is None else json.loads(result)
-    must(told_result == finish.result, "row and journal have two results")
+    if history.row().large is None:
+        told_result = None if result is None else json.loads(result)
+        must(told_result == finish.result, "row and journal have two results")
+    else:
+        history.services.reached["a large result"] += 1
     open_ones = history.database.ask("SELECT id FROM approvals WHERE state = 'open'")
     must(not open_ones, "a question outlives its run")
 

@@ -352,6 +352,12 @@ PROTOCOL += (
         "an approval stays although what asks for it has changed",
     ),
     Mutant(
+        "executor.store.journal",
+        "news = read(c, claim.tenant, claim.id, after=after, loaded=loaded)",
+        "news = read(c, claim.tenant, claim.id, after=after)",
+        "who takes over reads no large values",
+    ),
+    Mutant(
         "executor.store.stops",
         "behind=BEFORE_STOP",
         "behind=()",
