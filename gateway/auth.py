@@ -56,6 +56,17 @@ def need_role(caller: Principal, *roles: str) -> None:
         )
 
 
+def need_operator_of_all(caller: Principal, otherwise: str) -> None:
+    """Raise a problem unless the caller is an operator of the gateway's own tenant.
+
+    It is for what concerns everybody, whatever their tenant.
+    """
+    need_role(caller, "operator")
+    if caller.tenant != TENANT:
+        detail = f"this needs an operator of the tenant {TENANT}"
+        raise ProblemError(403, "role-missing", detail, otherwise)
+
+
 def need_self(caller: Principal, owner: str, what: str) -> None:
     """Raise a problem unless the caller is who it belongs to: words count as their owner's."""
     if caller.id != owner:

@@ -24,7 +24,7 @@ from gateway.answers.connections import (
     ReviewTold,
     SkippedTold,
 )
-from gateway.auth import Caller, need_role
+from gateway.auth import Caller, need_operator_of_all
 from gateway.body import body_of, gives, takes
 from gateway.offering import fits
 from gateway.once import Reply, once
@@ -33,6 +33,7 @@ from gateway.schemas import Acceptance
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/connections", tags=["connections"])
+SHARED = "Ask them: what is accepted is on offer to every tenant."
 
 
 @router.get("")
@@ -53,7 +54,7 @@ async def show(request: Request, caller: Caller, name: str) -> ConnectionTold:
 @router.get("/{name}/review")
 async def review(request: Request, caller: Caller, name: str) -> ReviewTold:
     """Show what a server says of itself beside what was accepted, and exactly how it is reached."""
-    need_role(caller, "operator")
+    need_operator_of_all(caller, SHARED)
     return _shown(name, _review_of(request.app.state.gateway, name))
 
 
@@ -69,7 +70,7 @@ async def accept(
     body: Annotated[Acceptance, Depends(body_of(Acceptance))],
 ) -> Response:
     """Accept exactly the definitions that were looked at: they are on offer from then on."""
-    need_role(caller, "operator")
+    need_operator_of_all(caller, SHARED)
     gateway: Gateway = request.app.state.gateway
     found = _review_of(gateway, name)
     if found.digest != body.digest:

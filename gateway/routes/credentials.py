@@ -16,7 +16,7 @@ from gateway.answers.access import (
     RemovedTold,
     RotatedTold,
 )
-from gateway.auth import TENANT, Caller, need_role
+from gateway.auth import Caller, need_operator_of_all, need_role
 from gateway.body import body_of, takes
 from gateway.consents import Consents
 from gateway.credentials import NewCredential
@@ -104,13 +104,8 @@ async def rotate(
     request: Request, caller: Caller, _: Annotated[Nothing, Depends(body_of(Nothing))]
 ) -> RotatedTold:
     """Seal every credential anew under the newest master key."""
-    need_role(caller, "operator")
+    need_operator_of_all(caller, "Master keys are the gateway's.")
     gateway: Gateway = request.app.state.gateway
-    if caller.tenant != TENANT:
-        raise ProblemError(
-            403, "role-missing", f"this needs an operator of the tenant {TENANT}",
-            "Master keys are the gateway's.",
-        )  # fmt: skip
     changed = await gateway.credentials.rotate(caller.tenant, caller.id)
     return RotatedTold(key=gateway.credentials.seals.ring.newest, resealed=changed)
 

@@ -7,11 +7,10 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from connectors.spec import Principal
 from executor.store import ids, stops
 from executor.store.stops import ALL, StopRow
 from gateway.answers.connections import LiftTold, NewStopTold, StopTold
-from gateway.auth import TENANT, Caller, need_role
+from gateway.auth import Caller, need_operator_of_all, need_role
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found, told
@@ -20,6 +19,7 @@ from gateway.settings import Settings
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/stops", tags=["stops"])
+OWN = "Stop your own tenant's calls."
 
 
 @router.post(
@@ -35,7 +35,7 @@ async def stop(
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
     if body.tenants == "all":
-        _need_all(caller)
+        need_operator_of_all(caller, OWN)
     tenant = ALL if body.tenants == "all" else caller.tenant
 
     def work(c: Connection) -> Reply:
@@ -70,7 +70,7 @@ async def lift(
         if row is None:
             raise not_found("stop that stands", stop_id)
         if row.tenant == ALL:
-            _need_all(caller)
+            need_operator_of_all(caller, OWN)
         woken = stops.lift(c, row.tenant, stop_id, caller.id, body.reason, now) or []
         told = LiftTold(id=stop_id, woken=len(woken))
         return Reply(200, told.as_json(), tuple(woken))
@@ -84,13 +84,4 @@ def _check_known(connection: str | None, settings: Settings) -> None:
         raise ProblemError(
             422, "unknown-connection", f"there is no connection {told(connection)}",
             f"There are: {known}.", {"at": "/connection"},
-        )  # fmt: skip
-
-
-def _need_all(caller: Principal) -> None:
-    """Everybody's calls are stopped and let go by operators of the gateway's own tenant."""
-    if caller.tenant != TENANT:
-        raise ProblemError(
-            403, "role-missing", f"this needs an operator of the tenant {TENANT}",
-            "Stop your own tenant's calls.",
         )  # fmt: skip

@@ -37,8 +37,10 @@ async def test_what_an_operator_accepts_is_on_offer_and_what_changes_is_held(con
         person = await running.person("requester-1", "requester")
         operator = await running.person("operator-1", "operator")
         before = await names(person)
-        forbidden = await person.get(review)
+        guest = await running.person("operator-3", "operator", tenant="other")
+        forbidden = [await each.get(review) for each in (person, guest)]
         shown = (await operator.get(review)).json()
+        forbidden.append(await guest.post(review, json={"digest": shown["digest"]}))
         other = await operator.post(review, json={"digest": "sha256:" + "0" * 64})
         accepted = await operator.post(review, json={"digest": shown["digest"]})
         offered = await names(person)
@@ -57,7 +59,7 @@ async def test_what_an_operator_accepts_is_on_offer_and_what_changes_is_held(con
         nothing = await operator.get("/v1/connections/orders/review")
 
     assert (before, offered, after) == ([], ["tools.look"], [])
-    assert (forbidden.status_code, forbidden.json()["code"]) == (403, "role-missing")
+    assert [each.json()["code"] for each in forbidden] == ["role-missing"] * 3
     assert [(each["tool"], each["kind"]) for each in shown["changes"]] == [("look", "new")]
     assert shown["reached_by"][0] == f"argv[0] = {sys.executable!r}"
     assert (other.status_code, other.json()["code"]) == (409, "review-changed")
