@@ -12,7 +12,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,39 @@ def _copy(source: Path, target: Path) -> None:
     """Copy a database that is in use: SQLite's own backup, in one transaction."""
     with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
         read.backup(written)
+
+
+ALONE = ("plan", "fn", "check", "run", "store")  # the rooms of what works by itself
+ABOVE = ("planner", "gateway")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Where the executor is tested, planner and gateway are not there."""
+    if item.path.parent.name not in ALONE:
+        return (yield)
+    with _without_above():
+        return (yield)
+
+
+class _NotThere:
+    """Finds that there is no planner and no gateway."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name.partition(".")[0] in ABOVE:
+            raise ModuleNotFoundError(f"{name} is not there for this test", name=name)
+
+
+@contextmanager
+def _without_above() -> Iterator[None]:
+    known = [each for each in sys.modules if each.startswith(ABOVE)]
+    hidden = {each: sys.modules.pop(each) for each in known if each.partition(".")[0] in ABOVE}
+    sys.meta_path.insert(0, nobody := _NotThere())
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(nobody)
+        sys.modules.update(hidden)
 
 
 @pytest.hookimpl(trylast=True)
