@@ -22,6 +22,7 @@ from executor.plan.compose import is_small
 from executor.plan.graph import Graph, order, waits
 from executor.plan.model import Arg, JsonArg, Lit, Plan, RefArg, Step, TextArg, ValueArg
 from executor.plan.refs import OWN_ROOTS, Ref, Use, parse_ref, refs_of_plan, split_pointer
+from executor.plan.scopes import in_one_scope
 from executor.plan.types import (
     UNKNOWN,
     Found,
@@ -62,7 +63,7 @@ class Analysis:
             if like is None
             else like._actions
         )
-        self._inputs = Type.of(with_today(inputs_schema))
+        self._inputs = Type.of(in_one_scope(with_today(inputs_schema)))
         self._flows: dict[tuple[int, int], Flow] = {}
         self.types: Compared = Compared() if like is None else like.types
         self._bindings: dict[int, tuple[Binding, ...]] = {}  # by the step's `id`

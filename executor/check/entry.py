@@ -14,6 +14,7 @@ from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Sink
 from executor.fn.extract import EXTRACT
 from executor.fn.shade import Shade, shade_of
 from executor.plan.refs import array_index, split_pointer
+from executor.plan.scopes import in_one_scope
 from executor.plan.types import (
     UNKNOWN,
     Found,
@@ -37,23 +38,22 @@ Place = tuple[str, ...]
 @lru_cache(MOST_ACTIONS)
 def input_type(action: ActionSpec) -> Type:
     """What an action takes: always an object, whether its schema says so or not."""
-    schema = action.input_schema
     found = declared_input(action)
     if kinds(found) == frozenset({"object"}):
         return found
-    return Type({"allOf": [schema, {"type": "object"}]}, schema)
+    return Type({"allOf": [found.node, {"type": "object"}]}, found.root)
 
 
 @lru_cache(MOST_ACTIONS)
 def declared_input(action: ActionSpec) -> Type:
     """What an action takes, as its schema says it."""
-    return Type.of(action.input_schema)
+    return Type.of(in_one_scope(action.input_schema))
 
 
 @lru_cache(MOST_ACTIONS)
 def output_type(action: ActionSpec) -> Type:
     """What an action gives."""
-    return Type.of(action.output_schema) if action.output_schema else UNKNOWN
+    return Type.of(in_one_scope(action.output_schema)) if action.output_schema else UNKNOWN
 
 
 @lru_cache(MOST_PLACES)

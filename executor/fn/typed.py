@@ -17,6 +17,7 @@ from executor.fn.compare import pattern_flaw
 from executor.fn.function import FnError, Function, Types, arguments
 from executor.plan import size
 from executor.plan.compose import both_of, object_of
+from executor.plan.scopes import in_one_scope
 from executor.plan.types import UNKNOWN, Type, constants_of
 
 _SCHEMA: JsonObject = {"type": "object", "description": "a JSON Schema, as a constant"}
@@ -29,7 +30,8 @@ def written_flaw(schema: JsonObject) -> str | None:
     if size.size_of(schema, MOST_CHARACTERS) > MOST_CHARACTERS or parts_of(schema) > MOST_PARTS:
         return f"a plan's schema has at most {MOST_CHARACTERS} characters and {MOST_PARTS} parts"
     flaws = (flaw for each in _patterns(schema) if (flaw := pattern_flaw(each)))
-    return next(flaws, None) or schema_flaw(schema)
+    scoped = None if in_one_scope(schema) is schema else "no part of a plan's schema has an $id"
+    return scoped or next(flaws, None) or schema_flaw(schema)
 
 
 def _patterns(schema: JsonValue) -> Iterator[str]:

@@ -2,9 +2,9 @@
 
 from pydantic import JsonValue
 
+from connectors.pointer import part_of
 from connectors.spec import JsonObject
 from executor.plan.merge import merge
-from executor.plan.refs import array_index
 
 # Data inside a schema: what looks like a reference there is none.
 DATA = frozenset({"const", "enum", "default", "examples", "example"})
@@ -52,20 +52,12 @@ def _resolve(
 
 
 def _follow(pointer: str, root: JsonValue) -> JsonValue:
-    if pointer == "#":
-        return root
-    if not pointer.startswith("#/"):
+    if pointer != "#" and not pointer.startswith("#/"):
         return None
-    here = root
-    for token in pointer[2:].split("/"):
-        key = token.replace("~1", "/").replace("~0", "~").replace("%7B", "{").replace("%7D", "}")
-        if isinstance(here, dict):
-            here = here.get(key)
-        elif isinstance(here, list) and (index := array_index(key)) is not None:
-            here = here[index] if index < len(here) else None
-        else:
-            return None
-    return here
+    try:
+        return part_of(root, pointer)
+    except LookupError:
+        return None
 
 
 def has_ref(node: JsonValue) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.spec import ActionSpec
+from connectors.spec import ActionSpec, JsonObject
 from executor.check.parse import parse_plan, plan_of
 from executor.plan.assemble import assemble
 from executor.plan.compose import is_small, object_of, standalone
@@ -17,7 +17,8 @@ from executor.plan.model import Plan, Step
 from executor.plan.refs import array_index, join_pointer, parse_ref, split_pointer
 from executor.plan.render import render, render_step
 from executor.plan.resolved import has_ref
-from executor.plan.types import Type
+from executor.plan.scopes import in_one_scope
+from executor.plan.types import Type, descend, kinds
 
 TOKENS = st.lists(st.text(), min_size=1, max_size=4).map(tuple)
 IDS = ("a", "b", "c", "d", "e")
@@ -185,6 +186,30 @@ def test_questions_and_what_is_impossible_are_shown() -> None:
     plan = _plan({"questions": [{"about": "id", "ask": "Which?"}], "unable": "no such tool"})
 
     assert render(plan) == "asks: Which?\nunable: no such tool"
+
+
+def test_nothing_is_known_of_a_part_that_is_a_document_of_its_own() -> None:
+    own: JsonObject = {"$id": "urn:a", "$ref": "#/$defs/b", "$defs": {"b": {"type": "integer"}}}
+    plain: JsonObject = {"$id": "urn:b", "properties": {"$id": {"const": own}}, "default": own}
+    found = in_one_scope({"properties": {"a": own}, "prefixItems": [own], "$defs": {"b": {}}})
+
+    assert in_one_scope(plain) is plain
+    inside = descend(Type.of(found), ("a",))
+
+    assert isinstance(found, dict)
+    assert isinstance(inside, Type)
+    assert kinds(inside) is None
+    assert not has_ref(in_one_scope(plain))
+    assert found["prefixItems"] == [{"$ref": "of:another"}]
+    assert found["$defs"] == {"b": {}}
+
+
+def test_a_reference_is_read_as_a_fragment_of_an_address() -> None:
+    document: JsonObject = {"$defs": {"a b": {"type": "string"}, "a%20b": {"type": "integer"}}}
+
+    assert Type({"$ref": "#/$defs/a%20b"}, document).keywords == {"type": "string"}
+    assert Type({"$ref": "#/$defs/a%2520b"}, document).keywords == {"type": "integer"}
+    assert Type({"$ref": "#/$defs/c"}, document).resolved() is None
 
 
 def test_properties_may_be_called_like_keywords() -> None:
