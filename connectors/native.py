@@ -20,6 +20,7 @@ from pydantic import (
 
 from connectors.annotated import output_of, sinks_of
 from connectors.connector import Applied, Outcome, Pending, Unreadable
+from connectors.document import first_told
 from connectors.errors import ConfigurationError, Kind, Refused, Unavailable
 from connectors.manifest import within
 from connectors.outcome import in_doubt
@@ -105,7 +106,7 @@ class NativeConnector:
         try:
             given = native.arguments.model_validate(dict(arguments))
         except ValidationError as error:
-            raise Refused(_told(error), kind=Kind.INVALID) from error
+            raise Refused(first_told(error), kind=Kind.INVALID) from error
         values = {
             name: getattr(given, field)
             for field, name in native.names.items()
@@ -138,7 +139,7 @@ def _outcome(native: _Native, action: ActionSpec, result: object) -> Outcome:
         output = adapter.dump_python(adapter.validate_python(found), mode="json")
         return Applied(output, request_id, done.replayed if done else False)
     except (ValueError, PydanticUserError) as error:
-        told = _told(error) if isinstance(error, ValidationError) else type(error).__name__
+        told = first_told(error) if isinstance(error, ValidationError) else type(error).__name__
         reason = f"{action.name} did not return what its annotation says: {told}"
     if action.is_write:
         return Unreadable(reason, request_id)
@@ -166,7 +167,7 @@ def _native(connection: str, native: NativeAction) -> _Native:
             }
         )
     except ValidationError as error:
-        raise ConfigurationError(f"{name}: {_told(error)}") from error
+        raise ConfigurationError(f"{name}: {first_told(error)}") from error
     except NameError as error:
         raise ConfigurationError(f"{name}: in its annotations {error}") from error
     except (TypeError, PydanticUserError) as error:
@@ -200,10 +201,3 @@ def _returned(hints: Mapping[str, Any]) -> TypeAdapter[Any] | None:
     """What reads the result, or None where the function returns outcomes or says nothing."""
     found = output_of(hints.get("return"))
     return None if found is None else TypeAdapter(found)
-
-
-def _told(error: ValidationError) -> str:
-    """The first flaw and where it is, without the value: it may be anybody's."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]

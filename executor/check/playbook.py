@@ -7,7 +7,7 @@ property; three words of our own help to ask and to extract: `x-ask` (the questi
 
 import re
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from rfc8785 import CanonicalizationError
 
 from connectors.canonical import digest
@@ -94,8 +94,8 @@ def read_playbook(content: JsonValue, file: str) -> Playbook:
     """Read a playbook from the content of its file; raises `PlaybookError`."""
     try:
         read = _File.model_validate(content)
-    except ValueError as error:
-        raise PlaybookError(f"{file}: {error}") from error
+    except ValidationError as error:
+        raise PlaybookError(f"{file}: {_flaws(error)}") from error
     plan = plan_of(read.plan)
     if not isinstance(plan, Plan):
         raise PlaybookError(f"{file}: {_first(plan)}")
@@ -122,6 +122,15 @@ def read_playbook(content: JsonValue, file: str) -> Playbook:
 def is_name(text: str) -> bool:
     """Whether a text can be part of a step's id."""
     return _NAME.fullmatch(text) is not None
+
+
+def _flaws(error: ValidationError) -> str:
+    """Everything that is wrong with its members, each with its place; never a value."""
+    told = []
+    for each in error.errors(include_url=False, include_input=False):
+        what = "it should be an object" if each["type"] == "model_type" else each["msg"]
+        told.append(": ".join(filter(None, ("/".join(map(str, each["loc"])), what))))
+    return "; ".join(told)
 
 
 def _flaw(inputs: JsonObject, plan: Plan) -> str | None:

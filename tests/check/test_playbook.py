@@ -72,5 +72,19 @@ def test_the_day_is_there_without_being_declared() -> None:
 
 
 def test_a_file_that_is_no_object_is_said() -> None:
-    with pytest.raises(PlaybookError, match=r"a\.yaml"):
+    with pytest.raises(PlaybookError) as caught:
         read_playbook(["x"], "a.yaml")
+
+    assert str(caught.value) == "a.yaml: it should be an object"
+
+
+def test_everything_that_is_wrong_with_a_file_is_said_in_few_words_and_no_value_of_it() -> None:
+    with pytest.raises(PlaybookError) as caught:
+        read_playbook({"name": "x", "version": "secret", "foo": "secret", "options": 1}, "a.yaml")
+
+    told = str(caught.value).split("; ")
+    assert [each.partition(": ")[0] for each in told] == [
+        "a.yaml", "description", "utterances", "options", "plan", "foo",
+    ]  # fmt: skip
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
