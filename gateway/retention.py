@@ -14,6 +14,7 @@ from gateway.settings import DAY_S
 
 EVERY_S = 3600.0
 PAUSE_S = 0.05  # between two commits, for everybody else
+_TOLD = "%d runs and %d requests that ended before %s were deleted"
 _log = logging.getLogger("lamgate.retention")
 
 
@@ -36,20 +37,21 @@ async def _delete_for_ever(store: Store, days: int) -> None:
     while True:
         before = store.clock() - days * DAY_S
         try:
-            count = await _delete_all(store, before)
+            done = await _delete_all(store, before)
         except StoreError as error:
             _log.warning("old runs are deleted later: %s", error)
         else:
             until = datetime.fromtimestamp(before, UTC).isoformat(" ", "minutes")
-            if count:
-                _log.warning("%d runs that ended before %s were deleted", count, until)
+            if any(done):
+                _log.warning(_TOLD, *done, until)
         await asyncio.sleep(EVERY_S)
 
 
-async def _delete_all(store: Store, before: float) -> int:
-    count, goes_on = 0, True
+async def _delete_all(store: Store, before: float) -> tuple[int, int]:
+    runs = requests = 0
+    goes_on = True
     while goes_on:
         done = await store.write(partial(delete_some, before=before))
-        count, goes_on = count + done.runs, done.goes_on
+        runs, requests, goes_on = runs + done.runs, requests + done.requests, done.goes_on
         await asyncio.sleep(PAUSE_S)
-    return count
+    return runs, requests

@@ -7,7 +7,7 @@ from executor.store.tables import facts
 CLOCK = "clock"  # since when the database's clock is behind the time, and by how much
 SECRET = "secret"  # noqa: S105 - a name: of a check value, which tells nothing of it
 MOVED_TO = "moved-to"  # of a file: the server on which it goes on
-DELETED = "deleted"  # until when ended runs were deleted, and how many
+DELETED = "deleted"  # until when what has ended was deleted
 MOVED_FROM = "moved-from"  # of a server: the move by which it came to hold what it holds
 
 

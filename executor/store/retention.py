@@ -1,7 +1,8 @@
 """Old runs are deleted whole, in small commits between those of everybody else.
 
     1. a run that may go is taken: its row goes, so it is not found any more, and in the same
-       commit it is noted what is to be cleared away (`deletions`)
+       commit it is noted what is to be cleared away (`deletions`); after them requests that came
+       to nothing, by the same way
     2. what is left of it goes in pieces of `PIECE` rows: attempts, decisions, approvals, events,
        reservations, and large values that nobody else refers to
     3. with the last run of a plan the plan goes, and with the last run of a request the request,
@@ -14,7 +15,6 @@ A run may go that has ended, and of which nothing was heard, before a time; and 
 known what became. Runs with an effect that nobody has found out about stay until somebody has.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -28,6 +28,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    null,
     select,
     tuple_,
 )
@@ -51,47 +52,55 @@ from executor.store.tables import (
 LEAST_S = KEPT_S  # an answer that is given again within this time names its run
 RUNS, PIECE, BLOBS = 50, 1000, 20  # in one commit
 WORTH = PIECE // BLOBS  # rows that a large value counts for
+_NOTHING = ("refused", "rejected", "cancelled")  # how requests end that come to none
 _AT_WORK = ("received", "planning", "needs_answer", "planner_unavailable")  # requests
 _ALONE = 0x1A3_6A81  # the number of our advisory lock
 
 
 @dataclass(frozen=True)
 class Deleted:
-    """What one commit came to: runs that are not found any more, and whether to go on."""
+    """What one commit came to: what is not found any more, and whether to go on."""
 
-    runs: int
-    goes_on: bool
+    runs: int = 0
+    requests: int = 0
+    goes_on: bool = False
 
 
 def delete_some(c: Connection, before: float) -> Deleted:
     """Delete a bounded piece of what ended before a time, beginning with what was begun."""
     if not _is_alone(c):
-        return Deleted(0, False)
+        return Deleted()
     begun = c.execute(select(deletions).limit(RUNS)).all()
     if not begun:
-        taken = _take(c, before)
-        return Deleted(taken, taken > 0)
+        taken = _take(c, runs, _may_go(before))
+        others = 0 if taken else _take(c, requests, _came_to_nothing(before))
+        if taken or others:
+            _note(c, before)
+        return Deleted(taken, others, goes_on=taken + others > 0)
     left = PIECE
     for row in begun:
-        left = _clear(c, row.tenant, row.run, row.plan, left)
+        left = _clear(c, row.tenant, row.subject, row.plan, left)
         if left <= 0:
             break
-    return Deleted(0, True)
+    return Deleted(goes_on=True)
 
 
-def count(c: Connection, before: float) -> int:
-    """How many runs may go."""
-    found = _may_go(before).subquery()
-    return c.execute(select(func.count()).select_from(found)).scalar_one()
+def may_go(c: Connection, before: float) -> Deleted:
+    """How much could be deleted."""
+    runs_there, requests_there = (
+        c.execute(select(func.count()).select_from(each.subquery())).scalar_one()
+        for each in (_may_go(before), _came_to_nothing(before))
+    )
+    return Deleted(runs_there, requests_there)
 
 
 def deleted_until(c: Connection) -> str:
-    """For whoever looks for something that is not there: until when runs were deleted, if any."""
+    """For whoever looks for something that is not there: until when things were deleted, if any."""
     told = facts.fact(c, facts.DELETED)
     if told is None:
         return ""
-    until = datetime.fromtimestamp(json.loads(told)["ended_before"], UTC)
-    return f"; runs that ended before {until:%Y-%m-%d %H:%M}Z were deleted"
+    until = datetime.fromtimestamp(float(told), UTC)
+    return f"; what ended before {until:%Y-%m-%d %H:%M}Z was deleted"
 
 
 def _is_alone(c: Connection) -> bool:
@@ -100,7 +109,7 @@ def _is_alone(c: Connection) -> bool:
     return bool(c.execute(select(func.pg_try_advisory_xact_lock(_ALONE))).scalar_one())
 
 
-def _may_go(before: float) -> Select[tuple[str, str, str]]:
+def _may_go(before: float) -> Select[tuple[str, str, str | None]]:
     last = (
         select(events.c.at)
         .where(events.c.tenant == runs.c.tenant, events.c.subject == runs.c.id)
@@ -122,26 +131,37 @@ def _may_go(before: float) -> Select[tuple[str, str, str]]:
     )
 
 
-def _take(c: Connection, before: float) -> int:
-    """Let the oldest runs that may go not be found any more."""
-    oldest = _may_go(before).order_by(runs.c.updated_at).limit(RUNS)
-    taken = c.execute(oldest.with_for_update(skip_locked=True, of=runs)).all()
+def _came_to_nothing(before: float) -> Select[tuple[str, str, str | None]]:
+    """Requests that ended without a plan."""
+    planned = exists().where(plans.c.tenant == requests.c.tenant, plans.c.request == requests.c.id)
+    return select(requests.c.tenant, requests.c.id, null().label("plan")).where(
+        requests.c.status.in_(_NOTHING),
+        requests.c.updated_at < before,
+        requests.c.driver.is_(None),
+        ~planned,
+    )
+
+
+def _take(c: Connection, table: Table, which: Select[tuple[str, str, str | None]]) -> int:
+    """Let the oldest of these not be found any more."""
+    oldest = which.order_by(table.c.updated_at).limit(RUNS)
+    taken = c.execute(oldest.with_for_update(skip_locked=True, of=table)).all()
     if not taken:
         return 0
-    noted = [{"tenant": row.tenant, "run": row.id, "plan": row.plan} for row in taken]
+    noted = [{"tenant": row.tenant, "subject": row.id, "plan": row.plan} for row in taken]
     c.execute(insert(deletions), noted)
-    which = [(row.tenant, row.id) for row in taken]
-    c.execute(delete(runs).where(tuple_(runs.c.tenant, runs.c.id).in_(which)))
-    told = json.loads(facts.fact(c, facts.DELETED) or '{"runs": 0, "ended_before": 0}')
-    now_told = {
-        "runs": told["runs"] + len(taken),
-        "ended_before": max(told["ended_before"], before),
-    }
-    facts.note(c, facts.DELETED, json.dumps(now_told))
+    ids = [(row.tenant, row.id) for row in taken]
+    c.execute(delete(table).where(tuple_(table.c.tenant, table.c.id).in_(ids)))
     return len(taken)
 
 
-def _clear(c: Connection, tenant: str, run: str, plan: str, left: int) -> int:
+def _note(c: Connection, before: float) -> None:
+    """Note until when things were deleted."""
+    told = float(facts.fact(c, facts.DELETED) or 0)
+    facts.note(c, facts.DELETED, repr(max(told, before)))
+
+
+def _clear(c: Connection, tenant: str, run: str, plan: str | None, left: int) -> int:
     """Delete what is left of a run, at most so many rows; returns how many more there may be."""
     its_approvals = select(approvals.c.id).where(
         approvals.c.tenant == tenant, approvals.c.run == run
@@ -156,10 +176,10 @@ def _clear(c: Connection, tenant: str, run: str, plan: str, left: int) -> int:
         if left <= 0:
             return 0
     left = _forget(c, tenant, run, left)
-    if left > 0:
+    if left > 0 and plan is not None:
         left = _clear_plan(c, tenant, plan, left)
     if left > 0:
-        c.execute(delete(deletions).where(deletions.c.tenant == tenant, deletions.c.run == run))
+        c.execute(delete(deletions).where(deletions.c.tenant == tenant, deletions.c.subject == run))
     return left
 
 

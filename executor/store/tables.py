@@ -67,6 +67,7 @@ requests = Table(
     Column("run", Text),
     *_drive_columns(),
     Index("requests_due", "status", "wake_at"),
+    Index("requests_ended", "status", "updated_at"),
     Index("requests_newest", "tenant", "created_at", "id"),
 )
 
@@ -254,8 +255,8 @@ deletions = Table(
     "deletions",
     metadata,
     Column("tenant", Text, primary_key=True),
-    Column("run", Text, primary_key=True),
-    Column("plan", Text, nullable=False),
+    Column("subject", Text, primary_key=True),
+    Column("plan", Text),
 )
 
 facts = Table(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from connectors.spec import JsonObject
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect, settings_of
 from gateway.cli.options import AsJson, Config, Key, Url
@@ -81,26 +82,30 @@ def delete(
             "--ended-before", "Clients may still ask for it by an Idempotency-Key.",
         )  # fmt: skip
     if dry_run:
-        count = read_beside(url, partial(retention.count, before=before)) or 0
+        found = read_beside(url, partial(retention.may_go, before=before)) or retention.Deleted()
+        runs, requests = found.runs, found.requests
     else:
-        count = _delete(url, before)
+        runs, requests = _delete(url, before)
     if as_json:
-        print_json({"runs": count, "ended_before": before, "deleted": not dry_run})
+        told: JsonObject = {"runs": runs, "requests": requests, "ended_before": before}
+        print_json(told | {"deleted": not dry_run})
         return
     done = "would be" if dry_run else "are"
-    say(f"{count:,} runs that ended before {ended_before:%Y-%m-%d %H:%M}Z {done} deleted")
+    what = f"{runs:,} runs and {requests:,} requests that ended before"
+    say(f"{what} {ended_before:%Y-%m-%d %H:%M}Z {done} deleted")
 
 
-def _delete(url: str, before: float) -> int:
+def _delete(url: str, before: float) -> tuple[int, int]:
     from executor.store.beside import write_beside
     from executor.store.retention import delete_some
 
     def some(c: "Connection", _: float) -> "Deleted":
         return delete_some(c, before)
 
-    count, goes_on = 0, True
+    runs = requests = 0
+    goes_on = True
     while goes_on:
         done = write_beside(url, some)
-        count, goes_on = count + done.runs, done.goes_on
+        runs, requests, goes_on = runs + done.runs, requests + done.requests, done.goes_on
         time.sleep(PAUSE_S)
-    return count
+    return runs, requests

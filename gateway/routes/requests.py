@@ -16,6 +16,7 @@ from executor.store import ids, journal, requests
 from executor.store.drives import RANKS, Due
 from executor.store.errors import StoreError
 from executor.store.requests import RequestRow
+from executor.store.retention import deleted_until
 from executor.store.text import to_object
 from gateway.answers.requests import RequestRowTold, RequestStatus, RequestTold
 from gateway.answers.told import Made
@@ -214,10 +215,14 @@ def _check_asked(row: RequestRow | None, body: Answers) -> None:
 
 async def _found(request: Request, tenant: str, request_id: str) -> RequestRow:
     gateway: Gateway = request.app.state.gateway
-    row = await gateway.store.read(lambda c: requests.get(c, tenant, request_id))
-    if row is None:
-        raise not_found("request", request_id)
-    return row
+
+    def work(c: Connection) -> RequestRow:
+        row = requests.get(c, tenant, request_id)
+        if row is None:
+            raise not_found("request", request_id, deleted_until(c))
+        return row
+
+    return await gateway.store.read(work)
 
 
 async def _perhaps_wait(request: Request, tenant: str, answer: JSONResponse) -> Response:

@@ -69,12 +69,13 @@ def test_what_ended_long_ago_is_deleted_where_it_is_said_and_whoever_asks_for_it
     assert "less than 30 days ago is kept" in error_of(young, "bad-option")
     assert (would["runs"], would["deleted"]) == (1, False)
     assert (deleted["runs"], deleted["deleted"]) == (1, True)
-    assert again.out == f"0 runs that ended before {ago(300)} 00:00Z are deleted\n"
+    told_again = f"0 runs and 0 requests that ended before {ago(300)} 00:00Z are deleted\n"
+    assert again.out == told_again
     assert [each["id"] for each in listed] == [old]
-    assert "were deleted" in error_of(trace, "not-found")
+    assert "; what ended before" in error_of(trace, "not-found")
     assert evidence["code"] == "not-found"
-    assert "no call carried this key; runs that ended before" in evidence["detail"]
-    assert f"1 runs that ended before {ago(30)} " in told
+    assert "no call carried this key; what ended before" in evidence["detail"]
+    assert f"1 runs and 0 requests that ended before {ago(30)} " in told
 
 
 def _left(c: sqlite3.Connection) -> list[int]:

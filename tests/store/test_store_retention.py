@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Double, Integer, Table, create_engine, func, insert, select, text
 from store_cases import TENANT
 
-from executor.store import blobs, facts, journal, retention, runs
+from executor.store import blobs, journal, retention, runs
 from executor.store.attempts import OPEN
 from executor.store.journal import NewEvent
 from executor.store.retention import PIECE, RUNS, Deleted, delete_some, deleted_until
@@ -25,7 +25,7 @@ T = metadata.tables
 NAMED = {
     "approvals.run": "cleared", "attempts.run": "cleared", "reservations.run": "cleared",
     "decisions.approval": "cleared", "events.subject": "cleared", "blob_uses.subject": "cleared",
-    "runs.plan": "taken", "runs.request": "taken", "deletions.run": "the note",
+    "runs.plan": "taken", "runs.request": "taken", "deletions.subject": "the note",
     "deletions.plan": "the note", "plans.request": "cleared with its last run",
     "requests.plan": "cleared with its last run", "requests.run": "cleared with its last run",
     "audits.subject": "of credentials",
@@ -109,15 +109,15 @@ async def test_a_run_goes_with_all_that_is_its_own_and_nothing_else_does(store: 
         before = held(c)
         put_run(c, "run_old", request="req_old", said=large("both"))
         put_run(c, "run_older", at=THEN - DAY, said=large("own"))
-        found = retention.count(c, THEN + DAY)
+        found = retention.may_go(c, THEN + DAY)
         return before, found, delete_all(c, THEN + DAY), held(c), deleted_until(c)
 
     before, found, count, after, told = await store.write(work)
 
-    assert (found, count) == (2, 2)
+    assert (found, count) == (Deleted(runs=2), 2)
     assert after == before
     assert [len(before[name]) for name in ("blobs", "runs", "deletions")] == [1, 1, 0]
-    assert told == "; runs that ended before 2023-11-15 22:13Z were deleted"
+    assert told == "; what ended before 2023-11-15 22:13Z was deleted"
 
 
 @pytest.mark.parametrize(
@@ -179,6 +179,34 @@ async def test_a_plan_and_its_request_go_with_their_last_run_unless_the_request_
     assert found[3:] == [set(), {"pln_2"}, {"req_2"}]
 
 
+async def test_a_request_that_came_to_nothing_goes_and_one_that_may_still_become_a_run_stays(
+    store: Store,
+) -> None:
+    statuses = ("refused", "rejected", "cancelled", "planned", "needs_answer", "planning")
+
+    def work(c: Connection) -> tuple[Deleted, set[str], set[str]]:
+        for each in statuses:
+            put(c, "requests", id=f"req_{each}", status=each, updated_at=THEN)
+            drafted = [NewEvent("plan.drafted", {"result": large(each)})]
+            journal.append(c, TENANT, f"req_{each}", drafted, THEN)
+        put(c, "plans", id="pln_1", request="req_cancelled")
+        put(c, "requests", id="req_young", status="refused", updated_at=THEN + DAY)
+        found = retention.may_go(c, THEN + DAY)
+        delete_all(c, THEN + DAY)
+        subjects = {*c.execute(select(T["events"].c.subject)).scalars()}
+        return (
+            found,
+            names(c, "requests"),
+            subjects | {*c.execute(select(uses.c.subject)).scalars()},
+        )
+
+    found, left, journals = await store.write(work)
+
+    assert found == Deleted(requests=2)
+    assert left == {"req_young", *(f"req_{each}" for each in statuses[2:])}
+    assert journals == left - {"req_young"}
+
+
 async def test_each_commit_deletes_a_bounded_piece_and_whoever_comes_later_goes_on(
     store: Store, url: str
 ) -> None:
@@ -195,7 +223,7 @@ async def test_each_commit_deletes_a_bounded_piece_and_whoever_comes_later_goes_
 
     await store.write(fill)
     sizes, gone = [await store.read(size)], []
-    done = Deleted(0, True)
+    done = Deleted(goes_on=True)
     while done.goes_on:
         if len(sizes) == 3:  # whoever was at it dies, and another one goes on
             await store.close()
@@ -231,9 +259,9 @@ async def test_on_a_server_one_process_deletes_and_no_value_that_somebody_is_abo
     of = select(uses.c.subject, blob_rows.c.bytes).where(uses.c.digest == blob_rows.c.digest)
     kept = await server_store.read(lambda c: [tuple(each) for each in c.execute(of)])
 
-    assert refused == Deleted(0, False)
-    assert taken == Deleted(1, True)
-    assert cut == Deleted(0, True)
+    assert refused == Deleted()
+    assert taken == Deleted(runs=1, goes_on=True)
+    assert cut == Deleted(goes_on=True)
     assert kept == [("run_b", 4 * blobs.LARGE + 2)]
 
 
@@ -284,4 +312,3 @@ def test_what_is_left_is_what_somebody_still_needs_and_all_of_it(
         len(stays) * times for times in (1, 1, 1, 2)
     ]
     assert left["deletions"] == []
-    assert facts.DELETED == "deleted"

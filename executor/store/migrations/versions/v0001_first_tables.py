@@ -137,9 +137,9 @@ _STATEMENTS = (
     """
     CREATE TABLE deletions (
         tenant TEXT NOT NULL,
-        run TEXT NOT NULL,
-        "plan" TEXT NOT NULL,
-        PRIMARY KEY (tenant, run)
+        subject TEXT NOT NULL,
+        "plan" TEXT,
+        PRIMARY KEY (tenant, subject)
     )
     """,
     """
@@ -295,6 +295,7 @@ _STATEMENTS = (
     )
     """,
     """CREATE INDEX requests_due ON requests (status, wake_at)""",
+    """CREATE INDEX requests_ended ON requests (status, updated_at)""",
     """CREATE INDEX requests_newest ON requests (tenant, created_at, id)""",
     """
     CREATE TABLE runs (
