@@ -10,6 +10,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from connectors.body import BodyError, read_json
 from connectors.errors import ConfigurationError
+from connectors.flaws import first_told
 from connectors.yaml_text import YAMLError, read_yaml
 
 MOST_DOCUMENT_BYTES = 32 * 1024 * 1024
@@ -40,10 +41,3 @@ def read_overlay(path: Path, model: type[_Model]) -> _Model:
         raise ConfigurationError(f"overlay {path}: {error.strerror}") from error
     except ValidationError as error:
         raise ConfigurationError(f"overlay {path}: {first_told(error)}") from error
-
-
-def first_told(error: ValidationError) -> str:
-    """The first thing that is wrong, and where; never the value, which may be a secret."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else first["msg"]

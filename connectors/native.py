@@ -20,8 +20,8 @@ from pydantic import (
 
 from connectors.annotated import output_of, sinks_of
 from connectors.connector import Applied, Outcome, Pending, Unreadable
-from connectors.document import first_told
 from connectors.errors import ConfigurationError, Kind, Refused, Unavailable
+from connectors.flaws import first_told
 from connectors.manifest import within
 from connectors.outcome import in_doubt
 from connectors.spec import ActionSpec, CallContext, JsonObject

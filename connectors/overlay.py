@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connectors.document import first_told
 from connectors.errors import ConfigurationError
+from connectors.flaws import first_told
 from connectors.manifest import within
 from connectors.spec import ActionSpec, Effect, JsonObject, Limits
 

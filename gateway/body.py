@@ -9,6 +9,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connectors.flaws import what_of
 from connectors.redact import Redactor
 from connectors.spec import JsonObject
 from executor.check.strict_json import read_json
@@ -166,9 +167,7 @@ def _invalid(error: ValidationError) -> ProblemError:
 
 def _told(flaw: ErrorDetails) -> str:
     """What is wrong with a member, without any pattern: people are told the form in words."""
-    if flaw["type"] in ("model_type", "dict_type"):
-        return "it should be an object"
-    return FORMS.get(str(flaw.get("ctx", {}).get("pattern")), flaw["msg"])
+    return FORMS.get(str(flaw.get("ctx", {}).get("pattern")), what_of(flaw))
 
 
 def _place(place: tuple[int | str, ...]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from connectors.catalog import Catalog, loading
+from connectors.flaws import first_told
 from connectors.spec import ActionSpec, JsonObject, Principal
 from executor.check.admit import (
     Accepted,
@@ -81,7 +82,9 @@ class Bulk:
         except Flaw as flaw:
             return self._unread(text, number, flaw)
         except ValidationError as error:
-            raise UnusableInputError(f"line {number} is no plan line: {_first(error)}") from error
+            raise UnusableInputError(
+                f"line {number} is no plan line: {first_told(error, '/')}"
+            ) from error
         plan = plan_of(line.plan)
         if not isinstance(plan, Plan):
             return self._told(line.id), Rejected(tuple(plan))
@@ -152,7 +155,7 @@ def _read_catalog(text: str) -> Catalog:
         try:
             specs.append(_named(ActionSpec.model_validate(each)))
         except ValidationError as error:
-            message = f"the catalogue is unusable: actions/{number}/{_first(error)}"
+            message = f"the catalogue is unusable: actions/{number}/{first_told(error, '/')}"
             raise UnusableInputError(message) from error
     try:
         return Catalog(specs)
@@ -165,11 +168,6 @@ def _named(action: ActionSpec) -> ActionSpec:
         message = f"the catalogue is unusable: {action.name}: `fn` is the language's own"
         raise UnusableInputError(message)
     return action
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
-    return f"{'/'.join(str(part) for part in first['loc'])}: {first['msg']}"
 
 
 def _is_name(value: object) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from connectors.catalog import Catalog
+from connectors.flaws import first_told
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Principal
 from executor.check.cedar import Judgement, Policy, PolicyQuestion, Verdict
 from executor.check.cedar_schema import Find
@@ -96,9 +97,7 @@ def read_cases(texts: Mapping[str, str], catalog: Catalog) -> tuple[Case, ...]:
         except Flaw as flaw:
             raise CasesError(f"{file}: {flaw.message}") from flaw
         except ValidationError as error:
-            first = error.errors()[0]
-            where = "/".join(str(part) for part in first["loc"])
-            raise CasesError(f"{file}: {where}: {first['msg']}") from error
+            raise CasesError(f"{file}: {first_told(error, '/')}") from error
         names = [case.name for case in cases]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise CasesError(f"{file}: two cases are called {twice!r}")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from rfc8785 import CanonicalizationError
 
 from connectors.canonical import digest
+from connectors.flaws import all_told
 from connectors.spec import JsonObject
 from connectors.validate import validator_of
 from executor.check.certificate import Options
@@ -95,7 +96,7 @@ def read_playbook(content: JsonValue, file: str) -> Playbook:
     try:
         read = _File.model_validate(content)
     except ValidationError as error:
-        raise PlaybookError(f"{file}: {_flaws(error)}") from error
+        raise PlaybookError(f"{file}: {'; '.join(all_told(error, '/'))}") from error
     plan = plan_of(read.plan)
     if not isinstance(plan, Plan):
         raise PlaybookError(f"{file}: {_first(plan)}")
@@ -122,15 +123,6 @@ def read_playbook(content: JsonValue, file: str) -> Playbook:
 def is_name(text: str) -> bool:
     """Whether a text can be part of a step's id."""
     return _NAME.fullmatch(text) is not None
-
-
-def _flaws(error: ValidationError) -> str:
-    """Everything that is wrong with its members, each with its place; never a value."""
-    told = []
-    for each in error.errors(include_url=False, include_input=False):
-        what = "it should be an object" if each["type"] == "model_type" else each["msg"]
-        told.append(": ".join(filter(None, ("/".join(map(str, each["loc"])), what))))
-    return "; ".join(told)
 
 
 def _flaw(inputs: JsonObject, plan: Plan) -> str | None:

@@ -64,7 +64,7 @@ def test_an_unusable_catalogue_says_what_and_where(tools: str, says: str) -> Non
     ("line", "says"),
     [
         ("no json", "line 7 is no plan line"),
-        ("7", "line 7 is no plan line"),
+        ("7", "line 7 is no plan line: it should be an object"),
         ('{"id": 1}', "plan: Field required"),
         (json.dumps(GOOD | {"request": 7}), "request: Input should be"),
         ('{"id": "x", "plan": {"steps": [', "line 7 is no plan line"),

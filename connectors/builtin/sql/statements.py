@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from sqlalchemy import BindParameter, TextClause, bindparam, text
 
 from connectors.builtin.sql.values import Argument, Value
-from connectors.document import first_told, read_document
+from connectors.document import read_document
 from connectors.errors import ConfigurationError
+from connectors.flaws import first_told
 from connectors.manifest import within
 from connectors.spec import ActionSpec, Effect, JsonObject, Sink
 
