@@ -42,7 +42,6 @@ from executor.store.errors import StoreError
 from executor.store.runs import RunRow
 
 _STANDS = "SELECT driver, status, waiting_for, wake_at FROM runs"
-LARGE = blobs.LARGE
 MOST_DRIVES = 500  # one after the other; the slowest search is made some sixty times
 PATIENCE_S = 40 * 24 * 3600.0  # virtual: by then even the slowest search was given up
 
@@ -78,9 +77,9 @@ class History:
         self.rng = random.Random(f"history {seed}")
         self.plan = self.rng.randrange(PLANS)
         self.rules: Rules | None = None
-        blobs.LARGE = LARGE  # what is longer stands beside the journal
+        self.large = blobs.LARGE  # what is longer stands beside the journal
         if is_wide(seed):
-            blobs.LARGE = random.Random(f"large {seed}").choice([LARGE, LARGE, 20])
+            self.large = random.Random(f"large {seed}").choice([self.large, self.large, 20])
             wide = random.Random(f"wide {seed}")
             number = wide.randrange(WIDE_PLANS)
             self.plan, self.rules = PLANS + number, Rules(wide, variant_of(number))

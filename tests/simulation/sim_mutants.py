@@ -358,6 +358,19 @@ PROTOCOL += (
         "who takes over reads no large values",
     ),
     Mutant(
+        "executor.run.facts",
+        "        if attempt.is_answered:\n            continue\n",
+        "",
+        "an answer to what a call asks settles the calls before it",
+    ),
+    Mutant(
+        "executor.run.drive",
+        "            await self._flights.stop_waiting()\n            if not self._flights.places:\n"
+        "                return False",
+        "            if not self._flights.places:\n                return False",
+        "a drive that is to end waits for a place that it keeps itself",
+    ),
+    Mutant(
         "executor.store.stops",
         "behind=BEFORE_STOP",
         "behind=()",

@@ -12,6 +12,8 @@ from sim_services import FAULTS
 from sim_storage import Database
 from sim_wide import WIDE_PLANS, wide_plan_of
 
+from executor.store import blobs
+
 # What a thousand histories come by at least, which is about a quarter of what they usually do: a
 # world that lost one of its faults is noticed here, and so is speed that was bought with emptiness.
 FAULT_FLOORS = {"read": 1, "idempotent": 1, "keyed": 16, "lookup": 6, "blind": 1}
@@ -61,14 +63,22 @@ def _database() -> Database:
 
 def live(seed: int) -> History:
     """One history to its end; raises `Violation`."""
-    return run_virtually(History(seed, _database()).live())
+    return _lived(History(seed, _database()))
+
+
+def _lived(history: History) -> History:
+    before, blobs.LARGE = blobs.LARGE, history.large
+    try:
+        return run_virtually(history.live())
+    finally:
+        blobs.LARGE = before
 
 
 def play(seed: int, reached: Counter[str]) -> str | None:
     """What promise the history breaks, if it does; counts what it came by."""
     history = History(seed, _database())
     try:
-        run_virtually(history.live())
+        _lived(history)
     except (Violation, StuckError) as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - a mistake of ours, but the next history is played
