@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sim_plans import RUN, TENANT
+from sim_plans import RUN, TENANT, TIMEOUT_S
 from sim_process import LEASE_S, Process
 from sim_wide import Rules
+from sqlalchemy import Connection
 
 from executor.store import drives, recovery
 from executor.store.drives import Due
+from executor.store.permits import Blocked, Permits
 
 if TYPE_CHECKING:
     from sim_history import History
@@ -59,6 +61,7 @@ class Chaos:
         history = self._history
         more: list[Callable[[], None]] = [
             lambda: rules.change(history.now()), history.people.reply, self._drain,
+            self._another_calls, self._another_calls,
         ]  # fmt: skip
         if wide.random() < 0.15:
             more.append(self._put_aside)
@@ -82,6 +85,22 @@ class Chaos:
         self._history.say(f"{worker.process.name} is drained")
         worker.machine.halt()
         self._history.services.reached["drained"] += 1
+
+    def _another_calls(self) -> None:
+        """Another run asks for a call of the same connection; it may never come for its turn."""
+        history, now = self._history, self._history.wall()
+
+        def work(c: Connection) -> Blocked | None:
+            permits = Permits(c, TENANT)
+            blocked = permits.take("shop", history.limits, now, TIMEOUT_S, "run_b")
+            permits.close()
+            return blocked
+
+        blocked = history.database.do(work)
+        told = "begins" if blocked is None else f"waits for {blocked.reason}"
+        history.services.reached[f"another {told}"] += 1
+        if blocked is None:
+            history.services.others.append(now)
 
     def _put_aside(self) -> None:
         """Whatever the mistake is that breaks its drive."""

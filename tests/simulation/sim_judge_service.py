@@ -29,7 +29,8 @@ def _judge_rate(history: "History") -> None:
     if history.limits is None or history.limits.rate is None:
         return
     every_s = history.limits.per_s / history.limits.rate
-    begun = sorted(each.at for each in history.stored if each.type == "intent.recorded")
+    mine = (each.at for each in history.stored if each.type == "intent.recorded")
+    begun = sorted([*mine, *history.services.others])
     for first, start in enumerate(begun):
         for last in range(first + history.limits.burst, len(begun)):
             allowed = history.limits.burst + (begun[last] - start + CLOCKS_DIFFER_S) / every_s

@@ -85,6 +85,7 @@ class Services:
     at_once: Counter[str] = field(default_factory=Counter)  # by process
     came_back: set[Place] = field(default_factory=set)  # after they had been taken back
     asked: int = 0
+    others: list[float] = field(default_factory=list)  # when calls of another run began
     reached: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
