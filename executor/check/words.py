@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from executor.check.said_times import days, times
 
+MOST_PLACES: Final = 50_000  # where one plan's texts are looked for, whole or not
 MOST_MARKS: Final = 30  # as many as Unicode's stream-safe text has in a row
 # A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send. So
 # do the points and hyphens of other scripts, what is written in percent, and what has no width.
@@ -63,6 +64,7 @@ class Words:
         self._text = "\n".join(_fold(text) for text in texts)
         self._today = today
         self._known: dict[str, bool] = {}
+        self._left = MOST_PLACES
 
     @cached_property
     def _numbers(self) -> frozenset[Decimal]:
@@ -109,9 +111,10 @@ class Words:
         return any(_says(self._text, sign) for sign in signs)
 
     def _has_token(self, text: str) -> bool:
-        """Whether a text stands somewhere as whole tokens."""
+        """Whether a text stands somewhere as whole tokens, as far as may be looked."""
         at = self._text.find(text)
-        while at >= 0:
+        while at >= 0 and self._left > 0:
+            self._left -= 1
             is_cut = "@" in text and _APOSTROPHE.match(self._text, at)
             end = at + len(text)
             begins = not is_cut and not _GOES_ON.search(self._text, max(0, at - 20), at)

@@ -295,3 +295,12 @@ def test_groups_of_three_digits_are_thousands(said: str, number: float, is_said:
 @pytest.mark.parametrize("today", ["9999-12-31", "2026-02-30", "today"])
 def test_a_day_that_is_in_no_calendar_says_nothing(today: str) -> None:
     assert not Words(["tomorrow, in 3 weeks, on 3 May"], today).hold("2026-03-03")
+
+
+def test_the_places_where_texts_are_looked_for_have_an_end() -> None:
+    words = Words(["a" * 2_000 + " ann bob"], TODAY)
+
+    assert words.hold("ann")
+    assert not any(words.hold("a" * length) for length in range(1, 100))
+    assert words.hold("ann")  # which is known
+    assert not words.hold("bob")  # which would have to be looked for
