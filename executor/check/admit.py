@@ -43,6 +43,7 @@ __all__ = [
     "Accepted", "AdmissionContext", "Inputs", "Questions", "Rejected",
     "SealBrokenError", "Verdict", "admit", "restore", "to_row", "tool_changes",
 ]  # fmt: skip
+MOST_REASONS = 1_000  # that are told of one plan
 HOPELESS = 4  # so many times too many steps are not looked at one by one
 
 
@@ -136,9 +137,18 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
     )
     violations += flaws
     if told := expansion.told(violations):
-        return Rejected(told)
+        return Rejected(_at_most(told))
     envelopes = propose(analysis, decisions, context)
     return _accept(expansion, context, tuple(decisions), undos, envelopes)
+
+
+def _at_most(told: tuple[Violation, ...]) -> tuple[Violation, ...]:
+    """The first of very many reasons, and how many more there are."""
+    rest = len(told) - MOST_REASONS
+    if rest <= 0:
+        return told
+    message, fix = f"there are {rest} more reasons", "Repair these first, or plan anew."
+    return (*told[:MOST_REASONS], Violation("too-large", "", message, fix=fix))
 
 
 def tool_changes(accepted: Accepted, catalog: Catalog) -> tuple[Violation, ...]:

@@ -1,7 +1,8 @@
 """Rules over conditions: those of steps, and those that `fn.*` is given as data in `where`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import JsonValue
 
@@ -46,12 +47,12 @@ def comparable_conditions(analysis: Analysis) -> Iterator[Violation]:
 def known_fields(analysis: Analysis) -> Iterator[Violation]:
     """Every field that `fn.*` is told to look at exists in the elements it looks at."""
     for step in analysis.plan.steps:
-        places = _places(analysis, step) if step.action in FUNCTIONS else {}
+        places = _places(analysis, step)
         for to, place in places.items():
             for field in place.constant if _is_field(to) else ():
-                if isinstance(field, str) and _field(places, to, field) is MISSING:
+                if isinstance(field, str) and places.field(to, field) is MISSING:
                     at = "/value" if isinstance(place.by.arg, ValueArg) else "/json"
-                    names = _members(places, to)
+                    names = places.members(to)
                     message = f"the elements have nothing at {field!r}"
                     fix = "Use a declared property."
                     yield violation_of(place.by, "unknown-path", at, message, names, fix)
@@ -60,7 +61,7 @@ def known_fields(analysis: Analysis) -> Iterator[Violation]:
 def comparable_clauses(analysis: Analysis) -> Iterator[Violation]:
     """In every clause of a `where`, the field has a common order with its value."""
     for step in analysis.plan.steps:
-        places = _places(analysis, step) if step.action in FUNCTIONS else {}
+        places = _places(analysis, step)
         for number in dict.fromkeys(to[1] for to in places if to[:1] == ("where",) != to):
             parts = [places.get(("where", number, name)) for name in ("field", "op", "value")]
             field, op, value = parts
@@ -78,13 +79,49 @@ class _Place:
 
 
 Path = tuple[str, ...]
-Places = Mapping[Path, _Place]
 
 
-def _places(analysis: Analysis, step: Step) -> Places:
+class _Places(dict[Path, _Place]):
+    """Every place of a function's arguments; what the elements have is looked for once."""
+
+    @cached_property
+    def element(self) -> Type | None:
+        """The elements of the list that is looked into; None where it is not known."""
+        found = self.source(("list",))
+        return None if found is None else items_of(found)
+
+    @cached_property
+    def _fields(self) -> dict[tuple[bool, str], Found | None]:
+        return {}
+
+    def field(self, to: Path, field: str) -> Found | None:
+        """What a path at this place points to; None where the list or map is not known."""
+        key = (to == ("key",), field)
+        if key not in self._fields:
+            found = self.source(("map",)) if to == ("key",) else self.element
+            if found is None:
+                self._fields[key] = None
+            elif to == ("key",):
+                self._fields[key] = child(found, field)
+            else:
+                self._fields[key] = reached(found, split_pointer(field)) or MISSING
+        return self._fields[key]
+
+    def members(self, to: Path) -> tuple[str, ...]:
+        """The names that could stand there."""
+        found = self.source(("map",)) if to == ("key",) else self.element
+        return () if found is None else tuple(as_object(found.keywords.get("properties")))
+
+    def source(self, at: Path) -> Type | None:
+        """The type of what is bound as a whole at a place."""
+        place = self.get(at)
+        return place.found if place is not None and isinstance(place.found, Type) else None
+
+
+def _places(analysis: Analysis, step: Step) -> _Places:
     """Every place down to the members of a clause, however much of it one argument binds."""
-    found: dict[Path, _Place] = {}
-    for each in analysis.bindings(step):
+    found = _Places()
+    for each in analysis.bindings(step) if step.action in FUNCTIONS else ():
         found[each.to] = _Place(each, each.source, each.constant)
         for constant in each.constant:
             for at, value in _inside(constant, each.to):
@@ -112,7 +149,7 @@ def _is_field(to: Path) -> bool:
             return False
 
 
-def _clause_flaw(places: Places, field: _Place, op: _Place, value: _Place) -> str | None:
+def _clause_flaw(places: _Places, field: _Place, op: _Place, value: _Place) -> str | None:
     constants = isinstance(value.found, Type) and constants_of(value.found.keywords)
     constant = constants[0] if constants else None
     match op.constant, field.constant:
@@ -121,35 +158,9 @@ def _clause_flaw(places: Places, field: _Place, op: _Place, value: _Place) -> st
         case (("exists",), _) if constants and not isinstance(constant, bool):
             return "`exists` compares with true or false"
         case ((str(name),), (str(path),)) if name in _ORDER:
-            return order_flaw(_field(places, ("where",), path), value.found)
+            return order_flaw(places.field(("where",), path), value.found)
         case _:
             return None
-
-
-def _field(places: Places, to: Path, field: str) -> Found | None:
-    """What a path of a function points to; None where the list or map is not known."""
-    found = _source(places, to)
-    if found is None:
-        return None
-    if to == ("key",):
-        return child(found, field)
-    there = reached(items_of(found), split_pointer(field))
-    return MISSING if there is None else there
-
-
-def _source(places: Places, to: Path) -> Type | None:
-    """The list whose elements a path at this place looks into, or the map that a key is of."""
-    place = places.get(("map",) if to == ("key",) else ("list",))
-    return place.found if place is not None and isinstance(place.found, Type) else None
-
-
-def _members(places: Places, to: Path) -> tuple[str, ...]:
-    found = _source(places, to)
-    if found is None:
-        return ()
-    return tuple(
-        as_object((found if to == ("key",) else items_of(found)).keywords.get("properties"))
-    )
 
 
 def _cond_flaw(analysis: Analysis, step: Step, cond: ValueCond | RefCond) -> str | None:

@@ -12,7 +12,9 @@ from executor.check.strict_json import MAX_DEPTH
 from executor.check.violation import Violation
 from executor.plan.refs import join_pointer
 
-MOST_PARTS = 5_000  # steps, arguments, conditions, pieces of texts, and the like: every object
+MOST_PARTS = (
+    5_000  # steps, arguments, conditions, names in `after`: every object, all that is listed
+)
 MOST_TOKENS = MAX_DEPTH  # of a path: no value is any deeper
 MOST_CHARACTERS = 2_000  # of a path: what was split is kept for a while
 _PATHS = frozenset({"ref", "to", "left", "lhs", "rhs", "subject", "each"})
@@ -20,7 +22,7 @@ _PATHS = frozenset({"ref", "to", "left", "lhs", "rhs", "subject", "each"})
 
 def too_much(plan: JsonValue, prefix: str = "") -> tuple[Violation, ...]:
     """Why a plan, as JSON that was read, is too large to be looked at; nothing if it is not."""
-    count = sum(1 for _ in _objects(plan))
+    count = sum(1 for _ in _parts(plan))
     if count > MOST_PARTS:
         told = f"{count} steps, arguments, conditions and pieces; a plan has at most {MOST_PARTS}"
         return (Violation("too-large", prefix, told, fix="Split the plan."),)
@@ -35,12 +37,15 @@ def too_much(plan: JsonValue, prefix: str = "") -> tuple[Violation, ...]:
     )  # fmt: skip
 
 
-def _objects(value: JsonValue) -> Iterator[JsonValue]:
-    if isinstance(value, dict):
+def _parts(value: JsonValue, *, is_listed: bool = False) -> Iterator[JsonValue]:
+    if isinstance(value, dict) or is_listed:
         yield value
-    if isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _objects(each)
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from _parts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _parts(each, is_listed=True)
 
 
 def _long_paths(

@@ -4,6 +4,7 @@ An output object that declares `properties` is read as closed: another token is 
 unless `additionalProperties` is true or a schema. `UNKNOWN` means that the schema says nothing.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -50,6 +51,20 @@ class Type:
     def kinds(self) -> frozenset[str] | None:
         """See the function of this name."""
         return _kinds(self, 0, _Work())
+
+    @cached_property
+    def constant_members(self) -> Mapping[str, list[JsonValue]]:
+        """Of the only values that there are, what lies at each token: they may be thousands."""
+        found: dict[str, list[JsonValue]] = {}
+        for value in constants_of(self.keywords) or ():
+            members: Iterable[tuple[str, JsonValue]] = ()
+            if isinstance(value, dict):
+                members = value.items()
+            elif isinstance(value, list):
+                members = ((str(index), each) for index, each in enumerate(value))
+            for token, each in members:
+                found.setdefault(token, []).append(each)
+        return found
 
     @cached_property
     def has_ref(self) -> bool:
@@ -174,8 +189,8 @@ def _child(found: Type, token: str, depth: int, work: _Work) -> Found:
         return UNKNOWN
     if node is None:
         return MISSING if found.node is False else UNKNOWN
-    if constants := constants_of(node):
-        return _constant_child(constants, token)
+    if constants_of(node):
+        return _constant_child(found, token)
     if arms := arms_of(found):
         below = [
             _child(arm, token, depth + 1, work)
@@ -291,12 +306,6 @@ def _item(found: Type, node: JsonObject, token: str) -> Found:
     return found.below(rest) if isinstance(rest, dict) else UNKNOWN
 
 
-def _constant_child(constants: list[JsonValue], token: str) -> Found:
-    values = []
-    for value in constants:
-        index = array_index(token)
-        if isinstance(value, dict) and token in value:
-            values.append(value[token])
-        elif isinstance(value, list) and index is not None and index < len(value):
-            values.append(value[index])
+def _constant_child(found: Type, token: str) -> Found:
+    values = found.constant_members.get(token)
     return Type.of({"enum": values}) if values else MISSING

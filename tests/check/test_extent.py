@@ -32,6 +32,15 @@ def test_a_plan_has_so_many_parts_and_one_more_is_too_large() -> None:
     assert told({"language": 1, "plan": a_plan(*args, *args)}) == [("too-large", "/plan")]
 
 
+def test_whatever_is_listed_is_a_part() -> None:
+    waits = [f"s{index}" for index in range(MOST_PARTS - 2)]
+    plan = {"steps": [{"id": "one", "action": "tools.open", "after": waits}]}
+    more = {"steps": [{"id": "one", "action": "tools.open", "after": [*waits, "more"]}]}
+
+    assert told(plan) == []
+    assert told(more) == [("too-large", "")]
+
+
 @pytest.mark.parametrize(
     ("wrong", "at"),
     [

@@ -97,10 +97,29 @@ def test_thousands_of_arguments_of_many_alternatives() -> None:
 def test_steps_that_all_wait_for_all_before_them() -> None:
     steps = [
         {"id": f"s{number}", "action": "orders.stock", "after": [f"s{at}" for at in range(number)]}
-        for number in range(200)
+        for number in range(95)
     ]
 
-    assert isinstance(judged(*steps, policy=FORBID, budgets={"steps": 200}), Rejected)
+    assert isinstance(judged(*steps, policy=FORBID, budgets={"steps": 95}), Rejected)
+
+
+def test_thousands_of_clauses_over_thousands_of_constants() -> None:
+    rows = [{f"f{number % 500}": number} for number in range(15_000)]
+    clauses = [{"field": f"f{number % 500}", "op": "<", "value": 5} for number in range(4_000)]
+    args = [{"json": json.dumps(rows), "to": "list"}, {"json": json.dumps(clauses), "to": "where"}]
+
+    assert isinstance(judged({"id": "s", "action": "fn.select", "args": args}), Accepted)
+
+
+def test_of_very_many_reasons_it_is_told_how_many_more_there_are() -> None:
+    fields = json.dumps([f"no{number}" for number in range(3_000)])
+    args = [{"ref": "all", "to": "list"}, {"json": fields, "to": "fields"}]
+    verdict = judged(ORDERS, {"id": "p", "action": "fn.pick", "args": args})
+
+    assert isinstance(verdict, Rejected)
+    assert len(verdict.violations) == 1_001
+    assert verdict.violations[-1].code == "too-large"
+    assert verdict.violations[-1].message == "there are 2000 more reasons"
 
 
 @pytest.mark.parametrize(
