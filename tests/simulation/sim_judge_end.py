@@ -129,7 +129,7 @@ def _judge_data(history: "History") -> None:
             expected = {name: each for step in [steps[place[0]]]
                         for name, each in _arguments(history, step, place)}  # fmt: skip
             must(arguments == expected, f"{place} was sent {arguments} instead of {expected}")
-        elif action.name == "shop.release_safe":
+        elif action.name in ("shop.release_safe", "shop.release_plain"):
             given = dict(_arguments(history, steps[target[0]], target))
             must(arguments == {"x": given["x"]}, f"{arguments} is not what {target} was given")
         elif action.name != "shop.release_many":

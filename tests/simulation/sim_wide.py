@@ -78,10 +78,22 @@ _MORE: tuple[ActionSpec, ...] = (
     *(action_of(f"release_{name}", "keyed") for name in ("safe", "beside", *RULED)),
     *(action_of(f"release_asking_{name}", "keyed") for name in ("keyed", "blind")),
 )
-WIDE_CATALOG = Catalog((*CATALOG, *_MORE))
-_WIDE_NAMES = tuple(
-    name for each in _MORE
-    if not (name := each.name.removeprefix("shop.")).startswith("release")
+# In every eighth plan also what is taken back by what it was called with alone, or asks before it.
+_PLAIN = SAFE | {"action": "shop.release_plain", "safe_when_absent": False}
+_EIGHTH = (
+    action_of("plain_blind", "blind", undo=_PLAIN),
+    action_of("plain_keyed", "keyed", undo=_PLAIN),
+    action_of("plain_idempotent", "idempotent", undo=_PLAIN),
+    action_of("asking_safe", "blind", undo=SAFE),
+    action_of("release_plain", "keyed"),
+)
+WIDE_CATALOG = Catalog((*CATALOG, *_MORE, *_EIGHTH))
+_WIDE_NAMES, _EIGHTH_NAMES = (
+    tuple(
+        name for each in actions
+        if not (name := each.name.removeprefix("shop.")).startswith("release")
+    )
+    for actions in (_MORE, (*_MORE, *_EIGHTH, *_EIGHTH, *_EIGHTH))
 )  # fmt: skip
 
 
@@ -204,8 +216,9 @@ def wide_plan_of(number: int) -> Accepted:
     """One of the plans of wider worlds, always the same under the same number."""
     rng = random.Random(f"wide plan {number}")
     steps: list[dict[str, Any]] = []
+    wide = _EIGHTH_NAMES if number % 8 == 7 else _WIDE_NAMES
     for count in range(rng.choice([1, 2, 2, 3, 4])):
-        names = _WIDE_NAMES if rng.random() < 0.75 else NAMES
+        names = wide if rng.random() < 0.75 else NAMES
         steps.append(step_of(rng, f"s{count}", steps, names))
     answer = [{"ref": each["id"], "to": each["id"]} for each in steps]
     plan = Plan.model_validate_json(json.dumps({"steps": steps, "answer": answer}))
