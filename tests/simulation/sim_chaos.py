@@ -72,7 +72,7 @@ class Chaos:
 
     def gives_back(self, name: str) -> bool:
         """Whether somebody looks after what the drive left, rather than goes on under its name."""
-        if self._wide.random() < 0.5:
+        if not self._history.is_alone and self._wide.random() < 0.5:
             return False
         how = self._wide.choice([recovery.hand_back, recovery.release])
         self._history.database.do(partial(how, now=self._history.wall(), driver=name))
@@ -105,6 +105,8 @@ class Chaos:
     def _put_aside(self) -> None:
         """Whatever the mistake is that breaks its drive."""
         history, worker = self._history, self._history.any_worker()
+        if history.is_alone:
+            return  # a drive that is under way is not broken
         name = history.holder() or "nobody yet"
         history.say(f"{worker.process.name} puts it aside")
         task = worker.process.start(worker.machine.put_aside(DUE, name, RuntimeError("a mistake")))
@@ -193,6 +195,8 @@ class Chaos:
 
     def take_over(self) -> None:
         """Another process is given what one drives whose lease is over, or that only seems dead."""
+        if self._history.is_alone:
+            return
         history, errs = self._history, self._rng.random() < 0.6
         lost = {name: found for name, found in history.drives.items()
                 if errs or found[0].process.lease_ends() < history.now()}  # fmt: skip
@@ -223,6 +227,8 @@ class Chaos:
             asyncio.get_running_loop().call_later(seconds, setattr, database, "is_full", False)
 
     def _cut_off(self) -> None:
+        if self._history.is_alone:
+            return  # it is a file
         process = self._history.any_worker().process
         process.is_cut_off = True
         asyncio.get_running_loop().call_later(

@@ -88,6 +88,8 @@ class History:
             self.accepted = plan_of(self.plan)
         # Of every other run the claim is foreseen, by whoever drives it and whatever it has become.
         self.queued = replace(DUE, plan=f"pln_{self.plan}" if seed % 2 else None)
+        # One process a file: a second one is not let in before the first has ended.
+        self.is_alone = is_wide(seed) and random.Random(f"alone {seed}").random() < 0.2
         self.services = Services(random.Random(f"services {seed}"))
         self.limits = random.Random(f"limits {seed}").choice(LIMITS)
         self.services.most_at_once = self.limits.concurrency if self.limits else None
@@ -111,7 +113,7 @@ class History:
         self.database.clear()
         self.database.do(self._create)
         chaos_s = self.rng.choice([5.0, 30.0, 120.0, 1000.0])
-        for _ in range(self.rng.choice([1, 1, 2, 3])):
+        for _ in range(1 if self.is_alone else self.rng.choice([1, 1, 2, 3])):
             self.new_worker()
         engine = asyncio.ensure_future(self._engine())
         chaos = asyncio.ensure_future(self._chaos.run())
@@ -236,6 +238,7 @@ class History:
     def new_worker(self) -> Worker:
         """One more process."""
         process = Process(f"w{len(self.workers)}", self.rng, self.services.reached)
+        process.has_lease = not self.is_alone
         process.happen = partial(self._chaos.there, process)
         machine = _Machine(
             store=ProcessStore(self.database, process, self.services.reached),
@@ -247,7 +250,7 @@ class History:
             monotonic=self.now,
             limits_of=lambda _: self.limits,
             lease_ends=process.lease_ends,
-            is_alone=False,
+            is_alone=self.is_alone,
         )
         if self.queued.plan is not None:
             machine.know(TENANT, self.queued.plan, self.accepted)

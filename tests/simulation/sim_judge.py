@@ -275,6 +275,7 @@ def _judge_approval(history: "History", at: tuple[str, str, int], given: set[str
 def came_by(history: "History") -> Counter[str]:
     """What this history came by, so that a world without its faults is noticed."""
     reached = Counter(history.services.reached)
+    reached["one process alone"] += history.is_alone
     reached["policy changes"] += len(history.rules.stood) - 1 if history.rules else 0
     for each in history.stored:
         told = each.type

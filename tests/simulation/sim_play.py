@@ -46,7 +46,8 @@ FLOORS: Mapping[str, float] = {
     "wait.started credentials": 6, "wait.started rate_limit": 18, "wait.started reconcile": 180,
     "wait.started retry": 24, "wait.started service": 3, "written, and nobody learnt it": 18,
     # of wider worlds
-    "a large result": 15, "another begins": 50, "another waits for rate_limit": 5,
+    "a large result": 15, "another begins": 50, "one process alone": 20,
+    "another waits for rate_limit": 5,
     "approved by policy": 25, "asks before it goes on": 30, "drained": 40, "given back": 35,
     "goes on with an answer": 22, "narrowed": 3, "policy changes": 25,
     "reconcile.resolved answered by operator": 25, "ruling counted": 8, "ruling twice": 2,

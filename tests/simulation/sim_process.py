@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
+from math import inf
 from typing import Any
 
 LEASE_S = 12.0  # a process may begin effects for so long after its last heartbeat
@@ -21,6 +22,7 @@ class Process:
         self.reached = reached
         self.is_dead = False
         self.is_cut_off = False  # from the database
+        self.has_lease = True  # else nobody takes over what it drives while it lives
         self.skew_s = 0.0
         self.went_on_at = 0.0  # after it had stood still
         self._rng = rng
@@ -36,6 +38,8 @@ class Process:
 
     def lease_ends(self) -> float:
         """Until when it may begin effects: its heart beats as long as it runs and is connected."""
+        if not self.has_lease:
+            return inf
         if self._running.is_set() and not self.is_cut_off and not self.is_dead:
             now = asyncio.get_running_loop().time()
             self._beaten_at = max(self._beaten_at, now - now % BEAT_S)
