@@ -194,3 +194,16 @@ async def test_a_plan_that_was_accepted_with_another_model_asks_none(scripted: S
         await extractor.call(other.action, {"text": MAIL, "schema": SCHEMA}, now())
     assert refused.value.kind is Kind.CONFLICT
     assert server.asked() == []
+
+
+async def test_a_fence_is_taken_off(scripted: Start) -> None:
+    server = scripted({"text": f"```json\n{json.dumps(GOOD['json'])}\n```"})
+
+    assert await read(by(server, "openai-compatible")) == {"who": "Ann", "day": None}
+
+
+@pytest.mark.timeout(20)
+async def test_an_answer_of_nothing_but_a_fence_and_spaces_holds_nobody_up(scripted: Start) -> None:
+    server = scripted({"text": "```" + " " * 100_000 + "x"})
+    with pytest.raises(Refused, match="no answer fits"):
+        await read(by(server, "openai-compatible"))
