@@ -1,11 +1,12 @@
 """A small plugin over HTTP that keeps every rule, and the service that stands in for it."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated
 
 from pydantic import BaseModel, Field, JsonValue
 
-from connectors.api import api_of
+from connectors.api import Api, api_of
 from connectors.connector import Connector, Outcome
 from connectors.factories import ConnectionSettings, Given
 from connectors.native import NativeConnector, action
@@ -26,15 +27,29 @@ class Note(BaseModel):
     text: str
 
 
+class Way:
+    """The way to the service that was connected last: one call is tried at a time."""
+
+    api: Api
+
+
 def connect(settings: ConnectionSettings, given: Given) -> Connector:
-    api = api_of(settings, given, dialect=Dialect(code_at=("code",), message_at=("message",)))
+    way, connector = _described(settings.name)
+    way.api = api_of(settings, given, dialect=Dialect(code_at=("code",), message_at=("message",)))
+    return connector
+
+
+@cache
+def _described(connection: str) -> tuple[Way, Connector]:
+    """Once: to make schemas of five functions takes longer than all that a rule calls."""
+    way = Way()
 
     @action(effect="read", egress=False, reads_as="trusted")
     async def get(
         note_id: NoteId, context: CallContext, spec: ActionSpec
     ) -> Annotated[Outcome, Note]:
         """Read a note."""
-        return await api.ask(spec, context, "GET", "notes", note_id)
+        return await way.api.ask(spec, context, "GET", "notes", note_id)
 
     @action(
         effect="keyed",
@@ -43,24 +58,24 @@ def connect(settings: ConnectionSettings, given: Given) -> Connector:
     )
     async def put(text: Text, context: CallContext, spec: ActionSpec) -> Annotated[Outcome, Note]:
         """Write a note; under one key it is written once."""
-        return await api.ask(spec, context, "POST", "notes", body={"text": text})
+        return await way.api.ask(spec, context, "POST", "notes", body={"text": text})
 
     @action(effect="idempotent")
     async def remove(
         note_id: NoteId, context: CallContext, spec: ActionSpec
     ) -> Annotated[Outcome, JsonValue]:
         """Remove a note."""
-        return await api.ask(spec, context, "DELETE", "notes", note_id)
+        return await way.api.ask(spec, context, "DELETE", "notes", note_id)
 
     @action(effect="lookup", lookup={"action": "find", "by": "reference"})
     async def pin(text: Text, context: CallContext, spec: ActionSpec) -> Annotated[Outcome, Note]:
         """Pin a note to a wall that has room, with our reference on it."""
-        room = await output_of(api.ask(before(spec), context, "GET", "room"))
+        room = await output_of(way.api.ask(before(spec), context, "GET", "room"))
         reference = context.idempotency_key
         body: dict[str, JsonValue] = {"text": text, "reference": reference, "wall": room}
-        pinned = await api.ask(spec, context, "POST", "wall", body=body)
+        pinned = await way.api.ask(spec, context, "POST", "wall", body=body)
         query = {"reference": reference}
-        back = api.ask(before(spec), context, "GET", "wall", query=query, mapped=_first)
+        back = way.api.ask(before(spec), context, "GET", "wall", query=query, mapped=_first)
         return await after(pinned, output_of(back))
 
     @action(effect="read", egress=False, reads_as="trusted")
@@ -70,9 +85,9 @@ def connect(settings: ConnectionSettings, given: Given) -> Connector:
         spec: ActionSpec,
     ) -> Annotated[Outcome, list[Note]]:
         """Find what was pinned under a reference."""
-        return await api.ask(spec, context, "GET", "wall", query={"reference": reference})
+        return await way.api.ask(spec, context, "GET", "wall", query={"reference": reference})
 
-    return NativeConnector("notebook", settings.name, [get, put, remove, pin, find])
+    return way, NativeConnector("notebook", connection, [get, put, remove, pin, find])
 
 
 def _first(body: JsonValue) -> JsonValue:
