@@ -5,6 +5,7 @@ off before its import. It retries nothing here: a completion is asked for once.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import warnings
@@ -33,9 +34,15 @@ def load_litellm() -> ModuleType:
     """Import litellm quietly."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import litellm
+    looks = gc.isenabled()
+    gc.disable()  # all that it makes stays: to look through it for cycles takes a second
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import litellm
+    finally:
+        if looks:
+            gc.enable()
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
