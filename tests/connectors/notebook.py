@@ -1,6 +1,6 @@
 """A small plugin over HTTP that keeps every rule, and the service that stands in for it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 from typing import Annotated
 
@@ -28,28 +28,32 @@ class Note(BaseModel):
 
 
 class Way:
-    """The way to the service that was connected last: one call is tried at a time."""
+    """To the service that was connected last: one call is tried at a time."""
 
-    api: Api
+    now: Api
+
+    @property
+    def ask(self) -> Callable[..., Awaitable[Outcome]]:
+        return self.now.ask
 
 
 def connect(settings: ConnectionSettings, given: Given) -> Connector:
     way, connector = _described(settings.name)
-    way.api = api_of(settings, given, dialect=Dialect(code_at=("code",), message_at=("message",)))
+    way.now = api_of(settings, given, dialect=Dialect(code_at=("code",), message_at=("message",)))
     return connector
 
 
 @cache
 def _described(connection: str) -> tuple[Way, Connector]:
     """Once: to make schemas of five functions takes longer than all that a rule calls."""
-    way = Way()
+    api = Way()
 
     @action(effect="read", egress=False, reads_as="trusted")
     async def get(
         note_id: NoteId, context: CallContext, spec: ActionSpec
     ) -> Annotated[Outcome, Note]:
         """Read a note."""
-        return await way.api.ask(spec, context, "GET", "notes", note_id)
+        return await api.ask(spec, context, "GET", "notes", note_id)
 
     @action(
         effect="keyed",
@@ -58,24 +62,24 @@ def _described(connection: str) -> tuple[Way, Connector]:
     )
     async def put(text: Text, context: CallContext, spec: ActionSpec) -> Annotated[Outcome, Note]:
         """Write a note; under one key it is written once."""
-        return await way.api.ask(spec, context, "POST", "notes", body={"text": text})
+        return await api.ask(spec, context, "POST", "notes", body={"text": text})
 
     @action(effect="idempotent")
     async def remove(
         note_id: NoteId, context: CallContext, spec: ActionSpec
     ) -> Annotated[Outcome, JsonValue]:
         """Remove a note."""
-        return await way.api.ask(spec, context, "DELETE", "notes", note_id)
+        return await api.ask(spec, context, "DELETE", "notes", note_id)
 
     @action(effect="lookup", lookup={"action": "find", "by": "reference"})
     async def pin(text: Text, context: CallContext, spec: ActionSpec) -> Annotated[Outcome, Note]:
         """Pin a note to a wall that has room, with our reference on it."""
-        room = await output_of(way.api.ask(before(spec), context, "GET", "room"))
+        room = await output_of(api.ask(before(spec), context, "GET", "room"))
         reference = context.idempotency_key
         body: dict[str, JsonValue] = {"text": text, "reference": reference, "wall": room}
-        pinned = await way.api.ask(spec, context, "POST", "wall", body=body)
+        pinned = await api.ask(spec, context, "POST", "wall", body=body)
         query = {"reference": reference}
-        back = way.api.ask(before(spec), context, "GET", "wall", query=query, mapped=_first)
+        back = api.ask(before(spec), context, "GET", "wall", query=query, mapped=_first)
         return await after(pinned, output_of(back))
 
     @action(effect="read", egress=False, reads_as="trusted")
@@ -85,9 +89,9 @@ def _described(connection: str) -> tuple[Way, Connector]:
         spec: ActionSpec,
     ) -> Annotated[Outcome, list[Note]]:
         """Find what was pinned under a reference."""
-        return await way.api.ask(spec, context, "GET", "wall", query={"reference": reference})
+        return await api.ask(spec, context, "GET", "wall", query={"reference": reference})
 
-    return way, NativeConnector("notebook", connection, [get, put, remove, pin, find])
+    return api, NativeConnector("notebook", connection, [get, put, remove, pin, find])
 
 
 def _first(body: JsonValue) -> JsonValue:
