@@ -25,7 +25,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # What is loaded stays to the end. Python would look through all of it again and again for cycles,
 # which was a tenth to a third of the time of tests.
-gc.set_threshold(50_000, 20, 100)
+gc.set_threshold(50_000, *gc.get_threshold()[1:])
 
 settings.register_profile(
     "default",
