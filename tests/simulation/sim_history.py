@@ -197,7 +197,9 @@ class History:
         """Under the name of which drive it is claimed, and when it wants to be driven otherwise."""
         ((driver, status, waiting_for, wake_at),) = self.database.ask(_STANDS)
         try:
-            if driver is None and status == "waiting" and (wake_at or inf) > self.wall():
+            # Whoever wakes it says so by its own clock.
+            soon = self.wall() + self.slack_s
+            if driver is None and status == "waiting" and (wake_at or inf) > soon:
                 judge_rest(self, waiting_for)
                 if wake_at is None:
                     judge_idle(self)
