@@ -21,6 +21,7 @@ from langchain_core.tools import (
 from pydantic import BaseModel, Field
 
 DONE: list[Any] = []
+GO_ON = threading.Event()
 
 
 class Line(BaseModel):
@@ -130,9 +131,9 @@ def command() -> Any:
 
 @tool
 def slow(seconds: float) -> str:
-    """Block for so long."""
+    """Block for so long, or until it may go on."""
     DONE.append(("slow", seconds))
-    time.sleep(seconds)
+    GO_ON.wait(seconds)
     return "slept"
 
 
