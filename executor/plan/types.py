@@ -15,6 +15,7 @@ from connectors.spec import JsonObject
 from executor.plan.refs import array_index
 from executor.plan.resolved import has_ref, resolved
 
+_ABOUT = frozenset({"title", "description", "$defs", "definitions", "default"})
 MOST_ALTERNATIVES = 6  # alternatives within alternatives, which may well be recursive
 MOST_WORK = 2_000  # nodes that one question looks at: alternatives of alternatives are many
 
@@ -51,6 +52,38 @@ class Type:
     def kinds(self) -> frozenset[str] | None:
         """See the function of this name."""
         return _kinds(self, 0, _Work())
+
+    @cached_property
+    def arms(self) -> tuple["Type", ...]:
+        """See `arms_of`."""
+        node = self.keywords
+        for key in ("anyOf", "oneOf"):
+            if isinstance(node.get(key), list):
+                beside: JsonObject = {name: value for name, value in node.items() if name != key}
+                if not (beside.keys() - _ABOUT):
+                    return tuple(self.below(arm) for arm in as_list(node[key]))
+                return tuple(self.below({"allOf": [beside, arm]}) for arm in as_list(node[key]))
+        return ()
+
+    @cached_property
+    def children(self) -> dict[str | int, "Found"]:
+        """Answers of `child`: one for each token that is told apart, one for all others."""
+        return {}
+
+    @cached_property
+    def told_apart(self) -> tuple[frozenset[str], int, bool]:
+        """The names that alternatives declare, how many places, and whether any lists constants."""
+        names, places, left = set[str](), 0, MOST_WORK
+        rest = [(each, 1) for each in self.arms]
+        while rest and left:
+            left -= 1
+            here, depth = rest.pop()
+            if constants_of(here.keywords):
+                return frozenset(), 0, True
+            names |= as_object(here.keywords.get("properties")).keys()
+            places = max(places, len(as_list(here.keywords.get("prefixItems"))))
+            rest += [(each, depth + 1) for each in here.arms if depth < MOST_ALTERNATIVES]
+        return frozenset(names), places, False
 
     @cached_property
     def constant_members(self) -> Mapping[str, list[JsonValue]]:
@@ -168,19 +201,25 @@ def kind_of(value: JsonValue) -> str:
 
 def arms_of(found: Type) -> tuple[Type, ...]:
     """The alternatives of `anyOf` or `oneOf`, each with what stands beside them."""
-    node = found.keywords
-    for key in ("anyOf", "oneOf"):
-        if isinstance(node.get(key), list):
-            beside: JsonObject = {name: value for name, value in node.items() if name != key}
-            if not (beside.keys() - {"title", "description", "$defs", "definitions", "default"}):
-                return tuple(found.below(arm) for arm in as_list(node[key]))
-            return tuple(found.below({"allOf": [beside, arm]}) for arm in as_list(node[key]))
-    return ()
+    return found.arms
 
 
 def child(found: Type, token: str) -> Found:
-    """What lies at one token: a property, an item, `UNKNOWN` or `MISSING`."""
-    return _child(found, token, 0, _Work())
+    """What lies at one token: a property, an item, `UNKNOWN` or `MISSING`.
+
+    Alternatives are looked through once for all tokens that none of them tells apart: a plan may
+    ask for thousands of such names.
+    """
+    if not found.arms:
+        return _child(found, token, 0, _Work())
+    declared, places, is_constant = found.told_apart
+    if is_constant:
+        return _child(found, token, 0, _Work())
+    index = array_index(token)
+    key: str | int = token if token in declared else -2 if index is None else min(index, places)
+    if key not in found.children:
+        found.children[key] = _child(found, token, 0, _Work())
+    return found.children[key]
 
 
 def _child(found: Type, token: str, depth: int, work: _Work) -> Found:

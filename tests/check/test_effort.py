@@ -9,7 +9,7 @@ from test_types import documents
 
 from executor.check.compared import Compared
 from executor.check.types import Effort, Flow, flows
-from executor.plan.types import Type
+from executor.plan.types import Type, child
 
 TEXT, NUMBER = Type.of({"type": "string"}), Type.of({"type": "number"})
 
@@ -38,6 +38,18 @@ def test_all_questions_of_a_plan_share_what_may_be_looked_at() -> None:
         compared.flow(arms(40, f"a{number}"), arms(40, f"b{number}"))
     assert compared.flow(NUMBER, TEXT) is Flow.UNKNOWN
     assert compared.flow(TEXT, NUMBER) is Flow.NO  # which was known already
+
+
+@given(st.integers(0, 2**48).map(random.Random))
+def test_what_was_asked_before_changes_no_answer(rng: random.Random) -> None:
+    node = {"anyOf": [*documents(rng)]}
+    found = Type.of(node)
+    for token in ("c", "zz", "9", "a", "0", "b", "1", "yy"):
+        asked, alone = child(found, token), child(Type.of(node), token)
+
+        assert isinstance(asked, Type) is isinstance(alone, Type)
+        if isinstance(asked, Type) and isinstance(alone, Type):
+            assert asked.node == alone.node
 
 
 @pytest.mark.parametrize("token", ["a3", "zz"])

@@ -111,6 +111,18 @@ def test_thousands_of_clauses_over_thousands_of_constants() -> None:
     assert isinstance(judged({"id": "s", "action": "fn.select", "args": args}), Accepted)
 
 
+def test_thousands_of_names_in_alternatives_of_alternatives() -> None:
+    arms = [
+        {"anyOf": [{"properties": {f"m{at}": {}}, "additionalProperties": {}} for at in range(14)]}
+        for _ in range(20)
+    ]
+    names = [{"ref": f"typed/x{number}", "to": f"value/x{number}"} for number in range(2_000)]
+    again = {"id": "again", "action": "fn.typed", "args": [*names, {"json": "{}", "to": "schema"}]}
+    verdict = judged({"id": "any", "action": "tools.any"}, typed_of("any", {"anyOf": arms}), again)
+
+    assert isinstance(verdict, Accepted)
+
+
 def test_of_very_many_reasons_it_is_told_how_many_more_there_are() -> None:
     fields = json.dumps([f"no{number}" for number in range(3_000)])
     args = [{"ref": "all", "to": "list"}, {"json": fields, "to": "fields"}]
