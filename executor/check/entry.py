@@ -4,7 +4,7 @@ A definition is frozen, so all of this holds for as long as anybody has it. Each
 bounded: what has not been asked for lately is worked out again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -165,8 +165,12 @@ def _declares(found: Type, token: str) -> bool:
     return token in as_object(found.keywords.get("properties"))
 
 
-def _alternatives(found: Type) -> Iterator[Type]:
+def _alternatives(found: Type) -> Iterable[Type]:
     """Each object or list that a type may be; where they are too many, one that says nothing."""
+    return _holding(found) if found.arms else (found,)
+
+
+def _holding(found: Type) -> Iterator[Type]:
     rest, left = [found], MOST_ALTERNATIVES
     while rest and left:
         left -= 1

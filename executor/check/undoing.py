@@ -30,11 +30,15 @@ def undo_decisions(
 ) -> tuple[tuple[UndoDecision, ...], tuple[Violation, ...]]:
     """Say of every step that acts how it is taken back, and what is wrong with that."""
     found, violations = [], []
+    known: dict[str, list[_Flaw]] = {}  # by action: its undo is the same in each of its steps
     for decision in decisions:
         action = analysis.catalog.get(decision.action)
         if action is None or not action.is_write:
             continue
-        flaws = [*_flaws(action, action.undo, analysis.catalog)] if action.undo else []
+        if action.name not in known:
+            undo = action.undo
+            known[action.name] = [*_flaws(action, undo, analysis.catalog)] if undo else []
+        flaws = known[action.name]
         found.append(_decision(action, decision, flaws))
         if not is_wanted:
             continue

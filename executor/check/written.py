@@ -34,13 +34,16 @@ class Written:
 
     def look_at(self, step: Step, action: ActionSpec | None, bindings: Iterable[Binding]) -> None:
         """Take one more step into account."""
-        function, made_of = FUNCTIONS.get(step.action), _made_of(step)
+        function = FUNCTIONS.get(step.action)
         if self._puts_together(step, function, bindings):
             self._shapes.add(step.id)
-        if function is not None and made_of <= self._constants:
+        if function is None:
+            self._with_maps |= {step.id} if action is not None and gives_maps(action) else set()
+            return
+        made_of = _made_of(step)
+        if made_of <= self._constants:
             self._constants.add(step.id)
-        has_maps = action is not None and gives_maps(action)
-        if has_maps if function is None else not made_of.isdisjoint(self._with_maps):
+        if not made_of.isdisjoint(self._with_maps):
             self._with_maps.add(step.id)
 
     def is_constant(self, root: str) -> bool:
@@ -55,6 +58,8 @@ class Written:
 
     def may_hide_a_map(self, step: Step | None, root: str) -> bool:
         """Whether a map has gone through functions, whose results may not say so."""
+        if not self._with_maps:
+            return False
         if root == "each_item":
             step, root = self._analysis.each_source(step), "each"
         if root == "each" and step is not None and step.each is not None:
