@@ -145,12 +145,16 @@ class Permits:
 
     def tell(self, what: Told, now: float) -> None:
         """Keep what a call was told; runs that wait for the service go on once it answers again."""
-        c, tenant, connection = self._c, self._tenant, what.connection
+        self._tell_breaker(what, now)  # before the limit, as `take`: none waits for another's row
+        connection = what.connection
         if what.hold_until is not None:
             self._limits[connection] = limits.held_until(self._lock(connection), what.hold_until)
         if what.quota is not None and what.quota.left <= PLENTY:
             limit = limits.counted_down(self._lock(connection), what.quota, now)
             self._limits[connection] = limit
+
+    def _tell_breaker(self, what: Told, now: float) -> None:
+        c, tenant, connection = self._c, self._tenant, what.connection
         is_clean = what.evidence == "answered" and self._of(connection).breaker.is_clean
         if what.evidence is None or is_clean:
             return
