@@ -43,7 +43,7 @@ class Call:
         key = self.context.idempotency_key
         self.ended_well.setdefault(key, False)
         end = await self.inner.call(self.action, call.arguments, call.context)
-        self.ended_well[key] = True
+        self.ended_well[key] = isinstance(end, Applied)
         return end
 
 
