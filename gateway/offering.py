@@ -4,9 +4,8 @@ Whoever begins something takes the offering of now and keeps it to the end: a co
 answers meanwhile changes nothing of it.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from connectors.catalog import Catalog
@@ -17,6 +16,7 @@ from executor.check.cedar_validation import require_valid
 from executor.check.expand import Playbooks
 from executor.check.offered import with_playbooks
 from gateway.admission import Admission
+from gateway.meanwhile import meanwhile
 from planner.extract import Extractor
 
 
@@ -83,10 +83,5 @@ async def asking(registry: Registry, policy: Policy, every_s: float) -> AsyncIte
             await registry.changed(every_s)
             await registry.ask_again(fits(policy))
 
-    task = asyncio.create_task(ask())
-    try:
+    async with meanwhile(ask()):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

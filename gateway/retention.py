@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
 from executor.store.errors import StoreError
 from executor.store.retention import delete_some
 from executor.store.store import Store
+from gateway.meanwhile import meanwhile
 from gateway.settings import DAY_S
 
 EVERY_S = 3600.0
@@ -24,13 +25,8 @@ async def deleting(store: Store, days: int | None) -> AsyncIterator[None]:
     if days is None:
         yield
         return
-    task = asyncio.create_task(_delete_for_ever(store, days))
-    try:
+    async with meanwhile(_delete_for_ever(store, days)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _delete_for_ever(store: Store, days: int) -> None:
