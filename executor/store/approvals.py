@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from connectors.spec import JsonObject
 from executor.check.envelope import Envelope
 from executor.check.grant import Grant
 from executor.store import attempts
-from executor.store.statement import addition, alteration
+from executor.store.statement import addition, alteration, oldest_first
 from executor.store.tables import approvals
 from executor.store.text import to_object, to_text, to_texts
 
@@ -120,18 +120,13 @@ def listed(
     limit: int | None = None,
 ) -> list[ApprovalRow]:
     """A tenant's approvals, oldest first; with `after`, those younger than that one."""
-    query = select(approvals).where(approvals.c.tenant == tenant)
+    query = select(approvals)
     if state is not None:
         query = query.where(approvals.c.state == state)
     if run is not None:
         query = query.where(approvals.c.run == run)
-    age = tuple_(approvals.c.created_at, approvals.c.id)
-    if after is not None:
-        last = select(approvals.c.created_at, approvals.c.id)
-        last = last.where(approvals.c.tenant == tenant, approvals.c.id == after)
-        query = query.where(age > last.scalar_subquery())
-    ordered = query.order_by(approvals.c.created_at, approvals.c.id).limit(limit)
-    return [_row(row) for row in c.execute(ordered)]
+    found = c.execute(oldest_first(query, approvals, tenant, after=after, limit=limit))
+    return [_row(row) for row in found]
 
 
 def covers(c: Connection, tenant: str, grant: Grant, call: Called, now: float) -> bool:

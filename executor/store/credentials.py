@@ -95,12 +95,15 @@ def get(c: Connection, tenant: str, name: str) -> CredentialRow | None:
     return None if row is None else _row(row)
 
 
-def listed(c: Connection, tenant: str | None = None) -> list[CredentialRow]:
-    """The credentials of a tenant, or of all."""
-    query = select(credentials).order_by(credentials.c.tenant, credentials.c.id)
+def listed(
+    c: Connection, tenant: str | None = None, *, after: str = "", limit: int | None = None
+) -> list[CredentialRow]:
+    """The credentials of a tenant, or of all, by id: those that come after one."""
+    query = select(credentials).where(credentials.c.id > after)
     if tenant is not None:
         query = query.where(credentials.c.tenant == tenant)
-    return [_row(row) for row in c.execute(query)]
+    ordered = query.order_by(credentials.c.tenant, credentials.c.id).limit(limit)
+    return [_row(row) for row in c.execute(ordered)]
 
 
 def remove(c: Connection, tenant: str, name: str) -> bool:

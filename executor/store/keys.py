@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, insert, select, update
 
 from connectors.spec import Principal
+from executor.store.statement import oldest_first
 from executor.store.tables import keys
 from executor.store.text import to_text, to_texts
 
@@ -65,10 +66,19 @@ def revoke(c: Connection, tenant: str, key: str, now: float) -> bool:
     return done.rowcount == 1
 
 
-def listed(c: Connection, tenant: str) -> list[KeyRow]:
-    """Every key of a tenant, oldest first."""
-    query = select(keys).where(keys.c.tenant == tenant).order_by(keys.c.created_at, keys.c.id)
-    return [_row(row) for row in c.execute(query)]
+def get(c: Connection, tenant: str, key: str) -> KeyRow | None:
+    """One key of a tenant, revoked or not."""
+    of_it = select(keys).where(keys.c.tenant == tenant, keys.c.id == key)
+    row = c.execute(of_it).one_or_none()
+    return None if row is None else _row(row)
+
+
+def listed(
+    c: Connection, tenant: str, *, after: str | None = None, limit: int | None = None
+) -> list[KeyRow]:
+    """A tenant's keys, oldest first; with `after`, those younger than that one."""
+    found = c.execute(oldest_first(select(keys), keys, tenant, after=after, limit=limit))
+    return [_row(row) for row in found]
 
 
 def _row(row: Row[tuple[object, ...]]) -> KeyRow:

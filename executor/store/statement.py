@@ -71,6 +71,24 @@ def newest_first(
     return query.order_by(table.c.created_at.desc(), table.c.id.desc()).limit(limit)
 
 
+def oldest_first(
+    query: Select[tuple[object, ...]],
+    table: Table,
+    tenant: str,
+    *,
+    after: str | None,
+    limit: int | None,
+) -> Select[tuple[object, ...]]:
+    """The oldest rows of a tenant that a query finds; with `after`, those younger than that one."""
+    query = query.where(table.c.tenant == tenant)
+    age = tuple_(table.c.created_at, table.c.id)
+    if after is not None:
+        query = query.where(age > select(table.c.created_at, table.c.id)
+                            .where(table.c.tenant == tenant, table.c.id == after)
+                            .scalar_subquery())  # fmt: skip
+    return query.order_by(table.c.created_at, table.c.id).limit(limit)
+
+
 def given(dialect: str, columns: Columns) -> Mapping[str, Value]:
     """The columns of the rows that a statement is about.
 

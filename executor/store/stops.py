@@ -8,7 +8,7 @@ who stopped what, when and why, and who lifted it, stays.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, Text, bindparam, or_, select, text, update
+from sqlalchemy import Connection, Row, Select, Text, bindparam, or_, select, text, tuple_, update
 
 from connectors.spec import JsonObject
 from executor.store import drives
@@ -101,12 +101,35 @@ def _after_all_intents(c: Connection) -> None:
         c.execute(text("LOCK TABLE stops IN ACCESS EXCLUSIVE MODE"))
 
 
-def listed(c: Connection, tenant: str, *, lifted: bool = False) -> list[StopRow]:
-    """The stops that a tenant is under, newest first; with `lifted` also those that were."""
-    query = select(stops).where(or_(stops.c.tenant == tenant, stops.c.tenant == ALL))
+def get(c: Connection, tenant: str, stop: str) -> StopRow | None:
+    """One of the stops that a tenant is or was under."""
+    row = c.execute(_seen_by(tenant).where(stops.c.id == stop)).one_or_none()
+    return None if row is None else _row(row)
+
+
+def listed(
+    c: Connection,
+    tenant: str,
+    *,
+    lifted: bool = False,
+    before: StopRow | None = None,
+    limit: int | None = None,
+) -> list[StopRow]:
+    """The stops that a tenant is under, newest first; with `lifted` also those that were.
+
+    With `before`, those that are older than that one.
+    """
+    query = _seen_by(tenant)
     if not lifted:
         query = query.where(stops.c.lifted_at.is_(None))
-    return [_row(row) for row in c.execute(query.order_by(stops.c.at.desc()))]
+    if before is not None:
+        query = query.where(tuple_(stops.c.at, stops.c.id) < tuple_(before.at, before.id))
+    ordered = query.order_by(stops.c.at.desc(), stops.c.id.desc()).limit(limit)
+    return [_row(row) for row in c.execute(ordered)]
+
+
+def _seen_by(tenant: str) -> Select[tuple[object, ...]]:
+    return select(stops).where(or_(stops.c.tenant == tenant, stops.c.tenant == ALL))
 
 
 def _row(row: Row[tuple[object, ...]]) -> StopRow:

@@ -77,12 +77,12 @@ class Client:
         found = self.get(path)
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
-    def all_things(self, path: str, by: str = "id") -> list[JsonObject]:
+    def all_things(self, path: str, by: str = "id", on: str = "after") -> list[JsonObject]:
         """Everything that a list goes on with, however many lists they are."""
         path = f"{path}{'&' if '?' in path else '?'}limit={PAGE}"
         page = found = self.things(path)
         while len(page) == PAGE:
-            page = self.things(f"{path}&after={named(str(page[-1][by]))}")
+            page = self.things(f"{path}&{on}={named(str(page[-1][by]))}")
             found = [*found, *page]
         return found
 

@@ -29,7 +29,7 @@ def list_connections(
     if context.invoked_subcommand is not None:
         return
     with connect(Target(config, url, key)) as client:
-        found = client.things("/v1/connections")
+        found = client.all_things("/v1/connections", by="name")
     if as_json:
         print_json([*found])
         return

@@ -75,7 +75,7 @@ def list_credentials(
 ) -> None:
     """List credentials and whether they can be used, never their secrets."""
     with connect(Target(config, url, key)) as client:
-        found = client.things("/v1/credentials")
+        found = client.all_things("/v1/credentials")
     if as_json:
         print_json([*found])
         return

@@ -36,7 +36,7 @@ def list_keys(
 ) -> None:
     """List keys, never their secrets."""
     with connect(Target(config, url, key)) as client:
-        found = client.things("/v1/keys")
+        found = client.all_things("/v1/keys")
     if as_json:
         print_json([*found])
         return

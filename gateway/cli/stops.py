@@ -94,7 +94,7 @@ def list_stops(
     target = Target(config, url, key)
     if target.address is not None:
         with connect(target) as client:
-            found = client.things("/v1/stops" + ("?lifted=true" if lifted else ""))
+            found = client.all_things(f"/v1/stops?lifted={str(lifted).lower()}", on="before")
     else:
         rows = _beside(config, lambda c, _: stops.listed(c, TENANT, lifted=lifted))
         found = [row.as_json() for row in rows]
@@ -116,7 +116,7 @@ def _beside(config: Config, work: Callable[[Connection, float], T]) -> T:
 
 
 def _lift(c: Connection, stop_id: str, reason: str, now: float) -> int:
-    row = next((each for each in stops.listed(c, TENANT) if each.id == stop_id), None)
+    row = stops.get(c, TENANT, stop_id)
     woken = None
     if row is not None:
         woken = stops.lift(c, row.tenant, stop_id, _who(), reason, now)

@@ -9,6 +9,7 @@ from connectors.spec import ActionSpec
 from gateway.answers.connections import ActionTold
 from gateway.auth import Caller
 from gateway.problems import ProblemError, told
+from gateway.routes.lists import AfterName
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/actions", tags=["actions"])
@@ -21,7 +22,7 @@ async def listed(
     request: Request,
     caller: Caller,
     words: Annotated[str | None, Query(max_length=LONGEST_WORDS)] = None,
-    after: Annotated[str | None, Query(description="the last name of the list before")] = None,
+    after: AfterName = None,
     limit: Annotated[int | None, Query(ge=1, le=200, description="200, of the best 40")] = None,
 ) -> list[ActionSpec]:
     """List actions by name, playbooks among them; with `words` the best for them, best first."""

@@ -29,6 +29,7 @@ from gateway.body import body_of, gives, takes
 from gateway.offering import fits
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, told
+from gateway.routes.lists import AfterName, Limit
 from gateway.schemas import Acceptance
 from gateway.wiring import Gateway
 
@@ -37,18 +38,23 @@ SHARED = "Ask them: what is accepted is on offer to every tenant."
 
 
 @router.get("")
-async def listed(request: Request, caller: Caller) -> list[ConnectionTold]:
-    """List connections: what they offer, and what keeps calls of the caller's tenant waiting."""
-    return await _rows(request.app.state.gateway, caller.tenant)
+async def listed(
+    request: Request, caller: Caller, after: AfterName = None, limit: Limit = 200
+) -> list[ConnectionTold]:
+    """List connections by name: what they offer, and what keeps the tenant's calls waiting."""
+    gateway: Gateway = request.app.state.gateway
+    names = sorted(each for each in gateway.settings.connections if each > (after or ""))
+    return await _rows(gateway, caller.tenant, names[:limit])
 
 
 @router.get("/{name}")
 async def show(request: Request, caller: Caller, name: str) -> ConnectionTold:
     """Show one connection."""
-    for each in await _rows(request.app.state.gateway, caller.tenant):
-        if each.name == name:
-            return each
-    raise _unknown(name)
+    gateway: Gateway = request.app.state.gateway
+    if name not in gateway.settings.connections:
+        raise _unknown(name)
+    (found,) = await _rows(gateway, caller.tenant, [name])
+    return found
 
 
 @router.get("/{name}/review")
@@ -127,7 +133,7 @@ def _shown(name: str, found: Review) -> ReviewTold:
     )
 
 
-async def _rows(gateway: Gateway, tenant: str) -> list[ConnectionTold]:
+async def _rows(gateway: Gateway, tenant: str, names: list[str]) -> list[ConnectionTold]:
     offers = {each.name: each for each in gateway.registry.connections()}
 
     def work(c: Connection) -> list[ConnectionTold]:
@@ -138,13 +144,13 @@ async def _rows(gateway: Gateway, tenant: str) -> list[ConnectionTold]:
         return [
             _told(
                 offers[name],
-                each.limits,
+                gateway.settings.connections[name].limits,
                 found.get(name, Breaker()),
                 held.get(name),
                 quotas.get(name),
                 [row.id for row in stopped if row.connection in (ALL, name)],
             )
-            for name, each in gateway.settings.connections.items()
+            for name in names
         ]
 
     return await gateway.store.read(work)

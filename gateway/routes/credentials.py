@@ -21,6 +21,7 @@ from gateway.body import body_of, takes
 from gateway.consents import Consents
 from gateway.credentials import NewCredential
 from gateway.problems import ProblemError, not_found
+from gateway.routes.lists import AfterName, Limit
 from gateway.schemas import CREDENTIAL_ID, Nothing, SetCredential
 from gateway.wiring import Gateway
 
@@ -60,11 +61,15 @@ async def put(
 
 
 @router.get("")
-async def listed(request: Request, caller: Caller) -> list[CredentialTold]:
-    """List credentials: what kind each is of and whether it can be used, never its secret."""
+async def listed(
+    request: Request, caller: Caller, after: AfterName = None, limit: Limit = 200
+) -> list[CredentialTold]:
+    """List credentials by id: what kind each is of, whether it can be used, never its secret."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
-    found = await gateway.store.read(partial(credentials.listed, tenant=caller.tenant))
+    found = await gateway.store.read(
+        partial(credentials.listed, tenant=caller.tenant, after=after or "", limit=limit)
+    )
     return [CredentialTold.model_validate(_row(gateway, row)) for row in found]
 
 

@@ -9,11 +9,13 @@ from sqlalchemy import Connection
 
 from connectors.spec import Principal
 from executor.store import keys
+from executor.store.keys import KeyRow
 from gateway.answers.access import KeyTold, NewKeyTold, RevokedTold
 from gateway.auth import Caller, add_key, need_role, new_secret
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import not_found
+from gateway.routes.lists import After, Limit, no_such_place
 from gateway.schemas import NewKey
 from gateway.wiring import Gateway
 
@@ -40,11 +42,18 @@ async def create(
 
 
 @router.get("")
-async def listed(request: Request, caller: Caller) -> list[KeyTold]:
-    """List keys, never their secrets."""
+async def listed(
+    request: Request, caller: Caller, after: After = None, limit: Limit = 200
+) -> list[KeyTold]:
+    """List keys, oldest first, or those after the one that `after` names; never their secrets."""
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
-    found = await gateway.store.read(partial(keys.listed, tenant=caller.tenant))
+
+    def work(c: Connection) -> list[KeyRow]:
+        if after is not None and keys.get(c, caller.tenant, after) is None:
+            raise no_such_place("key", after, "after")
+        return keys.listed(c, caller.tenant, after=after, limit=limit)
+
     return [
         KeyTold(
             id=row.id,
@@ -53,7 +62,7 @@ async def listed(request: Request, caller: Caller) -> list[KeyTold]:
             created_at=row.created_at,
             revoked_at=row.revoked_at,
         )
-        for row in found
+        for row in await gateway.store.read(work)
     ]
 
 

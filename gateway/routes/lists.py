@@ -9,6 +9,7 @@ from gateway.problems import ProblemError, told
 Limit = Annotated[int, Query(ge=1, le=200)]
 Before = Annotated[str | None, Query(description="the last id of the list before")]
 After = Before  # of what comes oldest first
+AfterName = Annotated[str | None, Query(description="the last name of the list before")]
 
 
 def no_such_place(what: str, name: str, parameter: str = "before") -> ProblemError:

@@ -1,6 +1,5 @@
 """The kill switch: an operator stops calls at once, and lifts it again; all of it is kept."""
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -14,6 +13,7 @@ from gateway.auth import Caller, need_operator_of_all, need_role
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import ProblemError, not_found, told
+from gateway.routes.lists import Before, Limit, no_such_place
 from gateway.schemas import Lift, NewStop
 from gateway.settings import Settings
 from gateway.wiring import Gateway
@@ -49,11 +49,23 @@ async def stop(
 
 
 @router.get("")
-async def listed(request: Request, caller: Caller, lifted: bool = False) -> list[StopTold]:
-    """List the stops that stand; with `lifted` also those that were lifted."""
+async def listed(
+    request: Request,
+    caller: Caller,
+    lifted: bool = False,
+    before: Before = None,
+    limit: Limit = 200,
+) -> list[StopTold]:
+    """List the stops that stand, newest first; with `lifted` also those that were lifted."""
     gateway: Gateway = request.app.state.gateway
-    found = await gateway.store.read(partial(stops.listed, tenant=caller.tenant, lifted=lifted))
-    return [StopTold.model_validate(row.as_json()) for row in found]
+
+    def work(c: Connection) -> list[StopRow]:
+        last = None if before is None else stops.get(c, caller.tenant, before)
+        if before is not None and last is None:
+            raise no_such_place("stop", before)
+        return stops.listed(c, caller.tenant, lifted=lifted, before=last, limit=limit)
+
+    return [StopTold.model_validate(row.as_json()) for row in await gateway.store.read(work)]
 
 
 @router.post("/{stop_id}/lift", openapi_extra=takes(Lift), responses=gives(200, LiftTold))
@@ -66,8 +78,8 @@ async def lift(
 
     def work(c: Connection) -> Reply:
         now = gateway.clock()
-        row = next((each for each in stops.listed(c, caller.tenant) if each.id == stop_id), None)
-        if row is None:
+        row = stops.get(c, caller.tenant, stop_id)
+        if row is None or row.lifted_at is not None:
             raise not_found("stop that stands", stop_id)
         if row.tenant == ALL:
             need_operator_of_all(caller, OWN)

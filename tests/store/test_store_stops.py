@@ -1,5 +1,6 @@
 """A stop is of whom and of what it says: whose calls it counts, keeps back, and lets go on."""
 
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import Connection
@@ -73,3 +74,16 @@ async def test_a_tenant_sees_and_is_kept_back_by_its_own_stops_and_those_of_all(
         told.append(({each.id for each in seen}, await store.write(may)))
 
     assert told == [(set(), None), ({"2"}, None), ({"2", "3"}, Blocked("stop"))]
+
+
+async def test_a_list_of_stops_goes_on_with_those_that_are_older(store: Store) -> None:
+    rows = [replace(stop(name=name), at=NOW + at) for name, at in (("a", 1), ("b", 1), ("c", 2))]
+    for row in rows:
+        await store.write(partial(stops.add, row=row))
+    seen: list[StopRow] = []
+    before: StopRow | None = None
+    while found := await store.read(partial(stops.listed, tenant=TENANT, before=before, limit=1)):
+        seen, before = [*seen, *found], found[-1]
+
+    assert [each.id for each in seen] == ["c", "b", "a"]
+    assert await store.read(partial(stops.get, tenant="other", stop="a")) is None
