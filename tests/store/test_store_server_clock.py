@@ -70,7 +70,7 @@ async def test_a_server_s_clock_that_is_set_back_by_hours_and_right_again_is_not
 ) -> None:
     once = Limits(rate=1, per_s=60)
     first, second = await Store.open(empty_url), await Store.open(empty_url)
-    began = first.clock()
+    began = first.clock()  # as exactly as the time is known: an answer may come late
     for store, name in ((first, "one"), (second, "two")):
         await renewed(store, name)
     await first.write(lambda c: take(c, "payments", once, first.clock(), 1.0, "run_a"))
@@ -89,14 +89,14 @@ async def test_a_server_s_clock_that_is_set_back_by_hours_and_right_again_is_not
     for store in (first, second, third):
         await store.close()
 
-    assert all(began <= each < began + 60 for each in times)
+    assert all(began - BACK_S < each < began + 60 for each in times)
     assert blocked is not None
     assert 0 < (blocked.retry_at or 0.0) - began <= 61
     assert seen is not None
     assert seen.dead == []
     assert noted is not None
-    assert all(began <= each < began + 60 for each in right)
-    assert began + 2 * HOUR_S <= ahead
+    assert all(began - BACK_S < each < began + 60 for each in right)
+    assert began - BACK_S + 2 * HOUR_S < ahead
 
 
 async def test_a_step_of_a_second_is_followed(
