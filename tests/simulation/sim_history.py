@@ -18,17 +18,20 @@ from functools import partial
 from math import inf
 
 from sim_chaos import LOST_AFTER_S, Chaos
+from sim_computed import COMPUTED_PLANS, computed_plan_of
 from sim_judge import CLOCKS_DIFFER_S, Violation, judge, judge_idle, judge_rest
 from sim_judge_approvals import judge_approvals
 from sim_judge_end import judge_end
+from sim_judge_meaning import Values
 from sim_judge_order import Order
 from sim_judge_service import judge_service
+from sim_kinds import kind_of
 from sim_people import DUE, People
 from sim_plans import LIMITS, PLANS, RUN, SEAL, SETTLE_S, TENANT, plan_of, policy_of, restored
 from sim_process import WALL, Process, task_factory
 from sim_services import Services
 from sim_storage import Database, ProcessStore
-from sim_wide import WIDE_PLANS, Rules, is_wide, variant_of, wide_plan_of
+from sim_wide import WIDE_PLANS, Rules, variant_of, wide_plan_of
 from sqlalchemy import Connection
 
 from executor.check.admit import Accepted
@@ -78,18 +81,23 @@ class History:
         self.plan = self.rng.randrange(PLANS)
         self.rules: Rules | None = None
         self.large = blobs.LARGE  # what is longer stands beside the journal
-        if is_wide(seed):
+        self.kind = kind_of(seed)
+        if self.kind == "wide":
             self.large = random.Random(f"large {seed}").choice([self.large, self.large, 20])
             wide = random.Random(f"wide {seed}")
             number = wide.randrange(WIDE_PLANS)
             self.plan, self.rules = PLANS + number, Rules(wide, variant_of(number))
             self.accepted: Accepted = wide_plan_of(number)
+        elif self.kind == "computed":
+            number = random.Random(f"computed {seed}").randrange(COMPUTED_PLANS)
+            self.plan = PLANS + WIDE_PLANS + number
+            self.accepted = computed_plan_of(number)
         else:
             self.accepted = plan_of(self.plan)
         # Of every other run the claim is foreseen, by whoever drives it and whatever it has become.
         self.queued = replace(DUE, plan=f"pln_{self.plan}" if seed % 2 else None)
         # One process a file: a second one is not let in before the first has ended.
-        self.is_alone = is_wide(seed) and random.Random(f"alone {seed}").random() < 0.2
+        self.is_alone = self.kind == "wide" and random.Random(f"alone {seed}").random() < 0.2
         self.services = Services(random.Random(f"services {seed}"))
         self.limits = random.Random(f"limits {seed}").choice(LIMITS)
         self.services.most_at_once = self.limits.concurrency if self.limits else None
@@ -133,10 +141,10 @@ class History:
         self._check()
         judge(self)
         Order(self).judge()
+        Values(self).judge()
         judge_service(self)
         judge_end(self)
-        if self.rules:
-            judge_approvals(self, self.rules)
+        judge_approvals(self, self.rules)
         return self
 
     async def _until_its_end(self, engine: "asyncio.Task[None]") -> None:

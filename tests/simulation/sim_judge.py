@@ -6,6 +6,7 @@ from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 
+from sim_meaning import computes
 from sim_plans import INPUTS
 from sim_process import WALL
 
@@ -140,7 +141,7 @@ def _judge_steps(history: "History", state: RunState, finish: e.RunFinished) -> 
     if finish.status == "succeeded":
         for step in history.accepted.plan.steps:
             must(state.has_ended(step.id), f"{step.id} was left open")
-            if step.id in state.done and step.each is None:
+            if step.id in state.done and step.each is None and not computes(step):
                 action = history.accepted.actions[step.action]
                 acts = action.effect is not Effect.READ
                 must(not acts or (step.id, "") in real, f"{step.id} is done without effect")
@@ -262,8 +263,13 @@ def _judge_calls(history: "History") -> None:
         settles = people.wants_back and context.attempt > 1
         is_back = undoes((context.step, context.iteration)) is not None
         must(not after_cancel or is_back or settles, f"{at} was begun after the cancel")
-        if action.approval is not None:
+        if action.approval is not None or (not is_back and _is_certified(history, context.step)):
             _judge_approval(history, at, {*to_texts(approvals)})
+
+
+def _is_certified(history: "History", step: str) -> bool:
+    """Whether the plan was accepted only if somebody says yes, whatever policy says by now."""
+    return history.rules is None and history.accepted.certificate.of(step).approval is not None
 
 
 def _judge_approval(history: "History", at: tuple[str, str, int], given: set[str]) -> None:

@@ -1,12 +1,13 @@
 """The verdict on the order of a journal: nothing begins before its turn, or that must not begin."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sim_judge import CLOCKS_DIFFER_S, must
+from sim_meaning import computes
 from sim_plans import INPUTS
 from sim_process import WALL
 
@@ -56,9 +57,10 @@ class Order:
         self._cancelled: str | None = None
         self._questions: dict[str, tuple[str, str]] = {}  # that are open: of which step, to whom
         self._asked: set[str] = set()  # steps
-        self._hold_until = 0.0  # what the service asked for
+        # What the service asked for, by connection
+        self._hold_until: defaultdict[str, float] = defaultdict(float)
         self._began_at = 0.0
-        self._begun: list[float] = []  # when calls began
+        self._begun: Counter[str] = Counter()  # calls, by connection
         self._has_acted = False
 
     def judge(self) -> None:
@@ -140,7 +142,11 @@ class Order:
             call.state, call.ended_at = str(event.data["state"]), event.at
         if isinstance(failure := event.data["failure"], dict):
             call.failure = failure
-            self._hold_until = max(self._hold_until, failure["retry_at"] or 0.0)  # type: ignore[type-var]
+            self._hold(call, failure["retry_at"])
+
+    def _hold(self, call: _Call, until: Any) -> None:
+        connection = _connection(call.sent)
+        self._hold_until[connection] = max(self._hold_until[connection], until or 0.0)
 
     def _resolved(self, event: StoredEvent) -> None:
         self._call_of(event).found = str(event.data["resolution"])
@@ -158,11 +164,13 @@ class Order:
         must(n == len(calls) + 1, f"attempt {n} of {place} comes after {len(calls)}")
         if calls:
             self._again(place, calls)
-        stopped = any(since < event.seq <= until for since, until in self._history.people.stopped)
+        connection = _connection(event.data)
+        stopped = any(since < event.seq <= until and of in ("", connection)
+                      for since, until, of in self._history.people.stopped)  # fmt: skip
         must(not stopped, f"{place} began although all was stopped")
-        early = self._hold_until - event.at
+        early = self._hold_until[connection] - event.at
         must(early < CLOCKS_DIFFER_S, f"{place} began {early} s before the service allows it")
-        self._begun.append(event.at)
+        self._begun[connection] += 1
         if undoes(place) is None:
             self._forward(place, event, settles=self._since(place) is not None)
         else:
@@ -187,15 +195,11 @@ class Order:
 
     def _forward(self, place: Place, event: StoredEvent, *, settles: bool) -> None:
         step, action = self._steps[place[0]], self._action(place[0])
-        must(len(self._begun) <= self._budgets.calls, f"{place} is one call too many")
+        begun = self._begun[action.connection]
+        must(begun <= self._budgets.calls, f"{place} is one call too many")
         if settles:
             return
         must(step.id not in self._ended, f"{place} began after the end of its step")
-        ready = {each for each, (how, _) in self._ended.items() if how != "failed"}
-        must(self._needs[step.id] <= ready, f"{place} began before what it waits for")
-        gone = {each for each, (how, _) in self._ended.items() if how == "skipped"}
-        must(not data_sources(step) & gone, f"{place} began without what it refers to")
-        must(_may_run(step), f"{place} began although its condition is false")
         late = event.at - self._began_at - self._budgets.run_s
         must(late < CLOCKS_DIFFER_S, f"{place} began {late} s after the run's time")
         must(self._cancelled is None, f"{place} began after the cancel")
@@ -238,8 +242,9 @@ class Order:
         open_ones = [each for each in self._questions.values() if self._still_comes(each[0])]
         must(not open_ones, f"{place} acted before {open_ones} were answered")
         for step in self._plan.steps:
-            is_known = data_sources(step) <= {"each", "each_item", "input"} and _may_run(step)
-            if not is_known or self._action(step.id).approval is None:
+            if computes(step) or self._action(step.id).approval is None:
+                continue
+            if not data_sources(step) <= {"each", "each_item", "input"} or not _may_run(step):
                 continue
             if self._failed or step.id in self._ended:
                 continue
@@ -257,6 +262,10 @@ class Order:
 
 def _place(event: StoredEvent) -> Place:
     return str(event.data["step"]), str(event.data["iteration"])
+
+
+def _connection(intent: Mapping[str, Any]) -> str:
+    return str(intent["action"]).partition(".")[0]
 
 
 def _may_run(step: Step) -> bool:

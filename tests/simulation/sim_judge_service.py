@@ -1,13 +1,13 @@
 """The verdict on what a service is asked: no more than it allows, and nothing while it is down."""
 
+from collections.abc import Sequence
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim_judge import CLOCKS_DIFFER_S, must
 from sim_plans import TIMEOUT_S
 from sim_process import WALL
 
-from executor.run.state import Place
 from executor.store.journal import StoredEvent
 
 if TYPE_CHECKING:
@@ -15,42 +15,50 @@ if TYPE_CHECKING:
 
 IN_A_ROW = 5  # calls that nobody answers
 PAUSE_S = 10.0  # and twice as long when the trial after it is not answered either
+_Call = tuple[str, str, int]
 
 
 def judge_service(history: "History") -> None:
-    """Whoever calls, and from whichever process."""
-    _judge_quotas(history)
-    _judge_outage(history)
-    _judge_rate(history)
+    """Whoever calls, and from whichever process; each connection is a service of its own."""
+    connections: dict[str, list[StoredEvent]] = {}
+    of: dict[_Call, str] = {}
+    for each in history.stored:
+        if each.type == "intent.recorded":
+            of[_call(each)] = str(each.data["action"]).partition(".")[0]
+        if each.type in ("intent.recorded", "attempt.ended"):
+            connections.setdefault(of[_call(each)], []).append(each)
+    for connection, told in connections.items():
+        _judge_quotas(history, told)
+        _judge_outage(history, told)
+        _judge_rate(history, told, history.services.others if connection == "shop" else ())
 
 
-def _judge_rate(history: "History") -> None:
+def _judge_rate(history: "History", told: Sequence[StoredEvent], others: Sequence[float]) -> None:
     """No more calls than the connection allows."""
     if history.limits is None or history.limits.rate is None:
         return
     every_s = history.limits.per_s / history.limits.rate
-    mine = (each.at for each in history.stored if each.type == "intent.recorded")
-    begun = sorted([*mine, *history.services.others])
+    mine = (each.at for each in told if each.type == "intent.recorded")
+    begun = sorted([*mine, *others])
     for first, start in enumerate(begun):
         for last in range(first + history.limits.burst, len(begun)):
             allowed = history.limits.burst + (begun[last] - start + CLOCKS_DIFFER_S) / every_s
             must(last - first + 1 <= allowed, f"{last - first + 1} calls since {start}")
 
 
-def _judge_quotas(history: "History") -> None:
+def _judge_quotas(history: "History", told: Sequence[StoredEvent]) -> None:
     """None after a service said that it takes no more, since that was written down."""
-    for each in history.stored:
-        n = each.data.get("n")
-        if each.type != "attempt.ended" or not isinstance(n, int):
+    for number, each in enumerate(told):
+        if each.type != "attempt.ended":
             continue
-        left, until = history.services.quotas.get((_place(each), n), (0, 0.0))
+        left, until = history.services.quotas.get(_call(each), (0, 0.0))
         is_told = each.data["state"] in ("applied", "applied_unreadable")
-        later = (x for x in history.stored[each.seq :] if x.type == "intent.recorded")
+        later = (x for x in told[number + 1 :] if x.type == "intent.recorded")
         begun = sum(is_told and x.at < until - CLOCKS_DIFFER_S for x in later)
         must(left > 0 or begun == 0, f"{begun} calls after the service took no more")
 
 
-def _judge_outage(history: "History") -> None:
+def _judge_outage(history: "History", told: Sequence[StoredEvent]) -> None:
     """None while it is taken for down; after that one alone, as a trial.
 
     Of the first outage of a history, and as long as nothing was searched for: what a search was
@@ -60,7 +68,7 @@ def _judge_outage(history: "History") -> None:
     searched = WALL + min(history.services.searched, default=inf) - CLOCKS_DIFFER_S
     in_a_row, down_until = 0, 0.0
     trial: StoredEvent | None = None
-    for each in (x for x in history.stored if x.at < searched):
+    for each in (x for x in told if x.at < searched):
         if each.type == "intent.recorded" and down_until:
             must(each.at > down_until - slack, "a call while the service is taken for down")
             is_alone = trial is None or each.at > trial.at + TIMEOUT_S - slack
@@ -90,9 +98,6 @@ def _answers(history: "History", ended: StoredEvent) -> bool | None:
     return False if is_told and _call(ended) in history.services.unanswered else None
 
 
-def _call(event: StoredEvent) -> tuple[object, object, object]:
-    return event.data["step"], event.data["iteration"], event.data["n"]
-
-
-def _place(event: StoredEvent) -> Place:
-    return str(event.data["step"]), str(event.data["iteration"])
+def _call(event: StoredEvent) -> _Call:
+    data: Any = event.data
+    return data["step"], data["iteration"], data["n"]

@@ -48,7 +48,7 @@ class People:
         self.cancelled_at: int | None = None  # the number of the first event that says so
         self.refused: set[str] = set()
         self.wants_back = False
-        self.stopped: list[tuple[float, float]] = []  # between which events no call may begin
+        self.stopped: list[tuple[float, float, str]] = []  # no call between these events, of what
         self._stop = ""  # that stands
 
     def answer(self, *, willing: bool) -> None:
@@ -170,10 +170,9 @@ class People:
         if says == "send_again" and history.status() in runs.ENDED:
             return
         services = history.services
-        output = {"id": services.id_of(place), "ok": True} | services.told_of(place)
         found = Reconcile.model_validate(
             {"step": place[0], "iteration": place[1], "resolution": says, "reason": "seen"}
-            | ({"output": output} if says == "happened" else {})
+            | ({"output": services.known(place)} if says == "happened" else {})
         )
         row, now = history.row(), history.wall()
         resolved = partial(resolve, restored=restored, run=row, by="operator", found=found, now=now)
@@ -195,10 +194,12 @@ class People:
         happened = bool(services.effects.get(place))
         if not happened and services.may_still_happen(key):
             return  # it says so
-        output = {"id": services.id_of(place), "ok": True} | services.told_of(place)
+        tells = happened and self._rng.random() < 0.8
+        if happened and not tells:
+            services.unheard.add(place)
         found = Evidence.model_validate(
             {"key": key, "happened": happened, "source": "shop"}
-            | ({"output": output} if happened and self._rng.random() < 0.8 else {})
+            | ({"output": services.known(place)} if tells else {})
         )
         now = self._history.wall()
         told = partial(learn, restored=restored, tenant=TENANT, by="shop", found=found, now=now)
@@ -218,7 +219,7 @@ class People:
         self._stop = f"stop{len(self.stopped)}"
         row = StopRow(TENANT, self._stop, connection, "operator", "to look", history.wall())
         self._do(partial(stops.add, row=row))
-        self.stopped.append((history.events(), inf))
+        self.stopped.append((history.events(), inf, connection))
         history.services.reached["stopped"] += 1
         asyncio.get_running_loop().call_later(self._rng.choice([0.1, 5.0, 60.0]), self.lift)
 
@@ -234,7 +235,8 @@ class People:
         name, self._stop = self._stop, ""
         now, why = self._history.wall(), "seen"
         self._do(lambda c: stops.lift(c, TENANT, name, "operator", why, now))
-        self.stopped[-1] = (self.stopped[-1][0], self._history.events())
+        since, _, connection = self.stopped[-1]
+        self.stopped[-1] = (since, self._history.events(), connection)
         self._history.ring()
 
     def is_past_a_pivot(self) -> bool:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 
+from sim_computed import COMPUTED_PLANS, computed_plan_of
 from sim_history import History
 from sim_judge import Violation, came_by
 from sim_loop import StuckError, run_virtually
@@ -46,6 +47,13 @@ FLOORS: Mapping[str, float] = {
     "wait.started approval": 60, "wait.started callback": 6, "wait.started stop": 8,
     "wait.started credentials": 6, "wait.started rate_limit": 18, "wait.started reconcile": 180,
     "wait.started retry": 24, "wait.started service": 3, "written, and nobody learnt it": 18,
+    # of plans that compute
+    "a model reads": 8, "a row is not as it should be": 4, "an item is passed over": 20,
+    "each of a result": 15, "each of another's each": 5, "each of no result": 2,
+    "fn.add is done": 5, "fn.count is done": 4, "fn.extract is done": 6, "fn.filter is done": 8,
+    "fn.first_of is done": 10, "fn.max_by is done": 2, "fn.min_by is done": 1.2,
+    "fn.pick is done": 3, "fn.select fails": 2, "fn.sort is done": 3, "fn.sum is done": 3,
+    "fn.zip is done": 5,
     # of wider worlds
     "a large result": 15, "another begins": 50, "one process alone": 20,
     "another waits for rate_limit": 5,
@@ -60,7 +68,9 @@ FLOORS: Mapping[str, float] = {
 def _database() -> Database:
     narrow = (row_of(number, plan_of(number)) for number in range(PLANS))
     wide = (row_of(PLANS + number, wide_plan_of(number)) for number in range(WIDE_PLANS))
-    return Database((*narrow, *wide))
+    first = PLANS + WIDE_PLANS
+    computed = (row_of(first + n, computed_plan_of(n)) for n in range(COMPUTED_PLANS))
+    return Database((*narrow, *wide, *computed))
 
 
 def live(seed: int) -> History:

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pydantic import JsonValue
+from sim_computed import KINDS, LARGEST, ROWS
 from sim_judge import must
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
 from sim_process import WALL, Process
@@ -35,9 +36,12 @@ from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.quota import Quota
 from connectors.spec import ActionSpec, CallContext, Effect
+from executor.fn.extract import EXTRACT
+from executor.run.moves import MOST_AT_ONCE
 from executor.run.state import Place, undo_place
 
 _TASK = "task of "
+MANY_ROWS = 34  # more than calls of one run may be under way together
 ASKS_AT_MOST = 8  # times, once all is calm
 SAID = ("accept", "decline")  # what people answer
 _STATUS = {Kind.INVALID: 422, Kind.CONFLICT: 409, Kind.AUTH: 401}
@@ -78,11 +82,13 @@ class Services:
     seen: list[Seen] = field(default_factory=list)
     unanswered: set[tuple[str, str, int]] = field(default_factory=set)  # which attempts
     searched: list[float] = field(default_factory=list)  # when something was to be found out
+    told: dict[Place, list[JsonValue]] = field(default_factory=dict)  # what was answered
+    unheard: set[Place] = field(default_factory=set)  # where it happened, and no answer was told
     tasks: dict[str, str] = field(default_factory=dict)  # by handle: how they stand
     places: dict[str, Place] = field(default_factory=dict)  # by key
-    quotas: dict[tuple[Place, int], tuple[int, float]] = field(default_factory=dict)
+    quotas: dict[tuple[str, str, int], tuple[int, float]] = field(default_factory=dict)
     most_at_once: int | None = None  # of one process
-    at_once: Counter[str] = field(default_factory=Counter)  # by process
+    at_once: Counter[tuple[str, str]] = field(default_factory=Counter)  # by process, connection
     came_back: set[Place] = field(default_factory=set)  # after they had been taken back
     asked: int = 0
     others: list[float] = field(default_factory=list)  # when calls of another run began
@@ -108,13 +114,16 @@ class Services:
         context: CallContext,
     ) -> Outcome:  # fmt: skip
         """One call over the network."""
-        self.at_once[process.name] += 1
-        too_many = self.most_at_once is not None and self.at_once[process.name] > self.most_at_once
-        must(not too_many, f"{self.at_once[process.name]} calls at once")
+        here = (process.name, action.connection)
+        self.at_once[here] += 1
+        too_many = self.most_at_once is not None and self.at_once[here] > self.most_at_once
+        must(not too_many, f"{self.at_once[here]} calls at once")
+        of_run = sum(count for (name, _), count in self.at_once.items() if name == process.name)
+        must(of_run <= MOST_AT_ONCE, f"{of_run} calls of one run at once")
         try:
             return await self._answer(process, action, arguments, context)
         finally:
-            self.at_once[process.name] -= 1
+            self.at_once[here] -= 1
 
     async def _answer(
         self, process: Process, action: ActionSpec, arguments: Mapping[str, JsonValue],
@@ -188,10 +197,38 @@ class Services:
             self._say_how_many(context)
         if fate == "unreadable" and action.is_write:
             return Unreadable("cut short")
-        good = self.is_calm or rng.random() < 0.9
-        return Applied(
-            {"id": self.id_of(place), "ok": good} | self.told_of(place), replayed=replayed
-        )
+        return Applied(self.tell(place, self._answer_of(action, place)), replayed=replayed)
+
+    def tell(self, place: Place, output: JsonValue) -> JsonValue:
+        """What somebody is told of a call, by whomever."""
+        self.told.setdefault(place, []).append(output)
+        return output
+
+    def known(self, place: Place) -> JsonValue:
+        """What can be found out of what happened there."""
+        return self.tell(place, {"id": self.id_of(place), "ok": True} | self.told_of(place))
+
+    def _answer_of(self, action: ActionSpec, place: Place) -> JsonValue:
+        if action.name == EXTRACT:
+            self.reached["a model reads"] += 1
+            return {"n": self.rng.randint(1, LARGEST)}  # each time something else
+        good = self.is_calm or self.rng.random() < 0.9
+        answer: dict[str, JsonValue] = {"id": self.id_of(place), "ok": good}
+        rows: dict[str, JsonValue] = {"rows": self._rows()} if action.name in ROWS else {}
+        return answer | rows | self.told_of(place)
+
+    def _rows(self) -> list[JsonValue]:
+        """Others each time; now and then one is not as it should be, or they are many."""
+        rng = self.rng
+        count = MANY_ROWS if rng.random() < 0.02 else rng.choice([0, 1, 2, 2, 3, 3])
+        rows: list[JsonValue] = [
+            {"n": rng.randint(1, LARGEST), "kind": rng.choice(KINDS)} for _ in range(count)
+        ]
+        if rows and rng.random() < 0.15:
+            odd = rng.choice([{}, {"n": "several"}, {"n": None}])
+            rows[rng.randrange(count)] = {"kind": "a", **odd}
+            self.reached["a row is not as it should be"] += 1
+        return rows
 
     def _asked(self, context: CallContext) -> Pending | None:
         """A question, where nobody has answered one; a no is none to be asked again."""
@@ -213,8 +250,8 @@ class Services:
     def _say_how_many(self, context: CallContext) -> None:
         left, renews_in_s = self.rng.choice([0, 0, 1, 3]), self.rng.choice([5.0, 30.0])
         context.heard.quota = Quota(left, renews_in_s)
-        place = (context.step, context.iteration)
-        self.quotas[place, context.attempt] = left, WALL + _now() + renews_in_s
+        call = (context.step, context.iteration, context.attempt)
+        self.quotas[call] = left, WALL + _now() + renews_in_s
         self.reached["says how many calls it takes"] += 1
 
     async def _silence(self, process: Process, action: ActionSpec, patience: float) -> None:
@@ -265,7 +302,7 @@ class Services:
         handle = str(arguments["handle"])
         state, place = self.tasks[handle], self.places[handle.removeprefix(_TASK)]
         self.reached[f"task {state}"] += 1
-        return Applied({"state": state, "output": {"id": self.id_of(place), "ok": True}})
+        return Applied({"state": state, "output": self.known(place)})
 
     def _act(self, action: ActionSpec, context: CallContext) -> bool:
         """The effect; True if the service had done it before under this key."""
@@ -317,7 +354,7 @@ class Services:
             raise Refused("no such thing", kind=Kind.NOT_FOUND)
         self.reached["found by a search"] += 1
         place = self.places[key]
-        return Applied({"id": self.id_of(place), "ok": True} | self.told_of(place))
+        return Applied(self.known(place))
 
     def may_still_happen(self, key: str) -> bool:
         """Whether something of this key is on its way, of which the service knows."""

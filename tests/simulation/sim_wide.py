@@ -1,4 +1,4 @@
-"""Wider worlds, which four of ten histories are of: what asks, what changes, what is safe to undo.
+"""Wider worlds: what asks, what changes, what is safe to undo.
 
 policies ask one role or two, one person or two, by value or by what the run did, and are
 changed in mid-run; one approval covers a whole plan, and may be narrowed; calls ask a person
@@ -34,7 +34,6 @@ from executor.check.certificate import Options
 from executor.plan.model import Plan
 
 WIDE_PLANS = 160
-WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen seeds
 ROLES = ("approver", "finance")
 PEOPLE = (
     Principal("first", "main", frozenset({"approver"})),
@@ -48,11 +47,6 @@ SAFE = {
 }  # fmt: skip
 ASKS = {"sure": {"message": "Are you sure?", "schema": {"type": "object"}}}
 RULED = ("ruled_keyed", "ruled_lookup", "ruled_blind")
-
-
-def is_wide(seed: int) -> bool:
-    """Whether it is a history of a wider world; the others are what they always were."""
-    return seed % 15 in WIDE
 
 
 def _beside() -> dict[str, Any]:
