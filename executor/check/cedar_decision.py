@@ -105,9 +105,10 @@ class Slice:
         return frozenset(rule.text for rule in self.rules.values() if rule.role == role)
 
     @cached_property
-    def asks_people(self) -> bool:
-        """Whether any of them may ask for an approval."""
-        return any(rule.role for rule in self.rules.values())
+    def asks_early(self) -> bool:
+        """Whether any may ask for an approval, and all look at nothing but the call itself."""
+        asks_people = any(rule.role for rule in self.rules.values())
+        return asks_people and not (self.run_members or self.reads)
 
     def quorum(self, role: str, texts: Collection[str] | None = None) -> int:
         """How many of a role these of its policies, or any of them, may want."""

@@ -136,12 +136,13 @@ class Round:
 
         What policy says by what the run did, or of each item of a list, is asked in its turn.
         """
-        if step.action in FUNCTIONS or not self.accepted.sources[step.id] <= self.state.done.keys():
+        if step.action in FUNCTIONS:
             return False
         policies = self.outside.policy.slice_of(self.accepted.actions[step.action])
-        is_told = step.each is None and not (policies.asks_of_run or policies.reads)
-        is_certified = self.accepted.certificate.of(step.id).approval is not None
-        return is_certified or (policies.asks_people and is_told)
+        is_asked = step.each is None and policies.asks_early
+        if not is_asked and self.accepted.certificate.of(step.id).approval is None:
+            return False
+        return self.accepted.sources[step.id] <= self.state.done.keys()
 
     def _still_comes(self, step: str) -> bool:
         """Whether a step's turn may still come."""
