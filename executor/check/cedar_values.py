@@ -22,7 +22,7 @@ from pydantic import JsonValue
 from connectors.currency import exponent_of
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.cedar_paths import MOST_SLICES, Path
-from executor.check.entry import declared_input, is_amount
+from executor.check.entry import declared_input, is_amount, is_data
 from executor.check.unknown import Unknown
 from executor.plan.types import UNKNOWN, Type, descend, kinds
 
@@ -66,12 +66,16 @@ class Mapper:
         """Map an object's members, and add the derived ones."""
         found: JsonObject = {}
         used = self._used_below(path) if self._used else {}
+        wanted = used.keys() - members.keys()
         if isinstance(members, Unknown):
             self.is_partial = self.is_unsure = True
         for name, value in members.items():
             if name in _ESCAPES:
                 where = "/".join((*path, name))
                 raise UnmappableError(f"{where}: Cedar keeps this name for itself")
+            if name in used and name.endswith((EACH, KEYS)) and self._is_invented(path, name):
+                where = "/".join((*path, name))
+                raise UnmappableError(f"{where}: policy keeps this name for itself")
             if value is None:
                 continue
             found[name] = self._value(value, (*path, name))
@@ -80,11 +84,19 @@ class Mapper:
                     where = "/".join((*path, derived))
                     raise UnmappableError(f"{where}: policy keeps this name for itself")
                 found[derived] = of_it
-            derivable = {f"{name}{EACH}", f"{name}{KEYS}"} if used else set()
-            for derived in derivable & used.keys() - members.keys():
+            for derived in wanted & {f"{name}{EACH}", f"{name}{KEYS}"}:
                 of_it = self._projected(value, (*path, name), derived, used[derived])
-                found |= {} if of_it is None else {derived: of_it}
+                if of_it is not None:
+                    found[derived] = of_it
         return found
+
+    def _is_invented(self, path: tuple[str, ...], name: str) -> bool:
+        """Whether an argument is called so by who writes the plan, and by no schema.
+
+        What policy believes to stand beside a list was then written beside it.
+        """
+        here = descend(self._target, tuple("0" if each == "*" else each for each in path))
+        return self._action is not None and not (isinstance(here, Type) and not is_data(here, name))
 
     def _used_below(self, path: tuple[str, ...]) -> Mapping[str, set[str]]:
         """The members of a place that policies look at, each with the members of it."""

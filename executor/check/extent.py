@@ -8,13 +8,17 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from executor.check.strict_json import MAX_DEPTH
+from executor.check.strict_json import MAX_DEPTH, Flaw, read_json
 from executor.check.violation import Violation
-from executor.plan.refs import join_pointer
+from executor.fn import FUNCTIONS
+from executor.plan.model import Arg, JsonArg, Plan, Step, ValueArg, ValueCond
+from executor.plan.refs import join_pointer, split_pointer
 
 MOST_PARTS = (
     5_000  # steps, arguments, conditions, names in `after`: every object, all that is listed
 )
+MOST_VALUES = 10_000  # inside its constants, all together
+MOST_PATTERNS = 100  # in conditions, clauses and schemas: each is compiled
 MOST_TOKENS = MAX_DEPTH  # of a path: no value is any deeper
 MOST_CHARACTERS = 2_000  # of a path: what was split is kept for a while
 _PATHS = frozenset({"ref", "to", "left", "lhs", "rhs", "subject", "each"})
@@ -35,6 +39,81 @@ def too_much(plan: JsonValue, prefix: str = "") -> tuple[Violation, ...]:
         )
         for path, tokens, characters in _long_paths(plan, ())
     )  # fmt: skip
+
+
+def too_much_inside(plan: Plan, prefix: str = "") -> tuple[Violation, ...]:
+    """Why what is written inside a plan's arguments and conditions is too much to be looked at."""
+    constants = [(step, arg, value) for step, arg in _args(plan) for value in _constant(arg)]
+    values = sum(_count(value) for _, _, value in constants)
+    if values > MOST_VALUES:
+        told = f"{values} values inside its constants; a plan has at most {MOST_VALUES}"
+        fix = "Give them as inputs, or split the plan."
+        return (Violation("too-large", prefix, told, fix=fix),)
+    patterns = sum(
+        isinstance(cond, ValueCond) and cond.op == "matches"
+        for step in plan.steps
+        for cond in (*step.when, *step.expect)
+    ) + sum(_patterns(value) for step, arg, value in constants if _is_control(step, arg))
+    if patterns > MOST_PATTERNS:
+        told = f"{patterns} patterns; a plan has at most {MOST_PATTERNS}"
+        return (Violation("too-large", prefix, told, fix="Split the plan."),)
+    return ()
+
+
+def _args(plan: Plan) -> Iterator[tuple[Step | None, Arg]]:
+    for step in plan.steps:
+        for arg in step.args:
+            yield step, arg
+    for arg in plan.answer:
+        yield None, arg
+
+
+def _constant(arg: Arg) -> Iterator[JsonValue]:
+    match arg:
+        case ValueArg(value=value):
+            yield value
+        case JsonArg(json_text=text):
+            try:
+                yield read_json(text)
+            except Flaw:
+                return  # refused elsewhere
+        case _:
+            return
+
+
+def _is_control(step: Step | None, arg: Arg) -> bool:
+    """Whether clauses or a schema stand there, or a part of them."""
+    function = FUNCTIONS.get(step.action) if step is not None else None
+    head = split_pointer(arg.to)[:1]
+    return function is not None and (not head or head[0] in function.control)
+
+
+def _count(value: JsonValue) -> int:
+    count, rest = 0, [value]
+    while rest:
+        each = rest.pop()
+        count += 1
+        rest += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+    return count
+
+
+def _patterns(value: JsonValue) -> int:
+    """How many patterns clauses or a schema have: a clause names the operator, a schema the key."""
+    count, rest = 0, [value]
+    while rest:
+        match rest.pop():
+            case dict() as each:
+                many = each.get("patternProperties")
+                count += len(many) if isinstance(many, dict) else 0
+                count += "pattern" in each
+                rest += each.values()
+            case list() as each:
+                rest += each
+            case "matches":
+                count += 1
+            case _:
+                pass
+    return count
 
 
 def _parts(value: JsonValue, *, is_listed: bool = False) -> Iterator[JsonValue]:

@@ -4,7 +4,7 @@ import json
 
 from pydantic import JsonValue, ValidationError
 
-from executor.check.extent import too_much
+from executor.check.extent import too_much, too_much_inside
 from executor.check.strict_json import Flaw, read_json
 from executor.check.violation import Violation
 from executor.fn.compare import equal
@@ -61,9 +61,10 @@ def plan_of(value: JsonValue) -> Plan | tuple[Violation, ...]:
         return found
     try:
         # JSON has no tuples: lists are read in JSON mode, strictly in everything else.
-        return Plan.model_validate_json(json.dumps(value), by_alias=True, by_name=False)
+        plan = Plan.model_validate_json(json.dumps(value), by_alias=True, by_name=False)
     except ValidationError as error:
         return _violations(error, value, prefix)
+    return too_much_inside(plan, prefix) or plan
 
 
 def _violations(error: ValidationError, value: JsonValue, prefix: str) -> tuple[Violation, ...]:

@@ -6,7 +6,7 @@ that surely run do together. Otherwise, where the most is not known or is more t
 steps that it depends on carry a guard, and the run counts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -69,6 +69,32 @@ class Pot:
             if share.most is None or known > self.limit:
                 why = f"counted at run time: at most {self.limit:f} {self.name}"
                 yield share.step.id, Guard(kind="budget", at=share.target, why=why)
+
+
+class _Moved:
+    """The amounts of one call by currency: a plan may name thousands of them."""
+
+    def __init__(self, amounts: Sequence[Amount]) -> None:
+        self.named: dict[str, list[Amount]] = {}
+        self._of_any: list[Amount] = []  # whose currency is not known yet
+        self._place = {id(each): place for place, each in enumerate(amounts)}
+        for each in amounts:
+            currency = each.currency
+            own = self._of_any if currency is None else self.named.setdefault(currency, [])
+            own.append(each)
+
+    def of(self, currency: str) -> tuple[Decimal, Decimal | None, str] | None:
+        """The least that is surely of this currency, the most, if all are known, and where.
+
+        None where nothing can be of it.
+        """
+        own = self.named.get(currency, [])
+        if not own and not self._of_any:
+            return None
+        known = [each.value for each in own if each.value is not None]
+        least, is_known = total(known), not self._of_any and len(known) == len(own)
+        first = min((*own[:1], *self._of_any[:1]), key=lambda each: self._place[id(each)])
+        return least, least if is_known else None, join_pointer(first.at)
 
 
 class Spending:
@@ -157,15 +183,18 @@ class Spending:
         """The amounts of writes; one whose currency is not known may be of any."""
         if not self._context.budgets.money:
             return
-        found = [(step, action, self._amounts(step, action)) for step, action in self._called()]
-        every = [each.currency for _, _, amounts in found for each in amounts]
-        named = {each for each in every if each is not None}
+        found = [
+            (step, self._member(step, action), _Moved(amounts))
+            for step, action in self._called()
+            if (amounts := self._amounts(step, action))
+        ]
+        named = {name for _, _, moved in found for name in moved.named}
         for currency in sorted(named.union(self._context.budgets.money)):
             limit = self._context.budgets.most(currency)
             shares = tuple(
-                self._share(step, self._member(step, action), *_sums(mine), _place(mine))
-                for step, action, amounts in found
-                if (mine := [each for each in amounts if each.currency in (currency, None)])
+                self._share(step, at, *share)
+                for step, at, moved in found
+                if (share := moved.of(currency)) is not None
             )
             yield Pot(currency or "of no currency", limit or Decimal(0), shares)
 
@@ -216,16 +245,6 @@ def _bounds(found: Type) -> Length:
         fewest if is_array and isinstance(fewest, int) else 0,
         longest if isinstance(longest, int) else None,
     )
-
-
-def _sums(amounts: list[Amount]) -> tuple[Decimal, Decimal | None]:
-    """The least that is surely of this currency, and the most, if all are known."""
-    known = [each.value for each in amounts if each.value is not None and each.currency is not None]
-    return total(known), total(known) if len(known) == len(amounts) else None
-
-
-def _place(amounts: list[Amount]) -> str:
-    return join_pointer(amounts[0].at)
 
 
 def _times(one: Decimal, many: int) -> Decimal:

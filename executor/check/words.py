@@ -16,7 +16,8 @@ from pydantic import JsonValue
 
 from executor.check.said_times import days, times
 
-MOST_PLACES: Final = 50_000  # where one plan's texts are looked for, whole or not
+MOST_READ: Final = 1_000_000_000  # characters, looking for one plan's texts
+PLACE: Final = 20_000  # a place where one stands, whole or not, takes as long as so many
 MOST_MARKS: Final = 30  # as many as Unicode's stream-safe text has in a row
 # A point, an at sign or a hyphen between letters joins them to one token: example.com, re-send. So
 # do the points and hyphens of other scripts, what is written in percent, and what has no width.
@@ -64,7 +65,7 @@ class Words:
         self._text = "\n".join(_fold(text) for text in texts)
         self._today = today
         self._known: dict[str, bool] = {}
-        self._left = MOST_PLACES
+        self._left = MOST_READ
 
     @cached_property
     def _numbers(self) -> frozenset[Decimal]:
@@ -112,16 +113,23 @@ class Words:
 
     def _has_token(self, text: str) -> bool:
         """Whether a text stands somewhere as whole tokens, as far as may be looked."""
-        at = self._text.find(text)
-        while at >= 0 and self._left > 0:
-            self._left -= 1
+        at = self._next(text, 0)
+        while at >= 0:
             is_cut = "@" in text and _APOSTROPHE.match(self._text, at)
             end = at + len(text)
             begins = not is_cut and not _GOES_ON.search(self._text, max(0, at - 20), at)
             if begins and _ENDS.match(self._text, end) and not self._is_within_path(text, at, end):
                 return True
-            at = self._text.find(text, at + 1)
+            at = self._next(text, at + 1)
         return False
+
+    def _next(self, text: str, start: int) -> int:
+        """The next place where a text stands; -1 if there is none, or enough was read."""
+        if self._left <= 0:
+            return -1
+        at = self._text.find(text, start)
+        self._left -= PLACE + (len(self._text) if at < 0 else at) - start
+        return at
 
     def _is_within_path(self, text: str, at: int, end: int) -> bool:
         """Whether a path stands there that is longer than this one."""

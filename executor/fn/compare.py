@@ -4,6 +4,7 @@ import datetime
 import re as syntax
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 import re2
 from pydantic import JsonValue
@@ -11,6 +12,8 @@ from pydantic import JsonValue
 from connectors.canonical import canonical
 
 MAX_PATTERN = 200
+# A short pattern may say very much: `x{0,1000}` twenty times over takes most of a second to read.
+MOST_PROGRAM = 64 * 1024  # bytes of memory, of which two thirds are for what it is compiled to
 _DECIMAL = syntax.compile(r"-?[0-9]+(\.[0-9]+)?")
 _DATE = syntax.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE_TIME = syntax.compile(
@@ -113,16 +116,20 @@ def pattern_flaw(pattern: JsonValue) -> str | None:
     if len(pattern) > MAX_PATTERN:
         return f"a pattern has at most {MAX_PATTERN} characters"
     try:
-        re2.compile(pattern, _quiet())
+        re2.compile(pattern, _OPTIONS)
     except re2.error as error:
         return f"not an RE2 pattern: {error}"
     return None
 
 
-def _quiet() -> "re2.Options":
+def _options() -> "re2.Options":
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = MOST_PROGRAM
     return options
+
+
+_OPTIONS: Final = _options()  # one for all: `re2` keeps what it compiled with the same ones
 
 
 def _matches(left: JsonValue, pattern: JsonValue) -> bool:
@@ -130,7 +137,7 @@ def _matches(left: JsonValue, pattern: JsonValue) -> bool:
         raise NotComparableError(flaw)
     if not isinstance(left, str):
         raise NotComparableError("only a text can match a pattern")
-    return re2.compile(pattern, _quiet()).search(left) is not None
+    return re2.compile(pattern, _OPTIONS).search(left) is not None
 
 
 def _ordered(op: str, left: Rank, right: Rank) -> bool:

@@ -15,7 +15,8 @@ ACTION = ActionSpec.model_validate(
         "input_schema": {
             "type": "object",
             "properties": {"price": {"type": "number"}, "cents": {"type": "integer"},
-                           "share": {"type": "number"}},
+                           "share": {"type": "number"}, "own_each": {},
+                           "rows": {"items": {"properties": {"own_keys": {}}}}},
         },
         "sinks": dict.fromkeys(("price", "cents", "text", "amount", "lines/*/price"), "amount"),
     }
@@ -59,8 +60,10 @@ def mapped(given: Any, *used: str) -> Any:
         ({"m": OBJECT}, ["args/m_each/k"], {}),
         ({"m": Unknown(None)}, ["args/m_keys", "args/m_each/k"], {}),
         ({"lines": LINES}, ["args/lines_each/sku/x"], {"lines_each": {"sku": ["b", "a"]}}),
-        ({"lines_each": {"a": 1}}, ["args/lines_each"], {"lines_each": {"a": 1}}),
-        ({"lines": [], "lines_each": 1}, ["args/lines_each/sku"], {"lines_each": 1}),
+        ({"own_each": {"a": 1}}, ["args/own_each"], {"own_each": {"a": 1}}),
+        ({"own": [], "own_each": 1}, ["args/own_each/sku"], {"own_each": 1}),  # as the schema says
+        ({"lines_each": 1}, ["args/other_each"], {"lines_each": 1}),
+        ({"rows": [{"own": [], "own_keys": 1}]}, ["args/rows/own_keys"], {}),
         ({"lines": [{"price": {"amount": "1", "currency": "EUR"}}]}, ["args/lines_each/price"],
          {"lines_each": {"price": [{"minor": 100, "currency": "EUR"}]}}),
     ],
@@ -167,3 +170,25 @@ def test_it_is_told_whether_a_member_may_come_or_go(
     mapper.record(given, ())
 
     assert (mapper.is_partial, mapper.is_unsure) == (is_partial, is_unsure)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"lines": [{"sku": "bad"}], "lines_each": {"sku": ["good"]}},
+        {"lines": "bad", "lines_each": {"sku": ["good"]}},
+        {"lines_each": {"sku": ["good"]}},
+        {"lines": [], "lines_each": None},
+    ],
+)
+def test_what_policy_reads_beside_a_list_is_written_by_no_plan(given: Any) -> None:
+    with pytest.raises(UnmappableError, match="lines_each: policy keeps this name for itself"):
+        mapped(given, "args/lines_each/sku")
+
+
+def test_a_map_of_very_many_members_is_mapped_in_one_pass() -> None:
+    given = {"m": {f"k{number}": number for number in range(150_000)}}
+
+    found = mapped(given, "args/m/n_keys")  # took minutes where policies look at what stands beside
+
+    assert found == given
