@@ -76,6 +76,15 @@ class ApprovalGranted(EventData):
     envelope: Envelope | None = None
 
 
+class ApprovalCounted(EventData):
+    """An approver said yes, and somebody else is asked besides."""
+
+    type: Literal["approval.counted"] = "approval.counted"
+    approval: str
+    by: str
+    reason: str
+
+
 class ApprovalRefused(EventData):
     """An approver said no."""
 
@@ -271,6 +280,7 @@ Event = (
     | StepSkipped
     | GateOpened
     | ApprovalGranted
+    | ApprovalCounted
     | ApprovalRefused
     | ApprovalExpired
     | IntentRecorded

@@ -68,6 +68,8 @@ class _Draft:
                 self._asked(event)
             case e.ApprovalGranted() | e.ApprovalRefused() | e.ApprovalExpired():
                 self._ruled(event)
+            case e.ApprovalCounted():
+                self._counted(event)
             case e.ReconcileResolved():
                 self._resolved(event)
             case e.CancelRequested():
@@ -135,6 +137,15 @@ class _Draft:
         for place, found in self.gates.items():
             self.gates[place] = tuple(
                 replace(gate, ruling=ruling) if gate.opened.approval == ruling.approval else gate
+                for gate in found
+            )
+
+    def _counted(self, event: e.ApprovalCounted) -> None:
+        for place, found in self.gates.items():
+            self.gates[place] = tuple(
+                replace(gate, counted=(*gate.counted, event))
+                if gate.opened.approval == event.approval
+                else gate
                 for gate in found
             )
 

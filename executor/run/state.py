@@ -173,10 +173,14 @@ class Undoing:
 
 @dataclass(frozen=True)
 class Gate:
-    """One question to an approver, and the answer; void once the same is asked anew."""
+    """One question to an approver, and the answer; void once the same is asked anew.
+
+    Where several have to say yes, `counted` are those before the one that settled it.
+    """
 
     opened: e.GateOpened
     ruling: e.ApprovalGranted | e.ApprovalRefused | e.ApprovalExpired | None = None
+    counted: tuple[e.ApprovalCounted, ...] = ()
     is_void: bool = False
 
     @property

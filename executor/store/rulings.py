@@ -1,5 +1,8 @@
 """What a person's decision does to an approval: decided once, never by the requester."""
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import Connection, func, select, update
@@ -29,6 +32,29 @@ Ruling = Literal[
     "twice",
 ]
 _ADD = addition(decisions)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one person decided on an approval, as it is kept; `at` in seconds since the epoch."""
+
+    by: str
+    decision: Decision
+    reason: str
+    at: float
+
+
+def said(c: Connection, tenant: str, approvals: Collection[str]) -> Mapping[str, list[Said]]:
+    """Who has decided on these approvals, by approval and in their order."""
+    query = (
+        select(decisions)
+        .where(decisions.c.tenant == tenant, decisions.c.approval.in_(approvals))
+        .order_by(decisions.c.at, decisions.c.principal)
+    )
+    found: defaultdict[str, list[Said]] = defaultdict(list)
+    for row in c.execute(query):
+        found[row.approval].append(Said(row.principal, row.decision, row.reason, row.at))
+    return found
 
 
 def decide(

@@ -163,15 +163,25 @@ def _questions(asks: JsonObject) -> str:
     return ", ".join(f"{name} ({each.get('message')})" for name, each in each_one)
 
 
-def _gate(gate: Gate) -> GateTrace:
-    told = "asked anew" if gate.is_void else f"open ({gate.opened.approval})"
+def _answered(gate: Gate, yes: str) -> str:
+    """What was answered, with the `yes` of those before the one that settled it."""
+    before = f"; had said yes: {yes}" if yes else ""
     match gate.ruling:
         case e.ApprovalGranted(by=by, reason=reason):
-            told = f"granted by {by}: {reason}"
+            return f"granted by {f'{yes}; ' if yes else ''}{by}: {reason}"
         case e.ApprovalRefused(by=by, reason=reason):
-            told = f"refused by {by}: {reason}"
+            return f"refused by {by}: {reason}{before}"
         case e.ApprovalExpired():
-            told = "expired, nobody answered"
+            return f"expired, {'too few' if yes else 'nobody'} answered{before}"
+    if gate.is_void:
+        return f"asked anew{before}"
+    some = f", {len(gate.counted)} of {gate.opened.quorum} have said yes: {yes}" if yes else ""
+    return f"open ({gate.opened.approval}){some}"
+
+
+def _gate(gate: Gate) -> GateTrace:
+    yes = "; ".join(f"{each.by}: {each.reason}" for each in gate.counted)
+    told = _answered(gate, yes)
     reasons = tuple(gate.opened.reasons)
     shown = f"{told} [{'; '.join(reasons)}]" if reasons else told
     if gate.opened.kind == "envelope":

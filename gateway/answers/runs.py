@@ -63,6 +63,15 @@ class EvidenceTold(Told):
     news: bool
 
 
+class SaidTold(Told):
+    """What one person has decided: where several are asked, each of them."""
+
+    by: str
+    decision: Literal["approve", "refuse"]
+    reason: str
+    at: float
+
+
 class ApprovalTold(Told):
     """What waits for a person, never in part; of a whole plan `rendered` says its bands.
 
@@ -87,6 +96,7 @@ class ApprovalTold(Told):
     reasons: list[str]
     policies: list[str]
     requester: str
+    decisions: list[SaidTold]
     state: ApprovalState
     created_at: float
     expires_at: float
@@ -94,8 +104,10 @@ class ApprovalTold(Told):
 
 
 class DecisionTold(Told):
-    """How an approval stands after a decision."""
+    """How an approval stands after a decision: of `quorum` people so many have said `yes`."""
 
     id: str
-    state: str
+    state: ApprovalState
     run: str
+    yes: int
+    quorum: int

@@ -21,6 +21,7 @@ Bands = Annotated[list[str] | None, typer.Option("--band", help=_WHAT)]
 Calls = Annotated[list[str] | None, typer.Option("--calls", help="STEP=NUMBER at the most.")]
 Without = Annotated[list[str] | None, typer.Option("--without", help="A step to leave out.")]
 Sums = Annotated[list[str] | None, typer.Option("--sum", help="50.00 EUR: of the whole run.")]
+_SAID = {"approve": "yes", "refuse": "no"}
 ForSeconds = Annotated[float | None, typer.Option("--for", help="For so many seconds from now.")]
 
 
@@ -71,17 +72,27 @@ def refuse(
 
 def show(row: JsonObject) -> None:
     """Print one approval: who asks for what, exactly, and why it needs somebody."""
-    why = "; ".join(map(str, given(row, "reasons")))
     if row["kind"] == "envelope":
         steps = ", ".join(map(str, given(row, "steps")))
         say(f"{row['id']}  {steps} of {row['run']}, all at once")
-        say(f"    {row['requester']} asks; {row['quorum']} of {row['role']} decide: {why}")
+        _say_who(row)
         for line in str(row["rendered"]).splitlines():
             say_as_is(f"    {line}")
         return
     say(f"{row['id']}  step {row['step']} of {row['run']}")
-    say(f"    {row['requester']} asks; {row['role']} decides: {why}")
+    _say_who(row)
     say_as_is(f"    {row['action']} {json.dumps(row['arguments'], ensure_ascii=False)}")
+
+
+def _say_who(row: JsonObject) -> None:
+    """Who asks, who is to decide and why, and who has said yes already."""
+    why = "; ".join(map(str, given(row, "reasons")))
+    many = row["quorum"] != 1
+    who = f"{row['quorum']} of {row['role']} decide" if many else f"{row['role']} decides"
+    say(f"    {row['requester']} asks; {who}: {why}")
+    for each in given(row, "decisions"):
+        if isinstance(each, dict):
+            say(f"    {each['by']} said {_SAID[str(each['decision'])]}: {each['reason']}")
 
 
 def _decide(
@@ -104,5 +115,7 @@ def _decide(
     if as_json:
         print_json(found)
     else:
-        say(f"{approval_id} is {found['state']}; the run goes on")
+        counted = f"is open: {found['yes']} of {found['quorum']} have said yes, others are asked"
+        goes_on = f"is {found['state']}; the run goes on"
+        say(f"{approval_id} {counted if found['state'] == 'open' else goes_on}")
         say_as_is(f"Explain it: {client.command('trace', str(found['run']))}")

@@ -24,6 +24,12 @@ _SIGNS = {
 _ANSWERED, _REPLAYED = "answered", "answered: done before, under this key"
 # What ends only when somebody acts; the rest goes on by itself.
 PEOPLE = ("approval", "reconcile", "credentials", "tool_review")
+_RULED = {
+    "approval.granted": "granted",
+    "approval.counted": "more are asked; yes",
+    "approval.refused": "refused",
+    "approval.expired": "expired",
+}
 _WAITS = {
     "stop": "an operator to lift a stop",
     "service": "a service that is taken for down",
@@ -91,7 +97,7 @@ class Progress:
                 if data.get("kind") == "envelope":
                     steps = ", ".join(map(str, given(data, "steps")))
                     return [clean(f"… {steps}: need approval by {data['role']}, all at once")]
-            case "approval.granted" | "approval.refused" | "approval.expired":
+            case "approval.granted" | "approval.counted" | "approval.refused" | "approval.expired":
                 return self._ruled(kind, data)
             case "wait.started":
                 waits = str(data["waiting_for"])
@@ -120,7 +126,7 @@ class Progress:
 
     def _ruled(self, kind: str, data: JsonObject) -> list[str]:
         step = self._granted.get(str(data.get("approval")), "")
-        told = kind.removeprefix("approval.")
+        told = _RULED[kind]
         if "by" in data:
             told += f" by {data['by']}: {data.get('reason')}"
         told = clean(told)

@@ -1,5 +1,6 @@
 """Approvals: what waits for a person, with the full arguments, and the person's decision."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, assert_never
 
@@ -16,7 +17,7 @@ from executor.run.perform import new_event
 from executor.store import approvals, journal, rulings, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.drives import Due
-from executor.store.rulings import Ruling
+from executor.store.rulings import Ruling, Said
 from gateway.answers.runs import ApprovalState, ApprovalTold, DecisionTold
 from gateway.auth import Caller
 from gateway.body import body_of, gives, takes
@@ -41,12 +42,14 @@ async def listed(
     """List approvals, oldest first, or those that came after the one that `after` names."""
     gateway: Gateway = request.app.state.gateway
 
-    def work(c: Connection) -> list[ApprovalRow]:
+    def work(c: Connection) -> list[ApprovalTold]:
         if after is not None and approvals.get(c, caller.tenant, after) is None:
             raise no_such_place("approval", after, "after")
-        return approvals.listed(c, caller.tenant, state=state, run=run, after=after, limit=limit)
+        rows = approvals.listed(c, caller.tenant, state=state, run=run, after=after, limit=limit)
+        said = rulings.said(c, caller.tenant, [row.id for row in rows])
+        return [shown(row, said.get(row.id, [])) for row in rows]
 
-    return [shown(row) for row in await gateway.store.read(work)]
+    return await gateway.store.read(work)
 
 
 @router.get("/{approval_id}")
@@ -54,8 +57,13 @@ async def show(request: Request, caller: Caller, approval_id: str) -> ApprovalTo
     """Show one approval; looking never approves. `rehearse` is where its plan is rehearsed."""
     gateway: Gateway = request.app.state.gateway
     row = await _found(gateway, caller.tenant, approval_id)
-    run = await gateway.store.read(partial(runs.get, tenant=caller.tenant, run=row.run))
-    return shown(row, None if run is None else f"/v1/plans/{run.plan}/rehearse")
+
+    def work(c: Connection) -> ApprovalTold:
+        run = runs.get(c, caller.tenant, row.run)
+        said = rulings.said(c, caller.tenant, [row.id]).get(row.id, [])
+        return shown(row, said, None if run is None else f"/v1/plans/{run.plan}/rehearse")
+
+    return await gateway.store.read(work)
 
 
 @router.post(
@@ -80,17 +88,32 @@ async def decide(
         if (problem := _problem(ruling, after)) is not None:
             raise problem
         wake: tuple[Due, ...] = ()
-        if ruling in ("granted", "refused"):
-            kind = e.ApprovalGranted if ruling == "granted" else e.ApprovalRefused
-            event = kind(approval=row.id, by=caller.id, reason=body.reason)
-            if isinstance(event, e.ApprovalGranted) and after.kind == "envelope":
-                granted = Envelope.model_validate(after.arguments)
-                event = event.model_copy(update={"envelope": granted})
+        if (event := _event(ruling, after, caller.id, body.reason)) is not None:
             journal.append(c, caller.tenant, row.run, [new_event(event)], now)
             wake = (Due("run", caller.tenant, row.run),)
-        return Reply(200, {"id": row.id, "state": after.state, "run": row.run}, wake)
+        said = rulings.said(c, caller.tenant, [row.id]).get(row.id, [])
+        yes = sum(each.decision == "approve" for each in said)
+        told = DecisionTold.model_validate(
+            {"id": row.id, "state": after.state, "run": row.run, "yes": yes, "quorum": row.quorum}
+        )
+        return Reply(200, told.as_json(), wake)
 
     return await once(request, caller, body, work)
+
+
+def _event(ruling: Ruling, after: ApprovalRow, by: str, reason: str) -> e.Event | None:
+    """What the journal is told of a decision; nothing of one that changed nothing."""
+    match ruling:
+        case "granted":
+            whole = after.kind == "envelope"
+            envelope = Envelope.model_validate(after.arguments) if whole else None
+            return e.ApprovalGranted(approval=after.id, by=by, reason=reason, envelope=envelope)
+        case "counted":
+            return e.ApprovalCounted(approval=after.id, by=by, reason=reason)
+        case "refused":
+            return e.ApprovalRefused(approval=after.id, by=by, reason=reason)
+        case _:
+            return None
 
 
 def _decided(
@@ -107,7 +130,7 @@ def _decided(
         raise ProblemError(422, "band-widened", str(error), fix, {"at": error.at}) from error
 
 
-def shown(row: ApprovalRow, rehearse: str | None = None) -> ApprovalTold:
+def shown(row: ApprovalRow, said: Sequence[Said], rehearse: str | None = None) -> ApprovalTold:
     """An approval as the API shows it: never the arguments in part."""
     rendered = None
     if row.kind == "envelope":
@@ -131,6 +154,7 @@ def shown(row: ApprovalRow, rehearse: str | None = None) -> ApprovalTold:
         "reasons": [*row.reasons],
         "policies": [*row.policies],
         "requester": row.requester,
+        "decisions": [{**vars(each)} for each in said],
         "state": row.state,
         "created_at": row.created_at,
         "expires_at": row.expires_at,
@@ -143,14 +167,16 @@ def _problem(ruling: Ruling, row: ApprovalRow) -> ProblemError | None:
     more: JsonObject = {"state": row.state}
     match ruling:
         case "own":
-            detail, fix = "nobody approves their own request", "Ask somebody else who may."
+            detail = "nobody approves their own request"
+            fix = f"Ask somebody else who has the role {row.role}."
             return ProblemError(403, "own-request", detail, fix, more)
         case "role":
             detail = f"this needs the role {row.role}"
             return ProblemError(403, "role-missing", detail, "Use another key.", more)
         case "twice":
-            detail = f"you said yes in another role; as {row.role} another person says it"
-            return ProblemError(403, "already-counted", detail, "Ask somebody else who may.", more)
+            detail = "you have said yes to this call in another role, and two roles are two people"
+            fix = f"Ask somebody else who has the role {row.role}. You may still refuse."
+            return ProblemError(403, "already-counted", detail, fix, more)
         case "conflict":
             detail = f"it is {row.state} already, and you or somebody else said otherwise"
             return ProblemError(409, "already-decided", detail, "See the run's trace.", more)

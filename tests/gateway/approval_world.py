@@ -230,7 +230,7 @@ class World:
     async def approvals(self, run: str) -> list[dict[str, Any]]:
         """What the API shows of a run's approvals, read without a request: that is most of them."""
         read = partial(approvals.listed, tenant="main", run=run)
-        return [shown(each).as_json() for each in await self.store.read(read)]
+        return [shown(each, []).as_json() for each in await self.store.read(read)]
 
     async def look(self, run: str) -> None:
         """What a run's alarm does."""

@@ -10,7 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "cli"))
 
-from served import Running, serving, write_config
+from approval_desk import PERMIT, Ruled
+from served import SHOP, Running, serving, write_config
 
 
 @pytest.fixture
@@ -26,6 +27,21 @@ def config(shop: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An operator's file over the shop."""
     monkeypatch.setenv("SHOP_PAYMENTS_KEY", "sk_shop_minor")
     return write_config(tmp_path, shop)
+
+
+@pytest.fixture
+def ruled(config: Path) -> Ruled:
+    """An operator's file whose policies are these texts."""
+
+    def write(*texts: str) -> Path:
+        folder = config.parent / "policies"
+        folder.mkdir(exist_ok=True)
+        (folder / "all.cedar").write_text("\n".join([PERMIT, *texts]), encoding="utf-8")
+        own = config.read_text(encoding="utf-8").replace(f"{SHOP}/policies", str(folder))
+        config.write_text(own, encoding="utf-8")
+        return config
+
+    return write
 
 
 @pytest.fixture

@@ -2,113 +2,21 @@
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from served import (
-    SHOP,
-    TAG_ORDER,
-    Running,
-    plan,
-    serving,
-    step,
-    until,
-    until_open,
-    until_status,
-)
-
-from executor.store import drives
-from executor.store.drives import Due
-
-YES = {"decision": "approve", "reason": "checked"}
-NO = {"decision": "refuse", "reason": "not this time"}
-PERMIT = "permit (principal, action, resource);"
-ASKS = """
-@id("tags") @approval("approver") @message("tags are looked at")
-forbid (principal, action, resource == Operation::"orders.add_tag")
-unless { context.approvals.contains("approver") };
-"""
-ASKS_TOO = ASKS.replace("approver", "finance").replace('"tags"', '"tags-too"')
-TWO = ASKS.replace('@approval("approver")', '@approval("approver") @quorum("2")')
-SOON = ASKS.replace('@approval("approver")', '@approval("approver") @expires("1")')
+from approval_desk import ASKS, NO, SOON, TWO, YES, Desk, Ruled, tags
+from served import TAG_ORDER, plan, serving, step, until_status
 
 
 @pytest.fixture
-def ruled(config: Path) -> Callable[..., Path]:
-    """An operator's file whose policies are these texts."""
-
-    def write(*texts: str) -> Path:
-        folder = config.parent / "policies"
-        folder.mkdir(exist_ok=True)
-        (folder / "all.cedar").write_text("\n".join([PERMIT, *texts]), encoding="utf-8")
-        own = config.read_text(encoding="utf-8").replace(f"{SHOP}/policies", str(folder))
-        config.write_text(own, encoding="utf-8")
-        return config
-
-    return write
-
-
-class Desk:
-    """People at one gateway, who keep their keys when it starts again."""
-
-    def __init__(self) -> None:
-        self._keys: dict[str, str] = {}
-        self.running: Running
-
-    async def person(self, name: str, *roles: str) -> httpx2.AsyncClient:
-        found = await self.running.person(name, *roles, key=self._keys.get(name))
-        self._keys[name] = found.headers["authorization"].removeprefix("Bearer ")
-        return found
-
-    async def requester(self) -> httpx2.AsyncClient:
-        return await self.person("requester-1", "requester", "approver")
-
-    async def approver(self, number: int = 1) -> httpx2.AsyncClient:
-        return await self.person(f"approver-{number}", "approver")
-
-    async def start(self, body: dict[str, Any]) -> str:
-        """Submit a plan and run it."""
-        person = await self.requester()
-        made = await person.post("/v1/plans", json={"plan": body})
-        assert made.status_code == 201, made.text
-        begun = await person.post(f"/v1/plans/{made.json()['id']}/runs")
-        return str(begun.json()["id"])
-
-    async def decide(self, approval: str, body: dict[str, Any] = YES, by: int = 1) -> Any:
-        return await (await self.approver(by)).post(f"/v1/approvals/{approval}/decision", json=body)
-
-    async def open(self, run: str) -> Any:
-        return (await until_open(await self.approver(), run))[0]
-
-    async def ended(self, run: str) -> Any:
-        return await until_status(
-            await self.requester(), f"/v1/runs/{run}", "succeeded", "failed", "cancelled"
-        )
-
-    async def look_again(self, run: str) -> None:
-        """Have a waiting run driven, as its alarm would."""
-        due = Due("run", "main", run)
-        gateway = self.running.gateway
-        await gateway.store.write(partial(drives.wake, due=due, now=gateway.clock()))
-        gateway.wake(due)
-
-
-@pytest.fixture
-async def desk(ruled: Callable[..., Path], mended: Any) -> AsyncIterator[Desk]:
+async def desk(ruled: Ruled, mended: Any) -> AsyncIterator[Desk]:
     found = Desk()
     async with serving(ruled(ASKS)) as running:
         found.running = running
         yield found
-
-
-def tags(mended: Any) -> list[str]:
-    """What the orders service itself says."""
-    answer = httpx2.get(f"{mended.urls['orders']}/orders/1043", trust_env=False)
-    return [*answer.json()["tags"]]
 
 
 @pytest.mark.parametrize("by", [1, 2])
@@ -149,7 +57,7 @@ async def test_a_conflicting_decision_is_a_conflict_and_the_first_one_stands(
 
 
 async def test_what_expires_blocks_its_step_the_run_ends_and_a_late_yes_is_gone(
-    ruled: Callable[..., Path], mended: Any
+    ruled: Ruled, mended: Any
 ) -> None:
     before, desk = len(tags(mended)), Desk()
     after = step("later", "orders.add_tag", order_id="1043", tag="after")
@@ -184,67 +92,6 @@ async def test_after_a_refusal_what_depends_on_the_step_never_begins(
     assert len(tags(mended)) == before
 
 
-async def test_a_quorum_is_of_different_people_and_nobody_counts_twice(
-    ruled: Callable[..., Path], mended: Any
-) -> None:
-    before, desk = len(tags(mended)), Desk()
-    async with serving(ruled(TWO)) as desk.running:
-        run = await desk.start(TAG_ORDER)
-        shown = await desk.open(run)
-        path = f"/v1/approvals/{shown['id']}/decision"
-        own = await (await desk.requester()).post(path, json=YES)
-        first = [await desk.decide(shown["id"]) for _ in range(3)]
-        between = (await (await desk.requester()).get(f"/v1/runs/{run}")).json()
-        acted = len(tags(mended))
-        last = await desk.decide(shown["id"], by=2)
-        row = await desk.ended(run)
-
-    assert shown["quorum"] == 2
-    assert (own.status_code, own.json()["code"]) == (403, "own-request")
-    assert {(each.status_code, each.json()["state"]) for each in first} == {(200, "open")}
-    assert between["waiting_for"] == "approval"
-    assert acted == before
-    assert last.json()["state"] == "granted"
-    assert row["status"] == "succeeded"
-    assert len(tags(mended)) == before + 1
-
-
-async def test_two_roles_are_two_people_though_one_person_has_both(
-    ruled: Callable[..., Path], mended: Any
-) -> None:
-    before, desk = len(tags(mended)), Desk()
-    async with serving(ruled(ASKS, ASKS_TOO)) as desk.running:
-        both = await desk.person("kim", "approver", "finance")
-        other = await desk.person("robin", "approver", "finance")
-
-        async def decide(by: httpx2.AsyncClient, approval: str, body: dict[str, Any] = YES) -> Any:
-            return await by.post(f"/v1/approvals/{approval}/decision", json=body)
-
-        run = await desk.start(TAG_ORDER)
-        first = await desk.open(run)
-        one = await decide(both, first["id"])
-        second = await _another(desk, run, first["id"])
-        two = await decide(both, second["id"])
-        acted = len(tags(mended))
-        three = await decide(other, second["id"])
-        row = await desk.ended(run)
-        again = await desk.start(TAG_ORDER)
-        asked = await desk.open(again)
-        await decide(both, asked["id"])
-        no = await decide(both, (await _another(desk, again, asked["id"]))["id"], NO)
-        refused = await desk.ended(again)
-
-    assert {first["role"], second["role"]} == {"approver", "finance"}
-    assert one.json()["state"] == "granted"
-    assert (two.status_code, two.json()["code"]) == (403, "already-counted")
-    assert acted == before
-    assert three.json()["state"] == "granted"
-    assert row["status"] == "succeeded"
-    assert len(tags(mended)) == before + 1
-    assert no.json()["state"] == "refused"
-    assert refused["code"] == "approval-refused"
-
-
 async def test_nothing_but_a_post_with_a_decision_decides(desk: Desk, mended: Any) -> None:
     run = await desk.start(TAG_ORDER)
     approval = (await desk.open(run))["id"]
@@ -266,7 +113,7 @@ async def test_nothing_but_a_post_with_a_decision_decides(desk: Desk, mended: An
 
 @pytest.mark.parametrize("decided", [False, True])
 async def test_after_the_arguments_changed_the_old_yes_is_void_and_the_new_ones_are_asked_for(
-    ruled: Callable[..., Path], mended: Any, decided: bool
+    ruled: Ruled, mended: Any, decided: bool
 ) -> None:
     before, desk = len(tags(mended)), Desk()
     read = step("order", "orders.get_order", order_id="1043")
@@ -283,7 +130,7 @@ async def test_after_the_arguments_changed_the_old_yes_is_void_and_the_new_ones_
             await desk.decide(old["id"])
         else:
             await desk.look_again(run)
-        new = await _another(desk, run, old["id"])
+        new = await desk.another(run, old["id"])
         answer = await desk.decide(old["id"])
         acted = len(tags(mended))
         await desk.decide(new["id"])
@@ -299,7 +146,7 @@ async def test_after_the_arguments_changed_the_old_yes_is_void_and_the_new_ones_
 
 @pytest.mark.parametrize("decided", [False, True])
 async def test_an_approval_stays_while_the_text_of_its_policies_does_whatever_else_changes(
-    ruled: Callable[..., Path], mended: Any, decided: bool
+    ruled: Ruled, mended: Any, decided: bool
 ) -> None:
     before, desk = len(tags(mended)), Desk()
     third = '@id("other") forbid (principal, action, resource == Operation::"orders.set_status");'
@@ -329,7 +176,7 @@ async def test_an_approval_stays_while_the_text_of_its_policies_does_whatever_el
     ],
 )
 async def test_an_approval_is_asked_for_anew_once_a_policy_that_asks_has_another_text(
-    ruled: Callable[..., Path], mended: Any, changed: str
+    ruled: Ruled, mended: Any, changed: str
 ) -> None:
     before, desk = len(tags(mended)), Desk()
     async with serving(ruled(ASKS)) as desk.running:
@@ -338,7 +185,7 @@ async def test_an_approval_is_asked_for_anew_once_a_policy_that_asks_has_another
         await until_status(await desk.requester(), f"/v1/runs/{run}", "waiting")
     async with serving(ruled(changed)) as desk.running:
         granted = await desk.decide(old["id"])
-        new = await _another(desk, run, old["id"])
+        new = await desk.another(run, old["id"])
         acted = len(tags(mended))
         for by in range(1, new["quorum"] + 1):
             await desk.decide(new["id"], by=by)
@@ -353,7 +200,7 @@ async def test_an_approval_is_asked_for_anew_once_a_policy_that_asks_has_another
 
 
 async def test_a_policy_that_forbids_by_now_wins_over_an_approval_that_was_given(
-    ruled: Callable[..., Path], mended: Any
+    ruled: Ruled, mended: Any
 ) -> None:
     before, desk = len(tags(mended)), Desk()
     async with serving(ruled(ASKS)) as desk.running:
@@ -383,17 +230,3 @@ def _change_result(database: Path, run: str, status: str) -> None:
                 (json.dumps(data), run, seq),
             )
     connection.close()
-
-
-async def _another(desk: Desk, run: str, old: str) -> Any:
-    """The question that is asked after another one."""
-    person, found = await desk.approver(), []
-
-    async def asked() -> bool:
-        nonlocal found
-        rows = (await person.get(f"/v1/approvals?state=open&run={run}")).json()
-        found = [each for each in rows if each["id"] != old]
-        return bool(found)
-
-    await until(asked, "it is asked anew")
-    return found[0]

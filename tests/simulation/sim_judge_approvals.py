@@ -40,6 +40,7 @@ def judge_approvals(history: "History", rules: Rules | None) -> None:
     people: defaultdict[str, set[str]] = defaultdict(set)
     for name, principal in history.database.ask(_YES):
         people[name].add(principal)
+    _judge_told(history, people)
     granted = {x.data["approval"]: x.seq for x in history.stored if x.type == "approval.granted"}
     places: defaultdict[tuple[str, str], set[Place]] = defaultdict(set)  # by approval and step
     for each in (x for x in history.stored if x.type == "intent.recorded"):
@@ -58,6 +59,17 @@ def judge_approvals(history: "History", rules: Rules | None) -> None:
         if rules is not None and undoes(place) is None:
             given = {name: approvals[name] for name in data["approvals"]}
             _judge_rules(history, rules, each, given, people)
+
+
+def _judge_told(history: "History", people: dict[str, set[str]]) -> None:
+    """Everybody who said yes to what was granted stands in the journal."""
+    told: defaultdict[str, set[str]] = defaultdict(set)
+    for each in history.stored:
+        if each.type in ("approval.counted", "approval.granted"):
+            data: Any = each.data
+            told[data["approval"]].add(data["by"])
+    for name, by in told.items():
+        must(by == people[name], f"{people[name]} said yes to {name}, and the journal names {by}")
 
 
 def _judge_answers(history: "History") -> None:

@@ -102,6 +102,9 @@ class People:
             self.refused.add(name)
             refused = e.ApprovalRefused(approval=name, by=by.id, reason="seen")
             journal.append(c, TENANT, RUN, [new_event(refused)], now)
+        if ruling == "counted":
+            counted = e.ApprovalCounted(approval=name, by=by.id, reason="seen")
+            journal.append(c, TENANT, RUN, [new_event(counted)], now)
         if ruling == "granted":
             event = e.ApprovalGranted(approval=name, by=by.id, reason="seen")
             if row.kind == "envelope":
