@@ -209,8 +209,8 @@ class ActionSpec(Frozen):
     def model_copy(self, *, update: Mapping[str, object] | None = None, deep: bool = False) -> Self:
         """A copy is another definition: what was worked out of this one is not its own."""
         copied = super().model_copy(update=update, deep=deep)
-        for kept in ("canonical", "connection", "digest"):
-            copied.__dict__.pop(kept, None)
+        for kept in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[kept]
         return copied
 
     @cached_property
@@ -218,7 +218,7 @@ class ActionSpec(Frozen):
         """The part of the name before the first dot."""
         return self.name.partition(".")[0]
 
-    @property
+    @cached_property
     def is_write(self) -> bool:
         """Whether a call may change something."""
         return self.effect is not Effect.READ

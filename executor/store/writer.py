@@ -40,7 +40,7 @@ Item = TypeVar("Item")
 Together = Callable[[Connection, Sequence[Item]], Sequence[T]]
 """Makes many writes of one kind; what it gives back is in their order."""
 
-BATCH = 128
+BATCH = 128  # so many are written without looking for more
 TRIES = 5  # of a write alone that clashes with other processes
 
 
@@ -86,7 +86,7 @@ class Writer:
         self._connection: Connection | None = None
         self._since: float | None = None  # the batch under way was begun
         self.answered_at = 0.0  # a reading of the monotonic clock
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Write] | None] = queue.SimpleQueue()
         # What was asked for in this turn of an event loop, by the loop: there may be several.
         self._asked: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -107,8 +107,9 @@ class Writer:
         return done
 
     def _pass_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        for write in self._asked.pop(loop, ()):
-            self._queue.put(write)
+        asked = self._asked.pop(loop, [])
+        for at in range(0, len(asked), BATCH):
+            self._queue.put(asked[at : at + BATCH])
 
     def stop(self) -> None:
         """Write what is queued, then end; what a loop asked for in its last turn is, too."""
@@ -134,10 +135,10 @@ class Writer:
         """What is queued now, at least one; False once nothing more will come."""
         batch: list[_Write] = []
         while not batch or (len(batch) < BATCH and not self._queue.empty()):
-            write = self._queue.get()
-            if write is None:
+            asked = self._queue.get()
+            if asked is None:
                 return batch, False
-            batch.append(write)
+            batch += asked
         return batch, True
 
     def _write(self, batch: list[_Write], tries: int = 1) -> None:

@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from connectors.catalog import Catalog
-from connectors.spec import ActionSpec
+from connectors.spec import ActionSpec, Effect
 
 ACTIONS = [
     ActionSpec.model_validate(each)
@@ -55,6 +55,14 @@ def test_a_definition_is_equal_to_one_of_the_same_content_and_a_copy_is_its_own(
     assert copied.digest != digest
     assert copied.model_copy(update={"description": first.description}) == first
     assert first != first.name
+
+
+def test_what_was_worked_out_of_a_definition_is_worked_out_anew_of_its_copy() -> None:
+    reads = next(each for each in ACTIONS if not each.is_write)
+    writes = reads.model_copy(update={"name": "b.write", "effect": Effect.BLIND})
+
+    assert (reads.is_write, reads.connection) == (False, "a")
+    assert (writes.is_write, writes.connection) == (True, "b")
 
 
 def test_the_name_that_was_meant_is_found_among_very_many() -> None:
