@@ -4,6 +4,7 @@ Whoever begins something takes the offering of now and keeps it to the end: a co
 answers meanwhile changes nothing of it.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from executor.check.offered import with_playbooks
 from gateway.admission import Admission
 from gateway.meanwhile import meanwhile
 from planner.extract import Extractor
+
+_log = logging.getLogger("lamgate.catalog")
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,10 @@ async def asking(registry: Registry, policy: Policy, every_s: float) -> AsyncIte
     async def ask() -> None:
         while True:
             await registry.changed(every_s)
-            await registry.ask_again(fits(policy))
+            try:
+                await registry.ask_again(fits(policy))
+            except Exception:  # noqa: BLE001 - whatever it was, it is told, and the next turn comes
+                _log.exception("connections are asked again later")
 
     async with meanwhile(ask()):
         yield

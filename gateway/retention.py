@@ -36,6 +36,8 @@ async def _delete_for_ever(store: Store, days: int) -> None:
             done = await _delete_all(store, before)
         except StoreError as error:
             _log.warning("old runs are deleted later: %s", error)
+        except Exception:  # noqa: BLE001 - whatever it was, it is told, and the next turn comes
+            _log.exception("old runs are deleted later")
         else:
             until = datetime.fromtimestamp(before, UTC).isoformat(" ", "minutes")
             if any(done):

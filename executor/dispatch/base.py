@@ -9,6 +9,7 @@ from executor.store.errors import StorePausedError
 
 AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
 PAUSED_S = (0.5, 2.0)  # the same while the store takes nothing: it may be back at any moment
+MOST_ASKING = 64  # wakes that are seen to at once; the others are found with all that is due
 MOST_CRASHES = 3  # of processes that died while they were driving it, one after the other
 MOST_FAILURES = 3  # of a drive that breaks; a store that fails is tried for ever
 
@@ -51,7 +52,10 @@ class Dispatcher(Protocol):
         """Say who drives what, what becomes of it where driving breaks, and how it is halted."""
 
     def submit(self, due: Due) -> None:
-        """Ask for a drive soon; asking twice is harmless."""
+        """Ask for a drive soon; asking twice is harmless, and very many at once are not all heard.
+
+        Of those the rest is found as everything is that is due.
+        """
 
     async def start(self) -> None:
         """Take up everything that was left behind, then go on."""

@@ -16,8 +16,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
-from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, WorkflowSerializationFormat
+from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, WorkflowSerializationFormat, error
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -30,8 +32,10 @@ QUEUE, WORKFLOW, APPLICATION, SCHEMA = "lamgate", "drive", "lamgate", "lamgate_d
 POLL_S = 0.1
 VERSION = f"lamgate-journal-{JOURNAL}"
 KEPT_S = 600.0  # of a workflow that has ended
+_TO_COME = ("ENQUEUED", "DELAYED", "PENDING")  # how a job stands that somebody will do, or does
 _MOST = 1000
 _POOL = 8
+T = TypeVar("T")
 
 
 @dataclass
@@ -54,11 +58,7 @@ class DbosQueue:
 
     async def open(self, run: Callable[[Job], Awaitable[None]]) -> None:
         """Make the queue if it is not there, and begin to take from it."""
-        runner = _Runner(run, asyncio.get_running_loop())
-        try:
-            await asyncio.to_thread(self._open, runner)
-        except DBAPIError as error:
-            raise StoreUnavailableError(f"the queue cannot be opened: {error.orig}") from error
+        await _answered(partial(self._open, _Runner(run, asyncio.get_running_loop())))
 
     def _open(self, runner: _Runner) -> None:
         logging.getLogger("dbos").setLevel(logging.CRITICAL)
@@ -111,28 +111,44 @@ class DbosQueue:
             on_conflict="always_update",
         )
 
-    def put(self, c: Connection, job: Job, priority: int) -> None:
-        """Ask for a drive in a transaction of the store; the same job again changes nothing."""
-        self._opened.enqueue_in_transaction(
-            c,
-            {
-                "workflow_name": WORKFLOW,
-                "queue_name": QUEUE,
-                "workflow_id": f"{VERSION}:{job.name}",
-                "app_version": VERSION,
-                "priority": priority,
-                "queue_partition_key": job.due.tenant,
-                "serialization_type": WorkflowSerializationFormat.PORTABLE,
-            },
-            job.due.kind,
-            job.due.tenant,
-            job.due.id,
-            job.epoch,
-        )
+    def put(self, c: Connection, job: Job, priority: int) -> bool:
+        """Ask for a drive in a transaction of the store; the same job again changes nothing.
+
+        False if that one has ended already: its name is used up.
+        """
+        try:
+            self._opened.enqueue_in_transaction(
+                c,
+                {
+                    "workflow_name": WORKFLOW,
+                    "queue_name": QUEUE,
+                    "workflow_id": f"{VERSION}:{job.name}",
+                    "workflow_id_reuse_policy": "reject",
+                    "app_version": VERSION,
+                    "priority": priority,
+                    "queue_partition_key": job.due.tenant,
+                    "serialization_type": WorkflowSerializationFormat.PORTABLE,
+                },
+                job.due.kind,
+                job.due.tenant,
+                job.due.id,
+                job.epoch,
+            )
+        except error.DBOSWorkflowIDInUseError as there:
+            return there.workflow_status in _TO_COME
+        return True
+
+    async def holders(self) -> set[str]:
+        """The processes that have taken something which is not over."""
+        return await _answered(self._holders)
+
+    def _holders(self) -> set[str]:
+        taken = self._opened.list_workflows(status="PENDING", load_input=False, load_output=False)
+        return {each.executor_id for each in taken if each.executor_id is not None}
 
     async def take_over(self, dead: str) -> int:
         """Let others take what a dead process had taken from the queue; returns how much."""
-        return await asyncio.to_thread(self._take_over, dead)
+        return await _answered(partial(self._take_over, dead))
 
     def _take_over(self, dead: str) -> int:
         left = self._opened.list_workflows(
@@ -144,18 +160,21 @@ class DbosQueue:
 
     async def sweep(self, now: float) -> None:
         """Forget workflows that ended some time ago; the journal is the record."""
-        await asyncio.to_thread(self._sweep, now)
+        await _answered(partial(self._sweep, now))
 
     def _sweep(self, now: float) -> None:
-        ended = self._opened.list_workflows(
-            status=["SUCCESS", "ERROR", "CANCELLED"],
-            completed_before=datetime.fromtimestamp(now - KEPT_S, UTC).isoformat(),
-            limit=_MOST,
-            load_input=False,
-            load_output=False,
-        )
-        if ended:
-            self._opened.delete_workflows([each.workflow_id for each in ended])
+        before, is_more = datetime.fromtimestamp(now - KEPT_S, UTC).isoformat(), True
+        while is_more:
+            ended = self._opened.list_workflows(
+                status=["SUCCESS", "ERROR", "CANCELLED"],
+                completed_before=before,
+                limit=_MOST,
+                load_input=False,
+                load_output=False,
+            )
+            if ended:
+                self._opened.delete_workflows([each.workflow_id for each in ended])
+            is_more = len(ended) == _MOST
 
     async def leave(self, within_s: float) -> None:
         """Take nothing more, and wait a while for the workflows under way to be noted as ended."""
@@ -171,6 +190,14 @@ class DbosQueue:
         if self._client is None:
             raise StoreUnavailableError("the queue is closed")
         return self._client
+
+
+async def _answered(ask: Callable[[], T]) -> T:
+    """What the queue says, in a thread of its own; raises `StoreUnavailableError`."""
+    try:
+        return await asyncio.to_thread(ask)
+    except DBAPIError as failed:
+        raise StoreUnavailableError(f"the queue does not answer: {failed.orig}") from failed
 
 
 async def _run(runner: _Runner, job: Job) -> None:

@@ -8,7 +8,8 @@ again by whoever looks after everything, once a second. A generation is the row'
 every claim raises, so a job that comes twice or too late finds nothing to do.
 
 A process that dies stops renewing its lease. Another one then hands back what it drove, lets its
-jobs be taken again, and forgets it; what it had in flight is treated by its effect class.
+jobs be taken again, and forgets it; what it had in flight is treated by its effect class. What was
+taken by a process of which nobody knows (it died as it took leave) is found a little later.
 
 What was being driven when two processes died in a row is a suspect. Of the suspects a process
 drives one at a time, so that only the one that kills has a third death to its name, and is put
@@ -30,6 +31,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from executor.dispatch.base import (
+    MOST_ASKING,
     MOST_CRASHES,
     MOST_FAILURES,
     CrashLoopError,
@@ -49,7 +51,8 @@ from executor.store.store import Store
 BEAT_S = 1.0
 LEASE_S = 4.0
 MARGIN_S = 0.5  # before the end of its lease a process begins no effect any more
-SWEEP_S = 60.0
+SWEEP_S = 10.0
+TOGETHER = 50  # jobs that are asked for in one transaction: others' writes wait for it
 ASKED_AGAIN_S = 30.0  # for a job that is on the queue already, as far as this process knows
 T = TypeVar("T")
 _log = logging.getLogger("lamgate.dispatch")
@@ -83,8 +86,14 @@ class Queue(Protocol):
     async def open(self, run: Callable[[Job], Awaitable[None]]) -> None:
         """Begin to take jobs."""
 
-    def put(self, c: Connection, job: Job, priority: int) -> None:
-        """Ask for a job inside a transaction; the same job again changes nothing."""
+    def put(self, c: Connection, job: Job, priority: int) -> bool:
+        """Ask for a job inside a transaction; the same job again changes nothing.
+
+        False if it has ended already, and will not come again.
+        """
+
+    async def holders(self) -> set[str]:
+        """The processes that have taken a job which is not noted as ended."""
 
     async def take_over(self, dead: str) -> int:
         """Let others take what a dead process had taken; returns how much that was."""
@@ -120,8 +129,7 @@ class DistributedDispatcher:
         self._asking: set[asyncio.Task[None]] = set()
         self._asked: dict[Job, float] = {}
         self._lease_ends = 0.0
-        self._swept_at = time.monotonic()
-        self._beating: asyncio.Task[None] | None = None
+        self._going_on: list[asyncio.Task[None]] = []  # all that is done again and again
         self._stopping = asyncio.Event()
         self.outdated = asyncio.Event()  # set once a newer version has begun on this database
 
@@ -136,7 +144,7 @@ class DistributedDispatcher:
 
     def submit(self, due: Due) -> None:
         """Ask for a drive soon, by whichever process comes first."""
-        if not self._stopping.is_set():
+        if not self._stopping.is_set() and len(self._asking) < MOST_ASKING:
             task = asyncio.get_running_loop().create_task(self._ask([due]))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
@@ -146,7 +154,13 @@ class DistributedDispatcher:
         if self._drives_here:
             await self._renew()
         await self._queue.open(self._run)
-        self._beating = asyncio.get_running_loop().create_task(self._beat())
+        # Each beside the others: however much is due or over, the lease is renewed.
+        again = [("the lease", self._beat, BEAT_S)]
+        if self._drives_here:
+            again += [("a look at everything", self._watch, BEAT_S)]
+            again += [("a look at the queue", self._sweep, SWEEP_S)]
+        loop = asyncio.get_running_loop()
+        self._going_on = [loop.create_task(self._again(*each)) for each in again]
 
     async def stop(self) -> None:
         """Take nothing more, let drives come to where they can be taken up, and leave."""
@@ -159,10 +173,9 @@ class DistributedDispatcher:
             for drive in late:
                 drive.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        if self._beating is not None:  # until here the lease lasts
-            self._beating.cancel()
-        rest = [*self._asking, *([self._beating] if self._beating else [])]
-        await asyncio.gather(*rest, return_exceptions=True)
+        for each in self._going_on:  # until here the lease lasts
+            each.cancel()
+        await asyncio.gather(*self._asking, *self._going_on, return_exceptions=True)
         if self._drives_here:
             with contextlib.suppress(StoreError):  # then another process finds out
                 now = self._store.clock()
@@ -252,19 +265,25 @@ class DistributedDispatcher:
     async def _ask(self, wanted: list[Due]) -> None:
         """Put jobs on the queue; what fails now is found by whoever looks after everything."""
 
-        def put_all(c: Connection) -> list[Job]:
-            return [job for each in wanted if (job := self._put(c, each)) is not None]
+        def put(c: Connection, some: list[Due]) -> list[Job]:
+            return [job for each in some if (job := self._put(c, each)) is not None]
 
         with contextlib.suppress(StoreError):
-            jobs = await self._store.write(put_all)
-            self._asked.update(dict.fromkeys(jobs, time.monotonic()))
+            for first in range(0, len(wanted), TOGETHER):
+                jobs = await self._store.write(partial(put, some=wanted[first : first + TOGETHER]))
+                self._asked.update(dict.fromkeys(jobs, time.monotonic()))
 
     def _put(self, c: Connection, due: Due) -> Job | None:
         found = drives.generation(c, due, self._store.clock())
         if found is None or self._was_asked(job := Job(due, found[0])):
             return None
         # By rank; of one rank first what somebody waits for: an answer to a request.
-        self._queue.put(c, job, 2 * found[1] + (1 if due.kind == "request" else 2))
+        priority = 2 * found[1] + (1 if due.kind == "request" else 2)
+        if not self._queue.put(c, job, priority):
+            # Whoever had it could not claim the row, and not say so: it was ending.
+            drives.pass_on(c, due, job.epoch)
+            job = Job(due, job.epoch + 1)
+            self._queue.put(c, job, priority)
         return job
 
     def _was_asked(self, job: Job) -> bool:
@@ -287,27 +306,33 @@ class DistributedDispatcher:
         self._store.note_time(steady_at, told)
 
     async def _beat(self) -> None:
-        """Renew the lease and look after everything, again and again."""
-        while True:
+        now = time.monotonic()
+        self._asked = {job: at for job, at in self._asked.items() if now - at < ASKED_AGAIN_S}
+        if self._drives_here:
+            await self._renew()
+        else:
+            await self._store.read(require_readable)
+            await self._store.set_clock()
+
+    async def _again(self, what: str, work: Callable[[], Awaitable[None]], every_s: float) -> None:
+        """Do it for ever, whatever goes wrong, until a newer version has begun."""
+        while not self.outdated.is_set():
             begun = time.monotonic()
             try:
-                if self._drives_here:
-                    await self._renew()
-                    await self._watch()
-                else:
-                    await self._store.read(require_readable)
-                    await self._store.set_clock()
+                await work()
             except NewerSchemaError as error:
                 _log.warning("ending: %s", error)
                 self.outdated.set()
-                return
             except StoreError as error:
-                _log.warning("the lease is not renewed: %s", error)
-            except Exception:  # noqa: BLE001 - the queue's own; without a beat all would be lost
-                _log.exception("a look at everything failed")
-            await asyncio.sleep(max(0.05, BEAT_S - (time.monotonic() - begun)))
+                _log.warning("%s is put off: %s", what, error)
+            except Exception:  # noqa: BLE001 - the queue's own; without these all would be lost
+                _log.exception("%s failed, and is tried again", what)
+            await asyncio.sleep(max(0.05, every_s - (time.monotonic() - begun)))
 
     async def _watch(self) -> None:
+        """Look after everything, for as long as nobody else has to look after this process."""
+        if time.monotonic() > self._lease_ends:
+            return
         seen = await self._store.write_at_once(partial(workers.watch, now=self._store.clock()))
         if seen is None:
             return
@@ -316,10 +341,12 @@ class DistributedDispatcher:
             bury = partial(workers.bury, worker=dead, now=self._store.clock())
             await self._store.write_at_once(bury)
             _log.warning("took over %d drives of %s, which is gone", count, dead)
-        if seen.due:
-            await self._ask([*seen.due])
-        now = time.monotonic()
-        self._asked = {job: at for job, at in self._asked.items() if now - at < ASKED_AGAIN_S}
-        if now - self._swept_at > SWEEP_S:
-            self._swept_at = now
-            await self._queue.sweep(self._store.clock())
+        await self._ask([each for each in seen.due if not self._was_asked(Job(each, each.epoch))])
+
+    async def _sweep(self) -> None:
+        """Hand on what was taken by processes that nobody knows, and forget what is over."""
+        holders = await self._queue.holders()  # who takes a job has said before that it lives
+        for gone in holders - await self._store.read(workers.known):
+            count = await self._queue.take_over(gone)
+            _log.warning("took over %d drives of %s, which nobody knows", count, gone)
+        await self._queue.sweep(self._store.clock())

@@ -18,6 +18,7 @@ from functools import partial
 from math import inf
 
 from executor.dispatch.base import (
+    MOST_ASKING,
     MOST_CRASHES,
     MOST_FAILURES,
     CrashLoopError,
@@ -87,6 +88,8 @@ class LocalDispatcher:
         if due.plan is not None or due in self._active or not is_full:
             self._let_wait(due)
             return
+        if len(self._ranking) >= MOST_ASKING:
+            return  # it is due, and so it is found when those are through
         ranking = asyncio.get_running_loop().create_task(self._rank(due))
         self._ranking.add(ranking)
         ranking.add_done_callback(self._ranking.discard)

@@ -64,6 +64,7 @@ class Due:
     rank: int = field(default=tables.NORMAL, compare=False)
     crashes: int = field(default=0, compare=False)
     plan: str | None = field(default=None, compare=False)  # of a run that was just queued
+    epoch: int = field(default=0, compare=False)  # where the row was looked at
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,7 @@ def due(c: Connection, now: float) -> list[Due]:
                 table.c.id,
                 table.c.priority,
                 table.c.crashes,
+                table.c.epoch,
                 table.c.updated_at,
                 turn.label("turn"),
             )
@@ -253,7 +255,11 @@ def due(c: Connection, now: float) -> list[Due]:
         )
         rows = c.execute(select(ready).order_by(ready.c.turn, ready.c.updated_at).limit(MOST_DUE))
         found += [
-            (row.turn, row.updated_at, Due(kind, row.tenant, row.id, row.priority, row.crashes))
+            (
+                row.turn,
+                row.updated_at,
+                Due(kind, row.tenant, row.id, row.priority, row.crashes, epoch=row.epoch),
+            )
             for row in rows
         ]
     return [each for _, _, each in sorted(found, key=lambda one: one[:2])]

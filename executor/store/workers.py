@@ -58,6 +58,11 @@ def living(c: Connection, now: float) -> list[str]:
     return list(c.execute(found).scalars())
 
 
+def known(c: Connection) -> set[str]:
+    """The processes that live, or were not looked after yet since they died."""
+    return set(c.execute(select(workers.c.id)).scalars())
+
+
 def watch(c: Connection, now: float) -> Seen | None:
     """Look after everything, if no other process is at it: at most one at a time does."""
     end_silent(c)  # first of all: one of them may have been looking after everything
@@ -65,7 +70,7 @@ def watch(c: Connection, now: float) -> Seen | None:
         return None
     dead = list(c.execute(select(workers.c.id).where(workers.c.lease_until < now)).scalars())
     # One that went on after it was buried, claimed something, and then died for good.
-    dead += sorted(recovery.drivers(c) - set(c.execute(select(workers.c.id)).scalars()))
+    dead += sorted(recovery.drivers(c) - known(c))
     for worker in dead:
         recovery.hand_back(c, now, driver=worker)
     return Seen(dead, drives.due(c, now))

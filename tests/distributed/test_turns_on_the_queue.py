@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pytest
 from servers import Server
 from sqlalchemy import Connection
 
@@ -81,3 +83,18 @@ async def test_a_run_that_comes_back_to_the_worker_it_was_taken_from_is_driven_a
     done = await _process("handed_back_process.py", url)
 
     assert done.stdout == "driven again\n", done.stderr
+
+
+@pytest.mark.parametrize("how", ["cut-off", "killed"])
+async def test_a_job_that_came_to_a_process_that_was_ending_is_soon_done_by_another(
+    how: str, postgres: Server
+) -> None:
+    url = postgres.new_database()
+    store = await Store.open(url)
+    await store.write(lambda c: _add(c, "main", "run_a"))
+    await store.close()
+    left = await _process("left_unclaimed_process.py", url, how)
+    done = await _process("turns_process.py", url, "1", "1")
+
+    assert (left.stdout, left.returncode) in (("left\n", 0), ("", -signal.SIGKILL)), left.stderr
+    assert json.loads(done.stdout) == [["main", "run_a"]], done.stderr

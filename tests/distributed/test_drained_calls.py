@@ -1,0 +1,44 @@
+"""What is told of a call that outlasts its process, though that ended in good order."""
+
+import asyncio
+import signal
+from functools import partial
+
+from fleet import Fleet, Office, expected
+from shop_world import TENANT, http
+from test_fleet import finished, some
+
+from executor.store import journal
+
+PATHS = ("/orders/1043/notes", "/orders/1043/tags")
+
+
+async def test_an_answer_after_the_drain_is_told_as_uncertain_and_looked_for_where_it_can_be(
+    fleet: Fleet,
+) -> None:
+    async with Office(fleet) as office:
+        for path in PATHS:
+            match = {"method": "POST", "path_prefix": path}
+            http("POST", f"{fleet.shop}/faults", {"kind": "hang_after", "match": match})
+        (pid,) = await asyncio.to_thread(partial(fleet.start, drain_s=1.0))
+        searched = await office.ask("searched", 1)
+        blind = await office.ask("blind", 1, action="orders.add_tag", field="tag")
+        for mark in ("searched", "blind"):
+            await asyncio.to_thread(fleet.until, partial(fleet.effects, mark))
+        fleet.signal(pid, signal.SIGTERM)
+        ended = await asyncio.to_thread(fleet.ended, pid)
+        left = {row.status for row in await office.rows([*searched, *blind])}
+        http("DELETE", f"{fleet.shop}/faults")  # the answers come when nobody is there
+        await asyncio.to_thread(fleet.start)
+        await finished(office, searched)
+        await some(office, blind, "waiting", 1)
+        (row,) = await office.rows(blind)
+        told = await office.store.read(lambda c: journal.read(c, TENANT, blind[0]))
+    (end,) = [each.data for each in told if each.type == "attempt.ended"]
+
+    assert (ended, left) == (0, {"queued"})
+    assert fleet.effects("searched") == expected(searched, "searched")
+    assert fleet.effects("blind") == {f"first {blind[0]} blind": 1}
+    assert (row.waiting_for, row.recoveries) == ("reconcile", 0)
+    assert end["state"] == "uncertain"
+    assert end["failure"]["message"] == "the process ended before an answer was recorded"
