@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from connectors.body import BodyError, read_json
 from connectors.errors import ConfigurationError
-from connectors.flaws import first_told
+from connectors.flaws import all_told
 from connectors.yaml_text import YAMLError, read_yaml
 
 MOST_DOCUMENT_BYTES = 32 * 1024 * 1024
@@ -40,4 +40,4 @@ def read_overlay(path: Path, model: type[_Model]) -> _Model:
     except OSError as error:
         raise ConfigurationError(f"overlay {path}: {error.strerror}") from error
     except ValidationError as error:
-        raise ConfigurationError(f"overlay {path}: {first_told(error)}") from error
+        raise ConfigurationError(f"overlay {path}: {'; '.join(all_told(error))}") from error

@@ -20,13 +20,20 @@ def load_playbooks(settings: Settings) -> Playbooks:
 
 
 def playbooks_in(folder: Path) -> Playbooks:
-    """By the name under which each is called; raises `PlaybookError`, `ConfigurationError`."""
+    """By the name under which each is called; raises `PlaybookError` with the flaws of all."""
     found: dict[str, Playbook] = {}
+    flaws: list[str] = []
     for file in sorted(folder.glob("*.yaml")):
-        playbook = read_playbook(read_document(text_of(file).encode(), str(file)), str(file))
+        try:
+            playbook = read_playbook(read_document(text_of(file).encode(), str(file)), str(file))
+        except (PlaybookError, ConfigurationError) as error:
+            flaws.append(str(error))
+            continue
         if playbook.action in found:
-            raise PlaybookError(f"{file}: there is another playbook named {playbook.name}")
+            flaws.append(f"{file}: there is another playbook named {playbook.name}")
         found[playbook.action] = playbook
+    if flaws:
+        raise PlaybookError("\n".join(flaws))
     return found
 
 

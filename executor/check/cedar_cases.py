@@ -8,13 +8,14 @@ at admission.
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from connectors.catalog import Catalog
-from connectors.flaws import first_told
+from connectors.flaws import all_told
 from connectors.spec import ActionSpec, Integrity, JsonObject, Label, Principal
 from executor.check.cedar import Judgement, Policy, PolicyQuestion, Verdict
 from executor.check.cedar_schema import Find
@@ -31,7 +32,7 @@ NOTHING_YET: JsonObject = {
 
 
 class CasesError(Exception):
-    """A case that cannot be judged; names the file, the case and what is wrong with it."""
+    """Cases that cannot be judged: every flaw on a line, with its file and case."""
 
 
 class _Closed(BaseModel):
@@ -89,19 +90,27 @@ class Outcome:
 
 
 def read_cases(texts: Mapping[str, str], catalog: Catalog) -> tuple[Case, ...]:
-    """Every case of these files; raises `CasesError`."""
+    """Every case of these files; raises `CasesError` with all flaws, each on a line."""
     found: list[Case] = []
+    flaws: list[str] = []
     for file, text in sorted(texts.items()):
         try:
             cases = _File.model_validate(read_json(text)).cases
         except Flaw as flaw:
-            raise CasesError(f"{file}: {flaw.message}") from flaw
+            flaws.append(f"{file}: {flaw.message}")
+            continue
         except ValidationError as error:
-            raise CasesError(f"{file}: {first_told(error, '/')}") from error
-        names = [case.name for case in cases]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise CasesError(f"{file}: two cases are called {twice!r}")
-        found += [_case(file, case, catalog) for case in cases]
+            flaws += [f"{file}: {each}" for each in all_told(error, "/")]
+            continue
+        names = Counter(case.name for case in cases)
+        flaws += [f"{file}: two cases are called {name!r}" for name in names if names[name] > 1]
+        for case in cases:
+            try:
+                found.append(_case(file, case, catalog))
+            except CasesError as error:
+                flaws.append(str(error))
+    if flaws:
+        raise CasesError("\n".join(flaws))
     return tuple(found)
 
 

@@ -6,7 +6,7 @@ any condition: a rule whose scope does not match a call can neither decide it no
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +18,17 @@ from connectors.spec import ActionSpec, Effect, JsonObject
 from executor.check import cedar_engine as engine
 
 LONGEST_S = 366 * 24 * 3600  # an approval that is open for longer is none
+MOST_PEOPLE = 1000
 NOTES = frozenset({"id", "message", "approval", "quorum", "expires", "each_call"})
 _BEFORE_A_POLICY = re.compile(r"(\s|//[^\n]*\n)*")
 
 
 class PolicyError(Exception):
-    """A policy text that cannot be used; names the file and what is wrong with it."""
+    """Policy texts that cannot be used: all `flaws`, each with its file and where in it."""
+
+    def __init__(self, *flaws: str) -> None:
+        super().__init__("\n".join(flaws))
+        self.flaws = flaws
 
 
 @dataclass(frozen=True)
@@ -79,71 +84,95 @@ class Rule:
 
 
 def read_rules(texts: Mapping[str, str]) -> tuple[Rule, ...]:
-    """Every policy of these files, by name of the file; raises `PolicyError`."""
+    """Every policy of these files, by name of the file; raises `PolicyError` with all flaws."""
     rules: list[Rule] = []
+    flaws: list[str] = []
     for file, text in sorted(texts.items()):
         try:
             bodies = engine.read(text)
         except ValueError as error:
-            raise PolicyError(f"{file}: line {_line_of_flaw(text)}: {error}") from error
-        rules += [_rule(file, len(rules) + index, body) for index, body in enumerate(bodies)]
-    seen: dict[str, Rule] = {}
-    for rule in rules:
-        if rule.name in seen:
-            raise PolicyError(f"{rule.where}: {seen[rule.name].file} has a policy of this @id too")
-        seen[rule.name] = rule
+            flaws.append(f"{file}: line {_begins(text)[-1]}: {error}")
+            continue
+        new = [_rule(file, len(rules) + index, body) for index, body in enumerate(bodies)]
+        taken = {rule.name: rule.file for rule in rules}
+        for index, (rule, body) in enumerate(zip(new, bodies, strict=True)):
+            found = [*_flaws_of(_notes(body), rule.forbids)]
+            if rule.name in taken:
+                found.append(f"{taken[rule.name]} has a policy of this @id too")
+            taken[rule.name] = file
+            if found:
+                where = f"{file}: line {_begins(text)[index]}: {rule.name}"
+                flaws += [f"{where}: {each}" for each in found]
+        rules += new
+    if flaws:
+        raise PolicyError(*flaws)
     return tuple(rules)
 
 
-def _line_of_flaw(text: str) -> int:
-    """Where the first policy begins that cannot be read: Cedar does not tell."""
-    start = 0
+def _begins(text: str) -> list[int]:
+    """The lines where its policies begin, and at last where what cannot be read does.
+
+    Cedar tells no places.
+    """
+    start, lines = 0, []
     for found in re.finditer(";", text):  # one in a comment or a string ends no policy
         with suppress(ValueError):
-            engine.read(text[start : found.end()])
-            start = found.end()
+            if engine.read(text[start : found.end()]):
+                lines.append(_line(text, start))
+                start = found.end()
+    return [*lines, _line(text, start)]
+
+
+def _line(text: str, start: int) -> int:
     begin = _BEFORE_A_POLICY.match(text, start)
     return text.count("\n", 0, start if begin is None else begin.end()) + 1
 
 
-def _rule(file: str, number: int, body: JsonObject) -> Rule:
+def _notes(body: JsonObject) -> Mapping[str, str]:
     found = body.get("annotations")
-    given = found.items() if isinstance(found, dict) else ()
-    notes = {name: str(text or "") for name, text in given}
-    key = f"policy{number}"
-    name = notes.get("id") or key
-    where = f"{file}: {name}"
+    return (
+        {name: str(text or "") for name, text in found.items()} if isinstance(found, dict) else {}
+    )
+
+
+def _flaws_of(notes: Mapping[str, str], forbids: bool) -> Iterator[str]:
+    """What is wrong with the annotations of a policy."""
     for unknown in sorted(set(notes) - NOTES):
         if meant := difflib.get_close_matches(unknown, NOTES, cutoff=0.75):
-            raise PolicyError(f"{where}: @{unknown} says nothing here; did you mean @{meant[0]}?")
-    forbids = body["effect"] == "forbid"
+            yield f"@{unknown} says nothing here; did you mean @{meant[0]}?"
     role = notes.get("approval")
     if role is not None and not (forbids and role.strip()):
-        raise PolicyError(f"{where}: @approval names a role, on a forbid")
+        yield "@approval names a role, on a forbid"
     if role is None and (about := sorted({"quorum", "expires", "each_call"} & set(notes))):
-        raise PolicyError(f"{where}: @{about[0]} is about an @approval, which is missing")
-    quorum = _whole(notes.get("quorum", "1"), f"{where}: @quorum", 1000)
-    expires = _whole(notes["expires"], f"{where}: @expires", LONGEST_S) if "expires" in notes else 0
+        yield f"@{about[0]} is about an @approval, which is missing"
+    for name, most in (("quorum", MOST_PEOPLE), ("expires", LONGEST_S)):
+        if name in notes and _whole(notes[name], most) is None:
+            yield f"@{name} wants a whole number from 1 to {most}"
+
+
+def _rule(file: str, number: int, body: JsonObject) -> Rule:
+    notes = _notes(body)
+    key = f"policy{number}"
+    expires = _whole(notes.get("expires", ""), LONGEST_S)
     return Rule(
         key=key,
-        name=name,
+        name=notes.get("id") or key,
         file=file,
-        forbids=forbids,
-        role=role,
-        quorum=quorum,
-        expires_s=float(expires) or None,
+        forbids=body["effect"] == "forbid",
+        role=notes.get("approval"),
+        quorum=_whole(notes.get("quorum", ""), MOST_PEOPLE) or 1,
+        expires_s=None if expires is None else float(expires),
         message=notes.get("message", ""),
         body=body,
         each_call="each_call" in notes,
     )
 
 
-def _whole(text: str, what: str, most: int) -> int:
+def _whole(text: str, most: int) -> int | None:
+    """A whole number from 1 on, or nothing."""
     if not (text.isascii() and text.isdigit() and len(text) < 12):
-        raise PolicyError(f"{what} wants a whole number from 1 to {most}")
-    if not 1 <= int(text) <= most:
-        raise PolicyError(f"{what} wants a whole number from 1 to {most}")
-    return int(text)
+        return None
+    return int(text) if 1 <= int(text) <= most else None
 
 
 def _scope(body: JsonObject) -> Scope:

@@ -86,7 +86,7 @@ def validate(policy: Policy, catalog: Catalog) -> Findings:
 def require_valid(policy: Policy, catalog: Catalog) -> None:
     """Raise `PolicyError` with everything that is wrong."""
     if flaws := validate(policy, catalog).flaws:
-        raise PolicyError("\n".join(map(str, flaws)))
+        raise PolicyError(*map(str, flaws))
 
 
 def _near(

@@ -72,10 +72,10 @@ def check(
     try:
         rules = given.policy()
     except PolicyError as error:
-        say_check((), (), broken=str(error), as_json=as_json)
+        say_check((), (), broken=error.flaws, as_json=as_json)
         raise typer.Exit(NO) from None
     found = validate(rules, given.catalog)
-    say_check(found.flaws, found.hints, broken="", as_json=as_json)
+    say_check(found.flaws, found.hints, broken=(), as_json=as_json)
     if not as_json and not found.flaws:
         say(f"{len(rules.rules)} policies fit {len(given.catalog)} operations")
     if found.flaws or (strict and found.hints):
@@ -103,7 +103,7 @@ def run_cases(
         cases = read_cases(texts, given.catalog)
     except CasesError as error:
         raise CliError(
-            "unusable-input", str(error), str(given.folder), "Repair the case."
+            "unusable-input", str(error), str(given.folder), "Repair what is named."
         ) from error
     rules = given.policy()
     outcomes = [run_case(case, rules) for case in cases]

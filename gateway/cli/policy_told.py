@@ -11,14 +11,18 @@ from gateway.cli.show import print_json, say, say_as_is
 
 
 def say_check(
-    flaws: tuple[Finding, ...], hints: tuple[Finding, ...], *, broken: str, as_json: bool
+    flaws: tuple[Finding, ...],
+    hints: tuple[Finding, ...],
+    *,
+    broken: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Tell what `policy check` found; `broken` is why the texts could not be read at all."""
     if as_json:
-        unread: list[JsonValue] = [{"message": broken}] if broken else []
+        unread: list[JsonValue] = [{"message": each} for each in broken]
         print_json({"flaws": [*unread, *map(_finding, flaws)], "hints": [*map(_finding, hints)]})
         return
-    for kind, lines in (("flaw", [broken] if broken else [*map(str, flaws)]), ("hint", hints)):
+    for kind, lines in (("flaw", broken or [*map(str, flaws)]), ("hint", hints)):
         for line in lines:
             say(f"{kind}: {line}")
 

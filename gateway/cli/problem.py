@@ -122,7 +122,8 @@ def tell(error: CliError, cause: Exception, *, as_json: bool) -> int:
 
 def _lines(what: str, where: str, fix: str, indent: str) -> list[str]:
     told = (("what: ", what), ("where:", where), ("fix:  ", fix))
-    return [f"{indent}{name} {text}" for name, text in told if text]
+    under = f"\n{indent}       "  # what has several lines has them below each other
+    return [f"{indent}{name} {text.replace(chr(10), under)}" for name, text in told if text]
 
 
 def _exit_code(code: str, status: int) -> int:

@@ -139,7 +139,9 @@ def test_a_rule_is_what_its_notes_say() -> None:
 
 def test_a_name_is_of_one_policy_in_all_files() -> None:
     text = '@id("n") permit (principal, action, resource);'
-    with pytest.raises(PolicyError, match=r"b\.cedar: n: a\.cedar has a policy of this @id too"):
+    with pytest.raises(
+        PolicyError, match=r"b\.cedar: line 1: n: a\.cedar has a policy of this @id too"
+    ):
         read_rules({"b.cedar": text, "a.cedar": text})
     with pytest.raises(PolicyError, match=r"^b\.cedar: line 1: "):
         read_rules({"b.cedar": "permit", "a.cedar": text})
@@ -148,6 +150,33 @@ def test_a_name_is_of_one_policy_in_all_files() -> None:
         "policy0", "policy1", "policy2",
     ]  # fmt: skip
     assert [each.file for each in read_rules({"b": LIFTED, "a": LIFTED + LIFTED})] == [*"aab"]
+
+
+def test_all_that_is_wrong_with_all_files_is_told_at_once_each_with_its_line() -> None:
+    permit = "permit (principal, action, resource);"
+    texts = {
+        "a.cedar": f"{permit}\npermit all",
+        "b.cedar": f"""// a comment ; of which this is more
+@id("n") {permit}
+
+@id("m") @aproval("boss") @quorum("0") {permit}
+@id("n") @expires("1")
+{permit}""",
+        "c.cedar": f'@id("m") {permit}',
+    }
+    with pytest.raises(PolicyError) as error:
+        read_rules(texts)
+
+    (unread, *rest) = str(error.value).splitlines()
+    assert unread.startswith("a.cedar: line 2: ")
+    assert rest == [
+        f"b.cedar: line 4: m: @aproval {NOTHING} @approval?",
+        f"b.cedar: line 4: m: @quorum {MISSING}",
+        f"b.cedar: line 4: m: @quorum {WHOLE} 1000",
+        f"b.cedar: line 5: n: @expires {MISSING}",
+        "b.cedar: line 5: n: b.cedar has a policy of this @id too",
+        "c.cedar: line 1: m: b.cedar has a policy of this @id too",
+    ]
 
 
 def test_a_text_that_is_no_cedar_is_told_with_the_line_where_its_policy_begins() -> None:

@@ -373,7 +373,7 @@ def test_bounds_of_annotations_are_within_what_is_read() -> None:
     ],
 )  # fmt: skip
 def test_an_annotation_beyond_its_bounds_is_refused(notes: str) -> None:
-    with pytest.raises(PolicyError, match=r"a\.cedar: policy0: @"):
+    with pytest.raises(PolicyError, match=r"a\.cedar: line 1: policy0: @"):
         rule_notes(notes)
 
 
@@ -385,7 +385,9 @@ def test_the_rules_of_several_files_are_told_apart() -> None:
         ("a.cedar", "policy0"), ("b.cedar", "policy1"), ("b.cedar", "policy2"),
     ]  # fmt: skip
     assert policy.rules[1].where == "b.cedar: policy1"
-    with pytest.raises(PolicyError, match=r"b\.cedar: x: a\.cedar has a policy of this @id too"):
+    with pytest.raises(
+        PolicyError, match=r"b\.cedar: line 1: x: a\.cedar has a policy of this @id too"
+    ):
         Policy.parse({"a.cedar": f'@id("x") {permit}', "b.cedar": f'@id("x") {permit}'})
 
 

@@ -121,6 +121,20 @@ def test_a_case_that_cannot_be_judged_says_which_and_why(text: str, told: str) -
         read_cases({"a.cases.json": text}, CATALOG)
 
 
+def test_all_that_is_wrong_with_cases_is_told_at_once() -> None:
+    bad = {"cases": [case(action="zzz.qqq"), case(role="boss", name="other"), case("deny")]}
+    texts = {"a.cases.json": "{", "b.cases.json": json.dumps(bad), "c.cases.json": '{"cases": 1}'}
+    with pytest.raises(CasesError) as error:
+        read_cases(texts, CATALOG)
+
+    starts = ["a.cases.json: ", "b.cases.json: two cases", "b.cases.json: ", "b.cases.json: other"]
+    lines = str(error.value).splitlines()
+    assert [line.startswith(start) for line, start in zip(lines, starts, strict=False)] == [
+        True
+    ] * 4
+    assert lines[4].startswith("c.cases.json: cases: ")
+
+
 def explained(
     text: str, arguments: JsonObject = GIVEN, *unknown: str, mode: Any = "enforce", **labels: str
 ) -> Explanation:

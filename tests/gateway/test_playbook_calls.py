@@ -20,7 +20,7 @@ from served import (
     write_config,
 )
 
-from connectors.errors import ConfigurationError
+from executor.check.playbook import PlaybookError
 from gateway.playbooks import playbooks_in
 
 REFUND = plan(
@@ -147,5 +147,12 @@ plan: {understanding: 2026-11-26, steps: [], answer: []}
 
     for broken in (f"{written}version: 2\n", "name: [told", "&a [*a]"):
         file.write_text(broken, encoding="utf-8")
-        with pytest.raises(ConfigurationError, match=r"told\.yaml is neither JSON nor YAML"):
+        with pytest.raises(PlaybookError, match=r"told\.yaml is neither JSON nor YAML"):
             playbooks_in(tmp_path)
+
+    (tmp_path / "empty.yaml").write_text("{}", encoding="utf-8")
+    with pytest.raises(PlaybookError) as error:
+        playbooks_in(tmp_path)
+    first, second = str(error.value).splitlines()
+    assert "empty.yaml: " in first
+    assert "told.yaml is neither JSON nor YAML" in second
