@@ -10,9 +10,10 @@ with what an fsync takes there beside it. A run's critical path is its longest c
 and limits included. *Faster* is all calls one after the other by what the drives took, and
 *at best* what that would be if nothing but the critical paths took time.
 
-Timers are late: what counts as a call's 25 ms is what a bare sleep of 25 ms takes on an idle event
-loop, measured beside every fifth run and told below the table; so is a commit of nothing after
-such a sleep, which no run can do without. *Commits* are those of a run.
+Timers are late, though the loop's are exact (`peers/timers.py`): what counts as a call's 25 ms is
+what a bare sleep of 25 ms takes while nothing else happens, measured beside every fifth run and
+told below the table; so is a commit of nothing after such a sleep, which no run can do without.
+*Commits* are those of a run.
 
 With `--peer` the same plans run on LangGraph beside it, on the same storage: with its checkpointer
 of SQLite, durability=sync, without policy and limits, and with nothing written before a call.
@@ -39,6 +40,7 @@ from benchmarks.admission.sets import bfcl, nestful_v2
 from benchmarks.given import folder_with
 from benchmarks.peers.environment import HERE, HOME, peers_python, said_by
 from benchmarks.peers.shape import CALL_S
+from benchmarks.peers.timers import run_exactly
 from benchmarks.throughput import KEY, POLICY, create
 from connectors.connector import Applied, Outcome
 from connectors.spec import ActionSpec, CallContext, Limits
@@ -111,15 +113,20 @@ def depth_of(calls: Mapping[str, list[str]]) -> int:
 
 
 async def driven(folder: Path, plans: list[tuple[Case, Accepted]], policy: Policy) -> list[Lap]:
-    """Each plan once, one after the other; those that do not succeed are left out."""
+    """Each plan once, one after the other; those that do not succeed are left out.
+
+    It is admitted once more just before it runs, as in a gateway.
+    """
     laps: list[Lap] = []
     store = await Store.open(f"sqlite:///{folder}/lamgate.db")
     sleeps, empty, commits = list[float](), list[float](), list[object]()
     event.listen(store._engine, "commit", commits.append)
-    for number, (case, accepted) in enumerate(plans):
+    for number, (case, _) in enumerate(plans):
         if number % SLEEP_EVERY == 0:
             sleeps.append(await _slept_s())
             empty.append(await _wrote_s(store))
+        accepted = verdict_on(case)
+        assert isinstance(accepted, Accepted)
 
         async def call(
             action: ActionSpec,
@@ -216,9 +223,10 @@ def main() -> None:
     policy = Policy.parse({"all.cedar": POLICY})
     plans: dict[str, list[tuple[Case, Accepted]]] = {}
     for name, case in cases_of(said.data):
-        verdict = verdict_on(replace(case, policy=policy))
+        under_policy = replace(case, policy=policy)
+        verdict = verdict_on(under_policy)
         if isinstance(verdict, Accepted) and len(plans.setdefault(name, [])) < said.most:
-            plans[name].append((case, verdict))
+            plans[name].append((under_policy, verdict))
     columns = f"{'of the path':>13}{'faster':>9}{'at best':>9}{'commits':>9}"
     print(f"{'':<15}{'':<8}{'plans':>6}{columns}  goal")
     for storage, place in (("memory", MEMORY), ("disk", said.disk)):
@@ -227,7 +235,7 @@ def main() -> None:
             laps: list[Lap] = []
             for _ in range(said.rounds):
                 with tempfile.TemporaryDirectory(dir=place) as folder:
-                    laps += asyncio.run(driven(Path(folder), found, policy))
+                    laps += run_exactly(driven(Path(folder), found, policy))
             print(row(name, storage, laps), flush=True)
             if said.peer:
                 with tempfile.TemporaryDirectory(dir=place) as folder:

@@ -15,6 +15,7 @@ from langgraph.graph import END, START, StateGraph
 
 from benchmarks.peers.langgraph_parts import State, saver_of
 from benchmarks.peers.shape import CALL_S
+from benchmarks.peers.timers import run_exactly
 
 Plan = Mapping[str, Sequence[str]]
 
@@ -55,4 +56,4 @@ async def main(url: str, plans: Sequence[Plan]) -> None:
     print(json.dumps(seconds[1:]))
 
 
-asyncio.run(main(sys.argv[1], json.loads(Path(sys.argv[2]).read_text("utf-8"))))
+run_exactly(main(sys.argv[1], json.loads(Path(sys.argv[2]).read_text("utf-8"))))
