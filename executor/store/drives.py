@@ -7,13 +7,16 @@ arrived since it looked, it has to look again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Double,
+    Select,
     Table,
     and_,
+    bindparam,
     case,
     func,
     or_,
@@ -28,6 +31,7 @@ from executor.store.drive_statements import DriveKind as DriveKind
 from executor.store.drive_statements import Held as Held
 from executor.store.drive_statements import Standing as Standing
 from executor.store.errors import FencedError
+from executor.store.statement import Query, one_of
 
 MOST_DUE = 1000  # that are looked at together
 
@@ -235,47 +239,21 @@ def due(c: Connection, now: float) -> list[Due]:
 
     However many one tenant has, the first of every other one is among those that are found.
     """
-    found = []
-    for kind, table in TABLES.items():
-        turn = func.row_number().over(
-            partition_by=table.c.tenant, order_by=(table.c.priority, table.c.updated_at)
+    found = [
+        (
+            row.turn,
+            row.updated_at,
+            Due(kind, row.tenant, row.id, row.priority, row.crashes, epoch=row.epoch),
         )
-        ready = (
-            select(
-                table.c.tenant,
-                table.c.id,
-                table.c.priority,
-                table.c.crashes,
-                table.c.epoch,
-                table.c.updated_at,
-                turn.label("turn"),
-            )
-            .where(_is_due(table, kind, now))
-            .subquery()
-        )
-        rows = c.execute(select(ready).order_by(ready.c.turn, ready.c.updated_at).limit(MOST_DUE))
-        found += [
-            (
-                row.turn,
-                row.updated_at,
-                Due(kind, row.tenant, row.id, row.priority, row.crashes, epoch=row.epoch),
-            )
-            for row in rows
-        ]
+        for kind, query in _DUE.items()
+        for row in query.all(c, {"now": now})
+    ]
     return [each for _, _, each in sorted(found, key=lambda one: one[:2])]
 
 
 def next_wake(c: Connection, after: float) -> float | None:
     """When the next waiting row, of those that are not due yet, wants to be looked at."""
-    times = [
-        c.execute(
-            select(table.c.wake_at)
-            .where(table.c.status == "waiting", table.c.wake_at > after)
-            .order_by(table.c.wake_at)
-            .limit(1)
-        ).scalar_one_or_none()
-        for table in TABLES.values()
-    ]
+    times = [each.one(c, {"after": after}) for each in _NEXT_WAKE]
     return min((each for each in times if each is not None), default=None)
 
 
@@ -285,7 +263,8 @@ def generation(c: Connection, due: Due, now: float) -> tuple[int, int] | None:
     row = c.execute(
         select(table.c.epoch, table.c.priority)
         .where(table.c.tenant == due.tenant, table.c.id == due.id)
-        .where(_is_due(table, due.kind, now))
+        .where(_is_due(table, due.kind)),
+        {"now": now},
     ).one_or_none()
     return None if row is None else (row.epoch, row.priority)
 
@@ -305,8 +284,39 @@ def _of(claim: Claim) -> dict[str, object]:
     return {"whose": claim.tenant, "which": claim.id, "under": claim.epoch}
 
 
-def _is_due(table: Table, kind: DriveKind, now: float) -> ColumnElement[bool]:
+def _is_due(table: Table, kind: DriveKind) -> ColumnElement[bool]:
     """Nobody drives it and its time has come."""
     fresh = {"request": ("received", "planning"), "run": ("queued", "cancelling")}[kind]
-    waited = and_(table.c.status == "waiting", table.c.wake_at <= now)
-    return and_(table.c.driver.is_(None), or_(table.c.status.in_(fresh), waited))
+    by_now = table.c.wake_at <= bindparam("now", type_=Double)
+    waited = and_(table.c.status == "waiting", by_now)
+    return and_(table.c.driver.is_(None), or_(one_of(table.c.status, fresh), waited))
+
+
+class _Ready(NamedTuple):
+    tenant: str
+    id: str
+    priority: int
+    crashes: int
+    epoch: int
+    updated_at: float
+    turn: int
+
+
+def _all_due(table: Table, kind: DriveKind) -> Select[tuple[object, ...]]:
+    turn = func.row_number().over(
+        partition_by=table.c.tenant, order_by=(table.c.priority, table.c.updated_at)
+    )
+    *names, _ = _Ready._fields
+    found = select(*(table.c[name] for name in names), turn.label("turn"))
+    ready = found.where(_is_due(table, kind)).subquery()
+    return select(ready).order_by(ready.c.turn, ready.c.updated_at).limit(MOST_DUE)
+
+
+def _next_wake(table: Table) -> Select[tuple[float]]:
+    is_later = table.c.wake_at > bindparam("after", type_=Double)
+    found = select(table.c.wake_at).where(table.c.status == "waiting", is_later)
+    return found.order_by(table.c.wake_at).limit(1)
+
+
+_DUE = {kind: Query(_all_due(table, kind), _Ready) for kind, table in TABLES.items()}
+_NEXT_WAKE = [Query(_next_wake(table), float) for table in TABLES.values()]

@@ -182,7 +182,7 @@ class Writer:
         """Write all of it, or keep nothing and return None where one of them raises."""
         with connection.begin() as transaction:
             try:
-                return _made(connection, [each.work for each in batch])
+                return made(connection, [each.work for each in batch])
             except Exception as error:
                 if self._backend.has_undone(connection, error):
                     raise _Undone from error
@@ -236,7 +236,7 @@ class Writer:
         return StoreError(f"the write could not be committed: {error!r}")
 
 
-def _made(c: Connection, works: Sequence[Callable[[Connection], object]]) -> list[object]:
+def made(c: Connection, works: Sequence[Callable[[Connection], object]]) -> list[object]:
     """Make all of them: first those that are made by themselves, then each kind together."""
     results: dict[int, object] = {}
     kinds: dict[Together[object, object], dict[int, object]] = {}

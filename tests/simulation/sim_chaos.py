@@ -9,19 +9,19 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sim_plans import RUN, TENANT, TIMEOUT_S
+from sim_plans import TENANT, TIMEOUT_S
 from sim_process import LEASE_S, Process
 from sim_wide import Rules
 from sqlalchemy import Connection
 
 from executor.store import drives, recovery
-from executor.store.drives import Due
 from executor.store.permits import Blocked, Permits
 
 if TYPE_CHECKING:
     from sim_history import History
+    from sim_people import People
+    from sim_world import World
 
-DUE = Due("run", TENANT, RUN)
 LOST_AFTER_S = LEASE_S + 1.0  # a drive that its process seems to have lost is given to another
 # Seconds, past the lease at most: what tries again meanwhile finds the same each time.
 LOST_S = (0.1, 3.0, 3.0, LEASE_S + 2.0)
@@ -32,17 +32,17 @@ CUT_OFF_S = (0.5, LEASE_S + 3.0)
 class Chaos:
     """Everything that may happen to processes, the database and the run."""
 
-    def __init__(self, history: "History") -> None:
-        self._history = history
-        self._rng = rng = history.rng
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._rng = rng = world.rng
         self.is_over = False
         self._left = rng.choice([0, 1, 3, 6, 12])  # of what happens between two steps
         self._chance = rng.choice([0.02, 0.05, 0.2, 0.5])
         self._by_itself = rng.choice([0, 3, 6, 12])  # of what happens at any time
         everything: list[Callable[[], Awaitable[None] | None]] = [
             self._kill, self._stand_still, self._lose_database, self._cut_off, self.take_over,
-            self._wake, self._jump, history.people.decide, history.people.find_out, self._cancel,
-            self._fill, history.people.stop, history.people.hear, history.people.hear,
+            self._wake, self._jump, self._decide, self._find_out, self._cancel,
+            self._fill, self._stop, self._hear, self._hear,
         ]  # fmt: skip
         self._kinds = rng.sample(everything, rng.randint(1, len(everything)))
         there: list[Callable[[Process, str], None]] = [
@@ -52,15 +52,18 @@ class Chaos:
         ]  # fmt: skip
         self._kinds_there = rng.sample(there, rng.randint(1, len(there)))
 
-        if history.rules:
-            self._widen(history.rules)
+        if (queue := world.queue) is not None:
+            self._kinds.append(queue.stop)
+            self._kinds_there.append(lambda _, __: queue.stop())
+        if (rules := world.lives[0].rules) is not None:
+            self._widen(rules)
 
     def _widen(self, rules: Rules) -> None:
         """What happens in wider worlds alone, in some of them."""
         self._wide = wide = rules.rng
-        history = self._history
+        world = self._world
         more: list[Callable[[], None]] = [
-            lambda: rules.change(history.now()), history.people.reply, self._drain,
+            lambda: rules.change(world.now()), world.lives[0].people.reply, self._drain,
             self._another_calls, self._another_calls,
         ]  # fmt: skip
         if wide.random() < 0.15:
@@ -70,46 +73,48 @@ class Chaos:
         self._kinds_there += [lambda _, __, each=each: each() for each in chosen]
         self._by_itself = max(self._by_itself, wide.choice([0, 3, 6]))
 
-    def gives_back(self, name: str) -> bool:
+    def gives_back(self, history: "History", name: str) -> bool:
         """Whether somebody looks after what the drive left, rather than goes on under its name."""
-        if not self._history.is_alone and self._wide.random() < 0.5:
+        if not self._world.is_alone and self._wide.random() < 0.5:
             return False
         how = self._wide.choice([recovery.hand_back, recovery.release])
-        self._history.database.do(partial(how, now=self._history.wall(), driver=name))
-        self._history.services.reached["given back"] += 1
+        self._world.database.do(partial(how, now=self._world.wall(), driver=name))
+        history.services.reached["given back"] += 1
         return True
 
     def _drain(self) -> None:
         """A process is to end in good order."""
-        worker = self._history.any_worker()
-        self._history.say(f"{worker.process.name} is drained")
+        worker = self._world.any_worker()
+        self._world.say(f"{worker.process.name} is drained")
         worker.machine.halt()
-        self._history.services.reached["drained"] += 1
+        self._world.services.reached["drained"] += 1
 
     def _another_calls(self) -> None:
         """Another run asks for a call of the same connection; it may never come for its turn."""
-        history, now = self._history, self._history.wall()
+        world, now = self._world, self._world.wall()
 
         def work(c: Connection) -> Blocked | None:
             permits = Permits(c, TENANT)
-            blocked = permits.take("shop", history.limits, now, TIMEOUT_S, "run_b")
+            blocked = permits.take("shop", world.limits, now, TIMEOUT_S, "another")
             permits.close()
             return blocked
 
-        blocked = history.database.do(work)
+        blocked = world.database.do(work)
         told = "begins" if blocked is None else f"waits for {blocked.reason}"
-        history.services.reached[f"another {told}"] += 1
+        world.services.reached[f"another {told}"] += 1
         if blocked is None:
-            history.services.others.append(now)
+            world.services.others.append(now)
 
     def _put_aside(self) -> None:
         """Whatever the mistake is that breaks its drive."""
-        history, worker = self._history, self._history.any_worker()
-        if history.is_alone:
+        life, worker = self._any_life(), self._world.any_worker()
+        if self._world.is_alone:
             return  # a drive that is under way is not broken
-        name = history.holder() or "nobody yet"
-        history.say(f"{worker.process.name} puts it aside")
-        task = worker.process.start(worker.machine.put_aside(DUE, name, RuntimeError("a mistake")))
+        name = life.holder() or "nobody yet"
+        life.say(f"{worker.process.name} puts it aside")
+        task = worker.process.start(
+            worker.machine.put_aside(life.due, name, RuntimeError("a mistake"))
+        )
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def run(self) -> None:
@@ -124,22 +129,31 @@ class Chaos:
 
     def there(self, process: Process, where: str) -> None:
         """Just here, between two steps of the protocol."""
-        rng, people = self._rng, self._history.people
-        if people.are_eager and where == "before the write" and rng.random() < 0.3:
-            people.answer(willing=False)  # just when the run is about to wait for them
-        if people.regret and where == "after the write" and people.is_past_a_pivot():
-            people.cancel("undo")  # when there is no way back
-        if people.hear_soon and where == "before the write" and rng.random() < 0.1:
-            people.hear()  # just when it is about to find out by itself
+        rng = self._rng
+        for life in self._world.lives:
+            self._people_there(life.people, where)
         if self.is_over or self._left <= 0 or process.is_dead or rng.random() > self._chance:
             return
         self._left -= 1
         rng.choice(self._kinds_there)(process, where)
 
+    def _people_there(self, people: "People", where: str) -> None:
+        """Whoever acts just here."""
+        if people.are_eager and where == "before the write" and self._rng.random() < 0.3:
+            people.answer(willing=False)  # just when the run is about to wait for them
+        if people.regret and where == "after the write" and people.is_past_a_pivot():
+            people.cancel("undo")  # when there is no way back
+        if people.hear_soon and where == "before the write" and self._rng.random() < 0.1:
+            people.hear()  # just when it is about to find out by itself
+
+    def _any_life(self) -> "History":
+        lives = self._world.lives
+        return lives[0] if len(lives) == 1 else self._rng.choice(lives)
+
     # ---- just there
 
     def _killed(self, process: Process, where: str) -> None:
-        self._history.say(f"{process.name} is killed at {where}")
+        self._world.say(f"{process.name} is killed at {where}")
         process.kill()
 
     def _stopped(self, process: Process, where: str) -> None:
@@ -153,10 +167,10 @@ class Chaos:
         self._cancel()
 
     def _decided(self, process: Process, where: str) -> None:
-        self._history.people.decide()
+        self._decide()
 
     def _found_out(self, process: Process, where: str) -> None:
-        self._history.people.find_out()
+        self._find_out()
 
     def _woken(self, process: Process, where: str) -> None:
         self._wake()
@@ -168,94 +182,109 @@ class Chaos:
         self._fill()
 
     def _no_more(self, process: Process, where: str) -> None:
-        self._history.people.stop()
+        self._stop()
 
     def _heard(self, process: Process, where: str) -> None:
-        self._history.people.hear()
+        self._hear()
 
     # ---- at any time
 
     def _stop_for(self, process: Process, seconds: float) -> None:
-        self._history.say(f"{process.name} stands still for {seconds} s")
+        self._world.say(f"{process.name} stands still for {seconds} s")
         process.stop()
         loop = asyncio.get_running_loop()
         loop.call_later(seconds, process.go_on)
         loop.call_later(min(seconds, LOST_AFTER_S), self.take_over)
 
     def _kill(self) -> None:
-        worker = self._history.any_worker()
-        self._history.say(f"{worker.process.name} is killed")
+        worker = self._world.any_worker()
+        self._world.say(f"{worker.process.name} is killed")
         worker.process.kill()
-        self._history.new_worker()
+        if self._world.queue is None:
+            self._world.new_worker()
 
     def _stand_still(self) -> None:
         """Stopped for a while, in which another may take over."""
-        process = self._history.any_worker().process
+        process = self._world.any_worker().process
         self._stop_for(process, self._rng.choice([0.5, 20.0, 200.0]))
 
     def take_over(self) -> None:
         """Another process is given what one drives whose lease is over, or that only seems dead."""
-        if self._history.is_alone:
+        if self._world.is_alone:
             return
-        history, errs = self._history, self._rng.random() < 0.6
-        lost = {name: found for name, found in history.drives.items()
-                if errs or found[0].process.lease_ends() < history.now()}  # fmt: skip
+        world, errs = self._world, self._rng.random() < 0.6
+        lost = {name: (life, found[0]) for life in world.lives
+                for name, found in life.drives.items()
+                if errs or found[0].process.lease_ends() < world.now()}  # fmt: skip
         if not lost or self.is_over:
             return
-        name, (worker, _) = self._rng.choice([*lost.items()])
-        other = self._rng.choice([*history.workers, history.new_worker()])
+        name, (life, worker) = self._rng.choice([*lost.items()])
+        other = self._rng.choice([*world.workers, world.new_worker()])
         if other.goes_on and other is not worker:
-            history.drive(name, other)
+            life.drive(name, other)
 
     def _lose_database(self) -> None:
         self._lose_database_for(self._rng.choice(LOST_S))
 
     def _lose_database_for(self, seconds: float) -> None:
-        database = self._history.database
+        database = self._world.database
         if database.is_lost:
             return
-        self._history.say(f"the database is lost for {seconds} s")
+        self._world.say(f"the database is lost for {seconds} s")
         database.is_lost = True
         asyncio.get_running_loop().call_later(seconds, setattr, database, "is_lost", False)
 
     def _fill(self) -> None:
         """There is no space for a while: what is there can be read."""
-        database = self._history.database
+        database = self._world.database
         if not database.is_full:
             database.is_full = True
             seconds = self._rng.choice(FULL_S)
             asyncio.get_running_loop().call_later(seconds, setattr, database, "is_full", False)
 
     def _cut_off(self) -> None:
-        if self._history.is_alone:
+        if self._world.is_alone:
             return  # it is a file
-        process = self._history.any_worker().process
+        process = self._world.any_worker().process
         process.is_cut_off = True
         asyncio.get_running_loop().call_later(
             self._rng.choice(CUT_OFF_S), setattr, process, "is_cut_off", False
         )
 
     def _wake(self) -> None:
-        history = self._history
-        history.database.do(partial(drives.wake, due=history.due, now=history.wall()))
-        history.ring()
+        life = self._any_life()
+        life.database.do(partial(drives.wake, due=life.due, now=life.wall()))
+        life.ring()
 
     def _jump(self) -> None:
         """A machine's clock is set wrong, or right again."""
-        self._history.clocks_differ = True
-        self._history.any_worker().process.skew_s = self._rng.choice([0.0, 2.0, -2.0])
+        self._world.clocks_differ = True
+        self._world.any_worker().process.skew_s = self._rng.choice([0.0, 2.0, -2.0])
 
     def _cancel(self) -> None:
         if self._rng.random() < 0.4:
-            self._history.people.cancel()
+            self._any_life().people.cancel()
+
+    def _decide(self) -> None:
+        self._any_life().people.decide()
+
+    def _find_out(self) -> None:
+        self._any_life().people.find_out()
+
+    def _stop(self) -> None:
+        self._any_life().people.stop()
+
+    def _hear(self) -> None:
+        self._any_life().people.hear()
 
     def calm_down(self) -> None:
         """From now on everything works."""
         self.is_over = True
-        self._history.database.is_lost = False
-        self._history.database.is_full = False
-        self._history.people.lift()
-        for worker in self._history.workers:
+        self._world.database.is_lost = False
+        self._world.database.is_full = False
+        for life in self._world.lives:
+            life.people.lift()
+        for worker in self._world.workers:
             worker.process.go_on()
             worker.process.is_cut_off = False
             worker.process.skew_s = 0.0

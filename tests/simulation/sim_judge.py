@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from executor.store.text import to_texts
 
 if TYPE_CHECKING:
     from sim_history import History
+    from sim_world import World
 
 CLOCKS_DIFFER_S = 5.0  # more than the simulated clocks are ever apart
 ENDS = ("step.done", "step.failed", "step.skipped")
@@ -37,9 +39,9 @@ _ONCE = {
     "run.finished": (),
 }
 _LEFT_OPEN = ("cancelled", "uncertain")
-_QUESTIONS = "SELECT 1 FROM approvals WHERE state = 'open'"
-_DOUBTS = f"SELECT 1 FROM attempts WHERE state IN {attempts.OPEN[1:]}"
-_ATTEMPTS = "SELECT step, iteration, n, key, approvals FROM attempts"
+_QUESTIONS = "SELECT 1 FROM approvals WHERE run = ? AND state = 'open'"
+_DOUBTS = f"SELECT 1 FROM attempts WHERE run = ? AND state IN {attempts.OPEN[1:]}"
+_ATTEMPTS = "SELECT step, iteration, n, key, approvals FROM attempts WHERE run = ?"
 
 
 class Violation(AssertionError):
@@ -55,14 +57,14 @@ def must(claim: bool, what: str) -> None:
 def judge_rest(history: "History", waiting_for: str) -> None:
     """A run that rests, and is not due, waits for something that has not come yet."""
     if waiting_for == "approval":
-        must(bool(history.database.ask(_QUESTIONS)), "it waits for an answer that was given")
+        must(bool(history.ask(_QUESTIONS)), "it waits for an answer that was given")
     if waiting_for == "reconcile":
-        must(bool(history.database.ask(_DOUBTS)), "it waits for somebody to find out what is known")
+        must(bool(history.ask(_DOUBTS)), "it waits for somebody to find out what is known")
 
 
 def judge_idle(history: "History") -> None:
     """A run that nothing will wake has no call to make that nobody keeps from being made."""
-    if history.people.is_stopped or (history.rules and history.rules.have_changed):
+    if history.world.stopped_by is not None or (history.rules and history.rules.have_changed):
         return
     state = history.state()
     if state.folded == history.idle_at:
@@ -241,7 +243,7 @@ def _call(event: StoredEvent) -> tuple[str, str, object]:
 
 def _judge_calls(history: "History") -> None:
     """No call without its intent, under another key, after the cancel, or without its approval."""
-    rows = {found[:3]: found[3:] for found in history.database.ask(_ATTEMPTS)}
+    rows = {found[:3]: found[3:] for found in history.ask(_ATTEMPTS)}
     keys: dict[Place, set[str]] = {}
     for (step, iteration, _), (key, _) in rows.items():
         keys.setdefault((step, iteration), set()).add(key)
@@ -278,12 +280,20 @@ def _judge_approval(history: "History", at: tuple[str, str, int], given: set[str
     must(not given & history.people.refused, f"{at} had been refused")
 
 
-def came_by(history: "History") -> Counter[str]:
-    """What this history came by, so that a world without its faults is noticed."""
-    reached = Counter(history.services.reached)
-    reached["one process alone"] += history.is_alone
-    reached["policy changes"] += len(history.rules.stood) - 1 if history.rules else 0
-    for each in history.stored:
+def came_by(world: "World") -> Counter[str]:
+    """What a world came by, so that one without its faults is noticed."""
+    reached = Counter(world.services.reached)
+    reached["one process alone"] += world.is_alone
+    for history in world.lives:
+        reached["policy changes"] += len(history.rules.stood) - 1 if history.rules else 0
+        reached.update(_told_by(history.stored))
+    return reached
+
+
+def _told_by(stored: Sequence[StoredEvent]) -> Counter[str]:
+    """What its journal tells of a run."""
+    reached: Counter[str] = Counter()
+    for each in stored:
         told = each.type
         match each.type:
             case "attempt.ended" if each.data["late"]:
@@ -308,12 +318,14 @@ def came_by(history: "History") -> Counter[str]:
     return reached
 
 
-def told(history: "History") -> str:
+def told(world: "World") -> str:
     """The history, for whoever looks at a failure."""
-    accepted = history.accepted
-    steps = [json.dumps(each.model_dump(by_alias=True, exclude_defaults=True), default=str)
-             for each in accepted.plan.steps]  # fmt: skip
-    effects = f"effects: {dict(history.services.effects)}"
-    options = repr(accepted.certificate.options)
-    first = f"seed {history.seed}"
-    return "\n".join([first, options, *steps, *history.log, *history.trace(), effects])
+    lines = [f"seed {world.seed}", *world.log]
+    for each in world.lives:
+        accepted = each.accepted
+        steps = [json.dumps(step.model_dump(by_alias=True, exclude_defaults=True), default=str)
+                 for step in accepted.plan.steps]  # fmt: skip
+        effects = f"effects: {dict(each.services.effects)}"
+        options = repr(accepted.certificate.options)
+        lines += [each.run, options, *steps, *each.trace(), effects]
+    return "\n".join(lines)

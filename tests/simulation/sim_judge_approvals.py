@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _APPROVALS = (
     "SELECT id, kind, steps, arguments, action_digest, role, quorum, requester, expires_at"
-    " FROM approvals"
+    " FROM approvals WHERE run = ?"
 )
 _YES = "SELECT approval, principal FROM decisions WHERE decision = 'approve'"
 
@@ -36,7 +36,7 @@ class _Approval(NamedTuple):
 def judge_approvals(history: "History", rules: Rules | None) -> None:
     """Every call that was begun."""
     _judge_answers(history)
-    approvals = {name: _Approval(*rest) for name, *rest in history.database.ask(_APPROVALS)}
+    approvals = {name: _Approval(*rest) for name, *rest in history.ask(_APPROVALS)}
     people: defaultdict[str, set[str]] = defaultdict(set)
     for name, principal in history.database.ask(_YES):
         people[name].add(principal)
@@ -119,7 +119,7 @@ def _judge_rules(
     """What every policy asks that stood while it was decided on was given, by several people."""
     data: Any = intent.data
     name = data["action"].removeprefix("shop.")
-    went_on = [WALL + x.process.went_on_at for x in history.workers]
+    went_on = [WALL + x.process.went_on_at for x in history.world.workers]
     since = intent.at - BESIDE_S - max([0.0, *(intent.at - x for x in went_on if
                                                x <= intent.at < x + BESIDE_S)])  # fmt: skip
     stood = rules.between(since - WALL - history.slack_s, intent.at - WALL + history.slack_s)

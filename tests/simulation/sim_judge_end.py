@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sim_judge import must
 from sim_plans import COUNTING, MOST_WRITES, policy_of
 
+from executor.dispatch.base import MOST_CRASHES
 from executor.run import events as e
 from executor.run.state import Attempt, RunState, undo_place, undoes
 from executor.trace import render_trace, trace
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 _RESOLVED = {"applied": "resolved_applied", "absent": "resolved_absent", "abandoned": "abandoned",
              "answered": "resolved_answered"}  # fmt: skip
-_ROWS = "SELECT step, iteration, n, state FROM attempts"
-_RUN = "SELECT code, waiting_for, wake_at, driver, result FROM runs"
+_ROWS = "SELECT step, iteration, n, state FROM attempts WHERE run = ?"
+_RUN = "SELECT code, waiting_for, wake_at, driver, result FROM runs WHERE id = ?"
 
 
 def judge_end(history: "History") -> None:
@@ -44,7 +45,10 @@ def _judge_status(history: "History", state: RunState, finish: e.RunFinished) ->
     wanted = failed and options.on_failure == "undo"
     wanted = wanted or (state.cancelled is not None and state.cancelled.mode == "undo")
     back = ("undone", "compensation_incomplete") if wanted else ()
-    if history.rules and finish.status == "quarantined":
+    if finish.status == "quarantined":
+        ((recoveries,),) = history.ask("SELECT recoveries FROM runs WHERE id = ?")
+        is_killer = history.world.queue is not None and recoveries >= MOST_CRASHES
+        must(bool(history.rules) or is_killer, f"put aside after {recoveries} deaths")
         return
     must(finish.status in (forward, *back), f"{finish.status}, though it was {forward}")
     if finish.status == "compensation_incomplete":
@@ -106,9 +110,9 @@ def _judge_rows(history: "History", state: RunState, finish: e.RunFinished) -> N
     """Rows are what the journal comes to."""
     told = {(*place, each.intent.n): _standing(each)
             for place, calls in state.attempts.items() for each in calls}  # fmt: skip
-    rows = {(step, iteration, n): how for step, iteration, n, how in history.database.ask(_ROWS)}
+    rows = {(step, iteration, n): how for step, iteration, n, how in history.ask(_ROWS)}
     must(rows == told, f"rows and journal differ: {rows.items() ^ told.items()}")
-    ((code, waiting_for, wake_at, driver, result),) = history.database.ask(_RUN)
+    ((code, waiting_for, wake_at, driver, result),) = history.ask(_RUN)
     must(code == finish.code, f"the row says {code} and the journal {finish.code}")
     must((waiting_for, wake_at, driver) == (None, None, None), "the row is not at rest")
     if history.row().large is None:
@@ -116,7 +120,7 @@ def _judge_rows(history: "History", state: RunState, finish: e.RunFinished) -> N
         must(told_result == finish.result, "row and journal have two results")
     else:
         history.services.reached["a large result"] += 1
-    open_ones = history.database.ask("SELECT id FROM approvals WHERE state = 'open'")
+    open_ones = history.ask("SELECT id FROM approvals WHERE run = ? AND state = 'open'")
     must(not open_ones, "a question outlives its run")
 
 

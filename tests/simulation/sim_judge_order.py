@@ -14,6 +14,7 @@ from sim_process import WALL
 from connectors.spec import ActionSpec
 from executor.plan.graph import data_sources, graph, upstream
 from executor.plan.model import Step
+from executor.run.moves import MOST_AT_ONCE
 from executor.run.state import Place, undoes
 from executor.store.journal import StoredEvent
 
@@ -177,6 +178,8 @@ class Order:
             is_wanted = self._cancelled == "undo" or self._options.on_failure == "undo"
             must(is_wanted and bool(self._failed or self._cancelled), f"nobody wants {place}")
         calls.append(_Call(event.data))
+        open_ones = [at for at, each in self._calls.items() if at[1] and not each[-1].state]
+        must(len(open_ones) <= MOST_AT_ONCE, f"{len(open_ones)} items are called at once")
 
     @property
     def _failed(self) -> list[float]:
@@ -232,7 +235,7 @@ class Order:
 
     def _is_beside(self, event: StoredEvent, since: float) -> bool:
         """Whether it was decided on beside what was so since then: a process may stand still."""
-        went_on = [WALL + x.process.went_on_at for x in self._history.workers]
+        went_on = [WALL + x.process.went_on_at for x in self._history.world.workers]
         return event.at < max([since, *(x for x in went_on if x <= event.at)]) + BESIDE_S
 
     def _all_is_asked(self, place: Place) -> None:

@@ -1,6 +1,6 @@
 """The verdict on what a service is asked: no more than it allows, and nothing while it is down."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -11,61 +11,70 @@ from sim_process import WALL
 from executor.store.journal import StoredEvent
 
 if TYPE_CHECKING:
-    from sim_history import History
+    from sim_world import World
 
 IN_A_ROW = 5  # calls that nobody answers
 PAUSE_S = 10.0  # and twice as long when the trial after it is not answered either
-_Call = tuple[str, str, int]
+_Call = tuple[str, str, str, int]
+_ORDER = "SELECT subject, seq FROM events ORDER BY rowid"
 
 
-def judge_service(history: "History") -> None:
+def judge_service(world: "World") -> None:
     """Whoever calls, and from whichever process; each connection is a service of its own."""
-    connections: dict[str, list[StoredEvent]] = {}
-    of: dict[_Call, str] = {}
-    for each in history.stored:
+    connections: dict[tuple[str, str], list[StoredEvent]] = {}  # by tenant and connection
+    of: dict[_Call, tuple[str, str]] = {}
+    for each in _in_order(world):
         if each.type == "intent.recorded":
-            of[_call(each)] = str(each.data["action"]).partition(".")[0]
+            connection = str(each.data["action"]).partition(".")[0]
+            of[_call(each)] = world.life_of(each.subject).tenant, connection
         if each.type in ("intent.recorded", "attempt.ended"):
             connections.setdefault(of[_call(each)], []).append(each)
-    for connection, told in connections.items():
-        _judge_quotas(history, told)
-        _judge_outage(history, told)
-        _judge_rate(history, told, history.services.others if connection == "shop" else ())
+    for (_, connection), told in connections.items():
+        _judge_quotas(world, told)
+        _judge_outage(world, told)
+        _judge_rate(world, told, world.services.others if connection == "shop" else ())
 
 
-def _judge_rate(history: "History", told: Sequence[StoredEvent], others: Sequence[float]) -> None:
+def _in_order(world: "World") -> Iterator[StoredEvent]:
+    """What all runs wrote, in the order in which it was written."""
+    stored = {each.run: each.stored for each in world.lives}
+    for subject, seq in world.database.ask(_ORDER):
+        yield stored[subject][seq - 1]
+
+
+def _judge_rate(world: "World", told: Sequence[StoredEvent], others: Sequence[float]) -> None:
     """No more calls than the connection allows."""
-    if history.limits is None or history.limits.rate is None:
+    if world.limits is None or world.limits.rate is None:
         return
-    every_s = history.limits.per_s / history.limits.rate
+    every_s = world.limits.per_s / world.limits.rate
     mine = (each.at for each in told if each.type == "intent.recorded")
     begun = sorted([*mine, *others])
     for first, start in enumerate(begun):
-        for last in range(first + history.limits.burst, len(begun)):
-            allowed = history.limits.burst + (begun[last] - start + CLOCKS_DIFFER_S) / every_s
+        for last in range(first + world.limits.burst, len(begun)):
+            allowed = world.limits.burst + (begun[last] - start + CLOCKS_DIFFER_S) / every_s
             must(last - first + 1 <= allowed, f"{last - first + 1} calls since {start}")
 
 
-def _judge_quotas(history: "History", told: Sequence[StoredEvent]) -> None:
+def _judge_quotas(world: "World", told: Sequence[StoredEvent]) -> None:
     """None after a service said that it takes no more, since that was written down."""
     for number, each in enumerate(told):
         if each.type != "attempt.ended":
             continue
-        left, until = history.services.quotas.get(_call(each), (0, 0.0))
+        left, until = world.life_of(each.subject).services.quotas.get(_call(each)[1:], (0, 0.0))
         is_told = each.data["state"] in ("applied", "applied_unreadable")
         later = (x for x in told[number + 1 :] if x.type == "intent.recorded")
         begun = sum(is_told and x.at < until - CLOCKS_DIFFER_S for x in later)
         must(left > 0 or begun == 0, f"{begun} calls after the service took no more")
 
 
-def _judge_outage(history: "History", told: Sequence[StoredEvent]) -> None:
+def _judge_outage(world: "World", told: Sequence[StoredEvent]) -> None:
     """None while it is taken for down; after that one alone, as a trial.
 
     Of the first outage of a history, and as long as nothing was searched for: what a search was
     told counts as well, and is in no journal.
     """
-    slack = CLOCKS_DIFFER_S if history.clocks_differ else 0.001
-    searched = WALL + min(history.services.searched, default=inf) - CLOCKS_DIFFER_S
+    slack = CLOCKS_DIFFER_S if world.clocks_differ else 0.001
+    searched = WALL + min(world.services.searched, default=inf) - CLOCKS_DIFFER_S
     in_a_row, down_until = 0, 0.0
     trial: StoredEvent | None = None
     for each in (x for x in told if x.at < searched):
@@ -75,19 +84,19 @@ def _judge_outage(history: "History", told: Sequence[StoredEvent]) -> None:
             must(is_alone, "a call beside the trial of a service that was down")
             trial = each
         elif each.type == "attempt.ended" and trial is not None and _call(each) == _call(trial):
-            if _answers(history, each) is not False:
+            if _answers(world, each) is not False:
                 return
             down_until, trial = each.at + 2 * PAUSE_S, None
-            history.services.reached["is still down"] += 1
+            world.services.reached["is still down"] += 1
         elif each.type == "attempt.ended" and not down_until:
-            answers = _answers(history, each)
+            answers = _answers(world, each)
             in_a_row = in_a_row if answers is None else 0 if answers else in_a_row + 1
             if in_a_row == IN_A_ROW:
                 down_until = each.at + PAUSE_S
-                history.services.reached["is taken for down"] += 1
+                world.services.reached["is taken for down"] += 1
 
 
-def _answers(history: "History", ended: StoredEvent) -> bool | None:
+def _answers(world: "World", ended: StoredEvent) -> bool | None:
     """Whether the service answered, as far as its caller learnt that; None: nobody can say."""
     failure = ended.data["failure"]
     if not isinstance(failure, dict) or str(ended.data["state"]).startswith("applied"):
@@ -95,9 +104,10 @@ def _answers(history: "History", ended: StoredEvent) -> bool | None:
     if failure["status"] is not None:
         return None if failure["status"] == 500 else True  # it may be one order alone
     is_told = failure["kind"] in ("unavailable", "timeout")
-    return False if is_told and _call(ended) in history.services.unanswered else None
+    unanswered = world.life_of(ended.subject).services.unanswered
+    return False if is_told and _call(ended)[1:] in unanswered else None
 
 
 def _call(event: StoredEvent) -> _Call:
     data: Any = event.data
-    return data["step"], data["iteration"], data["n"]
+    return event.subject, data["step"], data["iteration"], data["n"]

@@ -2,13 +2,16 @@
 
 narrow     one run, small plans, every fault
 computed   one run whose plan computes: functions, calls for each of what was read, a model
+pair       two runs at once: a tenant, a connection and its limits are of both
+queued     three or four runs of two tenants, with priorities, on a file with its one process
 wide       one run: what asks, what changes, what is safe to undo (`sim_wide.py`)
 """
 
 from typing import Literal
 
-Kind = Literal["narrow", "computed", "wide"]
+Kind = Literal["narrow", "computed", "pair", "queued", "wide"]
 _COMPUTED = frozenset((1, 6))  # of thirteen seeds
+_PAIR, _QUEUED = 10, 11  # and of these a third
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
 
 
@@ -16,4 +19,8 @@ def kind_of(seed: int) -> Kind:
     """The same seed is always of the same kind."""
     if seed % 13 in _COMPUTED:
         return "computed"
+    if seed % 13 == _PAIR:
+        return "pair"
+    if seed % 39 == _QUEUED:
+        return "queued"
     return "wide" if seed % 15 in _WIDE else "narrow"

@@ -44,7 +44,7 @@ WORLD = (
     Mutant("sim_chaos", "database.is_lost = True", "pass", "the database is never lost"),
     Mutant(
         "sim_chaos",
-        "            history.drive(name, other)\n",
+        "            life.drive(name, other)\n",
         "            pass\n",
         "no process takes over what another one drives",
     ),
@@ -63,14 +63,14 @@ WORLD = (
     Mutant("sim_chaos", "database.is_full = True", "pass", "there is always space"),
     Mutant(
         "sim_people",
-        "told = partial(learn, restored=restored, tenant=TENANT,",
-        "return\n        told = partial(learn, restored=restored, tenant=TENANT,",
+        "        told = partial(\n            learn,",
+        "        return\n        told = partial(\n            learn,",
         "no service tells by itself what became of a call",
     ),
     Mutant(
         "sim_people",
-        "            return\n        history, connection",
-        "            pass\n        return\n        history, connection",
+        "            return\n        connection",
+        "            pass\n        return\n        connection",
         "nobody stops calls",
     ),
     Mutant("sim_wide", "self.stood.append((now,", "(lambda _: None)((now,", "no policy changes"),

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
 from sim_judge import must
-from sim_plans import APPROVERS, RUN, SETTLE_S, TENANT, TIMEOUT_S, restored
+from sim_plans import APPROVERS, SETTLE_S, TIMEOUT_S, restored
 from sim_wide import PEOPLE
 from sqlalchemy import Connection
 
@@ -19,7 +20,6 @@ from executor.run.perform import new_event
 from executor.run.state import Place
 from executor.store import approvals, attempts, drives, journal, rulings, runs, stops
 from executor.store.approvals import ApprovalRow
-from executor.store.drives import Due
 from executor.store.stops import StopRow
 from gateway.problems import ProblemError
 from gateway.reconcile import learn, resolve
@@ -28,10 +28,11 @@ from gateway.schemas import Evidence, Reconcile
 if TYPE_CHECKING:
     from sim_history import History
 
-DUE = Due("run", TENANT, RUN)
-_IN_DOUBT = f"SELECT step, iteration FROM attempts WHERE state IN {attempts.OPEN[1:]}"
-_KEYS_IN_DOUBT = "SELECT DISTINCT key FROM attempts WHERE state = 'uncertain'"
-_OPEN_QUESTIONS = "SELECT id FROM approvals WHERE state = 'open' ORDER BY created_at, step"
+_IN_DOUBT = f"SELECT step, iteration FROM attempts WHERE run = ? AND state IN {attempts.OPEN[1:]}"
+_KEYS_IN_DOUBT = "SELECT DISTINCT key FROM attempts WHERE run = ? AND state = 'uncertain'"
+_OPEN_QUESTIONS = (
+    "SELECT id FROM approvals WHERE run = ? AND state = 'open' ORDER BY created_at, step"
+)
 
 
 class People:
@@ -41,6 +42,7 @@ class People:
         self._history = history
         self._rng = history.rng
         self._do = history.database.do
+        self._tenant, self._run = history.tenant, history.run
         self.are_eager = self._rng.random() < 0.3
         self.hear_soon = self._rng.random() < 0.15
         self.regret = random.Random(f"regret {history.seed}").random() < 0.3
@@ -49,7 +51,6 @@ class People:
         self.refused: set[str] = set()
         self.wants_back = False
         self.stopped: list[tuple[float, float, str]] = []  # no call between these events, of what
-        self._stop = ""  # that stands
 
     def answer(self, *, willing: bool) -> None:
         """Say what is asked and tell what happened, as far as anybody can know."""
@@ -61,7 +62,7 @@ class People:
 
     def decide(self, *, willing: bool = False) -> None:
         """Somebody says yes or no to what is asked."""
-        asked = self._history.database.ask(_OPEN_QUESTIONS)
+        asked = self._history.ask(_OPEN_QUESTIONS)
         if not asked:
             return
 
@@ -78,41 +79,41 @@ class People:
                 self._rule(c, name, by, willing)
             return
         says = "approve" if willing or self._rng.random() < 0.8 else "refuse"
-        by, now = self._rng.choice(APPROVERS), self._history.wall()
-        ruling = rulings.decide(c, TENANT, name, by, says, "seen", now)
+        by, now = replace(self._rng.choice(APPROVERS), tenant=self._tenant), self._history.wall()
+        ruling = rulings.decide(c, self._tenant, name, by, says, "seen", now)
         if says == "refuse" and ruling != "repeated":
             self.refused.add(name)
         if ruling in ("granted", "refused"):
             kind = e.ApprovalGranted if ruling == "granted" else e.ApprovalRefused
             event = kind(approval=name, by=by.id, reason="seen")
-            journal.append(c, TENANT, RUN, [new_event(event)], now)
-            drives.wake(c, DUE, now)
+            journal.append(c, self._tenant, self._run, [new_event(event)], now)
+            drives.wake(c, self._history.due, now)
 
     def _rule(self, c: Connection, name: str, by: Principal, willing: bool) -> None:
         """What one person of several says, who may narrow what is asked of a whole plan."""
         says = "approve" if willing or self._rng.random() < 0.8 else "refuse"
-        row, now = approvals.get(c, TENANT, name), self._history.wall()
+        row, now = approvals.get(c, self._tenant, name), self._history.wall()
         assert row is not None
         narrowing = self._narrowing(row) if says == "approve" else None
-        ruling = rulings.decide(c, TENANT, name, by, says, "seen", now, narrowing)
+        ruling = rulings.decide(c, self._tenant, name, by, says, "seen", now, narrowing)
         if narrowing is not None and ruling in ("granted", "counted"):
             self._history.services.reached["narrowed"] += 1
         self._history.services.reached[f"ruling {ruling}"] += 1
         if ruling == "refused":
             self.refused.add(name)
             refused = e.ApprovalRefused(approval=name, by=by.id, reason="seen")
-            journal.append(c, TENANT, RUN, [new_event(refused)], now)
+            journal.append(c, self._tenant, self._run, [new_event(refused)], now)
         if ruling == "counted":
             counted = e.ApprovalCounted(approval=name, by=by.id, reason="seen")
-            journal.append(c, TENANT, RUN, [new_event(counted)], now)
+            journal.append(c, self._tenant, self._run, [new_event(counted)], now)
         if ruling == "granted":
             event = e.ApprovalGranted(approval=name, by=by.id, reason="seen")
             if row.kind == "envelope":
-                after = approvals.get(c, TENANT, name)
+                after = approvals.get(c, self._tenant, name)
                 assert after is not None
                 left = Envelope.model_validate(after.arguments)
                 event = event.model_copy(update={"envelope": left})
-            journal.append(c, TENANT, RUN, [new_event(event)], now)
+            journal.append(c, self._tenant, self._run, [new_event(event)], now)
 
     def _narrowing(self, row: ApprovalRow) -> Narrowing | None:
         if row.kind != "envelope" or self._rng.random() < 0.4:
@@ -152,7 +153,7 @@ class People:
     def find_out(self) -> None:
         """Somebody looks at the service, once all must have come through, and says what is so."""
         history = self._history
-        open_ones = history.database.ask(_IN_DOUBT)
+        open_ones = history.ask(_IN_DOUBT)
         if not open_ones:
             return
         all_is_through = history.now() - TIMEOUT_S - SETTLE_S
@@ -188,7 +189,7 @@ class People:
     def hear(self) -> None:
         """A service says by itself what became of a call, or that it knows of none."""
         services = self._history.services
-        doubtful = [key for (key,) in self._history.database.ask(_KEYS_IN_DOUBT)]
+        doubtful = [key for (key,) in self._history.ask(_KEYS_IN_DOUBT)]
         keys = [each for each in doubtful or services.places if each in services.places]
         if not keys:
             return
@@ -205,7 +206,9 @@ class People:
             | ({"output": services.known(place)} if tells else {})
         )
         now = self._history.wall()
-        told = partial(learn, restored=restored, tenant=TENANT, by="shop", found=found, now=now)
+        told = partial(
+            learn, restored=restored, tenant=self._tenant, by="shop", found=found, now=now
+        )
         try:
             _, is_news = self._do(told)
         except ProblemError:
@@ -216,31 +219,38 @@ class People:
 
     def stop(self) -> None:
         """An operator stops all calls, or those of the shop, for a while."""
-        if self._stop:
+        world = self._history.world
+        if world.stopped_by:
             return
-        history, connection = self._history, self._rng.choice(["", "shop"])
-        self._stop = f"stop{len(self.stopped)}"
-        row = StopRow(TENANT, self._stop, connection, "operator", "to look", history.wall())
+        connection = self._rng.choice(["", "shop"])
+        name, now = f"stop{len(self.stopped)}", world.wall()
+        world.stopped_by = self._tenant, name
+        row = StopRow(self._tenant, name, connection, "operator", "to look", now)
         self._do(partial(stops.add, row=row))
-        self.stopped.append((history.events(), inf, connection))
-        history.services.reached["stopped"] += 1
+        for each in self._of_tenant:
+            each.people.stopped.append((each.events(), inf, connection))
+        world.services.reached["stopped"] += 1
         asyncio.get_running_loop().call_later(self._rng.choice([0.1, 5.0, 60.0]), self.lift)
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether a stop stands."""
-        return bool(self._stop)
+    def _of_tenant(self) -> "list[History]":
+        return [each for each in self._history.world.lives if each.tenant == self._tenant]
 
     def lift(self) -> None:
         """The stop is over, if there is one."""
-        if not self._stop:
+        world = self._history.world
+        if not world.stopped_by:
             return
-        name, self._stop = self._stop, ""
-        now, why = self._history.wall(), "seen"
-        self._do(lambda c: stops.lift(c, TENANT, name, "operator", why, now))
-        since, _, connection = self.stopped[-1]
-        self.stopped[-1] = (since, self._history.events(), connection)
-        self._history.ring()
+        tenant, name = world.stopped_by
+        if tenant != self._tenant:
+            return  # it is none of theirs
+        world.stopped_by = None
+        now, why = world.wall(), "seen"
+        self._do(lambda c: stops.lift(c, tenant, name, "operator", why, now))
+        for each in self._of_tenant:
+            since, _, connection = each.people.stopped[-1]
+            each.people.stopped[-1] = (since, each.events(), connection)
+            each.ring()
 
     def is_past_a_pivot(self) -> bool:
         """Whether what nothing takes back has happened, and nobody has cancelled."""
@@ -253,10 +263,10 @@ class People:
         mode, now = mode or self._rng.choice(["stop", "undo"]), self._history.wall()
 
         def work(c: Connection) -> bool:
-            if not runs.request_cancel(c, TENANT, RUN, mode, now):
+            if not runs.request_cancel(c, self._tenant, self._run, mode, now):
                 return False
             event = e.CancelRequested(by="requester", mode=mode)
-            (stored,) = journal.append(c, TENANT, RUN, [new_event(event)], now)
+            (stored,) = journal.append(c, self._tenant, self._run, [new_event(event)], now)
             self.cancelled_at = min(self.cancelled_at or stored.seq, stored.seq)
             return True
 

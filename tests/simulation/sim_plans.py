@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -25,7 +26,9 @@ from executor.store.plans import PlanRow
 from executor.store.text import to_object
 
 SEAL = b"seal-key-of-the-simulation"
-TENANT, RUN = "main", "run_a"
+TENANT = "main"
+TENANTS = (TENANT, "other")
+RUNS = ("run_a", "run_b", "run_c", "run_d")
 REQUESTER = Principal("requester", TENANT, frozenset({"requester"}))
 APPROVERS = (
     Principal("first", TENANT, frozenset({"approver"})),
@@ -60,6 +63,7 @@ FIND = {"action": "shop.find", "by": "ref"}
 ITEMS = {"of": "lines", "at": "made", "failed_at": "error"}
 INPUTS: dict[str, Any] = {"list": [1, 2], "n": 3, "lines": [0, 1, 2]}
 PLANS = 160  # so many shapes are drawn from
+SHORT, MOST_STEPS = 40, 2  # so many of few steps, for worlds of many runs
 LIMITS = (
     *(None,) * 6, Limits(rate=1, per_s=4.0, burst=2), Limits(rate=3, concurrency=2),
     Limits(concurrency=1),
@@ -69,7 +73,8 @@ LIMITS = (
 def row_of(number: int, accepted: Accepted) -> PlanRow:
     """One of the plans as it stands in the store."""
     name = f"pln_{number}"
-    return PlanRow(TENANT, name, accepted.digest, REQUESTER.id, None, to_row(accepted), 0.0)
+    tenant = accepted.principal.tenant
+    return PlanRow(tenant, name, accepted.digest, REQUESTER.id, None, to_row(accepted), 0.0)
 
 
 @cache
@@ -157,7 +162,7 @@ def policy_of(accepted: Accepted) -> Policy:
 
 
 @cache
-def plan_of(number: int) -> Accepted:
+def plan_of(number: int, tenant: str = TENANT) -> Accepted:
     """One of the plans, always the same under the same number."""
     rng = random.Random(f"plan {number}")
     steps: list[dict[str, Any]] = []
@@ -171,10 +176,17 @@ def plan_of(number: int) -> Accepted:
     )
     budgets, policy = budgets_of(rng), rng.choice([POLICY, POLICY, COUNTING])
     for few, rules in ((budgets, policy), (Budgets(), policy), (Budgets(), POLICY)):
-        verdict = admitted(plan, options, few, rules)
+        verdict = admitted(plan, options, few, rules, tenant=tenant)
         if isinstance(verdict, Accepted):  # else it surely exceeds a budget, or what may be written
             return verdict
     raise AssertionError(verdict)
+
+
+@cache
+def short_plans() -> tuple[int, ...]:
+    """The numbers of some that do little, under the policy that allows all."""
+    found = (each for each in range(PLANS) if policy_of(plan_of(each)) is POLICY)
+    return tuple(each for each in found if len(plan_of(each).plan.steps) <= MOST_STEPS)[:SHORT]
 
 
 def budgets_of(rng: random.Random) -> Budgets:
@@ -184,8 +196,9 @@ def budgets_of(rng: random.Random) -> Budgets:
 
 
 def admitted(
-    plan: Plan, options: Options, budgets: Budgets, policy: Policy, catalog: Catalog = CATALOG
-) -> Verdict:
+    plan: Plan, options: Options, budgets: Budgets, policy: Policy, catalog: Catalog = CATALOG,
+    *, tenant: str = TENANT,
+) -> Verdict:  # fmt: skip
     """What the real admission says."""
     return admit(
         plan,
@@ -194,7 +207,7 @@ def admitted(
             inputs=Inputs({"type": "object", "additionalProperties": True}, INPUTS),
             catalog=catalog,
             policy=policy,
-            principal=REQUESTER,
+            principal=replace(REQUESTER, tenant=tenant),
             today="2026-01-01",
             seal_key=SEAL,
             options=options,

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from functools import cache
 
 from sim_computed import COMPUTED_PLANS, computed_plan_of
-from sim_history import History
 from sim_judge import Violation, came_by
 from sim_loop import StuckError, run_virtually
-from sim_plans import PLANS, plan_of, row_of
+from sim_plans import PLANS, TENANTS, plan_of, row_of, short_plans
 from sim_services import FAULTS
 from sim_storage import Database
 from sim_wide import WIDE_PLANS, wide_plan_of
+from sim_world import World
 
+from executor.dispatch import local
 from executor.store import blobs
 
 # What a thousand histories come by at least, which is about a quarter of what they usually do: a
@@ -54,6 +55,9 @@ FLOORS: Mapping[str, float] = {
     "fn.first_of is done": 10, "fn.max_by is done": 2, "fn.min_by is done": 1.2,
     "fn.pick is done": 3, "fn.select fails": 2, "fn.sort is done": 3, "fn.sum is done": 3,
     "fn.zip is done": 5,
+    # of several runs at once
+    "calls of two runs at once": 12, "written together": 8, "a turn by priority": 2,
+    "a turn beside another tenant": 2, "stopped in good order": 3,
     # of wider worlds
     "a large result": 15, "another begins": 50, "one process alone": 20,
     "another waits for rate_limit": 5,
@@ -70,32 +74,34 @@ def _database() -> Database:
     wide = (row_of(PLANS + number, wide_plan_of(number)) for number in range(WIDE_PLANS))
     first = PLANS + WIDE_PLANS
     computed = (row_of(first + n, computed_plan_of(n)) for n in range(COMPUTED_PLANS))
-    return Database((*narrow, *wide, *computed))
+    others = (row_of(n, plan_of(n, TENANTS[1])) for n in short_plans())
+    return Database((*narrow, *wide, *computed, *others))
 
 
-def live(seed: int) -> History:
+def live(seed: int) -> World:
     """One history to its end; raises `Violation`."""
-    return _lived(History(seed, _database()))
+    return _lived(World(seed, _database()))
 
 
-def _lived(history: History) -> History:
-    before, blobs.LARGE = blobs.LARGE, history.large
+def _lived(world: World) -> World:
+    before, blobs.LARGE = blobs.LARGE, world.large
+    sleep_s = local.LONGEST_SLEEP_S
     try:
-        return run_virtually(history.live())
+        return run_virtually(world.live())
     finally:
-        blobs.LARGE = before
+        blobs.LARGE, local.LONGEST_SLEEP_S = before, sleep_s
 
 
 def play(seed: int, reached: Counter[str]) -> str | None:
     """What promise the history breaks, if it does; counts what it came by."""
-    history = History(seed, _database())
+    world = World(seed, _database())
     try:
-        _lived(history)
+        _lived(world)
     except (Violation, StuckError) as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - a mistake of ours, but the next history is played
         return repr(error)
-    reached.update(came_by(history))
+    reached.update(came_by(world))
     return None
 
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from math import inf
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 LEASE_S = 12.0  # a process may begin effects for so long after its last heartbeat
 BEAT_S = 4.0
 WALL = 1_700_000_000.0
@@ -30,6 +31,7 @@ class Process:
         self._running.set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._beaten_at = asyncio.get_running_loop().time()
+        self.ended = asyncio.Event()
         self.happen: Callable[[str], None] = lambda _: None  # what chaos does just there
 
     def clock(self) -> float:
@@ -46,10 +48,14 @@ class Process:
         return self._beaten_at + LEASE_S
 
     def start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Begin it in this process."""
+        return self.do(lambda: asyncio.get_running_loop().create_task(work))
+
+    def do(self, work: Callable[[], T]) -> T:
         """Do it in this process: every task that it makes belongs to the process, too."""
         token = _here.set(self)
         try:
-            return asyncio.get_running_loop().create_task(work)
+            return work()
         finally:
             _here.reset(token)
 
@@ -83,6 +89,7 @@ class Process:
     def kill(self) -> None:
         """End at once, as after SIGKILL."""
         self.is_dead = True
+        self.ended.set()
         self._running.set()
         for task in [*self._tasks]:
             task.cancel()

@@ -37,7 +37,6 @@ from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.quota import Quota
 from connectors.spec import ActionSpec, CallContext, Effect
 from executor.fn.extract import EXTRACT
-from executor.run.moves import MOST_AT_ONCE
 from executor.run.state import Place, undo_place
 
 _TASK = "task of "
@@ -50,6 +49,14 @@ FAULTS = (
     "late", "reset", "broken", "unreadable", "accepted",
 )  # fmt: skip
 _NO_ANSWER = ("not sent", "request lost", "reply lost", "late", "reset")
+
+
+class _Where(NamedTuple):
+    """Who calls whom."""
+
+    process: str
+    connection: str
+    run: str
 
 
 class Seen(NamedTuple):
@@ -68,9 +75,10 @@ class Seen(NamedTuple):
 
 @dataclass
 class Services:
-    """All services together."""
+    """All services together, as one run meets them."""
 
     rng: random.Random
+    run: str = ""  # of a second one
     is_calm: bool = False
     happened: dict[Place, list[int]] = field(default_factory=dict)  # of many items, which
     released: dict[Place, JsonValue] = field(default_factory=dict)
@@ -88,7 +96,7 @@ class Services:
     places: dict[str, Place] = field(default_factory=dict)  # by key
     quotas: dict[tuple[str, str, int], tuple[int, float]] = field(default_factory=dict)
     most_at_once: int | None = None  # of one process
-    at_once: Counter[tuple[str, str]] = field(default_factory=Counter)  # by process, connection
+    at_once: Counter[_Where] = field(default_factory=Counter)
     came_back: set[Place] = field(default_factory=set)  # after they had been taken back
     asked: int = 0
     others: list[float] = field(default_factory=list)  # when calls of another run began
@@ -101,25 +109,33 @@ class Services:
         self._counts = self.rng.random() < 0.15  # and says how many calls it still takes
         self._fates = ["well"] * self.rng.choice([1, 1, 2, 4]) + faults
 
+    def beside(self, run: str, rng: random.Random) -> "Services":
+        """The same services as another run meets them: they know keys, whoever has sent them."""
+        return Services(
+            rng, run, references=self.references, keys=self.keys, under_way=self.under_way,
+            searched=self.searched, tasks=self.tasks, most_at_once=self.most_at_once,
+            at_once=self.at_once, others=self.others, reached=self.reached,
+        )  # fmt: skip
+
     def last_seen(self, place: Place) -> float:
         """When the last call of a place was seen."""
         return max((each.at for each in self.seen if each.place == place), default=0.0)
 
     def id_of(self, place: Place) -> int:
         """What the service calls what was made there."""
-        return zlib.crc32(repr(place).encode())
+        return zlib.crc32((self.run + repr(place)).encode())
 
     async def call(
         self, process: Process, action: ActionSpec, arguments: Mapping[str, JsonValue],
         context: CallContext,
     ) -> Outcome:  # fmt: skip
         """One call over the network."""
-        here = (process.name, action.connection)
+        here = _Where(process.name, action.connection, context.run)
         self.at_once[here] += 1
-        too_many = self.most_at_once is not None and self.at_once[here] > self.most_at_once
-        must(not too_many, f"{self.at_once[here]} calls at once")
-        of_run = sum(count for (name, _), count in self.at_once.items() if name == process.name)
-        must(of_run <= MOST_AT_ONCE, f"{of_run} calls of one run at once")
+        beside = [each for each in self.at_once.elements() if each.process == here.process]
+        count = sum(each.connection == here.connection for each in beside)
+        must(count <= (self.most_at_once or count), f"{count} calls at once")
+        self.reached["calls of two runs at once"] += any(each.run != here.run for each in beside)
         try:
             return await self._answer(process, action, arguments, context)
         finally:
@@ -220,10 +236,11 @@ class Services:
     def _rows(self) -> list[JsonValue]:
         """Others each time; now and then one is not as it should be, or they are many."""
         rng = self.rng
-        count = MANY_ROWS if rng.random() < 0.02 else rng.choice([0, 1, 2, 2, 3, 3])
+        count = MANY_ROWS if rng.random() < 0.03 else rng.choice([0, 1, 2, 2, 3, 3])
         rows: list[JsonValue] = [
             {"n": rng.randint(1, LARGEST), "kind": rng.choice(KINDS)} for _ in range(count)
         ]
+        self.reached["many rows"] += count == MANY_ROWS
         if rows and rng.random() < 0.15:
             odd = rng.choice([{}, {"n": "several"}, {"n": None}])
             rows[rng.randrange(count)] = {"kind": "a", **odd}

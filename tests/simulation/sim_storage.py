@@ -1,13 +1,16 @@
 """The production store's statements on a real SQLite database, at virtual times.
 
 Only the writer thread is replaced: a write is one transaction, made at once, between two points
-at which its process may stand still, die, or lose the database.
+at which its process may stand still, die, or lose the database. Where a process has several runs
+to drive, what they write while it makes another write is made together, as the writer does.
 """
 
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,12 +19,14 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from executor.store import drives
+from executor.store.drives import Due
 from executor.store.errors import FencedError, StoreFullError, StoreUnavailableError
 from executor.store.plans import PlanRow, add
 from executor.store.sqlite import SqliteFile
 from executor.store.store import Store
 from executor.store.tables import metadata
-from executor.store.writer import Joint
+from executor.store.writer import Joint, made
 
 T = TypeVar("T")
 _BACKEND = SqliteFile(Path("in memory"))  # for what its errors mean; no file is opened
@@ -57,13 +62,31 @@ class Database:
         self._raw.execute("ROLLBACK")
         self._raw.execute("BEGIN")
 
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
+    def ask(self, query: str, *of: str) -> list[tuple[Any, ...]]:
         """Look without disturbing anybody."""
-        return self._raw.execute(query).fetchall()
+        return self._raw.execute(query, of).fetchall()
 
     def look(self, work: Callable[[Connection], T]) -> T:
         """The same by the store's own statements."""
         return work(self._connection)
+
+    def do_all(self, works: Sequence[Callable[[Connection], object]]) -> list[object]:
+        """Together in one transaction, or each in its own where one of them fails."""
+        if len(works) == 1:
+            return [self._tried(works[0])]
+        try:
+            return self.do(lambda c: made(c, works))
+        except Exception:  # noqa: BLE001 - it is found out whose it is
+            for each in works:
+                if isinstance(each, Joint):
+                    each.undone()
+        return [self._tried(each) for each in works]
+
+    def _tried(self, work: Callable[[Connection], object]) -> object:
+        try:
+            return self.do(work)
+        except Exception as error:  # noqa: BLE001 - it is raised where it belongs
+            return Failed(error)
 
     def do(self, work: Callable[[Connection], T]) -> T:
         """One transaction."""
@@ -83,33 +106,71 @@ class Database:
         return result
 
 
-class ProcessStore(Store):
-    """The store as one process sees it."""
+@dataclass(frozen=True)
+class Failed:
+    """What became of one of several writes."""
 
-    def __init__(self, database: Database, process: Process, reached: Counter[str]) -> None:
+    error: Exception
+
+
+@dataclass(eq=False)
+class _Asked:
+    """One write, and what became of it."""
+
+    work: Callable[[Connection], object]
+    made: list[object] = field(default_factory=list)
+
+
+class ProcessStore(Store):
+    """The store as one process sees it; with `joins`, writes that wait are made together."""
+
+    def __init__(
+        self, database: Database, process: Process, reached: Counter[str], *, joins: bool = False
+    ) -> None:
         self._database = database
         self._process = process
         self._reached = reached
+        self._joins = joins
         self._turn = asyncio.Lock()  # one writer makes the writes of a process in their order
+        self._asked: list[_Asked] = []
+        self.looked: Callable[[list[Due]], None] = lambda _: None  # told what was found to be due
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """One transaction; where the database is lost, nobody learns whether it was made."""
-        async with self._turn:
-            await self._process.point("before the write")
-            self._check()
-            if self._database.is_full:
-                self._reached["full"] += 1
-                raise StoreFullError("no space is left")
-            try:
-                result = self._database.do(work)
-            except FencedError:
-                self._reached["fenced"] += 1
-                raise
+        asked = _Asked(work)
+        self._asked.append(asked)
+        try:
+            async with self._turn:
+                if not asked.made:
+                    await self._make(asked)
+        finally:
+            if asked in self._asked:
+                self._asked.remove(asked)  # it is not begun any more
+        given = self._given(asked)
         await self._process.point("after the write")
         if self._is_lost:
             self._reached["written, and nobody learnt it"] += 1
         self._check()
+        return given  # type: ignore[return-value]  # it is what the work gave
+
+    def _given(self, asked: _Asked) -> object:
+        (result,) = asked.made
+        if isinstance(result, Failed):
+            self._reached["fenced"] += isinstance(result.error, FencedError)
+            raise result.error
         return result
+
+    async def _make(self, asked: _Asked) -> None:
+        await self._process.point("before the write")
+        self._check()
+        if self._database.is_full:
+            self._reached["full"] += 1
+            raise StoreFullError("no space is left")
+        batch, self._asked = (self._asked, []) if self._joins else ([asked], self._asked)
+        results = self._database.do_all([each.work for each in batch])
+        self._reached["written together"] += len(batch) > 1
+        for each, result in zip(batch, results, strict=True):
+            each.made.append(result)
 
     def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
         """The same, begun at once."""
@@ -119,7 +180,10 @@ class ProcessStore(Store):
         """What is committed."""
         await self._process.point("read")
         self._check()
-        return self._database.look(work)
+        found = self._database.look(work)
+        if isinstance(work, partial) and work.func is drives.due:
+            self.looked(found)  # type: ignore[arg-type]  # it is what that gives
+        return found
 
     @property
     def _is_lost(self) -> bool:

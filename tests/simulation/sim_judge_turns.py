@@ -1,0 +1,83 @@
+"""The verdict on turns: who has a higher priority comes first, and no tenant waits for another."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from sim_judge import must
+
+from executor.dispatch.base import MOST_CRASHES
+from executor.store.drives import Due
+
+if TYPE_CHECKING:
+    from sim_history import History
+    from sim_world import World
+
+_IS_DUE = (
+    "SELECT crashes FROM runs WHERE id = ? AND driver IS NULL AND"
+    " (status IN ('queued', 'cancelling') OR (status = 'waiting' AND wake_at <= {now}))"
+)
+
+
+class Turns:
+    """What one process knows to be waiting, and what it has driven meanwhile."""
+
+    def __init__(self, world: "World", places: int, is_begun: Callable[[Due], bool]) -> None:
+        self._world = world
+        self._is_begun = is_begun  # its turn has come, be it that its drive says so only later
+        self._places = places
+        # Runs that wait for their turn: since when, and by which look at all that is due
+        self._known: dict[str, tuple[float, int]] = {}
+        self._looks = 0
+        self._driven: set[str] = set()
+        self._failing: set[str] = set()  # which are left alone for a while
+        self._last: tuple[str, float] = ("", 0.0)  # whose turn was the last one, and when
+
+    def known(self, found: Iterable[Due]) -> None:
+        """The process has looked at all that is due."""
+        self._looks += 1
+        for each in found:
+            if not self._is_begun(each) and each.id not in self._failing:
+                self._known.setdefault(each.id, (self._now(), self._looks))
+
+    def begins(self, life: "History") -> None:
+        """It is the turn of a run."""
+        _, mine = self._known.pop(life.run, (0.0, 0))
+        self._driven.add(life.run)
+        must(len(self._driven) <= self._places, f"{len(self._driven)} are driven at once")
+        reached, is_trusted = self._world.services.reached, self._is_trusted(life)
+        for run, (since, look) in [*self._known.items()]:
+            other = self._world.life_of(run)
+            if not self._is_trusted(other):
+                del self._known[run]
+                continue
+            is_news = since >= self._now()  # then it may have come just after this was chosen
+            if not is_trusted or (is_news and look != mine):
+                continue
+            if other.tenant == life.tenant:
+                comes_first = other.due.rank < life.due.rank
+                must(not comes_first, f"{life.run} comes before {run}, which is {other.priority}")
+                reached["a turn by priority"] += other.due.rank > life.due.rank
+                continue
+            whose, at = self._last
+            is_again = whose == life.tenant and since < at < self._now()
+            must(not is_again, f"{life.tenant} has two turns while {run} of another waits")
+            reached["a turn beside another tenant"] += 1
+        self._last = (life.tenant, self._now())
+
+    def ends(self, life: "History", *, has_failed: bool) -> None:
+        """A drive of it has ended."""
+        self._driven.discard(life.run)
+        (self._failing.add if has_failed else self._failing.discard)(life.run)
+
+    def _is_trusted(self, life: "History") -> bool:
+        """Whether it is due, and not suspected of killing whoever drives it."""
+        if life.run in self._driven:
+            ((crashes,),) = life.ask("SELECT crashes FROM runs WHERE id = ?")
+            return bool(crashes < MOST_CRASHES - 1)
+        found = life.ask(_IS_DUE.format(now=life.wall()))
+        return bool(found) and found[0][0] < MOST_CRASHES - 1
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,63 @@
+"""Faults in what runs share: only worlds of several runs at once come by them."""
+
+from sim_mutant import Mutant
+
+SHARED = (
+    Mutant(
+        "executor.run.keys",
+        '"\\x1f".join((tenant, run, step,',
+        '"\\x1f".join((tenant, step,',
+        "two runs call under one key",
+    ),
+    Mutant(
+        "executor.store.open_journal",
+        "return claim.kind, claim.tenant, claim.id, claim.epoch",
+        'return claim.kind, claim.tenant, "", claim.epoch',
+        "what two runs write at once goes to the journal of one",
+    ),
+    Mutant(
+        "executor.store.open_journal",
+        "return [found[_key(turn.claim)] for turn in turns]",
+        "return [found[_key(turns[0].claim)] for turn in turns]",
+        "who wrote beside another is told what the other one has to know",
+    ),
+    Mutant(
+        "executor.store.open_journal",
+        "    permits = {each.claim.tenant: Permits(c, each.claim.tenant) for each, *_ in drives}\n",
+        "    class _Each(dict[str, Permits]):\n"
+        "        def __getitem__(self, tenant: str) -> Permits:\n"
+        "            return Permits(c, tenant)\n"
+        "    permits = _Each()\n",
+        "two runs that write at once take the same permit",
+    ),
+    Mutant(
+        "executor.turns",
+        "heapq.heappush(self._waiting[tenant], (rank, self._count, item))",
+        "heapq.heappush(self._waiting[tenant], (0, self._count, item))",
+        "priorities say nothing of whose turn it is",
+    ),
+    Mutant(
+        "executor.turns",
+        "            self._round.append(tenant)\n        else:",
+        "            self._round.appendleft(tenant)\n        else:",
+        "a tenant that has much to do goes on and on",
+    ),
+    Mutant(
+        "executor.store.drives",
+        "partition_by=table.c.tenant, order_by=(table.c.priority, table.c.updated_at)",
+        "partition_by=table.c.tenant, order_by=table.c.updated_at",
+        "what is due is found in the order in which it came",
+    ),
+    Mutant(
+        "executor.dispatch.local",
+        "while not self._stopping and len(self._active) < self._concurrency:",
+        "while not self._stopping:",
+        "more runs are driven at once than there are places",
+    ),
+    Mutant(
+        "executor.dispatch.local",
+        "        await self._store.write(partial(hand_back, now=self._clock()))\n",
+        "",
+        "what a dead process drove stays with it",
+    ),
+)
