@@ -20,6 +20,7 @@ from executor.run.planning_events import (
     QuestionAsked,
     RequestReceived,
 )
+from executor.store.errors import NewerSchemaError
 
 AttemptState = Literal[
     "not_sent", "refused", "applied", "applied_unreadable", "applied_pending", "uncertain"
@@ -301,7 +302,10 @@ _TYPES: Final[dict[str, type[Event]]] = {
 
 
 def parse_event(kind: str, v: int, data: JsonObject) -> Event:
-    """Read a stored event; raises `ValueError` for a type or a version that is not known."""
+    """Read a stored event; raises `NewerSchemaError` for a type or a version that is not known."""
     if v != 1 or kind not in _TYPES:
-        raise ValueError(f"{kind} has version {v}, which this version does not know")
+        raise NewerSchemaError(
+            f"the journal tells of {kind} in version {v}, which this version does not know; "
+            "run the version that wrote it, or a newer one"
+        )
     return _TYPES[kind].model_validate(data)
