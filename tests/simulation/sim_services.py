@@ -236,7 +236,7 @@ class Services:
     def _rows(self) -> list[JsonValue]:
         """Others each time; now and then one is not as it should be, or they are many."""
         rng = self.rng
-        count = MANY_ROWS if rng.random() < 0.03 else rng.choice([0, 1, 2, 2, 3, 3])
+        count = MANY_ROWS if rng.random() < 0.06 else rng.choice([0, 1, 2, 2, 3, 3])
         rows: list[JsonValue] = [
             {"n": rng.randint(1, LARGEST), "kind": rng.choice(KINDS)} for _ in range(count)
         ]
