@@ -18,7 +18,7 @@ from gateway.allowance import InAllowance
 from gateway.body import BodyCap, pointer
 from gateway.hiding import HiddenInAnswers
 from gateway.problems import MEDIA_TYPE, TABLE, ProblemError, problem_of, render
-from gateway.query import known_parameters
+from gateway.query import bad_parameters, known_parameters
 from gateway.routes import (
     actions,
     approvals,
@@ -177,9 +177,7 @@ def _problem(error: Exception) -> ProblemError:
             fix = "See /openapi.json."
             return ProblemError(status, code, str(detail), fix, headers=dict(headers or {}))
         case RequestValidationError():
-            first = error.errors()[0]
-            at = pointer(tuple(first["loc"]))
-            detail = f"{at}: {first['msg']}"
-            return ProblemError(422, "bad-parameter", detail, "See /openapi.json.", {"at": at})
+            flaws = ((pointer(tuple(each["loc"])), each["msg"]) for each in error.errors())
+            return bad_parameters([(at, what, "See /openapi.json.") for at, what in flaws])
         case _:
             return problem_of(error)

@@ -122,13 +122,17 @@ def _holds_nul(value: JsonValue) -> bool:
             return False
 
 
-def header(name: str, description: str) -> dict[str, Any]:
-    """What OpenAPI says of a header that may come with a request."""
-    schema = {"type": "string"}
+def header(name: str, description: str, **bounds: str | int) -> dict[str, Any]:
+    """What OpenAPI says of a header that may come with a request, and of its text."""
+    schema = {"type": "string", **bounds}
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
-IDEMPOTENCY = header("Idempotency-Key", "the same key and body again get the same answer")
+LONGEST_KEY = 200
+IDEMPOTENCY = header(
+    "Idempotency-Key", "the same key and body again get the same answer",
+    minLength=1, maxLength=LONGEST_KEY,
+)  # fmt: skip
 PREFER = header("Prefer", "wait=N: answer once it is planned, after N seconds at the latest")
 
 

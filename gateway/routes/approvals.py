@@ -1,7 +1,6 @@
 """Approvals: what waits for a person, with the full arguments, and the person's decision."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Annotated, assert_never
 
 from fastapi import APIRouter, Depends, Request
@@ -22,7 +21,8 @@ from gateway.answers.runs import ApprovalState, ApprovalTold, DecisionTold
 from gateway.auth import Caller
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
-from gateway.problems import ProblemError, not_found
+from gateway.problems import ProblemError
+from gateway.routes.finding import found
 from gateway.routes.lists import After, Limit, no_such_place
 from gateway.schemas import NewDecision
 from gateway.wiring import Gateway
@@ -56,7 +56,7 @@ async def listed(
 async def show(request: Request, caller: Caller, approval_id: str) -> ApprovalTold:
     """Show one approval; looking never approves. `rehearse` is where its plan is rehearsed."""
     gateway: Gateway = request.app.state.gateway
-    row = await _found(gateway, caller.tenant, approval_id)
+    row = await found(request, caller.tenant, "approval", approval_id, approvals.get)
 
     def work(c: Connection) -> ApprovalTold:
         run = runs.get(c, caller.tenant, row.run)
@@ -79,7 +79,7 @@ async def decide(
 ) -> Response:
     """Approve or refuse, with a reason; nobody decides on their own request."""
     gateway: Gateway = request.app.state.gateway
-    row = await _found(gateway, caller.tenant, approval_id)
+    row = await found(request, caller.tenant, "approval", approval_id, approvals.get)
 
     def work(c: Connection) -> Reply:
         now = gateway.clock()
@@ -190,10 +190,3 @@ def _problem(ruling: Ruling, row: ApprovalRow) -> ProblemError | None:
             return None
         case _:
             assert_never(ruling)
-
-
-async def _found(gateway: Gateway, tenant: str, approval_id: str) -> ApprovalRow:
-    row = await gateway.store.read(partial(approvals.get, tenant=tenant, approval=approval_id))
-    if row is None:
-        raise not_found("approval", approval_id)
-    return row

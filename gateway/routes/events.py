@@ -24,7 +24,11 @@ from gateway.wiring import Gateway
 LOOK_S = 1.0  # the bell rings at once; this is for what it might miss
 PAGE = 1000
 MOST = 999_999_999  # every database has such
-LAST_SEEN = {"parameters": [header("Last-Event-ID", "the id of the last event that was seen")]}
+LAST_SEEN = {
+    "parameters": [
+        header("Last-Event-ID", "the id of the last event that was seen", pattern="^[0-9]*$")
+    ]
+}
 Place = Annotated[
     int | None, Query(ge=0, le=MOST, description="the same, where no header can be sent")
 ]

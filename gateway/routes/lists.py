@@ -7,7 +7,7 @@ from fastapi import Query
 from gateway.problems import ProblemError, told
 
 Limit = Annotated[int, Query(ge=1, le=200)]
-Before = Annotated[str | None, Query(description="the last id of the list before")]
+Before = Annotated[str | None, Query(min_length=1, description="the last id of the list before")]
 After = Before  # of what comes oldest first
 AfterName = Annotated[str | None, Query(description="the last name of the list before")]
 

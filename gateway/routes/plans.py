@@ -1,7 +1,6 @@
 """Plans: submit one that was written elsewhere, look at one, start one."""
 
 import asyncio
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -32,8 +31,9 @@ from gateway.answers.told import Made
 from gateway.auth import Caller, need_role, need_self
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once, told_before
-from gateway.problems import ProblemError, not_found
+from gateway.problems import ProblemError
 from gateway.rehearsing import rehearsal_of, roles_of
+from gateway.routes.finding import found
 from gateway.schemas import NewPlan, NewRehearsal, NewRun
 from gateway.wiring import Gateway
 from planner.propose import schema_of_inputs
@@ -68,7 +68,7 @@ async def submit(
 async def show(request: Request, caller: Caller, plan_id: str) -> Response:
     """Show an accepted plan: itself, its certificate, and how it reads."""
     gateway: Gateway = request.app.state.gateway
-    row = await _found(gateway, caller.tenant, plan_id)
+    row = await found(request, caller.tenant, "plan", plan_id, plans.get)
 
     def answer() -> Response:
         accepted = restore(row.accepted, gateway.admission.seal_key)
@@ -92,7 +92,7 @@ async def start(
     """Run an accepted plan; each call starts another run, an Idempotency-Key makes it one."""
     need_role(caller, "requester")
     gateway: Gateway = request.app.state.gateway
-    row = await _found(gateway, caller.tenant, plan_id)
+    row = await found(request, caller.tenant, "plan", plan_id, plans.get)
     need_self(caller, row.principal, "this plan")
     accepted = await _accepted(gateway, row)
     gateway.machine.know(caller.tenant, row.id, accepted)
@@ -124,7 +124,7 @@ async def rehearse(
 ) -> Response:
     """Tell what a run would do, calling nothing: for who may start it, or may have to approve."""
     gateway: Gateway = request.app.state.gateway
-    row = await _found(gateway, caller.tenant, plan_id)
+    row = await found(request, caller.tenant, "plan", plan_id, plans.get)
     accepted = await _accepted(gateway, row)
     need_role(caller, "requester", *sorted(roles_of(accepted)))
     if (again := await told_before(request, caller, body)) is not None:
@@ -133,8 +133,10 @@ async def rehearse(
     bounds = Bounds(size=body.size, scenarios=body.scenarios)
     recorded = body.recorded
     async with gateway.allowances.turn(request.state.key, "writes"):
-        found = await rehearsal_of(gateway, caller.tenant, accepted, bounds, by_records=recorded)
-    told: JsonObject = {"plan": row.id, **told_of(found)}
+        rehearsal = await rehearsal_of(
+            gateway, caller.tenant, accepted, bounds, by_records=recorded
+        )
+    told: JsonObject = {"plan": row.id, **told_of(rehearsal)}
     return await once(request, caller, body, lambda c: Reply(200, told))
 
 
@@ -190,13 +192,6 @@ def _refused(status: int, code: str, violations: tuple[Violation, ...], fix: str
     if len(violations) > 1:
         detail += f" (and {len(violations) - 1} more)"
     return ProblemError(status, code, detail, fix, {"violations": found})
-
-
-async def _found(gateway: Gateway, tenant: str, plan_id: str) -> PlanRow:
-    row = await gateway.store.read(partial(plans.get, tenant=tenant, plan=plan_id))
-    if row is None:
-        raise not_found("plan", plan_id)
-    return row
 
 
 async def _accepted(gateway: Gateway, row: PlanRow) -> Accepted:

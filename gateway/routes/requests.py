@@ -16,7 +16,6 @@ from executor.store import ids, journal, requests
 from executor.store.drives import RANKS, Due
 from executor.store.errors import StoreError
 from executor.store.requests import RequestRow
-from executor.store.retention import deleted_until
 from executor.store.text import to_object
 from gateway.answers.requests import RequestRowTold, RequestStatus, RequestTold
 from gateway.answers.told import Made
@@ -24,8 +23,9 @@ from gateway.auth import Caller, need_role, need_self
 from gateway.body import PREFER, body_of, takes
 from gateway.once import REPLAYED, Reply, once
 from gateway.preferences import wait_s
-from gateway.problems import ProblemError, not_found, told
+from gateway.problems import ProblemError, told
 from gateway.routes.events import LAST_SEEN, STREAM, Place, Watched, answer_events
+from gateway.routes.finding import found
 from gateway.routes.lists import Before, Limit, no_such_place
 from gateway.schemas import Answers, NewRequest, Nothing
 from gateway.wiring import Gateway
@@ -86,7 +86,7 @@ async def newest(
 @router.get("/{request_id}")
 async def show(request: Request, caller: Caller, request_id: str) -> RequestTold:
     """Say where a request stands: questions, drafts with their violations, plan, run."""
-    return shown(await _found(request, caller.tenant, request_id))
+    return shown(await found(request, caller.tenant, "request", request_id, requests.get))
 
 
 @router.post(
@@ -103,7 +103,7 @@ async def answer(
 ) -> Response:
     """Answer what was asked; the request is planned again. Only who asked may: it is their word."""
     need_role(caller, "requester")
-    row = await _found(request, caller.tenant, request_id)
+    row = await found(request, caller.tenant, "request", request_id, requests.get)
     need_self(caller, row.principal.id, "this request")
     gateway: Gateway = request.app.state.gateway
 
@@ -136,7 +136,7 @@ async def retry(
 ) -> Response:
     """Have a request planned again after no model answered."""
     need_role(caller, "requester", "operator")
-    row = await _found(request, caller.tenant, request_id)
+    row = await found(request, caller.tenant, "request", request_id, requests.get)
     if "operator" not in caller.roles:
         need_self(caller, row.principal.id, "this request")
     gateway: Gateway = request.app.state.gateway
@@ -157,7 +157,7 @@ async def events(
     request: Request, caller: Caller, request_id: str, after: Place = None
 ) -> Response:
     """Stream the request's journal while it is planned; `Last-Event-ID` goes on from there."""
-    row = await _found(request, caller.tenant, request_id)
+    row = await found(request, caller.tenant, "request", request_id, requests.get)
 
     def has_ended(c: Connection) -> bool:
         now = requests.get(c, caller.tenant, row.id)
@@ -213,18 +213,6 @@ def _check_asked(row: RequestRow | None, body: Answers) -> None:
             )
 
 
-async def _found(request: Request, tenant: str, request_id: str) -> RequestRow:
-    gateway: Gateway = request.app.state.gateway
-
-    def work(c: Connection) -> RequestRow:
-        row = requests.get(c, tenant, request_id)
-        if row is None:
-            raise not_found("request", request_id, deleted_until(c))
-        return row
-
-    return await gateway.store.read(work)
-
-
 async def _perhaps_wait(request: Request, tenant: str, answer: JSONResponse) -> Response:
     """`Prefer: wait=N`: answer with where the request stands once it is planned, or in time.
 
@@ -251,11 +239,11 @@ async def _waited_for(
     """A request once it is planned, or as it stands after so long."""
     with gateway.notices.watch(subject) as bell, contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while (await _found(request, tenant, subject)).status in _OPEN:
+            while (await found(request, tenant, "request", subject, requests.get)).status in _OPEN:
                 if gateway.notices.is_over or await request.is_disconnected():
                     break
                 bell.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.5):
                         await bell.wait()
-    return await _found(request, tenant, subject)
+    return await found(request, tenant, "request", subject, requests.get)

@@ -15,7 +15,6 @@ from executor.run.fold import fold
 from executor.run.perform import new_event
 from executor.store import journal, plans, runs
 from executor.store.drives import Due
-from executor.store.retention import deleted_until
 from executor.store.runs import RunRow
 from executor.trace import Trace, render_trace, trace
 from gateway.answers.runs import RunRowTold, RunStatus, RunTold
@@ -27,6 +26,7 @@ from gateway.preferences import likes_better
 from gateway.problems import ProblemError, not_found
 from gateway.reconcile import resolve
 from gateway.routes.events import LAST_SEEN, STREAM, Place, Watched, answer_events
+from gateway.routes.finding import found
 from gateway.routes.lists import Before, Limit, no_such_place
 from gateway.schemas import Cancel, Reconcile
 from gateway.wiring import Gateway
@@ -63,8 +63,8 @@ async def newest(
 @router.get("/{run_id}")
 async def show(request: Request, caller: Caller, run_id: str) -> RunTold:
     """Say where a run stands; of one that has ended also what became of its effects."""
-    row = await _found(request, caller.tenant, run_id)
     gateway: Gateway = request.app.state.gateway
+    row = await found(request, caller.tenant, "run", run_id, runs.get)
 
     def work(c: Connection) -> RunTold:
         words = plans.words_of(c, caller.tenant, [row.plan]).get(row.plan)
@@ -83,18 +83,18 @@ def _effects(c: Connection, gateway: Gateway, row: RunRow) -> JsonObject:
     accepted = _accepted(c, gateway, row)
     stored = journal.read(c, row.tenant, row.id)
     state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
-    found = effects_of(accepted, state)
+    effects = effects_of(accepted, state)
     return {
-        "standing": [*found.standing],
-        "uncertain": [*found.uncertain],
-        "undone": [*found.undone],
+        "standing": [*effects.standing],
+        "uncertain": [*effects.uncertain],
+        "undone": [*effects.undone],
     }
 
 
 @router.get("/{run_id}/events", openapi_extra=LAST_SEEN, responses=STREAM)
 async def events(request: Request, caller: Caller, run_id: str, after: Place = None) -> Response:
     """Stream the run's journal until it is finished; `Last-Event-ID` goes on from there."""
-    row = await _found(request, caller.tenant, run_id)
+    row = await found(request, caller.tenant, "run", run_id, runs.get)
 
     def has_ended(c: Connection) -> bool:
         now = runs.get(c, caller.tenant, row.id)
@@ -106,13 +106,13 @@ async def events(request: Request, caller: Caller, run_id: str, after: Place = N
 @router.get("/{run_id}/trace", responses=_EXPLAINED)
 async def explain(request: Request, caller: Caller, run_id: str) -> Response:
     """Explain a run: what happened, why, and whether each effect happened."""
-    found = await _trace(request, caller.tenant, run_id)
+    told = await _trace(request, caller.tenant, run_id)
     is_text = likes_better(request, "text/plain", "application/json")
 
     def answer() -> Response:
         if is_text:
-            return PlainTextResponse(render_trace(found) + "\n")
-        return JSONResponse(found.model_dump(mode="json"))
+            return PlainTextResponse(render_trace(told) + "\n")
+        return JSONResponse(told.model_dump(mode="json"))
 
     return await asyncio.to_thread(answer)  # a trace may be long
 
@@ -130,7 +130,7 @@ async def cancel(
     body: Annotated[Cancel, Depends(body_of(Cancel))],
 ) -> Response:
     """Begin no new effects, and undo those that happened if asked; writes in flight are awaited."""
-    row = await _found(request, caller.tenant, run_id)
+    row = await found(request, caller.tenant, "run", run_id, runs.get)
     if row.requester != caller.id:
         need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
@@ -159,7 +159,7 @@ async def reconcile(
     body: Annotated[Reconcile, Depends(body_of(Reconcile))],
 ) -> Response:
     """Say what became of an uncertain effect, having checked; or answer what a call asked."""
-    row = await _found(request, caller.tenant, run_id)
+    row = await found(request, caller.tenant, "run", run_id, runs.get)
     if body.resolution != "answer" or row.requester != caller.id:
         need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
@@ -198,12 +198,12 @@ def _over(row: RunRow) -> ProblemError:
 
 
 async def _trace(request: Request, tenant: str, run_id: str) -> Trace:
-    row = await _found(request, tenant, run_id)
     gateway: Gateway = request.app.state.gateway
+    row = await found(request, tenant, "run", run_id, runs.get)
 
     def work(c: Connection) -> Trace:
         accepted = _accepted(c, gateway, row)
-        return trace(accepted, row, journal.read(c, tenant, run_id))
+        return trace(accepted, row, journal.read(c, row.tenant, run_id))
 
     async with gateway.allowances.turn(request.state.key, "reads"):  # a journal may be long
         return await gateway.store.read(work)
@@ -214,15 +214,3 @@ def _accepted(c: Connection, gateway: Gateway, row: RunRow) -> Accepted:
     if sealed is None:
         raise not_found("plan", row.plan)
     return gateway.machine.restored(row.tenant, sealed)
-
-
-async def _found(request: Request, tenant: str, run_id: str) -> RunRow:
-    gateway: Gateway = request.app.state.gateway
-
-    def work(c: Connection) -> RunRow:
-        row = runs.get(c, tenant, run_id)
-        if row is None:
-            raise not_found("run", run_id, deleted_until(c))
-        return row
-
-    return await gateway.store.read(work)

@@ -4,9 +4,11 @@ import gzip
 from typing import Any
 
 import httpx2
+import pytest
 from served import STATUS, Running, ask
 
 from connectors.text import visible
+from executor.store import facts
 
 UNMEANT = ("", "   ", "\n\t", "\u200b\u2060", "\u00a0\u3000")
 
@@ -30,6 +32,25 @@ async def test_a_parameter_that_is_unknown_or_comes_twice_is_told_with_its_place
         assert (answer.status_code, problem["code"]) == (422, "bad-parameter")
         assert problem["at"] == f"/query/{at}"
         assert problem["fix"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "at"),
+    [
+        ("stauts=running&lmit=3&limit=1&limit=2", ["stauts", "lmit", "limit"]),
+        ("status=fine&limit=0&before=", ["status", "before", "limit"]),
+    ],
+)
+async def test_all_that_is_wrong_with_the_parameters_is_told_at_once(
+    requester: httpx2.AsyncClient, asked: str, at: list[str]
+) -> None:
+    answer = await requester.get(f"/v1/runs?{asked}")
+    problem = answer.json()
+
+    assert (answer.status_code, problem["code"]) == (422, "bad-parameter")
+    assert [each["at"] for each in problem["violations"]] == [f"/query/{name}" for name in at]
+    assert problem["at"] == f"/query/{at[0]}"
+    assert problem["detail"].endswith(" (and 2 more)")
 
 
 async def test_whoever_has_no_key_learns_nothing_of_parameters(running: Running) -> None:
@@ -185,3 +206,14 @@ async def test_a_refusal_is_no_longer_than_somebody_reads_however_much_was_wrong
     assert len(many.json()["violations"]) == 100
     assert many.json()["detail"].endswith("(and 50000 more)")
     assert max(len(each.content) for each in (many, long)) < 20_000
+
+
+@pytest.mark.parametrize("path", ["requests/req_x", "plans/pln_x", "runs/run_x", "approvals/apr_x"])
+async def test_what_is_not_there_may_have_been_deleted_and_until_when_is_told(
+    running: Running, requester: httpx2.AsyncClient, path: str
+) -> None:
+    never = (await requester.get(f"/v1/{path}")).json()["detail"]
+    await running.gateway.store.write(lambda c: facts.note(c, facts.DELETED, str(86400.0)))
+    then = (await requester.get(f"/v1/{path}")).json()["detail"]
+
+    assert then == f"{never}; what ended before 1970-01-02 00:00Z was deleted"
