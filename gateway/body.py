@@ -15,7 +15,7 @@ from connectors.spec import JsonObject
 from executor.check.strict_json import read_json
 from executor.plan.refs import join_pointer
 from gateway.problems import MOST_TOLD, ProblemError, render
-from gateway.schemas import FORMS
+from gateway.schemas import FORMS, LONGEST_KEY
 from gateway.wiring import Gateway
 
 MOST_BYTES = 1_000_000
@@ -128,7 +128,6 @@ def header(name: str, description: str, **bounds: str | int) -> dict[str, Any]:
     return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
-LONGEST_KEY = 200
 IDEMPOTENCY = header(
     "Idempotency-Key", "the same key and body again get the same answer",
     minLength=1, maxLength=LONGEST_KEY,

@@ -15,8 +15,8 @@ from executor.store import idempotency
 from executor.store.drives import Due
 from executor.store.idempotency import Kept
 from executor.store.text import to_object, to_text
-from gateway.body import LONGEST_KEY
 from gateway.problems import ProblemError
+from gateway.schemas import LONGEST_KEY
 from gateway.wiring import Gateway
 
 HEADER = "idempotency-key"

@@ -23,6 +23,7 @@ def _says_something(text: str) -> str:
 
 Name = Annotated[str, Field(max_length=200)]  # of what there is, or is not: it is told again
 Words = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_says_something)]
+LONGEST_KEY = 200  # characters of an Idempotency-Key
 CREDENTIAL_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
 NAME, ROLE = r"^[A-Za-z0-9._@-]{1,80}$", r"^[a-z][a-z0-9_-]{0,39}$"
 USER, DIGEST = r"^[!-9;-~]{1,200}$", r"^sha256:[0-9a-f]{64}$"
