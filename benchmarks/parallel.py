@@ -50,6 +50,7 @@ from executor.fn import FUNCTIONS
 from executor.run.machine import Machine
 from executor.store import runs
 from executor.store.store import Store
+from gateway.cli.garbage import look_rarely
 
 _DATA = folder_with("nestful_v2.jsonl")
 
@@ -227,6 +228,7 @@ def main() -> None:
         verdict = verdict_on(under_policy)
         if isinstance(verdict, Accepted) and len(plans.setdefault(name, [])) < said.most:
             plans[name].append((under_policy, verdict))
+    look_rarely()  # as a gateway does
     columns = f"{'of the path':>13}{'faster':>9}{'at best':>9}{'commits':>9}"
     print(f"{'':<15}{'':<8}{'plans':>6}{columns}  goal")
     for storage, place in (("memory", MEMORY), ("disk", said.disk)):
