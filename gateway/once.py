@@ -1,5 +1,6 @@
 """POST once: the work and the answer to its Idempotency-Key are one transaction."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from gateway.wiring import Gateway
 
 HEADER = "idempotency-key"
 REPLAYED = "idempotent-replayed"
+WAKES_TOGETHER = 100  # in one turn of the event loop
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,10 @@ async def once(
         return reply, None
 
     reply, again = await gateway.store.write(write)
-    for due in reply.wake:
+    for number, due in enumerate(reply.wake, 1):
         gateway.wake(due)
+        if number % WAKES_TOGETHER == 0:  # a stop may have held thousands
+            await asyncio.sleep(0)
     return again or JSONResponse(reply.body, reply.status)
 
 

@@ -1,17 +1,19 @@
 """What a dispatcher is: it decides when and where something is driven, and knows nothing of it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from executor.store.drives import DriveKind, Due
-from executor.store.errors import StorePausedError
+from executor.store.errors import StoreError, StorePausedError
 
 AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
 PAUSED_S = (0.5, 2.0)  # the same while the store takes nothing: it may be back at any moment
 MOST_ASKING = 64  # wakes that are seen to at once; the others are found with all that is due
 MOST_CRASHES = 3  # of processes that died while they were driving it, one after the other
 MOST_FAILURES = 3  # of a drive that breaks; a store that fails is tried for ever
+_log = logging.getLogger("lamgate.dispatch")
 
 Drive = Callable[[Due, str], Awaitable[None]]
 """Advance one request or run until it ends or has to wait; the text is the driver's id."""
@@ -33,6 +35,24 @@ def pause_after(failures: int, error: Exception) -> float:
     """For how long a drive is left alone that has failed so often, this time with `error`."""
     shortest, longest = PAUSED_S if isinstance(error, StorePausedError) else AGAIN_S
     return min(longest, shortest * 2.0 ** min(failures - 1, 16))
+
+
+def too_many_deaths() -> CrashLoopError:
+    """Why something is put aside that is driven no more."""
+    return CrashLoopError(f"{MOST_CRASHES} processes in a row died while they were driving it")
+
+
+async def put_aside(park: Park, what: Due, driver: str, error: Exception) -> Exception | None:
+    """Put it aside; what kept it from that is told and returned, for it is tried again."""
+    try:
+        await park(what, driver, error)
+    except StoreError as trouble:
+        _log.warning("%s %s cannot be put aside now: %s", what.kind, what.id, trouble)
+        return trouble
+    except Exception as trouble:  # noqa: BLE001 - it is not to be forgotten for that
+        _log.exception("%s %s could not be put aside", what.kind, what.id)
+        return trouble
+    return None
 
 
 def no_halt() -> None:

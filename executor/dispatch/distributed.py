@@ -34,12 +34,13 @@ from executor.dispatch.base import (
     MOST_ASKING,
     MOST_CRASHES,
     MOST_FAILURES,
-    CrashLoopError,
     Drive,
     Halt,
     Park,
     no_halt,
     pause_after,
+    put_aside,
+    too_many_deaths,
 )
 from executor.store import drives, recovery, workers
 from executor.store.clock import steady
@@ -199,6 +200,8 @@ class DistributedDispatcher:
         await self._until_answered(lambda: self._store.write(partial(self._after, job=job)))
 
     def _after(self, c: Connection, job: Job) -> None:
+        if self._stopping.is_set():  # a drive that was halted lets go of nothing by itself
+            recovery.release(c, self.worker, self._store.clock(), job.due)
         if drives.generation(c, job.due, self._store.clock()) is None:
             return
         drives.pass_on(c, job.due, job.epoch)  # this job's name is used up
@@ -217,11 +220,9 @@ class DistributedDispatcher:
             if crashes < MOST_CRASHES:
                 await self._see_through(what)
                 return
-            message = f"{MOST_CRASHES} processes in a row died while they were driving it"
-            _log.error("%s %s is put aside: %s", what.kind, what.id, message)
-            _, park = self._drives[what.kind]
-            with contextlib.suppress(StoreError):  # then it is tried again
-                await park(what, self.worker, CrashLoopError(message))
+            error, (_, park) = too_many_deaths(), self._drives[what.kind]
+            _log.error("%s %s is put aside: %s", what.kind, what.id, error)
+            await put_aside(park, what, self.worker, error)  # or else it is tried again
 
     async def _see_through(self, what: Due) -> None:
         """Drive until it comes back; pause after failures, put aside what breaks every time."""
@@ -239,10 +240,8 @@ class DistributedDispatcher:
                 failures, broken = failures + 1, broken + 1
                 pause = pause_after(failures, error)
                 _log.exception("%s %s broke its drive", what.kind, what.id)
-                if broken >= MOST_FAILURES:
-                    with contextlib.suppress(StoreError):
-                        await park(what, self.worker, error)
-                        return
+                if broken >= MOST_FAILURES and not await put_aside(park, what, self.worker, error):
+                    return
             await self._pause(pause)
 
     async def _until_answered(self, ask: Callable[[], Awaitable[T]]) -> T | None:

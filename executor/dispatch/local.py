@@ -27,6 +27,8 @@ from executor.dispatch.base import (
     Park,
     no_halt,
     pause_after,
+    put_aside,
+    too_many_deaths,
 )
 from executor.store.drives import DriveKind, Due, due, generation, next_wake
 from executor.store.errors import StoreError
@@ -113,9 +115,8 @@ class LocalDispatcher:
         """Hand back what a dead process was driving, then drive all that is due."""
         await self._store.write(partial(hand_back, now=self._clock()))
         for each in await self._store.read(partial(crashed, times=MOST_CRASHES)):
-            message = f"{MOST_CRASHES} processes in a row died while they were driving it"
-            _log.error("%s %s is put aside: %s", each.kind, each.id, message)
-            await self._park(each, CrashLoopError(message))
+            if await self._park(each, too_many_deaths()) is not None:
+                self._let_wait(each)
         self._timer = asyncio.get_running_loop().create_task(self._tick())
 
     async def stop(self) -> None:
@@ -152,6 +153,9 @@ class LocalDispatcher:
     async def _drive(self, what: Due) -> None:
         pause: float | None = None
         try:
+            if what.crashes >= MOST_CRASHES:  # it could not be put aside yet
+                pause = await self._park(what, too_many_deaths())
+                return
             drive, _ = self._drives[what.kind]
             await drive(what, self._driver)
             self._forgive(what)
@@ -179,10 +183,10 @@ class LocalDispatcher:
     async def _park(self, what: Due, error: Exception) -> float | None:
         """Put aside what cannot be driven; None, or when to try again where that fails too."""
         _, park = self._drives[what.kind]
-        try:
-            await park(what, self._driver, error)
-        except StoreError as trouble:
-            _log.warning("%s %s cannot be put aside now: %s", what.kind, what.id, trouble)
+        if isinstance(error, CrashLoopError):
+            _log.error("%s %s is put aside: %s", what.kind, what.id, error)
+        trouble = await put_aside(park, what, self._driver, error)
+        if trouble is not None:
             return self._pause(what, trouble)
         self._forgive(what)
         return None
@@ -208,6 +212,8 @@ class LocalDispatcher:
                     pause = min(pause, max(0.01, following - self._clock()))
             except StoreError as error:
                 _log.warning("cannot look for what is due: %s", error)
+            except Exception:  # noqa: BLE001 - without another look nothing would go on
+                _log.exception("cannot look for what is due")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._bell.wait()

@@ -22,6 +22,7 @@ CHANNEL = "lamgate"
 TOGETHER_S = 0.02
 AGAIN_S = 0.5
 _MOST = 50  # in one message, which holds less than 8,000 bytes
+_MANY = 1_000  # that are to be told together: then others are told to look at everything
 _log = logging.getLogger("lamgate.store")
 
 Heard = Callable[[Due | None], None]
@@ -73,6 +74,10 @@ class Bells:
             await asyncio.sleep(AGAIN_S)
 
     def _message(self) -> str:
+        if len(self._waiting) > _MANY:
+            self._waiting.clear()
+            self._any.clear()
+            return json.dumps([self.me, None])
         told = list(self._waiting)[:_MOST]
         for each in told:
             del self._waiting[each]
@@ -84,6 +89,9 @@ class Bells:
         with contextlib.suppress(ValueError, TypeError):  # it was not one of ours
             who, told = json.loads(message)
             if who == self.me:
+                return
+            if told is None:
+                self.heard(None)
                 return
             for kind, tenant, name in told:
                 if kind in ("request", "run"):

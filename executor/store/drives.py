@@ -10,15 +10,20 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     Double,
     Select,
     Table,
+    Text,
+    Update,
     and_,
+    any_,
     bindparam,
     case,
     func,
+    literal,
     or_,
     select,
     update,
@@ -199,19 +204,25 @@ def wake_waiting(
     meant = _waits_for((waiting_for, *behind), tenant)
     if c.dialect.name == "postgresql":
         c.execute(select(tables.runs.c.id).where(*meant).order_by("id").with_for_update())
-    return _wake_runs(c, meant, now)
+    runs = tables.runs
+    woken = c.execute(
+        _woken(now).where(*meant).returning(runs.c.tenant, runs.c.id, runs.c.priority)
+    )
+    return [Due("run", row.tenant, row.id, row.priority) for row in woken]
 
 
-def wake_waiting_free(c: Connection, waiting_for: str, now: float, tenant: str) -> list[Due]:
+def wake_waiting_free(c: Connection, waiting_for: str, now: float, tenant: str) -> None:
     """The same, but for those that another process is writing about: it holds their rows.
 
     For whoever holds a run's row already, and would wait for others crosswise. So it is for waits
-    that end by themselves, too.
+    that end by themselves, too. However many they are, they are one value of one statement.
     """
-    table, meant = tables.runs, _waits_for((waiting_for,), tenant)
-    free = c.execute(select(table.c.id).where(*meant).with_for_update(skip_locked=True))
-    names = [*free.scalars()]
-    return _wake_runs(c, [*meant, table.c.id.in_(names)], now) if names else []
+    meant = _waits_for((waiting_for,), tenant)
+    if c.dialect.name == "postgresql":
+        free = c.execute(select(tables.runs.c.id).where(*meant).with_for_update(skip_locked=True))
+        names = literal([*free.scalars()], ARRAY(Text))
+        meant = [tables.runs.c.tenant == tenant, tables.runs.c.id == any_(names)]
+    c.execute(_woken(now).where(*meant))
 
 
 def _waits_for(waiting_for: Sequence[str], tenant: str | None) -> list[ColumnElement[bool]]:
@@ -220,18 +231,12 @@ def _waits_for(waiting_for: Sequence[str], tenant: str | None) -> list[ColumnEle
     return [is_meant, *([] if tenant is None else [table.c.tenant == tenant])]
 
 
-def _wake_runs(c: Connection, meant: list[ColumnElement[bool]], now: float) -> list[Due]:
+def _woken(now: float) -> Update:
     table = tables.runs
-    woken = c.execute(
-        update(table)
-        .where(*meant)
-        .values(
-            wake_seq=table.c.wake_seq + 1,
-            wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),
-        )
-        .returning(table.c.tenant, table.c.id, table.c.priority)
+    return update(table).values(
+        wake_seq=table.c.wake_seq + 1,
+        wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),
     )
-    return [Due("run", row.tenant, row.id, row.priority) for row in woken]
 
 
 def due(c: Connection, now: float) -> list[Due]:

@@ -25,11 +25,11 @@ def crashed(c: Connection, times: int) -> list[Due]:
     found = []
     for kind, table in TABLES.items():
         rows = c.execute(
-            select(table.c.tenant, table.c.id)
+            select(table.c.tenant, table.c.id, table.c.crashes)
             .where(table.c.crashes >= times, table.c.driver.is_(None))
             .where(table.c.status.in_(CLAIMABLE[kind]))
         )
-        found += [Due(kind, row.tenant, row.id) for row in rows]
+        found += [Due(kind, row.tenant, row.id, crashes=row.crashes) for row in rows]
     return found
 
 
@@ -78,14 +78,19 @@ def hand_back(c: Connection, now: float, driver: str | None = None) -> int:
     return handed
 
 
-def release(c: Connection, driver: str, now: float) -> int:
-    """Give back what this driver leaves behind as it stops in good order."""
-    return sum(
-        c.execute(
-            update(table).where(table.c.driver == driver).values(**_given_back(table, kind, now))
+def release(c: Connection, driver: str, now: float, only: Due | None = None) -> int:
+    """Give back what this driver leaves behind as it stops in good order: all of it, or one row."""
+    given = 0
+    for kind, table in TABLES.items():
+        if only is not None and only.kind != kind:
+            continue
+        which = [table.c.driver == driver]
+        if only is not None:
+            which += [table.c.tenant == only.tenant, table.c.id == only.id]
+        given += c.execute(
+            update(table).where(*which).values(**_given_back(table, kind, now))
         ).rowcount
-        for kind, table in TABLES.items()
-    )
+    return given
 
 
 def _given_back(table: Table, kind: DriveKind, now: float) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What is told of a call that outlasts its process, though that ended in good order."""
+"""A process that ends in good order: what becomes of calls that outlast it, and of other runs."""
 
 import asyncio
 import signal
@@ -42,3 +42,30 @@ async def test_an_answer_after_the_drain_is_told_as_uncertain_and_looked_for_whe
     assert (row.waiting_for, row.recoveries) == ("reconcile", 0)
     assert end["state"] == "uncertain"
     assert end["failure"]["message"] == "the process ended before an answer was recorded"
+
+
+async def test_a_run_whose_call_has_ended_goes_on_elsewhere_while_its_process_waits_for_another_s(
+    fleet: Fleet,
+) -> None:
+    async with Office(fleet) as office:
+        for path, seconds in zip(PATHS, (1.5, 60.0), strict=True):
+            match = {"method": "POST", "path_prefix": path}
+            fault = {"kind": "hang_after", "match": match, "seconds": seconds}
+            http("POST", f"{fleet.shop}/faults", fault)
+        (ending,) = await asyncio.to_thread(fleet.start)
+        slow = await office.ask("slow", 1, action="orders.add_tag", field="tag")
+        quick = await office.ask("quick", 1)
+        for mark in ("slow", "quick"):
+            await asyncio.to_thread(fleet.until, partial(fleet.effects, mark))
+        fleet.signal(ending, signal.SIGTERM)
+        await asyncio.to_thread(fleet.start)
+        await finished(office, quick)
+        still_driven = await office.driven_by(ending)
+        http("DELETE", f"{fleet.shop}/faults")
+        ended = await asyncio.to_thread(fleet.ended, ending)
+        await finished(office, slow)
+
+    assert still_driven == slow
+    assert ended == 0
+    for mark, names in (("slow", slow), ("quick", quick)):
+        assert fleet.effects(mark) == expected(names, mark)

@@ -67,6 +67,22 @@ async def test_whoever_begins_to_listen_looks_and_however_many_ring_all_others_h
     }
 
 
+async def test_where_thousands_ring_together_the_others_are_told_to_look_at_everything(
+    tower: Tower,
+) -> None:
+    for number in range(5_000):
+        tower.bells["one"].tell(Due("run", "main", f"run_{number}"))
+    tower.bells["other"].tell(Due("run", "main", "run_b"))
+    await tower.until(lambda: all(len(heard) > 1 for heard in tower.heard.values()))
+    tower.bells["one"].tell(Due("run", "main", "run_a"))
+    await tower.until(lambda: len(tower.heard["other"]) > 2)
+
+    assert tower.heard == {
+        "one": [None, Due("run", "main", "run_b")],
+        "other": [None, None, Due("run", "main", "run_a")],
+    }
+
+
 async def test_what_is_no_ring_is_not_heard_and_after_a_lost_connection_everybody_looks(
     tower: Tower, server_url: str, postgres: Server
 ) -> None:
