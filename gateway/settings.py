@@ -236,11 +236,11 @@ def load_settings(file: Path | None) -> Settings:
     return settings
 
 
-def require_known(database: str) -> None:
+def require_known(database: str, said_as: str = "database.url") -> None:
     """Raise `ConfigurationError` for the address of a database that there cannot be."""
     if not database.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         raise ConfigurationError(
-            f"database.url: {database.partition('://')[0]!r} is not known; write sqlite:///path or "
+            f"{said_as}: {database.partition('://')[0]!r} is not known; write sqlite:///path or "
             "postgresql://user@host/database"
         )
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from connectors.catalog import Catalog
 from gateway.cli.problem import CliError
 from gateway.cli.reading import read_text
-from gateway.cli.show import complain
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
 
 
 def catalog_of(settings: "Settings") -> Catalog:
-    """Every action of the configured connections; whose are missing is said on standard error."""
+    """Every action of the configured connections; whose are missing is a warning."""
     from connectors.credentials import Vault
     from connectors.opening import open_registry
     from gateway.offering import with_extract
@@ -27,11 +26,7 @@ def catalog_of(settings: "Settings") -> Catalog:
     async def load() -> Catalog:
         ways = connections(settings)
         async with open_registry(ways, vault, shelf_of(settings), pins_beside(settings)) as offered:
-            found = with_extract(await offered.load(), extractor_of(settings, vault))
-            for each in offered.connections():
-                if each.absent is not None:
-                    complain(f"connections.{each.name} is absent: {each.absent}")
-            return found
+            return with_extract(await offered.load(), extractor_of(settings, vault))
 
     return asyncio.run(load())
 

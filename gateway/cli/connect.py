@@ -25,6 +25,8 @@ KEY = "LAMGATE_KEY"
 LOOPBACK = "127.0.0.1"
 STARTS_WITHIN_S = 5.0
 LOOK_S = 0.2
+_OR_ASK = "or --url and --key of a gateway"
+_OR_WRITE = "or write one: an empty one is enough to begin with"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def _client(target: Target, stack: ExitStack) -> Client:
     from executor.store.errors import StoreLockedError
     from executor.store.lock import address_in_lock
 
-    settings = settings_of(target.config)
+    settings = settings_of(target.config, may_ask=True)
     database = _database(settings.database_url)
     deadline = time.monotonic() + STARTS_WITHIN_S
     while (address := address_in_lock(database)) is None:
@@ -100,8 +102,13 @@ def _database(url: str) -> Path:
     return found
 
 
-def settings_of(config: Path | None, database: str | None = None) -> "Settings":
-    """The operator's settings; without a file that is said or stands here, there are none."""
+def settings_of(
+    config: Path | None, database: str | None = None, *, may_ask: bool = False
+) -> "Settings":
+    """The operator's settings; without a file that is said or stands here, there are none.
+
+    With `may_ask`, an address would do as well.
+    """
     from gateway.settings import FILE, load_settings, require_known
 
     is_said = database is not None or "LAMGATE_DATABASE__URL" in os.environ
@@ -110,15 +117,16 @@ def settings_of(config: Path | None, database: str | None = None) -> "Settings":
             "no-configuration",
             f"there is no {FILE} here",
             str(Path.cwd()),
-            "Say --config FILE, or --url and --key of a gateway.",
+            f"Say --config FILE, {_OR_ASK if may_ask else _OR_WRITE}.",
         )
-    if config is not None and config.exists() and not config.is_file():
+    if config is not None and not config.is_file():
         # A folder for its database would be made up beside it.
-        raise CliError("configuration-error", "this is no file", str(config), "Say --config FILE.")
+        what = "this is no file" if config.exists() else "there is no such file"
+        raise CliError("configuration-error", what, str(config), "Say --config FILE.")
     settings = load_settings(config)
     if database is None:
         return settings
-    require_known(database)
+    require_known(database, "--database")
     place = settings.database.model_copy(update={"url": database})
     return settings.model_copy(update={"database": place})
 

@@ -10,7 +10,6 @@ from connectors.spec import JsonObject
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
-from gateway.cli.problem import CliError
 from gateway.cli.show import given, print_json, say, say_as_is
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -36,7 +35,7 @@ def list_connections(
     for row in found:
         _say(row)
     if not found:
-        raise CliError("no-connections", "no connection is configured", fix="See [connections].")
+        say("no connection is configured: see [connections] in the settings")
 
 
 @app.command()

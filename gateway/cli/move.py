@@ -17,7 +17,7 @@ from gateway.cli.options import AsJson, Config
 from gateway.cli.problem import CliError
 from gateway.cli.show import complain, print_json, say
 from gateway.keyring import secret_file
-from gateway.settings import Settings
+from gateway.settings import Settings, require_known
 
 PASSWORD = "A password is better said by PGPASSWORD or a ~/.pgpass than in the address."  # noqa: S105
 
@@ -48,6 +48,8 @@ def move(
     if (lost and not undone) or (to is None) != lost:
         fix = "Say --to postgresql://..., with --undo to take it back; or --undo --lost alone."
         raise CliError("bad-option", "what is to be moved, and where?", fix=fix)
+    if to is not None:
+        require_known(to, "--to")
     if undone:
         _undo(settings, to, as_json=as_json)
     else:

@@ -8,7 +8,6 @@ from connectors.spec import JsonObject
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
-from gateway.cli.problem import CliError
 from gateway.cli.reading import read_value
 from gateway.cli.show import print_json, say
 from gateway.cli.watch import follow_and_tell
@@ -114,14 +113,9 @@ def actions(
     if as_json:
         print_json([*found])
         return
-    if not found and find is not None:
-        raise CliError("no-actions", "no action has one of these words", fix="Use others.")
     if not found:
-        raise CliError(
-            "no-actions",
-            "no action is on offer",
-            fix="`lamgate connections` says of what, and why.",
-        )
+        nothing = "no action is on offer: `lamgate connections` says why"
+        say("no action has one of these words" if find is not None else nothing)
     for row in found:
         about = " ".join(str(row["description"]).split())
         say(f"{row['name']:<32} {row['effect']:<11} {about}")

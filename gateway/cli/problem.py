@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 somebody has to act 
 """
 
 import os
+import re
 import sys
 import traceback
 from dataclasses import dataclass
@@ -16,6 +17,15 @@ from connectors.spec import JsonObject
 
 NO, UNUSABLE, WAITS, INTERNAL = 1, 2, 3, 70
 TRACEBACK = "LAMGATE_TRACEBACK"
+_WORDS = tuple(
+    (re.compile(said), meant)
+    for said, meant in (
+        (r"/query/([a-z]+)", r"--\1"),
+        (r"GET /v1/(connections|actions)\b", r"`lamgate \1`"),
+        (r"/openapi\.json( for the members)?", "what --help says of this word"),
+        (r"/v1/runs/(run_[a-z0-9]+)/trace", r"`lamgate trace \1`"),
+    )
+)
 
 
 @dataclass
@@ -74,9 +84,9 @@ def of_http(document: JsonObject, status: int) -> CliError:
     code = str(document.get("code", status))
     return CliError(
         code=code,
-        what=str(document.get("detail", "the gateway refused")),
-        where=str(document.get("at", "")),
-        fix=str(document.get("fix", "")),
+        what=_as_words(str(document.get("detail", "the gateway refused"))),
+        where=_as_words(str(document.get("at", ""))),
+        fix=_as_words(str(document.get("fix", ""))),
         exit_code=_exit_code(code, status),
         document=document,
     )
@@ -97,7 +107,8 @@ def of_exception(error: Exception) -> CliError:
         case UnusableInputError():
             return CliError("unusable-input", str(error), fix="Repair what is named.")
         case OSError():
-            return CliError("file-system", error.strerror or str(error), str(error.filename or ""))
+            what, where = error.strerror or str(error), str(error.filename or "")
+            return CliError("file-system", what, where, "Look at the path, and at who may use it.")
     problem = problem_of(error)
     if problem.code != "internal":
         at = problem.more.get("at")
@@ -124,6 +135,13 @@ def _lines(what: str, where: str, fix: str, indent: str) -> list[str]:
     told = (("what: ", what), ("where:", where), ("fix:  ", fix))
     under = f"\n{indent}       "  # what has several lines has them below each other
     return [f"{indent}{name} {text.replace(chr(10), under)}" for name, text in told if text]
+
+
+def _as_words(text: str) -> str:
+    """What the API says of its calls and parameters, said of commands and options."""
+    for said, meant in _WORDS:
+        text = said.sub(meant, text)
+    return text
 
 
 def _exit_code(code: str, status: int) -> int:

@@ -18,7 +18,8 @@ def read_text(file: Path) -> str:
         content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise CliError("not-utf-8", f"this is no UTF-8 text: {error}", str(file)) from error
+        what = f"this is no UTF-8 text: {error}"
+        raise CliError("not-utf-8", what, str(file), "Save it as UTF-8.") from error
 
 
 def read_value(text: str, where: str) -> JsonValue:

@@ -167,8 +167,10 @@ def _fix(row: JsonObject) -> str:
             return f"Ask again{f' after {wait:g} s' if isinstance(wait, int | float) else ''}."
         case "planner-refused":
             return "Say it differently, or see to [models] in the settings."
+        case "plan-rejected":
+            return "Say more, or write a playbook."
         case _:
-            return ""
+            return "Say it differently; `lamgate actions` lists what can be done."
 
 
 def _why(row: JsonObject) -> str:

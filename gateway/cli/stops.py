@@ -47,9 +47,9 @@ def stop(
         with connect(target) as client:
             _tell_stopped(client.post("/v1/stops", body), as_json=as_json)
         return
-    known = settings_of(config).connections
+    known = settings_of(config, may_ask=True).connections
     if connection is not None and connection not in known:
-        fix = f"There are: {', '.join(sorted(known))}."
+        fix = f"There are: {', '.join(sorted(known)) or 'none'}."
         raise CliError("unknown-connection", f"there is no connection {connection}", fix=fix)
     tenant = ALL if all_tenants else TENANT
     new = ids.new("stop")
@@ -112,7 +112,7 @@ def list_stops(
 
 
 def _beside(config: Config, work: Callable[[Connection, float], T]) -> T:
-    return write_beside(settings_of(config).database_url, work)
+    return write_beside(settings_of(config, may_ask=True).database_url, work)
 
 
 def _lift(c: Connection, stop_id: str, reason: str, now: float) -> int:

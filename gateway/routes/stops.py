@@ -95,5 +95,5 @@ def _check_known(connection: str | None, settings: Settings) -> None:
         known = ", ".join(sorted(settings.connections))
         raise ProblemError(
             422, "unknown-connection", f"there is no connection {told(connection)}",
-            f"There are: {known}.", {"at": "/connection"},
+            f"There are: {known or 'none'}.", {"at": "/connection"},
         )  # fmt: skip

@@ -94,12 +94,37 @@ def test_an_operators_file_that_cannot_be_used_is_a_configuration_error(
 
 def test_without_any_operators_file_it_is_said_how_to_name_one(nowhere: Lamgate) -> None:
     none = nowhere("runs", "--json")
+    alone = nowhere("serve", "--json")
     missing = nowhere("serve", "--config", "none.toml", "--json")
 
     assert (none.code, none.document["code"]) == (2, "no-configuration")
-    assert "--config FILE" in none.document["fix"]
+    assert "--config FILE, or --url and --key" in none.document["fix"]
+    assert (alone.code, alone.document["code"]) == (2, "no-configuration")
+    assert "--url" not in alone.document["fix"], "it is no option of this word"
     assert (missing.code, missing.document["code"]) == (2, "configuration-error")
-    assert "none.toml" in missing.document["detail"]
+    assert missing.document["at"] == "none.toml"
+    assert "--config FILE" in missing.document["fix"]
+
+
+def test_what_a_gateway_says_of_its_calls_is_said_of_commands(nowhere: Lamgate) -> None:
+    (nowhere.folder / "lamgate.toml").write_text("")
+    status = nowhere("runs", "--status", "fine", "--json")
+    said = nowhere("runs", "--status", "fine")
+    unknown = nowhere("connections", "show", "desk")
+
+    assert status.document["at"] == "/query/status", "programs are told what the API said"
+    assert "  where: --status\n  fix:   See what --help says of this word." in said.err
+    assert "  fix:   See `lamgate connections`." in unknown.err
+
+
+def test_a_database_to_move_to_that_there_cannot_be_is_named_as_it_was_said(
+    nowhere: Lamgate,
+) -> None:
+    (nowhere.folder / "lamgate.toml").write_text("")
+    said = nowhere("move", "--to", "foo")
+
+    assert said.code == 2
+    assert "--to: 'foo' is not known; write" in error_of(said, "configuration-error")
 
 
 def test_a_folder_is_no_operators_file_and_nothing_is_made_beside_it(nowhere: Lamgate) -> None:
