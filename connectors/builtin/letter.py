@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from email.errors import HeaderParseError, MessageError
 from email.message import EmailMessage
@@ -11,6 +12,8 @@ from email.utils import formatdate
 from pydantic import JsonValue
 
 from connectors.errors import Kind, Refused
+
+_NOT_PLAIN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]|=\?.*\?=", re.DOTALL)
 
 
 def recipients_of(arguments: Mapping[str, JsonValue]) -> tuple[str, ...]:
@@ -22,6 +25,7 @@ def recipients_of(arguments: Mapping[str, JsonValue]) -> tuple[str, ...]:
 def letter(arguments: Mapping[str, JsonValue], sender: str, message_id: str) -> bytes:
     """The message with its headers; raises `Refused` for one that cannot be written."""
     message = EmailMessage(policy=SMTP)
+    _check_is_plain(arguments, message_id)
     try:
         _write(message, arguments, sender, message_id)
         content = message.as_bytes()
@@ -38,6 +42,19 @@ def letter(arguments: Mapping[str, JsonValue], sender: str, message_id: str) -> 
         if not _is_plain(each):
             raise Refused(f"{each[:200]!r} is not one address", kind=Kind.INVALID)
     return content
+
+
+def _check_is_plain(arguments: Mapping[str, JsonValue], message_id: str) -> None:
+    """Raise `Refused` for what a header would be read as something else of, even as more headers.
+
+    The library itself reads encoded words (RFC 2047) in what it is given, and writes what they say,
+    line ends too; and whoever gets the mail reads them.
+    """
+    said = [arguments.get("subject"), arguments.get("thread_id"), message_id]
+    said += [*recipients_of(arguments), *(each.filename for each in files_of(arguments))]
+    if any(_NOT_PLAIN.search(str(each)) for each in said):
+        told = "a header has no line end or control character in it, and no encoded word (=?…?=)"
+        raise Refused(told, kind=Kind.INVALID)
 
 
 def _write(

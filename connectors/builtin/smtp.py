@@ -5,6 +5,7 @@ a mailbox that can be searched tells whether a lost message was taken. Without a
 sending is blind and there is nothing to read.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -63,7 +64,9 @@ class Server:
         """Hand a message over, to everybody or to nobody."""
         message_id = self.message_id(context.idempotency_key)
         recipients = recipients_of(given)
-        message = Message(self.sender, recipients, letter(given, self.sender, message_id))
+        # Beside the loop: a mail may have many megabytes.
+        content = await asyncio.to_thread(letter, given, self.sender, message_id)
+        message = Message(self.sender, recipients, content)
         host = self.host
         if self.password is not None:
             host = replace(host, password=await self.password())

@@ -10,9 +10,12 @@ server's name is resolved once, and what was checked is what is connected to.
 import asyncio
 import base64
 import re
+import socket
 import ssl
+import struct
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,6 +29,7 @@ _MOST_LINES = 100
 _REPLY = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?\r?\n", re.DOTALL)
 _AUTH = (530, 534, 535, 538)
 _FULL = (452, 552)
+_AT_ONCE = struct.pack("ii", 1, 0)  # of SO_LINGER: what was not sent yet is dropped
 
 Addresses = Callable[[str, int], Awaitable[Sequence[IpAddress]]]
 """Where a host and port are, if they may be reached; raises `NotSentError`."""
@@ -93,6 +97,7 @@ class _Session:
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._has_spoken = False
+        self._is_unanswered = False
         self._is_handed_over = False
 
     async def open(self, host: Host, addresses: Sequence[IpAddress]) -> _Reply:
@@ -148,22 +153,35 @@ class _Session:
         return Unavailable(f"no connection to the mail server: {reason}", kind=kind)
 
     def close(self) -> None:
-        """Hang up; a goodbye nobody waits for."""
-        if self._writer is not None:
-            if not self._writer.is_closing() and self._has_spoken:
-                self._writer.write(b"QUIT\r\n")
-            self._writer.close()
+        """Hang up: with a goodbye nobody waits for, or at once if what was said is not answered.
+
+        Of a mail that is given up nothing more may leave, neither from here nor from the kernel:
+        it would be delivered when everybody believes that it was not.
+        """
+        if self._writer is None:
+            return
+        if self._is_unanswered:
+            socket_: socket.socket = self._writer.get_extra_info("socket")
+            with suppress(OSError):  # the server may have hung up already
+                socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            self._writer.transport.abort()
+            return
+        if not self._writer.is_closing() and self._has_spoken:
+            self._writer.write(b"QUIT\r\n")
+        self._writer.close()
 
     async def _send(self, data: bytes, *, is_message: bool = False) -> _Reply:
         if self._writer is None:
             raise _SilentError("not connected")
         if time.monotonic() >= self._send_before:
             raise _SilentError("it could not be sent in time")
-        self._has_spoken = True
+        self._has_spoken = self._is_unanswered = True
         self._is_handed_over = is_message
         self._writer.write(data)
         await self._writer.drain()
-        return await self._reply()
+        reply = await self._reply()
+        self._is_unanswered = False
+        return reply
 
     async def _reply(self) -> _Reply:
         """One reply, perhaps of several lines; raises `_SilentError`."""

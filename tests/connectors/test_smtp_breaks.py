@@ -1,6 +1,7 @@
 """A mail server that breaks off, drips or is away leaves only what was handed over in doubt."""
 
 import asyncio
+import base64
 import contextlib
 import socket
 import time
@@ -99,6 +100,37 @@ async def test_a_server_that_drips_is_left_at_the_deadline(outside: Outside) -> 
     assert isinstance(found, Unavailable)
     assert not found.sent
     assert time.monotonic() - began < 2.0
+
+
+@pytest.mark.parametrize("files", [1, 12])  # as many as the kernel takes off us, and more
+async def test_of_a_mail_that_is_given_up_nothing_more_is_sent(
+    files: int, outside: Outside
+) -> None:
+    read_on, heard = asyncio.Event(), bytearray()
+
+    async def stuck(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            for said in (b"220 hi", b"250 ok", b"250 ok", b"250 ok", b"354 go on"):
+                writer.write(said + b"\r\n")
+                await writer.drain()
+                if said != b"354 go on":
+                    await reader.readline()
+            await read_on.wait()
+            while piece := await reader.read(1 << 20):
+                heard.extend(piece)
+        writer.close()
+
+    large = base64.b64encode(bytes(1 << 20)).decode()
+    file: JsonObject = {"filename": "a.bin", "content_type": "application/zip", "base64": large}
+    async with listening(stuck) as port:
+        post = await post_of(outside, f"127.0.0.1:{port}")
+        found = await ended(post, {**MAIL, "attachments": [file] * files}, seconds=4)
+        read_on.set()
+        await asyncio.sleep(0.5)
+
+    assert isinstance(found, Uncertain)
+    assert len(heard) > 0
+    assert not heard.endswith((b"\r\n.\r\n", b"QUIT\r\n"))
 
 
 async def test_a_server_inside_hears_nothing_unless_the_operator_allows_it(

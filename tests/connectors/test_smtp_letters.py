@@ -42,6 +42,17 @@ from connectors.testing import call_context
         {"attachments": [{"filename": "a", "content_type": "a/b; x=y", "base64": ""}]},
         {"subject": "two\r\nBcc: b@example.com"},
         {"subject": "x" * 201},
+        {"subject": "\r\n"},
+        {"subject": "one line\n"},
+        {"subject": "a\0b"},
+        {"subject": "Hi =?utf-8?q?=0d=0aReply-To:_b@example.com=0d=0a=0d=0aother_words?="},
+        {"thread_id": "=?utf-8?q?=0d=0aReply-To:_b@example.com?=@example.com"},
+        {"to": ["=?utf-8?q?=0d=0aReply-To:_b?=@example.com"]},
+        {
+            "attachments": [
+                {"filename": "=?utf-8?q?=0d=0aX:_y?=", "content_type": "a/b", "base64": ""}
+            ]
+        },
         {"text": "half a pair \ud800"},
         {"reply_to": "b@example.com"},
     ],

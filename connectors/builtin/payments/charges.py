@@ -23,8 +23,8 @@ from connectors.unified.payments import PAYMENTS, PROMISES
 from connectors.unified.steps import before, output_of
 from connectors.unified.vendor import At, Vendor, moment, value_at, worded
 
-# Of these Stripe counts hundredths, which there are none of.
-_ODD = ("ISK", "UGX")
+# Stripe counts hundredths where there are none (ISK, UGX), and none where there are (MGA).
+_ODD = ("ISK", "MGA", "UGX")
 _STATUSES = {
     "succeeded": "succeeded",
     "pending": "pending",
