@@ -17,7 +17,7 @@ _WAITS = {
     "credentials": "renew the credentials of the connection; it is tried again by itself",
     "rate_limit": "it goes on by itself when the service allows it",
     "service": "the service is taken for down; it goes on by itself once it answers again",
-    "stop": "an operator has stopped these calls; it goes on by itself once that is lifted",
+    "stop": "an operator has stopped these calls (lamgate stops); it goes on once that is lifted",
     "retry": "it goes on by itself",
     "callback": "the service is still at it and is asked how it stands, by itself",
 }

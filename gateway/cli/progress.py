@@ -23,7 +23,7 @@ _SIGNS = {
 }
 _ANSWERED, _REPLAYED = "answered", "answered: done before, under this key"
 # What ends only when somebody acts; the rest goes on by itself.
-PEOPLE = ("approval", "reconcile", "credentials", "tool_review")
+PEOPLE = ("approval", "reconcile", "credentials", "tool_review", "stop")
 _RULED = {
     "approval.granted": "granted",
     "approval.counted": "more are asked; yes",

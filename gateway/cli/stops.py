@@ -134,5 +134,5 @@ def _tell_stopped(told: JsonObject, *, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
-    what = told["connection"] or "every connection"
+    what = told["connection"] or "any connection"
     say(f"{told['id']}  no call of {what} begins any more; {told['under_way']} under way will end")

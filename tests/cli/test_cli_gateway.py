@@ -62,6 +62,21 @@ def test_a_gateway_is_meant_by_the_environment_too_and_less_than_by_a_file_that_
     assert (by_url.code, by_url.document) == (0, [])
 
 
+def test_whoever_follows_a_run_that_is_stopped_is_let_go_and_told_who_has_to_act(
+    operator: Lamgate,
+) -> None:
+    requester = operator.under(new_key(operator, "requester-1", "requester"))
+    stop = operator("stop", "--reason", "a drill", "--json").document["id"]
+    said = requester("run", STATUS)
+    (row,) = operator("runs", "--json").document
+    operator("resume", stop, "--reason", "over")
+
+    assert said.code == 3
+    assert "Next: an operator has stopped these calls (lamgate stops)" in said.out
+    assert row["waiting_for"] == "stop"
+    requester.until_status(row["id"], "succeeded")
+
+
 def test_a_gateway_waits_for_a_command_that_has_its_database(alone: Lamgate) -> None:
     (alone.folder / "var").mkdir()
     command = FileLock(alone.folder / "var" / "lamgate.db")
