@@ -12,12 +12,13 @@ from connectors.http import TransportError
 
 @dataclass
 class Carried:
-    """The first request of a call, as far as it came."""
+    """The first request of a call, as far as it came; `received_at` is in seconds since 1970."""
 
     sending: Sending = field(default_factory=lambda: Sending(inf))
     failure: TransportError | ConnectorError | ConfigurationError | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    received_at: float = 0.0
 
 
 CARRIED: ContextVar[Carried] = ContextVar("carried")

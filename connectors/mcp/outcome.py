@@ -7,6 +7,7 @@ a result                                     Applied        Applied
 a result that is not the protocol's          Refused        Unreadable: it happened
 isError                                      Refused        Uncertain: it may have done a part
   that the manifest calls transactional      Refused        Refused: no effect
+a session that the server does not know      Unavailable    Unavailable: it was not begun
 -32601 and -32602                            Refused        Refused: it was not begun
 another JSON-RPC error                       Unavailable    Uncertain
   that the manifest calls transactional      Unavailable    Refused: no effect
@@ -39,6 +40,7 @@ from connectors.mcp.wire import (
     INVALID_PARAMS,
     METHOD_NOT_FOUND,
     BadResult,
+    GoneError,
     InputAsked,
     LostError,
     RpcError,
@@ -119,6 +121,8 @@ def read_wire_error(action: ActionSpec, error: WireError, carried: Carried) -> O
     if isinstance(carried.failure, NotSentError):
         return read_failure(action, carried.failure, Dialect())
     match error:
+        case GoneError():
+            raise Unavailable(str(error), sent=True) from error
         case BadResult():
             if action.is_write:
                 return Unreadable(str(error))
@@ -127,7 +131,8 @@ def read_wire_error(action: ActionSpec, error: WireError, carried: Carried) -> O
             kind = Kind.NOT_FOUND if code == METHOD_NOT_FOUND else Kind.INVALID
             raise Refused(_said(error), kind=kind, vendor_code=str(code)) from error
     if carried.status is not None and not 200 <= carried.status < 300:
-        return read_answer(action, HttpAnswer(carried.status, carried.headers, b""), Dialect())
+        answer = HttpAnswer(carried.status, carried.headers, b"", carried.received_at)
+        return read_answer(action, answer, Dialect())
     raise _doubt(action, error, carried) from error
 
 

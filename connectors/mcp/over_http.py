@@ -5,6 +5,7 @@ request that fails here is answered by `HERE`, a status that no service sends, w
 what really happened stands in the `Carried` of whoever asked.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
@@ -40,11 +41,14 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         """Send once; a redirect is an answer of which nothing is followed."""
         carried = CARRIED.get(None) or Carried()
         SENDING.set(carried.sending)  # of this task alone
+        was_sent = carried.sending.has_begun
         opened = None
         try:
             opened, response = await self._opened(request, carried.sending)
         except (TransportError, ConnectorError, ConfigurationError) as error:
-            carried.failure = carried.failure or error
+            # A call was sent even if the rest of its answer could not be asked for.
+            known = TransportError(str(error)) if was_sent else error
+            carried.failure = carried.failure or known
             return httpx2.Response(HERE, request=request)
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1")
@@ -52,6 +56,11 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
         }
         if carried.status is None:
             carried.status, carried.headers = response.status, headers
+            carried.received_at = time.time()
+        if response.status == 404 and "mcp-session-id" in request.headers:
+            # Servers say in words of their own that a session is gone: what they say is left out.
+            await opened.__aexit__(None, None, None)
+            return httpx2.Response(404, request=request)
         if 300 <= response.status < 400 or "content-encoding" in headers:
             await opened.__aexit__(None, None, None)
             return httpx2.Response(HERE, request=request)

@@ -43,6 +43,7 @@ from connectors.mcp.over_http import CheckedTransport
 from connectors.mcp.process import LocalServer
 from connectors.mcp.wire import (
     BadResult,
+    GoneError,
     InputAsked,
     LostError,
     RpcError,
@@ -206,6 +207,7 @@ class _SdkSession:
             error.code == INVALID_REQUEST and error.message == "Session terminated"
         ):
             self._over.set()
+            return GoneError("the server has ended the session; another one is opened")
         return _meant(error)
 
 

@@ -2,6 +2,7 @@
 
 WireError
 ├── RpcError     the server answered with an error and its code
+├── GoneError    the server does not know the session any more: nothing was done in it
 ├── LostError    no complete answer came: the stream broke, the process ended, time ran out
 └── BadResult    a result came, so the call happened, but it is not one of the protocol's
 """
@@ -28,6 +29,10 @@ class RpcError(WireError):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class GoneError(WireError):
+    """The server does not know the session any more; what was asked in it was not begun."""
 
 
 class LostError(WireError):
