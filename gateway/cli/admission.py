@@ -143,7 +143,7 @@ def bulk_of(
         from gateway.cli.connect import settings_of
         from gateway.wiring import load_policy
 
-        settings = settings_of(config)
+        settings = settings_of(config, or_say="--catalog FILE")
         known, rules = catalog_of(settings), load_policy(settings)
     if policy is not None:
         rules = Policy.parse(policy_texts(policy))

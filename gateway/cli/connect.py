@@ -25,8 +25,8 @@ KEY = "LAMGATE_KEY"
 LOOPBACK = "127.0.0.1"
 STARTS_WITHIN_S = 5.0
 LOOK_S = 0.2
-_OR_ASK = "or --url and --key of a gateway"
-_OR_WRITE = "or write one: an empty one is enough to begin with"
+OR_ASK = "--url and --key of a gateway"
+_OR_WRITE = "write one: an empty one is enough to begin with"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _client(target: Target, stack: ExitStack) -> Client:
     from executor.store.errors import StoreLockedError
     from executor.store.lock import address_in_lock
 
-    settings = settings_of(target.config, may_ask=True)
+    settings = settings_of(target.config, or_say=OR_ASK)
     database = _database(settings.database_url)
     deadline = time.monotonic() + STARTS_WITHIN_S
     while (address := address_in_lock(database)) is None:
@@ -103,11 +103,11 @@ def _database(url: str) -> Path:
 
 
 def settings_of(
-    config: Path | None, database: str | None = None, *, may_ask: bool = False
+    config: Path | None, database: str | None = None, *, or_say: str = _OR_WRITE
 ) -> "Settings":
     """The operator's settings; without a file that is said or stands here, there are none.
 
-    With `may_ask`, an address would do as well.
+    `or_say` is what would do in place of a file.
     """
     from gateway.settings import FILE, load_settings, require_known
 
@@ -117,7 +117,7 @@ def settings_of(
             "no-configuration",
             f"there is no {FILE} here",
             str(Path.cwd()),
-            f"Say --config FILE, {_OR_ASK if may_ask else _OR_WRITE}.",
+            f"Say --config FILE, or {or_say}.",
         )
     if config is not None and not config.is_file():
         # A folder for its database would be made up beside it.

@@ -1,6 +1,7 @@
 """`connectors`: begin a connector of one's own, and see which rules of the kit it keeps."""
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,6 +113,10 @@ def _of_connection(name: str, config: Path | None) -> "Callable[[], Report]":
     from gateway.pins import pins_beside
     from gateway.wiring import connections
 
+    if os.sep in name:
+        raise CliError(
+            "not-found", "there is no such folder", name, "Say a folder or a connection."
+        )
     ours = settings_of(config)
     known = {each.name: each for each in connections(ours)}
     if name not in known:

@@ -233,7 +233,7 @@ def _given(policy: Path | None, catalog: Path | None, config: Path | None) -> _G
 def _configured(policy: Path | None, config: Path | None) -> _Given:
     from gateway.cli.connect import settings_of
 
-    settings = settings_of(config)
+    settings = settings_of(config, or_say="--policy DIR and --catalog FILE")
     place = policy or (settings.policy.path and settings.at(settings.policy.path))
     if place is None:
         fix = "Set [policy] path, or say --policy DIR."

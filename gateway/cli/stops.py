@@ -17,7 +17,7 @@ from executor.store.beside import write_beside
 from executor.store.stops import ALL, StopRow
 from gateway.auth import TENANT
 from gateway.cli.client import named
-from gateway.cli.connect import Target, connect, settings_of
+from gateway.cli.connect import OR_ASK, Target, connect, settings_of
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.problem import CliError
 from gateway.cli.show import print_json, say
@@ -47,7 +47,7 @@ def stop(
         with connect(target) as client:
             _tell_stopped(client.post("/v1/stops", body), as_json=as_json)
         return
-    known = settings_of(config, may_ask=True).connections
+    known = settings_of(config, or_say=OR_ASK).connections
     if connection is not None and connection not in known:
         fix = f"There are: {', '.join(sorted(known)) or 'none'}."
         raise CliError("unknown-connection", f"there is no connection {connection}", fix=fix)
@@ -112,7 +112,7 @@ def list_stops(
 
 
 def _beside(config: Config, work: Callable[[Connection, float], T]) -> T:
-    return write_beside(settings_of(config, may_ask=True).database_url, work)
+    return write_beside(settings_of(config, or_say=OR_ASK).database_url, work)
 
 
 def _lift(c: Connection, stop_id: str, reason: str, now: float) -> int:

@@ -101,6 +101,11 @@ def test_without_any_operators_file_it_is_said_how_to_name_one(nowhere: Lamgate)
     assert "--config FILE, or --url and --key" in none.document["fix"]
     assert (alone.code, alone.document["code"]) == (2, "no-configuration")
     assert "--url" not in alone.document["fix"], "it is no option of this word"
+    for words, may in ((("policy", "check"), "--policy DIR and --catalog FILE"),
+                       (("admit", "plan.json"), "--catalog FILE")):  # fmt: skip
+        assert f"--config FILE, or {may}." in nowhere(*words).err
+    folder = nowhere("connectors", "check", "./desk", "--json")
+    assert (folder.code, folder.document["at"]) == (2, "./desk")
     assert (missing.code, missing.document["code"]) == (2, "configuration-error")
     assert missing.document["at"] == "none.toml"
     assert "--config FILE" in missing.document["fix"]
