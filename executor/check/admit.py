@@ -45,6 +45,11 @@ __all__ = [
 ]  # fmt: skip
 MOST_REASONS = 1_000  # that are told of one plan
 HOPELESS = 4  # so many times too many steps are not looked at one by one
+# Its run would end well, and whoever asked for something would believe that it was done.
+_NOTHING = Violation(
+    "unknown-field", "/steps", "a plan without steps and without an answer does nothing",
+    fix="Write the steps, ask a question, or say in `unable` why it cannot be done.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def admit(plan: Plan, context: AdmissionContext) -> Verdict:
     """Accept a plan with its certificate, or say everything that is wrong with it."""
     if plan.questions or plan.unable is not None:
         return Questions(plan.questions, plan.unable)
+    if not plan.steps and not plan.answer:
+        return Rejected((_NOTHING,))
     hopeless = HOPELESS * context.budgets.steps
     expansion = expand(plan, context.playbooks, hopeless)
     plan = expansion.plan
