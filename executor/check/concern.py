@@ -40,11 +40,13 @@ def is_concerning(sink: Sink, label: Label) -> bool:
     return sink is Sink.CONTENT and label.integrity is Integrity.UNTRUSTED
 
 
-def why_of(binding: Binding, sink: Sink, label: Label | None) -> str:
-    """Why a value needs an approval; without its label, because of what decides on its step."""
+def why_of(binding: Binding, sink: Sink, label: Label, *, is_own: bool) -> str:
+    """Why a value needs an approval: for itself, or because of what decides on its step."""
     where = join_pointer(binding.to) or "the whole argument"
-    if label is None:
-        return f"{where} ({sink.value}): an untrusted result decides whether or how often"
+    if not is_own:
+        is_made_up = label.integrity is Integrity.MODEL
+        what = "a value that nobody said" if is_made_up else "an untrusted result"
+        return f"{where} ({sink.value}): {what} decides whether or how often"
     source = {
         Integrity.MODEL: "is not in the words of the request",
         Integrity.UNTRUSTED: "comes from an untrusted result",

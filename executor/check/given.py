@@ -1,7 +1,7 @@
 """What a function is told of the labels of its arguments."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, reduce
 
 from pydantic import JsonValue
 
@@ -11,6 +11,7 @@ from executor.check.binding import Binding
 from executor.check.constants import clauses_of, constants_of
 from executor.check.entry import is_key, is_open_at
 from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated
+from executor.check.names import is_named, is_phrase, named_by, singles_out
 from executor.check.written import Written
 from executor.fn.element_types import element_type, reached
 from executor.fn.function import Function
@@ -60,7 +61,7 @@ class Clauses:
             for clause, found in values.items()
             if not self._is_offered(clause)
             and all(
-                (_is_name(value) or _is_phrase(value)) and self._grounds.of(value) != MODEL
+                (is_named(value) or is_phrase(value)) and self._grounds.of(value) != MODEL
                 for value in found
             )
         )
@@ -77,11 +78,16 @@ class Clauses:
         return Shade(self._of_leaf(at, value))
 
     def _of_leaf(self, at: Path, value: JsonValue) -> Label:
-        if at[0] == "fields":
+        if at[0] == "fields" or at == ("field",):
             return self._of_keys(value)
-        is_compared = at[2:3] == ("value",)
-        if at != ("key",) and not (is_compared and _is_name(value)):
+        if at == ("by",) or at[2:] == ("field",):
+            return self._of_keys(value, is_named)  # whatever describes only sorts what there is
+        op = self._constants.get((*at[:2], "op"))
+        is_compared = at[2:3] == ("value",) and singles_out(op, value)
+        if at != ("key",) and not is_compared:
             return REQUEST
+        if op == "matches":
+            return reduce(Label.join, map(self._grounds.of, named_by(value)), REQUEST)
         said = self._grounds.of(value)
         return REQUEST if said == MODEL and self._is_offered(at) else said
 
@@ -112,27 +118,16 @@ class Clauses:
             self._offered[field] = found is not None and is_enumerated(found)
         return self._offered[field]
 
-    def _of_keys(self, field: JsonValue) -> Label:
-        """Of a field that is picked: whose word the keys of maps are that it goes through."""
-        found, label = self._element, REQUEST
+    def _of_keys(self, field: JsonValue, counts: Callable[[str], bool] = bool) -> Label:
+        """Of a path in the elements: whose word the keys of maps are that it goes through."""
+        found, label = self._element, TOP
         for token in split_pointer(field) if isinstance(field, str) else ():
-            if is_key(found, token) or (self._may_hide_a_map and is_open_at(found, token)):
+            is_data = is_key(found, token) or (self._may_hide_a_map and is_open_at(found, token))
+            if is_data and counts(token):
                 label = label.join(self._grounds.of(token))
             below = child(found, token)
             found = below if isinstance(below, Type) else UNKNOWN
         return label
-
-
-def _is_name(value: JsonValue) -> bool:
-    """Whether a value singles one thing out, as ids, addresses and numbers do; words describe."""
-    if isinstance(value, str):
-        return "@" in value or any(each.isdigit() for each in value)
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_phrase(value: JsonValue) -> bool:
-    """Whether a text is of several words, as titles are: states and kinds mostly have one."""
-    return isinstance(value, str) and len(value.split()) > 1
 
 
 def _built(parts: list[tuple[Path, Shade]]) -> Shade:

@@ -39,7 +39,8 @@ from executor.check.entry import (
     source_shade,
 )
 from executor.check.given import Clauses, given
-from executor.check.grounds import MODEL, REQUEST, Grounds
+from executor.check.grounds import MODEL, REQUEST, Grounds, is_enumerated
+from executor.check.names import named_by, singles_out
 from executor.check.own_rows import own_clause, own_elements
 from executor.check.words import Words
 from executor.check.written import Written
@@ -47,7 +48,19 @@ from executor.fn import FUNCTIONS
 from executor.fn.function import Function
 from executor.fn.shade import ANY, TOP, Shade
 from executor.fn.shades import Given
-from executor.plan.model import JsonArg, Lit, RefArg, RefPiece, Step, TextArg, ValueArg
+from executor.plan.model import (
+    Cond,
+    JsonArg,
+    ListCond,
+    Lit,
+    RefArg,
+    RefCond,
+    RefPiece,
+    Step,
+    TextArg,
+    ValueArg,
+    ValueCond,
+)
 from executor.plan.refs import (
     OWN_ROOTS,
     Ref,
@@ -58,6 +71,7 @@ from executor.plan.types import UNKNOWN, Type
 
 _SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
 _JOINT = re.compile(r"[\w.@+-]")  # at the edge of a text: what stands beside it goes on
+_OF_ITEMS = ("each", "each_item")
 Said = Sequence[tuple[Shade, Words]]
 
 
@@ -114,7 +128,7 @@ class Labels:
             for sink in sorted(sinks_at(action, binding.to)):
                 if is_concerning(sink, label) and (is_shown or sink is not Sink.CONTENT):
                     own = self._own_of(binding)
-                    why = why_of(binding, sink, own if is_concerning(sink, own) else None)
+                    why = why_of(binding, sink, label, is_own=is_concerning(sink, own))
                     yield Concern(binding, sink, label, why)
 
     def _own_of(self, binding: Binding) -> Label:
@@ -222,7 +236,7 @@ class Labels:
 
     def _of_control(self, step: Step) -> Label:
         """Whoever writes a condition's value, or fills a list, decides whether and how often."""
-        own = _join(self._of_condition(step, use.ref) for use in refs_of_conds(step.when))
+        own = _join(self._of_conditions(step, step.when))
         # Whoever refers to what is skipped is skipped, too.
         sources = () if step.action == "fn.first_of" else sorted(self._analysis.sources[step.id])
         others = _join(self._skipping.get(each, TOP) for each in sources)
@@ -239,13 +253,45 @@ class Labels:
 
     def _of_expected(self, step: Step) -> Label:
         """Who wrote what a step expects decides on all that waits for it."""
-        return _join(self._of_condition(step, use.ref) for use in refs_of_conds(step.expect))
+        return _join(self._of_conditions(step, step.expect))
+
+    def _of_conditions(self, step: Step, conds: tuple[Cond, ...]) -> Iterator[Label]:
+        """Who wrote the values, and whose word the names are that they are compared with."""
+        for use in refs_of_conds(conds):
+            yield self._of_condition(step, use.ref)
+        for cond in conds:
+            yield from self._of_names(step, cond)
 
     def _of_condition(self, step: Step, ref: Ref) -> Label:
         """Who wrote the value; what the plan itself writes out decides nothing in the run."""
         if self._written.is_constant(ref.root):
             return self._control[ref.root]
         return self._of_ref(step, ref).whole
+
+    def _of_names(self, step: Step, cond: Cond) -> Iterator[Label]:
+        """Who acts on the one of many that bears a name has chosen it, as `fn.select` does."""
+        match cond:
+            case RefCond(lhs=lhs, op=op, rhs=rhs):
+                ends = [parse_ref(each) for each in (lhs, rhs)]
+                written = [each for each in ends if self._written.is_constant(each.root)]
+                if op == "==" and len(written) == 1:
+                    yield self._of_ref(step, written[0]).whole
+            case ValueCond(left=left, op=op, value=value):
+                yield from self._of_compared(step, parse_ref(left), op, (value,))
+            case ListCond(subject=subject, list_of=values):
+                yield from self._of_compared(step, parse_ref(subject), "in", values)
+
+    def _of_compared(
+        self, step: Step, ref: Ref, op: str, values: Iterable[JsonValue]
+    ) -> Iterator[Label]:
+        """Of an item a number is a name as well; of one thing alone it only describes."""
+        found = self._analysis.declared.type_of(step, ref)
+        is_offered = isinstance(found, Type) and is_enumerated(found)
+        if is_offered or self._written.is_constant(ref.root):
+            return
+        for value in values:
+            if (isinstance(value, str) or ref.root in _OF_ITEMS) and singles_out(op, value):
+                yield from map(self._grounds.of, named_by(value) if op == "matches" else [value])
 
     def _of_result(self, step: Step, bindings: list[Binding]) -> Shade:
         control, action = self._control[step.id], self._analysis.action(step)

@@ -96,7 +96,7 @@ class Words:
                 return all(self.hold(each) for each in value.values())
 
     def _hold_text(self, value: str) -> bool:
-        text = _fold(value).strip()
+        text = _fold(value).strip(" ")
         if not text or (text.isascii() and not value.isascii()):
             return False  # nobody says nothing: an empty id may mean all; nor K by a Kelvin sign
         if _PLAIN_NUMBER.fullmatch(text):

@@ -7,8 +7,8 @@ name, of a field that nobody untrusted writes) is not chosen by who fills the li
 do is to have none or several of that name, which fails. What is no name describes: anybody's
 element is open, or unread.
 
-A literal that names an element (`==`, `in`, the key of a map) is somebody's word, and counts; a
-threshold, a pattern or a field's name only sorts what there is, and does not.
+A literal that names an element is somebody's word, and counts: what it is compared with, the key of
+a map, a key in the path of a field. What describes only sorts what there is, and does not.
 """
 
 import re
@@ -136,7 +136,7 @@ def picked(given: Given) -> Shade:
     for at, field in fields.items():
         path = split_pointer(str(field))
         below[path[-1] if path else "value"] = element.reach(path).join(named.reach(at).whole)
-    return Shade(listed.own, {ANY: Shade(element.own, below)})
+    return Shade(listed.own, {ANY: Shade(element.own.join(named.whole), below)})
 
 
 def joined(given: Given) -> Shade:
@@ -164,7 +164,7 @@ def _compared(given: Given, by: str) -> Label:
     element, field = given.of("list").element, given.text(by)
     if field is None and by in given.shades:
         return element.whole.join(given.of(by).whole)
-    return element.reach(split_pointer(field or "")).whole
+    return element.reach(split_pointer(field or "")).whole.join(given.of(by).whole)
 
 
 def _choice(given: Given) -> tuple[Label, bool]:
@@ -181,13 +181,9 @@ def _clause(given: Given, at: Path) -> tuple[Label, bool]:
     field, op = given.text(*at, "field"), given.text(*at, "op")
     if field is None or op is None:
         return element.whole.join(clause.whole), False
-    looked_at = element.reach(split_pointer(field)).whole
-    value = clause.at("value").whole
-    is_literal = (*at, "value") in given.constants
-    if op in _NAMES:
-        both = looked_at.join(value)
-        return both, at[1] in given.names and both.integrity.at_least(Integrity.TRUSTED)
-    return looked_at if is_literal else looked_at.join(value), False
+    both = element.reach(split_pointer(field)).whole.join(clause.whole)
+    is_named = op in _NAMES and at[1] in given.names
+    return both, is_named and both.integrity.at_least(Integrity.TRUSTED)
 
 
 def _clauses(given: Given) -> Iterator[Path]:

@@ -265,7 +265,7 @@ INBOX = {"*/id": "trusted", "*/owner": "trusted"}
         ("trusted", {}, [READ, select("size", 6), drop("one/id")], "model"),
         ("trusted", {}, [READ, select("owner", "ann"), drop("one/id")], "trusted"),
         ("trusted", {}, [READ, select("size", 6, ">"), drop("one/id")], "trusted"),
-        ("trusted", {}, [READ, select("id", "^k9$", "matches"), drop("one/id")], "trusted"),
+        ("trusted", {}, [READ, select("id", "^k9$", "matches"), drop("one/id")], "model"),
     ],
 )
 def test_a_target_is_as_good_as_what_chose_it(
