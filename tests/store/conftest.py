@@ -85,3 +85,11 @@ async def file_store(file_url: str) -> AsyncIterator[Store]:
     opened = await Store.open(file_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def other(server_store: Store, server_url: str) -> AsyncIterator[Store]:
+    """The store of another process."""
+    opened = await Store.open(server_url)
+    yield opened
+    await opened.close()
