@@ -32,7 +32,7 @@ from executor.run.fold import fold
 from executor.run.state import RunState
 from executor.store import journal, runs
 from executor.store.drives import RANKS, Due, Priority
-from executor.store.errors import StoreError
+from executor.store.errors import NewerSchemaError, StoreError
 from executor.store.runs import RunRow
 
 if TYPE_CHECKING:
@@ -205,6 +205,8 @@ class History:
         """Any error of a drive but the store's is a mistake of ours."""
         self._bell.set()
         error = None if drive.cancelled() else drive.exception()
+        if isinstance(error, NewerSchemaError):
+            self.services.reached["left to a newer version"] += 1
         if error is not None and not isinstance(error, StoreError):
             self.world.break_with(error)
 

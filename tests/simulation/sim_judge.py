@@ -252,7 +252,7 @@ def _judge_calls(history: "History") -> None:
     intents = {(x.data["step"], x.data["iteration"], x.data["n"]): x
                for x in history.stored if x.type == "intent.recorded"}  # fmt: skip
     people = history.people
-    for sent_at, context, action, arguments in history.services.seen:
+    for sent_at, context, action, arguments, _ in history.services.seen:
         at = (context.step, context.iteration, context.attempt)
         must(at in rows, f"{at} was sent without an intent")
         key, approvals = rows[at]

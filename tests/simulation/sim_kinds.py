@@ -4,14 +4,16 @@ narrow     one run, small plans, every fault
 computed   one run whose plan computes: functions, calls for each of what was read, a model
 pair       two runs at once: a tenant, a connection and its limits are of both
 queued     three or four runs of two tenants, with priorities, on a file with its one process
+upgraded   one run, and a newer version begins amid it
 wide       one run: what asks, what changes, what is safe to undo (`sim_wide.py`)
 """
 
 from typing import Literal
 
-Kind = Literal["narrow", "computed", "pair", "queued", "wide"]
+Kind = Literal["narrow", "computed", "pair", "queued", "upgraded", "wide"]
 _COMPUTED = frozenset((1, 6))  # of thirteen seeds
-_PAIR, _QUEUED = 10, 11  # and of these a third
+_PAIR = 10
+_QUEUED, _UPGRADED = 11, 24  # of thirty-nine
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
 
 
@@ -23,4 +25,6 @@ def kind_of(seed: int) -> Kind:
         return "pair"
     if seed % 39 == _QUEUED:
         return "queued"
+    if seed % 39 == _UPGRADED:
+        return "upgraded"
     return "wide" if seed % 15 in _WIDE else "narrow"

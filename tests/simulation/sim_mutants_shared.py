@@ -1,4 +1,4 @@
-"""Faults in what runs share: only worlds of several runs at once come by them."""
+"""Faults in what runs and versions share: only worlds of several of them come by these."""
 
 from sim_mutant import Mutant
 
@@ -59,5 +59,23 @@ SHARED = (
         "        await self._store.write(partial(hand_back, now=self._clock()))\n",
         "",
         "what a dead process drove stays with it",
+    ),
+    Mutant(
+        "executor.store.workers",
+        "    require_readable(c)\n",
+        "",
+        "an older version goes on beside a newer one",
+    ),
+    Mutant(
+        "executor.store.migrate",
+        "    if found > journal:\n",
+        "    if False:\n",
+        "an older version begins after a newer one",
+    ),
+    Mutant(
+        "executor.run.events",
+        "if v != 1 or kind not in _TYPES:",
+        "if kind not in _TYPES:",
+        "an older version makes what it can of what a newer one wrote",
     ),
 )

@@ -58,6 +58,9 @@ FLOORS: Mapping[str, float] = {
     # of several runs at once
     "calls of two runs at once": 12, "written together": 8, "a turn by priority": 2,
     "a turn beside another tenant": 2, "stopped in good order": 3,
+    # of a newer version that begins
+    "an older version is refused": 5, "called by an older version": 7,
+    "ended for a newer version": 12, "left to a newer version": 0.3,
     # of wider worlds
     "a large result": 15, "another begins": 50, "one process alone": 20,
     "another waits for rate_limit": 5,

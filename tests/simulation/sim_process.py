@@ -30,7 +30,8 @@ class Process:
         self._running = asyncio.Event()
         self._running.set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._beaten_at = asyncio.get_running_loop().time()
+        self.is_older = False  # than one that may begin on the same database
+        self.beaten_at = asyncio.get_running_loop().time()
         self.ended = asyncio.Event()
         self.happen: Callable[[str], None] = lambda _: None  # what chaos does just there
 
@@ -42,10 +43,11 @@ class Process:
         """Until when it may begin effects: its heart beats as long as it runs and is connected."""
         if not self.has_lease:
             return inf
-        if self._running.is_set() and not self.is_cut_off and not self.is_dead:
+        is_well = self._running.is_set() and not self.is_cut_off and not self.is_dead
+        if is_well and not self.is_older:  # that one asks for its lease itself
             now = asyncio.get_running_loop().time()
-            self._beaten_at = max(self._beaten_at, now - now % BEAT_S)
-        return self._beaten_at + LEASE_S
+            self.beaten_at = max(self.beaten_at, now - now % BEAT_S)
+        return self.beaten_at + LEASE_S
 
     def start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Begin it in this process."""

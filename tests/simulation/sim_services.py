@@ -66,6 +66,7 @@ class Seen(NamedTuple):
     context: CallContext
     action: ActionSpec
     arguments: Mapping[str, JsonValue]
+    process: str
 
     @property
     def place(self) -> Place:
@@ -158,7 +159,7 @@ class Services:
             case "shop.task":
                 return await self._task(process, arguments)
         must(process.lease_ends() >= _now(), f"{process.name} sends after its lease")
-        self.seen.append(Seen(_now(), context, action, arguments))
+        self.seen.append(Seen(_now(), context, action, arguments, process.name))
         self.places[context.idempotency_key] = (context.step, context.iteration)
         if "asking" in action.name and not action.name.startswith("shop.release"):
             if (asked := self._asked(context)) is not None:

@@ -8,7 +8,8 @@ to drive, what they write while it makes another write is made together, as the 
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -59,6 +60,7 @@ class Database:
         """Forget everything but the plans."""
         self.is_lost = False
         self.is_full = False
+        self.newer: set[int] | None = None  # the rows of a newer version's events, if it began
         self._raw.execute("ROLLBACK")
         self._raw.execute("BEGIN")
 
@@ -66,34 +68,60 @@ class Database:
         """Look without disturbing anybody."""
         return self._raw.execute(query, of).fetchall()
 
-    def look(self, work: Callable[[Connection], T]) -> T:
-        """The same by the store's own statements."""
-        return work(self._connection)
+    def ask_newer(self) -> list[tuple[str, int]]:
+        """Which events a newer version has written."""
+        return self.ask("SELECT subject, seq FROM events WHERE v > 1")
 
-    def do_all(self, works: Sequence[Callable[[Connection], object]]) -> list[object]:
+    def look(self, work: Callable[[Connection], T], *, is_older: bool = False) -> T:
+        """The same by the store's own statements."""
+        with self._as_read(is_older=is_older):
+            return work(self._connection)
+
+    @contextmanager
+    def _as_read(self, *, is_older: bool) -> Iterator[None]:
+        """What a newer version wrote it also reads; meanwhile nobody else looks."""
+        if self.newer is None or is_older:
+            yield
+            return
+        execute = self._raw.execute
+        execute("UPDATE events SET v = 1 WHERE v > 1")
+        ((last,),) = execute("SELECT coalesce(max(rowid), 0) FROM events")
+        try:
+            yield
+        finally:
+            self.newer.update(row for (row,) in execute(
+                "SELECT rowid FROM events WHERE rowid > ?", (last,)
+            ))  # fmt: skip
+            marked = ((row,) for row in self.newer)
+            self._raw.executemany("UPDATE events SET v = 2 WHERE rowid = ?", marked)
+
+    def do_all(
+        self, works: Sequence[Callable[[Connection], object]], *, is_older: bool = False
+    ) -> list[object]:
         """Together in one transaction, or each in its own where one of them fails."""
         if len(works) == 1:
-            return [self._tried(works[0])]
+            return [self._tried(works[0], is_older=is_older)]
         try:
-            return self.do(lambda c: made(c, works))
+            return self.do(lambda c: made(c, works), is_older=is_older)
         except Exception:  # noqa: BLE001 - it is found out whose it is
             for each in works:
                 if isinstance(each, Joint):
                     each.undone()
-        return [self._tried(each) for each in works]
+        return [self._tried(each, is_older=is_older) for each in works]
 
-    def _tried(self, work: Callable[[Connection], object]) -> object:
+    def _tried(self, work: Callable[[Connection], object], *, is_older: bool) -> object:
         try:
-            return self.do(work)
+            return self.do(work, is_older=is_older)
         except Exception as error:  # noqa: BLE001 - it is raised where it belongs
             return Failed(error)
 
-    def do(self, work: Callable[[Connection], T]) -> T:
+    def do(self, work: Callable[[Connection], T], *, is_older: bool = False) -> T:
         """One transaction."""
         execute = self._raw.execute
         execute("SAVEPOINT one")
         try:
-            result = work(self._connection)
+            with self._as_read(is_older=is_older):
+                result = work(self._connection)
         except BaseException as error:
             execute("ROLLBACK TO one")
             execute("RELEASE one")
@@ -167,7 +195,9 @@ class ProcessStore(Store):
             self._reached["full"] += 1
             raise StoreFullError("no space is left")
         batch, self._asked = (self._asked, []) if self._joins else ([asked], self._asked)
-        results = self._database.do_all([each.work for each in batch])
+        results = self._database.do_all(
+            [each.work for each in batch], is_older=self._process.is_older
+        )
         self._reached["written together"] += len(batch) > 1
         for each, result in zip(batch, results, strict=True):
             each.made.append(result)
@@ -180,7 +210,7 @@ class ProcessStore(Store):
         """What is committed."""
         await self._process.point("read")
         self._check()
-        found = self._database.look(work)
+        found = self._database.look(work, is_older=self._process.is_older)
         if isinstance(work, partial) and work.func is drives.due:
             self.looked(found)  # type: ignore[arg-type]  # it is what that gives
         return found

@@ -26,6 +26,7 @@ from sim_process import WALL, Process, task_factory
 from sim_queue import Queue
 from sim_services import Services
 from sim_storage import Database, ProcessStore
+from sim_upgrade import Upgrade
 
 from connectors.connector import Outcome
 from connectors.spec import ActionSpec, CallContext, JsonObject
@@ -89,6 +90,7 @@ class World:
         for number in self.numbers:
             self.lives.append(History(self, number))
         self.queue = Queue(self) if self.kind == "queued" else None
+        self.upgrade = Upgrade(self) if self.kind == "upgraded" else None
         self.chaos = Chaos(self)
 
     async def live(self) -> "World":
@@ -109,12 +111,16 @@ class World:
             engines = [asyncio.ensure_future(self.queue.run())]
             await asyncio.sleep(0.0)
         chaos = asyncio.ensure_future(self.chaos.run())
+        if self.upgrade is not None:
+            engines.append(asyncio.ensure_future(self.upgrade.run()))
         await asyncio.sleep(chaos_s)
         if chaos.done():
             chaos.result()  # raises what is wrong with it
         chaos.cancel()
         self.say("calm")
         self.chaos.calm_down()
+        if self.upgrade is not None:
+            self.upgrade.begin()
         for each in self.lives:
             each.services.is_calm = True
         try:
@@ -131,6 +137,8 @@ class World:
             Order(each).judge()
             Values(each).judge()
         judge_service(self)
+        if self.upgrade is not None:
+            self.upgrade.judge()
         for each in self.lives:
             judge_end(each)
             judge_approvals(each, each.rules)
@@ -189,8 +197,12 @@ class World:
         for each in self.lives:
             if each.queued.plan is not None:
                 machine.know(each.tenant, each.queued.plan, each.accepted)
-        self.workers.append(Worker(process, machine, store))
-        return self.workers[-1]
+        worker = Worker(process, machine, store)
+        self.workers.append(worker)
+        if self.upgrade is not None and not self.upgrade.is_begun:
+            process.is_older = True
+            process.start(self.upgrade.beat(worker))
+        return worker
 
     async def _call(
         self, process: Process, action: ActionSpec, arguments: JsonObject, context: CallContext
