@@ -24,6 +24,7 @@ COMPUTED_PLANS = 160
 LARGEST = 3  # number in a row
 KINDS = ("a", "b")
 ROWS = ("shop.rows", "shop.told_rows")
+LONG = "shop.long_rows"
 READ = {
     "type": "object",
     "properties": {"n": {"type": "integer", "minimum": 1, "maximum": LARGEST}},
@@ -35,11 +36,14 @@ COMPUTED_CATALOG = Catalog(
         *CATALOG,
         action_of("rows", "read", reads_as="trusted"),
         action_of("told_rows", "read"),
+        action_of("long_rows", "read", reads_as="trusted"),
         extract_action("reader", TIMEOUT_S),
     )
 )
 _MANY = tuple(each for each in NAMES if each.startswith("many"))
 _CALLS = tuple(each for each in NAMES if each not in _MANY)
+_LONG_CALLS = ("read", "idempotent", "keyed", "blind")
+_ONE_IN = 40  # plans, for a long list takes its time
 Step = dict[str, Any]
 
 
@@ -88,6 +92,11 @@ class _Draft:
             case _:
                 args = [{"value": 1, "to": "x"}, {"ref": "each", "to": "item"}]
                 self._whole(self._add(f"shop.{rng.choice(_CALLS)}", *args, each="input/list"))
+
+    def long(self) -> None:
+        """More calls than may be under way together."""
+        rows, action = self._add(LONG), f"shop.{self._rng.choice(_LONG_CALLS)}"
+        self._add(action, {"ref": "each/n", "to": "x"}, each=f"{rows}/rows")
 
     def _whole(self, name: str, of: _List | None = None) -> None:
         whole = _List(name, "id")
@@ -179,6 +188,17 @@ class _Draft:
             more["when"] = [{"left": found.of("each"), "op": op, "value": value}]
         self._whole(self._add(action, *args, each=found.ref, **more), found)
 
+    def any(self) -> None:
+        """A few steps of any shape."""
+        rng = self._rng
+        self.source()
+        for _ in range(rng.choice([1, 2, 2, 3])):
+            rng.choice([self.function] * 6 + [self.source, self.choice])()
+        for _ in range(rng.choice([1, 1, 2])):
+            rng.choice([self.call] * 4 + [self.choice])()
+            if rng.random() < 0.3:
+                self.function()
+
     def choice(self) -> None:
         """One of two calls, by a number, and then whichever was made."""
         rng, number = self._rng, self._rng.choice(["input/n", *self._numbers, *self._numbers])
@@ -199,13 +219,10 @@ def computed_plan_of(number: int) -> Accepted:
     """One of the plans that compute, always the same under the same number."""
     rng = random.Random(f"computed plan {number}")
     draft = _Draft(rng)
-    draft.source()
-    for _ in range(rng.choice([1, 2, 2, 3])):
-        rng.choice([draft.function] * 6 + [draft.source, draft.choice])()
-    for _ in range(rng.choice([1, 1, 2])):
-        rng.choice([draft.call] * 4 + [draft.choice])()
-        if rng.random() < 0.3:
-            draft.function()
+    if number % _ONE_IN == 0:
+        draft.long()
+    else:
+        draft.any()
     answer = [{"ref": each["id"], "to": each["id"]} for each in draft.steps]
     plan = Plan.model_validate_json(json.dumps({"steps": draft.steps, "answer": answer}))
     options = Options(

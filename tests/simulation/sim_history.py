@@ -51,6 +51,9 @@ class History:
         drawn = random.Random(f"{self.run} {self.seed}")
         self.tenant = drawn.choice(TENANTS) if world.kind == "queued" else TENANT
         self.priority: Priority = drawn.choice([*RANKS]) if len(world.numbers) > 1 else "normal"
+        self._comes_s = drawn.choice([0.0, 0.0, 1.0, 4.0]) if number else 0.0
+        self.is_there = False
+        self._bell = asyncio.Event()
         self.rules: Rules | None = None
         self.plan, self.accepted = self._planned(number)
         self.due = Due("run", self.tenant, self.run, RANKS[self.priority])
@@ -96,10 +99,22 @@ class History:
             if policy_of(found) is first.policy:
                 return drawn, found
 
+    async def live(self) -> None:
+        """Be queued, and driven, for ever."""
+        if self._comes_s:
+            await asyncio.sleep(self._comes_s)
+        self.create()
+        if self.world.queue is None:
+            await self.engine()
+
     def create(self) -> None:
-        """Queue it."""
-        self._bell = asyncio.Event()
+        """Queue it, unless it is."""
+        if self.is_there:
+            return
+        self.is_there = True
         self.database.do(self._create)
+        if self.world.queue is not None:
+            self.world.queue.submit(self.queued)
 
     # ---- what it shares with others
 
@@ -223,12 +238,14 @@ class History:
 
     def ring(self) -> None:
         """Something arrived; not everybody is told."""
+        if not self.is_there:
+            return
         self._bell.set()
         for worker in self.world.workers:
             if not worker.process.is_dead and self.rng.random() < 0.8:
                 worker.machine.ring(self.run)
         if (queue := self.world.queue) is not None and self.rng.random() < 0.8:
-            queue.submit(self.due)
+            queue.submit(Due("run", self.tenant, self.run))  # its row says its rank
 
     # ---- looking
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sim_judge import must
+from sim_judge import Violation, must
 from sim_meaning import Flaw, Meaning, computes
 
 from executor.plan.graph import data_sources, graph
@@ -41,7 +41,7 @@ class Values:
                 case "step.skipped":
                     self._passed_over(self._steps[data["step"]])
                 case "step.failed" if gone := self._gone(self._steps[data["step"]]):
-                    must(False, f"{data['step']} failed without {gone}")
+                    raise Violation(f"{data['step']} failed without {gone}")
                 case "step.failed" if computes(step := self._steps[data["step"]]):
                     must(data["effect"] == "no", f"{step.id} computes, and is said to have acted")
                     self.reached[f"{step.action} fails"] += 1
@@ -166,7 +166,7 @@ class Values:
                 if not self._meaning.is_passed_over(step, str(n)):
                     self._meaning.arguments(step, str(n))
             except Flaw as flaw:
-                must(False, f"{step.id} began, though {flaw} in item {n}")
+                raise Violation(f"{step.id} began, though {flaw} in item {n}") from flaw
 
     def _sent(self, place: tuple[str, str], action: str, arguments: Any) -> None:
         """Every call was sent with what the plan says."""

@@ -11,20 +11,19 @@ wide       one run: what asks, what changes, what is safe to undo (`sim_wide.py`
 from typing import Literal
 
 Kind = Literal["narrow", "computed", "pair", "queued", "upgraded", "wide"]
-_COMPUTED = frozenset((1, 6))  # of thirteen seeds
-_PAIR = 10
-_QUEUED, _UPGRADED = 11, 24  # of thirty-nine
+_COMPUTED = frozenset((1, 14, 27, 6))  # of thirty-nine seeds
+_PAIR = frozenset((10, 23, 36))
+_QUEUED, _UPGRADED = 11, 24
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
 
 
 def kind_of(seed: int) -> Kind:
     """The same seed is always of the same kind."""
-    if seed % 13 in _COMPUTED:
+    turn = seed % 39
+    if turn in _COMPUTED:
         return "computed"
-    if seed % 13 == _PAIR:
+    if turn in _PAIR:
         return "pair"
-    if seed % 39 == _QUEUED:
-        return "queued"
-    if seed % 39 == _UPGRADED:
-        return "upgraded"
+    if turn in (_QUEUED, _UPGRADED):
+        return "queued" if turn == _QUEUED else "upgraded"
     return "wide" if seed % 15 in _WIDE else "narrow"

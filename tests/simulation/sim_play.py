@@ -54,7 +54,7 @@ FLOORS: Mapping[str, float] = {
     "fn.add is done": 5, "fn.count is done": 4, "fn.extract is done": 6, "fn.filter is done": 8,
     "fn.first_of is done": 10, "fn.max_by is done": 2, "fn.min_by is done": 1.2,
     "fn.pick is done": 3, "fn.select fails": 2, "fn.sort is done": 3, "fn.sum is done": 3,
-    "fn.zip is done": 5,
+    "fn.zip is done": 5, "a long list": 1,
     # of several runs at once
     "calls of two runs at once": 12, "written together": 8, "a turn by priority": 2,
     "a turn beside another tenant": 2, "stopped in good order": 3,

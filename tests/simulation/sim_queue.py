@@ -83,10 +83,9 @@ class Queue:
         life.look()
 
     def submit(self, due: Due) -> None:
-        """Something arrived for it, and whoever wrote that says so; its row says its rank."""
+        """Something arrived for it, and whoever wrote that says so."""
         if self._dispatcher is not None and self._worker is not None:
-            work = partial(self._dispatcher.submit, Due(due.kind, due.tenant, due.id))
-            self._worker.process.do(work)
+            self._worker.process.do(partial(self._dispatcher.submit, due))
 
     def stop(self) -> None:
         """The process is to end in good order."""

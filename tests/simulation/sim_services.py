@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pydantic import JsonValue
-from sim_computed import KINDS, LARGEST, ROWS
+from sim_computed import KINDS, LARGEST, LONG, ROWS
 from sim_judge import must
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
 from sim_process import WALL, Process
@@ -231,17 +231,19 @@ class Services:
             return {"n": self.rng.randint(1, LARGEST)}  # each time something else
         good = self.is_calm or self.rng.random() < 0.9
         answer: dict[str, JsonValue] = {"id": self.id_of(place), "ok": good}
-        rows: dict[str, JsonValue] = {"rows": self._rows()} if action.name in ROWS else {}
-        return answer | rows | self.told_of(place)
+        if action.name in ROWS:
+            answer["rows"] = self._rows(self.rng.choice([0, 1, 2, 2, 3, 3]))
+        if action.name == LONG:
+            answer["rows"] = self._rows(MANY_ROWS)
+        return answer | self.told_of(place)
 
-    def _rows(self) -> list[JsonValue]:
-        """Others each time; now and then one is not as it should be, or they are many."""
+    def _rows(self, count: int) -> list[JsonValue]:
+        """Others each time; now and then one is not as it should be."""
         rng = self.rng
-        count = MANY_ROWS if rng.random() < 0.06 else rng.choice([0, 1, 2, 2, 3, 3])
         rows: list[JsonValue] = [
             {"n": rng.randint(1, LARGEST), "kind": rng.choice(KINDS)} for _ in range(count)
         ]
-        self.reached["many rows"] += count == MANY_ROWS
+        self.reached["a long list"] += count == MANY_ROWS
         if rows and rng.random() < 0.15:
             odd = rng.choice([{}, {"n": "several"}, {"n": None}])
             rows[rng.randrange(count)] = {"kind": "a", **odd}

@@ -10,7 +10,7 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sim_judge import must
+from sim_judge import Violation, must
 from sim_process import BEAT_S, LEASE_S
 from sqlalchemy import Connection
 
@@ -50,7 +50,7 @@ class Upgrade:
         except NewerSchemaError:
             self._world.services.reached["an older version is refused"] += 1
         else:
-            must(False, "an older version begins after a newer one")
+            raise Violation("an older version begins after a newer one")
 
     def begin(self) -> None:
         """The first process of the newer version raises the number; as `migrate` does."""

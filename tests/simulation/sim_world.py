@@ -99,16 +99,15 @@ class World:
         self.now = self._loop.time
         self._loop.set_task_factory(task_factory)
         self.database.clear()
-        for each in self.lives:
-            each.create()
         chaos_s = self.rng.choice([5.0, 30.0, 120.0, 1000.0])
         if self.queue is None:
             for _ in range(1 if self.is_alone else self.rng.choice([1, 1, 2, 3])):
                 self.new_worker()
-            engines = [asyncio.ensure_future(each.engine()) for each in self.lives]
         else:
             local.LONGEST_SLEEP_S = SLEEP_S
-            engines = [asyncio.ensure_future(self.queue.run())]
+        engines = [asyncio.ensure_future(each.live()) for each in self.lives]
+        if self.queue is not None:
+            engines.append(asyncio.ensure_future(self.queue.run()))
             await asyncio.sleep(0.0)
         chaos = asyncio.ensure_future(self.chaos.run())
         if self.upgrade is not None:
@@ -122,6 +121,7 @@ class World:
         if self.upgrade is not None:
             self.upgrade.begin()
         for each in self.lives:
+            each.create()
             each.services.is_calm = True
         try:
             await self._until_the_end(engines)
