@@ -8,12 +8,12 @@ from sim_computed import COMPUTED_PLANS, computed_plan_of
 from sim_judge import Violation, came_by
 from sim_loop import StuckError, run_virtually
 from sim_plans import PLANS, TENANTS, plan_of, row_of, short_plans
+from sim_queue import quiet
 from sim_services import FAULTS
 from sim_storage import Database
 from sim_wide import WIDE_PLANS, wide_plan_of
 from sim_world import World
 
-from executor.dispatch import local
 from executor.store import blobs
 
 # What a thousand histories come by at least, which is about a quarter of what they usually do: a
@@ -88,11 +88,11 @@ def live(seed: int) -> World:
 
 def _lived(world: World) -> World:
     before, blobs.LARGE = blobs.LARGE, world.large
-    sleep_s = local.LONGEST_SLEEP_S
     try:
-        return run_virtually(world.live())
+        with quiet(world):
+            return run_virtually(world.live())
     finally:
-        blobs.LARGE, local.LONGEST_SLEEP_S = before, sleep_s
+        blobs.LARGE = before
 
 
 def play(seed: int, reached: Counter[str]) -> str | None:

@@ -7,12 +7,15 @@ ended in good order, is followed by another one, which takes up what it finds.
 import asyncio
 import logging
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sim_judge import Violation
 from sim_judge_turns import Turns
 
+from executor.dispatch import local
 from executor.dispatch.local import LocalDispatcher
 from executor.store.drives import Due
 from executor.store.errors import StoreError
@@ -22,7 +25,19 @@ if TYPE_CHECKING:
 
 PLACES = (1, 1, 1, 2)
 STARTS_S = (0.1, 1.0, 10.0)
-logging.getLogger("lamgate.dispatch").disabled = True  # the judges tell what is wrong
+SLEEP_S = 60.0  # virtual: until it looks by itself at all that is due
+
+
+@contextmanager
+def quiet(world: "World") -> Iterator[None]:
+    """What a dispatcher says is in the judges' words; nobody tells it anything for long times."""
+    log, sleep_s = logging.getLogger("lamgate.dispatch"), local.LONGEST_SLEEP_S
+    if world.queue is not None:
+        log.disabled, local.LONGEST_SLEEP_S = True, SLEEP_S
+    try:
+        yield
+    finally:
+        log.disabled, local.LONGEST_SLEEP_S = False, sleep_s
 
 
 class Queue:

@@ -31,11 +31,9 @@ from sim_upgrade import Upgrade
 from connectors.connector import Outcome
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from executor.check.cedar import Policy
-from executor.dispatch import local
 from executor.run.machine import Machine
 from executor.store import blobs, runs
 
-SLEEP_S = 60.0  # virtual: of a dispatcher that nobody tells anything
 PATIENCE_S = 40 * 24 * 3600.0  # virtual: by then even the slowest search was given up
 
 
@@ -103,8 +101,6 @@ class World:
         if self.queue is None:
             for _ in range(1 if self.is_alone else self.rng.choice([1, 1, 2, 3])):
                 self.new_worker()
-        else:
-            local.LONGEST_SLEEP_S = SLEEP_S
         engines = [asyncio.ensure_future(each.live()) for each in self.lives]
         if self.queue is not None:
             engines.append(asyncio.ensure_future(self.queue.run()))

@@ -78,7 +78,7 @@ class TestHistories7(Histories):
     part = 7
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(26))  # of every kind
 def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
     assert live(seed).trace() == live(seed).trace()
 
