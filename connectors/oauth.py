@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus, urlencode, urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.body import BodyError, read_json
+from connectors.dates import retry_after_s
 from connectors.errors import ConfigurationError, Unavailable
 from connectors.http import HttpAnswer, HttpRequest, NotAllowedError, Transport, TransportError
 from connectors.spec import JsonObject
@@ -25,6 +26,7 @@ _MOST_BYTES = 256 * 1024
 _FOR_EVER = 1e10  # seconds: as good as no word of when a token is over
 _CODE = re.compile(r"[a-z_]{1,40}")
 _TOKEN = re.compile(r"[!-~]{1,16384}")  # what can stand in a header
+_LATER = (408, 425, 429)
 _AGAIN = ("temporarily_unavailable", "slow_down", "server_error")
 
 
@@ -217,8 +219,8 @@ async def _tokens(
     found = _object(answer.body)
     if answer.status != 200:
         code = _text(found, "error") or ""
-        if answer.status >= 500 or answer.status in (408, 425, 429) or code in _AGAIN:
-            raise Unavailable(f"the authorisation server answered with status {answer.status}")
+        if answer.status >= 500 or answer.status in _LATER or code in _AGAIN:
+            raise _later("the authorisation server", answer)
         raise GrantRefusedError(code if _CODE.fullmatch(code) else f"status {answer.status}")
     access = _text(found, "access_token")
     if (
@@ -253,9 +255,14 @@ async def _metadata(way: Transport, issuer: str) -> JsonObject:
             if found.get("issuer") != issuer:
                 raise ConfigurationError(f"{place} is the metadata of another issuer than {issuer}")
             return found
-        if answer.status >= 500:
-            raise Unavailable(f"{place} answered with status {answer.status}")
+        if answer.status >= 500 or answer.status in _LATER:
+            raise _later(place, answer)
     raise ConfigurationError(f"{issuer} publishes no metadata: say token_url and authorize_url")
+
+
+def _later(who: str, answer: HttpAnswer) -> Unavailable:
+    after_s = retry_after_s(answer.headers, answer.received_at)
+    return Unavailable(f"{who} answered with status {answer.status}", retry_after_s=after_s)
 
 
 async def _send(way: Transport, request: HttpRequest) -> HttpAnswer:

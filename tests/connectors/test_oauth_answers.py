@@ -6,6 +6,7 @@ import pytest
 from connector_cases import answer, raw_server
 
 from connectors import oauth
+from connectors.errors import Unavailable
 from connectors.http import Transport
 
 DEEP = base64.urlsafe_b64encode(b"[" * 100_000).decode()
@@ -43,3 +44,20 @@ async def test_what_can_stand_in_no_header_is_no_token(access: str) -> None:
         with pytest.raises(oauth.GrantRefusedError, match="no bearer token"):
             await oauth.by_client(way, server, client, "secret")
         await way.aclose()
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 503])
+async def test_how_long_an_authorisation_server_wants_to_be_left_alone_is_told_on(
+    status: int,
+) -> None:
+    async with raw_server(answer(status, {}, {"retry-after": "90"})) as raw:
+        way = Transport(frozenset({raw.host}))
+        server, client = oauth.Server(f"{raw.url}/token"), oauth.OAuthClient(client_id="me")
+        by_issuer = oauth.OAuthClient(client_id="me", issuer=raw.url)
+        with pytest.raises(Unavailable) as token:
+            await oauth.by_client(way, server, client, "secret")
+        with pytest.raises(Unavailable) as metadata:
+            await oauth.find_server(way, by_issuer)
+        await way.aclose()
+
+    assert (token.value.retry_after_s, metadata.value.retry_after_s) == (90.0, 90.0)

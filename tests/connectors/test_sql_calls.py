@@ -172,6 +172,39 @@ async def test_a_result_that_was_not_announced_is_refused_before_the_write_is_ke
     assert stock.on_hand() == 10
 
 
+ODD = """
+  shelf_odd:
+    description: Put a piece on a shelf and give what no JSON is made of.
+    sql: UPDATE shelves SET on_hand = on_hand + 1 WHERE sku = 'BOWL' RETURNING {told} AS told
+    effect: blind
+    columns: {{told: {kind}}}
+    gives: one
+"""
+OF_POSTGRES = [
+    ("ARRAY[1.5, 2]::numeric[]", "json"),
+    ("ARRAY[now()]", "json"),
+    ("ARRAY['\\\\x00']::bytea[]", "json"),
+    ("CAST('[1e400]' AS jsonb)", "json"),
+    ("CAST('infinity' AS timestamptz)", "datetime"),
+    ("CAST('0044-03-15 BC' AS date)", "date"),
+    ("CAST('NaN' AS numeric)", "decimal"),
+    ("CAST('12345678901234567.89' AS numeric)", "number"),
+    ("9007199254740993", "number"),
+]
+
+
+@pytest.mark.parametrize(("told", "kind"), OF_POSTGRES)
+async def test_what_is_no_json_of_its_kind_is_refused_before_the_write_is_kept(
+    stock: Stock, told: str, kind: str
+) -> None:
+    if stock.url.startswith("sqlite"):
+        pytest.skip("a type of PostgreSQL")
+    end = await call(stock.connector(file=FILE + ODD.format(told=told, kind=kind)), "shelf_odd", {})
+
+    assert isinstance(end, Refused), end
+    assert stock.on_hand() == 10
+
+
 HUGE = """
   shelf_notes:
     description: List what is noted of all shelves.

@@ -8,7 +8,7 @@ from itertools import islice
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, CursorResult
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from connectors.body import MOST_BYTES, BodyError
@@ -18,7 +18,7 @@ from connectors.builtin.sql.statements import KEY, Statement, Statements
 from connectors.builtin.sql.turn import Turn
 from connectors.builtin.sql.values import from_driver, to_driver
 from connectors.connector import Applied, Outcome
-from connectors.errors import Kind, Refused, Unavailable
+from connectors.errors import ConnectorError, Kind, Refused, Unavailable
 from connectors.spec import ActionSpec, CallContext, Effect, JsonObject
 from connectors.validate import check_arguments
 
@@ -96,7 +96,10 @@ class SqlConnector:
             raise self._database.meaning(error, turn) from error
         except PoolTimeoutError as error:
             raise Unavailable("every connection is in use") from error
-        except SQLAlchemyError as error:
+        except ConnectorError:
+            raise
+        except Exception as error:
+            # Of a driver's, too, and before the commit it says that there will be none.
             raise turn.silence(type(error).__name__, Kind.INTERNAL) from error
 
     def _done(

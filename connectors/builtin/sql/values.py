@@ -162,7 +162,10 @@ def _read(kind: Type, cell: object, typed: bool) -> JsonValue:
         case Type.JSON, str() if not typed:
             return read_json(cell.encode())
         case Type.JSON, str() | int() | float() | list() | dict():
-            return read_json(json.dumps(cell).encode())
+            try:
+                return read_json(json.dumps(cell).encode())
+            except TypeError as error:  # an array of what is no JSON
+                raise ValueError(f"there is something in it that is no JSON: {error}") from error
         case Type.TEXT, str():
             return cell
         case Type.BOOLEAN, bool() | 0 | 1:
@@ -203,6 +206,8 @@ def _number(kind: Type, cell: float | str | Decimal) -> JsonValue:
     if not exact.is_finite():
         raise ValueError("this is no number that is passed on")
     if kind is Type.NUMBER:
+        if not isinstance(cell, float) and abs(exact) > _LARGEST:
+            raise ValueError("a number beyond 2^53-1 would be another one; declare it a decimal")
         return float(exact)
     if max(abs(exact.adjusted()), len(exact.as_tuple().digits)) > _MOST_DIGITS:
         raise ValueError(f"a decimal of more than {_MOST_DIGITS} places is not passed on")
