@@ -68,6 +68,27 @@ def test_every_event_is_in_the_reference(event: type[BaseModel]) -> None:
     assert f"`{kind}`" in page("events.md")
 
 
+@pytest.mark.parametrize("event", [*get_args(Event)])
+def test_every_member_of_an_event_is_in_its_row(event: type[BaseModel]) -> None:
+    members = set(event.model_fields) - {"type"}
+    kind = f"`{event.model_fields['type'].default}`"
+    rows = (each.split("|") for each in page("events.md").splitlines() if each.startswith("| "))
+    (row,) = [each for each in rows if kind in each[1]]
+    told = {each.strip() for each in row[-2].split(",")}
+
+    assert members - told == set()
+
+
+def test_every_problem_of_the_command_line_is_in_the_reference() -> None:
+    code = r"""CliError\(\s*"([a-z0-9-]+)\""""
+    files = [*(ROOT / "gateway" / "cli").glob("*.py"), *(ROOT / "gateway" / "demo").glob("*.py")]
+    raised = {found for file in files for found in re.findall(code, file.read_text())}
+    told = page("cli.md") + page("http.md") + page("errors.md")
+
+    assert len(raised) > 20
+    assert sorted(each for each in raised if f"`{each}`" not in told) == []
+
+
 @pytest.mark.parametrize("name", [*settings()])
 def test_every_setting_is_in_the_reference(name: str) -> None:
     assert f"| `{name}` |" in page("settings.md")
