@@ -8,7 +8,8 @@ from sim_meaning import Flaw, Meaning, computes
 
 from executor.plan.graph import data_sources, graph
 from executor.plan.model import Step
-from executor.run.state import undoes
+from executor.run.bulk import PARTLY, UNTOLD
+from executor.run.state import Place, undoes
 from executor.store.journal import StoredEvent
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Values:
         self._done: dict[str, Any] = self._meaning.done  # type: ignore[assignment]  # it grows
         self._skipped: set[str] = set()
         self._begun: set[str] = set()
+        self._answered: dict[Place, Any] = {}  # what is known of calls that happened
         self.reached: Counter[str] = Counter()
 
     def judge(self) -> None:
@@ -46,6 +48,12 @@ class Values:
                     must(data["effect"] == "no", f"{step.id} computes, and is said to have acted")
                     self.reached[f"{step.action} fails"] += 1
                     must(self._is_flawed(step), f"{step.id} can be computed, and failed")
+                case "step.failed":
+                    self._failed(self._steps[data["step"]], data)
+                case "attempt.ended" if data["state"] == "applied" and not data["late"]:
+                    self._answered[data["step"], data["iteration"]] = data["output"]
+                case "reconcile.resolved" if data["resolution"] == "applied":
+                    self._answered[data["step"], data["iteration"]] = data["output"]
                 case "intent.recorded" if undoes((data["step"], data["iteration"])) is None:
                     self._call(self._steps[data["step"]], each)
         for seen in self._history.services.seen:
@@ -62,6 +70,20 @@ class Values:
 
     def _gone(self, step: Step) -> set[str]:
         return set() if step.action == "fn.first_of" else data_sources(step) & self._skipped
+
+    def _failed(self, step: Step, data: Any) -> None:
+        """A call that is known to have happened fails only for what came of it."""
+        place = (step.id, data["iteration"])
+        if place not in self._answered or data["code"] in (PARTLY, UNTOLD):
+            return
+        result = self._answered[place]
+        must(not self._is_good(step, place[1], result), f"{place} failed, and gave {result}")
+
+    def _is_good(self, step: Step, n: str, result: Any) -> bool:
+        try:
+            return self._meaning.is_as_expected(step, n, result)
+        except Flaw:
+            return False
 
     def _passed_over(self, step: Step) -> None:
         is_so = bool(self._gone(step)) or (
