@@ -57,7 +57,7 @@ VALUES = (
         'return self.ended is not None and self.ended.state == "applied"',
         'return self.ended is not None and self.ended.state == "applied" '
         "and self.intent.effect is not Effect.READ",
-        "what was read is asked for again",
+        "what was read counts as not answered",
     ),
     Mutant(
         "executor.run.fold",
