@@ -5,7 +5,7 @@ along, so saying something is blind. What was said can be taken back.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -16,7 +16,7 @@ from connectors.factories import ConnectionSettings, Given, Options, options_of
 from connectors.outcome import Dialect, in_doubt
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.messaging import MESSAGING
-from connectors.unified.vendor import At, UnifiedConnector, Vendor, moment, text
+from connectors.unified.vendor import At, UnifiedConnector, Vendor, moment, text, value_at
 
 _KINDS = {
     **dict.fromkeys(
@@ -37,6 +37,7 @@ _KINDS = {
     **dict.fromkeys(("channel_not_found", "message_not_found", "thread_not_found"), Kind.NOT_FOUND),
     "is_archived": Kind.CONFLICT,
 }
+_PAGE = "200"  # as many as Slack recommends at most
 _BUSY = ("rate_limited", "ratelimited")
 # Slack warns that a part may have been done before these.
 _BROKEN = ("fatal_error", "internal_error", "request_timeout", "service_unavailable")
@@ -118,15 +119,26 @@ class Slack:
     api: Api
 
     async def channels(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
-        """List the channels that the token may see."""
+        """List the channels that the token may see.
+
+        Slack leaves archived ones out of each page, so a page may have fewer, or none at all.
+        """
+        most, found, seen = int(str(given.get("limit", 20))), list[JsonValue](), {""}
         query = {
-            "limit": str(given.get("limit", 20)),
+            "limit": _PAGE,
             "exclude_archived": "true",
             "types": "public_channel,private_channel",
         }
-        return await self._ask(
-            spec, context, "conversations.list", query, _told("channels", "channel")
-        )
+        while True:
+            page = await self._ask(spec, context, "conversations.list", query, _page_of_channels)
+            if not isinstance(page, Applied) or not isinstance(page.output, dict):
+                return page
+            rows, cursor = page.output["channels"], str(page.output["cursor"])
+            found += rows if isinstance(rows, list) else []
+            if len(found) >= most or cursor in seen:
+                return replace(page, output={"channels": found[:most]})
+            seen.add(cursor)
+            query = {**query, "cursor": cursor}
 
     async def say(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
         """Post a message."""
@@ -200,8 +212,8 @@ def escaped(said: str) -> str:
 
 def _told(
     name: str, record: str, own: JsonObject | None = None
-) -> Callable[[JsonObject], JsonValue]:
-    def told(answer: JsonObject) -> JsonValue:
+) -> Callable[[JsonObject], JsonObject]:
+    def told(answer: JsonObject) -> JsonObject:
         rows = answer[name]
         if not isinstance(rows, list):
             raise TypeError(f"expected {name}")
@@ -209,6 +221,12 @@ def _told(
         return {name: [SLACK.tell(record, each) for each in found]}
 
     return told
+
+
+def _page_of_channels(answer: JsonObject) -> JsonValue:
+    """The channels of a page, and where the next one begins: "" after the last."""
+    cursor = value_at(answer, "response_metadata/next_cursor")
+    return {**_told("channels", "channel")(answer), "cursor": cursor or ""}
 
 
 def connect(settings: ConnectionSettings, given: Given) -> Connector:

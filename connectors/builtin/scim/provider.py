@@ -8,14 +8,14 @@ is somebody else. Groups have no natural key; they are looked up by `externalId`
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
 from connectors.api import Api
 from connectors.builtin.scim.fields import ENTERPRISE, GROUP, PATCH, PATHS, SCIM, USER
 from connectors.connector import Applied, Outcome
-from connectors.errors import Refused
+from connectors.errors import Refused, Uncertain
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.steps import after, before, meanwhile, output_of, was_ours
 from connectors.unified.vendor import value_at
@@ -36,7 +36,7 @@ class Provider:
         body = user_body(given, context.idempotency_key)
         try:
             return await self._send(spec, context, "POST", "Users", body, _told("user"))
-        except Refused as error:
+        except (Refused, Uncertain) as error:
             if error.status != 409:
                 raise
             found = await self._known(spec, "Users", context.idempotency_key, context)
@@ -172,16 +172,30 @@ class Provider:
         given: JsonObject,
         record: str,
     ) -> Outcome:
-        query = {"count": str(given.get("limit", 20)), "startIndex": "1"}
-        if asked:
-            query["filter"] = " and ".join(asked)
+        most, found = int(str(given.get("limit", 20))), dict[str, JsonValue]()
 
-        def told(body: JsonValue) -> JsonValue:
-            return {f"{record}s": [SCIM.tell(record, each) for each in _resources(body)]}
+        def page(body: JsonValue) -> JsonValue:
+            rows = [SCIM.tell(record, each) for each in _resources(body)]
+            return {"rows": [*rows], "all": value_at(body, "totalResults")}
 
-        return await self.api.ask(
-            spec, context, "GET", kind, query=query, headers=_SCIM_JSON, mapped=told
-        )
+        start = 1
+        while True:
+            query = {"count": str(most - len(found)), "startIndex": str(start)}
+            if asked:
+                query["filter"] = " and ".join(asked)
+            done = await self.api.ask(
+                spec, context, "GET", kind, query=query, headers=_SCIM_JSON, mapped=page
+            )
+            told = done.output if isinstance(done, Applied) else None
+            rows, total = value_at(told, "rows"), value_at(told, "all")
+            if not isinstance(done, Applied) or not isinstance(rows, list):
+                return done
+            before_it = len(found)
+            found |= {str(value_at(each, "id")): each for each in rows}
+            start += len(rows)
+            is_more = len(found) > before_it and isinstance(total, int) and start <= total
+            if not is_more or len(found) >= most:
+                return replace(done, output={f"{record}s": [*found.values()][:most]})
 
     async def _patch(
         self,
