@@ -81,4 +81,7 @@ class Dispatcher(Protocol):
         """Take up everything that was left behind, then go on."""
 
     async def stop(self) -> None:
-        """Begin nothing new and let what is being driven come to a place where it can stop."""
+        """Begin nothing new and let what is being driven come to a place where it can stop.
+
+        Stopping what has stopped is harmless.
+        """

@@ -307,15 +307,14 @@ class DistributedDispatcher:
     async def _beat(self) -> None:
         now = time.monotonic()
         self._asked = {job: at for job, at in self._asked.items() if now - at < ASKED_AGAIN_S}
-        if self._drives_here:
-            await self._renew()
-        else:
+        # Also where a newer version has begun: what is under way is seen to its end.
+        await (self._renew() if self._drives_here else self._store.set_clock())
+        if not self.outdated.is_set():
             await self._store.read(require_readable)
-            await self._store.set_clock()
 
     async def _again(self, what: str, work: Callable[[], Awaitable[None]], every_s: float) -> None:
-        """Do it for ever, whatever goes wrong, until a newer version has begun."""
-        while not self.outdated.is_set():
+        """Do it for ever, whatever goes wrong."""
+        while True:
             begun = time.monotonic()
             try:
                 await work()
@@ -330,7 +329,7 @@ class DistributedDispatcher:
 
     async def _watch(self) -> None:
         """Look after everything, for as long as nobody else has to look after this process."""
-        if time.monotonic() > self._lease_ends:
+        if time.monotonic() > self._lease_ends or self.outdated.is_set():
             return
         seen = await self._store.write_at_once(partial(workers.watch, now=self._store.clock()))
         if seen is None:
@@ -344,6 +343,8 @@ class DistributedDispatcher:
 
     async def _sweep(self) -> None:
         """Hand on what was taken by processes that nobody knows, and forget what is over."""
+        if self.outdated.is_set():
+            return
         holders = await self._queue.holders()  # who takes a job has said before that it lives
         for gone in holders - await self._store.read(workers.known):
             count = await self._queue.take_over(gone)

@@ -43,7 +43,7 @@ class Flights:
         self._clock = clock
         self._flights: dict[Place, _Flight] = {}
         self._changes = 0
-        self._reserved: dict[Place, Slot] = {}
+        self._reserved: dict[Place, tuple[str, Slot]] = {}  # with its connection
         self.not_before: dict[Place | str, Held] = {}
         self.look_again: dict[Place, float] = {}
 
@@ -63,7 +63,7 @@ class Flights:
         acts: bool = False,
     ) -> None:
         """Begin at once, or wait for one of the `most` places of the connection's calls."""
-        slot = self._reserved.pop(place, None) or self._slots.take(connection, most)
+        slot = self._reserved_at(place, connection) or self._slots.take(connection, most)
         loop = asyncio.get_running_loop()
         task: asyncio.Task[Blocked | Slot | float | None]
         if slot is None:
@@ -75,6 +75,14 @@ class Flights:
         task.add_done_callback(partial(self._ended, slot))
         has_place = slot is not None
         self._flights[place] = _Flight(task, connection, is_search, acts, has_place, self._changes)
+
+    def _reserved_at(self, place: Place, connection: str) -> Slot | None:
+        """What was kept for this place, given back where it is of another connection."""
+        of, slot = self._reserved.pop(place, (connection, None))
+        if slot is None or of == connection:
+            return slot
+        slot.release()
+        return None
 
     def _ended(self, slot: Slot | None, _: object) -> None:
         if slot is not None:
@@ -115,7 +123,7 @@ class Flights:
         try:
             match flight.task.result():
                 case Slot() as slot:
-                    self._reserved[place] = slot
+                    self._reserved[place] = (flight.connection, slot)
                 case Blocked(reason="service" | "stop") if flight.changes != self._changes:
                     pass  # what stood in its way may be gone since: it asks once more
                 case Blocked(reason="rate_limit" | "service" | "stop" as reason, retry_at=at):
@@ -160,7 +168,7 @@ class Flights:
 
     def leave_reserved(self) -> None:
         """Give back the places of calls that are not wanted any more."""
-        for slot in self._reserved.values():
+        for _, slot in self._reserved.values():
             slot.release()
         self._reserved.clear()
 

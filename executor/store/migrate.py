@@ -3,7 +3,7 @@
 Two numbers say what a database holds: the revision of its tables, and the version of its
 journal, that is of the events and what they mean. Both only grow. This version reads the journal
 that it writes and the one before it; the first process of a newer version raises the number,
-and from then on those of the older one end in good order (`workers.renew`).
+and from then on those of the older one end in good order (`dispatch/distributed.py`).
 
 An older schema that has a number is migrated. Tables that are not what their number says were made
 by a version that was never released: nobody knows the way from them, so nothing is touched.

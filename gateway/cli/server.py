@@ -12,7 +12,6 @@ import uvicorn
 from gateway.app import create_app
 from gateway.cli.bounded import bounded_http
 from gateway.cli.problem import CliError
-from gateway.notices import Notices
 from gateway.settings import Settings
 from gateway.wiring import Gateway, build
 
@@ -60,7 +59,7 @@ async def run_gateway(
                 http=bounded_http(settings.server.connections),
                 ws="none",
             )
-            running.server = _Server(config, gateway.notices)
+            running.server = _Server(config, gateway)
             running.server.should_exit = running.is_stopping
             running.address = _address(listener)
             running.operator_key = gateway.operator_key
@@ -80,16 +79,16 @@ async def run_gateway(
 
 
 class _Server(uvicorn.Server):
-    """Ends streams in good order before it waits for what else is under way."""
+    """Ends streams and drives in good order while it waits for what else is under way."""
 
-    def __init__(self, config: uvicorn.Config, notices: Notices) -> None:
+    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
         super().__init__(config)
-        self._notices = notices
+        self._gateway = gateway
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let whoever watches go, then stop."""
-        self._notices.end()
-        await super().shutdown(sockets)
+        """Let whoever watches go, and stop; slow clients take no time from calls under way."""
+        self._gateway.notices.end()
+        await asyncio.gather(super().shutdown(sockets), self._gateway.dispatcher.stop())
 
 
 async def _end_when_outdated(gateway: Gateway, running: Running) -> None:

@@ -8,7 +8,9 @@ from fleet import Fleet, Office, expected
 from shop_world import TENANT, http
 from test_fleet import finished, some
 
+from executor.dispatch.distributed import LEASE_S
 from executor.store import journal
+from executor.store.migrate import JOURNAL
 
 PATHS = ("/orders/1043/notes", "/orders/1043/tags")
 
@@ -69,3 +71,26 @@ async def test_a_run_whose_call_has_ended_goes_on_elsewhere_while_its_process_wa
     assert ended == 0
     for mark, names in (("slow", slow), ("quick", quick)):
         assert fleet.effects(mark) == expected(names, mark)
+
+
+async def test_a_process_that_makes_room_for_a_newer_version_keeps_its_runs_until_their_calls_end(
+    fleet: Fleet,
+) -> None:
+    async with Office(fleet) as office:
+        match = {"method": "POST", "path_prefix": PATHS[1]}
+        fault = {"kind": "hang_after", "match": match, "seconds": LEASE_S + 4.0}
+        http("POST", f"{fleet.shop}/faults", fault)
+        (older,) = await asyncio.to_thread(fleet.start)
+        names = await office.ask("older", 1, action="orders.add_tag", field="tag")
+        await asyncio.to_thread(fleet.until, partial(fleet.effects, "older"))
+        await asyncio.to_thread(partial(fleet.start, journal=JOURNAL + 1))
+        ended = await asyncio.to_thread(fleet.ended, older)
+        await finished(office, names)
+        (row,) = await office.rows(names)
+        told = await office.store.read(lambda c: journal.read(c, TENANT, names[0]))
+    ends = [each.data["state"] for each in told if each.type == "attempt.ended"]
+
+    assert ended == 0
+    assert row.recoveries == 0
+    assert ends == ["applied"] * 3
+    assert fleet.effects("older") == expected(names, "older")

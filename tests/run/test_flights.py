@@ -83,3 +83,29 @@ async def test_who_can_begin_nothing_neither_keeps_nor_waits_for_a_place() -> No
 
     assert mine.places == frozenset()
     assert other.places == frozenset()  # it was told of its place, and is decided on once more
+
+
+async def test_a_place_that_a_search_was_given_is_no_place_for_a_call_of_another_service() -> None:
+    slots = Slots()
+    flights, other = (Flights(slots, tenant, lambda: 0.0, Bell()) for tenant in ("main", "other"))
+    goes_on, begun = asyncio.Event(), list[str]()
+
+    async def work() -> None:
+        await goes_on.wait()
+
+    async def call() -> None:
+        begun.append("call")
+
+    other.begin(("x", ""), "ledger", 1, work)
+    other.begin(("y", ""), "shop", 1, work)
+    flights.begin(PLACE, "ledger", 1, work, is_search=True)  # it waits for its place
+    await other.abort(("x", ""))
+    assert await flights.land(None)  # and was given it; by now somebody has told the answer
+    flights.begin(PLACE, "shop", 1, call)
+    await asyncio.sleep(0.01)
+    is_free = slots.take("ledger", 1) is not None
+    await flights.drop()
+    await other.drop()
+
+    assert begun == []
+    assert is_free

@@ -27,7 +27,7 @@ from executor.store import (
     rulings,
     workers,
 )
-from executor.store.errors import NewerSchemaError, StoreUnavailableError
+from executor.store.errors import StoreUnavailableError
 from executor.store.idempotency import Kept
 from executor.store.journal import NewEvent
 from executor.store.store import Store
@@ -235,15 +235,6 @@ async def test_a_dead_worker_is_seen_by_one_of_the_living_and_what_it_drove_is_h
     assert await other.read(lambda c: drives.standing(c, claim)) is None
     await other.write(lambda c: workers.bury(c, "dead", NOW + 5))
     assert await other.read(lambda c: workers.living(c, NOW + 5)) == ["alive"]
-
-
-async def test_a_lease_is_not_renewed_once_a_newer_version_has_begun(server_store: Store) -> None:
-    await server_store.write(
-        lambda c: c.execute(text("UPDATE facts SET value = '99' WHERE name = 'journal'"))
-    )
-
-    with pytest.raises(NewerSchemaError, match="version 99"):
-        await server_store.write(lambda c: workers.renew(c, "me", "here:1", 4.0, NOW))
 
 
 async def test_two_approvers_at_two_processes_make_a_quorum(
