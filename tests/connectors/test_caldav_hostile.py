@@ -48,6 +48,19 @@ async def test_an_answer_inside_of_an_answer_is_none(outside: Outside) -> None:
     assert [each["id"] for each in events if isinstance(each, dict)] == ["outer.ics"]
 
 
+async def test_a_list_that_the_server_has_cut_short_is_none(outside: Outside) -> None:
+    status = "<status>HTTP/1.1 {}</status>"
+    one = RESPONSE.format("one", EVENT.format(""), "")
+    gone = f"<response><href>/gone.ics</href>{status.format('404 Not Found')}</response>"
+    rest = f"<response><href>/</href>{status.format('507 Insufficient Storage')}</response>"
+    whole, _ = await asked(multistatus(one + gone), outside, "event_list", TIME)
+    short, _ = await asked(multistatus(one + rest), outside, "event_list", TIME)
+
+    assert isinstance(whole, Applied)
+    assert isinstance(short, Refused)
+    assert "shorter" in short.message
+
+
 async def test_answers_nested_by_the_ten_thousand_are_gone_through_once(outside: Outside) -> None:
     depth = 100_000  # of which each was looked at with all that is in it: minutes
     said = multistatus("<response>" * depth + "</response>" * depth)

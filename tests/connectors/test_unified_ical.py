@@ -299,3 +299,45 @@ def test_a_text_becomes_no_line_of_its_own_and_reads_back_as_it_was(text: str) -
     assert [each.name for each in read.lines] == ["SUMMARY"]
     assert plain(read.lines[0].value) == text
     assert all(len(each) <= 75 for each in written.encode().split(b"\r\n"))
+
+
+LASTING = MEETING.replace("DTEND;TZID=Europe/Berlin:20260701T110000", "DURATION:PT1H")
+
+
+def test_an_event_that_is_given_an_end_has_no_length_beside_it() -> None:
+    calendar = read_calendar(LASTING)
+    changed = changed_event(calendar, event_of(calendar), {"end": "2026-07-01T12:00:00+02:00"})
+
+    assert changed.first("DURATION") is None
+    assert changed.first("DTEND") == Line("DTEND", "20260701T100000Z")
+    kept = changed_event(calendar, event_of(calendar), {"title": "Coffee"})
+    assert kept.first("DURATION") == Line("DURATION", "PT1H")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"start": "2026-07-01T11:00:00+02:00"}, {"end": "2026-07-01T08:00:00Z"}],
+)
+def test_an_end_in_one_zone_is_compared_with_a_start_in_another(change: JsonObject) -> None:
+    calendar = read_calendar(MEETING)
+
+    with pytest.raises(Refused, match="ends before it begins"):
+        changed_event(calendar, event_of(calendar), change)
+
+
+def test_who_came_already_is_asked_to_nothing_anew() -> None:
+    calendar = read_calendar(MEETING)
+    people: JsonObject = {"attendees": ["ann@example.com", "dan@example.com"]}
+    changed = changed_event(calendar, event_of(calendar), people)
+
+    (ann, _) = (each for each in event_of(calendar).lines if each.name == "ATTENDEE")
+    asked = [each for each in changed.lines if each.name == "ATTENDEE"]
+    assert asked == [ann, Line("ATTENDEE", "mailto:dan@example.com")]
+
+
+def test_one_day_of_somebody_elses_series_is_an_event() -> None:
+    begin = MEETING.index("BEGIN:VEVENT")
+    one = MEETING[:begin] + MEETING[MEETING.rindex("BEGIN:VEVENT") :]
+    told = CALDAV.tell("event", read_event("/a/1.ics", None, one))
+
+    assert told["start"] == "2026-07-08T12:00:00+02:00"

@@ -40,6 +40,7 @@ from connectors.unified.steps import (
 _ICAL = {"content-type": "text/calendar; charset=utf-8", "accept": "text/calendar"}
 _XML = {"content-type": "application/xml; charset=utf-8", "accept": "application/xml", "depth": "1"}
 _DAV, _CAL = "{DAV:}", "{urn:ietf:params:xml:ns:caldav}"
+_CUT_SHORT = "507"  # said of the calendar itself (RFC 4791, 7.8)
 _MOST_TAGS = 400_000
 _QUERY = """<?xml version="1.0" encoding="utf-8"?>
 <c:calendar-query xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav">
@@ -169,7 +170,7 @@ def _moment(text: str) -> str:
 
 
 def _events(answer: HttpAnswer) -> JsonValue:
-    """The events of a multistatus (RFC 4918, 13); raises `ValueError`."""
+    """The events of a multistatus (RFC 4918, 13); raises `ValueError`, or `Refused` for a part."""
     if answer.body.count(b"<") > _MOST_TAGS:
         raise ValueError("the answer has too many elements")
     text = answer.body.decode("utf-8-sig")  # in other encodings the parser sees what we do not
@@ -181,6 +182,9 @@ def _events(answer: HttpAnswer) -> JsonValue:
         raise ValueError("the answer is no XML") from error
     found: list[JsonValue] = []
     for each in root.findall(f"{_DAV}response"):
+        if (each.findtext(f"{_DAV}status") or "").split()[1:2] == [_CUT_SHORT]:
+            told = "there are more events than the calendar tells of at once: ask of a shorter time"
+            raise Refused(told, kind=Kind.INVALID)
         href, data = each.findtext(f"{_DAV}href"), each.find(f".//{_CAL}calendar-data")
         if href and data is not None and data.text:
             etag = each.findtext(f".//{_DAV}getetag")

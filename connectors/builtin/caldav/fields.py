@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import unquote
 
 from pydantic import JsonValue
@@ -73,10 +74,14 @@ def changed_event(calendar: Component, event: Component, given: JsonObject) -> C
                 event = event.with_lines(name, [date_line(name, str(given[f"{field}_date"]))])
         except ValueError as error:
             raise Refused(f"{field}: {error}", kind=Kind.INVALID) from error
+    if {"end", "end_date"} & given.keys():
+        event = event.with_lines("DURATION", [])  # it says the same in another way
     people = given.get("attendees")
     if isinstance(people, list):
-        lines = [Line("ATTENDEE", f"mailto:{each}") for each in people]
-        event = event.with_lines("ATTENDEE", lines)
+        # What somebody has answered stands in the line of who stays.
+        known = {_address(each): each for each in event.lines if each.name == "ATTENDEE"}
+        asked = [(each, Line("ATTENDEE", f"mailto:{each}")) for each in map(str, people)]
+        event = event.with_lines("ATTENDEE", [known.get(who, new) for who, new in asked])
     _check_times(event, given)
     if "recurrence" in given:
         event = with_recurrence(calendar, event, str(given["recurrence"]))
@@ -89,8 +94,18 @@ def _check_times(event: Component, given: JsonObject) -> None:
     if start is None or both or (end is not None and is_day(start) != is_day(end)):
         told = "say when it begins and ends: start and end, or start_date and end_date"
         raise Refused(told, kind=Kind.INVALID)
-    if end is not None and end.value <= start.value and start.parameters == end.parameters:
+    if end is not None and _is_not_before(start, end):
         raise Refused("it ends before it begins", kind=Kind.INVALID)
+
+
+def _is_not_before(start: Line, end: Line) -> bool:
+    """Whether an event ends when it begins or earlier, as far as anybody here can tell."""
+    if start.parameters == end.parameters:
+        return end.value <= start.value
+    first, last = told_moment(start), told_moment(end)
+    if first is None or last is None:
+        return False
+    return datetime.fromisoformat(last) <= datetime.fromisoformat(first)
 
 
 def _time(line: Line | None) -> JsonValue:

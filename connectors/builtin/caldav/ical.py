@@ -71,11 +71,14 @@ def write(component: Component) -> str:
 
 
 def event_of(calendar: Component) -> Component:
-    """The event itself, and not one of its exceptions; raises `ValueError` where there is none."""
-    for each in calendar.parts:
-        if each.name == "VEVENT" and each.first("RECURRENCE-ID") is None:
-            return each
-    raise ValueError("there is no event in it")
+    """The event itself, and not one of its exceptions; raises `ValueError` where there is none.
+
+    Who was asked to one day of somebody else's series has that day alone.
+    """
+    events = [each for each in calendar.parts if each.name == "VEVENT"]
+    if not events:
+        raise ValueError("there is no event in it")
+    return next((each for each in events if each.first("RECURRENCE-ID") is None), events[0])
 
 
 def with_event(calendar: Component, event: Component) -> Component:
