@@ -111,7 +111,7 @@ class LangChainConnector:
             begun.cancel()
         if not done:
             raise in_doubt(action, "the tool did not end before the deadline", Kind.TIMEOUT)
-        return read_ended(offer, begun.result())
+        return read_ended(offer, begun.result(), time.time())
 
     async def _load(self) -> tuple[FoundTool, ...]:
         from connectors.langchain import sdk  # heavy: only a gateway that uses it pays

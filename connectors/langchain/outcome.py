@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from connectors.connector import Outcome, Unreadable
+from connectors.dates import retry_after_s
 from connectors.errors import Kind, Refused, Uncertain
 from connectors.http import HttpAnswer
 from connectors.langchain.tool import Ended, Raised, Strange
@@ -29,13 +30,16 @@ from connectors.spec import ActionSpec
 from connectors.tools.offer import Offer
 
 
-def read_ended(offer: Offer, ended: Ended) -> Outcome:
-    """Turn what a tool gave or raised into an outcome, or raise what it means."""
+def read_ended(offer: Offer, ended: Ended, now: float) -> Outcome:
+    """Turn what a tool gave or raised into an outcome, or raise what it means.
+
+    `now` is when it ended, in seconds since 1970.
+    """
     match ended:
         case ToolResult():
             return read_result(offer, _as_declared(offer, ended))
         case Raised(error=error):
-            return _raised(offer.spec, error)
+            return _raised(offer.spec, error, now)
         case Strange():
             return _strange(offer.spec)
 
@@ -57,16 +61,19 @@ def _strange(action: ActionSpec) -> Outcome:
     raise Refused(told, kind=Kind.INTERNAL)
 
 
-def _raised(action: ActionSpec, error: BaseException) -> Outcome:
+def _raised(action: ActionSpec, error: BaseException, now: float) -> Outcome:
     """What an exception means; its words may be anything, so only its kind is told."""
     status = _status(error)
     told = f"the tool failed with {type(error).__name__}"
     if status is None:
         kind = Kind.TIMEOUT if isinstance(error, TimeoutError) else Kind.INTERNAL
         raise in_doubt(action, told, kind)
+    headers = _headers(error)
     if action.is_write and status not in action.transactional_errors:
-        raise Uncertain(f"{told}, of status {status}", kind=Kind.INTERNAL, status=status)
-    return read_answer(action, HttpAnswer(status, _headers(error), b""), Dialect())
+        after_s = retry_after_s(headers, now)
+        told = f"{told}, of status {status}"
+        raise Uncertain(told, kind=Kind.INTERNAL, retry_after_s=after_s, status=status)
+    return read_answer(action, HttpAnswer(status, headers, b"", now), Dialect())
 
 
 def _status(error: BaseException) -> int | None:

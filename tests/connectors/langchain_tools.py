@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Annotated, Any, Literal
 
 from langchain_core.messages import ToolMessage
@@ -96,6 +97,8 @@ def fails(how: str) -> str:
         raise SystemExit(3)
     if how.isdecimal():
         raise HttpError(int(how))
+    if how == "429 in a minute":
+        raise HttpError(429, formatdate(time.time() + 60, usegmt=True))
     raise ValueError(f"the secret is {how}")
 
 
@@ -108,11 +111,11 @@ async def fails_async(how: str) -> str:
 class HttpError(Exception):
     """As HTTP libraries raise them."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, after: str = "7") -> None:
         super().__init__("a body with secrets")
         self.response = self
         self.status_code = status
-        self.headers = {"Retry-After": "7"}
+        self.headers = {"Retry-After": after}
 
 
 handled = StructuredTool.from_function(

@@ -201,8 +201,18 @@ async def test_how_a_call_ended_says_what_may_be_done_next(
     assert [type(each) for each in ended] == [read, write, transactional]
     assert "secret" not in repr([getattr(each, "message", "") for each in ended])
     if how == "429":
-        assert isinstance(ended[0], Unavailable)
-        assert ended[0].retry_after_s == 7
+        told = [each.retry_after_s for each in ended if isinstance(each, Unavailable | Uncertain)]
+        assert told == [7, 7, 7]
+
+
+async def test_a_wait_until_a_date_is_counted_from_when_it_was_said(tmp_path: Path) -> None:
+    text = EFFECTS.replace("EFFECT", "read").replace("CODES", "[]")
+    async with tools(**overlay(tmp_path, text)) as found:
+        ended = await found.call("fails", {"how": "429 in a minute"})
+
+    assert isinstance(ended, Unavailable)
+    assert ended.retry_after_s is not None
+    assert 50 < ended.retry_after_s <= 60
 
 
 async def test_a_tool_that_blocks_holds_up_nobody_and_is_given_up_at_its_deadline() -> None:
