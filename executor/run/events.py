@@ -18,6 +18,7 @@ from executor.run.planning_events import (
     PlanRejected,
     QuestionAnswered,
     QuestionAsked,
+    RequestCancelled,
     RequestReceived,
 )
 from executor.store.errors import NewerSchemaError
@@ -277,6 +278,7 @@ Event = (
     | PlanAccepted
     | QuestionAsked
     | QuestionAnswered
+    | RequestCancelled
     | RunStarted
     | StepSkipped
     | GateOpened

@@ -48,6 +48,13 @@ class QuestionAsked(PlanningEvent):
     questions: list[JsonObject]
 
 
+class RequestCancelled(PlanningEvent):
+    """Somebody gave up a request that waited for an answer, or for a model."""
+
+    type: Literal["request.cancelled"] = "request.cancelled"
+    by: str
+
+
 class QuestionAnswered(PlanningEvent):
     """The person answered."""
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from connectors.spec import JsonObject, Principal
 from executor.store.drives import RANKS, Claim, Due, Priority, hold_row, wake
-from executor.store.statement import newest_first
+from executor.store.statement import newest_first, one_of
 from executor.store.tables import requests
 from executor.store.text import to_object, to_text, to_texts
 
@@ -109,6 +109,18 @@ def retry(c: Connection, tenant: str, request: str, now: float) -> bool:
     if row is None or row.status != "planner_unavailable":
         return False
     return _again(c, row, now)
+
+
+def cancel(c: Connection, tenant: str, request: str, now: float) -> bool:
+    """Give up a request that waits for an answer or for a model; False if it does not wait."""
+    hold_row(c, Due("request", tenant, request))
+    done = c.execute(
+        update(requests)
+        .where(requests.c.tenant == tenant, requests.c.id == request)
+        .where(one_of(requests.c.status, ("needs_answer", "planner_unavailable")))
+        .values(status="cancelled", code=None, wake_at=None, updated_at=now)
+    )
+    return done.rowcount == 1
 
 
 def settle(

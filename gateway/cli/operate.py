@@ -8,6 +8,7 @@ from connectors.spec import JsonObject
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
+from gateway.cli.problem import CliError
 from gateway.cli.reading import read_value
 from gateway.cli.show import print_json, say
 from gateway.cli.watch import follow_and_tell
@@ -34,14 +35,20 @@ def trace(
 
 
 def cancel(
-    run_id: RunId,
+    run_id: Annotated[str, typer.Argument(help="The run's id; or that of a request that waits.")],
     undo: Annotated[bool, typer.Option("--undo", help="Also undo what happened.")] = False,
     config: Config = None,
     url: Url = None,
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Begin no new effects in a run, and undo those that happened if asked to."""
+    """Begin no new effects in a run, and undo those that happened if asked to.
+
+    Of a request: give it up while it waits for an answer or for a model.
+    """
+    if run_id.startswith("req_"):
+        _give_up(Target(config, url, key), run_id, undo=undo, as_json=as_json)
+        return
     with connect(Target(config, url, key)) as client:
         mode = "undo" if undo else "stop"
         found = client.post(f"/v1/runs/{named(run_id)}/cancel", {"mode": mode})
@@ -53,6 +60,17 @@ def cancel(
     else:
         then = "; then what happened is undone" if undo else ""
         say(f"{run_id} begins no new effects; writes in flight are waited for{then}")
+
+
+def _give_up(target: Target, request: str, *, undo: bool, as_json: bool) -> None:
+    if undo:
+        raise CliError("bad-option", "of a request nothing has happened yet", "--undo")
+    with connect(target) as client:
+        found = client.post(f"/v1/requests/{named(request)}/cancel", {})
+    if as_json:
+        print_json(found)
+    else:
+        say(f"{request} is given up: nothing of it has run")
 
 
 def reconcile(

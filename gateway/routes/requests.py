@@ -20,7 +20,7 @@ from executor.store.text import to_object
 from gateway.answers.requests import RequestRowTold, RequestStatus, RequestTold
 from gateway.answers.told import Made
 from gateway.auth import Caller, need_role, need_self
-from gateway.body import PREFER, body_of, takes
+from gateway.body import PREFER, body_of, gives, takes
 from gateway.once import REPLAYED, Reply, once
 from gateway.preferences import wait_s
 from gateway.problems import ProblemError, told
@@ -152,6 +152,37 @@ async def retry(
     return await _perhaps_wait(request, caller.tenant, await once(request, caller, body, work))
 
 
+@router.post(
+    "/{request_id}/cancel",
+    status_code=202,
+    openapi_extra=takes(Nothing),
+    responses=gives(202, Made),
+)
+async def cancel(
+    request: Request,
+    caller: Caller,
+    request_id: str,
+    body: Annotated[Nothing, Depends(body_of(Nothing))],
+) -> Response:
+    """Give up a request that waits for an answer or for a model; a run is cancelled by its own."""
+    row = await found(request, caller.tenant, "request", request_id, requests.get)
+    if row.principal.id != caller.id:
+        need_role(caller, "operator")
+    gateway: Gateway = request.app.state.gateway
+
+    def work(c: Connection) -> Reply:
+        now = gateway.clock()
+        if not requests.cancel(c, caller.tenant, row.id, now):
+            raise _waits_not(requests.get(c, caller.tenant, row.id) or row)
+        cancelled = new_event(e.RequestCancelled(by=caller.id))
+        journal.append(c, caller.tenant, row.id, [cancelled], now)
+        return Reply(202, {"id": row.id})
+
+    reply = await once(request, caller, body, work)
+    gateway.notices.tell(Due("request", caller.tenant, row.id))
+    return reply
+
+
 @router.get("/{request_id}/events", openapi_extra=LAST_SEEN, responses=STREAM)
 async def events(
     request: Request, caller: Caller, request_id: str, after: Place = None
@@ -184,6 +215,17 @@ def _row(row: RequestRow) -> JsonObject:
         "created_at": row.created_at,
         "updated_at": row.updated_at,
     }
+
+
+def _waits_not(row: RequestRow) -> ProblemError:
+    if row.status in _OPEN:
+        return ProblemError(
+            409, "under-way", "the request is just being planned", "Ask again in a moment."
+        )
+    fix = f"See where it stands: /v1/requests/{row.id}."
+    if row.run is not None:
+        fix = f"Cancel its run: /v1/runs/{row.run}/cancel."
+    return ProblemError(409, "already-over", f"the request is {row.status}", fix)
 
 
 def _check_known(model: str | None, planners: frozenset[str]) -> None:

@@ -77,6 +77,19 @@ def test_whoever_follows_a_run_that_is_stopped_is_let_go_and_told_who_has_to_act
     requester.until_status(row["id"], "succeeded")
 
 
+def test_a_request_that_asks_is_given_up_by_the_word_that_cancels(operator: Lamgate) -> None:
+    asked = operator("plan", MUG, "--json")
+    request = asked.document["id"]
+    undo = operator("cancel", request, "--undo", "--json")
+    given_up = operator("cancel", request)
+    again = operator("cancel", request, "--json")
+
+    assert asked.code == 3
+    assert (undo.code, undo.document["code"]) == (2, "bad-option")
+    assert (given_up.code, given_up.out) == (0, f"{request} is given up: nothing of it has run\n")
+    assert (again.code, again.document["code"]) == (1, "already-over")
+
+
 def test_a_gateway_waits_for_a_command_that_has_its_database(alone: Lamgate) -> None:
     (alone.folder / "var").mkdir()
     command = FileLock(alone.folder / "var" / "lamgate.db")
