@@ -159,7 +159,7 @@ class Mapper:
             case list():
                 return [self._value(each, (*path, "*")) for each in value]
             case {"amount": amount, "currency": currency} if self._is_amount(path):
-                return self._money(amount, currency, path)
+                return self._beside_money(value, path) | self._money(amount, currency, path)
             case _:
                 return self.record(value, path)
 
@@ -190,7 +190,15 @@ class Mapper:
         found = descend(self._target, path)
         return isinstance(found, Type) and "number" in (kinds(found) or ())
 
-    def _money(self, amount: JsonValue, currency: JsonValue, path: tuple[str, ...]) -> JsonValue:
+    def _beside_money(self, money: JsonObject, path: tuple[str, ...]) -> JsonObject:
+        """What else an amount says, for it may say how much: policy sees it as it is."""
+        rest = {name: money[name] for name in money if name not in ("amount", "currency")}
+        if "minor" in rest:
+            where = "/".join((*path, "minor"))
+            raise UnmappableError(f"{where}: policy keeps this name for itself")
+        return self.record(rest, path)
+
+    def _money(self, amount: JsonValue, currency: JsonValue, path: tuple[str, ...]) -> JsonObject:
         if isinstance(currency, str):
             currency = currency.upper()  # as ISO 4217 writes it, whatever the service takes
             if not _CURRENCY.fullmatch(currency):

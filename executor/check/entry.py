@@ -73,6 +73,13 @@ def sinks_at(action: ActionSpec, to: Place) -> frozenset[Sink]:
 
 
 @lru_cache(MOST_PLACES)
+def said_at(action: ActionSpec, to: Place) -> frozenset[Sink]:
+    """The same for rules A and B: the currency that stands beside an amount is a part of it."""
+    beside = any(all(a in ("*", b) for a, b in zip(at, to, strict=False)) for at in _units(action))
+    return sinks_at(action, to) | ({Sink.AMOUNT} if beside else set())
+
+
+@lru_cache(MOST_PLACES)
 def is_amount(action: ActionSpec, place: Place) -> bool:
     """Whether an amount stands at exactly this place; `*` is any member of a list."""
     amounts = [split_pointer(at) for at, sink in action.sinks.items() if sink is Sink.AMOUNT]
@@ -84,11 +91,29 @@ def is_amount(action: ActionSpec, place: Place) -> bool:
 
 @lru_cache(MOST_PLACES)
 def amounts_from(action: ActionSpec, to: Place) -> tuple[Place, ...]:
-    """The paths that lead from a place to amounts; `()` is one that is there, or above it."""
+    """The paths from a place to amounts and their currencies; `()` is one there, or above it."""
     amounts = [split_pointer(at) for at, sink in action.sinks.items() if sink is Sink.AMOUNT]
     return tuple(
-        at[len(to) :] for at in amounts if all(a in ("*", b) for a, b in zip(at, to, strict=False))
+        at[len(to) :]
+        for at in (*amounts, *_units(action))
+        if all(a in ("*", b) for a, b in zip(at, to, strict=False))
     )
+
+
+@lru_cache(MOST_ACTIONS)
+def _units(action: ActionSpec) -> tuple[Place, ...]:
+    """Where the currencies of amounts stand that are no objects, and so have none of their own."""
+    amounts = [split_pointer(at) for at, sink in action.sinks.items() if sink is Sink.AMOUNT]
+    return tuple(
+        (*at[:-1], "currency")
+        for at in amounts
+        if at and not (_kinds_at(action, at) or frozenset({""})) <= _HOLDING
+    )
+
+
+def _kinds_at(action: ActionSpec, at: Place) -> frozenset[str] | None:
+    found = descend(declared_input(action), tuple("0" if each == "*" else each for each in at))
+    return kinds(found) if isinstance(found, Type) else None
 
 
 @lru_cache(MOST_PLACES)

@@ -35,7 +35,7 @@ from executor.check.entry import (
     is_key,
     is_open_at,
     may_be_put,
-    sinks_at,
+    said_at,
     source_shade,
 )
 from executor.check.given import Clauses, given
@@ -125,7 +125,7 @@ class Labels:
         is_shown = shows_content(action, bindings)
         for binding in bindings:
             label = self.argument(binding)
-            for sink in sorted(sinks_at(action, binding.to)):
+            for sink in sorted(said_at(action, binding.to)):
                 if is_concerning(sink, label) and (is_shown or sink is not Sink.CONTENT):
                     own = self._own_of(binding)
                     why = why_of(binding, sink, label, is_own=is_concerning(sink, own))
@@ -329,7 +329,7 @@ class Labels:
         """The arguments that chose what a call gives."""
         for each in bindings:
             label = self.argument(each)
-            if label.integrity is Integrity.UNTRUSTED or sinks_at(action, each.to) & TARGETS:
+            if label.integrity is Integrity.UNTRUSTED or said_at(action, each.to) & TARGETS:
                 yield label
 
 

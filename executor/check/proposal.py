@@ -19,7 +19,7 @@ from executor.check.cedar import Policy
 from executor.check.certificate import ApprovalNeed, StepDecision
 from executor.check.concern import TARGETS
 from executor.check.context import AdmissionContext
-from executor.check.entry import is_amount, sinks_at
+from executor.check.entry import is_amount, said_at
 from executor.check.envelope import Band, CoveredStep, Envelope
 from executor.check.known import known_arguments, known_input
 from executor.check.unknown import Unknown, is_open
@@ -144,7 +144,7 @@ def _bands(
 def _listed(action: ActionSpec, place: tuple[str, ...]) -> list[JsonValue]:
     """All that can stand there, where the schema lists it and it is no target."""
     found = descend(Type.of(action.input_schema), place)
-    if not isinstance(found, Type) or sinks_at(action, place) & TARGETS:
+    if not isinstance(found, Type) or said_at(action, place) & TARGETS:
         return []
     return constants_of(found.keywords) or []
 
@@ -157,7 +157,7 @@ def _band(
         at=join_pointer(place),
         kind="values" if different else "open",
         values=tuple(different.values()),
-        sinks=tuple(sorted(sinks_at(action, place))),
+        sinks=tuple(sorted(said_at(action, place))),
         integrity=_integrity(decision, place),
     )
 

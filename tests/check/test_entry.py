@@ -16,6 +16,7 @@ from executor.check.entry import (
     is_open_at,
     may_be_put,
     output_type,
+    said_at,
     sinks_at,
     source_shade,
     target_at,
@@ -169,7 +170,21 @@ def test_a_map_is_found_wherever_it_is_in_what_an_action_gives() -> None:
 def test_the_paths_from_a_place_to_amounts() -> None:
     action = definition(sinks={"lines/*/price": "amount", "to": "recipient"})
 
-    assert amounts_from(action, ()) == (("lines", "*", "price"),)
-    assert amounts_from(action, ("lines", "3")) == (("price",),)
+    assert amounts_from(action, ()) == (("lines", "*", "price"), ("lines", "*", "currency"))
+    assert amounts_from(action, ("lines", "3")) == (("price",), ("currency",))
     assert amounts_from(action, ("lines", "3", "price", "currency")) == ((),)
     assert amounts_from(action, ("to",)) == ()
+
+
+def test_a_currency_beside_an_amount_that_has_none_is_a_part_of_it() -> None:
+    rows = {"items": {"properties": {"price": {"type": "number"}}}}
+    schema = {"properties": {"rows": rows, "sum": {"type": "object"}, "of": {"type": "integer"}}}
+    sinks = dict.fromkeys(("rows/*/price", "sum"), "amount")
+    listed, alone = (
+        definition(input_schema=schema, sinks=sinks | more) for more in ({}, {"of": "amount"})
+    )
+
+    assert said_at(listed, ("rows", "3", "currency")) == {Sink.AMOUNT}
+    assert said_at(listed, ("currency",)) == frozenset()  # the sum says its own
+    assert said_at(alone, ("currency",)) == {Sink.AMOUNT}
+    assert sinks_at(alone, ("currency",)) == frozenset()
