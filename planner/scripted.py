@@ -80,13 +80,13 @@ def build(script: tuple[Reply, ...]) -> FastAPI:
 
 
 def _play(reply: Reply, model: str) -> Response:
+    after = reply.retry_after
+    headers = {} if after is None else {"retry-after": str(after)}
     if reply.status is not None:
-        after = reply.retry_after
-        headers = {} if after is None else {"retry-after": str(after)}
         told = {"message": reply.message, "type": "scripted", "code": str(reply.status)}
         return JSONResponse({"error": told}, reply.status, headers)
     if reply.raw is not None:
-        return Response(reply.raw, media_type=reply.content_type)
+        return Response(reply.raw, headers=headers, media_type=reply.content_type)
     text = reply.text if reply.json_value is None else json.dumps(reply.json_value)
     choice = {
         "index": 0,

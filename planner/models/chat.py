@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from pydantic import JsonValue
 
@@ -25,7 +26,11 @@ MOST_COUNTED = 1_000_000_000  # tokens
 
 
 def read_completion(
-    name: str, model: str, body: JsonValue, secret: str | None = None
+    name: str,
+    model: str,
+    body: JsonValue,
+    secret: str | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> Completion:
     """Read the first choice; raises `ModelRefused` for a refusal, `ModelUnavailable` for no answer.
 
@@ -33,7 +38,7 @@ def read_completion(
     """
     choice = _first_choice(body)
     if (error := _error(body, choice)) is not None:
-        raise failure(name, _status(error), _reason(error) or "no reason given", {}, secret)
+        raise failure(name, _status(error), _reason(error) or "no reason given", headers, secret)
     message = choice.get("message") if choice else None
     if not isinstance(body, dict) or choice is None or not isinstance(message, dict):
         raise ModelUnavailable(f"{name} answered something that is no completion")

@@ -87,7 +87,7 @@ class OpenAiCompatible:
                 if "temperature" not in self.options:
                     return await self._post(messages, form)
             raise failure(self.name, answer.status_code, reason, answer.headers, self.api_key)
-        return read_completion(self.name, self.model, _json(text), self.api_key)
+        return read_completion(self.name, self.model, _json(text), self.api_key, answer.headers)
 
 
 @cache

@@ -197,6 +197,15 @@ def test_an_error_in_an_answer_that_went_well_is_told_as_that_error(
         read_completion("planner", "m", body, KEY)
 
 
+async def test_a_limit_told_in_an_answer_that_went_well_is_waited_for(scripted: Start) -> None:
+    raw = json.dumps({"error": {"code": 429, "message": "slower"}})
+    server = scripted({"raw": raw, "retry_after": 7})
+    with pytest.raises(ModelUnavailable) as caught:
+        await propose("openai-compatible", server.url)
+
+    assert caught.value.retry_after_s == 7
+
+
 def test_what_is_told_of_a_failure_holds_no_traceback() -> None:
     error = failure("planner", 500, "bad response Traceback (most recent call last):\n  File", {})
 
