@@ -318,7 +318,8 @@ def test_an_answer_in_one_piece_stands_as_its_value() -> None:
 
 
 def test_a_finished_run_wants_nothing() -> None:
-    run = play()
+    run = play(step("a"))
+    run.call("a", applied({}))
     end = run.finish()
     run.write(e.RunFinished(status=end.status))
 
