@@ -61,12 +61,6 @@ SHARED = (
         "what a dead process drove stays with it",
     ),
     Mutant(
-        "executor.store.workers",
-        "    require_readable(c)\n",
-        "",
-        "an older version goes on beside a newer one",
-    ),
-    Mutant(
         "executor.store.migrate",
         "    if found > journal:\n",
         "    if False:\n",

@@ -8,6 +8,7 @@ processes ask for their lease as they do on a server, and end in good order once
 import asyncio
 import random
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING
 
 from sim_judge import Violation, must
@@ -34,6 +35,7 @@ class Upgrade:
         self._rng = random.Random(f"upgrade {world.seed}")
         self._at_s = self._rng.choice([0.05, 0.5, 2.0, 5.0, 20.0, 60.0])
         self.begun_at: float | None = None
+        self._told_at: dict[str, float] = {}  # when each of the older processes was told
 
     @property
     def is_begun(self) -> bool:
@@ -69,7 +71,7 @@ class Upgrade:
 
     async def beat(self, worker: "Worker") -> None:
         """Ask for the lease again and again; once told of a newer version, end in good order."""
-        process, reached = worker.process, self._world.services.reached
+        process = worker.process
         while True:
             asked_at = self._world.now()
             renew = partial(
@@ -77,24 +79,32 @@ class Upgrade:
             )
             try:
                 await worker.store.write(renew)
+                process.beaten_at = asked_at
+                if process.name not in self._told_at:
+                    await worker.store.read(require_readable)
+                    is_news = self.begun_at is not None and self.begun_at < asked_at
+                    must(not is_news, f"{process.name} is not told of a newer version")
             except NewerSchemaError:
-                break
+                self._end(worker)
             except StoreError:
                 pass
-            else:
-                process.beaten_at = asked_at
+            except Violation as violation:
+                self._world.break_with(violation)
             await asyncio.sleep(BEAT_S)
-        reached["ended for a newer version"] += 1
-        self._world.say(f"{process.name} makes room")
+
+    def _end(self, worker: "Worker") -> None:
+        """Let what is under way come to its end, under its lease."""
+        self._told_at[worker.process.name] = self._world.now()
+        self._world.services.reached["ended for a newer version"] += 1
+        self._world.say(f"{worker.process.name} makes room")
         worker.machine.halt()
-        asyncio.get_running_loop().call_later(DRAIN_S, process.kill)
+        asyncio.get_running_loop().call_later(DRAIN_S, worker.process.kill)
 
     def judge(self) -> None:
         """No older process began a call once it was over with it, or after what it cannot read."""
         if self.begun_at is None:
             return
         older = {each.process.name for each in self._world.workers if each.process.is_older}
-        last = self.begun_at + LEASE_S + SLACK_S
         newer = {*self._world.database.ask_newer()}
         for life in self._world.lives:
             first = min((seq for subject, seq in newer if subject == life.run), default=None)
@@ -103,7 +113,8 @@ class Upgrade:
             for seen in life.services.seen:
                 if seen.process not in older:
                     continue
-                must(seen.at <= last, f"{seen.place} is called {seen.at - last} s too late")
+                late = seen.at - self._told_at.get(seen.process, inf) - LEASE_S
+                must(late < SLACK_S, f"{seen.place} is called {late} s too late")
                 seq = seqs[*seen.place, seen.context.attempt]
                 is_told = first is not None and seq > first
                 must(not is_told, f"an older process goes on with {seen.place}")
