@@ -103,7 +103,7 @@ class Meaning:
         """What a function gives; raises `Flaw`."""
         if step.action == "fn.first_of":
             options = (each.ref for each in step.args)  # type: ignore[union-attr]
-            return self.at(next(ref for ref in options if ref.partition("/")[0] in self.done))
+            return self.at(_first([ref for ref in options if ref.partition("/")[0] in self.done]))
         return _computed(step.action, self.arguments(step, iteration))
 
 

@@ -51,7 +51,7 @@ FLOORS: Mapping[str, float] = {
     # of plans that compute
     "a long list": 0.6, "a model reads": 7, "a row is not as it should be": 1.8,
     "an item is passed over": 30, "each of a result": 13, "each of another's each": 4,
-    "each of no result": 2.5, "fn.add is done": 4, "fn.count is done": 3.5,
+    "each of no result": 1, "fn.add is done": 4, "fn.count is done": 3.5,
     "fn.extract is done": 5, "fn.filter is done": 6, "fn.first_of is done": 6,
     "fn.max_by is done": 1, "fn.pick is done": 2, "fn.select fails": 2.5, "fn.sort is done": 2,
     "fn.sum is done": 1.8, "fn.zip is done": 2.4,
