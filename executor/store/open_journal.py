@@ -133,20 +133,23 @@ def written(c: Connection, turns: Sequence[Turn]) -> list[Look]:
 
     Raises `FencedError` if one of their claims is over, or is not what was foreseen.
     """
-    by_claim: dict[tuple[str, str, str, int], list[Turn]] = {}
+    by_drive: dict[tuple[object, ...], list[Turn]] = {}
     for turn in turns:
-        by_claim.setdefault(_key(turn.claim), []).append(turn)
-    journals = dict(zip(by_claim, _opened(c, [*by_claim.values()]), strict=True))
+        by_drive.setdefault(_drive(turn), []).append(turn)
+    journals = dict(zip(by_drive, _opened(c, [*by_drive.values()]), strict=True))
     for turn in turns:
         for work in turn.works:
-            work(journals[_key(turn.claim)])
+            work(journals[_drive(turn)])
     _write(c, [*journals.values()])
-    found = {key: Look(tuple(each.news), each.woken) for key, each in journals.items()}
-    return [found[_key(turn.claim)] for turn in turns]
+    found = {drive: Look(tuple(each.news), each.woken) for drive, each in journals.items()}
+    return [found[_drive(turn)] for turn in turns]
 
 
-def _key(claim: Claim) -> tuple[str, str, str, int]:
-    return claim.kind, claim.tenant, claim.id, claim.epoch
+def _drive(turn: Turn) -> tuple[object, ...]:
+    """Whose turn it is; one that only foresees its claim may not be the one that has it."""
+    claim = turn.claim
+    foreseen_by = None if turn.asked is None else id(turn)
+    return claim.kind, claim.tenant, claim.id, claim.epoch, foreseen_by
 
 
 def _opened(c: Connection, drives: Sequence[Sequence[Turn]]) -> list[OpenJournal]:

@@ -40,6 +40,22 @@ async def test_nothing_is_kept_of_a_drive_that_foresaw_the_very_epoch_that_anoth
     assert await bench.types(due) == ["step.skipped"]
 
 
+@pytest.mark.parametrize("has_begun", [True, False])
+async def test_of_two_drives_of_one_run_that_write_in_one_transaction_one_has_the_claim(
+    bench: Bench, has_begun: bool
+) -> None:
+    due = await bench.add(accept(step("a", "read"), step("b", "read")))
+    first, second = await ledger(bench, due), await ledger(bench, due)
+    if has_begun:
+        await first.append([skipped("a")]).done
+    writes = [first.append([skipped("b")]), second.append([skipped("a")])]
+    ends: list[Any] = await asyncio.gather(*(each.done for each in writes), return_exceptions=True)
+
+    assert [type(each) for each in ends] == [type(None), FencedError]
+    assert len(await bench.types(due)) == len([*first.state.skipped]) == 1 + has_begun
+    assert second.state.skipped == {}
+
+
 async def test_what_another_has_written_is_not_seen_under_a_claim_that_is_not_taken_yet(
     bench: Bench,
 ) -> None:

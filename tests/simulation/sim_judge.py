@@ -70,7 +70,9 @@ def judge_idle(history: "History") -> None:
     if state.folded == history.idle_at:
         return
     history.idle_at = state.folded
-    outside = Outside(policy=history.policy, now=history.wall(), is_alone=False)
+    # By the clock that is furthest ahead: by that a key's time may be over already.
+    now = history.wall() + history.slack_s
+    outside = Outside(policy=history.policy, now=now, is_alone=False)
     for each in decide(history.accepted, state, outside):
         must(not isinstance(each, Perform), f"nobody wakes it, though it could go on: {each}")
 
