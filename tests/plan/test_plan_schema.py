@@ -57,6 +57,7 @@ def test_what_has_not_the_shape_of_a_plan_is_not_valid() -> None:
         for case in _cases()
         if {each["code"] for each in case.get("violations", [])} == {"unknown-field"}
         and not (isinstance(case.get("plan"), dict) and "language" in case["plan"])
+        and case["violations"][0]["at"] != "/steps"  # a plan that does nothing has the shape of one
     ]
 
     assert len(shapeless) > 8
