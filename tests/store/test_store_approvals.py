@@ -156,6 +156,21 @@ async def test_a_yes_that_was_asked_for_anew_counts_no_more(store: Store) -> Non
     assert ruling == "granted"
 
 
+async def test_a_yes_counts_though_what_it_took_the_place_of_was_asked_at_the_same_time(
+    store: Store,
+) -> None:
+    await _ask(store)
+    await _decide(store, BOTH)
+    void = replace(question("apr_z"), state="void")  # listed after the one that stands
+    for each in (void, replace(question("apr_b"), role="finance")):
+        await store.write(partial(approvals.create, row=each))
+    ruling = await store.write(
+        lambda c: rulings.decide(c, TENANT, "apr_b", BOTH, "approve", "checked", NOW)
+    )
+
+    assert ruling == "twice"
+
+
 _CALL = Called("refund", "", "sha256:tool", question().arguments)
 _COVERED = (Grant("apr_a", "sha256:args"), _CALL)
 
