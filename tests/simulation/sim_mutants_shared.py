@@ -66,10 +66,4 @@ SHARED = (
         "    if False:\n",
         "an older version begins after a newer one",
     ),
-    Mutant(
-        "executor.run.events",
-        "if v != 1 or kind not in _TYPES:",
-        "if kind not in _TYPES:",
-        "an older version makes what it can of what a newer one wrote",
-    ),
 )
