@@ -11,14 +11,14 @@ SHARED = (
     ),
     Mutant(
         "executor.store.open_journal",
-        "return claim.kind, claim.tenant, claim.id, claim.epoch",
-        'return claim.kind, claim.tenant, "", claim.epoch',
+        "return claim.kind, claim.tenant, claim.id, claim.epoch, foreseen_by",
+        'return claim.kind, claim.tenant, "", claim.epoch, foreseen_by',
         "what two runs write at once goes to the journal of one",
     ),
     Mutant(
         "executor.store.open_journal",
-        "return [found[_key(turn.claim)] for turn in turns]",
-        "return [found[_key(turns[0].claim)] for turn in turns]",
+        "return [found[_drive(turn)] for turn in turns]",
+        "return [found[_drive(turns[0])] for turn in turns]",
         "who wrote beside another is told what the other one has to know",
     ),
     Mutant(
