@@ -21,7 +21,6 @@ async def found(
     get: Callable[[Connection, str, str], T | None],
 ) -> T:
     """What `get` finds by tenant and id; a problem that says until when old ones were deleted."""
-
     gateway: Gateway = request.app.state.gateway
 
     def work(c: Connection) -> T:
