@@ -77,6 +77,11 @@ class Client:
         found = self.get(path)
         return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
+    def newest(self, path: str, **filters: str | None) -> list[JsonObject]:
+        """The newest of a list, of those that the filters leave."""
+        said = "&".join(f"{name}={named(each)}" for name, each in filters.items() if each)
+        return self.things(f"{path}?{said}" if said else path)
+
     def all_things(self, path: str, by: str = "id", on: str = "after") -> list[JsonObject]:
         """Everything that a list goes on with, however many lists they are."""
         path = f"{path}{'&' if '?' in path else '?'}limit={PAGE}"

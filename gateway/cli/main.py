@@ -21,6 +21,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "plan": ("cli.requests:plan", "Plan a request and show its certificate; nothing runs."),
     "run": ("cli.requests:run", "Plan and run a request, or run a plan, and follow it."),
     "rehearse": ("cli.rehearsing:rehearse", "Tell what a plan would do; nothing is called."),
+    "requests": ("cli.requested:app", "List the newest requests; show one, or plan it again."),
     "answer": ("cli.requests:answer", "Answer what a request was asked."),
     "runs": ("cli.runs:app", "List the newest runs; delete old ones."),
     "trace": ("cli.operate:trace", "Explain a run: what happened, why, did each effect happen."),

@@ -32,6 +32,14 @@ def read_value(text: str, where: str) -> JsonValue:
         ) from flaw
 
 
+def read_object(text: str, where: str) -> JsonObject:
+    """A JSON object; raises `CliError`."""
+    found = read_value(text, where)
+    if not isinstance(found, dict):
+        raise CliError("malformed-json", "this is no object", where, "Write {NAME: VALUE}.")
+    return found
+
+
 def read_plan(file: Path) -> JsonObject:
     """A plan, bare or as it is stored, or with its request and inputs: always as the latter."""
     found = read_value(read_text(file), str(file))

@@ -3,17 +3,15 @@
 import time
 from datetime import UTC, datetime
 from functools import partial
-from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from connectors.spec import JsonObject
-from gateway.cli.client import named
 from gateway.cli.connect import Target, connect, settings_of
 from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.problem import CliError
-from gateway.cli.show import print_json, say
+from gateway.cli.show import print_json, say, say_row
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from executor.store.retention import Deleted
 
 app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
-MOST_WORDS = 120  # characters of what was asked, where runs are listed
 PAUSE_S = 0.02  # between two commits, for whoever works with the database
 
 
@@ -39,21 +36,16 @@ def runs(
     if context.invoked_subcommand is not None:
         return
     with connect(Target(config, url, key)) as client:
-        asked = {"status": status, "before": before}
-        filters = "&".join(f"{name}={named(each)}" for name, each in asked.items() if each)
-        found = client.things("/v1/runs" + (f"?{filters}" if filters else ""))
+        found = client.newest("/v1/runs", status=status, before=before)
     if as_json:
         print_json([*found])
         return
     for row in found:
         waits = f" for {row['waiting_for']}" if row["status"] == "waiting" else ""
         code = f" ({row['code']})" if row.get("code") else ""
-        began = datetime.fromtimestamp(float(str(row["created_at"])), UTC)
-        say(f"{row['id']}  {began:%Y-%m-%d %H:%M}Z  {row['status']}{waits}{code}")
-        words = shorten(str(row["words"] or row["plan"]), MOST_WORDS)
-        say(f"    {row['requester']}: {words}")
+        say_row(row, f"{row['status']}{waits}{code}", str(row["words"] or row["plan"]))
     if not found:
-        say("no such runs" if filters else "no runs yet")
+        say("no such runs" if status or before else "no runs yet")
 
 
 @app.command("delete")

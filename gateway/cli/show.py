@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -13,6 +14,7 @@ from rich.console import Console
 from connectors.spec import JsonObject
 
 WIDEST = 100
+MOST_WORDS = 120  # characters of what was asked, where many are listed
 
 
 def _width() -> int:
@@ -43,6 +45,13 @@ def say(text: str = "", *, style: str | None = None) -> None:
     """Print text for people: wrapped, and without anything that could drive a terminal."""
     for line in text.split("\n"):
         out.print(wrapped(clean(line), out.width), markup=False, style=style)
+
+
+def say_row(row: JsonObject, standing: str, words: str) -> None:
+    """Print a request or a run of a list: when it came, how it stands, who asked for what."""
+    came = datetime.fromtimestamp(float(str(row["created_at"])), UTC)
+    say(f"{row['id']}  {came:%Y-%m-%d %H:%M}Z  {standing}")
+    say(f"    {row['requester']}: {textwrap.shorten(words, MOST_WORDS)}")
 
 
 def say_as_is(text: str) -> None:
