@@ -13,7 +13,8 @@ about is sealed with the plan, and the values are those of the journal, recorded
    each other only those whose manifests allow it.
 4. An undo has attempts, a key and a journal of its own, waits for rate limits, and asks policy. No
    approval is asked for it: who approved the plan saw it. No budget stops it: it gives back.
-5. It is tried until its deadline. What could not be undone is listed as standing.
+5. It is tried until its deadline, and at least once: neither a stop nor an outage of ours ends it
+   untried. What could not be undone is listed as standing.
 """
 
 from collections.abc import Iterator
@@ -210,7 +211,7 @@ class Saga:
         match verdict:
             case Failed(code=code, message=message, effect=effect):
                 return _not_undone(place, code, message, effect)
-            case _ if self._is_too_late(place):
+            case _ if self._is_too_late(place) and not self._has_a_try_left(place, verdict):
                 at = undo_place(place)
                 doubtful = self.state.in_doubt(at) is not None
                 message = "it could not be done in time; look at its calls in the trace"
@@ -223,13 +224,18 @@ class Saga:
         is_quiet = undo_place(place) not in self.outside.in_flight
         return is_quiet and self.outside.now >= self._deadline(place)
 
+    def _has_a_try_left(self, place: Place, verdict: Verdict) -> bool:
+        """Whether it was never called, and only a stop, or that nobody was there, kept it."""
+        is_kept = isinstance(verdict, Next) or verdict == Waiting("stop")
+        return is_kept and undo_place(place) not in self.state.attempts
+
     def _deadline(self, place: Place) -> float:
         decision = self._decision(place)
         begins = max(self.state.undos[place].at, self._quiet_at(place))
         return begins + (decision.deadline_s if decision else 0.0)
 
     def _until_its_end(self, place: Place, waiting: Waiting) -> Waiting:
-        if waiting.waiting_for == "flight":
+        if waiting.waiting_for == "flight" or self._has_a_try_left(place, waiting):
             return waiting
         end = self._deadline(place)
         return replace(waiting, until=end if waiting.until is None else min(waiting.until, end))

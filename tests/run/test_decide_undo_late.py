@@ -1,13 +1,15 @@
 """The way back where what is to be taken back may still come about: not before it cannot."""
 
+from math import inf
 from typing import Any
 
 import pytest
-from run_cases import NOW, Play, applied, play, refused, step, uncertain, value
+from run_cases import NOW, Play, applied, not_sent, play, refused, step, uncertain, value
 from undo_cases import LATE_S, TIMEOUT_S, play_back
 
 from executor.run import events as e
 from executor.run.commands import Perform, Poll
+from executor.run.verdicts import Held
 
 UNDO = "shop.keyed_by_keyed"
 
@@ -139,3 +141,44 @@ def test_a_call_that_was_answered_is_taken_back_at_once() -> None:
     run.end(_of(run), applied({"id": 7}))
 
     assert [*run.performs()] == ["undo/a"]
+
+
+def _brief() -> Play:
+    """A step that is to be taken back within 30 s."""
+    run = play_back(step("a", "shop.brief"), step("z", after=["a"]))
+    run.call("a", applied({"id": 7}))
+    run.call("z", refused())
+    run.go()
+    return run
+
+
+def test_a_stop_does_not_use_up_the_time_of_what_is_to_be_taken_back() -> None:
+    run = _brief()
+    run.not_before["shop"] = Held(inf, "stop")
+    waiting = run.wait()
+    later = run.later(1000).wait()
+    run.not_before.clear()
+    run.call("undo/a", applied())
+
+    assert (waiting.waiting_for, waiting.until) == ("stop", None)
+    assert later == waiting
+    assert run.finish().status == "undone"
+
+
+def test_what_nobody_was_there_to_take_back_in_its_time_is_tried_once() -> None:
+    run = _brief()
+    run.later(1000).call("undo/a", not_sent())
+    ended = run.go() and run.state.undos["a", ""].ended
+
+    assert ended is not None
+    assert (ended.code, ended.effect) == ("undo-too-late", "no")
+
+
+def test_a_service_that_is_down_for_too_long_ends_what_was_never_called() -> None:
+    run = _brief()
+    run.not_before["shop"] = Held(NOW + 1000, "service")
+    waiting = run.wait()
+    end = run.later(30).finish()
+
+    assert (waiting.waiting_for, waiting.until) == ("service", NOW + 30)
+    assert (end.status, end.standing) == ("compensation_incomplete", ("a",))
