@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from connectors.errors import ConfigurationError
+from connectors.errors import ConfigurationError, NotSet
 from connectors.redact import HIDDEN, Redactor
 
 __all__ = ["HIDDEN", "TENANT", "Stored", "Vault", "secret_of"]
@@ -39,7 +39,7 @@ def secret_of(reference: str) -> str:
         )
     secret = os.environ.get(name, "").strip()
     if not secret:
-        raise ConfigurationError(f"the environment has no {name}; set it to the secret")
+        raise NotSet(f"the environment has no {name}; set it to the secret")
     return secret
 
 

@@ -100,5 +100,9 @@ class ConfigurationError(Exception):
     """A connection cannot be built from what the operator wrote; says where and what to do."""
 
 
+class NotSet(ConfigurationError):
+    """The environment lacks what the operator's file names; nothing is wrong with the file."""
+
+
 class Unreachable(ConfigurationError):
     """What a connection offers cannot be asked now; it may be asked again."""

@@ -28,7 +28,7 @@ from executor.check.expand import Playbooks
 from executor.dispatch.base import Dispatcher
 from executor.plan.model import EXTRACT
 from executor.run.machine import Machine
-from executor.store.drives import Due
+from executor.store.drives import Due, wake_waiting
 from executor.store.errors import StoreLockedError
 from executor.store.store import Store
 from gateway.admission import Admission
@@ -44,12 +44,13 @@ from gateway.material import Seals
 from gateway.notices import Notices
 from gateway.offering import Offerings, asking, with_extract
 from gateway.pins import pins_of
-from gateway.planners import extractor_of, planner_of, planners_of
+from gateway.planners import extractor_of, lacking, models_of, planner_of, planners_of
 from gateway.playbooks import load_playbooks, text_of
 from gateway.retention import deleting
 from gateway.service import Service
 from gateway.settings import Settings
 from planner.extract import Extractor
+from planner.models.base import Model
 from planner.search import Search
 
 LOOK_S = 0.1
@@ -66,7 +67,7 @@ class Gateway:
     returns: Returns
     offerings: Offerings
     policy: Policy
-    planners: frozenset[str]
+    planners: Mapping[str, str | None]  # by name, with what keeps one from being asked
     search: Search
     dispatcher: Dispatcher
     machine: Machine
@@ -129,15 +130,19 @@ async def build(settings: Settings, *, patience_s: float = 0.0) -> AsyncIterator
             opened.returns.address,
         ) as registry,
     ):
-        extractor = extractor_of(settings, opened.vault)
+        models = models_of(settings, opened.vault)
+        extractor = extractor_of(settings, models)
         catalog = with_extract(await registry.load(), extractor)
         await asyncio.to_thread(require_valid, policy, catalog)
-        gateway = await _assemble(settings, opened, registry, extractor, policy, playbooks)
+        gateway = await _assemble(settings, opened, registry, models, extractor, policy, playbooks)
         async with (
             asking(registry, policy, settings.catalog.retry_s),
             listening(settings, gateway.machine, gateway.notices, gateway.dispatcher),
             deleting(opened.store, settings.retention.runs_days),
         ):
+            # What the environment lacked when a call was refused may be set by now.
+            wake = partial(wake_waiting, waiting_for="credentials", now=gateway.clock())
+            await opened.store.write(wake)
             await gateway.dispatcher.start()
             try:
                 yield gateway
@@ -186,6 +191,7 @@ async def _assemble(
     settings: Settings,
     opened: _Opened,
     registry: Registry,
+    models: Mapping[str, Model],
     extractor: Extractor | None,
     policy: Policy,
     playbooks: Playbooks,
@@ -194,7 +200,7 @@ async def _assemble(
     clock, notices, dispatcher = store.clock, Notices(), dispatcher_of(settings, store)
     shelf = shelf_of(settings)
     search = Search(None if shelf is None else shelf.folder)
-    planners = planners_of(settings, playbooks, opened.vault, search)
+    planners = planners_of(settings, playbooks, models, search)
 
     def admission_over(catalog: Catalog) -> Admission:
         lift_role, budgets, runs = settings.policy.lift_role, settings.budgets, settings.runs
@@ -229,7 +235,7 @@ async def _assemble(
         returns=opened.returns,
         offerings=offerings,
         policy=policy,
-        planners=frozenset(planners),
+        planners=lacking(models),
         search=search,
         dispatcher=dispatcher,
         machine=machine,

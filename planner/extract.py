@@ -19,7 +19,14 @@ from connectors.validate import first_flaw
 from executor.check.strict_json import Flaw, read_json
 from executor.fn.extract import MOST_CHARACTERS, UnboundedError, extract_action, require_bounds
 from executor.plan.size import size_of
-from planner.models.base import Completion, Message, Model, ModelRefused, ModelUnavailable
+from planner.models.base import (
+    Completion,
+    Message,
+    Model,
+    ModelKeyless,
+    ModelRefused,
+    ModelUnavailable,
+)
 from planner.thoughts import answered
 
 ANSWERS = 2  # the first one, and one that was told what was wrong
@@ -79,6 +86,8 @@ class Extractor:
         seconds = min(self.timeout_s, context.deadline - now)
         try:
             return await self.model.complete(messages, schema=_wrapped(schema), deadline_s=seconds)
+        except ModelKeyless as error:
+            raise Refused(str(error), kind=Kind.AUTH) from error
         except ModelUnavailable as error:
             raise Unavailable(str(error), retry_after_s=error.retry_after_s, sent=True) from error
         except ModelRefused as error:

@@ -7,6 +7,7 @@ from pydantic import Field
 from connectors.spec import ActionSpec, Limits
 from executor.breaker import State
 from gateway.answers.told import Told
+from planner.models.build import Adapter
 
 
 class BreakerTold(Told):
@@ -104,12 +105,24 @@ class LiftTold(Told):
     woken: int
 
 
+class ModelTold(Told):
+    """What plans under a name that a request may say; `playbooks` is no model, and needs none."""
+
+    name: str
+    adapter: Adapter | None
+    model: str | None
+    is_default: bool
+    standing: Literal["ready", "absent"]
+    reason: str | None
+
+
 class HealthTold(Told):
-    """That the store answers; how many actions there are, and how connections stand."""
+    """That the store answers; how many actions there are, and how connections and models stand."""
 
     status: Literal["ok"]
     actions: int
     connections: dict[Literal["ready", "stale", "absent"], int]
+    models: dict[Literal["ready", "absent"], int]
 
 
 class ActionTold(ActionSpec):

@@ -18,7 +18,7 @@ def catalog_of(settings: "Settings") -> Catalog:
     from connectors.opening import open_registry
     from gateway.offering import with_extract
     from gateway.pins import pins_beside
-    from gateway.planners import extractor_of
+    from gateway.planners import extractor_of, models_of
     from gateway.wiring import connections, shelf_of
 
     vault = Vault()
@@ -26,7 +26,9 @@ def catalog_of(settings: "Settings") -> Catalog:
     async def load() -> Catalog:
         ways = connections(settings)
         async with open_registry(ways, vault, shelf_of(settings), pins_beside(settings)) as offered:
-            return with_extract(await offered.load(), extractor_of(settings, vault))
+            return with_extract(
+                await offered.load(), extractor_of(settings, models_of(settings, vault))
+            )
 
     return asyncio.run(load())
 

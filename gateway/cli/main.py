@@ -44,6 +44,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "cli.connectors:app",
         "Begin a connector of one's own; see which rules of the kit one keeps.",
     ),
+    "models": ("cli.models:models", "List what plans, by the names that --model takes."),
     "actions": ("cli.operate:actions", "List what can be done, or show one action whole."),
     "backup": ("cli.backup:backup", "Copy the database to a file, also while it is used."),
     "move": ("cli.move:move", "Move what the database's file holds to a server."),

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from gateway.answers.connections import HealthTold
 from gateway.routes.connections import standing
+from gateway.routes.models import stands_as
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1", tags=["health"])
@@ -20,4 +21,7 @@ async def health(request: Request) -> HealthTold:
     await gateway.store.read(lambda c: c.execute(text("SELECT 1")).scalar_one())
     stands = Counter(standing(each) for each in gateway.registry.connections())
     connections = dict(sorted(stands.items()))
-    return HealthTold(status="ok", actions=len(gateway.catalog), connections=connections)
+    models = dict(sorted(Counter(stands_as(each) for each in gateway.planners.values()).items()))
+    return HealthTold(
+        status="ok", actions=len(gateway.catalog), connections=connections, models=models
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -228,7 +229,7 @@ def _waits_not(row: RequestRow) -> ProblemError:
     return ProblemError(409, "already-over", f"the request is {row.status}", fix)
 
 
-def _check_known(model: str | None, planners: frozenset[str]) -> None:
+def _check_known(model: str | None, planners: Collection[str]) -> None:
     if model is not None and model not in planners:
         known = ", ".join(sorted(planners))
         raise ProblemError(

@@ -2,6 +2,7 @@
 
 ModelError
 ├── ModelUnavailable   down, slow or rate limited; may be tried again after `retry_after_s`
+│   └── ModelKeyless   its key is not there; may be tried again once it is
 └── ModelRefused       it answered, but will not do this (refusal, bad credentials, bad request)
 """
 
@@ -49,6 +50,10 @@ class ModelUnavailable(ModelError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ModelKeyless(ModelUnavailable):
+    """The model cannot be asked before whoever runs this sets its key."""
 
 
 class ModelRefused(ModelError):

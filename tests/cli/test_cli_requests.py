@@ -88,12 +88,17 @@ def test_a_request_that_no_model_answered_is_planned_again_by_a_command(alone: L
     nobody = '[models.far]\nadapter = "openai-compatible"\nmodel = "any"\n'
     lines = f'{nobody}base_url = "http://127.0.0.1:9/v1"\n'
     alone.config.write_text(alone.config.read_text() + lines)
+    models = [" ".join(line.split()) for line in alone("models").out.splitlines()]
     failed = alone("plan", STATUS, "--model", "far", "--json")
     told = " ".join(alone("requests", "show", failed.document["id"]).out.split())
     again = alone("requests", "retry", failed.document["id"])
     planned = alone("plan", STATUS, "--json").document["request"]["id"]
     over = alone("requests", "retry", planned, "--json")
 
+    assert models == [
+        "far openai-compatible any ready",
+        "playbooks needs no model ready; plans what names none",
+    ]
     assert (failed.code, failed.document["code"]) == (1, "planner-unavailable"), failed
     assert f"requests retry {failed.document['id']}" in told
     assert again.code == 0

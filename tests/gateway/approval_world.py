@@ -176,7 +176,7 @@ class World:
             settings=Settings(), store=self.store, registry=Registry({}),
             returns=Returns(None, SEAL, lambda: self.now),
             offerings=self._offerings(Options()),
-            policy=self.policy, planners=frozenset(), dispatcher=self.dispatcher,
+            policy=self.policy, planners={}, dispatcher=self.dispatcher,
             machine=machine, notices=notices, credentials=credentials, redactor=redactor,
             search=Search(None), allowances=Allowances(Allowance(reads=0, writes=0, concurrency=0)),
             operator_key="", clock=lambda: self.now,
