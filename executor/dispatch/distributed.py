@@ -126,6 +126,7 @@ class DistributedDispatcher:
         self._halts: list[Halt] = []
         self._active: dict[Due, asyncio.Task[None]] = {}
         self._held: set[Due] = set()  # what was driven at any time of this lease
+        self._astray: set[Due] = set()  # what was said to be driven here, and was not
         self._suspects = asyncio.Lock()
         self._asking: set[asyncio.Task[None]] = set()
         self._asked: dict[Job, float] = {}
@@ -342,7 +343,8 @@ class DistributedDispatcher:
         await self._ask([each for each in seen.due if not self._was_asked(Job(each, each.epoch))])
 
     async def _sweep(self) -> None:
-        """Hand on what was taken by processes that nobody knows, and forget what is over."""
+        """Hand on what nobody is at, though somebody is said to be, and forget what is over."""
+        await self._give_back()
         if self.outdated.is_set():
             return
         holders = await self._queue.holders()  # who takes a job has said before that it lives
@@ -350,3 +352,15 @@ class DistributedDispatcher:
             count = await self._queue.take_over(gone)
             _log.warning("took over %d drives of %s, which nobody knows", count, gone)
         await self._queue.sweep(self._store.clock())
+
+    async def _give_back(self) -> None:
+        """Give back what was twice said to be driven here, and was not: its end was lost."""
+        said = await self._store.read(partial(recovery.driven_by, driver=self.worker))
+        astray = said - self._active.keys()
+        for each in astray & self._astray:
+            _log.warning("%s %s is given back: nobody drives it here", each.kind, each.id)
+            now = self._store.clock()
+            await self._store.write(
+                partial(recovery.release, driver=self.worker, now=now, only=each)
+            )
+        self._astray = astray

@@ -26,7 +26,10 @@ from executor.run.commands import (
     Wait,
 )
 from executor.run.decide import decide
+from executor.run.effects import Effects, effects_of
+from executor.run.facts import lost
 from executor.run.flights import Flights
+from executor.run.fold import fold
 from executor.run.ledger import Basis, Ledger
 from executor.run.means import Means
 from executor.run.outbox import stands
@@ -60,6 +63,7 @@ class Drive:
             bell.stir,
             asked,
         )
+        self._accepted: Accepted | None = None
         self._decided: Basis = ()  # ends of calls that were decided on before they were written
         self._performer = Performer(
             self._ledger.write,
@@ -76,7 +80,7 @@ class Drive:
 
     async def run(self) -> None:
         """Go on until there is nothing to do now."""
-        accepted = await self._read()
+        accepted = self._accepted = await self._read()
         try:
             while await self._round(accepted):
                 pass
@@ -88,6 +92,14 @@ class Drive:
             raise
         finally:
             await self._flights.drop()
+
+    def effects(self) -> Effects:
+        """What is known of its effects by now, whatever the journal still tells."""
+        if self._accepted is None:
+            return Effects()
+        state, now = self._ledger.state, self._means.clock()
+        ends = ((now, lost(place, call.intent.n)) for place, call in state.under_way.items())
+        return effects_of(self._accepted, fold(ends, state))
 
     async def _read(self) -> Accepted:
         """The plan, and the journal so far; what is known is not read again."""

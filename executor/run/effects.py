@@ -15,9 +15,9 @@ from executor.run.state import Attempt, Place, RunState, undo_place, undoes
 class Effects:
     """The steps whose effects stand, may have happened, and were taken back, in order."""
 
-    standing: tuple[str, ...]
-    uncertain: tuple[str, ...]
-    undone: tuple[str, ...]
+    standing: tuple[str, ...] = ()
+    uncertain: tuple[str, ...] = ()
+    undone: tuple[str, ...] = ()
 
 
 def effects_of(accepted: Accepted, state: RunState) -> Effects:

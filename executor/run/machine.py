@@ -1,15 +1,17 @@
 """Runs accepted plans, each by one drive at a time; built once, by whoever knows the connectors."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from executor.dispatch.base import CrashLoopError
 from executor.run.bell import Bell
 from executor.run.drive import Drive
 from executor.run.means import Means
-from executor.run.quarantine import BROKEN, KILLED, quarantine
+from executor.run.perform import until_taken
+from executor.run.quarantine import BROKEN, KILLED, LOST, quarantine
 from executor.store import drives
 from executor.store.drives import Asked, Claim, Due
-from executor.store.errors import FencedError
+from executor.store.errors import FencedError, JournalLostError
 from executor.store.writer import Joint
 
 
@@ -26,19 +28,25 @@ class Machine(Means):
         """
         asked = Asked(due, driver, self.clock())
         claim = drives.foreseen(due) if (due.tenant, due.plan) in self.known else None
-        if claim is not None and await self._drive(claim, asked):
+        if claim is not None and await self._drive(claim, asked, is_foreseen=True):
             return
         claim = await self.store.write(Joint(drives.claims, asked))
         if claim is not None:
-            await self._drive(claim)
+            await self._drive(claim, asked)
 
-    async def _drive(self, claim: Claim, asked: Asked | None = None) -> bool:
+    async def _drive(self, claim: Claim, asked: Asked, *, is_foreseen: bool = False) -> bool:
         """Drive until there is nothing to do; False if the claim is over, or never was one."""
         bell = self._bells[claim.id] = Bell()
+        drive = Drive(self, claim, bell, asked if is_foreseen else None)
         try:
-            await Drive(self, claim, bell, asked).run()
+            await drive.run()
         except FencedError:
             return False  # whoever took over goes on from the journal
+        except JournalLostError:
+            now, known = self.clock(), drive.effects()
+            put_aside = partial(quarantine, self.store, asked.due, asked.driver, now, LOST, known)
+            await until_taken(put_aside)  # nobody else knows what was lost
+            self.on_change(asked.due)
         finally:
             if self._bells.get(claim.id) is bell:  # else a later drive has its own
                 del self._bells[claim.id]

@@ -182,7 +182,7 @@ class Performer:
         # Of a call that is known to have begun what follows can be decided on already.
         tells = event if isinstance(event, e.AttemptEnded) and told is not None else None
         try:
-            await _until_taken(
+            await until_taken(
                 lambda: self.write(
                     partial(record_outcome, outcome=outcome, now=self.clock()), place, tells=tells
                 )
@@ -190,7 +190,7 @@ class Performer:
         except FencedError:
             if isinstance(event, e.AttemptEnded) and _is_evidence(command, event):
                 late = new_event(event.model_copy(update={"late": True}))
-                await _until_taken(lambda: self.tell_late(outcome._replace(event=late)))
+                await until_taken(lambda: self.tell_late(outcome._replace(event=late)))
             raise
 
 
@@ -199,7 +199,8 @@ def _is_evidence(command: Perform | LookUp | Poll, event: e.AttemptEnded) -> boo
     return command.action.is_write and event.state != "uncertain"
 
 
-async def _until_taken(write: Callable[[], Awaitable[object]]) -> None:
+async def until_taken(write: Callable[[], Awaitable[object]]) -> None:
+    """Write once the store takes it; whoever waits keeps here what nobody else knows."""
     while True:
         try:
             await write()

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from connectors.spec import Effect
 from executor.run import events as e
-from executor.run.effects import shown
+from executor.run.effects import Effects, shown
 from executor.run.facts import lost
 from executor.run.perform import new_event
 from executor.run.state import Place, undoes
@@ -16,28 +16,41 @@ from executor.store.attempts import AttemptRow
 from executor.store.drives import Due
 from executor.store.store import Store
 
-BROKEN, KILLED = "drive-broken", "process-killed"
+BROKEN, KILLED, LOST = "drive-broken", "process-killed", "journal-lost"
 _UNKNOWN = ("intent", "uncertain", "applied_pending", "abandoned")
 _HAPPENED = ("applied", "applied_unreadable", "resolved_applied")
 
 
-async def quarantine(store: Store, due: Due, driver: str, now: float, code: str = BROKEN) -> None:
-    """End a run as quarantined: it sends nothing more, and a person looks at what it had begun."""
-    await store.write(partial(_put_aside, due=due, driver=driver, now=now, code=code))
+async def quarantine(
+    store: Store,
+    due: Due,
+    driver: str,
+    now: float,
+    code: str = BROKEN,
+    known: Effects | None = None,
+) -> None:
+    """End a run as quarantined: it sends nothing more, and a person looks at what it had begun.
+
+    Whoever knows more of its effects than the journal tells says what is `known`.
+    """
+    work = partial(_put_aside, due=due, driver=driver, now=now, code=code, known=known)
+    await store.write(work)
 
 
-def _put_aside(c: Connection, due: Due, driver: str, now: float, code: str) -> None:
+def _put_aside(
+    c: Connection, due: Due, driver: str, now: float, code: str, known: Effects | None
+) -> None:
     claim = drives.claim(c, due, driver, now)
     if claim is None:
         return
     calls = attempts.read(c, due.tenant, due.id)
-    standing, uncertain, undone = _effects(calls, _undone(c, due))
+    found = known or _effects(calls, _undone(c, due))
     finished = e.RunFinished(
         status="quarantined",
         code=code,
-        standing=standing,
-        uncertain=uncertain,
-        undone=undone,
+        standing=list(found.standing),
+        uncertain=list(found.uncertain),
+        undone=list(found.undone),
     )
     # Nobody drives it any more who would find out: so a person can say what became of them.
     open_ones = [lost(_place(row), row.n) for row in calls if row.state == "intent"]
@@ -54,9 +67,7 @@ def _undone(c: Connection, due: Due) -> set[Place]:
     return {(str(each["step"]), str(each["iteration"])) for each in ends if each["undone"]}
 
 
-def _effects(
-    calls: Sequence[AttemptRow], undone: Set[Place]
-) -> tuple[list[str], list[str], list[str]]:
+def _effects(calls: Sequence[AttemptRow], undone: Set[Place]) -> Effects:
     """What stands, may have happened, and was taken back; by item where a way back had begun."""
     standing, uncertain = set[Place](), set[Place]()
     writes = [row for row in calls if row.effect != Effect.READ.value]
@@ -70,11 +81,12 @@ def _effects(
         elif row.state in _HAPPENED:
             standing.add(place)
     by_item = any(undoes(_place(row)) is not None for row in calls)
-    standing_ones, doubts, taken_back = (
-        sorted({shown(each) if by_item else each[0] for each in places})
-        for places in (standing, uncertain, undone)
+    return Effects(
+        *(
+            tuple(sorted({shown(each) if by_item else each[0] for each in places}))
+            for places in (standing, uncertain, undone)
+        )
     )
-    return standing_ones, doubts, taken_back
 
 
 def _place(row: AttemptRow) -> Place:

@@ -11,6 +11,7 @@ StoreError
 ├── NotEmptyError            a server's database holds something, and nothing is moved into it
 ├── WokenError               a run was to end that something woke: nothing was kept, decide again
 ├── FencedError              another drive has taken the run over: stop, without a trace
+├── JournalLostError         the database has lost what it had kept: put the run aside
 └── StoreClosedError         the store is shutting down
 """
 
@@ -61,6 +62,10 @@ class WokenError(StoreError):
 
 class FencedError(StoreError):
     """The caller's epoch is over: another drive owns the run."""
+
+
+class JournalLostError(StoreError):
+    """The database knows less of a run than it had told: a server's standby took over, say."""
 
 
 class StoreClosedError(StoreError):

@@ -13,6 +13,7 @@ from connectors.spec import JsonObject
 from executor.store import approvals, attempts, blobs
 from executor.store.blobs import Blob, Loaded
 from executor.store.drives import Claim, hold, standing
+from executor.store.errors import JournalLostError
 from executor.store.statement import Query, addition
 from executor.store.tables import events
 from executor.store.text import to_object
@@ -129,8 +130,21 @@ def read(
 def look(c: Connection, claim: Claim, after: int, loaded: Loaded) -> Look:
     """What a drive that has seen the events up to a place has to know."""
     found = standing(c, claim)
+    if found is not None:
+        require_woken(claim, found.wake_seq)
     news = read(c, claim.tenant, claim.id, after=after, loaded=loaded)
     return Look(tuple(news), None if found is None else found.wake_seq)
+
+
+def last(c: Connection, claim: Claim) -> int:
+    """The last place in the journal of what is driven."""
+    return _LAST.one(c, {"tenant": claim.tenant, "subject": claim.id}) or 0
+
+
+def require_woken(claim: Claim, woken: int) -> None:
+    """Raise `JournalLostError` where a row was woken less often than its drive has seen."""
+    if woken < claim.wake_seq:
+        raise JournalLostError(f"a wake of {claim.id} that its drive has seen is gone")
 
 
 def numbered(subject: str, new: Sequence[NewEvent], now: float, last: int) -> list[StoredEvent]:

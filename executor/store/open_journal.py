@@ -22,7 +22,7 @@ from executor.store import approvals, attempts, journal, runs
 from executor.store.attempts import AttemptRow, Place, Settled, States
 from executor.store.blobs import Loaded
 from executor.store.drives import Asked, Claim, Held, claims, hold_all
-from executor.store.errors import FencedError
+from executor.store.errors import FencedError, JournalLostError
 from executor.store.journal import Look, NewEvent, StoredEvent
 from executor.store.permits import Permits
 from executor.store.runs import Ending
@@ -185,8 +185,14 @@ def _held(c: Connection, turns: Sequence[Turn]) -> list[Held]:
 
 
 def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:
-    """What the drive has not seen; whoever else writes to its journal wakes it as well."""
+    """What the drive has not seen; whoever else writes to its journal wakes it as well.
+
+    Raises `JournalLostError` where it has seen what is not there any more.
+    """
     claim, seen = turn.claim, turn.seen()
+    journal.require_woken(claim, held.wake_seq)
+    if held.last < seen and journal.last(c, claim) < seen:  # what was held may be of a little ago
+        raise JournalLostError(f"the journal of {claim.id} ends before what its drive has seen")
     if held.last == seen and held.wake_seq == claim.wake_seq:
         return []
     return journal.read(c, claim.tenant, claim.id, after=seen, loaded=turn.loaded)

@@ -57,6 +57,15 @@ def drivers(c: Connection) -> set[str]:
     return {str(name) for each in found for name in c.execute(each.distinct()).scalars()}
 
 
+def driven_by(c: Connection, driver: str) -> set[Due]:
+    """What somebody is said to drive."""
+    return {
+        Due(kind, row.tenant, row.id)
+        for kind, table in TABLES.items()
+        for row in c.execute(select(table.c.tenant, table.c.id).where(table.c.driver == driver))
+    }
+
+
 def hand_back(c: Connection, now: float, driver: str | None = None) -> int:
     """Give back what a dead process was driving, and count it: of a file, all that was driven.
 

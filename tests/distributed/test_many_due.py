@@ -3,57 +3,18 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 
 import pytest
+from line import Line, add
 from servers import Server
-from sqlalchemy import Connection
 
 from executor.dispatch import distributed
 from executor.dispatch.base import MOST_ASKING
 from executor.dispatch.distributed import LEASE_S, DistributedDispatcher, Job
-from executor.store import plans, runs
-from executor.store.drives import Due
 from executor.store.store import Store
 
 PATIENCE_S = 30.0
-
-
-class Line:
-    """A queue that takes its time for each job, and from which nobody takes any."""
-
-    def __init__(self, takes_s: float = 0.0) -> None:
-        self._takes_s = takes_s
-        self.jobs: set[str] = set()
-
-    async def open(self, run: Callable[[Job], Awaitable[None]]) -> None:
-        """Nothing is taken."""
-
-    def put(self, c: Connection, job: Job, priority: int) -> bool:
-        time.sleep(self._takes_s)
-        self.jobs.add(job.name)
-        return True
-
-    async def holders(self) -> set[str]:
-        return set()
-
-    async def take_over(self, dead: str) -> int:
-        raise AssertionError(f"{dead} is alive")
-
-    async def sweep(self, now: float) -> None:
-        await asyncio.sleep(2 * LEASE_S)
-
-    async def leave(self, within_s: float) -> None:
-        """Nothing is under way."""
-
-
-def _add(c: Connection, names: Sequence[str]) -> list[Due]:
-    now = time.time()
-    plans.add(c, plans.PlanRow("main", "pln_a", "sha256:0", "asker", None, {"language": 1}, now))
-    return [
-        runs.create(c, tenant="main", run=each, plan="pln_a", requester="asker", now=now)
-        for each in names
-    ]
 
 
 @pytest.fixture
@@ -68,8 +29,8 @@ async def test_the_lease_lasts_while_hundreds_of_jobs_are_asked_for_and_the_queu
 ) -> None:
     monkeypatch.setattr(distributed, "SWEEP_S", 0.1)
     names = [f"run_{number}" for number in range(150)]
-    await store.write(lambda c: _add(c, names))
-    line = Line(takes_s=1.5 * LEASE_S / len(names))
+    await store.write(lambda c: add(c, names))
+    line = Line(takes_s=1.5 * LEASE_S / len(names), sweeps_s=2 * LEASE_S)
     dispatcher = DistributedDispatcher(store, lambda _: line)
     await dispatcher.start()
     deadline, left = time.monotonic() + PATIENCE_S, list[float]()
@@ -86,7 +47,7 @@ async def test_of_very_many_wakes_few_are_seen_to_at_once_and_all_are_asked_for(
     store: Store,
 ) -> None:
     names = [f"run_{number}" for number in range(900)]
-    woken = await store.write(lambda c: _add(c, names))
+    woken = await store.write(lambda c: add(c, names))
     line = Line()
     dispatcher = DistributedDispatcher(store, lambda _: line)
     await dispatcher.start()
@@ -108,7 +69,7 @@ async def test_a_gateway_that_drives_nothing_forgets_what_it_has_asked_for(
 ) -> None:
     monkeypatch.setattr(distributed, "ASKED_AGAIN_S", 0.1)
     monkeypatch.setattr(distributed, "BEAT_S", 0.1)
-    woken = await store.write(lambda c: _add(c, ["run_a", "run_b"]))
+    woken = await store.write(lambda c: add(c, ["run_a", "run_b"]))
     line = Line()
     gc.collect()  # what other tests have left
     gateway = DistributedDispatcher(store, lambda _: line, drives_here=False)

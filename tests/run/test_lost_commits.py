@@ -1,0 +1,124 @@
+"""A database that has lost what it had kept, as a server may whose standby takes over."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from run_bench import PATIENCE_S, Bench, held, once, until
+from run_cases import accept, step
+from small_disk import SmallBench, mounted, opened
+from sqlalchemy import Connection, delete, update
+from undo_cases import ACTIONS, BACK
+
+from connectors.errors import Kind, Refused, Uncertain
+from executor.check.admit import Accepted
+from executor.run import events as e
+from executor.store import drives, journal
+from executor.store.drives import Claim, Due
+from executor.store.errors import JournalLostError
+from executor.store.tables import attempts, events, runs
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    yield from mounted(tmp_path / "disk")
+
+
+@pytest.fixture
+async def small(small_disk: Path) -> AsyncIterator[SmallBench]:
+    async for found in opened(small_disk):
+        yield found
+
+
+def forget(c: Connection, due: Due, after: int) -> None:
+    """All that was written of a run since this place of its journal is lost."""
+    c.execute(delete(events).where(events.c.subject == due.id, events.c.seq > after))
+    c.execute(delete(attempts).where(attempts.c.run == due.id))
+
+
+async def lost(bench: Bench, plan: Accepted, last: str, after: int = 1) -> Due:
+    """Drive a run; what is written of it is lost while its call of the last step is under way."""
+    answers = asyncio.Event()
+    bench.service.handlers[last] = held(answers)
+    due = await bench.add(plan)
+    drive = bench.start(due)
+    await until(lambda: bench.service.calls(last), "its call is under way")
+    await bench.store.write(lambda c: forget(c, due, after))
+    if isinstance(bench, SmallBench):
+        bench.fill()
+        asyncio.get_running_loop().call_later(1.0, bench.free)
+    answers.set()
+    await asyncio.wait_for(drive, PATIENCE_S)
+    return due
+
+
+async def test_whoever_knows_more_than_the_journal_puts_the_run_aside_and_calls_nothing_again(
+    bench: Bench,
+) -> None:
+    due = await lost(bench, accept(step("a", "blind"), step("b", "blind", after=["a"])), "b")
+    row, end = await bench.row(due), await bench.finished(due)
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+
+    assert (row.status, row.code) == ("quarantined", "journal-lost")
+    assert (end.standing, end.uncertain) == (["a"], ["b"])
+    assert [bench.service.calls(each) for each in "ab"] == [1, 1]
+
+
+async def test_what_was_given_up_refused_or_taken_back_is_told_as_what_it_was(bench: Bench) -> None:
+    bench.service.handlers["b"] = once(Refused("no", kind=Kind.INVALID))
+    plan = accept(
+        step("a", "shop.keyed_by_keyed"), step("c", "shop.keyed_by_keyed", after=["a"]),
+        step("b", "blind", after=["c"]), options=BACK, more=ACTIONS,
+    )  # fmt: skip
+    due = await lost(bench, plan, "undo/a")
+    end = await bench.finished(due)
+
+    assert (end.standing, end.uncertain, end.undone) == ([], ["a"], ["c"])
+
+
+async def test_where_only_a_wake_was_lost_the_drive_does_not_wait_for_it_for_ever(
+    bench: Bench,
+) -> None:
+    answers = asyncio.Event()
+    bench.service.handlers["a"] = held(answers)
+    due = await bench.add(accept(step("a", "blind"), step("b", "blind", after=["a"])))
+    drive = bench.start(due)
+    await until(lambda: bench.service.calls("a"), "its call is under way")
+    bench.changes.clear()
+    await bench.tell(due, e.WaitEnded(waiting_for="nothing"))
+    await until(lambda: bench.changes, "the wake is seen")
+    await bench.store.write(
+        lambda c: c.execute(update(runs).where(runs.c.id == due.id).values(wake_seq=0)).rowcount
+    )
+    answers.set()
+    await asyncio.wait_for(drive, PATIENCE_S)
+
+    assert (await bench.row(due)).code == "journal-lost"
+
+
+async def test_a_look_notices_that_a_wake_was_lost(bench: Bench) -> None:
+    due = await bench.add(accept(step("a")))
+    await bench.store.write(lambda c: drives.claim(c, due, "me", 1.0))
+
+    with pytest.raises(JournalLostError):
+        await bench.store.read(lambda c: journal.look(c, Claim("run", "main", due.id, 1, 1), 0, {}))
+
+
+async def test_where_it_cannot_be_written_down_yet_nothing_is_called_until_it_is(
+    small: SmallBench,
+) -> None:
+    due = await lost(small, accept(step("a", "blind"), step("b", "blind", after=["a"])), "b")
+
+    assert (await small.finished(due)).standing == ["a"]
+    assert [small.service.calls(each) for each in "ab"] == [1, 1]
+
+
+async def test_what_was_in_doubt_is_told_as_that(bench: Bench) -> None:
+    bench.service.handlers["a"] = once(Uncertain("no answer", kind=Kind.TIMEOUT))
+    due = await lost(bench, accept(step("a", "blind"), step("b", "read")), "b")
+    end = await bench.finished(due)
+
+    assert (end.code, end.uncertain) == ("journal-lost", ["a"])
