@@ -34,6 +34,7 @@ from executor.store.store import Store
 from gateway.admission import Admission
 from gateway.allowance import Allowances
 from gateway.auth import operator_key
+from gateway.clock_told import telling
 from gateway.connecting import Returns
 from gateway.credentials import Credentials
 from gateway.desk import Desk
@@ -139,6 +140,7 @@ async def build(settings: Settings, *, patience_s: float = 0.0) -> AsyncIterator
             asking(registry, policy, settings.catalog.retry_s),
             listening(settings, gateway.machine, gateway.notices, gateway.dispatcher),
             deleting(opened.store, settings.retention.runs_days),
+            telling(opened.store),
         ):
             # What the environment lacked when a call was refused may be set by now.
             wake = partial(wake_waiting, waiting_for="credentials", now=gateway.clock())

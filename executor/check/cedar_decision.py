@@ -8,7 +8,7 @@ therefore denies here. Partial evaluation (some arguments not known yet) is a pr
 certificate. It can only be less sure; the full decision on real values comes before every effect.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Final, Literal
@@ -34,7 +34,8 @@ class Judgement:
     """The answer; `unknown` comes only where leaves are, and `role` may then still be needed.
 
     `needs` are the places whose values an `unknown` waits for; `texts` are the roles that are
-    asked, each with the digest of a policy that asks it. `observed` is what the verdict
+    asked, each with the digest of a policy that asks it, `asks` the same with why, the role that
+    is asked now before the others. `observed` is what the verdict
     would have been where policy only observes: the verdict is then to allow.
     """
 
@@ -48,6 +49,11 @@ class Judgement:
     needs: tuple[str, ...] = ()
     texts: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False)
     observed: Verdict | None = None
+    asks: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    def reasons(self, role: str | None) -> tuple[str, ...]:
+        """What whoever is asked in a role is told: why, and who is asked afterwards and why."""
+        return tuple(why if by == role else f"{why} (and then by {by})" for by, why in self.asks)
 
     @property
     def told(self) -> str:
@@ -202,6 +208,7 @@ class Slice:
             messages=asking.messages,
             expires_s=asking.expires_s,
             needs=tuple(sorted({name for key in left for name in found.left[key]})),
+            asks=asking.asks,
         )
 
     def _failed(self, errors: tuple[str, ...]) -> Judgement:
@@ -248,7 +255,15 @@ def _asking(
         _messages(rules),
         expires_s=min(expiries, default=None),
         texts=_texts(rules),
+        asks=tuple(_asks(rules, roles)),
     )
+
+
+def _asks(rules: Iterable[Rule], roles: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for role in roles:
+        own = [rule for rule in rules if (rule.role or roles[0]) == role]
+        for why in _messages(own) or (f"policy {', '.join(_names(own))}",):
+            yield role, why
 
 
 def _texts(rules: Iterable[Rule]) -> frozenset[tuple[str, str]]:

@@ -230,17 +230,16 @@ def _approval(
     asked = judgement if judgement and judgement.verdict == "approval" else None
     if asked is None:
         return ApprovalNeed(role=role, reasons=tuple(own)) if role else None
-    reasons = asked.messages or (f"policy {', '.join(asked.policies)}",)
+    reasons = (*own, *asked.reasons(role or asked.role))
     if role is None or role == asked.role:
         return ApprovalNeed(
             role=asked.role or role or "",
             quorum=asked.quorum,
-            reasons=(*own, *reasons),
+            reasons=reasons,
             policies=asked.policies,
             expires_s=asked.expires_s,
         )
-    also = tuple(f"{reason} (and then by {asked.role})" for reason in reasons)
-    return ApprovalNeed(role=role, reasons=(*own, *also), policies=asked.policies)
+    return ApprovalNeed(role=role, reasons=reasons, policies=asked.policies)
 
 
 def _may_need(judgement: Judgement | None) -> ApprovalNeed | None:
@@ -250,7 +249,7 @@ def _may_need(judgement: Judgement | None) -> ApprovalNeed | None:
     return ApprovalNeed(
         role=judgement.role,
         quorum=judgement.quorum,
-        reasons=judgement.messages or (f"policy {', '.join(judgement.policies)}",),
+        reasons=judgement.reasons(judgement.role),
         policies=judgement.policies,
         expires_s=judgement.expires_s,
     )

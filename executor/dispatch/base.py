@@ -43,7 +43,7 @@ def too_many_deaths() -> CrashLoopError:
 
 
 async def put_aside(park: Park, what: Due, driver: str, error: Exception) -> Exception | None:
-    """Put it aside; what kept it from that is told and returned, for it is tried again."""
+    """Put it aside and say so; what keeps it from that is told and returned: it is tried again."""
     try:
         await park(what, driver, error)
     except StoreError as trouble:
@@ -52,6 +52,7 @@ async def put_aside(park: Park, what: Due, driver: str, error: Exception) -> Exc
     except Exception as trouble:  # noqa: BLE001 - it is not to be forgotten for that
         _log.exception("%s %s could not be put aside", what.kind, what.id)
         return trouble
+    _log.error("%s %s is put aside: %s", what.kind, what.id, error)
     return None
 
 

@@ -221,9 +221,8 @@ class DistributedDispatcher:
             if crashes < MOST_CRASHES:
                 await self._see_through(what)
                 return
-            error, (_, park) = too_many_deaths(), self._drives[what.kind]
-            _log.error("%s %s is put aside: %s", what.kind, what.id, error)
-            await put_aside(park, what, self.worker, error)  # or else it is tried again
+            _, park = self._drives[what.kind]
+            await put_aside(park, what, self.worker, too_many_deaths())  # or it is tried again
 
     async def _see_through(self, what: Due) -> None:
         """Drive until it comes back; pause after failures, put aside what breaks every time."""

@@ -21,7 +21,6 @@ from executor.dispatch.base import (
     MOST_ASKING,
     MOST_CRASHES,
     MOST_FAILURES,
-    CrashLoopError,
     Drive,
     Halt,
     Park,
@@ -183,8 +182,6 @@ class LocalDispatcher:
     async def _park(self, what: Due, error: Exception) -> float | None:
         """Put aside what cannot be driven; None, or when to try again where that fails too."""
         _, park = self._drives[what.kind]
-        if isinstance(error, CrashLoopError):
-            _log.error("%s %s is put aside: %s", what.kind, what.id, error)
         trouble = await put_aside(park, what, self._driver, error)
         if trouble is not None:
             return self._pause(what, trouble)

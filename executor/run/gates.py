@@ -226,12 +226,11 @@ def _needs(certified: ApprovalNeed | None, judgements: Sequence[Judgement]) -> l
     needs = [] if certified is None else [certified]
     for judgement in judgements:
         if judgement.verdict == "approval" and judgement.role is not None:
-            reasons = judgement.messages or (f"policy {', '.join(judgement.policies)}",)
             needs.append(
                 ApprovalNeed(
                     role=judgement.role,
                     quorum=judgement.quorum,
-                    reasons=reasons,
+                    reasons=judgement.reasons(judgement.role),
                     policies=judgement.policies,
                     expires_s=judgement.expires_s,
                 )

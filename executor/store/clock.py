@@ -38,6 +38,16 @@ def note(server: float, now: float) -> str:
     return f"{server!r} {now!r}"
 
 
+def apart(ahead_s: float) -> str:
+    """How far a clock is ahead of something, or behind it, as people say it."""
+    size, unit = abs(ahead_s), "seconds"
+    for seconds, longer in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if size >= 2 * seconds:
+            size, unit = size / seconds, longer
+            break
+    return f"{size:.0f} {unit} {'ahead of' if ahead_s > 0 else 'behind'}"
+
+
 def steady() -> float:
     """A clock that never jumps, and goes on while the machine is suspended."""
     if sys.platform != "linux":

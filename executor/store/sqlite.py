@@ -1,6 +1,7 @@
 """SQLite as the store uses it: how a file is taken and opened, and what its errors mean to us."""
 
 import errno
+import logging
 import sqlite3
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -11,7 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from executor.store.clock import Moment
+from executor.store.clock import Moment, apart
 from executor.store.errors import StoreError, StoreFullError, StoreUnavailableError
 from executor.store.lock import FileLock
 from executor.store.statement import NOTHING, Change
@@ -20,6 +21,7 @@ from executor.store.tables import events
 MOST_BEHIND_S = 48 * 3600.0  # a journal that is farther ahead was written by a wrong clock
 OLDEST = (3, 35)  # the first with RETURNING
 _BUSY_MS = 30_000
+_log = logging.getLogger("lamgate.clock")
 _FULL = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR_WRITE,
@@ -125,8 +127,7 @@ class SqliteFile:
         newest = connection.execute(
             select(events.c.at).order_by(text("rowid DESC")).limit(1)
         ).scalar_one_or_none()
-        is_behind = newest is not None and wall < newest < wall + MOST_BEHIND_S
-        now = newest if is_behind and newest is not None else wall
+        now = wall if newest is None else _time_of(wall, newest)
         return Moment(now, now)
 
     def publish_address(self, address: str, *, is_passing: bool = False) -> None:
@@ -139,6 +140,20 @@ class SqliteFile:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def _time_of(wall: float, newest: float) -> float:
+    if newest < wall:
+        return wall
+    if newest < wall + MOST_BEHIND_S:
+        return newest
+    # One of the two is wrong, and only people can say which.
+    _log.warning(
+        "the journal's newest event is %s this machine's clock, by which the time goes on: if the "
+        "clock is wrong, set it right and start again",
+        apart(newest - wall),
+    )
+    return wall
 
 
 def sqlite_path(url: URL) -> Path:

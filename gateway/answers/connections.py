@@ -117,12 +117,16 @@ class ModelTold(Told):
 
 
 class HealthTold(Told):
-    """That the store answers; how many actions there are, and how connections and models stand."""
+    """That the store answers; how many actions there are, and how connections and models stand.
+
+    `time` is what time it is for the gateway, in seconds since the epoch.
+    """
 
     status: Literal["ok"]
     actions: int
     connections: dict[Literal["ready", "stale", "absent"], int]
     models: dict[Literal["ready", "absent"], int]
+    time: float
 
 
 class ActionTold(ActionSpec):

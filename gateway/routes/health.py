@@ -23,5 +23,6 @@ async def health(request: Request) -> HealthTold:
     connections = dict(sorted(stands.items()))
     models = dict(sorted(Counter(stands_as(each) for each in gateway.planners.values()).items()))
     return HealthTold(
-        status="ok", actions=len(gateway.catalog), connections=connections, models=models
-    )
+        status="ok", actions=len(gateway.catalog), connections=connections, models=models,
+        time=gateway.clock(),
+    )  # fmt: skip

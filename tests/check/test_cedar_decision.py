@@ -91,6 +91,16 @@ def test_an_open_call_says_what_it_waits_for_and_whom_policy_may_ask() -> None:
     assert (found.needs, found.expires_s) == (("args/m", "args/n"), 30.0)
     assert (found.policies, found.messages) == (("boss", "c", "late"), ("m",))
     assert found.told == "depends on args/m, args/n for boss, c, late: m"
+    assert found.reasons("boss") == ("m", "policy c (and then by chief)")
+
+
+def test_whoever_is_asked_first_is_told_which_reasons_are_for_others() -> None:
+    chief = forbid("context.args.n > 3", "chief", '@id("c") @message("of the chief")')
+    silent = slice_of(ALL, BOSS.replace('@message("m")', ""), chief).judge(question(n=4))
+    early = slice_of(ALL, BOSS, chief.replace("chief", "aunt")).judge(question(n=4))
+
+    assert silent.reasons("boss") == ("policy boss", "of the chief (and then by chief)")
+    assert (early.role, early.reasons("aunt")) == ("aunt", ("of the aunt", "m (and then by boss)"))
 
 
 def test_of_several_roles_the_first_that_is_missing_is_asked() -> None:
@@ -102,6 +112,8 @@ def test_of_several_roles_the_first_that_is_missing_is_asked() -> None:
     assert (then.role, then.quorum, then.policies) == ("chief", 3, ("c",))
     assert {role for role, _ in first.texts} == {"boss", "chief"}
     assert first.told == "waits for 1 of boss by boss, c: m"
+    assert first.reasons("boss") == ("m", "policy c (and then by chief)")
+    assert then.reasons("chief") == ("policy c",)
     assert both.judge(question("boss", "chief", n=4)).verdict == "allow"
 
 

@@ -205,6 +205,10 @@ def test_the_role_of_an_action_is_asked_first_and_says_who_comes_then() -> None:
     assert need(step, policy=asks.format("chief", "", "chief")) == ApprovalNeed(
         role="boss", reasons=(*own, "policy mine (and then by chief)"), policies=("mine",)
     )
+    both = asks.format("chief", "", "chief") + asks.format("aunt", "", "aunt").replace(ALL, "")
+    assert need(step, policy=both.replace("mine", "hers", 1)).reasons == (
+        *own, "policy mine (and then by aunt)", "policy hers (and then by chief)",
+    )  # fmt: skip
 
 
 def test_where_only_policy_asks_its_role_is_asked() -> None:
