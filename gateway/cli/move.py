@@ -21,6 +21,8 @@ from gateway.settings import Settings, require_known
 
 PASSWORD = "A password is better said by PGPASSWORD or a ~/.pgpass than in the address."  # noqa: S105
 
+UNTIL = "Until a gateway or a worker first starts there, `move --undo --to` takes it back exactly."
+
 
 def move(
     to: Annotated[
@@ -28,7 +30,7 @@ def move(
         typer.Option("--to", help=f"postgresql://user@host/database, empty. {PASSWORD}"),
     ] = None,
     undone: Annotated[
-        bool, typer.Option("--undo", help="Take it back, if nothing has happened there since.")
+        bool, typer.Option("--undo", help="Take it back, while no gateway has started there.")
     ] = False,
     lost: Annotated[
         bool,
@@ -92,6 +94,7 @@ def _tell_moved(moved: Moved, database: Path, *, as_json: bool) -> None:
                 "rows": {**moved.rows},
                 "was_before": moved.was_before,
                 "secret": str(secret),
+                "undo": UNTIL,
             }
         )
         return
@@ -100,3 +103,4 @@ def _tell_moved(moved: Moved, database: Path, *, as_json: bool) -> None:
     else:
         say(f"{moved.to}  {rows:,} rows, read back and compared; {database} is not used any more")
     say(f"Set LAMGATE_SECRET to what {secret} holds, and database.url to the server, everywhere.")
+    say(UNTIL)
