@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 
-from connectors.built_in import BUILT_IN
+from connectors.built_in import BUILT_IN, built_in
 from connectors.connector import Connector
 from connectors.document import read_overlay
 from connectors.errors import ConfigurationError
@@ -48,7 +48,7 @@ def factory_of(settings: ConnectionSettings, speaks: int = PROTOCOL) -> Factory:
             f"connections.{settings.name}: a name has 1 to 30 of a-z, 0-9 and _"
         )
     if settings.connector in BUILT_IN:
-        return BUILT_IN[settings.connector]
+        return built_in(settings.connector)
     plugins = entry_points(group=ENTRY_POINTS)
     found = [each for each in plugins if each.name == settings.connector]
     if len(found) == 1:

@@ -17,10 +17,9 @@ from pydantic_settings import (
 
 from connectors.errors import ConfigurationError
 from connectors.spec import Limits
-from executor.check.budgets import Budgets
+from executor.check.budgets import RESULT_BYTES, Budgets
 from executor.check.certificate import Mode, Options
-from executor.run.perform import RESULT_BYTES
-from executor.store.retention import LEAST_S
+from executor.store.kept import LEAST_S
 from planner.models.build import Adapter
 from planner.models.structured import Structured
 

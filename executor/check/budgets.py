@@ -19,6 +19,7 @@ from executor.check.unknown import Unknown
 from executor.plan.refs import split_pointer
 
 EXACT = Context(prec=200)
+RESULT_BYTES = 8 * 1024 * 1024  # of one answer, as JSON
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?")
 _Limit = Annotated[str, Field(pattern=r"^[0-9]{1,15}(\.[0-9]{1,6})?$")]
 Placed = tuple[JsonValue, JsonValue, tuple[str, ...]]

@@ -11,8 +11,8 @@ from connectors.connector import Call
 from connectors.spec import ActionSpec, Limits
 from connectors.validate import input_validator
 from executor.check.admit import Accepted, SealBrokenError, restore
+from executor.check.budgets import RESULT_BYTES
 from executor.check.cedar import Policy
-from executor.run.perform import RESULT_BYTES
 from executor.run.slots import Slots
 from executor.store.drives import Due
 from executor.store.store import Store

@@ -19,6 +19,7 @@ from connectors.canonical import json_of
 from connectors.connector import Applied, Call, Outcome, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused
 from connectors.spec import ActionSpec, CallContext, Continuation, JsonObject, Limits
+from executor.check.budgets import RESULT_BYTES
 from executor.run import events as e
 from executor.run.commands import LookUp, Perform, Poll
 from executor.run.ended import answered, failed, not_sent, told_of
@@ -34,7 +35,6 @@ from executor.store.open_journal import OpenJournal
 from executor.store.permits import Blocked, Told
 
 WRITE_AGAIN_S = 0.2
-RESULT_BYTES = 8 * 1024 * 1024  # of one answer, as JSON
 SPREAD_SHARE, SPREAD_MOST_S = 0.1, 2.0  # those that were told the same time do not come together
 
 T = TypeVar("T")

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select
 
 from connectors.spec import Principal
+from executor.store.kept import KEPT_S
 from executor.store.tables import idempotency
-
-KEPT_S = 30 * 24 * 3600.0
 
 
 @dataclass(frozen=True)

@@ -11,18 +11,14 @@ by a version that was never released: nobody knows the way from them, so nothing
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from executor.store import facts
 from executor.store.errors import MovedError, NewerSchemaError, OtherSchemaError, StoreError
 from executor.store.tables import metadata
 
+SCHEMA = "0001"  # the newest revision of the tables
 JOURNAL = 1  # raise it with a change that the version before cannot read
 _NAME = "journal"
 
@@ -32,23 +28,19 @@ def migrate(connection: Connection, journal: int = JOURNAL) -> None:
 
     Raises `NewerSchemaError`, `OtherSchemaError` or `MovedError`, and then touches nothing.
     """
-    config = _config()
-    config.attributes["connection"] = connection
-    scripts = ScriptDirectory.from_config(config)
-    known = {script.revision for script in scripts.walk_revisions()}
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current is not None and current == scripts.get_current_head():
+    current = _revision(connection)
+    if current == SCHEMA:
         _require_tables(connection, current)
-    if current is not None and current in known:
+    elif current is not None:
+        _require_known(connection, current)
+    if current is not None:
         require_readable(connection, journal)
         require_here(connection)
     connection.rollback()
-    if current is not None and current not in known:
-        raise NewerSchemaError(
-            f"the database has schema {current}, which this version does not know; "
-            "run the version that wrote it, or a newer one"
-        )
-    command.upgrade(config, "head")
+    if current != SCHEMA:
+        from executor.store.upgrade import upgrade
+
+        upgrade(connection)
     facts.note(connection, _NAME, str(journal))
     connection.commit()
 
@@ -81,11 +73,10 @@ def require_here(c: Connection) -> None:
 
 def require_newest(connection: Connection) -> None:
     """Raise `StoreError` unless the schema is that of this version; changes nothing."""
-    current = MigrationContext.configure(connection).get_current_revision()
-    newest = ScriptDirectory.from_config(_config()).get_current_head()
-    if current is None or current != newest:
+    current = _revision(connection)
+    if current != SCHEMA:
         connection.rollback()
-        raise StoreError(f"the database has schema {current}, and this version {newest}")
+        raise StoreError(f"the database has schema {current}, and this version {SCHEMA}")
     _require_tables(connection, current)
     connection.rollback()
 
@@ -106,7 +97,22 @@ def _require_tables(connection: Connection, revision: str) -> None:
         )
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
+def _require_known(connection: Connection, revision: str) -> None:
+    """Raise unless there is a way from here to the newest tables."""
+    from executor.store.upgrade import is_known
+
+    if not is_known(revision):
+        connection.rollback()
+        raise NewerSchemaError(
+            f"the database has schema {revision}, which this version does not know; "
+            "run the version that wrote it, or a newer one"
+        )
+
+
+def _revision(connection: Connection) -> str | None:
+    """What the tables say that they are; of none, None."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    asked = text("SELECT version_num FROM alembic_version")
+    found: str | None = connection.execute(asked).scalar_one_or_none()
+    return found

@@ -35,7 +35,6 @@ from sqlalchemy import (
 
 from executor.store import blobs, facts
 from executor.store.attempts import OPEN
-from executor.store.idempotency import KEPT_S
 from executor.store.runs import ENDED
 from executor.store.tables import (
     approvals,
@@ -49,7 +48,6 @@ from executor.store.tables import (
     runs,
 )
 
-LEAST_S = KEPT_S  # an answer that is given again within this time names its run
 RUNS, PIECE, BLOBS = 50, 1000, 20  # in one commit
 WORTH = PIECE // BLOBS  # rows that a large value counts for
 _NOTHING = ("refused", "rejected", "cancelled")  # how requests end that come to none

@@ -1,17 +1,20 @@
 """INSERT ... ON CONFLICT, which both databases spell alike and SQLAlchemy has one of each for."""
 
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
-Insert = sqlite.Insert | postgresql.Insert
-_INSERT: Mapping[str, Callable[[Table], Insert]] = {
-    "sqlite": sqlite.insert,
-    "postgresql": postgresql.insert,
-}
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+    Insert = sqlite.Insert | postgresql.Insert
 
 
-def insert_into(dialect: str, table: Table) -> Insert:
+def insert_into(dialect: str, table: Table) -> "Insert":
     """An insert that may say what it does where the row is there already."""
-    return _INSERT[dialect](table)
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # dear to load, and for a file not needed
+
+    return postgresql.insert(table)

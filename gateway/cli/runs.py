@@ -64,11 +64,12 @@ def delete(
     """
     from executor.store import retention
     from executor.store.beside import read_beside
+    from executor.store.kept import LEAST_S
 
     url = settings_of(config).database_url
     before = ended_before.replace(tzinfo=UTC).timestamp()
-    least = round(retention.LEAST_S / 86400)
-    if before > time.time() - retention.LEAST_S:
+    least = round(LEAST_S / 86400)
+    if before > time.time() - LEAST_S:
         raise CliError(
             "bad-option", f"what ended less than {least} days ago is kept",
             "--ended-before", "Clients may still ask for it by an Idempotency-Key.",

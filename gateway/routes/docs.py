@@ -4,7 +4,6 @@ from functools import lru_cache
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, PackageLoader
 
 router = APIRouter(tags=["docs"], include_in_schema=False)
 _HEADERS = {
@@ -24,6 +23,8 @@ async def docs(request: Request) -> HTMLResponse:
 
 @lru_cache(maxsize=1)  # whoever has no key may ask for it
 def _text(app: FastAPI) -> str:
+    from jinja2 import Environment, PackageLoader  # for this page alone
+
     document = app.openapi()
     tags: dict[str, list[dict[str, object]]] = {}
     for path, operations in document["paths"].items():

@@ -7,7 +7,6 @@ from typing import Literal, assert_never
 from connectors.errors import ConfigurationError
 from connectors.spec import JsonObject
 from planner.models.base import Model
-from planner.models.openai_compatible import OpenAiCompatible
 from planner.models.structured import Structured
 
 Adapter = Literal["openai-compatible", "litellm", "langchain"]
@@ -37,6 +36,8 @@ def build_model(settings: ModelSettings) -> Model:
     key = _key(settings)
     match settings.adapter:
         case "openai-compatible":
+            from planner.models.openai_compatible import OpenAiCompatible
+
             return OpenAiCompatible(
                 settings.name,
                 settings.model,

@@ -16,7 +16,7 @@ from connector_cases import NO_TLS
 from pydantic import JsonValue
 from reviewed import Pins, Reviewed
 
-from connectors.built_in import BUILT_IN
+from connectors.built_in import built_in
 from connectors.composio.listing import action_of, tool_of
 from connectors.connector import Connector, Outcome
 from connectors.credentials import Vault
@@ -287,7 +287,7 @@ def connector_of(
     """One as the gateway builds it."""
     vault = Vault(lambda _: secret)
     given = Given(way.carrying(vault), vault.stand_in, pins=pins)
-    return BUILT_IN[settings.connector](settings, given)
+    return built_in(settings.connector)(settings, given)
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pytest
 from composio_world import KINDS, PYTHON, VERSION, Project, desk, kinds, settings_of
 from connector_cases import NO_TLS
 
-from connectors.built_in import BUILT_IN
+from connectors.built_in import built_in
 from connectors.composio import core_child
 from connectors.composio.core import Core
 from connectors.composio.wire import Execution
@@ -153,7 +153,7 @@ async def test_a_process_that_says_nothing_is_given_up_in_time(tmp_path: Path) -
     program = another(tmp_path, "heard(); import time; time.sleep(60)")
     settings = settings_of("composio-core", "http://127.0.0.1:1")
     settings = replace(settings, options=settings.options | {"python": str(program)})
-    connector = BUILT_IN["composio-core"](settings, Given(Transport(tls=NO_TLS), lambda _: "s"))
+    connector = built_in("composio-core")(settings, Given(Transport(tls=NO_TLS), lambda _: "s"))
     wire = connector._wire  # type: ignore[attr-defined]
     with pytest.raises(Unavailable) as told:
         await wire.accounts("notes", "u-tenant", asyncio.get_running_loop().time() + 0.2)

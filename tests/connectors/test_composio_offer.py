@@ -20,7 +20,7 @@ from composio_world import (
 )
 from connector_cases import NO_TLS
 
-from connectors.built_in import BUILT_IN
+from connectors.built_in import built_in
 from connectors.composio.listing import tool_of
 from connectors.errors import (
     ConfigurationError,
@@ -80,7 +80,7 @@ def test_settings_that_pin_nothing_or_fit_nothing_are_refused(
     given = Given(Transport(tls=NO_TLS), lambda _: "stand-in")
 
     with pytest.raises(ConfigurationError, match=told):
-        BUILT_IN[kind](settings, given)
+        built_in(kind)(settings, given)
 
 
 def test_an_interpreter_that_is_not_there_is_refused() -> None:
@@ -88,7 +88,7 @@ def test_an_interpreter_that_is_not_there_is_refused() -> None:
     settings = replace(settings, options=settings.options | {"python": "/nowhere/python"})
 
     with pytest.raises(ConfigurationError, match="there is no /nowhere/python"):
-        BUILT_IN["composio-core"](settings, Given(Transport(tls=NO_TLS), lambda _: "s"))
+        built_in("composio-core")(settings, Given(Transport(tls=NO_TLS), lambda _: "s"))
 
 
 @both

@@ -16,10 +16,11 @@ from sqlalchemy import Connection
 from connectors.connector import Applied, Outcome
 from connectors.spec import ActionSpec, CallContext, Limits, Principal
 from executor.check.admit import Accepted, to_row
+from executor.check.budgets import RESULT_BYTES
 from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.machine import Machine
-from executor.run.perform import RESULT_BYTES, new_event
+from executor.run.perform import new_event
 from executor.store import approvals, attempts, drives, journal, plans, rulings, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.attempts import AttemptRow

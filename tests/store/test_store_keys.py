@@ -10,7 +10,8 @@ from store_cases import NOW, TENANT
 from connectors.spec import Principal
 from executor.store import idempotency, ids, keys
 from executor.store.errors import StoreError
-from executor.store.idempotency import KEPT_S, Kept
+from executor.store.idempotency import Kept
+from executor.store.kept import KEPT_S
 from executor.store.sqlite import sqlite_path
 from executor.store.store import Store
 

@@ -7,9 +7,9 @@ from servers import Server
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.engine import make_url
 
-from executor.store import facts
+from executor.store import facts, upgrade
 from executor.store.errors import NewerSchemaError, OtherSchemaError
-from executor.store.migrate import JOURNAL, require_newest
+from executor.store.migrate import JOURNAL, SCHEMA, require_newest
 from executor.store.sqlite import sqlite_path
 from executor.store.store import Store, backend_of
 from executor.store.tables import metadata
@@ -53,6 +53,10 @@ async def test_the_migrations_make_the_tables_of_the_code_on_a_server(
     await (await Store.open(empty_url)).close()
 
     assert _shapes(empty_url, postgres.new_database())
+
+
+def test_the_newest_schema_is_what_the_last_migration_makes() -> None:
+    assert upgrade.newest() == SCHEMA
 
 
 def _shapes(migrated_url: str, declared_url: str) -> bool:
