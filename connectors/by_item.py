@@ -67,7 +67,14 @@ def settled(action: ActionSpec, arguments: Mapping[str, JsonValue], outcome: Out
     if missed and len(missed) == _count(action.items, arguments):
         message = f"no item happened; the first: {missed[0].message}"
         if all(each.status == 429 for each in missed.values()):
-            raise Unavailable(message, kind=Kind.RATE_LIMITED, sent=True)
+            raise Unavailable(
+                message,
+                kind=Kind.RATE_LIMITED,
+                retry_after_s=outcome.retry_after_s,
+                sent=True,
+                request_id=outcome.request_id,
+                status=429,
+            )
         raise Refused(message, kind=Kind.INVALID, request_id=outcome.request_id)
     return outcome
 

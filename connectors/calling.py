@@ -3,12 +3,12 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
 from connectors.body import json_flaw
-from connectors.connector import Applied, Connector, Outcome, Pending, Unreadable
+from connectors.connector import Connector, Outcome, Pending, Unreadable
 from connectors.credentials import TENANT, Vault
 from connectors.errors import (
     ConfigurationError,
@@ -81,7 +81,7 @@ class Calling:
             output = self._hidden_in(outcome.output)
             flaw = output_flaw(action, output)
             if flaw is None:
-                return Applied(output, request_id, outcome.replayed)
+                return replace(outcome, output=output, request_id=request_id)
         reason = self._said(f"the answer is not what the action promises: {flaw[:500]}")
         if action.is_write:
             return Unreadable(reason, request_id)

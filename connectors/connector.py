@@ -11,11 +11,16 @@ from connectors.spec import ActionSpec, CallContext, JsonObject
 
 @dataclass(frozen=True)
 class Applied:
-    """The call happened and this is its output."""
+    """The call happened and this is its output.
+
+    `retry_after_s` is for how long the service wants to be left alone: it may have done the call
+    and none of the items in it.
+    """
 
     output: JsonValue
     request_id: str | None = None
     replayed: bool = False  # the service said that it had done this before, under our key
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     `headers` are in lower case; no wait is for ever.
     """
     text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
     if _SECONDS.fullmatch(text):
         return min(float(text), _LONGEST_WAIT_S)
     until, since = http_date(text), http_date(headers.get("date", ""))

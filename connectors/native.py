@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_type_hints
 
 from pydantic import (
@@ -137,7 +137,7 @@ def _outcome(native: _Native, action: ActionSpec, result: object) -> Outcome:
     request_id = done.request_id if done else None
     try:
         output = adapter.dump_python(adapter.validate_python(found), mode="json")
-        return Applied(output, request_id, done.replayed if done else False)
+        return replace(done, output=output) if done else Applied(output)
     except (ValueError, PydanticUserError) as error:
         told = first_told(error) if isinstance(error, ValidationError) else type(error).__name__
         reason = f"{action.name} did not return what its annotation says: {told}"

@@ -17,7 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from connectors.body import BodyError, read_json
 from connectors.dates import retry_after_s
 from connectors.errors import ConfigurationError, Unavailable
-from connectors.http import HttpAnswer, HttpRequest, NotAllowedError, Transport, TransportError
+from connectors.http import (
+    BadAnswerError,
+    HttpAnswer,
+    HttpRequest,
+    NotAllowedError,
+    Transport,
+    TransportError,
+)
 from connectors.spec import JsonObject
 from connectors.url import Address, AddressError, read_address
 
@@ -274,8 +281,10 @@ async def _send(way: Transport, request: HttpRequest) -> HttpAnswer:
         where = quote(request.url, safe=":/?[]")
         raise ConfigurationError(f"{where} may not be reached: {error}") from error
     except TransportError as error:
-        told = f"the authorisation server does not answer: {error}"
-        raise Unavailable(told) from error
+        told, after_s = f"the authorisation server does not answer: {error}", None
+        if isinstance(error, BadAnswerError):
+            after_s = retry_after_s(error.headers, error.received_at)
+        raise Unavailable(told, retry_after_s=after_s) from error
 
 
 def _require_private(way: Transport, url: str) -> Address:

@@ -100,14 +100,20 @@ def read_answer(
     request_id = _clean(answer.headers.get(dialect.request_id_header), 200)
     if answer.status == 202 and action.is_write:
         return Pending(_handle(action, answer), request_id)
+    after_s = retry_after_s(answer.headers, answer.received_at)
     try:
         output = mapped(content(answer) if content else _content(action, answer))
+    except (Unavailable, Uncertain) as error:
+        # Said in an answer of status 200, by those who say everything so.
+        if error.retry_after_s is None:
+            error.retry_after_s = after_s
+        raise
     except (ValueError, LookupError, TypeError, ArithmeticError) as error:
         said = _clean(str(error), hide=answer.hide)
         reason = f"the answer of status {answer.status} cannot be read: {said}"
         return _unreadable(action, reason, request_id, answer.status)
     replayed = answer.headers.get(dialect.replayed_header, "").lower() in ("true", "1")
-    return Applied(output, request_id, replayed)
+    return Applied(output, request_id, replayed, after_s)
 
 
 def read_failure(

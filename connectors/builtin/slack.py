@@ -5,7 +5,8 @@ along, so saying something is blind. What was said can be taken back.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -16,6 +17,7 @@ from connectors.factories import ConnectionSettings, Given, Options, options_of
 from connectors.outcome import Dialect, in_doubt
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.messaging import MESSAGING
+from connectors.unified.pages import listed, most_of, page
 from connectors.unified.vendor import At, UnifiedConnector, Vendor, moment, text, value_at
 
 _KINDS = {
@@ -123,22 +125,14 @@ class Slack:
 
         Slack leaves archived ones out of each page, so a page may have fewer, or none at all.
         """
-        most, found, seen = int(str(given.get("limit", 20))), list[JsonValue](), {""}
-        query = {
-            "limit": _PAGE,
-            "exclude_archived": "true",
-            "types": "public_channel,private_channel",
-        }
-        while True:
-            page = await self._ask(spec, context, "conversations.list", query, _page_of_channels)
-            if not isinstance(page, Applied) or not isinstance(page.output, dict):
-                return page
-            rows, cursor = page.output["channels"], str(page.output["cursor"])
-            found += rows if isinstance(rows, list) else []
-            if len(found) >= most or cursor in seen:
-                return replace(page, output={"channels": found[:most]})
-            seen.add(cursor)
-            query = {**query, "cursor": cursor}
+        query = {"exclude_archived": "true", "types": "public_channel,private_channel"}
+
+        async def ask(cursor: str, _: int) -> Outcome:
+            said = {**query, "limit": _PAGE, **_from(cursor)}
+            told = partial(_page, "channels", "channel", {})
+            return await self._ask(spec, context, "conversations.list", said, told)
+
+        return await listed("channels", most_of(given), ask)
 
     async def say(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
         """Post a message."""
@@ -157,11 +151,14 @@ class Slack:
 
     async def history(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
         """Read a channel."""
-        query = {"channel": str(given["channel_id"]), "limit": str(given.get("limit", 20))}
-        own: JsonObject = {"channel": given["channel_id"]}
-        return await self._ask(
-            spec, context, "conversations.history", query, _told("messages", "message", own)
-        )
+        channel = str(given["channel_id"])
+
+        async def ask(cursor: str, wanted: int) -> Outcome:
+            said = {"channel": channel, "limit": str(wanted), **_from(cursor)}
+            told = partial(_page, "messages", "message", {"channel": channel})
+            return await self._ask(spec, context, "conversations.history", said, told)
+
+        return await listed("messages", most_of(given), ask)
 
     async def delete(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
         """Delete a message; one that an earlier attempt deleted stays so."""
@@ -210,23 +207,20 @@ def escaped(said: str) -> str:
     return said.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _told(
-    name: str, record: str, own: JsonObject | None = None
-) -> Callable[[JsonObject], JsonObject]:
-    def told(answer: JsonObject) -> JsonObject:
-        rows = answer[name]
-        if not isinstance(rows, list):
-            raise TypeError(f"expected {name}")
-        found = [{**each, **(own or {})} for each in rows if isinstance(each, dict)]
-        return {name: [SLACK.tell(record, each) for each in found]}
+def _page(name: str, record: str, own: JsonObject, answer: JsonObject) -> JsonValue:
+    """The records of an answer, each with what it does not say of itself."""
+    rows = answer[name]
+    if not isinstance(rows, list):
+        raise TypeError(f"expected {name}")
+    found = [{**each, **own} for each in rows if isinstance(each, dict)]
+    cursor = value_at(answer, "response_metadata/next_cursor") or ""
+    if cursor == "" and answer.get("has_more") is True:
+        raise ValueError("there are more, and it does not say where")
+    return page([SLACK.tell(record, each) for each in found], str(cursor))
 
-    return told
 
-
-def _page_of_channels(answer: JsonObject) -> JsonValue:
-    """The channels of a page, and where the next one begins: "" after the last."""
-    cursor = value_at(answer, "response_metadata/next_cursor")
-    return {**_told("channels", "channel")(answer), "cursor": cursor or ""}
+def _from(cursor: str) -> dict[str, str]:
+    return {"cursor": cursor} if cursor else {}
 
 
 def connect(settings: ConnectionSettings, given: Given) -> Connector:

@@ -16,10 +16,10 @@ from connectors.credentials import TENANT
 from connectors.errors import Kind, Unavailable
 from connectors.mcp.carried import CARRIED, Carried
 from connectors.mcp.link import Link
-from connectors.mcp.outcome import PLAIN_OUTPUT, read_asked, read_result, read_wire_error
+from connectors.mcp.outcome import PLAIN_OUTPUT, not_begun, read_asked, read_result, read_wire_error
 from connectors.mcp.overlay import McpOverlay
 from connectors.mcp.reach import Reach
-from connectors.mcp.wire import InputAsked, Session, WireError
+from connectors.mcp.wire import InputAsked, LostError, Session, WireError
 from connectors.source import Pins, Review, Skipped, Stale
 from connectors.spec import ActionSpec, CallContext
 from connectors.tools.offer import Terms
@@ -92,6 +92,8 @@ class McpConnector:
         """Call once; raises `Refused`, `Unavailable` or `Uncertain`."""
         self._tools.offer_of(action)
         check_arguments(action, arguments)
+        looked = Carried(is_of_last=True)
+        token = CARRIED.set(looked)
         try:
             async with asyncio.timeout(max(0.0, context.deadline - time.monotonic())):
                 session = await self._link().session()
@@ -99,8 +101,13 @@ class McpConnector:
                 if now - self._looked_at > _FRESH_S:
                     await self._look(session, now)
         except (WireError, TimeoutError) as error:
+            because = error.because if isinstance(error, LostError) else None
+            if (known := because or not_begun(looked)) is not None:
+                raise known from error
             told = str(error) or "not in time"
             raise Unavailable(f"the server does not answer: {told}", sent=False) from error
+        finally:
+            CARRIED.reset(token)
         offer = self._tools.offer_of(action)
         now = time.monotonic()
         if now >= context.send_before:

@@ -26,6 +26,7 @@ from pydantic import JsonValue
 
 from connectors.body import MOST_BYTES
 from connectors.connector import Applied, Outcome, Pending, Unreadable
+from connectors.dates import retry_after_s
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,
@@ -47,7 +48,7 @@ from connectors.mcp.wire import (
     ToolResult,
     WireError,
 )
-from connectors.outcome import Dialect, in_doubt, read_answer, read_failure
+from connectors.outcome import Dialect, in_doubt, kind_of, read_answer, read_failure
 from connectors.spec import ActionSpec, JsonObject
 from connectors.text import visible
 from connectors.tools.offer import Offer
@@ -134,6 +135,20 @@ def read_wire_error(action: ActionSpec, error: WireError, carried: Carried) -> O
         answer = HttpAnswer(carried.status, carried.headers, b"", carried.received_at)
         return read_answer(action, answer, Dialect())
     raise _doubt(action, error, carried) from error
+
+
+def not_begun(carried: Carried) -> ConnectorError | ConfigurationError | None:
+    """What the end of a request means that comes before a call; None where that is not known."""
+    if isinstance(carried.failure, ConnectorError | ConfigurationError):
+        return carried.failure
+    status = carried.status
+    if status is None or 200 <= status < 300:
+        return None
+    message, kind = f"the server answered with status {status}", kind_of(status)
+    if kind is Kind.AUTH:
+        return Refused(message, kind=kind, status=status)
+    after_s = retry_after_s(carried.headers, carried.received_at)
+    return Unavailable(message, kind=kind, retry_after_s=after_s, status=status)
 
 
 def _doubt(action: ActionSpec, error: WireError, carried: Carried) -> ConnectorError:

@@ -54,7 +54,7 @@ class CheckedTransport(httpx2.AsyncBaseTransport):
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in response.headers
         }
-        if carried.status is None:
+        if carried.status is None or carried.is_of_last:
             carried.status, carried.headers = response.status, headers
             carried.received_at = time.time()
         if response.status == 404 and "mcp-session-id" in request.headers:

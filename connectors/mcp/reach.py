@@ -8,6 +8,7 @@ from typing import Protocol
 from connectors.errors import ConfigurationError
 from connectors.http import Transport
 from connectors.mcp.carried import CARRIED, Carried
+from connectors.mcp.outcome import not_begun
 from connectors.mcp.overlay import HeaderCredential
 from connectors.mcp.process import Command, started
 from connectors.mcp.wire import LostError, Opening, Session, WireError
@@ -100,7 +101,7 @@ class Address:
         from connectors.mcp.sdk import over_http
 
         way = CheckedTransport(self.transport, self.url, self._secret_headers, self.hide)
-        carried = Carried()
+        carried = Carried(is_of_last=True)
         CARRIED.set(carried)  # of the task that holds the session
         try:
             async with over_http(self.url, way, on_change, _OPENS_WITHIN_S) as session:
@@ -110,7 +111,7 @@ class Address:
             told: object = carried.failure or error
             if carried.status is not None and carried.status >= 300:
                 told = f"it answered with status {carried.status}"
-            raise LostError(str(told)) from error
+            raise LostError(str(told), because=not_begun(carried)) from error
 
     def _secret_headers(self) -> dict[str, str]:
         if self.secret is None:

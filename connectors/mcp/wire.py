@@ -13,6 +13,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from connectors.errors import ConfigurationError, ConnectorError
 from connectors.spec import Continuation, JsonObject
 
 METHOD_NOT_FOUND = -32601
@@ -36,11 +37,21 @@ class GoneError(WireError):
 
 
 class LostError(WireError):
-    """No complete answer came, so nobody knows what became of the request."""
+    """No complete answer came, so nobody knows what became of the request.
 
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+    `because` is what that means for a call that waited for it and had not begun, where it is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        timed_out: bool = False,
+        because: ConnectorError | ConfigurationError | None = None,
+    ) -> None:
         super().__init__(message)
         self.timed_out = timed_out
+        self.because = because
 
 
 class BadResult(WireError):

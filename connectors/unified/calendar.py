@@ -64,8 +64,8 @@ _ABOUT: JsonObject = {
         "type": "string",
         "pattern": RULE,
         "maxLength": 200,
-        "description": "how it repeats: an RRULE of RFC 5545, FREQ first; empty for no more. What "
-        "begins at a moment repeats at that moment of UTC, also where clocks change",
+        "description": "how it repeats: an RRULE of RFC 5545, FREQ first; empty for no more. A new "
+        "event that begins at a moment repeats at that moment of UTC, also where clocks change",
     },
     "attendees": {
         "type": "array",

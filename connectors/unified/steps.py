@@ -46,7 +46,7 @@ async def after(acted: Outcome, asked: Awaitable[JsonValue], *, replayed: bool =
 
 def was_ours(
     error: Refused, given: Mapping[str, JsonValue], found: Mapping[str, JsonValue]
-) -> Outcome:
+) -> Applied:
     """What a change means of which an earlier attempt may have made the version another one.
 
     `found` is the record now. If it is as it was asked for, the change is there; if it is not,

@@ -1,8 +1,10 @@
 """What became of each item of a call that takes many at once."""
 
+import json
 from typing import Any
 
 import pytest
+from connector_cases import end_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,8 +12,12 @@ from connectors.by_item import Missed, happened_only, missed_items, settled
 from connectors.catalog import Catalog
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import ConfigurationError, Kind, Refused, Unavailable
+from connectors.http import HttpAnswer
 from connectors.manifest import check_manifests
+from connectors.outcome import Dialect, read_answer
+from connectors.registry import Registry
 from connectors.spec import ActionSpec
+from connectors.testing import FakeConnector
 
 BY_ERROR = {"of": "order/lines", "at": "results", "failed_at": "error", "message_at": "error/text"}
 BY_STATUS = {"of": "order/lines", "status_at": "status", "message_at": "why"}
@@ -131,3 +137,18 @@ def test_the_places_of_items_are_held_against_the_schemas(
 ) -> None:
     with pytest.raises(ConfigurationError, match=flaw):
         check_manifests(Catalog((bulk(BY_STATUS, **schemas),)))
+
+
+async def test_a_service_that_took_no_item_is_left_alone_for_as_long_as_it_says() -> None:
+    """The answer is a success with a Retry-After beside it: that holds for the call."""
+    action = bulk(BY_STATUS)
+    body = json.dumps(by_status(429, 429)).encode()
+    answer = HttpAnswer(207, {"retry-after": "120", "x-request-id": "req_1"}, body)
+    said = read_answer(action, answer, Dialect())
+    registry = Registry({"shop": FakeConnector([action], {action.name: [said]})})
+    outcome = await end_of(registry, action, arguments(2))
+    assert isinstance(outcome, Applied)
+
+    with pytest.raises(Unavailable) as later:
+        settled(action, arguments(2), outcome)
+    assert (later.value.retry_after_s, later.value.request_id) == (120, "req_1")

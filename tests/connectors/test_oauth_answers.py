@@ -61,3 +61,17 @@ async def test_how_long_an_authorisation_server_wants_to_be_left_alone_is_told_o
         await way.aclose()
 
     assert (token.value.retry_after_s, metadata.value.retry_after_s) == (90.0, 90.0)
+
+
+@pytest.mark.parametrize("broken", ["encoding", "length"])
+async def test_that_holds_too_where_the_rest_of_its_answer_cannot_be_read(broken: str) -> None:
+    headers = {"content-encoding": "br"} if broken == "encoding" else {"content-length": "9"}
+    said = answer(429, {}, {"retry-after": "90", **headers})
+    async with raw_server(said) as raw:
+        way = Transport(frozenset({raw.host}))
+        server, client = oauth.Server(f"{raw.url}/token"), oauth.OAuthClient(client_id="me")
+        with pytest.raises(Unavailable) as later:
+            await oauth.by_client(way, server, client, "secret")
+        await way.aclose()
+
+    assert later.value.retry_after_s == 90.0

@@ -122,6 +122,65 @@ async def test_what_repeats_is_there_on_later_days_until_it_repeats_no_more(dire
     assert wrong.kind is Kind.INVALID
 
 
+IN_BERLIN = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//x//EN
+BEGIN:VTIMEZONE
+TZID:Europe/Berlin
+BEGIN:DAYLIGHT
+DTSTART:19700329T020000
+RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU
+TZOFFSETFROM:+0100
+TZOFFSETTO:+0200
+END:DAYLIGHT
+BEGIN:STANDARD
+DTSTART:19701025T030000
+RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU
+TZOFFSETFROM:+0200
+TZOFFSETTO:+0100
+END:STANDARD
+END:VTIMEZONE
+BEGIN:VEVENT
+UID:berlin
+DTSTAMP:20261001T000000Z
+DTSTART;TZID=Europe/Berlin:20261020T100000
+DTEND;TZID=Europe/Berlin:20261020T110000
+RRULE:FREQ=WEEKLY
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+async def test_a_series_that_is_moved_in_summer_is_at_the_same_hour_in_winter(
+    direct: Desk, server: Real
+) -> None:
+    """The server itself says when it is: at 11 in Berlin, which is 9 in UTC and then 10."""
+    content = IN_BERLIN.replace("\n", "\r\n").encode()
+    login = ("it", "it-password")
+    server.ask("PUT", "/it/cal/berlin.ics", content=content, auth=login, headers=ICAL)
+    moved: JsonObject = {
+        "id": "berlin.ics",
+        "start": "2026-10-20T11:00:00+02:00",
+        "end": "2026-10-20T12:00:00+02:00",
+    }
+    event = output(await direct("event_update", moved))
+    replayed = await direct("event_update", moved, attempt=2)
+
+    async def is_at(day: str, hour: int) -> bool:
+        time: JsonObject = {"start": f"{day}T{hour:02}:10:00Z", "end": f"{day}T{hour:02}:50:00Z"}
+        events = output(await direct("event_list", time))["events"]
+        assert isinstance(events, list)
+        return event["id"] in [each["id"] for each in events if isinstance(each, dict)]
+
+    assert (event["start"], event["timezone"]) == ("2026-10-20T11:00:00+02:00", "Europe/Berlin")
+    assert isinstance(replayed, Applied)
+    assert replayed.replayed
+    assert [await is_at("2026-10-20", hour) for hour in (8, 9, 10)] == [False, True, False]
+    assert [await is_at("2026-11-03", hour) for hour in (9, 10, 11)] == [False, True, False]
+    await direct("event_delete", {"id": "berlin.ics"})
+
+
 @pytest.mark.parametrize("lost", [1, 2])
 async def test_whichever_answer_is_lost_there_is_one_event(
     lost: int, desk: Desk, middle: Between, server: Real

@@ -309,7 +309,7 @@ def test_an_event_that_is_given_an_end_has_no_length_beside_it() -> None:
     changed = changed_event(calendar, event_of(calendar), {"end": "2026-07-01T12:00:00+02:00"})
 
     assert changed.first("DURATION") is None
-    assert changed.first("DTEND") == Line("DTEND", "20260701T100000Z")
+    assert changed.first("DTEND") == Line("DTEND", "20260701T120000", (("TZID", "Europe/Berlin"),))
     kept = changed_event(calendar, event_of(calendar), {"title": "Coffee"})
     assert kept.first("DURATION") == Line("DURATION", "PT1H")
 

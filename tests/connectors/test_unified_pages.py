@@ -9,7 +9,7 @@ from desk import Desk, output
 from pydantic import JsonValue
 
 from connectors.connector import Applied
-from connectors.errors import Uncertain
+from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.spec import JsonObject
 from connectors.testing import Asked, Said, Service
 
@@ -112,15 +112,101 @@ async def test_users_beyond_what_a_provider_gives_at_once_are_found(
     assert users.asked == asked
 
 
-async def test_a_provider_that_gives_the_same_page_again_is_not_told_twice(
-    outside: Outside,
+@pytest.mark.parametrize(("limit", "is_whole"), [(2, True), (3, False), (20, False)])
+async def test_a_provider_that_gives_the_same_page_again_has_not_told_of_everybody(
+    limit: int, is_whole: bool, outside: Outside
 ) -> None:
     users = Users(turns=False)
     with served(Service(users)) as url:
+        end = await Desk(outside, "scim", url, SECRET)("user_list", {"limit": limit})
+
+    if is_whole:
+        assert ids(end, "users") == ["0", "1"]
+    else:
+        assert isinstance(end, Refused)
+        assert end.message == "the provider counts 5 and gives 2 of them"
+
+
+@pytest.mark.parametrize("more", [-1, 1])
+async def test_users_that_come_and_go_between_two_pages_are_asked_for_anew(
+    more: int, outside: Outside
+) -> None:
+    """Whoever goes takes everybody behind them one place back, over the end of a page."""
+    users = Users()
+
+    def answered(asked: Asked) -> Said:
+        said = users(asked)
+        if len(users.asked) > 1 and isinstance(said.body, dict):
+            return Said(200, {**said.body, "totalResults": 5 + more})
+        return said
+
+    with served(Service(answered)) as url:
         end = await Desk(outside, "scim", url, SECRET)("user_list", {})
 
-    assert ids(end, "users") == ["0", "1"]
-    assert len(users.asked) == 2
+    assert isinstance(end, Unavailable)
+    assert (end.kind, end.sent) == (Kind.CONFLICT, True)
+
+
+async def test_a_provider_that_does_not_count_cannot_be_listed(outside: Outside) -> None:
+    """Nobody knows whether there are more."""
+    with served(Service(lambda _: Said(200, {"Resources": [{"id": "1"}]}))) as url:
+        end = await Desk(outside, "scim", url, SECRET)("user_list", {})
+
+    assert isinstance(end, Refused)
+    assert "totalResults" in end.message
+
+
+class Messages:
+    """A channel of five messages, the newest first, of which two are told at a time."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, asked: Asked) -> Said:
+        cursor, wanted = str(asked.query.get("cursor", "")), int(str(asked.query["limit"]))
+        assert asked.query["channel"] == "C1"
+        self.asked.append((cursor, str(wanted)))
+        first = int(cursor.removeprefix("after-") or 0)
+        end = first + min(2, wanted)
+        rows: list[JsonValue] = [
+            {"ts": f"17325288{9 - number}.1", "text": f"{number}"} for number in range(5)[first:end]
+        ]
+        answer: JsonObject = {"ok": True, "messages": rows, "has_more": end < 5}
+        if end < 5:
+            answer["response_metadata"] = {"next_cursor": f"after-{end}"}
+        return Said(200, answer)
+
+
+@pytest.mark.parametrize(
+    ("limit", "asked"),
+    [
+        (2, [("", "2")]),
+        (3, [("", "3"), ("after-2", "1")]),
+        (9, [("", "9"), ("after-2", "7"), ("after-4", "5")]),
+    ],
+)
+async def test_messages_beyond_what_slack_tells_of_at_once_are_read(
+    limit: int, asked: list[tuple[str, str]], outside: Outside
+) -> None:
+    messages = Messages()
+    with served(Service(messages)) as url:
+        given: JsonObject = {"channel_id": "C1", "limit": limit}
+        end = await Desk(outside, "slack", url, SECRET)("message_list", given)
+
+    rows = output(end)["messages"]
+    assert isinstance(rows, list)
+    told = [each["text"] for each in rows if isinstance(each, dict)]
+    assert told == ["0", "1", "2", "3", "4"][:limit]
+    assert messages.asked == asked
+
+
+async def test_messages_that_are_not_all_told_are_not_told(outside: Outside) -> None:
+    said: JsonObject = {"ok": True, "messages": [], "has_more": True}
+    with served(Service(lambda _: Said(200, said))) as url:
+        end = await Desk(outside, "slack", url, SECRET)("message_list", {"channel_id": "C1"})
+
+    assert isinstance(end, Refused)
+    assert end.kind is Kind.INTERNAL
 
 
 @pytest.mark.parametrize("ours", [True, False])

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from pydantic import JsonValue
 
 from connectors.api import Api
-from connectors.builtin.caldav.fields import CALDAV, as_told, changed_event, read_event
+from connectors.builtin.caldav.fields import CALDAV, changed_event, in_one_form, read_event
 from connectors.builtin.caldav.ical import (
     Component,
     Line,
@@ -96,13 +96,13 @@ class Calendar:
         name, version = str(given["id"]), given.get("version")
         raw = await self._raw(spec, name, context)
         told = CALDAV.tell("event", raw)
-        if context.attempt > 1 and is_as_asked(as_told(given), told):
+        if context.attempt > 1 and is_as_asked(in_one_form(given), in_one_form(told)):
             return Applied(told, replayed=True)  # by an earlier attempt: what is put is as new
         etag = str(raw["etag"] if version is None else version)
         calendar = read_calendar(str(raw["ical"]))
         event = changed_event(calendar, event_of(calendar), given)
-        now = Line("LAST-MODIFIED", utc(datetime.now(UTC)))
-        changed = with_event(calendar, event.with_lines("LAST-MODIFIED", [now]))
+        stamp = Line("LAST-MODIFIED", utc(datetime.now(UTC)))
+        changed = with_event(calendar, event.with_lines("LAST-MODIFIED", [stamp]))
         try:
             done = await self._put(spec, context, name, changed, {"if-match": etag})
         except Refused as error:
@@ -110,7 +110,9 @@ class Calendar:
                 raise meanwhile(error) from error
             if context.attempt == 1:
                 raise
-            return was_ours(error, as_told(given), await self._told(spec, name, context))
+            now = await self._told(spec, name, context)
+            found = was_ours(error, in_one_form(given), in_one_form(now))
+            return replace(found, output=now)
         return await after(done, self._told(spec, name, context))
 
     async def delete(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:

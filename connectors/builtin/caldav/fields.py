@@ -13,6 +13,7 @@ from connectors.builtin.caldav.ical import (
     date_line,
     escaped,
     event_of,
+    in_utc,
     is_day,
     moment_line,
     plain,
@@ -20,7 +21,7 @@ from connectors.builtin.caldav.ical import (
     told_date,
     told_moment,
 )
-from connectors.builtin.caldav.recurrence import with_recurrence
+from connectors.builtin.caldav.recurrence import check_moved, with_recurrence
 from connectors.errors import Kind, Refused
 from connectors.spec import JsonObject
 from connectors.unified.calendar import CALENDAR
@@ -53,12 +54,18 @@ def read_event(href: str, etag: str | None, text: str) -> JsonObject:
     }
 
 
-def as_told(given: JsonObject) -> JsonObject:
-    """What a call gives in the form in which it is told: moments are in UTC."""
-    moments = {name: given[name] for name in _TIMES if name in given}
-    told = {name: told_moment(moment_line(name, str(each))) for name, each in moments.items()}
-    rule = {"recurrence": given["recurrence"] or None} if "recurrence" in given else {}
-    return {**given, **told, **rule}
+def in_one_form(record: JsonObject) -> JsonObject:
+    """What a call gives or an event is, to be compared: its moments in UTC, whatever zone said."""
+    moments = {name: _in_utc(str(record[name])) for name in _TIMES if record.get(name)}
+    rule = {"recurrence": record["recurrence"] or None} if "recurrence" in record else {}
+    return {**record, **moments, **rule}
+
+
+def _in_utc(moment: str) -> str:
+    try:
+        return in_utc(moment)
+    except ValueError:
+        return moment  # of no calendar of UTC
 
 
 def changed_event(calendar: Component, event: Component, given: JsonObject) -> Component:
@@ -66,10 +73,13 @@ def changed_event(calendar: Component, event: Component, given: JsonObject) -> C
     for field, name in _TEXTS.items():
         if field in given:
             event = event.with_lines(name, [Line(name, escaped(str(given[field])))])
+    before = event
     for field, name in _TIMES.items():
         try:
             if field in given:
-                event = event.with_lines(name, [moment_line(name, str(given[field]))])
+                # In the time zone of whoever made it: a series keeps its hour where clocks change.
+                like = event.first(name) or event.first("DTSTART")
+                event = event.with_lines(name, [moment_line(name, str(given[field]), like)])
             if f"{field}_date" in given:
                 event = event.with_lines(name, [date_line(name, str(given[f"{field}_date"]))])
         except ValueError as error:
@@ -85,6 +95,7 @@ def changed_event(calendar: Component, event: Component, given: JsonObject) -> C
     _check_times(event, given)
     if "recurrence" in given:
         event = with_recurrence(calendar, event, str(given["recurrence"]))
+    check_moved(calendar, before, event)
     return event
 
 

@@ -98,20 +98,33 @@ def plain(value: str) -> str:
     return _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
 
 
-def moment_line(name: str, text: str) -> Line:
-    """A moment, in UTC; raises `ValueError` for one without an offset, or of no calendar."""
-    return Line(name, in_utc(text))
+def moment_line(name: str, text: str, like: Line | None = None) -> Line:
+    """A moment in the time zone of another line, or in UTC where that can't say it.
+
+    Raises `ValueError` for one without an offset, or of no calendar.
+    """
+    zone = None if like is None or is_day(like) else like.parameter("TZID")
+    info = None if zone is None else zone_of(zone)
+    in_its_zone = None if info is None else _in_zone(_moment(text), info)
+    if like is None or in_its_zone is None:
+        return Line(name, in_utc(text))
+    return Line(name, in_its_zone, tuple(each for each in like.parameters if each[0] == "TZID"))
 
 
 def in_utc(text: str) -> str:
     """A moment as iCalendar has it; raises the same."""
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError(f"{text} does not say its offset from UTC")
     try:
-        return utc(found)
+        return utc(_moment(text))
     except OverflowError as error:
         raise ValueError(f"{text} is in no calendar of UTC") from error
+
+
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone of this name, or None where nobody here knows it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def date_line(name: str, text: str) -> Line:
@@ -142,13 +155,27 @@ def told_moment(line: Line) -> str | None:
         found = datetime.strptime(line.value, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         return found.isoformat()
     zone = line.parameter("TZID")
-    if zone is None:
+    info = None if zone is None else zone_of(zone)
+    if info is None:
         return None  # whatever time it is where somebody looks at it
-    try:
-        info = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
     return datetime.strptime(line.value, "%Y%m%dT%H%M%S").replace(tzinfo=info).isoformat()
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"{text} does not say its offset from UTC")
+    return found
+
+
+def _in_zone(moment: datetime, zone: ZoneInfo) -> str | None:
+    """A moment in the time of a zone; None for the second of an hour that is there twice."""
+    try:
+        local = moment.astimezone(zone)
+        is_said = local.replace(fold=0).astimezone(UTC) == moment.astimezone(UTC)
+    except OverflowError:
+        return None
+    return f"{local.year:04}{local:%m%dT%H%M%S}" if is_said else None
 
 
 def _unfolded(text: str) -> list[str]:

@@ -8,15 +8,16 @@ is somebody else. Groups have no natural key; they are looked up by `externalId`
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
 from connectors.api import Api
 from connectors.builtin.scim.fields import ENTERPRISE, GROUP, PATCH, PATHS, SCIM, USER
 from connectors.connector import Applied, Outcome
-from connectors.errors import Refused, Uncertain
+from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.spec import ActionSpec, CallContext, JsonObject
+from connectors.unified.pages import listed, most_of, page
 from connectors.unified.steps import after, before, meanwhile, output_of, was_ours
 from connectors.unified.vendor import value_at
 
@@ -172,30 +173,38 @@ class Provider:
         given: JsonObject,
         record: str,
     ) -> Outcome:
-        most, found = int(str(given.get("limit", 20))), dict[str, JsonValue]()
+        query = {"filter": " and ".join(asked)} if asked else {}
+        name, most, total = f"{record}s", most_of(given), None
 
-        def page(body: JsonValue) -> JsonValue:
-            rows = [SCIM.tell(record, each) for each in _resources(body)]
-            return {"rows": [*rows], "all": value_at(body, "totalResults")}
+        async def ask(at: str, wanted: int) -> Outcome:
+            start = int(at or 1)
 
-        start = 1
-        while True:
-            query = {"count": str(most - len(found)), "startIndex": str(start)}
-            if asked:
-                query["filter"] = " and ".join(asked)
-            done = await self.api.ask(
-                spec, context, "GET", kind, query=query, headers=_SCIM_JSON, mapped=page
+            def told(body: JsonValue) -> JsonValue:
+                nonlocal total
+                rows, before_it = _resources(body), total
+                total = value_at(body, "totalResults")
+                if not isinstance(total, int) or isinstance(total, bool):
+                    raise TypeError("expected totalResults")
+                if before_it not in (None, total):
+                    # By numbers that have moved somebody would be overlooked.
+                    raise Unavailable("it was changed meanwhile", kind=Kind.CONFLICT, sent=True)
+                following = start + len(rows)
+                is_last = following > total
+                return page(
+                    [SCIM.tell(record, each) for each in rows], "" if is_last else str(following)
+                )
+
+            said = {"count": str(wanted), "startIndex": str(start), **query}
+            return await self.api.ask(
+                spec, context, "GET", kind, query=said, headers=_SCIM_JSON, mapped=told
             )
-            told = done.output if isinstance(done, Applied) else None
-            rows, total = value_at(told, "rows"), value_at(told, "all")
-            if not isinstance(done, Applied) or not isinstance(rows, list):
-                return done
-            before_it = len(found)
-            found |= {str(value_at(each, "id")): each for each in rows}
-            start += len(rows)
-            is_more = len(found) > before_it and isinstance(total, int) and start <= total
-            if not is_more or len(found) >= most:
-                return replace(done, output={f"{record}s": [*found.values()][:most]})
+
+        done = await listed(name, most, ask)
+        rows = value_at(done.output, name) if isinstance(done, Applied) else None
+        if isinstance(rows, list) and isinstance(total, int) and len(rows) < min(most, total):
+            said = f"the provider counts {total} and gives {len(rows)} of them"
+            raise Refused(said, kind=Kind.INTERNAL)
+        return done
 
     async def _patch(
         self,
