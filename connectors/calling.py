@@ -126,7 +126,10 @@ async def _called(
         raise Refused(str(error), kind=Kind.AUTH) from error
     except TimeoutError as error:
         raise in_doubt(action, "no answer before the deadline", Kind.TIMEOUT) from error
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise  # it is whoever waits for the call that is cancelled
         # Its words may be anything, also arguments or secrets: only its kind is passed on.
         message = f"the connector {connector.name!r} failed with {type(error).__name__}"
         raise in_doubt(action, message, Kind.INTERNAL) from error

@@ -56,6 +56,9 @@ _KINDS = {
     429: Kind.RATE_LIMITED,
     504: Kind.TIMEOUT,
 }
+MISREAD = (ValueError, LookupError, TypeError, ArithmeticError)
+"""What reading an answer raises that is not what it should be."""
+
 _MOVED = (301, 307, 308)
 _TRY_LATER = (425, 429)
 _MOST_SAID = 500
@@ -108,7 +111,7 @@ def read_answer(
         if error.retry_after_s is None:
             error.retry_after_s = after_s
         raise
-    except (ValueError, LookupError, TypeError, ArithmeticError) as error:
+    except MISREAD as error:
         said = _clean(str(error), hide=answer.hide)
         reason = f"the answer of status {answer.status} cannot be read: {said}"
         return _unreadable(action, reason, request_id, answer.status)

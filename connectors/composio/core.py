@@ -17,7 +17,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from connectors.body import BodyError, read_json
-from connectors.composio.listing import action_of, object_of, text_of
+from connectors.composio.listing import action_of, check_user, object_of, text_of
 from connectors.composio.outcome import lost, read_reading
 from connectors.composio.wire import ASKED_WITHIN_S, Account, ConnectLink, Execution, Listed
 from connectors.errors import ConfigurationError, ConnectorError, Kind, Refused
@@ -90,10 +90,12 @@ class Core:
 
     async def accounts(self, toolkit: str, user: str, until: float) -> list[Account]:
         """Ask for all accounts of a user."""
-        found = await self._read({"do": "accounts", "user": user}, until)
+        found = _list(await self._read({"do": "accounts", "user": user}, until))
+        for each in map(object_of, found):
+            check_user(each["user"], user)
         return [
             Account(text_of(each["id"]), text_of(each["status"]))
-            for each in map(object_of, _list(found))
+            for each in map(object_of, found)
             if text_of(each["toolkit"]).lower() == toolkit
         ]
 

@@ -130,6 +130,7 @@ def _accounts(client: "Composio", question: "Told") -> object:
             "id": each.id,
             "status": each.status,
             "toolkit": each.appUniqueId,
+            "user": each.clientUniqueUserId,
         }
         for each in client.connected_accounts.get(entity_ids=[question["user"]])
     ]

@@ -56,11 +56,26 @@ def action_of(said: JsonValue) -> Listed:
     return Listed(definition, tuple(texts_of(action.get("available_versions"))))
 
 
-def account_of(said: JsonValue) -> Account:
-    """A connected account of the current interface."""
-    account = object_of(said)
-    status = "INACTIVE" if account.get("is_disabled") is True else text_of(account.get("status"))
-    return Account(text_of(account.get("id")), status)
+def accounts_of(said: list[JsonValue], toolkit: str, user: str) -> list[Account]:
+    """A user's accounts for a toolkit among those of the current interface; raises `Refused`."""
+    found: list[Account] = []
+    for account in map(object_of, said):
+        check_user(account.get("user_id"), user)
+        status = text_of(account.get("status"))
+        if account.get("is_disabled") is True:
+            status = "INACTIVE"
+        of = account.get("toolkit")
+        slug = text_of(of.get("slug")) if isinstance(of, dict) else ""
+        if slug in ("", toolkit):
+            found.append(Account(text_of(account.get("id")), status))
+    return found
+
+
+def check_user(said: JsonValue, user: str) -> None:
+    """Raise `Refused` where an account says that it is somebody else's."""
+    if text_of(said) not in ("", user):
+        told = "it gave an account of another user than was asked for"
+        raise Refused(told, kind=Kind.INTERNAL)
 
 
 def link_of(url: JsonValue, expires_at: JsonValue) -> ConnectLink:

@@ -27,7 +27,7 @@ from connectors.composio.wire import Execution
 from connectors.connector import Outcome
 from connectors.dates import retry_after_s
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.http import HttpAnswer, NotAllowedError, TransportError
+from connectors.http import BadAnswerError, HttpAnswer, NotAllowedError, TransportError
 from connectors.outcome import Dialect, kind_of, read_answer
 from connectors.spec import ActionSpec, JsonObject
 from connectors.text import visible
@@ -82,7 +82,10 @@ def lost(error: TransportError) -> ConnectorError:
     """What it means that such a question has no answer."""
     if isinstance(error, NotAllowedError):
         return Refused(str(error), kind=Kind.INVALID)
-    return Unavailable(str(error), sent=False)
+    after = None
+    if isinstance(error, BadAnswerError):
+        after = retry_after_s(error.headers, error.received_at)
+    return Unavailable(str(error), retry_after_s=after, sent=False)
 
 
 def _data(action: ActionSpec, answer: HttpAnswer, body: JsonValue) -> JsonValue:

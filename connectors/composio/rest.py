@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from pydantic import JsonValue
 
 from connectors.body import MOST_BYTES
-from connectors.composio.listing import account_of, items_of, link_of, object_of, text_of, tool_of
+from connectors.composio.listing import accounts_of, items_of, link_of, object_of, text_of, tool_of
 from connectors.composio.outcome import lost, read_reading
 from connectors.composio.wire import ASKED_WITHIN_S, Account, ConnectLink, Execution, Listed
 from connectors.document import MOST_DOCUMENT_BYTES
@@ -49,27 +49,17 @@ class Rest:
 
     async def tools(self, toolkit: str, version: str) -> list[Listed]:
         """Read page after page, up to so many bytes of them together."""
-        asked = {"toolkit_slug": toolkit, "limit": str(_PAGE), "toolkit_versions": "latest"}
+        asked = {"toolkit_slug": toolkit, "toolkit_versions": "latest"}
         if version:
             del asked["toolkit_versions"]
             asked[f"toolkit_versions[{toolkit}]"] = version
-        found: list[Listed] = []
-        cursor, left = "", self._most_bytes
-        for _ in range(_MOST_PAGES):
-            more = {"cursor": cursor} if cursor else {}
-            answer = await self._sent("GET", ("tools",), query=asked | more, most_bytes=left)
-            page, left = read_reading(answer), left - len(answer.body)
-            found += [tool_of(each) for each in items_of(page)]
-            cursor = text_of(object_of(page).get("next_cursor"))
-            if not cursor:
-                return found
-        raise Refused(f"{toolkit} has more than {_MOST_PAGES} pages of tools", kind=Kind.INTERNAL)
+        return [tool_of(each) for each in await self._all("tools", asked, self._most_bytes)]
 
     async def accounts(self, toolkit: str, user: str, until: float) -> list[Account]:
         """Ask for the accounts of one user and toolkit."""
-        asked = {"user_ids": user, "toolkit_slugs": toolkit, "limit": str(_PAGE)}
-        page = await self._ask("GET", ("connected_accounts",), query=asked, until=until)
-        return [account_of(each) for each in items_of(page)]
+        asked = {"user_ids": user, "toolkit_slugs": toolkit}
+        found = await self._all("connected_accounts", asked, MOST_BYTES, until)
+        return accounts_of(found, toolkit, user)
 
     async def link(
         self, auth_config: str, user: str, callback: str | None, until: float
@@ -78,9 +68,8 @@ class Rest:
         body: JsonObject = {"auth_config_id": auth_config, "user_id": user}
         if callback is not None:
             body["callback_url"] = callback
-        made = object_of(
-            await self._ask("POST", ("connected_accounts", "link"), body=body, until=until)
-        )
+        sent = await self._sent("POST", ("connected_accounts", "link"), body=body, until=until)
+        made = object_of(read_reading(sent))
         return link_of(made.get("redirect_url"), made.get("expires_at"))
 
     async def execute(self, wanted: Execution, context: CallContext) -> HttpAnswer:
@@ -100,16 +89,21 @@ class Rest:
     async def aclose(self) -> None:
         """Nothing is held open."""
 
-    async def _ask(
-        self,
-        method: str,
-        path: tuple[str, ...],
-        *,
-        query: Mapping[str, str] | None = None,
-        body: JsonObject | None = None,
-        until: float | None = None,
-    ) -> JsonValue:
-        return read_reading(await self._sent(method, path, query=query, body=body, until=until))
+    async def _all(
+        self, kind: str, asked: Mapping[str, str], most_bytes: int, until: float | None = None
+    ) -> list[JsonValue]:
+        """The items of every page, up to so many bytes of them together."""
+        query, left = {**asked, "limit": str(_PAGE)}, most_bytes
+        found: list[JsonValue] = []
+        for _ in range(_MOST_PAGES):
+            answer = await self._sent("GET", (kind,), query=query, until=until, most_bytes=left)
+            page, left = read_reading(answer), left - len(answer.body)
+            found += items_of(page)
+            cursor = text_of(object_of(page).get("next_cursor"))
+            if not cursor:
+                return found
+            query["cursor"] = cursor
+        raise Refused(f"there are more than {_MOST_PAGES} pages of {kind}", kind=Kind.INTERNAL)
 
     async def _sent(
         self,

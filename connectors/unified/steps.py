@@ -11,7 +11,9 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied, Outcome, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
+from connectors.outcome import MISREAD
 from connectors.spec import ActionSpec, Effect
+from connectors.text import visible
 
 _ADDRESSING = ("id", "version")
 
@@ -40,8 +42,9 @@ async def after(acted: Outcome, asked: Awaitable[JsonValue], *, replayed: bool =
     request_id = acted.request_id
     try:
         return Applied(await asked, request_id, replayed)
-    except ConnectorError as error:
-        return Unreadable(f"it happened, and could not be read back: {error.message}", request_id)
+    except (ConnectorError, *MISREAD) as error:
+        said = error.message if isinstance(error, ConnectorError) else visible(str(error), 500)
+        return Unreadable(f"it happened, and could not be read back: {said}", request_id)
 
 
 def was_ours(

@@ -12,7 +12,9 @@ from pydantic import JsonValue
 
 from connectors.connector import Outcome
 from connectors.errors import Kind, Refused
+from connectors.outcome import MISREAD
 from connectors.spec import ActionSpec, CallContext, JsonObject
+from connectors.text import visible
 from connectors.unified.model import ENVELOPE, Model
 from connectors.validate import check_arguments
 
@@ -113,6 +115,11 @@ class UnifiedConnector:
                 request_id=error.request_id,
                 status=error.status,
             ) from error
+        except MISREAD as error:
+            if spec.is_write:
+                raise  # nobody knows here whether it had acted
+            told = f"the answer cannot be read: {visible(str(error), 500)}"
+            raise Refused(told, kind=Kind.INTERNAL) from error
 
 
 def value_at(value: JsonValue, path: str) -> JsonValue:

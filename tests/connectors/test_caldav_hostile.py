@@ -61,6 +61,26 @@ async def test_a_list_that_the_server_has_cut_short_is_none(outside: Outside) ->
     assert "shorter" in short.message
 
 
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<status>HTTP/1.1 500 Internal Server Error</status>",
+        "<propstat><prop><c:calendar-data/></prop><status>HTTP/1.1 403 No</status></propstat>",
+        "<propstat><prop><c:calendar-data> </c:calendar-data></prop></propstat>",
+        "",
+    ],
+)
+async def test_an_event_that_the_server_does_not_show_is_not_passed_over(
+    inside: str, outside: Outside
+) -> None:
+    hidden = f"<response><href>/two.ics</href>{inside}</response>"
+    one = RESPONSE.format("one", EVENT.format(""), "")
+    end, _ = await asked(multistatus(one + hidden), outside, "event_list", TIME)
+
+    assert isinstance(end, Refused)
+    assert "two.ics" in end.message
+
+
 async def test_answers_nested_by_the_ten_thousand_are_gone_through_once(outside: Outside) -> None:
     depth = 100_000  # of which each was looked at with all that is in it: minutes
     said = multistatus("<response>" * depth + "</response>" * depth)

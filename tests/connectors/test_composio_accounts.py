@@ -270,3 +270,25 @@ async def test_who_gives_up_while_an_account_is_looked_for_has_sent_nothing() ->
     assert not same.sent
     assert isinstance(after, Applied)
     assert executions == 1
+
+
+async def test_an_account_on_a_later_page_is_one_of_several() -> None:
+    two = [account("ca_1"), account("ca_0", "EXPIRED"), account("ca_2")]
+    async with desk("composio", Project(accounts=two, accounts_a_page=1)) as found:
+        unclear = await found.call("add")
+
+    assert isinstance(unclear, Refused)
+    assert "ca_1, ca_2; say which" in unclear.message
+    assert found.project.notes == []
+
+
+@both
+async def test_an_account_of_another_user_is_never_used_though_it_is_given(kind: str) -> None:
+    others = Project(accounts=[account("ca_5", user="u-other")], is_everybodys=True)
+    async with desk(kind, others) as found:
+        end = await found.call("add")
+        executed = found.executions()
+
+    assert isinstance(end, Refused)
+    assert end.message == "it gave an account of another user than was asked for"
+    assert executed == []

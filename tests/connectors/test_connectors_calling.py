@@ -69,6 +69,16 @@ async def test_cancelling_a_call_cancels_it() -> None:
         await calling
 
 
+async def test_a_plugin_that_cancels_itself_cancels_nobody_else() -> None:
+    """Whoever waits for the call would take it for their own end, and the call would have none."""
+    registry = Registry({"own": Strange(raises=asyncio.CancelledError())})
+    write, read = await end_of(registry, WRITE, {}), await end_of(registry, READ, {})
+
+    assert isinstance(write, Uncertain)
+    assert isinstance(read, Unavailable)
+    assert write.message == "the connector 'strange' failed with CancelledError"
+
+
 async def test_a_missing_credential_waits_for_one() -> None:
     registry = Registry({"own": Strange(raises=ConfigurationError("the environment has no KEY"))})
     end = await end_of(registry, WRITE, {})

@@ -31,7 +31,15 @@ from connectors.factories import ConnectionSettings, Given
 from connectors.http import Transport
 from connectors.plugin import Plugin
 from connectors.spec import JsonObject
-from connectors.testing import Example, HttpConformance, NamedCall, Service, call_context
+from connectors.testing import (
+    Asked,
+    Example,
+    HttpConformance,
+    NamedCall,
+    Said,
+    Service,
+    call_context,
+)
 from connectors.testing.trial import new_key
 
 SECRET = base64.b64encode(b"admin:adminpw").decode()
@@ -102,6 +110,46 @@ async def test_a_ticket_is_opened_read_changed_and_withdrawn(desk: Desk, tracker
     assert [each["id"] for each in listed["tickets"]] == [ticket["id"]]  # type: ignore[index, union-attr, call-overload]
     assert withdrawn == Applied({"id": ticket["id"]})
     assert [each for each in tickets(tracker) if each["id"] == ticket["id"]] == []
+
+
+@pytest.mark.parametrize("name", ["ticket_withdraw", "ticket_update"])
+async def test_a_ticket_that_somebody_changes_meanwhile_may_be_asked_for_again(
+    name: str, outside: Outside
+) -> None:
+    """Nobody named a version, so the one that was read is ours to read again: an undo goes on."""
+
+    def answered(asked: Asked) -> Said:
+        if asked.method == "PATCH":
+            return Said(412, {"error": {"status": 412, "msg": "If-Match is of another version"}})
+        return Said(200, {"data": {"id": "7", "link": "x", "@etag": '"1"', "attributes": {}}})
+
+    service = Service(answered)
+    service.start()
+    try:
+        end = await desk_at(service.url, outside)(name, {"id": "7"})
+    finally:
+        service.stop()
+
+    assert isinstance(end, Unavailable), end
+    assert (end.kind, end.sent) == (Kind.CONFLICT, True)
+
+
+async def test_a_tracker_that_does_not_know_what_it_was_to_filter_by_opens_no_ticket(
+    outside: Outside,
+) -> None:
+    """Somebody else's message would be the first one of the ticket."""
+    row: JsonObject = {"id": "3", "messageid": "<other@x>", "inreplyto": "<a@b>"}
+    row["creation"] = "2026-11-25.22:31:43"
+    service = Service(lambda _: Said(200, {"data": {"collection": [row]}}))
+    service.start()
+    try:
+        end = await desk_at(service.url, outside)("ticket_create", MUG)
+    finally:
+        service.stop()
+
+    assert isinstance(end, Refused), end
+    assert "another message than was searched for" in end.message
+    assert [each.method for each in service.asked] == ["GET"]
 
 
 async def test_a_word_of_the_trackers_own_is_other_and_stands_as_it_is(

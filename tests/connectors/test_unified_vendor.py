@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from connectors.connector import Applied, Outcome
+from connectors.connector import Applied, Outcome, Unreadable
 from connectors.coverage import tables
-from connectors.errors import Kind, Refused
+from connectors.errors import Kind, Refused, Uncertain
+from connectors.registry import Registry
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.model import ID, TEXT, Model, closed, or_null, words
+from connectors.unified.steps import after
 from connectors.unified.vendor import At, UnifiedConnector, Vendor, moment, text, worded
 from connectors.validate import first_flaw
 
@@ -116,6 +118,36 @@ async def test_a_precondition_that_failed_is_a_version_conflict() -> None:
         "version-conflict",
         "r1",
     )
+
+
+async def test_what_a_vendor_cannot_read_of_an_answer_is_asked_for_once() -> None:
+    """Of a write nobody knows whether it had acted by then."""
+
+    async def misread(spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
+        return Applied(moment("yesterday"))
+
+    functions = {"parcel_get": misread, "parcel_open": misread}
+    connector = UnifiedConnector(POST, "home", functions)
+    get, opens = await connector.actions()
+    registry = Registry({"home": connector})
+    read, written = (
+        await end_of(registry, get, {"id": "7"}),
+        await end_of(registry, opens, {"id": "7"}),
+    )
+
+    assert isinstance(read, Refused)
+    assert (read.kind, "yesterday" in read.message) == (Kind.INTERNAL, True)
+    assert isinstance(written, Uncertain)
+
+
+async def test_what_is_misread_after_a_call_has_acted_leaves_no_doubt_that_it_has() -> None:
+    async def misread() -> JsonValue:
+        return moment("yesterday")
+
+    end = await after(Applied(None, "req_1"), misread())
+
+    assert isinstance(end, Unreadable)
+    assert (end.request_id, "yesterday" in end.reason) == ("req_1", True)
 
 
 async def test_what_the_model_does_not_take_is_refused_before_the_vendor_is_asked() -> None:

@@ -82,6 +82,7 @@ def output(end: object) -> JsonObject:
 
 USER: JsonObject = {"user": "lamgate"}
 NONE = Said(200, {"data": {"collection": [], "@total_size": 0}})
+MESSAGE_ID = f"<{KEY.lower()}@lamgate.invalid>"
 TOKEN = Said(200, {"data": {"link": "http://t/rest/data/issue/@poe/tok-1", "expires": 1}})
 MADE = Said(201, {"data": {"id": "5", "link": "http://t/rest/data/x/5"}})
 STALE = Said(412, {"error": {"status": 412, "msg": "If-Match is missing or does not match."}})
@@ -115,7 +116,8 @@ MUG: JsonObject = {
 
 
 def kept(written: str = "2026-11-25.22:31:38") -> Said:
-    row = {"id": "8", "inreplyto": "<tok-1@lamgate.invalid>", "creation": written}
+    row = {"id": "8", "messageid": MESSAGE_ID, "inreplyto": "<tok-1@lamgate.invalid>"}
+    row["creation"] = written
     date = {"date": "Wed, 25 Nov 2026 22:31:50 GMT"}
     return Said(200, {"data": {"collection": [row], "@total_size": 1}}, date)
 
@@ -134,10 +136,9 @@ async def test_a_ticket_is_five_requests_of_which_one_posts_it(
         options=USER,
     )
 
-    key = f"<{KEY.lower()}@lamgate.invalid>"
     fields = "title,status,priority,assignedto,keyword,creator,creation,activity,messages"
     assert played.asked == [
-        ("GET", f"/rest/data/msg @fields=inreplyto,creation messageid:={key}"),
+        ("GET", f"/rest/data/msg @fields=messageid,inreplyto,creation messageid:={MESSAGE_ID}"),
         ("POST", "/rest/data/issue/%40poe"),
         ("POST", "/rest/data/msg"),
         ("POST", "/rest/data/issue/%40poe/tok-1"),
@@ -148,7 +149,7 @@ async def test_a_ticket_is_five_requests_of_which_one_posts_it(
     assert message.body == {
         "content": "It fell",
         "author": "lamgate",
-        "messageid": key,
+        "messageid": MESSAGE_ID,
         "inreplyto": "<tok-1@lamgate.invalid>",
     }
     assert ticket.body == {

@@ -41,6 +41,7 @@ _ICAL = {"content-type": "text/calendar; charset=utf-8", "accept": "text/calenda
 _XML = {"content-type": "application/xml; charset=utf-8", "accept": "application/xml", "depth": "1"}
 _DAV, _CAL = "{DAV:}", "{urn:ietf:params:xml:ns:caldav}"
 _CUT_SHORT = "507"  # said of the calendar itself (RFC 4791, 7.8)
+_GONE = "404"  # said of an event that was there a moment ago
 _MOST_TAGS = 400_000
 _QUERY = """<?xml version="1.0" encoding="utf-8"?>
 <c:calendar-query xmlns:d="DAV:" xmlns:c="urn:ietf:params:xml:ns:caldav">
@@ -184,11 +185,15 @@ def _events(answer: HttpAnswer) -> JsonValue:
         raise ValueError("the answer is no XML") from error
     found: list[JsonValue] = []
     for each in root.findall(f"{_DAV}response"):
-        if (each.findtext(f"{_DAV}status") or "").split()[1:2] == [_CUT_SHORT]:
+        status = (each.findtext(f"{_DAV}status") or "").split()[1:2]
+        if status == [_CUT_SHORT]:
             told = "there are more events than the calendar tells of at once: ask of a shorter time"
             raise Refused(told, kind=Kind.INVALID)
         href, data = each.findtext(f"{_DAV}href"), each.find(f".//{_CAL}calendar-data")
-        if href and data is not None and data.text:
-            etag = each.findtext(f".//{_DAV}getetag")
-            found.append(CALDAV.tell("event", read_event(href, etag, data.text)))
+        if not href or status == [_GONE]:
+            continue
+        if data is None or not (data.text or "").strip():
+            raise ValueError(f"the event {href[:200]} is not shown")
+        etag = each.findtext(f".//{_DAV}getetag")
+        found.append(CALDAV.tell("event", read_event(href, etag, data.text or "")))
     return {"events": found}

@@ -95,10 +95,12 @@ class Rest:
         """The message that carries our key."""
 
         def found(answer: HttpAnswer) -> JsonValue:
-            rows = value_at(read_json(answer.body), "data/collection")
+            rows, key = value_at(read_json(answer.body), "data/collection"), self._key(context)
+            if rows and value_at(rows, "0/messageid") != key:
+                raise ValueError("it gives another message than was searched for")
             return {"rows": rows, "date": answer.headers.get("date", "")}
 
-        query = {"messageid:": self._key(context), "@fields": "inreplyto,creation"}
+        query = {"messageid:": self._key(context), "@fields": "messageid,inreplyto,creation"}
         asked = self.api.ask(before(spec), context, "GET", *ROOM, "msg", query=query, content=found)
         told = await output_of(asked)
         row = value_at(told, "rows/0")

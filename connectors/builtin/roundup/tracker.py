@@ -65,7 +65,12 @@ class Tracker:
         ticket = str(given["id"])
         version = await self._version(spec, given, context)
         body: JsonObject = {"@op": "action", "@action_name": "retire"}
-        await self.rest.patch(spec, "issue", ticket, version, body, context)
+        try:
+            await self.rest.patch(spec, "issue", ticket, version, body, context)
+        except Refused as error:
+            if "version" in given:
+                raise
+            raise meanwhile(error) from error
         return Applied({"id": ticket})
 
     async def comment(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
