@@ -93,6 +93,11 @@ class Drive:
         finally:
             await self._flights.drop()
 
+    @property
+    def has_claim(self) -> bool:
+        """Whether it has known that it has the claim under which it drives."""
+        return self._ledger.has_claim
+
     def effects(self) -> Effects:
         """What is known of its effects by now, whatever the journal still tells."""
         if self._accepted is None:

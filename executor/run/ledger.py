@@ -60,6 +60,11 @@ class Ledger:
         self.state = RunState()
         self.must_look = False  # something may have arrived that was not seen yet
 
+    @property
+    def has_claim(self) -> bool:
+        """Whether the claim is more than foreseen."""
+        return self._asked is None
+
     async def read(self, *, with_plan: bool) -> str | None:
         """Read the journal so far, and the plan's sealed text if it is wanted."""
         claim = self.claim

@@ -27,7 +27,7 @@ class Machine(Means):
         One that was just queued is claimed with the first that is written about it.
         """
         asked = Asked(due, driver, self.clock())
-        claim = drives.foreseen(due) if (due.tenant, due.plan) in self.known else None
+        claim = drives.foreseen(due, driver) if (due.tenant, due.plan) in self.known else None
         if claim is not None and await self._drive(claim, asked, is_foreseen=True):
             return
         claim = await self.store.write(Joint(drives.claims, asked))
@@ -41,16 +41,30 @@ class Machine(Means):
         try:
             await drive.run()
         except FencedError:
-            return False  # whoever took over goes on from the journal
+            if not (drive.has_claim and await self._is_lost(claim)):
+                return False  # whoever took over goes on from the journal
+            await self._put_aside_lost(drive, asked)
         except JournalLostError:
-            now, known = self.clock(), drive.effects()
-            put_aside = partial(quarantine, self.store, asked.due, asked.driver, now, LOST, known)
-            await until_taken(put_aside)  # nobody else knows what was lost
-            self.on_change(asked.due)
+            await self._put_aside_lost(drive, asked)
         finally:
             if self._bells.get(claim.id) is bell:  # else a later drive has its own
                 del self._bells[claim.id]
         return True
+
+    async def _is_lost(self, claim: Claim) -> bool:
+        found = list[bool]()
+
+        async def look() -> None:
+            found.append(await self.store.read(partial(drives.is_lost, claim=claim)))
+
+        await until_taken(look)
+        return found[0]
+
+    async def _put_aside_lost(self, drive: Drive, asked: Asked) -> None:
+        """Tell what this drive knows; nobody else does, so it is told once that can be written."""
+        due, driver, now, known = asked.due, asked.driver, self.clock(), drive.effects()
+        await until_taken(partial(quarantine, self.store, due, driver, now, LOST, known))
+        self.on_change(due)
 
     async def put_aside(self, due: Due, driver: str, error: Exception) -> None:
         """Give up a run that breaks its drive or kills its process, whatever the mistake is."""

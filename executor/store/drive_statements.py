@@ -43,6 +43,7 @@ _HOLDING: Columns = {
     "whose": str,
     "which": str,
     "under": int,
+    "by": str,
     "number": int,
 }
 
@@ -56,6 +57,7 @@ class Claimed(NamedTuple):
     wake_seq: int
     crashes: int
     plan: str | None
+    driver: str
 
 
 class Standing(NamedTuple):
@@ -94,7 +96,10 @@ def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
             updated_at=_NOW,
         )
         .returning(
-            *(table.c[name] for name in ("tenant", "id", "epoch", "wake_seq", "crashes", "plan"))
+            *(
+                table.c[name]
+                for name in ("tenant", "id", "epoch", "wake_seq", "crashes", "plan", "driver")
+            )
         )
     )
 
@@ -109,7 +114,7 @@ def _last(table: Table) -> ScalarSelect[int]:
 
 
 _ENDING: Columns = {
-    **dict.fromkeys(("whose", "which", "ends_as", "waits_for", "because"), str),
+    **dict.fromkeys(("whose", "which", "by", "ends_as", "waits_for", "because"), str),
     **dict.fromkeys(("under", "seen"), int),
     **dict.fromkeys(("wakes_at", "now"), float),
 }
@@ -119,7 +124,7 @@ def _end(table: Table, of: Mapping[str, Value]) -> Update:
     return (
         update(table)
         .where(table.c.tenant == of["whose"], table.c.id == of["which"])
-        .where(table.c.epoch == of["under"], table.c.driver.is_not(None))
+        .where(table.c.epoch == of["under"], table.c.driver == of["by"])
         .where(table.c.wake_seq == of["seen"])
         .values(
             status=of["ends_as"],
@@ -146,7 +151,7 @@ def _standing(kind: DriveKind, table: Table) -> Select[tuple[int, str | None]]:
     return (
         select(table.c.wake_seq, _cancel_mode(kind, table))
         .where(table.c.tenant == bindparam("whose"), table.c.id == bindparam("which"))
-        .where(table.c.epoch == bindparam("under"), table.c.driver.is_not(None))
+        .where(table.c.epoch == bindparam("under"), table.c.driver == bindparam("by"))
     )
 
 
@@ -160,7 +165,7 @@ def _hold(kind: DriveKind, table: Table, dialect: str) -> Select[tuple[int, int,
     return (
         select(asked["number"], table.c.wake_seq, _cancel_mode(kind, table), _last(table))
         .where(table.c.tenant == asked["whose"], table.c.id == asked["which"])
-        .where(table.c.epoch == asked["under"], table.c.driver.is_not(None), _looks_at_stops())
+        .where(table.c.epoch == asked["under"], table.c.driver == asked["by"], _looks_at_stops())
         .order_by(table.c.id)
         .with_for_update(of=table)
     )

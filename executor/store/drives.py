@@ -43,7 +43,10 @@ MOST_DUE = 1000  # that are looked at together
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to drive a row, until somebody claims it with a higher epoch."""
+    """The right to drive a row, until somebody claims it with a higher epoch.
+
+    The driver is a part of it: a server that has lost a claim gives its epoch to somebody else.
+    """
 
     kind: DriveKind
     tenant: str
@@ -52,6 +55,7 @@ class Claim:
     wake_seq: int
     crashes: int = 0  # processes that died with it, one after the other, without any progress
     plan: str | None = None
+    driver: str = ""
 
     @property
     def is_first(self) -> bool:
@@ -85,9 +89,11 @@ class Asked:
     now: float
 
 
-def foreseen(due: Due) -> Claim | None:
+def foreseen(due: Due, driver: str) -> Claim | None:
     """The claim that a run will have that was just queued, if nobody has touched it since."""
-    return None if due.plan is None else Claim(due.kind, due.tenant, due.id, 1, 0, plan=due.plan)
+    if due.plan is None:
+        return None
+    return Claim(due.kind, due.tenant, due.id, 1, 0, plan=due.plan, driver=driver)
 
 
 def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
@@ -162,7 +168,7 @@ def hold_all(c: Connection, claims: Sequence[Claim]) -> list[Held]:
     found: dict[int, Held] = {}
     for kind in TABLES:
         rows = [
-            {"number": number, "whose": each.tenant, "which": each.id, "under": each.epoch}
+            {"number": number} | _of(each)
             for number, each in enumerate(claims)
             if each.kind == kind
         ]
@@ -171,6 +177,19 @@ def hold_all(c: Connection, claims: Sequence[Claim]) -> list[Held]:
         if number not in found:
             raise FencedError(f"{each.id} is not driven under epoch {each.epoch} any more")
     return [found[number] for number in range(len(claims))]
+
+
+def is_lost(c: Connection, claim: Claim) -> bool:
+    """Whether the database has lost a claim, whoever has its epoch by now."""
+    table = TABLES[claim.kind]
+    row = c.execute(
+        select(table.c.epoch, table.c.driver).where(
+            table.c.tenant == claim.tenant, table.c.id == claim.id
+        )
+    ).one_or_none()
+    if row is None or row.epoch > claim.epoch:
+        return False
+    return row.epoch < claim.epoch or row.driver not in (None, claim.driver)
 
 
 def hold_row(c: Connection, due: Due) -> bool:
@@ -286,7 +305,12 @@ def pass_on(c: Connection, due: Due, epoch: int) -> None:
 
 
 def _of(claim: Claim) -> dict[str, object]:
-    return {"whose": claim.tenant, "which": claim.id, "under": claim.epoch}
+    return {
+        "whose": claim.tenant,
+        "which": claim.id,
+        "under": claim.epoch,
+        "by": claim.driver,
+    }
 
 
 def _is_due(table: Table, kind: DriveKind) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from executor.store.errors import FencedError, StorePausedError
 
 
 async def ledger(bench: Bench, due: Due) -> Ledger:
-    claim = drives.foreseen(due)
+    claim = drives.foreseen(due, "me")
     assert claim is not None
     asked, nothing = Asked(due, "me", 1.0), lambda: None
     return Ledger(bench.store, claim, lambda: 1.0, nothing, nothing, nothing, asked)

@@ -1,7 +1,8 @@
 """A database that has lost what it had kept, as a server may whose standby takes over."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -33,20 +34,34 @@ async def small(small_disk: Path) -> AsyncIterator[SmallBench]:
         yield found
 
 
-def forget(c: Connection, due: Due, after: int) -> None:
+def forget(c: Connection, due: Due, after: int = 1) -> None:
     """All that was written of a run since this place of its journal is lost."""
     c.execute(delete(events).where(events.c.subject == due.id, events.c.seq > after))
     c.execute(delete(attempts).where(attempts.c.run == due.id))
 
 
-async def lost(bench: Bench, plan: Accepted, last: str, after: int = 1) -> Due:
+def forget_claim(c: Connection, due: Due, claimed_by: str | None = None) -> None:
+    """The same, from its claim on; perhaps somebody else has taken it by now."""
+    forget(c, due, 0)
+    lost = {"status": "queued", "driver": None, "epoch": 0}
+    c.execute(update(runs).where(runs.c.id == due.id).values(lost))
+    if claimed_by is not None:
+        drives.claim(c, due, claimed_by, 1.0)
+
+
+async def lost(
+    bench: Bench,
+    plan: Accepted,
+    last: str,
+    losing: Callable[[Connection, Due], None] = forget,
+) -> Due:
     """Drive a run; what is written of it is lost while its call of the last step is under way."""
     answers = asyncio.Event()
     bench.service.handlers[last] = held(answers)
     due = await bench.add(plan)
     drive = bench.start(due)
     await until(lambda: bench.service.calls(last), "its call is under way")
-    await bench.store.write(lambda c: forget(c, due, after))
+    await bench.store.write(partial(losing, due=due))
     if isinstance(bench, SmallBench):
         bench.fill()
         asyncio.get_running_loop().call_later(1.0, bench.free)
@@ -99,12 +114,37 @@ async def test_where_only_a_wake_was_lost_the_drive_does_not_wait_for_it_for_eve
     assert (await bench.row(due)).code == "journal-lost"
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_claim_that_was_lost_is_told_by_whoever_had_it(
+    bench: Bench, is_known: bool
+) -> None:
+    plan = accept(step("a", "blind"), step("b", "blind", after=["a"]))
+    if is_known:  # then the claim is written with the first that is
+        bench.machine.know("main", "pln_1", plan)
+    end = await bench.finished(await lost(bench, plan, "b", forget_claim))
+
+    assert (end.code, end.standing, end.uncertain) == ("journal-lost", ["a"], ["b"])
+
+
+async def test_who_has_lost_a_claim_writes_nothing_under_the_epoch_that_another_was_given(
+    bench: Bench,
+) -> None:
+    plan = accept(step("a", "blind"), step("b", "blind", after=["a"]))
+    due = await lost(bench, plan, "b", partial(forget_claim, claimed_by="another"))
+    row = await bench.row(due)
+
+    assert (row.status, row.epoch) == ("running", 1)
+    assert await bench.types(due) == []
+
+
 async def test_a_look_notices_that_a_wake_was_lost(bench: Bench) -> None:
     due = await bench.add(accept(step("a")))
     await bench.store.write(lambda c: drives.claim(c, due, "me", 1.0))
 
     with pytest.raises(JournalLostError):
-        await bench.store.read(lambda c: journal.look(c, Claim("run", "main", due.id, 1, 1), 0, {}))
+        await bench.store.read(
+            lambda c: journal.look(c, Claim("run", "main", due.id, 1, 1, driver="me"), 0, {})
+        )
 
 
 async def test_where_it_cannot_be_written_down_yet_nothing_is_called_until_it_is(

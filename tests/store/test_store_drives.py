@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -22,7 +23,7 @@ from store_cases import (
 from connectors.spec import Principal
 from executor.store import calls, drives, recovery, requests, runs
 from executor.store.calls import AttemptOutcome
-from executor.store.drives import Claim, Due
+from executor.store.drives import Due
 from executor.store.errors import FencedError, StoreError
 from executor.store.open_journal import OpenJournal
 from executor.store.store import Store
@@ -89,7 +90,7 @@ async def test_a_drive_cannot_let_go_past_something_that_arrived(store: Store) -
 
     assert not let_go
     assert seen == (claim.wake_seq + 1, None)
-    now_seen = Claim(claim.kind, claim.tenant, claim.id, claim.epoch, claim.wake_seq + 1)
+    now_seen = replace(claim, wake_seq=claim.wake_seq + 1)
     assert await store.write(lambda c: drives.end_drive(c, now_seen, status="waiting", now=NOW))
 
 

@@ -14,6 +14,8 @@ from executor.store.journal import NewEvent
 from executor.store.permits import Blocked, Told
 from executor.store.store import Store
 
+TAKEN = Claim("run", TENANT, RUN.id, 2, 0, driver="me")  # of whoever took over
+
 
 def late(state: str, n: int = 1, told: Told | None = None) -> AttemptOutcome:
     """How a call ended, as its drive says that has lost the run."""
@@ -48,9 +50,9 @@ async def test_what_nobody_knew_is_settled_and_whoever_drives_is_told(
     store: Store, before: tuple[NewEvent, ...]
 ) -> None:
     claim = await store.write(lambda c: taken_over(c, *before))
-    woken = await store.read(lambda c: drives.standing(c, Claim("run", TENANT, RUN.id, 2, 0)))
+    woken = await store.read(lambda c: drives.standing(c, TAKEN))
     told = [await tell(store, claim, late("applied")) for _ in range(2)]
-    after = await store.read(lambda c: drives.standing(c, Claim("run", TENANT, RUN.id, 2, 0)))
+    after = await store.read(lambda c: drives.standing(c, TAKEN))
 
     assert told == [True, False]  # as where nobody learnt that the first one was kept
     assert await states(store) == ["applied"]
@@ -92,7 +94,7 @@ async def test_a_no_is_overruled_by_a_late_yes_unless_another_call_may_have_happ
     def said_no(c: Connection) -> Claim:
         claim = taken_over(c, ended("uncertain"), resolved("absent"))
         if again is not None:
-            second = Claim("run", TENANT, RUN.id, 2, 0)
+            second = TAKEN
             written(c, second, calls.record_intent, intent(n=2), NOW)
             if again != "intent":
                 journal.append(c, TENANT, RUN.id, [ended(again, n=2)], NOW)
@@ -136,7 +138,7 @@ async def test_a_run_that_waits_is_due_at_once_and_one_that_has_ended_stays_as_i
     store: Store,
 ) -> None:
     claim = await store.write(lambda c: taken_over(c, ended("uncertain")))
-    second = Claim("run", TENANT, RUN.id, 2, 0)
+    second = TAKEN
     end = partial(drives.end_drive, claim=second, now=NOW)
     await store.write(partial(end, status="waiting", waiting_for="reconcile"))
     await tell(store, claim, late("refused"))
@@ -176,7 +178,7 @@ async def test_a_search_in_vain_that_began_before_does_not_overrule_what_is_told
         await tell(store, claim, late(late_end))
     no = resolved("absent")
     searched = AttemptOutcome("refund", "", 1, NewEvent(no.type, no.data | {"by": "lookup"}))
-    second = Claim("run", TENANT, RUN.id, 2, 0)
+    second = TAKEN
     found = await store.write(lambda c: written(c, second, calls.record_outcome, searched, NOW + 2))
 
     assert bool(found) is counts

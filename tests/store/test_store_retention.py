@@ -191,6 +191,7 @@ async def test_a_request_that_came_to_nothing_goes_and_one_that_may_still_become
             journal.append(c, TENANT, f"req_{each}", drafted, THEN)
         put(c, "plans", id="pln_1", request="req_cancelled")
         put(c, "requests", id="req_young", status="refused", updated_at=THEN + DAY)
+        put(c, "requests", id="req_driven", status="cancelled", driver="me", updated_at=THEN)
         found = retention.may_go(c, THEN + DAY)
         delete_all(c, THEN + DAY)
         subjects = {*c.execute(select(T["events"].c.subject)).scalars()}
@@ -203,8 +204,8 @@ async def test_a_request_that_came_to_nothing_goes_and_one_that_may_still_become
     found, left, journals = await store.write(work)
 
     assert found == Deleted(requests=2)
-    assert left == {"req_young", *(f"req_{each}" for each in statuses[2:])}
-    assert journals == left - {"req_young"}
+    assert left == {"req_young", "req_driven", *(f"req_{each}" for each in statuses[2:])}
+    assert journals == left - {"req_young", "req_driven"}
 
 
 async def test_each_commit_deletes_a_bounded_piece_and_whoever_comes_later_goes_on(
