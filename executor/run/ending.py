@@ -7,10 +7,7 @@ from executor.run.effects import effects_of
 from executor.run.resolve import Scope, build_answer
 from executor.run.state import RunState
 from executor.run.verdicts import Outside, Waiting
-from executor.store.stops import BEFORE_STOP
-
-# What a run is said to wait for, if it waits for several things: what needs a person comes first.
-_REASONS = (*BEFORE_STOP, "stop", "callback", "service", "rate_limit", "retry")
+from executor.store.drives import REASONS
 
 
 def wait_or_finish(
@@ -27,10 +24,10 @@ def wait_or_finish(
     times = [each.until for _, each in waits if each.until is not None]
     if outside.in_flight:
         return Wait("flight", min(times, default=None), ())
-    named = [each for each in waits if each[1].waiting_for in _REASONS]
+    named = [each for each in waits if each[1].waiting_for in REASONS]
     if not named:
         return _finish(accepted, state)
-    reason = min((each.waiting_for for _, each in named), key=_REASONS.index)
+    reason = min((each.waiting_for for _, each in named), key=REASONS.index)
     steps = {step for step, each in named if each.waiting_for == reason}
     return Wait(reason, min(times, default=None), tuple(sorted(steps)))
 

@@ -39,6 +39,10 @@ from executor.store.errors import FencedError
 from executor.store.statement import Query, one_of
 
 MOST_DUE = 1000  # that are looked at together
+# What a run is said to wait for, if it waits for several things: what needs a person comes first.
+REASONS = (
+    "reconcile", "credentials", "approval", "stop", "callback", "service", "rate_limit", "retry",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -207,20 +211,14 @@ def wake(c: Connection, due: Due, now: float) -> None:
 
 
 def wake_waiting(
-    c: Connection,
-    waiting_for: str,
-    now: float,
-    tenant: str | None = None,
-    *,
-    behind: Sequence[str] = (),
+    c: Connection, waiting_for: str, now: float, tenant: str | None = None
 ) -> list[Due]:
     """Wake every run that waits for this, and have those look again that are being driven.
 
-    A run that waits for several things is said to wait for one of them: `behind` are those that
-    it may be said to wait for while it waits for this one as well. The rows are held in the order
-    in which drives hold theirs.
+    So are those that are said to wait for what comes before it (`REASONS`): they may wait for this
+    as well. The rows are held in the order in which drives hold theirs.
     """
-    meant = _waits_for((waiting_for, *behind), tenant)
+    meant = _waits_for(REASONS[: REASONS.index(waiting_for) + 1], tenant)
     if c.dialect.name == "postgresql":
         c.execute(select(tables.runs.c.id).where(*meant).order_by("id").with_for_update())
     runs = tables.runs

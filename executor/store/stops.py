@@ -17,8 +17,6 @@ from executor.store.statement import Change, Query, addition
 from executor.store.tables import attempts, stops
 
 ALL = ""  # every tenant, or every connection
-# What a run is said to wait for rather than for the end of a stop, where it waits for both.
-BEFORE_STOP = ("reconcile", "credentials", "approval")
 STANDING = (
     select(stops.c.id)
     .where(stops.c.lifted_at.is_(None))
@@ -88,7 +86,7 @@ def lift(
     if not _LIFT.once(c, {"whose": tenant, "which": stop, "who": by, "why": reason, "now": now}):
         return None
     whose = None if tenant == ALL else tenant
-    return drives.wake_waiting(c, "stop", now, whose, behind=BEFORE_STOP)
+    return drives.wake_waiting(c, "stop", now, whose)
 
 
 def _after_all_intents(c: Connection) -> None:

@@ -1,13 +1,13 @@
-"""A stop that is lifted while a run waits for something else as well: it goes on where it can."""
+"""A stop is lifted, or credentials come, while a run waits for more: it goes on where it can."""
 
 import time
 from functools import partial
 
 import pytest
-from run_bench import Bench
+from run_bench import Bench, once
 from run_cases import accept, action, step
 
-from connectors.connector import Outcome
+from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused, Uncertain
 from connectors.spec import CallContext
 from executor.check.certificate import Options
@@ -23,8 +23,11 @@ async def _uncertain(_: CallContext) -> Outcome:
     raise Uncertain("no answer", kind=Kind.TIMEOUT)
 
 
+_NO_CREDENTIALS = Refused("who are you", kind=Kind.AUTH, status=401)
+
+
 async def _no_credentials(_: CallContext) -> Outcome:
-    raise Refused("who are you", kind=Kind.AUTH, status=401)
+    raise _NO_CREDENTIALS
 
 
 @pytest.mark.parametrize("waits_for", ["approval", "reconcile", "credentials"])
@@ -44,3 +47,17 @@ async def test_what_was_stopped_goes_on_though_the_run_waits_for_something_else_
 
     assert (stood.waiting_for, bench.service.calls("r")) == (waits_for, 1)
     assert woken == found == [due]
+
+
+async def test_new_credentials_are_tried_though_the_run_waits_for_a_person_too(
+    bench: Bench,
+) -> None:
+    bench.service.handlers |= {"a": _uncertain, "r": once(_NO_CREDENTIALS, Applied({}))}
+    plan = accept(step("a", "blind"), step("r"), options=GOES_ON)
+    due, stood = await bench.drive(plan)
+    woken = await bench.store.write(
+        lambda c: drives.wake_waiting(c, "credentials", time.time(), "main")
+    )
+    await bench.start(due)
+
+    assert (stood.waiting_for, woken, bench.service.calls("r")) == ("reconcile", [due], 2)

@@ -330,9 +330,9 @@ PROTOCOL = (
         "a drive that is to end waits for a place that it keeps itself",
     ),
     Mutant(
-        "executor.store.stops",
-        "behind=BEFORE_STOP",
-        "behind=()",
+        "executor.store.drives",
+        "REASONS[: REASONS.index(waiting_for) + 1]",
+        "(waiting_for,)",
         "a stop is lifted, and a run that waits for something else as well is not told",
     ),
     Mutant(
