@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sim_judge import CLOCKS_DIFFER_S, must
@@ -32,10 +33,26 @@ class _Call:
     """One attempt, as far as the journal tells."""
 
     sent: Mapping[str, Any]
+    sent_at: float
     state: str = ""  # how it ended
     failure: Mapping[str, Any] = field(default_factory=dict)
     ended_at: float = 0.0
     found: str = ""  # what was found out later
+    acted_after_all: bool = False  # was told later still
+
+    @property
+    def has_happened(self) -> bool:
+        """Whether it is known to have acted."""
+        acted = self.state in ("applied", "applied_unreadable") and not self.found
+        return acted or self.found == "applied" or self.acted_after_all
+
+    @property
+    def comes_by(self) -> float:
+        """Until when it may be on its way to the service, if nobody heard how it ended."""
+        if self.state in ("applied", "applied_unreadable", "refused", "not_sent"):
+            return -inf
+        is_lost = self.failure.get("kind") == "cancelled"
+        return max(self.ended_at, self.sent_at + self.sent["timeout_s"] if is_lost else 0.0)
 
     @property
     def is_refused_for_good(self) -> bool:
@@ -141,6 +158,8 @@ class Order:
         call = self._call_of(event)
         if not call.found:  # what was found out before a late end stays
             call.state, call.ended_at = str(event.data["state"]), event.at
+        elif str(event.data["state"]).startswith("applied"):
+            call.acted_after_all = True
         if isinstance(failure := event.data["failure"], dict):
             call.failure = failure
             self._hold(call, failure["retry_at"])
@@ -177,9 +196,26 @@ class Order:
         else:
             is_wanted = self._cancelled == "undo" or self._options.on_failure == "undo"
             must(is_wanted and bool(self._failed or self._cancelled), f"nobody wants {place}")
-        calls.append(_Call(event.data))
+            if not calls:
+                self._nothing_comes_after(place, event)
+        calls.append(_Call(event.data, event.at))
         open_ones = [at for at, each in self._calls.items() if at[1] and not each[-1].state]
         must(len(open_ones) <= MOST_AT_ONCE, f"{len(open_ones)} items are called at once")
+
+    def _nothing_comes_after(self, place: Place, event: StoredEvent) -> None:
+        """What is taken back cannot come about any more, or is known to have come about.
+
+        An idempotent call that is on its way does anew what came about before it.
+        """
+        target = undoes(place) or place
+        calls, settle_s = self._calls[target], self._action(target[0]).settle_s
+        if any(each.has_happened for each in calls) and calls[0].sent["effect"] != "idempotent":
+            return
+        early = max(each.comes_by for each in calls) + settle_s - event.at
+        must(
+            early < CLOCKS_DIFFER_S,
+            f"{place} began {early} s before {target} could not act any more",
+        )
 
     @property
     def _failed(self) -> list[float]:
