@@ -25,9 +25,11 @@ import threading
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 
 class Reply(BaseModel):
@@ -58,16 +60,13 @@ def read_script(text: str | bytes) -> tuple[Reply, ...]:
     return script
 
 
-def build(script: tuple[Reply, ...]) -> FastAPI:
+def build(script: tuple[Reply, ...]) -> Starlette:
     """The server as an application."""
-    app = FastAPI(title="Scripted model")
     asked: list[JsonValue] = []
 
-    @app.get("/requests")
-    async def requests() -> JSONResponse:
+    async def requests(_: Request) -> Response:
         return JSONResponse(asked)
 
-    @app.post("/v1/chat/completions")
     async def complete(request: Request) -> Response:
         body: JsonValue = await request.json()
         reply = script[min(len(asked), len(script) - 1)]
@@ -76,7 +75,12 @@ def build(script: tuple[Reply, ...]) -> FastAPI:
         await asyncio.sleep(reply.seconds)
         return _play(reply, str(model))
 
-    return app
+    return Starlette(
+        routes=[
+            Route("/requests", requests),
+            Route("/v1/chat/completions", complete, methods=["POST"]),
+        ]
+    )
 
 
 def _play(reply: Reply, model: str) -> Response:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 # What a shell starts in the background does not hear Ctrl-C, nor do its children; ours must.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -116,6 +117,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         asked = mark.args[0] if mark is not None and mark.args else 0
         patience[item.path] = max(asked, patience.get(item.path, 0))
     items.sort(key=lambda item: -patience[item.path])
+
+
+# Rooms whose tests have something so dear to start that one process plays them all.
+WHOLE = ("tests/erp",)
+
+
+class _ByFile(LoadScopeScheduling):
+    """Hands out files, and some rooms whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        room = nodeid.partition("::")[0].rpartition("/")[0]
+        return room if room in WHOLE else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """Where files are handed out, as `make test` has it."""
+    return _ByFile(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_collection_finish() -> None:

@@ -129,7 +129,8 @@ class Deciding(RuleBasedStateMachine):
 
     @rule(narrow=st.sampled_from([20, 25, None, "without"]))
     def agree(self, narrow: Any) -> None:
-        """Everybody who may says yes to what was asked last."""
+        """Everybody who may says yes to what was asked last, and first who asked for it."""
+        self._decide("requester", "approve", 0, None)
         self._decide("first", "approve", 0, narrow)
         self._decide("second", "approve", 0, None)
 
