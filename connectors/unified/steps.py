@@ -5,11 +5,11 @@ effect, and it may be made again. What comes after it only reads: if that fails 
 all the same.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 
 from pydantic import JsonValue
 
-from connectors.connector import Applied, Outcome, Unreadable
+from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.outcome import MISREAD
 from connectors.spec import ActionSpec, Effect
@@ -37,9 +37,14 @@ async def output_of(asked: Awaitable[Outcome]) -> JsonValue:
     return outcome.output if isinstance(outcome, Applied) else None
 
 
-async def after(acted: Outcome, asked: Awaitable[JsonValue], *, replayed: bool = False) -> Outcome:
-    """What a call gave that acted, and is then read back."""
+async def after(
+    acted: Outcome, asked: Coroutine[object, object, JsonValue], *, replayed: bool = False
+) -> Outcome:
+    """What a call gave that acted, and is then read back; what is not done yet is not read."""
     request_id = acted.request_id
+    if isinstance(acted, Pending):
+        asked.close()
+        return acted
     try:
         return Applied(await asked, request_id, replayed)
     except (ConnectorError, *MISREAD) as error:

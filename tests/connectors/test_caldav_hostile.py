@@ -81,6 +81,15 @@ async def test_an_event_that_the_server_does_not_show_is_not_passed_over(
     assert "two.ics" in end.message
 
 
+async def test_an_event_without_a_version_is_not_changed_unseen(outside: Outside) -> None:
+    said = answer(200, EVENT.format("DTSTART:20260701T100000Z\r\n").encode())
+    end, raw = await asked(said, outside, "event_update", {"id": "1.ics", "title": "Coffee"})
+
+    assert isinstance(end, Refused)
+    assert "no version" in end.message
+    assert [each[:4] for each in raw.received] == [b"GET "]
+
+
 async def test_answers_nested_by_the_ten_thousand_are_gone_through_once(outside: Outside) -> None:
     depth = 100_000  # of which each was looked at with all that is in it: minutes
     said = multistatus("<response>" * depth + "</response>" * depth)

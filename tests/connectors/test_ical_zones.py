@@ -120,6 +120,7 @@ def test_a_series_is_not_moved_away_from_days_that_were_changed_one_by_one(line:
         ("FREQ=WEEKLY;BYDAY=TU", "day of its rule"),
         ("FREQ=WEEKLY;UNTIL=20261020T230000Z", "day of its rule"),
         ("FREQ=WEEKLY;BYHOUR=10", "not one that is known"),
+        ("FREQ=WEEKLY;BYDAY=WE\nRRULE:FREQ=WEEKLY;BYDAY=WE", "not one that is known"),
         ("FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30", "not one that is known"),
     ],
 )

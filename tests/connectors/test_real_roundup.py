@@ -1,5 +1,6 @@
 """`ticketing` over a real Roundup: promises hold, and a lost answer makes no second ticket."""
 
+import asyncio
 import base64
 import os
 from collections.abc import Iterator
@@ -139,7 +140,7 @@ async def test_a_tracker_that_does_not_know_what_it_was_to_filter_by_opens_no_ti
 ) -> None:
     """Somebody else's message would be the first one of the ticket."""
     row: JsonObject = {"id": "3", "messageid": "<other@x>", "inreplyto": "<a@b>"}
-    row["creation"] = "2026-11-25.22:31:43"
+    row["activity"] = "2026-11-25.22:31:43"
     service = Service(lambda _: Said(200, {"data": {"collection": [row]}}))
     service.start()
     try:
@@ -269,13 +270,16 @@ async def test_a_token_that_was_spent_in_vain_is_replaced_once_its_post_has_had_
     key, headers = new_key(), {**OWN, **own(tracker)}
     middle.lose(3)
     await desk("ticket_create", MUG, key)  # the message is there, with its token
-    found = tracker.ask(
-        "GET",
-        "/rest/data/msg",
-        params={"messageid": key.lower(), "@fields": "inreplyto"},
-        headers=headers,
-    ).json()["data"]["collection"]
-    token = found[0]["inreplyto"].strip("<>").partition("@")[0]
+
+    def message() -> dict[str, Any]:
+        asked = {"messageid": key.lower(), "@fields": "inreplyto,activity"}
+        answer = tracker.ask("GET", "/rest/data/msg", params=asked, headers=headers)
+        (found,) = answer.json()["data"]["collection"]
+        assert isinstance(found, dict)
+        return found
+
+    written = message()
+    token = written["inreplyto"].strip("<>").partition("@")[0]
     spent = tracker.ask(
         "POST",
         f"/rest/data/issue/@poe/{token}",
@@ -284,7 +288,9 @@ async def test_a_token_that_was_spent_in_vain_is_replaced_once_its_post_has_had_
     )
     before = len(tickets(tracker))
     middle.lose()
+    await asyncio.sleep(1.1)  # the tracker counts seconds
     young = await desk("ticket_create", MUG, key, attempt=2)
+    tried = message()
     way = outside.to(tracker.host)
     api = Api(tracker.url, way, headers, factory.DIALECT)
     rest = Rest(api, "admin", "lamgate.invalid", dead_after_s=0.0)
@@ -296,6 +302,8 @@ async def test_a_token_that_was_spent_in_vain_is_replaced_once_its_post_has_had_
     old = await Tracker(rest).create(spec, MUG, replace(call_context(key=key), attempt=3))
 
     assert spent.status_code == 400
+    assert tried["inreplyto"] == f"<{token}@2.lamgate.invalid>"
+    assert tried["activity"] > written["activity"], "from then on its post has its time"
     assert isinstance(young, Uncertain)
     assert young.retry_after_s == 120
     assert isinstance(old, Applied)

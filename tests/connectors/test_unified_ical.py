@@ -301,6 +301,27 @@ def test_a_text_becomes_no_line_of_its_own_and_reads_back_as_it_was(text: str) -
     assert all(len(each) <= 75 for each in written.encode().split(b"\r\n"))
 
 
+@given(st.text(st.sampled_from("\\\\\\,;nNx")))
+def test_what_is_escaped_is_read_from_left_to_right(value: str) -> None:
+    """As the grammar has it: a backslash and the character after it, and then what follows."""
+    told, rest = "", value
+    while rest:
+        known = rest[0] == "\\" and rest[1:2] in ("\\", ";", ",", "n", "N") and rest[1:2] != ""
+        told += {"n": "\n", "N": "\n"}.get(rest[1], rest[1]) if known else rest[0]
+        rest = rest[2 if known else 1 :]
+
+    assert plain(value) == told
+
+
+@pytest.mark.parametrize("line", ["X" + ";A=b" * 101 + ":1", "X;A=" + "b," * 1001 + "b:1"])
+def test_a_line_of_more_parameters_than_any_has_is_none(line: str) -> None:
+    calendar = "BEGIN:VCALENDAR\n{}\nEND:VCALENDAR\n"
+    with pytest.raises(ValueError, match="content line"):
+        read_calendar(calendar.format(line))
+    one_less = line.replace(";A=b", "", 1) if ";A=b;" in line else line.replace("b,", "", 1)
+    assert read_calendar(calendar.format(one_less)).lines[0].value == "1"
+
+
 LASTING = MEETING.replace("DTEND;TZID=Europe/Berlin:20260701T110000", "DURATION:PT1H")
 
 

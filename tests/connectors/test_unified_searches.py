@@ -24,6 +24,54 @@ async def test_a_provider_that_does_not_filter_has_not_found_the_group(
     assert is_ours or (isinstance(end, Refused) and end.kind is Kind.INTERNAL)
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("user_list", {"user_name": "bob"}),
+        ("user_list", {"email": "bob@a.example"}),
+        ("user_list", {"active": False}),
+        ("user_list", {"user_name": "ann", "active": False}),
+        ("group_list", {"display_name": "Cooks"}),
+    ],
+)
+async def test_a_provider_that_does_not_filter_lists_nobody(
+    name: str, asked: JsonObject, outside: Outside
+) -> None:
+    """The first of everybody would be taken for the one who was searched for."""
+    one: JsonObject = {"id": "7", "displayName": "Waiters", "userName": "ann", "active": True}
+    one["emails"] = [{"value": "ann@a.example"}]
+    async with raw_server(answer(200, {"totalResults": 1, "Resources": [one]})) as raw:
+        end = await Desk(outside, "scim", raw.url, "secret-of-it")(name, asked)
+
+    assert isinstance(end, Refused), end
+    assert "than was searched for" in end.message
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("user_list", {"user_name": "ANN"}),
+        ("user_list", {"email": "Ann@A.example"}),
+        ("user_list", {"email": "ann@b.example", "active": True}),
+        ("group_list", {"display_name": "waiters"}),
+    ],
+)
+async def test_what_a_provider_finds_in_other_letters_is_what_was_searched_for(
+    name: str, asked: JsonObject, outside: Outside
+) -> None:
+    """Names are compared without regard to case (RFC 7643, 4.1.1), and addresses are too."""
+    one: JsonObject = {"id": "7", "displayName": "Waiters", "userName": "ann", "active": True}
+    one["emails"] = [
+        {"value": "x@a.example"},
+        {"value": "ann@a.example"},
+        {"value": "ann@b.example"},
+    ]
+    async with raw_server(answer(200, {"totalResults": 1, "Resources": [one]})) as raw:
+        end = await Desk(outside, "scim", raw.url, "secret-of-it")(name, asked)
+
+    assert isinstance(end, Applied), vars(end)
+
+
 @pytest.mark.parametrize("is_ours", [True, False])
 @pytest.mark.parametrize("search", ["message_find", "message_get"])
 async def test_a_mailbox_that_does_not_filter_has_not_found_the_mail(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from connectors.connector import Applied, Outcome, Unreadable
+from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.coverage import tables
 from connectors.errors import Kind, Refused, Uncertain
 from connectors.registry import Registry
@@ -148,6 +148,13 @@ async def test_what_is_misread_after_a_call_has_acted_leaves_no_doubt_that_it_ha
 
     assert isinstance(end, Unreadable)
     assert (end.request_id, "yesterday" in end.reason) == ("req_1", True)
+
+
+async def test_what_a_service_is_still_at_is_not_taken_for_done_because_it_can_be_read() -> None:
+    async def as_it_was() -> JsonValue:
+        return {"title": "Tea"}
+
+    assert await after(Pending("task-1", "req_1"), as_it_was()) == Pending("task-1", "req_1")
 
 
 async def test_what_the_model_does_not_take_is_refused_before_the_vendor_is_asked() -> None:

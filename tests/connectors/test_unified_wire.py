@@ -116,8 +116,8 @@ MUG: JsonObject = {
 
 
 def kept(written: str = "2026-11-25.22:31:38") -> Said:
-    row = {"id": "8", "messageid": MESSAGE_ID, "inreplyto": "<tok-1@lamgate.invalid>"}
-    row["creation"] = written
+    row = {"id": "8", "messageid": MESSAGE_ID, "inreplyto": "<tok-1@1.lamgate.invalid>"}
+    row["activity"] = written
     date = {"date": "Wed, 25 Nov 2026 22:31:50 GMT"}
     return Said(200, {"data": {"collection": [row], "@total_size": 1}}, date)
 
@@ -138,7 +138,7 @@ async def test_a_ticket_is_five_requests_of_which_one_posts_it(
 
     fields = "title,status,priority,assignedto,keyword,creator,creation,activity,messages"
     assert played.asked == [
-        ("GET", f"/rest/data/msg @fields=messageid,inreplyto,creation messageid:={MESSAGE_ID}"),
+        ("GET", f"/rest/data/msg @fields=messageid,inreplyto,activity messageid:={MESSAGE_ID}"),
         ("POST", "/rest/data/issue/%40poe"),
         ("POST", "/rest/data/msg"),
         ("POST", "/rest/data/issue/%40poe/tok-1"),
@@ -150,7 +150,7 @@ async def test_a_ticket_is_five_requests_of_which_one_posts_it(
         "content": "It fell",
         "author": "lamgate",
         "messageid": MESSAGE_ID,
-        "inreplyto": "<tok-1@lamgate.invalid>",
+        "inreplyto": "<tok-1@1.lamgate.invalid>",
     }
     assert ticket.body == {
         "title": "Broken mug",
@@ -211,8 +211,9 @@ async def test_a_token_spent_without_a_ticket_is_in_doubt_for_two_minutes_and_th
     written: str, posts: int, played: Played, outside: Outside
 ) -> None:
     message = Said(200, {"data": {"id": "8", "@etag": '"m1"'}})
-    answers = [kept(f"2026-11-25.{written}"), NONE, SPENT, NONE]
-    answers += [TOKEN, message, Said(200, {"data": {}}), MADE, READ]
+    done = Said(200, {"data": {}})
+    answers = [kept(f"2026-11-25.{written}"), NONE, message, done, SPENT, NONE]
+    answers += [TOKEN, message, done, MADE, READ]
     end = await called(
         played, outside, "roundup", "ticket_create", MUG, answers, attempt=2, options=USER
     )
@@ -223,8 +224,9 @@ async def test_a_token_spent_without_a_ticket_is_in_doubt_for_two_minutes_and_th
         assert end.retry_after_s == 120
     else:
         assert isinstance(end, Applied)
-        patched = next(each for each in played.service.asked if each.method == "PATCH")
-        assert patched.headers["if-match"] == '"m1"'
+        noted, renewed = (each for each in played.service.asked if each.method == "PATCH")
+        assert noted.headers["if-match"] == renewed.headers["if-match"] == '"m1"'
+        assert noted.body == {"inreplyto": "<tok-1@2.lamgate.invalid>"}
 
 
 async def test_a_ticket_is_changed_as_the_version_that_was_named_or_that_was_read(

@@ -75,6 +75,16 @@ async def test_an_order_whose_answer_was_lost_is_found_by_its_key(desk: Desk) ->
     assert others == [None] * 3
 
 
+async def test_a_copy_of_an_order_is_not_taken_for_the_order(desk: Desk) -> None:
+    """Whoever copies one in Tryton copies its comment, and our mark with it."""
+    order = await ordered(desk, key="COPIED")
+    copy = await ordered(desk, key="COPIED")
+    found = await desk.do("order_find", {"reference": "COPIED"})
+
+    assert copy["id"] != order["id"]
+    assert found == order
+
+
 async def test_what_an_order_needs_and_tryton_does_not_have_is_refused(desk: Desk) -> None:
     order = await ordered(desk)
     line: JsonObject = {"product_id": "1", "quantity": 1, "unit_price": usd("1.00")}

@@ -99,13 +99,15 @@ class Calendar:
         told = CALDAV.tell("event", raw)
         if context.attempt > 1 and is_as_asked(in_one_form(given), in_one_form(told)):
             return Applied(told, replayed=True)  # by an earlier attempt: what is put is as new
-        etag = str(raw["etag"] if version is None else version)
+        etag = raw["etag"] if version is None else version
+        if etag is None:
+            raise Refused("the calendar tells no version of the event", kind=Kind.INTERNAL)
         calendar = read_calendar(str(raw["ical"]))
         event = changed_event(calendar, event_of(calendar), given)
         stamp = Line("LAST-MODIFIED", utc(datetime.now(UTC)))
         changed = with_event(calendar, event.with_lines("LAST-MODIFIED", [stamp]))
         try:
-            done = await self._put(spec, context, name, changed, {"if-match": etag})
+            done = await self._put(spec, context, name, changed, {"if-match": str(etag)})
         except Refused as error:
             if error.status != 412 or version is None:
                 raise meanwhile(error) from error

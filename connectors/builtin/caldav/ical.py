@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _NAME = r"[A-Za-z0-9-]+"
 _VALUE = r'(?:"[^"\x00-\x1f]*"|[^";:,\x00-\x1f]*)'
-_PARAMETER = rf";({_NAME})=({_VALUE}(?:,{_VALUE})*)"
-_LINE = re.compile(rf"({_NAME})((?:{_PARAMETER})*):(.*)", re.DOTALL)
+# So many of each as no event has: a line of millions of them takes seconds.
+_PARAMETER = rf";({_NAME})=({_VALUE}(?:,{_VALUE}){{0,1000}})"
+_LINE = re.compile(rf"({_NAME})((?:{_PARAMETER}){{0,100}}):(.*)", re.DOTALL)
 _EACH = re.compile(_PARAMETER)
-_ESCAPED = re.compile(r"\\([\\;,nN])")
 _LONGEST = 75  # octets of a line; longer ones are folded
 _MOST_DEEP = 4
 _MOST_LINES = 50_000
@@ -95,7 +95,11 @@ def escaped(text: str) -> str:
 
 def plain(value: str) -> str:
     """The text in a value of a line."""
-    return _ESCAPED.sub(lambda found: "\n" if found[1] in "nN" else found[1], value)
+    # A backslash that is itself escaped escapes nothing.
+    return "\\".join(
+        part.replace("\\n", "\n").replace("\\N", "\n").replace("\\;", ";").replace("\\,", ",")
+        for part in value.split("\\\\")
+    )
 
 
 def moment_line(name: str, text: str, like: Line | None = None) -> Line:
@@ -222,11 +226,11 @@ def _written(component: Component) -> Iterator[str]:
 
 def _folded(line: str) -> str:
     """A line in pieces of at most 75 octets, none of which ends inside a character."""
-    pieces: list[str] = []
-    piece = ""
-    for character in line:
-        if len((piece + character).encode()) > _LONGEST - bool(pieces):
-            pieces.append(piece)
-            piece = ""
-        piece += character
-    return "\r\n ".join([*pieces, piece])
+    octets, pieces, begin = line.encode(), list[bytes](), 0
+    while len(octets) - begin > (room := _LONGEST - bool(pieces)):
+        end = begin + room
+        while octets[end] & 0xC0 == 0x80:
+            end -= 1
+        pieces.append(octets[begin:end])
+        begin = end
+    return b"\r\n ".join([*pieces, octets[begin:]]).decode()

@@ -51,12 +51,11 @@ def check_moved(calendar: Component, before: Component, event: Component) -> Non
     if not is_day(old) and not old.value.endswith("Z") and new.value.endswith("Z"):
         told = "it repeats in the time of a place, in which that moment cannot be said here"
         raise Refused(told, kind=Kind.INVALID)
-    for each in event.lines:
-        if each.name == "RRULE":
-            if len(each.value) > _LONGEST_RULE or not _RULE.fullmatch(each.value):
-                told = "its rule is not one that is known here: say recurrence, too"
-                raise Refused(told, kind=Kind.INVALID)
-            _require_fitting(each.value, event)
+    rules = [each.value for each in event.lines if each.name == "RRULE"]
+    if len(rules) != 1 or len(rules[0]) > _LONGEST_RULE or not _RULE.fullmatch(rules[0]):
+        told = "its rule is not one that is known here: say recurrence, too"
+        raise Refused(told, kind=Kind.INVALID)
+    _require_fitting(rules[0], event)
 
 
 def _said(line: Line) -> tuple[str, str | None]:

@@ -10,8 +10,10 @@ can find it again, in the ticket's first message, before the ticket is posted:
     every other  ─▶  found, with the token ─▶ spent ─▶ there by the message: the same ticket
                                               good  ─▶ posted now, and never twice
 
-A token that is spent without a ticket was spent in vain, once the post that spent it has had its
-time; then another one takes its place. A message without a ticket is seen by nobody.
+A token that is spent without a ticket was spent in vain, once every post that may have spent it has
+had its time; then another one takes its place. So each attempt writes into the message that it is
+about to post: how long nobody has done so is the message's age. A message without a ticket is seen
+by nobody.
 """
 
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from connectors.connector import Applied, Outcome
 from connectors.dates import http_date
 from connectors.errors import Kind, Refused, Uncertain
 from connectors.spec import ActionSpec, CallContext, JsonObject
-from connectors.unified.steps import after, before, output_of
+from connectors.unified.steps import after, before, meanwhile, output_of
 from connectors.unified.vendor import value_at
 
 _SPENT = "400: POE token"
@@ -29,7 +31,7 @@ _SPENT = "400: POE token"
 
 @dataclass(frozen=True)
 class _First:
-    """The first message of a ticket, the token that it carries, and how old it is."""
+    """The first message of a ticket, its token, and how long ago somebody was about to post it."""
 
     id: str
     token: str
@@ -48,6 +50,7 @@ async def open_ticket(
         first = _First(kept.id, kept.token, _age_s(kept))
         if (found := await _opened(rest, spec, first, context)) is not None:
             return Applied(found, replayed=True)
+        await _write(rest, spec, first.id, first.token, context)
     return await _post(rest, spec, body, first, context)
 
 
@@ -76,12 +79,22 @@ async def _post(
 async def _renewed(rest: Rest, spec: ActionSpec, first: _First, context: CallContext) -> _First:
     """Put another token in the place of one that was spent in vain."""
     token = await _token(rest, spec, context)
-    path, query = (*ROOM, "msg", first.id), {"@fields": "inreplyto"}
+    await _write(rest, spec, first.id, token, context)
+    return _First(first.id, token, 0.0)
+
+
+async def _write(
+    rest: Rest, spec: ActionSpec, message: str, token: str, context: CallContext
+) -> None:
+    """Have a message say that this attempt is about to post with a token."""
+    path, query = (*ROOM, "msg", message), {"@fields": "inreplyto"}
     asked = rest.api.ask(before(spec), context, "GET", *path, query=query)
     version = str(value_at(await output_of(asked), "data/@etag"))
-    body: JsonObject = {"inreplyto": rest.told(token)}
-    await rest.patch(before(spec), "msg", first.id, version, body, context)
-    return _First(first.id, token, 0.0)
+    body: JsonObject = {"inreplyto": rest.told(token, context)}
+    try:
+        await rest.patch(before(spec), "msg", message, version, body, context)
+    except Refused as error:
+        raise meanwhile(error) from error
 
 
 async def _opened(

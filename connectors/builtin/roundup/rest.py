@@ -21,7 +21,7 @@ FIELDS = "title,status,priority,assignedto,keyword,creator,creation,activity,mes
 
 @dataclass(frozen=True)
 class Kept:
-    """A message that carries our key: the token in it, when it was written, and the time now."""
+    """A message that carries our key: its token, when it was last written, and the time now."""
 
     id: str
     token: str
@@ -100,14 +100,14 @@ class Rest:
                 raise ValueError("it gives another message than was searched for")
             return {"rows": rows, "date": answer.headers.get("date", "")}
 
-        query = {"messageid:": self._key(context), "@fields": "messageid,inreplyto,creation"}
+        query = {"messageid:": self._key(context), "@fields": "messageid,inreplyto,activity"}
         asked = self.api.ask(before(spec), context, "GET", *ROOM, "msg", query=query, content=found)
         told = await output_of(asked)
         row = value_at(told, "rows/0")
         if row is None:
             return None
         token = str(value_at(row, "inreplyto") or "").strip("<>").partition("@")[0]
-        written_at = datetime.fromisoformat(str(roundup_moment(value_at(row, "creation"))))
+        written_at = datetime.fromisoformat(str(roundup_moment(value_at(row, "activity"))))
         return Kept(str(value_at(row, "id")), token, written_at, str(value_at(told, "date")))
 
     async def keep(self, spec: ActionSpec, said: str, token: str, context: CallContext) -> str:
@@ -118,13 +118,13 @@ class Rest:
             "messageid": self._key(context),
         }
         if token:
-            body["inreplyto"] = self.told(token)
+            body["inreplyto"] = self.told(token, context)
         asked = self.api.ask(before(spec), context, "POST", *ROOM, "msg", body=body)
         return str(value_at(await output_of(asked), "data/id"))
 
-    def told(self, token: str) -> str:
-        """A token as a message has it."""
-        return f"<{token}@{self.domain}>"
+    def told(self, token: str, context: CallContext) -> str:
+        """A token as a message has it, and the attempt that posts with it."""
+        return f"<{token}@{context.attempt}.{self.domain}>"
 
     def _key(self, context: CallContext) -> str:
         return f"<{context.idempotency_key.lower()}@{self.domain}>"

@@ -7,7 +7,7 @@ is somebody else. Groups have no natural key; they are looked up by `externalId`
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -21,6 +21,8 @@ from connectors.unified.pages import listed, most_of, page
 from connectors.unified.steps import after, before, meanwhile, output_of, was_ours
 from connectors.unified.vendor import value_at
 
+_OF_USERS = {"user_name": "userName", "email": "emails.value", "active": "active"}
+_OF_GROUPS = {"display_name": "displayName"}
 _SCIM_JSON = {"content-type": "application/scim+json", "accept": "application/scim+json"}
 
 
@@ -53,9 +55,7 @@ class Provider:
         self, spec: ActionSpec, given: JsonObject, context: CallContext
     ) -> Outcome:
         """List users."""
-        places = (("user_name", "userName"), ("email", "emails.value"), ("active", "active"))
-        asked = [f"{place} eq {_said(given[name])}" for name, place in places if name in given]
-        return await self._list(spec, context, "Users", asked, given, "user")
+        return await self._list(spec, context, "Users", _OF_USERS, given, "user")
 
     async def update_user(
         self, spec: ActionSpec, given: JsonObject, context: CallContext
@@ -106,9 +106,7 @@ class Provider:
         self, spec: ActionSpec, given: JsonObject, context: CallContext
     ) -> Outcome:
         """List groups."""
-        name = given.get("display_name")
-        asked = [] if name is None else [f"displayName eq {_said(name)}"]
-        return await self._list(spec, context, "Groups", asked, given, "group")
+        return await self._list(spec, context, "Groups", _OF_GROUPS, given, "group")
 
     async def delete_group(
         self, spec: ActionSpec, given: JsonObject, context: CallContext
@@ -169,14 +167,16 @@ class Provider:
         spec: ActionSpec,
         context: CallContext,
         kind: str,
-        asked: list[str],
+        places: Mapping[str, str],
         given: JsonObject,
         record: str,
     ) -> Outcome:
-        query = {"filter": " and ".join(asked)} if asked else {}
+        wanted = {place: given[name] for name, place in places.items() if name in given}
+        asked = " and ".join(f"{place} eq {_said(each)}" for place, each in wanted.items())
+        query = {"filter": asked} if asked else {}
         name, most, total = f"{record}s", most_of(given), None
 
-        async def ask(at: str, wanted: int) -> Outcome:
+        async def ask(at: str, count: int) -> Outcome:
             start = int(at or 1)
 
             def told(body: JsonValue) -> JsonValue:
@@ -188,13 +188,15 @@ class Provider:
                 if before_it not in (None, total):
                     # By numbers that have moved somebody would be overlooked.
                     raise Unavailable("it was changed meanwhile", kind=Kind.CONFLICT, sent=True)
+                if not all(_fits(each, wanted) for each in rows):
+                    raise ValueError(f"it gives another {record} than was searched for")
                 following = start + len(rows)
                 is_last = following > total
                 return page(
                     [SCIM.tell(record, each) for each in rows], "" if is_last else str(following)
                 )
 
-            said = {"count": str(wanted), "startIndex": str(start), **query}
+            said = {"count": str(count), "startIndex": str(start), **query}
             return await self.api.ask(
                 spec, context, "GET", kind, query=said, headers=_SCIM_JSON, mapped=told
             )
@@ -281,6 +283,24 @@ def _emails(said: JsonValue) -> list[JsonValue]:
 def _said(value: JsonValue) -> str:
     """A value as a filter has it (RFC 7644, 3.4.2.2): as JSON writes it."""
     return json.dumps(value)
+
+
+def _fits(resource: JsonValue, wanted: Mapping[str, JsonValue]) -> bool:
+    """Whether a resource is as was asked, as far as it says: a provider may filter by nothing."""
+    return all(
+        not (said := _texts_at(resource, place)) or str(value).casefold() in said
+        for place, value in wanted.items()
+    )
+
+
+def _texts_at(resource: JsonValue, place: str) -> set[str]:
+    """What stands at a place of a filter: of several rows, that of each."""
+    name, _, member = place.partition(".")
+    found = value_at(resource, name)
+    if member:
+        rows = found if isinstance(found, list) else []
+        return {str(value_at(each, member)).casefold() for each in rows}
+    return set() if found is None else {str(found).casefold()}
 
 
 def _told(record: str) -> Callable[[JsonValue], JsonValue]:

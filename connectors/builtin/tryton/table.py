@@ -49,7 +49,10 @@ class Records:
             return self.vendor.tell(record, rows(body)[0]) if rows(body) else None
 
         domain: list[JsonValue] = [[table.mark, "like", mark_of(given["reference"])]]
-        return await self.tryton.search(spec, context, table.model, domain, table.fields, first)
+        # Whoever copies a record copies the mark that is in it.
+        return await self.tryton.search(
+            spec, context, table.model, domain, table.fields, first, oldest=True
+        )
 
     async def list(
         self,

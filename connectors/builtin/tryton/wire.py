@@ -75,11 +75,13 @@ class Tryton:
         fields: Sequence[str],
         told: Told,
         limit: int = 1,
+        *,
+        oldest: bool = False,
     ) -> Outcome:
-        """Read the newest records of a domain."""
+        """Read the newest records of a domain, or the oldest."""
         query: dict[str, str | Sequence[str]] = {
             "d": _packed([*domain]),
-            "o": _packed([["id", "DESC"]]),
+            "o": _packed([["id", "ASC" if oldest else "DESC"]]),
             "s": str(limit),
             "f": fields,
         }
