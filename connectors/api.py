@@ -15,12 +15,12 @@ from urllib.parse import urlencode
 from pydantic import JsonValue
 
 from connectors.connector import Outcome
-from connectors.errors import ConfigurationError, Kind, Refused
-from connectors.factories import ConnectionSettings, Given
+from connectors.errors import Kind, Refused
+from connectors.factories import ConnectionSettings, Given, base_url_of
 from connectors.http import HttpAnswer, HttpRequest, Transport, TransportError
 from connectors.outcome import Dialect, read_answer, read_failure
 from connectors.spec import ActionSpec, CallContext, Idempotency, JsonObject
-from connectors.url import AddressError, read_address, segment
+from connectors.url import AddressError, segment
 
 
 def _as_it_is(body: JsonValue) -> JsonValue:
@@ -98,17 +98,10 @@ def api_of(
 
     Raises `ConfigurationError`.
     """
-    where = f"connections.{settings.name}.base_url"
-    try:
-        address = read_address(settings.base_url)
-    except AddressError as error:
-        raise ConfigurationError(f"{where}: {settings.base_url!r}: {error}") from error
-    if "?" in address.target or "#" in settings.base_url:
-        raise ConfigurationError(f"{where}: {settings.base_url!r} has more than a path")
-    headers = {}
+    base_url, headers = base_url_of(settings), dict[str, str]()
     if settings.credential is not None:
         headers[header] = form.replace("{secret}", given.secret_of(settings.credential))
-    return Api(settings.base_url.rstrip("/"), given.transport, headers, dialect)
+    return Api(base_url, given.transport, headers, dialect)
 
 
 def _written(content: JsonObject | bytes | None) -> bytes | None:

@@ -81,6 +81,8 @@ def base_url_of(settings: ConnectionSettings) -> str:
 def url_of(settings: ConnectionSettings, member: str, text: str) -> str:
     """An address below which paths are called; raises `ConfigurationError`."""
     where = f"connections.{settings.name}.{member}"
+    if not text:
+        raise ConfigurationError(f"{where}: it is missing")
     try:
         address = read_address(text)
     except AddressError as error:

@@ -18,6 +18,7 @@ from executor.store.errors import (
     NotEmptyError,
     OtherSchemaError,
     StoreClosedError,
+    StoreDamagedError,
     StoreError,
     StoreFullError,
     StoreLockedError,
@@ -62,6 +63,12 @@ def told(name: str) -> str:
 TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (StoreFullError, 507, "storage-full", "Free some space; nothing was lost. Then ask again."),
     (StoreLockedError, 503, "storage-locked", "Stop the other process, or use its gateway."),
+    (
+        StoreDamagedError,
+        503,
+        "storage-damaged",
+        "Restore the newest backup, having kept this file.",
+    ),
     (StoreClosedError, 503, "shutting-down", "Ask again in a moment."),
     (NewerSchemaError, 503, "needs-newer-version", "Run the version that wrote the database."),
     (OtherSchemaError, 503, "needs-other-version", "Run the version that is told of."),
@@ -69,7 +76,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (NotEmptyError, 503, "database-not-empty", "Name a database that holds nothing yet."),
     (FencedError, 409, "conflict", "Ask again."),
     (StoreUnavailableError, 503, "storage-unavailable", "Ask again in a moment; it resumes."),
-    (StoreError, 503, "storage-unavailable", "Ask again in a moment."),
+    (StoreError, 503, "storage-unavailable", "Do what is told, and ask again."),
     (SealBrokenError, 409, "seal-broken", "Submit the plan anew; the stored one was changed."),
     (
         PolicyError,

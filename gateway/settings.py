@@ -242,6 +242,8 @@ def require_known(database: str, said_as: str = "database.url") -> None:
             f"{said_as}: {database.partition('://')[0]!r} is not known; write sqlite:///path or "
             "postgresql://user@host/database"
         )
+    if database == "sqlite:///":
+        raise ConfigurationError(f"{said_as}: it names no file; write sqlite:///path")
 
 
 def _flaws(path: Path, error: ValidationError) -> str:

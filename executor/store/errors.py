@@ -4,6 +4,7 @@ StoreError
 ├── StorePausedError         for now it takes nothing: ask again later, it resumes by itself
 │   ├── StoreFullError       no space: this write did not happen, later ones may
 │   └── StoreUnavailableError  no answer in time, or none at all: a write may have happened
+├── StoreDamagedError        the file is no database, or cannot be read any more
 ├── StoreLockedError         another process has the file
 ├── NewerSchemaError         the database was written by a newer version: nothing is touched
 ├── OtherSchemaError         the database is of a version that this one cannot go on from: the same
@@ -30,6 +31,10 @@ class StoreFullError(StorePausedError):
 
 class StoreUnavailableError(StorePausedError):
     """The database does not answer, or is too busy; whether a write was kept is not known."""
+
+
+class StoreDamagedError(StoreError):
+    """The file is no database, or what it holds cannot be read any more."""
 
 
 class StoreLockedError(StoreError):

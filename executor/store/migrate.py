@@ -72,11 +72,18 @@ def require_here(c: Connection) -> None:
 
 
 def require_newest(connection: Connection) -> None:
-    """Raise `StoreError` unless the schema is that of this version; changes nothing."""
+    """Raise a `StoreError` unless the schema is that of this version; changes nothing."""
     current = _revision(connection)
-    if current != SCHEMA:
+    if current is None:
         connection.rollback()
-        raise StoreError(f"the database has schema {current}, and this version {SCHEMA}")
+        raise StoreError("the database holds nothing yet: no gateway has begun on it")
+    if current != SCHEMA:
+        _require_known(connection, current)
+        connection.rollback()
+        raise OtherSchemaError(
+            f"the database has schema {current}, and this version {SCHEMA}: a gateway of this "
+            "version takes it there when it starts"
+        )
     _require_tables(connection, current)
     connection.rollback()
 

@@ -13,7 +13,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from executor.store.clock import Moment, apart
-from executor.store.errors import StoreError, StoreFullError, StoreUnavailableError
+from executor.store.errors import (
+    StoreDamagedError,
+    StoreError,
+    StoreFullError,
+    StoreUnavailableError,
+)
 from executor.store.lock import FileLock
 from executor.store.statement import NOTHING, Change
 from executor.store.tables import events
@@ -28,6 +33,7 @@ _FULL = (
     sqlite3.SQLITE_IOERR_FSYNC,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 )
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NO_ROOM = (
     "the disk of the database is full: nothing of this was kept. Free some space; "
@@ -96,6 +102,8 @@ class SqliteFile:
             ours = StoreFullError(_NO_ROOM)
         elif _code(error) & 0xFF in _BUSY:
             ours = StoreUnavailableError(f"the database is busy: {error.orig}")
+        elif _code(error) & 0xFF in _DAMAGED:
+            ours = StoreDamagedError(f"{self._database}: {error.orig}")
         else:
             ours = StoreError(f"SQLite: {error.orig}")
         ours.__cause__ = error

@@ -1,6 +1,7 @@
 """What the command line is given and cannot use: the code, what, where, and what to do."""
 
 import json
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -66,6 +67,11 @@ def test_a_file_that_is_not_there_is_named(nowhere: Lamgate, word: str) -> None:
         (b"[sever]\nport = 1", "sever: there is no such setting, did you mean server?"),
         (b"[server]\nprot = 1", "server.prot: there is no such setting, did you mean port?"),
         (b"[database]\nurl = 'mysql://a:b@c/d'", "database.url: 'mysql' is not known; write"),
+        (b"[database]\nurl = 'sqlite:///'", "database.url: it names no file; write sqlite:///path"),
+        (
+            b"[connections.orders]\nconnector = 'openapi'",
+            "connections.orders.base_url: it is missing",
+        ),
         (b"planner = 'nobody'", "neither `playbooks` nor one of"),
         (b"[connections.orders]\nconnector = 'telex'", "telex"),
         (b"[policy]\npath = 'nowhere'", "policy.path"),
@@ -77,6 +83,8 @@ def test_a_file_that_is_not_there_is_named(nowhere: Lamgate, word: str) -> None:
         "unknown",
         "member",
         "database",
+        "no-file",
+        "no-address",
         "planner",
         "connector",
         "folder",
@@ -148,8 +156,34 @@ def test_a_database_that_is_no_database_is_told_without_touching_it(nowhere: Lam
     said = nowhere("runs")
 
     assert said.code == 2
-    assert said.err.startswith("storage-"), said
+    assert "Restore the newest backup" in error_of(said, "storage-damaged")
     assert notes.read_text().startswith("these are notes")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("stop", "--reason", "why"),
+        ("runs", "delete", "--ended-before", "2020-01-01"),
+        ("move", "--to", "postgresql://me@127.0.0.1:9/there"),
+        ("keys", "list"),
+    ],
+    ids=" ".join,
+)
+def test_a_database_of_another_version_is_told_apart_by_whatever_works_on_it(
+    nowhere: Lamgate, words: tuple[str, ...]
+) -> None:
+    nowhere.config.write_text("")
+    absent = nowhere("stop", "--reason", "why")
+    nowhere("keys", "list")
+    with sqlite3.connect(nowhere.folder / "var" / "lamgate.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    said = nowhere(*words)
+
+    assert "there is no database" in error_of(absent, "storage-unavailable")
+    assert "Do what is told" in absent.err
+    assert (absent.code, said.code) == (2, 2)
+    assert "schema 9999" in error_of(said, "needs-newer-version")
 
 
 @pytest.mark.parametrize(
