@@ -43,8 +43,7 @@ def _put_aside(
     claim = drives.claim(c, due, driver, now)
     if claim is None:
         return
-    calls = attempts.read(c, due.tenant, due.id)
-    found = known or _effects(calls, _undone(c, due))
+    found = known or effects_so_far(c, due)
     finished = e.RunFinished(
         status="quarantined",
         code=code,
@@ -53,11 +52,17 @@ def _put_aside(
         undone=list(found.undone),
     )
     # Nobody drives it any more who would find out: so a person can say what became of them.
+    calls = attempts.read(c, due.tenant, due.id)
     open_ones = [lost(_place(row), row.n) for row in calls if row.state == "intent"]
     told = [new_event(each) for each in (*open_ones, finished)]
     journal.append(c, due.tenant, due.id, told, now, claim=claim)
     approvals.close(c, (due.tenant, due.id), state="void")
     drives.end_drive(c, claim, status="quarantined", now=now, code=code)
+
+
+def effects_so_far(c: Connection, due: Due) -> Effects:
+    """What its rows tell of a run's effects, whatever its plan is."""
+    return _effects(attempts.read(c, due.tenant, due.id), _undone(c, due))
 
 
 def _undone(c: Connection, due: Due) -> set[Place]:

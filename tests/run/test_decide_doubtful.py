@@ -17,7 +17,7 @@ from run_cases import (
     uncertain,
 )
 
-from executor.run.commands import LookUp, Perform
+from executor.run.commands import LookUp, Perform, Wait
 from executor.run.decide import decide
 from executor.run.retry import MOST_ATTEMPTS
 
@@ -45,6 +45,18 @@ def test_where_another_process_may_still_call_an_absence_counts_after_its_time_o
     assert isinstance(search, LookUp)
 
     assert search.absent_from == NOW + call.action.timeout_s + SETTLE_S
+
+
+@pytest.mark.parametrize("effect", ["idempotent", "keyed"])
+def test_where_another_process_may_still_call_nobody_calls_beside_it(effect: str) -> None:
+    run = one(effect)
+    time_out = run.lose("a").action.timeout_s
+    before = decide(run.accepted, run.state, replace(run.later(5).outside(), is_alone=False))
+    run.later(time_out - 5)
+    then = decide(run.accepted, run.state, replace(run.outside(), is_alone=False))
+
+    assert before == (Wait("retry", NOW + time_out, ("a",)),)
+    assert [type(each) for each in then] == [Perform]
 
 
 def test_an_absence_that_has_settled_means_the_same_call_again() -> None:

@@ -66,6 +66,22 @@ async def test_a_call_under_an_old_key_has_no_more_time_to_leave_than_the_key_is
     assert again.send_before - time.monotonic() <= 4.0 - (time.time() - began) + 0.1
 
 
+async def test_what_was_searched_for_in_vain_for_a_day_is_left_to_a_person(bench: Bench) -> None:
+    passed = [time.time()]
+
+    async def find(_: CallContext) -> Outcome:
+        passed[0] += 25 * 3600.0
+        return Applied([])
+
+    bench.clock = lambda: passed[0]
+    bench.machine = bench.new_machine()
+    bench.service.handlers |= {"a": once(Unreadable("not JSON")), "find": find}
+    _, row = await bench.drive(accept(step("a", "found_blind")))
+
+    assert (row.status, row.waiting_for, row.wake_at) == ("waiting", "reconcile", None)
+    assert bench.service.calls("find") == 1
+
+
 @pytest.mark.parametrize("effect", ["read", "idempotent", "keyed"])
 async def test_a_call_cut_off_by_a_shutdown_is_made_again_where_that_is_safe(
     bench: Bench, effect: str

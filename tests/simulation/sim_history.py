@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim_chaos import LOST_AFTER_S
 from sim_computed import COMPUTED_PLANS, computed_plan_of
-from sim_judge import Violation, judge_idle, judge_rest
+from sim_judge import Violation, judge_idle, judge_put_aside, judge_rest
 from sim_people import People
 from sim_plans import PLANS, RUNS, TENANT, TENANTS, plan_of, policy_of, short_plans
 from sim_process import WALL
@@ -166,6 +166,7 @@ class History:
                     continue
                 # Dead, broken, or overtaken by one that may be dead by now: somebody else goes on.
                 failures += 1
+                self._judge_put_aside()
                 if self.rules and self.world.chaos.gives_back(self, name):
                     del self.drives[name]
                     continue
@@ -210,6 +211,12 @@ class History:
         if status in ("queued", "cancelling"):
             return driver, 0.0
         return driver, inf if wake_at is None or status != "waiting" else wake_at
+
+    def _judge_put_aside(self) -> None:
+        try:
+            judge_put_aside(self)
+        except Violation as violation:
+            self.world.break_with(violation)
 
     def holder(self) -> str | None:
         """Under the name of which drive the run is claimed."""

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from executor.plan.graph import graph, upstream
 from executor.run import events as e
 from executor.run.commands import Perform
 from executor.run.decide import decide
+from executor.run.quarantine import effects_so_far
 from executor.run.state import Place, RunState, undo_place, undoes
 from executor.run.verdicts import Outside
 from executor.store import attempts
@@ -75,6 +77,17 @@ def judge_idle(history: "History") -> None:
     outside = Outside(policy=history.policy, now=now, is_alone=False)
     for each in decide(history.accepted, state, outside):
         must(not isinstance(each, Perform), f"nobody wakes it, though it could go on: {each}")
+
+
+def judge_put_aside(history: "History") -> None:
+    """What would be told of the effects if the run were put aside at this moment."""
+    if history.row().has_ended:
+        return
+    found = history.database.look(partial(effects_so_far, due=history.due))
+    told = {name: [*each] for name, each in vars(found).items()}
+    before = history.services.reached["taken back where nothing was"]
+    _judge_effects(history, e.RunFinished(status="quarantined", **told))
+    history.services.reached["taken back where nothing was"] = before
 
 
 def judge(history: "History") -> None:
