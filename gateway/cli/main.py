@@ -54,6 +54,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "secret": ("cli.secret:app", "Exchange the database's own secret for another one."),
     "credentials": ("cli.credentials:app", "Keep what connections sign in with; none is shown."),
 }
+UNUSABLE = 2
 EPILOG = "Exit codes: 0 done, 1 the answer is no, 2 unusable input, 3 somebody has to act first."
 
 
@@ -64,11 +65,12 @@ def run() -> None:
     words = sys.argv[1:]
     as_json = "--json" in words
     try:
-        # Typer tells of words that it does not know to people alone.
-        ended = build(words)(standalone_mode=not as_json)
+        ended = build(words)(standalone_mode=False)  # what Typer cannot use is told here as well
     except Exception as error:  # noqa: BLE001 - whatever it was, a person is told in words
-        from gateway.cli.problem import of_exception, tell
+        from gateway.cli.problem import has_shown_help, of_exception, tell
 
+        if has_shown_help(error):
+            sys.exit(UNUSABLE)
         sys.exit(tell(of_exception(error), error, as_json=as_json))
     sys.exit(ended)
 

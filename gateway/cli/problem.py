@@ -101,7 +101,7 @@ def of_exception(error: Exception) -> CliError:
 
     match error:
         case TyperException():
-            return CliError("bad-option", str(error), fix="See what --help says of this word.")
+            return CliError("bad-option", error.format_message(), fix=_usage(error))
         case Abort():
             return CliError("nobody-answers", "what was asked for was not said", exit_code=NO)
         case UnusableInputError():
@@ -117,6 +117,17 @@ def of_exception(error: Exception) -> CliError:
     where = ", ".join(f"{frame.filename}:{frame.lineno}" for frame in last)
     fix = f"This is a mistake of ours; {TRACEBACK}=1 shows all of it, to be reported."
     return CliError("internal", f"{type(error).__name__}: {error}", where, fix, INTERNAL)
+
+
+def has_shown_help(error: Exception) -> bool:
+    """Whether it only says that a word was said without any more, and its help was shown."""
+    return isinstance(error, TyperException) and not error.format_message()
+
+
+def _usage(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    usage = "" if context is None else " ".join(context.get_usage().split()) + "; "
+    return f"{usage}see what --help says of this word."
 
 
 def tell(error: CliError, cause: Exception, *, as_json: bool) -> int:

@@ -216,8 +216,22 @@ def test_an_unknown_option_or_word_shows_how_the_command_is_used(
     said = nowhere(*words)
 
     assert said.code == 2
-    assert "Usage" in said.err
-    assert said.out == ""
+    assert "fix: Usage:" in error_of(said, "bad-option")
+    assert "--help" in said.err
+
+
+def test_a_value_that_cannot_be_one_is_told_with_its_option(nowhere: Lamgate) -> None:
+    said = nowhere("serve", "--port", "70000", "--json")
+
+    assert (said.code, said.document["code"]) == (2, "bad-option")
+    assert "--port" in said.document["detail"]
+
+
+def test_a_word_that_was_said_alone_shows_its_help(nowhere: Lamgate) -> None:
+    said = nowhere("keys")
+
+    assert (said.code, said.err) == (2, "")
+    assert "Make, list and revoke API keys." in said.out
 
 
 def test_bytes_that_are_no_text_are_refused_before_anything_is_sent(alone: Lamgate) -> None:
