@@ -8,7 +8,7 @@ from connectors.api import Api
 from connectors.connector import Outcome
 from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, CallContext, JsonObject
-from connectors.unified.vendor import At, Vendor, moment, value_at
+from connectors.unified.vendor import At, Vendor, folded, moment, value_at
 
 Mails = list[JsonValue]
 _USUAL = 20
@@ -94,6 +94,8 @@ class Mailbox:
         """List mails, the newest first."""
 
         def all_of_them(mails: Mails) -> JsonValue:
+            if not all(_fits(each, given) for each in mails):
+                raise ValueError("it gives other mails than was searched for")
             return {"messages": [self._vendor.tell("message", each) for each in mails]}
 
         query = {"sort": "desc", "limit": str(given.get("limit", _USUAL))}
@@ -115,6 +117,15 @@ class Mailbox:
             return told(body)
 
         return await self._api.ask(spec, context, "GET", "api", "email", query=query, mapped=mapped)
+
+
+def _fits(mail: JsonValue, given: JsonObject) -> bool:
+    """Whether a mail is as was searched for, as far as it says."""
+    to, subject = value_at(mail, "envelope/to"), value_at(mail, "subject")
+    is_theirs = "recipient" not in given or not isinstance(to, list)
+    is_theirs = is_theirs or folded(given["recipient"]) in map(folded, _addresses(to))
+    about = folded(given.get("subject", ""))
+    return is_theirs and (subject is None or about in folded(subject))
 
 
 def _check_is(mail: JsonValue, message_id: str) -> None:

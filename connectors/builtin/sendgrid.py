@@ -7,6 +7,7 @@ Email Activity is a paid addition: without it sending is blind and there is noth
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 from pydantic import Field, JsonValue
 
@@ -19,7 +20,7 @@ from connectors.http import HttpAnswer
 from connectors.outcome import Dialect
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.mail import MAIL
-from connectors.unified.vendor import At, UnifiedConnector, Vendor, moment, worded
+from connectors.unified.vendor import At, UnifiedConnector, Vendor, folded, moment, value_at, worded
 
 _KEY = "lamgate_key"
 _MOST = "1000"
@@ -127,8 +128,11 @@ class SendGrid:
         """What sending under a key has answered, or null."""
 
         def receipt(raw: JsonObject) -> JsonValue:
+            rows = raw["messages"] if isinstance(raw["messages"], list) else []
+            if len({str(_sent_id(value_at(row, "msg_id"))) for row in rows}) > 1:
+                raise ValueError("it gives other mails than was searched for")
             told = SENDGRID.tell("message", raw)
-            return {"id": told["id"], "recipients": told["to"]} if raw["messages"] else None
+            return {"id": told["id"], "recipients": told["to"]} if rows else None
 
         query = f"(unique_args['{_KEY}']={_quoted(given['reference'])})"
         return await self._activity(spec, context, {"query": query, "limit": _MOST}, receipt)
@@ -147,12 +151,15 @@ class SendGrid:
 
     async def search(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
         """List messages, one for each row of the activity."""
+        places = (("recipient", "to_email"), ("subject", "subject"))
 
         def each_row(raw: JsonObject) -> JsonValue:
             rows = raw["messages"] if isinstance(raw["messages"], list) else []
+            for row, (name, place) in product(rows, places):
+                if name in given and folded(value_at(row, place)) != folded(given[name]):
+                    raise ValueError("it gives other mails than was searched for")
             return {"messages": [SENDGRID.tell("message", {"messages": [row]}) for row in rows]}
 
-        places = (("recipient", "to_email"), ("subject", "subject"))
         asked = [f"({place}={_quoted(given[name])})" for name, place in places if name in given]
         query = {"limit": str(given.get("limit", 20))}
         if asked:

@@ -133,6 +133,11 @@ def value_at(value: JsonValue, path: str) -> JsonValue:
     return here
 
 
+def folded(value: JsonValue) -> str:
+    """A value as it is compared where services search without regard to case."""
+    return str(value).casefold()
+
+
 def text(value: JsonValue) -> JsonValue:
     """A number or a text as text."""
     return None if value is None else str(value)

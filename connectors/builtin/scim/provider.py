@@ -19,7 +19,7 @@ from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.pages import listed, most_of, page
 from connectors.unified.steps import after, before, meanwhile, output_of, was_ours
-from connectors.unified.vendor import value_at
+from connectors.unified.vendor import folded, value_at
 
 _OF_USERS = {"user_name": "userName", "email": "emails.value", "active": "active"}
 _OF_GROUPS = {"display_name": "displayName"}
@@ -288,7 +288,7 @@ def _said(value: JsonValue) -> str:
 def _fits(resource: JsonValue, wanted: Mapping[str, JsonValue]) -> bool:
     """Whether a resource is as was asked, as far as it says: a provider may filter by nothing."""
     return all(
-        not (said := _texts_at(resource, place)) or str(value).casefold() in said
+        not (said := _texts_at(resource, place)) or folded(value) in said
         for place, value in wanted.items()
     )
 
@@ -299,8 +299,8 @@ def _texts_at(resource: JsonValue, place: str) -> set[str]:
     found = value_at(resource, name)
     if member:
         rows = found if isinstance(found, list) else []
-        return {str(value_at(each, member)).casefold() for each in rows}
-    return set() if found is None else {str(found).casefold()}
+        return {folded(value_at(each, member)) for each in rows}
+    return set() if found is None else {folded(found)}
 
 
 def _told(record: str) -> Callable[[JsonValue], JsonValue]:
