@@ -4,12 +4,14 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import cast
 
 from pydantic import JsonValue
 
 from connectors.body import json_flaw
 from connectors.connector import Connector, Outcome, Pending, Unreadable
 from connectors.credentials import TENANT, Vault
+from connectors.dates import wait_s
 from connectors.errors import (
     ConfigurationError,
     ConnectorError,
@@ -45,27 +47,33 @@ class Calling:
         """Call once; raises `Refused`, `Unavailable` or `Uncertain`, whatever the plugin raises."""
         token, heard = TENANT.set(context.tenant), HEARD.set(context.heard)
         try:
-            outcome = await _called(connector, action, arguments, context)
+            return self._checked(action, await _called(connector, action, arguments, context))
         except ConnectorError as error:
             # What it was raised from may tell anything, also a secret.
             raise self._retold(action, error) from None
         finally:
             HEARD.reset(heard)
             TENANT.reset(token)
-        return self._checked(action, outcome)
 
     def hidden(self, text: str) -> str:
         """The text without secrets."""
         return self.vault.hide(text) if self.vault else text
 
-    def _said(self, text: str) -> str:
+    def _said(self, words: object) -> str:
         """What a stranger says as it can be kept: no secret, whole characters, not endless."""
+        text = words if isinstance(words, str) else str(words)
         short = self.hidden(text)[:_MOST_SAID].replace("\0", " ")  # which not every database keeps
         return short.encode("utf-8", "replace").decode()
 
+    def _said_if_any(self, words: object) -> str | None:
+        return None if words is None or words == "" else self._said(words)
+
     def _checked(self, action: ActionSpec, outcome: Outcome) -> Outcome:
         """An output that is not what the action promises is unusable: never passed on."""
-        request_id = outcome.request_id and self._said(outcome.request_id)
+        if not isinstance(outcome, Outcome):
+            told = f"the connector gave a {type(outcome).__name__}, which is no outcome"
+            raise in_doubt(action, told, Kind.INTERNAL)
+        request_id = self._said_if_any(outcome.request_id)
         match outcome:
             case Unreadable(reason=reason):
                 return Unreadable(self._said(reason), request_id)
@@ -73,15 +81,17 @@ class Calling:
                 shown = None if json_flaw(asks) else self._hidden_in(asks)
                 told = shown if isinstance(shown, dict) else None
                 # Nothing can be asked by a part of a handle.
-                asked_by = "" if json_flaw(handle) else self.hidden(handle)
-                return Pending(asked_by, request_id, told)
+                given: object = handle
+                asked_by = self.hidden(given) if isinstance(given, str) else ""
+                return Pending("" if json_flaw(asked_by) else asked_by, request_id, told)
         flaw = json_flaw(outcome.output)
         if flaw is None:
             # Before the schema looks at it: what is wrong with it is told with some of it.
             output = self._hidden_in(outcome.output)
             flaw = output_flaw(action, output)
             if flaw is None:
-                return replace(outcome, output=output, request_id=request_id)
+                after_s = wait_s(outcome.retry_after_s)
+                return replace(outcome, output=output, request_id=request_id, retry_after_s=after_s)
         reason = self._said(f"the answer is not what the action promises: {flaw[:500]}")
         if action.is_write:
             return Unreadable(reason, request_id)
@@ -92,17 +102,19 @@ class Calling:
 
     def _retold(self, action: ActionSpec, error: ConnectorError) -> ConnectorError:
         """The same failure without secrets; a read is never in doubt, for it has no effect."""
-        message, kind = self._said(error.message), error.kind
+        message = self._said(error.message)
+        said, status = cast(object, error.kind), cast(object, error.status)
+        kind = said if isinstance(said, Kind) else Kind.INTERNAL
         told: Evidence = {
-            "vendor_code": error.vendor_code and self._said(error.vendor_code),
-            "request_id": error.request_id and self._said(error.request_id),
-            "status": error.status,
+            "vendor_code": self._said_if_any(error.vendor_code),
+            "request_id": self._said_if_any(error.request_id),
+            "status": status if type(status) is int else None,
         }
         if isinstance(error, Refused):
-            return Refused(message, kind=kind, link=error.link and self._said(error.link), **told)
-        after = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
+            return Refused(message, kind=kind, link=self._said_if_any(error.link), **told)
+        after = wait_s(error.retry_after_s) if isinstance(error, Unavailable | Uncertain) else None
         if isinstance(error, Unavailable) or not action.is_write:
-            sent = error.sent if isinstance(error, Unavailable) else True
+            sent = error.sent is not False if isinstance(error, Unavailable) else True
             return Unavailable(message, kind=kind, retry_after_s=after, sent=sent, **told)
         return Uncertain(message, kind=kind, retry_after_s=after, **told)
 

@@ -1,6 +1,7 @@
 """Dates and waits as HTTP headers say them."""
 
 import email.utils
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC
@@ -33,3 +34,10 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     if until is None:
         return None
     return min(max(0.0, until - (now if since is None else since)), _LONGEST_WAIT_S)
+
+
+def wait_s(said: object) -> float | None:
+    """How long somebody's own code wants to be waited for, as it can be counted; None if not."""
+    if isinstance(said, bool) or not isinstance(said, int | float) or math.isnan(said):
+        return None
+    return float(min(max(0, said), _LONGEST_WAIT_S))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any, cast
 
 import pytest
 from connector_cases import (
@@ -161,6 +162,40 @@ async def test_an_answer_that_is_nested_as_deep_as_can_be_read_is_unusable_and_n
         end = await end_of(Registry({"own": fake([said])}, vault), WRITE, {})
 
         assert isinstance(end, Unreadable) or end == Pending("it")
+
+
+ODD: list[Any] = [
+    None,
+    {"a": 1},
+    Applied({"a": 1}, cast(Any, 7)),
+    Applied({"a": 1}, retry_after_s=float("nan")),
+    Unreadable(cast(Any, None), cast(Any, 3)),
+    Pending(cast(Any, 5)),
+    Refused(cast(Any, None), kind=Kind.INVALID, vendor_code=cast(Any, 1234)),
+    Refused("no", kind=cast(Any, "weird"), link=cast(Any, 5), status=cast(Any, "422")),
+    Unavailable("no", retry_after_s=float("nan"), sent=cast(Any, None)),
+    Unavailable("no", retry_after_s=cast(Any, "7")),
+    Unavailable("no", retry_after_s=-5),
+    Uncertain("no", kind=Kind.INTERNAL, retry_after_s=float("inf")),
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+async def test_what_is_of_another_type_than_was_agreed_on_ends_a_call_all_the_same(
+    odd: Any,
+) -> None:
+    """A vendor's code is a number with some, and whoever forgets to return gives None."""
+    ends = [await end_of(Registry({"own": fake([odd])}), each, {}) for each in (WRITE, READ)]
+
+    for end in ends:
+        words = [getattr(end, name, None) for name in ("message", "vendor_code", "request_id")]
+        assert all(each is None or isinstance(each, str) for each in words)
+        assert isinstance(getattr(end, "kind", Kind.AUTH), Kind)
+        assert type(getattr(end, "status", None)) in (int, type(None))
+        after_s = getattr(end, "retry_after_s", None)
+        assert after_s is None or 0 <= after_s <= 7 * 86_400
+    if not isinstance(odd, ConnectorError | Applied | Unreadable | Pending):
+        assert [type(each) for each in ends] == [Uncertain, Unavailable]
 
 
 async def test_what_nobody_could_ask_by_is_no_handle() -> None:
