@@ -53,6 +53,7 @@ from executor.run.verdicts import (
 
 EVIDENCE = "evidence:"  # what the service said later, by whoever reported it
 WINDOW_SHARE = 0.8  # a key is trusted for this share of the service's window
+JUST_AFTER_S = 0.001  # what is looked at again when a time is over finds that it is over
 
 
 @dataclass(frozen=True)
@@ -187,12 +188,17 @@ class Instance:
             case _ if unusable:
                 return self._find_out(doubt, absent_from=inf)
             case _ if self._repeating_helps(last):
-                return (
-                    self._renewed(last, doubt)
-                    if _lacks_credentials(last)
-                    else self._call(last, doubt)
-                )
+                lacks = _lacks_credentials(last)
+                again = self._renewed(last, doubt) if lacks else self._call(last, doubt)
+                return self._while_its_key_lasts(again)
         return self._find_out(doubt, absent_from=doubt.told_at + self.action.settle_s)
+
+    def _while_its_key_lasts(self, again: Verdict) -> Verdict:
+        """Whatever a repetition waits for: when its key is too old, another way is to be found."""
+        if not isinstance(again, Waiting) or self.action.effect is not Effect.KEYED:
+            return again
+        end = self.outside.now + self._key_lasts_s + JUST_AFTER_S
+        return replace(again, until=end if again.until is None else min(again.until, end))
 
     def _repeating_helps(self, last: Attempt) -> bool:
         """Whether the same call may be made again to settle what was begun before."""

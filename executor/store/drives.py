@@ -184,16 +184,11 @@ def hold_all(c: Connection, claims: Sequence[Claim]) -> list[Held]:
 
 
 def is_lost(c: Connection, claim: Claim) -> bool:
-    """Whether the database has lost a claim, whoever has its epoch by now."""
+    """Whether the database has lost a claim, and has given its epoch to nobody else."""
     table = TABLES[claim.kind]
-    row = c.execute(
-        select(table.c.epoch, table.c.driver).where(
-            table.c.tenant == claim.tenant, table.c.id == claim.id
-        )
-    ).one_or_none()
-    if row is None or row.epoch > claim.epoch:
-        return False
-    return row.epoch < claim.epoch or row.driver not in (None, claim.driver)
+    which = (table.c.tenant == claim.tenant, table.c.id == claim.id)
+    epoch = c.execute(select(table.c.epoch).where(*which)).scalar_one_or_none()
+    return epoch is not None and epoch < claim.epoch
 
 
 def hold_row(c: Connection, due: Due) -> bool:

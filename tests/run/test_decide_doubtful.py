@@ -1,16 +1,20 @@
 """What nobody knows of a call is looked up, or left to a person, whose word then holds."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 
 import pytest
 from class_cases import LONG, WRITES, one
 from run_cases import (
+    GATE_S,
     NOW,
     PENDING,
     SETTLE_S,
     UNREADABLE,
     WINDOW_S,
     Answer,
+    Play,
     applied,
     not_sent,
     refused,
@@ -19,7 +23,9 @@ from run_cases import (
 
 from executor.run.commands import LookUp, Perform, Wait
 from executor.run.decide import decide
+from executor.run.instance import WINDOW_SHARE
 from executor.run.retry import MOST_ATTEMPTS
+from executor.run.verdicts import Held
 
 
 @pytest.mark.parametrize("lost", [False, True])
@@ -241,3 +247,35 @@ def test_credentials_that_end_while_a_call_is_in_doubt_are_waited_for_and_then_i
     long_gone = run.wait()
     assert (long_gone.waiting_for, long_gone.until) == ("reconcile", None)  # the window is over
     assert run.state.attempts["a", ""][1].intent.key == first
+
+
+def _waits_for_approval() -> Play:
+    run = one("asked_keyed")
+    run.grant(*run.ask())
+    run.later(GATE_S - 1).call("a", uncertain())
+    run.later(2).ask()  # what was granted has run out
+    return run
+
+
+def _waits_for_a_stop() -> Play:
+    run = one("keyed")
+    run.call("a", uncertain())
+    run.later(2).not_before["shop"] = Held(inf, "stop")
+    return run
+
+
+def _waits_for_its_service() -> Play:
+    run = one("keyed")
+    run.call("a", uncertain(at=NOW + 500))
+    return run.later(2)
+
+
+@pytest.mark.parametrize("waits", [_waits_for_approval, _waits_for_a_stop, _waits_for_its_service])
+def test_a_repetition_waits_no_longer_than_its_key_is_good_for(waits: Callable[[], Play]) -> None:
+    run = waits()
+    began, until = run.state.attempts["a", ""][0].at, run.wait().until
+    assert until is not None
+    after = run.later(until - run.now).wait()
+
+    assert until == pytest.approx(began + WINDOW_SHARE * WINDOW_S, abs=0.01)
+    assert (after.waiting_for, after.until) == ("reconcile", None)

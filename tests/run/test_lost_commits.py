@@ -15,6 +15,7 @@ from undo_cases import ACTIONS, BACK
 from connectors.errors import Kind, Refused, Uncertain
 from executor.check.admit import Accepted
 from executor.run import events as e
+from executor.run.perform import new_event
 from executor.store import drives, journal
 from executor.store.drives import Claim, Due
 from executor.store.errors import JournalLostError
@@ -47,6 +48,8 @@ def forget_claim(c: Connection, due: Due, claimed_by: str | None = None) -> None
     c.execute(update(runs).where(runs.c.id == due.id).values(lost))
     if claimed_by is not None:
         drives.claim(c, due, claimed_by, 1.0)
+        said = [new_event(e.WaitEnded(waiting_for="nothing")) for _ in range(9)]
+        journal.append(c, "main", due.id, said, 1.0)
 
 
 async def lost(
@@ -134,7 +137,7 @@ async def test_who_has_lost_a_claim_writes_nothing_under_the_epoch_that_another_
     row = await bench.row(due)
 
     assert (row.status, row.epoch) == ("running", 1)
-    assert await bench.types(due) == []
+    assert await bench.types(due) == ["wait.ended"] * 9
 
 
 async def test_a_look_notices_that_a_wake_was_lost(bench: Bench) -> None:

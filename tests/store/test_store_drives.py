@@ -68,6 +68,17 @@ async def test_the_same_driver_may_claim_again_and_fences_its_earlier_drive(stor
         await store.write(lambda c: drives.hold(c, first))
 
 
+async def test_who_had_an_epoch_that_the_server_has_given_to_another_holds_nothing(
+    store: Store,
+) -> None:
+    lost = replace(await store.write(new_run), driver="another")
+
+    assert await store.read(lambda c: drives.standing(c, lost)) is None
+    assert not await store.write(lambda c: drives.end_drive(c, lost, status="failed", now=NOW))
+    with pytest.raises(FencedError):
+        await store.write(lambda c: drives.hold(c, lost))
+
+
 async def test_a_finished_run_cannot_be_claimed(store: Store) -> None:
     claim = await store.write(new_run)
     await store.write(lambda c: drives.end_drive(c, claim, status="succeeded", now=NOW))
