@@ -1,6 +1,8 @@
 """Request bodies: capped before they are read, then strict JSON, then a closed model."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,6 +21,8 @@ from gateway.schemas import FORMS, LONGEST_KEY
 from gateway.wiring import Gateway
 
 MOST_BYTES = 1_000_000
+MOST_UNREAD = 10 * MOST_BYTES  # of a body that was refused
+QUIET_S = 1.0  # after which nothing more of it is waited for
 MOST_LISTED = 100  # of what is wrong with a body
 NUL_IN_JSON = b"\\u0000"
 COMPONENT = "#/components/schemas/{model}"
@@ -44,10 +48,10 @@ class BodyCap:
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > MOST_BYTES:
-            await render(_too_large())(scope, receive, send)
+            await _refuse(_too_large(), scope, receive, send)
             return
         if dict(scope["headers"]).get(b"content-encoding", b"identity").lower() != b"identity":
-            await render(_packed())(scope, receive, send)
+            await _refuse(_packed(), scope, receive, send)
             return
         seen = 0
 
@@ -56,10 +60,35 @@ class BodyCap:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > MOST_BYTES:
+                await _read_on(receive)
                 raise _too_large()
             return message
 
         await self._app(scope, counted, send)
+
+
+async def _refuse(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer at once, and end once whoever sends has stopped: else they might not hear it."""
+
+    async def begun(message: Message) -> None:
+        is_body = message["type"] == "http.response.body"
+        await send({**message, "more_body": True} if is_body else message)
+
+    await render(problem)(scope, receive, begun)
+    await _read_on(receive)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _read_on(receive: Receive) -> None:
+    """Take what still comes, up to a bound; a connection that is closed on it tells nothing."""
+    left = MOST_UNREAD
+    with suppress(TimeoutError):
+        while left > 0:
+            async with asyncio.timeout(QUIET_S):
+                message = await receive()
+            left -= len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
 
 
 def _too_large() -> ProblemError:

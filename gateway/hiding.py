@@ -70,9 +70,11 @@ class HiddenInAnswers:
                     return  # it may have another one, once the body is mended
                 message, start = self._begun(message, None), None
             if message["type"] == "http.response.body":
-                body = self._redactor.hide_bytes(message.get("body", b""))
+                given = message.get("body", b"")
+                body = self._redactor.hide_bytes(given)
                 if start is not None:
-                    is_whole = not message.get("more_body", False)
+                    declared = dict(start["headers"])[_LENGTH]
+                    is_whole = not message.get("more_body", False) or int(declared) == len(given)
                     await send(self._begun(start, len(body) if is_whole else None))
                     start = None
                 message = {**message, "body": body}

@@ -123,10 +123,10 @@ class HealthTold(Told):
     """
 
     status: Literal["ok"]
+    time: float
     actions: int
     connections: dict[Literal["ready", "stale", "absent"], int]
     models: dict[Literal["ready", "absent"], int]
-    time: float
 
 
 class ActionTold(ActionSpec):

@@ -219,6 +219,21 @@ async def test_a_body_of_no_declared_length_is_refused_once_it_is_too_large(
     assert answer.json()["code"] == "too-large"
 
 
+async def test_whoever_sends_a_body_that_is_too_large_hears_so_though_they_still_send(
+    running: Running,
+) -> None:
+    statuses = set()
+    for size in (MOST_BYTES + 1, 5 * MOST_BYTES):
+        for _ in range(15):
+            person = await running.person("requester-1", "requester")
+            statuses.add((await person.post("/v1/plans", content=b" " * size)).status_code)
+    unread = {"content-encoding": "gzip"}
+    packed = await person.post("/v1/plans", content=b" " * (MOST_BYTES - 1), headers=unread)
+
+    assert statuses == {413}
+    assert packed.status_code == 415
+
+
 async def test_the_gateway_answers_others_after_a_body_that_was_too_large(
     running: Running,
 ) -> None:
