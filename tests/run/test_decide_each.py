@@ -326,3 +326,10 @@ def test_what_has_ended_costs_next_to_nothing_in_later_rounds(number: int) -> No
         run.end(run.flying[place], applied({}))  # type: ignore[arg-type]  # a call
 
     assert judged == 2 * number  # all of them before the first, then each before its call
+
+
+def test_once_it_is_cancelled_nobody_is_asked_about_items_that_never_come() -> None:
+    run = play(step("a", "asked_blind", ref("each", "n"), each="input/list"), list=[1, 2])
+    run.cancel()
+
+    assert run.finish().status == "cancelled"

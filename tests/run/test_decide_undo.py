@@ -327,3 +327,19 @@ def test_a_lookup_finds_out_what_is_to_be_undone() -> None:
     run.cancel("undo")
 
     assert isinstance(run.later(20).go()[0], LookUp)
+
+
+def test_after_a_pivot_an_item_that_fails_leaves_the_others_to_go_on() -> None:
+    more = step("a", "blind", ref("each", "n"), each="input/list", after=["p"])
+    run = play_back(step("p", "shop.pivot"), more, list=[1, 2])
+    run.call("p", applied())
+    items = run.performs()
+    for each in items.values():
+        run.begin(each)
+    run.end(items["a[0]"], refused())
+    run.end(items["a[1]"], applied({"id": 2}))
+    end = run.finish()
+
+    assert run.state.done["a"] == [None, {"id": 2}]
+    assert [*run.state.failed_items["a"]] == ["0"]
+    assert (end.status, end.code, end.standing) == ("failed", "invalid", ("a", "p"))
