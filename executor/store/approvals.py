@@ -1,23 +1,20 @@
 """Approvals: each is of exactly what was shown, and covers that or what lies in its bands."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from connectors.spec import JsonObject
 from executor.check.envelope import Envelope
 from executor.check.grant import Grant
 from executor.store import attempts
-from executor.store.statement import addition, alteration, oldest_first
+from executor.store.statement import Query, addition, alteration, oldest_first
 from executor.store.tables import approvals
 from executor.store.text import to_object, to_text, to_texts
 
 Kind = Literal["step", "envelope"]
 
-_GET = select(approvals).where(
-    approvals.c.tenant == bindparam("tenant"), approvals.c.id == bindparam("id")
-)
 _ADD = addition(approvals)
 # An update would take the names of columns for what it is to set.
 _CLOSE = alteration(
@@ -106,8 +103,7 @@ def create(c: Connection, row: ApprovalRow) -> None:
 
 def get(c: Connection, tenant: str, approval: str) -> ApprovalRow | None:
     """One approval of a tenant."""
-    row = c.execute(_GET, {"tenant": tenant, "id": approval}).one_or_none()
-    return None if row is None else _row(row)
+    return _GET.one(c, {"whose": tenant, "which": approval})
 
 
 def listed(
@@ -120,13 +116,13 @@ def listed(
     limit: int | None = None,
 ) -> list[ApprovalRow]:
     """A tenant's approvals, oldest first; with `after`, those younger than that one."""
-    query = select(approvals)
+    query = _EVERY
     if state is not None:
         query = query.where(approvals.c.state == state)
     if run is not None:
         query = query.where(approvals.c.run == run)
     found = c.execute(oldest_first(query, approvals, tenant, after=after, limit=limit))
-    return [_row(row) for row in found]
+    return [_row(*row) for row in found]
 
 
 def covers(c: Connection, tenant: str, grant: Grant, call: Called, now: float) -> bool:
@@ -178,28 +174,15 @@ def expire(c: Connection, tenant: str, approval: str) -> bool:
     return done.rowcount == 1
 
 
-def _row(row: Row[tuple[object, ...]]) -> ApprovalRow:
-    return ApprovalRow(
-        tenant=row.tenant,
-        id=row.id,
-        run=row.run,
-        kind="envelope" if row.kind == "envelope" else "step",
-        step=row.step,
-        steps=to_texts(row.steps),
-        iteration=row.iteration,
-        plan_digest=row.plan_digest,
-        action=row.action,
-        action_digest=row.action_digest,
-        arguments=to_object(row.arguments),
-        args_hash=row.args_hash,
-        policy_version=row.policy_version,
-        policies=to_texts(row.policies),
-        reasons=to_texts(row.reasons),
-        role=row.role,
-        quorum=row.quorum,
-        requester=row.requester,
-        nonce=row.nonce,
-        state=row.state,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-    )
+def _row(*found: Any) -> ApprovalRow:
+    row = dict(zip(_COLUMNS, found, strict=True))
+    row["arguments"] = to_object(row["arguments"])
+    for name in ("steps", "policies", "reasons"):
+        row[name] = to_texts(row[name])
+    return ApprovalRow(**row)
+
+
+_COLUMNS = tuple(each.name for each in fields(ApprovalRow))
+_EVERY = select(*(approvals.c[name] for name in _COLUMNS))
+_ONE = (approvals.c.tenant == bindparam("whose"), approvals.c.id == bindparam("which"))
+_GET = Query(_EVERY.where(*_ONE), _row)

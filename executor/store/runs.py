@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
 
 from executor.store import blobs
 from executor.store.blobs import Blob
 from executor.store.drive_statements import FINISH
 from executor.store.drives import RANKS, Claim, Due, Priority, ended, wake
 from executor.store.errors import WokenError
-from executor.store.statement import addition, newest_first
+from executor.store.statement import Query, addition, newest_first
 from executor.store.tables import runs
 from executor.store.text import to_text
 
@@ -23,8 +24,6 @@ _ADD = addition(runs)
 _NEW = dict.fromkeys(runs.c.keys()) | dict.fromkeys(
     ("wake_seq", "epoch", "recoveries", "crashes"), 0
 )
-_GET = select(runs).where(*_ONE)
-_CANCEL_MODE = select(runs.c.cancel_mode).where(*_ONE)
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,7 @@ def create(
 
 def get(c: Connection, tenant: str, run: str) -> RunRow | None:
     """One run of a tenant."""
-    row = c.execute(_GET, {"whose": tenant, "which": run}).one_or_none()
-    return None if row is None else _row(row)
+    return _GET.one(c, {"whose": tenant, "which": run})
 
 
 def newest(
@@ -99,11 +97,11 @@ def newest(
     limit: int = 50,
 ) -> list[RunRow]:
     """The newest runs of a tenant first; with `before`, those that are older than that one."""
-    query = select(runs)
+    query = _EVERY
     if status is not None:
         query = query.where(runs.c.status == status)
     found = c.execute(newest_first(query, runs, tenant, before=before, limit=limit))
-    return [_row(row) for row in found]
+    return [_row(*row) for row in found]
 
 
 def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) -> bool:
@@ -127,7 +125,7 @@ def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) 
 
 def cancel_mode(c: Connection, tenant: str, run: str) -> str | None:
     """How the run is being cancelled, if it is."""
-    return c.execute(_CANCEL_MODE, {"whose": tenant, "which": run}).scalar_one_or_none()
+    return _CANCEL_MODE.one(c, {"whose": tenant, "which": run})
 
 
 @dataclass(frozen=True)
@@ -161,22 +159,18 @@ def _finished(c: Connection, ending: Ending) -> dict[str, object]:
     }
 
 
-def _row(row: Row[tuple[object, ...]]) -> RunRow:
-    return RunRow(
-        row.tenant,
-        row.id,
-        row.plan,
-        row.request,
-        row.requester,
-        row.status,
-        row.waiting_for,
-        row.code,
-        row.wake_at,
-        row.epoch,
-        row.recoveries,
-        row.cancel_mode,
-        None if row.result is None else json.loads(row.result),
-        row.created_at,
-        row.updated_at,
-        blobs.read_refs(row.large).get("result"),
-    )
+def _row(*found: Any) -> RunRow:
+    row = dict(zip(_COLUMNS, found, strict=True))
+    row["result"] = None if row["result"] is None else json.loads(row["result"])
+    row["large"] = blobs.read_refs(row["large"]).get("result")
+    return RunRow(**row)
+
+
+def _mode(mode: str | None) -> str | None:
+    return mode
+
+
+_COLUMNS = tuple(each.name for each in fields(RunRow))
+_EVERY = select(*(runs.c[name] for name in _COLUMNS))
+_GET = Query(_EVERY.where(*_ONE), _row)
+_CANCEL_MODE = Query(select(runs.c.cancel_mode).where(*_ONE), _mode)
