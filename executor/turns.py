@@ -1,14 +1,48 @@
-"""Whose turn it is: tenant after tenant, and within a tenant by rank, then in order of arrival.
+"""Whose turn it is: tenant after tenant; within a tenant by rank; of one rank lane after lane.
 
 A tenant with a thousand waiting and a tenant with one each get every second turn, so nobody
 waits longer for a turn than there are tenants. A tenant that comes back is last in the round.
+The same holds of the lanes of one tenant and rank: what was just asked for waits for one of what
+goes on, and not for all of it. Within a lane it goes by order of arrival.
 """
 
 import heapq
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_Place = tuple[int, int, int, T]  # rank, number among all lanes of it, count, and what waits
+
+
+@dataclass
+class _Tenant(Generic[T]):
+    """What waits for one of them, each lane numbered by itself from where the rank has come to."""
+
+    waiting: list[_Place[T]] = field(default_factory=list)
+    reached: dict[int, int] = field(default_factory=dict)  # by rank
+    last: dict[tuple[int, int], int] = field(default_factory=dict)  # by rank and lane
+
+    def add(self, item: T, rank: int, lane: int, count: int) -> None:
+        number = max(self.reached.get(rank, 0), self.last.get((rank, lane), 0)) + 1
+        self.last[rank, lane] = number
+        heapq.heappush(self.waiting, (rank, number, count, item))
+
+    def take(self, is_ready: Callable[[T], bool]) -> T | None:
+        """The first one that is ready."""
+        passed: list[_Place[T]] = []
+        found = None
+        while self.waiting and found is None:
+            first = heapq.heappop(self.waiting)
+            if is_ready(first[-1]):
+                rank, number, _, found = first
+                self.reached[rank] = max(number, self.reached.get(rank, 0))
+            else:
+                passed.append(first)
+        for each in passed:
+            heapq.heappush(self.waiting, each)
+        return found
 
 
 class Turns(Generic[T]):
@@ -16,29 +50,41 @@ class Turns(Generic[T]):
 
     def __init__(self) -> None:
         self._round: deque[str] = deque()
-        self._waiting: dict[str, list[tuple[int, int, T]]] = {}
+        self._tenants: dict[str, _Tenant[T]] = {}
         self._count = 0
 
     def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        return sum(len(each.waiting) for each in self._tenants.values())
 
-    def add(self, tenant: str, item: T, rank: int = 0) -> None:
+    def add(self, tenant: str, item: T, rank: int = 0, lane: int = 0) -> None:
         """Let it wait."""
-        if tenant not in self._waiting:
-            self._waiting[tenant] = []
+        if tenant not in self._tenants:
+            self._tenants[tenant] = _Tenant()
             self._round.append(tenant)
         self._count += 1
-        heapq.heappush(self._waiting[tenant], (rank, self._count, item))
+        self._tenants[tenant].add(item, rank, lane, self._count)
 
-    def next(self) -> T | None:
-        """Take the one whose turn it is; None if nothing waits."""
-        if not self._round:
-            return None
-        tenant = self._round.popleft()
-        waiting = self._waiting[tenant]
-        _, _, item = heapq.heappop(waiting)
-        if waiting:
-            self._round.append(tenant)
-        else:
-            del self._waiting[tenant]
-        return item
+    def next(self, is_ready: Callable[[T], bool] = lambda _: True) -> T | None:
+        """Take the one whose turn it is; None if nothing waits that is ready.
+
+        Who has nothing that is ready keeps the place in the round.
+        """
+        for place, tenant in enumerate(self._round):
+            item = self._tenants[tenant].take(is_ready)
+            if item is not None:
+                del self._round[place]
+                if self._tenants[tenant].waiting:
+                    self._round.append(tenant)
+                else:
+                    del self._tenants[tenant]
+                return item
+        return None
+
+    def drop(self, tenant: str, item: T) -> None:
+        """What waited wants no turn any more: none is spent on it."""
+        places = self._tenants[tenant]
+        places.waiting = [each for each in places.waiting if each[-1] != item]
+        heapq.heapify(places.waiting)
+        if not places.waiting:
+            self._round.remove(tenant)
+            del self._tenants[tenant]

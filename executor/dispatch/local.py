@@ -1,10 +1,11 @@
 """Drives everything in this process, one drive at a time for each request or run.
 
-What waits to be driven is taken by turns: tenant after tenant, each by its priorities, then in
-order of arrival (`executor/turns.py`).
+What waits to be driven is taken by turns: tenant after tenant, each by its priorities; of those
+what is new and what goes on by turns, each in order of arrival (`executor/turns.py`).
 
 What was being driven when two processes died in a row is a suspect: the suspects are driven one
-after the other, so that only the one that kills has a third death to its name, and is put aside.
+after the other, each when its turn comes, so that only the one that kills has a third death to its
+name, and is put aside. Deaths are counted when a process begins, so that is when they are known.
 """
 
 import asyncio
@@ -31,11 +32,12 @@ from executor.dispatch.base import (
 )
 from executor.store.drives import DriveKind, Due, due, generation, next_wake
 from executor.store.errors import StoreError
-from executor.store.recovery import crashed, hand_back, release
+from executor.store.recovery import crashed, crashes_of, hand_back, release
 from executor.store.store import Store
 from executor.turns import Turns
 
 LONGEST_SLEEP_S = 5.0
+_NEW, _GOES_ON = 0, 1  # lanes
 _log = logging.getLogger("lamgate.dispatch")
 
 
@@ -59,7 +61,7 @@ class LocalDispatcher:
         self._active: dict[Due, asyncio.Task[None]] = {}
         self._waiting: set[Due] = set()
         self._turns: Turns[Due] = Turns()
-        self._suspects: Turns[Due] = Turns()
+        self._deaths: dict[Due, int] = {}  # of the suspects
         self._suspected: Due | None = None  # the one that is being driven
         self._ranking: set[asyncio.Task[None]] = set()  # of what waits to be ranked
         self._again: set[Due] = set()
@@ -99,24 +101,26 @@ class LocalDispatcher:
         with contextlib.suppress(StoreError):  # then it is found with all that is due
             found = await self._store.read(partial(generation, due=due, now=self._clock()))
             if found is not None:
-                self._let_wait(replace(due, rank=found[1]))
+                self._let_wait(replace(due, epoch=found[0], rank=found[1]))
 
     def _let_wait(self, due: Due) -> None:
         if due in self._active:
             self._again.add(due)
         elif due not in self._waiting:
             self._waiting.add(due)
-            turns = self._suspects if due.crashes >= MOST_CRASHES - 1 else self._turns
-            turns.add(due.tenant, due, due.rank)
+            self._turns.add(due.tenant, due, due.rank, _GOES_ON if due.epoch else _NEW)
             self._fill()
 
     async def start(self) -> None:
         """Hand back what a dead process was driving, then drive all that is due."""
         await self._store.write(partial(hand_back, now=self._clock()))
-        for each in await self._store.read(partial(crashed, times=MOST_CRASHES)):
-            if await self._park(each, too_many_deaths()) is not None:
+        for each in await self._store.read(partial(crashed, times=MOST_CRASHES - 1)):
+            self._deaths[each] = each.crashes
+            is_killer = each.crashes >= MOST_CRASHES
+            if is_killer and await self._park(each, too_many_deaths()) is not None:
                 self._let_wait(each)
         self._timer = asyncio.get_running_loop().create_task(self._tick())
+        self._fill()  # with what came meanwhile
 
     async def stop(self) -> None:
         """Begin nothing new, give drives `drain_s` to end, then leave the rest to the next start.
@@ -138,25 +142,33 @@ class LocalDispatcher:
             await self._store.write(partial(release, driver=self._driver, now=self._clock()))
 
     def _fill(self) -> None:
-        """Begin drives while there is room for them."""
-        while not self._stopping and len(self._active) < self._concurrency:
-            following = self._turns.next()
-            if following is None and self._suspected is None:
-                following = self._suspected = self._suspects.next()
+        """Begin drives while there is room for them, once it is known what others died with."""
+        while self._goes_on and len(self._active) < self._concurrency:
+            following = self._turns.next(self._may_begin)
             if following is None:
                 return
+            if following in self._deaths:
+                self._suspected = following
             self._waiting.discard(following)
             drive = asyncio.get_running_loop().create_task(self._drive(following))
             self._active[following] = drive
 
+    @property
+    def _goes_on(self) -> bool:
+        return self._timer is not None and not self._stopping
+
+    def _may_begin(self, due: Due) -> bool:
+        return self._suspected is None or due not in self._deaths
+
     async def _drive(self, what: Due) -> None:
         pause: float | None = None
         try:
-            if what.crashes >= MOST_CRASHES:  # it could not be put aside yet
+            if self._deaths.get(what, 0) >= MOST_CRASHES:  # it could not be put aside yet
                 pause = await self._park(what, too_many_deaths())
                 return
             drive, _ = self._drives[what.kind]
             await drive(what, self._driver)
+            await self._recount(what)
             self._forgive(what)
             self._bell.set()  # it may have made something else due
         except StoreError as error:
@@ -174,7 +186,7 @@ class LocalDispatcher:
                 self._suspected = None
             if what in self._again:
                 self._again.discard(what)
-                self._let_wait(what)
+                self._let_wait(replace(what, epoch=what.epoch + 1))
             elif pause is not None:
                 asyncio.get_running_loop().call_later(pause, self._let_wait, what)
             self._fill()
@@ -186,7 +198,13 @@ class LocalDispatcher:
         if trouble is not None:
             return self._pause(what, trouble)
         self._forgive(what)
+        self._deaths.pop(what, None)
         return None
+
+    async def _recount(self, what: Due) -> None:
+        """A suspect of which a call has ended, or that has ended itself, is none any more."""
+        if what in self._deaths and not await self._store.read(partial(crashes_of, due=what)):
+            del self._deaths[what]
 
     def _forgive(self, what: Due) -> None:
         self._failures.pop(what, None)

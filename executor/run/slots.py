@@ -29,11 +29,11 @@ class Slot:
         if self._places is None:
             return
         places, self._places = self._places, None
-        while (following := places.waiting.next()) is not None:
-            if not following.done():  # else it was cancelled, and wants no place any more
-                following.set_result(None)
-                return
-        places.taken -= 1
+        following = places.waiting.next(lambda turn: not turn.done())  # one may just be cancelled
+        if following is None:
+            places.taken -= 1
+        else:
+            following.set_result(None)
 
 
 class Slots:
@@ -62,7 +62,9 @@ class Slots:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.cancelled():
+                places.waiting.drop(tenant, turn)
+            else:
                 Slot(places).release()
             raise
         return Slot(places)

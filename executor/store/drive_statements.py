@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    literal,
     null,
     select,
     type_coerce,
@@ -121,6 +122,8 @@ _ENDING: Columns = {
 
 
 def _end(table: Table, of: Mapping[str, Value]) -> Update:
+    """Who only waits from now on may still be what the processes died of that drove it."""
+    waits = of["ends_as"] == literal("waiting")
     return (
         update(table)
         .where(table.c.tenant == of["whose"], table.c.id == of["which"])
@@ -132,7 +135,7 @@ def _end(table: Table, of: Mapping[str, Value]) -> Update:
             code=of["because"],
             wake_at=of["wakes_at"],
             driver=None,
-            crashes=0,
+            crashes=case((waits, table.c.crashes), else_=0),
             updated_at=of["now"],
         )
     )

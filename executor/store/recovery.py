@@ -25,11 +25,14 @@ def crashed(c: Connection, times: int) -> list[Due]:
     found = []
     for kind, table in TABLES.items():
         rows = c.execute(
-            select(table.c.tenant, table.c.id, table.c.crashes)
+            select(table.c.tenant, table.c.id, table.c.priority, table.c.crashes, table.c.epoch)
             .where(table.c.crashes >= times, table.c.driver.is_(None))
             .where(table.c.status.in_(CLAIMABLE[kind]))
         )
-        found += [Due(kind, row.tenant, row.id, crashes=row.crashes) for row in rows]
+        found += [
+            Due(kind, row.tenant, row.id, row.priority, row.crashes, epoch=row.epoch)
+            for row in rows
+        ]
     return found
 
 

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
+from executor.dispatch.base import MOST_CRASHES
 from executor.dispatch.local import LocalDispatcher
-from executor.store import drives, plans, runs
+from executor.store import drives, plans, runs, tables
 from executor.store.drives import RANKS, Due, Priority
 from executor.store.store import Store
 
@@ -144,3 +145,84 @@ async def test_a_run_that_is_woken_keeps_its_priority(store: Store) -> None:
     await found.stop()
 
     assert [due.id for due in driven.order] == ["run_long", "run_high", "run_normal", "run_low"]
+
+
+async def test_a_new_run_waits_for_one_of_those_that_go_on_of_its_tenant_and_each_other_new_one(
+    store: Store,
+) -> None:
+    begun, goes_on, driven = asyncio.Event(), asyncio.Event(), Driven(store)
+
+    async def drive(due: Due, driver: str) -> None:
+        begun.set()
+        await goes_on.wait()
+        await driven.drive(due, driver)
+
+    def fill(c: Connection) -> None:
+        for number in range(6):
+            add(c, "main", f"run_old_{number}")
+        c.execute(update(tables.runs).values(epoch=3))
+
+    await store.write(fill)
+    found = LocalDispatcher(store, concurrency=1)
+    found.register("run", drive, driven.nothing)
+    await found.start()
+    await begun.wait()
+    for name in ("run_new_0", "run_new_1"):
+        found.submit(await store.write(partial(add, tenant="main", run=name)))
+    goes_on.set()
+    await driven.until(8)
+    await found.stop()
+
+    order = [due.id for due in driven.order]
+    assert (order.index("run_new_0"), order.index("run_new_1")) in ((1, 3), (2, 4))
+    assert [each for each in order if "old" in each] == [f"run_old_{n}" for n in range(6)]
+
+
+async def test_a_suspect_has_its_turn_however_much_there_is_that_is_none(store: Store) -> None:
+    driven = Driven(store)
+
+    def fill(c: Connection) -> None:
+        for number in range(20):
+            add(c, "many", f"run_{number}")
+        add(c, "one", "run_suspect")
+        suspect = tables.runs.c.id == "run_suspect"
+        c.execute(update(tables.runs).where(suspect).values(crashes=MOST_CRASHES - 1))
+
+    await store.write(fill)
+    found = LocalDispatcher(store, concurrency=1)
+    found.register("run", driven.drive, driven.nothing)
+    await found.start()
+    await driven.until(21)
+    await found.stop()
+
+    assert "run_suspect" in [due.id for due in driven.order[:2]]
+
+
+async def test_a_suspect_that_is_woken_before_it_is_found_is_not_driven_beside_another_one(
+    store: Store,
+) -> None:
+    at_once, most = set[str](), list[int]()
+    driven = Driven(store)
+
+    async def drive(due: Due, driver: str) -> None:
+        at_once.add(due.id)
+        most.append(len(at_once))
+        await asyncio.sleep(0.02)
+        at_once.remove(due.id)
+        await driven.drive(due, driver)
+
+    def fill(c: Connection) -> None:
+        for number in range(3):
+            add(c, "main", f"run_{number}")
+        c.execute(update(tables.runs).values(crashes=MOST_CRASHES - 1))
+
+    await store.write(fill)
+    found = LocalDispatcher(store, concurrency=4)
+    found.register("run", drive, driven.nothing)
+    await found.start()
+    for number in range(3):
+        found.submit(Due("run", "main", f"run_{number}"))  # as whoever approves, or cancels
+    await driven.until(3)
+    await found.stop()
+
+    assert max(most) == 1

@@ -109,3 +109,36 @@ async def test_a_place_that_a_search_was_given_is_no_place_for_a_call_of_another
 
     assert begun == []
     assert is_free
+
+
+async def test_calls_that_wait_no_more_cost_their_tenant_no_turn() -> None:
+    slots, goes_on, begun = Slots(), asyncio.Event(), list[str]()
+
+    async def call(tenant: str) -> None:
+        slot = await slots.wait("shop", 1, tenant)
+        begun.append(tenant)
+        await goes_on.wait()
+        slot.release()
+
+    tenants = ("main", *["other"] * 6, *["main"] * 3)
+    calls = [asyncio.create_task(call(tenant)) for tenant in tenants]
+    await asyncio.sleep(0)
+    for given_up in calls[1:6]:
+        given_up.cancel()
+    goes_on.set()  # so the first place is free while they are still to hear of it
+    await asyncio.wait(calls)
+
+    assert begun == ["main", "other", "main", "main", "main"]
+
+
+async def test_a_place_that_is_left_while_who_waits_for_it_is_cut_off_is_nobody_s() -> None:
+    slots = Slots()
+    taken = slots.take("shop", 1)
+    assert taken is not None
+    waiting = asyncio.create_task(slots.wait("shop", 1, "main"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    taken.release()
+    await asyncio.wait([waiting])
+
+    assert slots.take("shop", 1) is not None

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from sim_chaos import LOST_AFTER_S
 from sim_computed import COMPUTED_PLANS, computed_plan_of
-from sim_judge import Violation, judge_idle, judge_put_aside, judge_rest
+from sim_judge import Violation, judge_idle, judge_put_aside, judge_rest, must
 from sim_people import People
 from sim_plans import PLANS, RUNS, TENANT, TENANTS, plan_of, policy_of, short_plans
-from sim_process import WALL
+from sim_process import WALL, Process
 from sim_services import Services
 from sim_storage import Database
 from sim_wide import WIDE_PLANS, Rules, variant_of, wide_plan_of
@@ -27,6 +27,7 @@ from sqlalchemy import Connection
 
 from executor.check.admit import Accepted
 from executor.check.cedar import Policy
+from executor.dispatch.base import MOST_CRASHES
 from executor.run import events as e
 from executor.run.fold import fold
 from executor.run.state import RunState
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from sim_world import Worker, World
 
 _STANDS = "SELECT driver, status, waiting_for, wake_at FROM runs WHERE id = ?"
+SEARCHES = ("shop.find", "shop.task")
+POISON = 0.15  # of the runs that wait for their turn
 MOST_DRIVES = 500  # one after the other; the slowest search is made some sixty times
 
 
@@ -54,8 +57,10 @@ class History:
         self._comes_s = drawn.choice([0.0, 0.0, 1.0, 4.0]) if number else 0.0
         self.is_there = False
         self._bell = asyncio.Event()
+        self.deaths = 0  # of processes that it has killed since a call of it was answered
         self.rules: Rules | None = None
         self.plan, self.accepted = self._planned(number)
+        self.kills_at = self._poisoned(drawn)
         self.due = Due("run", self.tenant, self.run, RANKS[self.priority])
         # Of every other run the claim is foreseen, by whoever drives it and whatever it has become.
         self.queued = replace(self.due, plan=f"pln_{self.plan}" if self.seed % 2 else None)
@@ -68,6 +73,25 @@ class History:
         self.stored: list[journal.StoredEvent] = []  # as of the last look
         self._known = RunState()
         self.idle_at = 0  # by which event it was seen to have nothing to do
+
+    def _poisoned(self, drawn: random.Random) -> str | None:
+        """Which of its calls kills whatever process makes it."""
+        if self.world.kind != "queued" or drawn.random() > POISON:
+            return None
+        return drawn.choice(self.accepted.plan.steps).id
+
+    def kills(self, process: Process, action: str, step: str) -> bool:
+        """Whether a process dies as it calls for this step: so it knows of no answer."""
+        if action in SEARCHES:
+            return False  # it finds out what became of a call
+        if step != self.kills_at:
+            self.deaths = 0
+            return False
+        self.deaths += 1
+        self.services.reached["a run kills its process"] += 1
+        must(self.deaths <= MOST_CRASHES, f"{self.run} has killed {self.deaths} processes in a row")
+        process.kill()
+        return True
 
     def _planned(self, number: int) -> tuple[int, Accepted]:
         """Which plan it is of."""

@@ -1,4 +1,8 @@
-"""The verdict on turns: who has a higher priority comes first, and no tenant waits for another."""
+"""The verdict on turns: who has a higher priority comes first, and no tenant waits for another.
+
+Of what two processes in a row died with, one is driven at a time, and has its turn like others;
+what three died with is driven no more.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -7,14 +11,16 @@ from typing import TYPE_CHECKING
 from sim_judge import must
 
 from executor.dispatch.base import MOST_CRASHES
+from executor.store import runs
 from executor.store.drives import Due
 
 if TYPE_CHECKING:
     from sim_history import History
     from sim_world import World
 
+_DEATHS = "SELECT crashes FROM runs WHERE id = ?"
 _IS_DUE = (
-    "SELECT crashes FROM runs WHERE id = ? AND driver IS NULL AND"
+    "SELECT 1 FROM runs WHERE id = ? AND driver IS NULL AND"
     " (status IN ('queued', 'cancelling') OR (status = 'waiting' AND wake_at <= {now}))"
 )
 
@@ -30,6 +36,7 @@ class Turns:
         self._known: dict[str, tuple[float, int]] = {}
         self._looks = 0
         self._driven: set[str] = set()
+        self._suspects: dict[str, bool] = {}  # of the runs that there are: as this process began
         self._failing: set[str] = set()  # which are left alone for a while
         self._last: tuple[str, float] = ("", 0.0)  # whose turn was the last one, and when
 
@@ -40,19 +47,31 @@ class Turns:
             if not self._is_begun(each) and each.id not in self._failing:
                 self._known.setdefault(each.id, (self._now(), self._looks))
 
+    def begun(self) -> None:
+        """The process knows by now what others died with."""
+        for life in self._world.lives:
+            found = life.ask(_DEATHS)
+            self._suspects[life.run] = bool(found) and found[0][0] >= MOST_CRASHES - 1
+
     def begins(self, life: "History") -> None:
         """It is the turn of a run."""
         _, mine = self._known.pop(life.run, (0.0, 0))
-        self._driven.add(life.run)
-        must(len(self._driven) <= self._places, f"{len(self._driven)} are driven at once")
-        reached, is_trusted = self._world.services.reached, self._is_trusted(life)
+        ((deaths,),) = life.ask(_DEATHS)
+        must(deaths < MOST_CRASHES, f"{life.run} is driven though {deaths} processes died of it")
+        is_alone = self._is_suspect(life) and self._is_suspected
+        must(not is_alone, f"{life.run} is driven beside another one that may have killed")
+        reached = self._world.services.reached
+        reached["a turn of a suspect"] += self._is_suspect(life)
         for run, (since, look) in [*self._known.items()]:
             other = self._world.life_of(run)
-            if not self._is_trusted(other):
+            if not other.ask(_IS_DUE.format(now=life.wall())):
                 del self._known[run]
                 continue
+            if self._is_suspect(other) and self._is_suspected:
+                self._known[run] = self._now(), self._looks  # as if it came now
+                continue
             is_news = since >= self._now()  # then it may have come just after this was chosen
-            if not is_trusted or (is_news and look != mine):
+            if is_news and look != mine:
                 continue
             if other.tenant == life.tenant:
                 comes_first = other.due.rank < life.due.rank
@@ -63,20 +82,24 @@ class Turns:
             is_again = whose == life.tenant and since < at < self._now()
             must(not is_again, f"{life.tenant} has two turns while {run} of another waits")
             reached["a turn beside another tenant"] += 1
+        self._driven.add(life.run)
+        must(len(self._driven) <= self._places, f"{len(self._driven)} are driven at once")
         self._last = (life.tenant, self._now())
 
     def ends(self, life: "History", *, has_failed: bool) -> None:
         """A drive of it has ended."""
         self._driven.discard(life.run)
         (self._failing.add if has_failed else self._failing.discard)(life.run)
+        if not has_failed and self._is_suspect(life):
+            self._suspects[life.run] = life.ask(_DEATHS) != [(0,)]
 
-    def _is_trusted(self, life: "History") -> bool:
-        """Whether it is due, and not suspected of killing whoever drives it."""
-        if life.run in self._driven:
-            ((crashes,),) = life.ask("SELECT crashes FROM runs WHERE id = ?")
-            return bool(crashes < MOST_CRASHES - 1)
-        found = life.ask(_IS_DUE.format(now=life.wall()))
-        return bool(found) and found[0][0] < MOST_CRASHES - 1
+    def _is_suspect(self, life: "History") -> bool:
+        return self._suspects.get(life.run, False) and life.status() not in runs.ENDED
+
+    @property
+    def _is_suspected(self) -> bool:
+        """Whether one of the suspects is driven."""
+        return any(self._is_suspect(self._world.life_of(run)) for run in self._driven)
 
     @staticmethod
     def _now() -> float:

@@ -112,10 +112,9 @@ def run_virtually(main: Coroutine[Any, Any, T]) -> T:
     try:
         return copy_context().run(loop.run_until_complete, main)
     finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
+        while left := asyncio.all_tasks(loop):  # what ends may begin something
+            for task in left:
+                task.cancel()
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         asyncio.set_event_loop(None)
         loop.close()

@@ -32,14 +32,14 @@ SHARED = (
     ),
     Mutant(
         "executor.turns",
-        "heapq.heappush(self._waiting[tenant], (rank, self._count, item))",
-        "heapq.heappush(self._waiting[tenant], (0, self._count, item))",
+        "heapq.heappush(self.waiting, (rank, number, count, item))",
+        "heapq.heappush(self.waiting, (0, number, count, item))",
         "priorities say nothing of whose turn it is",
     ),
     Mutant(
         "executor.turns",
-        "            self._round.append(tenant)\n        else:",
-        "            self._round.appendleft(tenant)\n        else:",
+        "                    self._round.append(tenant)\n                else:",
+        "                    self._round.appendleft(tenant)\n                else:",
         "a tenant that has much to do goes on and on",
     ),
     Mutant(
@@ -59,6 +59,24 @@ SHARED = (
         "        await self._store.write(partial(hand_back, now=self._clock()))\n",
         "",
         "what a dead process drove stays with it",
+    ),
+    Mutant(
+        "executor.store.drive_statements",
+        "crashes=case((waits, table.c.crashes), else_=0),",
+        "crashes=0,",
+        "who comes to wait is forgiven the processes that it has killed",
+    ),
+    Mutant(
+        "executor.dispatch.local",
+        "return self._suspected is None or due not in self._deaths",
+        "return True",
+        "what may kill is driven beside what else may",
+    ),
+    Mutant(
+        "executor.dispatch.local",
+        "return self._suspected is None or due not in self._deaths",
+        "return due not in self._deaths or self._waiting <= {*self._deaths} - {self._suspected}",
+        "what may kill waits for all that does not",
     ),
     Mutant(
         "executor.store.migrate",

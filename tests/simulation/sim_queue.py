@@ -23,7 +23,7 @@ from executor.store.errors import StoreError
 if TYPE_CHECKING:
     from sim_world import Worker, World
 
-PLACES = (1, 1, 1, 2)
+PLACES = (1, 1, 2, 2)
 STARTS_S = (0.1, 1.0, 10.0)
 SLEEP_S = 60.0  # virtual: until it looks by itself at all that is due
 
@@ -60,7 +60,7 @@ class Queue:
             )
             # Between a drive's turn and its first step there may be a look at all that is due.
             turns = Turns(self._world, self._places, dispatcher._active.__contains__)
-            worker.store.looked = turns.known
+            worker.store.looked, worker.store.counted = turns.known, turns.begun
             machine = worker.machine
             dispatcher.register(
                 "run", partial(self._drive, worker, turns), machine.put_aside, machine.halt

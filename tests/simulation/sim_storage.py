@@ -20,7 +20,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from executor.store import drives
+from executor.store import drives, recovery
 from executor.store.drives import Due
 from executor.store.errors import FencedError, StoreFullError, StoreUnavailableError
 from executor.store.plans import PlanRow, add
@@ -162,6 +162,7 @@ class ProcessStore(Store):
         self._turn = asyncio.Lock()  # one writer makes the writes of a process in their order
         self._asked: list[_Asked] = []
         self.looked: Callable[[list[Due]], None] = lambda _: None  # told what was found to be due
+        self.counted: Callable[[], None] = lambda: None  # told that it knows who has killed
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """One transaction; where the database is lost, nobody learns whether it was made."""
@@ -213,6 +214,8 @@ class ProcessStore(Store):
         found = self._database.look(work, is_older=self._process.is_older)
         if isinstance(work, partial) and work.func is drives.due:
             self.looked(found)  # type: ignore[arg-type]  # it is what that gives
+        if isinstance(work, partial) and work.func is recovery.crashed:
+            self.counted()
         return found
 
     @property

@@ -203,7 +203,15 @@ class World:
     async def _call(
         self, process: Process, action: ActionSpec, arguments: JsonObject, context: CallContext
     ) -> Outcome:
-        return await self.life_of(context.run).services.call(process, action, arguments, context)
+        life = self.life_of(context.run)
+        try:
+            is_over = life.kills(process, action.name, context.step)
+        except Violation as violation:
+            self.break_with(violation)
+            raise
+        if is_over:
+            await process.point("send")
+        return await life.services.call(process, action, arguments, context)
 
     def _policy_of(self, tenant: str) -> Policy:
         return next(each.policy for each in self.lives if each.tenant == tenant)

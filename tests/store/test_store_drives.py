@@ -279,6 +279,19 @@ async def test_a_call_that_ended_is_progress_and_what_was_found_out_of_an_old_on
     assert (still, await crashes()) == (1, 0)
 
 
+@pytest.mark.parametrize("status", ["waiting", "succeeded"])
+async def test_who_comes_to_wait_is_not_forgiven_the_processes_that_died_with_it(
+    store: Store, status: str
+) -> None:
+    await store.write(new_run)
+    await store.write(lambda c: recovery.hand_back(c, NOW + 1))
+    claim = await store.write(claimed)
+    await store.write(lambda c: drives.end_drive(c, claim, status=status, now=NOW + 2))
+    found = await store.read(lambda c: recovery.crashes_of(c, RUN))
+
+    assert found == (1 if status == "waiting" else 0)
+
+
 @pytest.mark.parametrize("how", ["hand_back", "release"])
 async def test_what_is_given_back_is_fenced_from_whoever_had_it_before_anybody_claims_it(
     store: Store, how: str
