@@ -13,7 +13,8 @@ taken by a process of which nobody knows (it died as it took leave) is found a l
 
 What was being driven when two processes died in a row is a suspect. Of the suspects a process
 drives one at a time, so that only the one that kills has a third death to its name, and is put
-aside. A process that was only cut off takes the death back once it is heard again.
+aside; one that comes meanwhile keeps no place from others, and is asked for again. A process that
+was only cut off takes the death back once it is heard again.
 """
 
 import asyncio
@@ -127,7 +128,8 @@ class DistributedDispatcher:
         self._active: dict[Due, asyncio.Task[None]] = {}
         self._held: set[Due] = set()  # what was driven at any time of this lease
         self._astray: set[Due] = set()  # what was said to be driven here, and was not
-        self._suspects = asyncio.Lock()
+        self._suspected: Due | None = None  # the one that is being driven
+        self._put_off: dict[Due, None] = {}  # suspects that came while another one was driven
         self._asking: set[asyncio.Task[None]] = set()
         self._asked: dict[Job, float] = {}
         self._lease_ends = 0.0
@@ -206,23 +208,37 @@ class DistributedDispatcher:
         if drives.generation(c, job.due, self._store.clock()) is None:
             return
         drives.pass_on(c, job.due, job.epoch)  # this job's name is used up
-        self._put(c, job.due)
+        if job.due not in self._put_off:
+            self._put(c, job.due)
 
     async def _take(self, what: Due) -> None:
         """Drive it; a suspect not beside another one, and not at all once it has killed three."""
+        self._put_off.pop(what, None)
         known = partial(recovery.crashes_of, due=what)
         crashes = await self._until_answered(lambda: self._store.read(known))
         if crashes is None:
             return
-        if crashes < MOST_CRASHES - 1:
-            await self._see_through(what)
-            return
-        async with self._suspects:
-            if crashes < MOST_CRASHES:
-                await self._see_through(what)
-                return
+        if crashes >= MOST_CRASHES:
             _, park = self._drives[what.kind]
             await put_aside(park, what, self.worker, too_many_deaths())  # or it is tried again
+        elif crashes < MOST_CRASHES - 1:
+            await self._see_through(what)
+        elif self._suspected is not None:
+            self._put_off[what] = None
+        else:
+            await self._see_through_alone(what)
+
+    async def _see_through_alone(self, what: Due) -> None:
+        """The same for a suspect; then it is the turn of one that came meanwhile."""
+        self._suspected = what
+        try:
+            await self._see_through(what)
+        finally:
+            self._suspected = None
+            if self._put_off:
+                following = next(iter(self._put_off))
+                del self._put_off[following]
+                self.submit(following)
 
     async def _see_through(self, what: Due) -> None:
         """Drive until it comes back; pause after failures, put aside what breaks every time."""
@@ -339,7 +355,10 @@ class DistributedDispatcher:
             bury = partial(workers.bury, worker=dead, now=self._store.clock())
             await self._store.write_at_once(bury)
             _log.warning("took over %d drives of %s, which is gone", count, dead)
-        await self._ask([each for each in seen.due if not self._was_asked(Job(each, each.epoch))])
+        wanted = [each for each in seen.due if not self._was_asked(Job(each, each.epoch))]
+        # Of the suspects one at a time: a process with one under way passes on what else comes.
+        later = {*[each for each in wanted if each.crashes == MOST_CRASHES - 1][1:]}
+        await self._ask([each for each in wanted if each not in later])
 
     async def _sweep(self) -> None:
         """Hand on what nobody is at, though somebody is said to be, and forget what is over."""

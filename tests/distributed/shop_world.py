@@ -30,10 +30,10 @@ POISON = "poison"
 STEPS = ("first", "second", "third")
 
 
-def connections(url: str) -> list[JsonObject]:
+def connections(url: str, overlay: Path = OVERLAY) -> list[JsonObject]:
     """How the shop is connected."""
     return [
-        {"name": "orders", "connector": "openapi", "base_url": url, "overlay": str(OVERLAY)},
+        {"name": "orders", "connector": "openapi", "base_url": url, "overlay": str(overlay)},
     ]
 
 

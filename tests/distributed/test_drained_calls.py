@@ -49,12 +49,12 @@ async def test_an_answer_after_the_drain_is_told_as_uncertain_and_looked_for_whe
 async def test_a_run_whose_call_has_ended_goes_on_elsewhere_while_its_process_waits_for_another_s(
     fleet: Fleet,
 ) -> None:
+    fleet.be_patient()
     async with Office(fleet) as office:
-        for path, seconds in zip(PATHS, (1.5, 60.0), strict=True):
+        for path, more in zip(PATHS, ({"seconds": 1.5}, {}), strict=True):
             match = {"method": "POST", "path_prefix": path}
-            fault = {"kind": "hang_after", "match": match, "seconds": seconds}
-            http("POST", f"{fleet.shop}/faults", fault)
-        (ending,) = await asyncio.to_thread(fleet.start)
+            http("POST", f"{fleet.shop}/faults", {"kind": "hang_after", "match": match, **more})
+        (ending,) = await asyncio.to_thread(partial(fleet.start, drain_s=100.0))
         slow = await office.ask("slow", 1, action="orders.add_tag", field="tag")
         quick = await office.ask("quick", 1)
         for mark in ("slow", "quick"):
@@ -76,20 +76,24 @@ async def test_a_run_whose_call_has_ended_goes_on_elsewhere_while_its_process_wa
 async def test_a_process_that_makes_room_for_a_newer_version_keeps_its_runs_until_their_calls_end(
     fleet: Fleet,
 ) -> None:
+    fleet.be_patient()
     async with Office(fleet) as office:
         match = {"method": "POST", "path_prefix": PATHS[1]}
-        fault = {"kind": "hang_after", "match": match, "seconds": LEASE_S + 4.0}
-        http("POST", f"{fleet.shop}/faults", fault)
-        (older,) = await asyncio.to_thread(fleet.start)
+        http("POST", f"{fleet.shop}/faults", {"kind": "hang_after", "match": match})
+        (older,) = await asyncio.to_thread(partial(fleet.start, drain_s=100.0))
         names = await office.ask("older", 1, action="orders.add_tag", field="tag")
         await asyncio.to_thread(fleet.until, partial(fleet.effects, "older"))
         await asyncio.to_thread(partial(fleet.start, journal=JOURNAL + 1))
+        await asyncio.sleep(2 * LEASE_S)  # it is told, and without its lease it would be taken over
+        still_driven = await office.driven_by(older)
+        http("DELETE", f"{fleet.shop}/faults")  # now the answer comes
         ended = await asyncio.to_thread(fleet.ended, older)
         await finished(office, names)
         (row,) = await office.rows(names)
         told = await office.store.read(lambda c: journal.read(c, TENANT, names[0]))
     ends = [each.data["state"] for each in told if each.type == "attempt.ended"]
 
+    assert still_driven == names
     assert ended == 0
     assert row.recoveries == 0
     assert ends == ["applied"] * 3

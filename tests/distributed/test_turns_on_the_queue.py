@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from servers import Server
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
-from executor.store import plans, runs
+from executor.dispatch.base import MOST_CRASHES
+from executor.store import plans, runs, tables
 from executor.store.drives import RANKS, Priority
 from executor.store.store import Store
 
@@ -83,6 +84,26 @@ async def test_a_run_that_comes_back_to_the_worker_it_was_taken_from_is_driven_a
     done = await _process("handed_back_process.py", url)
 
     assert done.stdout == "driven again\n", done.stderr
+
+
+async def test_suspects_that_wait_for_one_another_keep_no_place_from_what_is_none(
+    postgres: Server,
+) -> None:
+    url = postgres.new_database()
+    store = await Store.open(url)
+    suspects = [f"run_suspect_{number}" for number in range(5)]
+    for number, name in enumerate(suspects):
+        await store.write(lambda c, n=number, name=name: _add(c, f"tenant_{n % 2}", name, "high"))
+    deaths = update(tables.runs).values(crashes=MOST_CRASHES - 1)
+    await store.write(lambda c: c.execute(deaths))
+    await store.write(lambda c: _add(c, "main", "run_good", "low"))
+    rests = update(tables.runs).where(tables.runs.c.id == "run_good").values(status="waiting")
+    await store.write(lambda c: c.execute(rests))
+    await store.close()
+    done = await _process("suspects_process.py", url, "2", "6")
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(json.loads(done.stdout)) == ["run_good", *suspects]
 
 
 @pytest.mark.parametrize("how", ["cut-off", "killed"])

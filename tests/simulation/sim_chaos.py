@@ -63,7 +63,7 @@ class Chaos:
         self._wide = wide = rules.rng
         world = self._world
         more: list[Callable[[], None]] = [
-            lambda: rules.change(world.now()), world.lives[0].people.reply, self._drain,
+            lambda: rules.change(world.now()), lambda: self._any_life().people.reply(), self._drain,
             self._another_calls, self._another_calls,
         ]  # fmt: skip
         if wide.random() < 0.15:

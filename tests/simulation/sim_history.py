@@ -97,7 +97,13 @@ class History:
         """Which plan it is of."""
         seed, drawn = self.seed, self.rng.randrange(PLANS)
         match self.world.kind:
-            case "wide":
+            case "wide pair" if number:
+                self.rules = rules = self.world.lives[0].rules
+                assert rules is not None
+                others = [n for n in range(WIDE_PLANS) if variant_of(n) == rules.first]
+                drawn = random.Random(f"beside {seed}").choice(others)
+                return PLANS + drawn, wide_plan_of(drawn)
+            case "wide" | "wide pair":
                 wide = random.Random(f"wide {seed}")
                 drawn = wide.randrange(WIDE_PLANS)
                 self.rules = Rules(wide, variant_of(drawn))

@@ -3,6 +3,7 @@
 narrow     one run, small plans, every fault
 computed   one run whose plan computes: functions, calls for each of what was read, a model
 pair       two runs at once: a tenant, a connection and its limits are of both
+wide pair  the same of wide plans: what stands as policy is of both, too
 queued     three or four runs of two tenants, with priorities, on a file with its one process
 upgraded   one run, and a newer version begins amid it
 wide       one run: what asks, what changes, what is safe to undo (`sim_wide.py`)
@@ -10,9 +11,9 @@ wide       one run: what asks, what changes, what is safe to undo (`sim_wide.py`
 
 from typing import Literal
 
-Kind = Literal["narrow", "computed", "pair", "queued", "upgraded", "wide"]
+Kind = Literal["narrow", "computed", "pair", "wide pair", "queued", "upgraded", "wide"]
 _COMPUTED = frozenset((1, 14, 27, 6))  # of thirty-nine seeds
-_PAIR = frozenset((10, 23, 36))
+_PAIR, _WIDE_PAIR = frozenset((10, 23)), 36
 _QUEUED, _UPGRADED = 11, 24
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
 
@@ -24,6 +25,8 @@ def kind_of(seed: int) -> Kind:
         return "computed"
     if turn in _PAIR:
         return "pair"
+    if turn == _WIDE_PAIR:
+        return "wide pair"
     if turn in (_QUEUED, _UPGRADED):
         return "queued" if turn == _QUEUED else "upgraded"
     return "wide" if seed % 15 in _WIDE else "narrow"

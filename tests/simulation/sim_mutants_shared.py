@@ -61,6 +61,18 @@ SHARED = (
         "what a dead process drove stays with it",
     ),
     Mutant(
+        "executor.run.slots",
+        "places.waiting.add(tenant, turn)",
+        'places.waiting.add("", turn)',
+        "all tenants wait for a place in one line",
+    ),
+    Mutant(
+        "executor.store.approvals",
+        "approvals.c.run == row.run)\n        .where(approvals.c.step",
+        "approvals.c.id != row.id)\n        .where(approvals.c.step",
+        "who asks anew makes void what another run asks",
+    ),
+    Mutant(
         "executor.store.drive_statements",
         "crashes=case((waits, table.c.crashes), else_=0),",
         "crashes=0,",

@@ -23,7 +23,7 @@ from executor.store.errors import StoreError
 if TYPE_CHECKING:
     from sim_world import Worker, World
 
-PLACES = (1, 1, 2, 2)
+PLACES = (1, 1, 2, 3)
 STARTS_S = (0.1, 1.0, 10.0)
 SLEEP_S = 60.0  # virtual: until it looks by itself at all that is due
 

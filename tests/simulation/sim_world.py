@@ -19,6 +19,7 @@ from sim_judge_approvals import judge_approvals
 from sim_judge_end import judge_end
 from sim_judge_meaning import Values
 from sim_judge_order import Order
+from sim_judge_places import Places
 from sim_judge_service import judge_service
 from sim_kinds import Kind, kind_of
 from sim_plans import LIMITS, SEAL, SETTLE_S, restored
@@ -72,9 +73,9 @@ class World:
         # One process a file: a second one is not let in before the first has ended.
         is_file = self.kind == "wide" and random.Random(f"alone {seed}").random() < 0.2
         self.is_alone = is_file or self.kind == "queued"
-        some = (
-            LIMITS if self.kind not in ("pair", "queued") else LIMITS[4:]
-        )  # of many runs they are felt
+        some = {"pair": LIMITS[4:], "wide pair": LIMITS[4:], "queued": LIMITS[5:]}.get(
+            self.kind, LIMITS
+        )  # more are felt
         self.limits = random.Random(f"limits {seed}").choice(some)
         self.services = Services(random.Random(f"services {seed}"))
         self.services.most_at_once = self.limits.concurrency if self.limits else None
@@ -83,7 +84,11 @@ class World:
         self.stopped_by: tuple[str, str] | None = None  # the stop that stands, and of which tenant
         self.broken: BaseException | None = None
         self.lives: list[History] = []
-        most = {"pair": 2, "queued": random.Random(f"runs {seed}").choice([3, 3, 4])}
+        most = {
+            "pair": 2,
+            "wide pair": 2,
+            "queued": random.Random(f"runs {seed}").choice([3, 3, 4]),
+        }
         self.numbers = range(most.get(self.kind, 1))
         for number in self.numbers:
             self.lives.append(History(self, number))
@@ -189,6 +194,7 @@ class World:
             limits_of=lambda _: self.limits,
             lease_ends=process.lease_ends,
             is_alone=self.is_alone,
+            slots=Places(self),
         )
         for each in self.lives:
             if each.queued.plan is not None:
