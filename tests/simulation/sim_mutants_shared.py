@@ -50,8 +50,8 @@ SHARED = (
     ),
     Mutant(
         "executor.dispatch.local",
-        "while not self._stopping and len(self._active) < self._concurrency:",
-        "while not self._stopping:",
+        "while self._goes_on and len(self._active) < self._concurrency:",
+        "while self._goes_on:",
         "more runs are driven at once than there are places",
     ),
     Mutant(
