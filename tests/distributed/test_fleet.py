@@ -256,6 +256,7 @@ async def test_a_blind_call_whose_worker_died_is_shown_to_a_person_and_one_that_
     fleet: Fleet,
 ) -> None:
     tags = {"method": "POST", "path_prefix": "/orders/1043/tags"}
+    fleet.be_patient()  # whoever is stopped meanwhile is to hear the answer, not its time-out
     async with Office(fleet) as office:
         http("POST", f"{fleet.shop}/faults", {"kind": "hang_after", "match": tags, "times": 2})
         pids, names = [], list[str]()
