@@ -5,7 +5,7 @@ from executor.run.commands import Finish, Wait
 from executor.run.course import Course, course, matters_to_undo
 from executor.run.effects import effects_of
 from executor.run.resolve import Scope, build_answer
-from executor.run.state import RunState
+from executor.run.state import RunState, undoes
 from executor.run.verdicts import Outside, Waiting
 from executor.store.drives import REASONS
 
@@ -19,7 +19,9 @@ def wait_or_finish(
         waits = [
             (step, each)
             for step, each in waits
-            if each.until is not None or matters_to_undo(accepted, state, step)
+            if each.until is not None
+            or undoes((step, "")) is not None
+            or matters_to_undo(accepted, state, step)
         ]
     times = [each.until for _, each in waits if each.until is not None]
     if outside.in_flight:

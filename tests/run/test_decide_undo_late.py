@@ -165,6 +165,20 @@ def test_a_stop_does_not_use_up_the_time_of_what_is_to_be_taken_back() -> None:
     assert run.finish().status == "undone"
 
 
+def test_a_cancelled_run_does_not_end_while_a_stop_keeps_what_is_to_be_taken_back() -> None:
+    run = play_back(step("a", "shop.brief"), step("z", after=["a"]))
+    run.call("a", applied({"id": 7}))
+    run.cancel("undo")
+    run.go()
+    run.not_before["shop"] = Held(inf, "stop")
+    waiting = run.wait()
+    run.not_before.clear()
+    run.call("undo/a", applied())
+
+    assert (waiting.waiting_for, waiting.until) == ("stop", None)
+    assert run.finish().status == "undone"
+
+
 def test_what_nobody_was_there_to_take_back_in_its_time_is_tried_once() -> None:
     run = _brief()
     run.later(1000).call("undo/a", not_sent())
