@@ -108,7 +108,7 @@ class Chaos:
     def _put_aside(self) -> None:
         """Whatever the mistake is that breaks its drive."""
         life, worker = self._any_life(), self._world.any_worker()
-        if self._world.is_alone:
+        if self._world.is_alone or not life.is_there:
             return  # a drive that is under way is not broken
         name = life.holder() or "nobody yet"
         life.say(f"{worker.process.name} puts it aside")

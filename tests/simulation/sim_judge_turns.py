@@ -56,7 +56,7 @@ class Turns:
     def begins(self, life: "History") -> None:
         """It is the turn of a run."""
         _, mine = self._known.pop(life.run, (0.0, 0))
-        deaths = max((found for (found,) in life.ask(_DEATHS)), default=0)  # it may not be there yet
+        deaths = max((found for (found,) in life.ask(_DEATHS)), default=0)
         must(deaths < MOST_CRASHES, f"{life.run} is driven though {deaths} processes died of it")
         is_alone = self._is_suspect(life) and self._is_suspected
         must(not is_alone, f"{life.run} is driven beside another one that may have killed")
