@@ -106,7 +106,7 @@ async def test_a_server_that_drips_is_left_at_the_deadline(outside: Outside) -> 
 async def test_of_a_mail_that_is_given_up_nothing_more_is_sent(
     files: int, outside: Outside
 ) -> None:
-    read_on, heard = asyncio.Event(), bytearray()
+    read_on, is_over, heard = asyncio.Event(), asyncio.Event(), bytearray()
 
     async def stuck(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -118,6 +118,7 @@ async def test_of_a_mail_that_is_given_up_nothing_more_is_sent(
             await read_on.wait()
             while piece := await reader.read(1 << 20):
                 heard.extend(piece)
+        is_over.set()
         writer.close()
 
     large = base64.b64encode(bytes(1 << 20)).decode()
@@ -126,7 +127,7 @@ async def test_of_a_mail_that_is_given_up_nothing_more_is_sent(
         post = await post_of(outside, f"127.0.0.1:{port}")
         found = await ended(post, {**MAIL, "attachments": [file] * files}, seconds=4)
         read_on.set()
-        await asyncio.sleep(0.5)
+        await asyncio.wait_for(is_over.wait(), 30)
 
     assert isinstance(found, Uncertain)
     assert len(heard) > 0

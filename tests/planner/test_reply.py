@@ -110,7 +110,7 @@ def test_any_text_is_read_or_refused_with_a_reason(text: str) -> None:
     assert isinstance(found, Plan) or found
 
 
-@pytest.mark.timeout(6)  # where each object cost a look at all before it, this took a minute
+@pytest.mark.timeout(30)  # where each object cost a look at all before it, this took a minute
 def test_very_many_objects_are_as_quickly_refused_as_two() -> None:
     assert read("{} " * 500_000) == ["malformed-json"]
     assert read("[" + "{}, " * 200_000 + "{}]") == ["malformed-json"]
