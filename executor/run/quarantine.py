@@ -17,8 +17,10 @@ from executor.store.drives import Due
 from executor.store.store import Store
 
 BROKEN, KILLED, LOST = "drive-broken", "process-killed", "journal-lost"
-_UNKNOWN = ("intent", "uncertain", "applied_pending", "abandoned")
-_HAPPENED = ("applied", "applied_unreadable", "resolved_applied")
+# Of a call that takes many items an unusable answer does not say for which it happened, if for any;
+# which calls do is said by the plan, and that is not looked at: it may be what kills.
+_UNKNOWN = ("intent", "uncertain", "applied_pending", "applied_unreadable", "abandoned")
+_HAPPENED = ("applied", "resolved_applied")
 
 
 async def quarantine(

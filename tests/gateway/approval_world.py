@@ -25,7 +25,7 @@ from executor.check.cedar import Policy
 from executor.check.certificate import Options
 from executor.dispatch.local import LocalDispatcher
 from executor.run.machine import Machine
-from executor.store import approvals, drives, journal, recovery
+from executor.store import approvals, drives, journal
 from executor.store.drives import Due
 from executor.store.store import Store
 from executor.store.tables import events
@@ -151,7 +151,7 @@ class World:
 
     async def _open(self) -> None:
         self.store = await Store.open(f"sqlite:///{Path(self._folder.name) / 'lamgate.db'}")
-        self._begin_process()
+        await self._begin_process()
         for name, roles in PEOPLE.items():
             _, key = await create_key(self.store, Principal(name, "main", roles), self.now)
             self.clients[name] = httpx2.AsyncClient(
@@ -160,8 +160,8 @@ class World:
                 headers={"authorization": f"Bearer {key}"},
             )
 
-    def _begin_process(self) -> None:
-        """What a start builds: nothing of it is kept but the store."""
+    async def _begin_process(self) -> None:
+        """What a start builds: nothing of it is kept but the store. Alarms ring when told to."""
         notices = Notices()
         machine = Machine(
             store=self.store, call=self._call, policy_of=lambda _: self.policy,
@@ -169,6 +169,9 @@ class World:
         )  # fmt: skip
         self.dispatcher = LocalDispatcher(self.store, clock=lambda: self.now)
         self.dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
+        await self.dispatcher.start()
+        assert self.dispatcher._timer is not None
+        self.dispatcher._timer.cancel()
         redactor, ring = Redactor(), KeyRing({"own": b"k" * 32}, "own")
         way = Transport(frozenset())
         credentials = Credentials(self.store, Seals(ring, redactor), way, lambda: self.now)
@@ -241,8 +244,7 @@ class World:
 
     async def restart(self, run: str) -> None:
         """The process ends, and another one takes up what it left."""
-        self._begin_process()
-        await self.store.write(partial(recovery.hand_back, now=self.now))
+        await self._begin_process()
         await self.look(run)
 
     async def change_price(self, run: str, price: int) -> bool:

@@ -181,6 +181,23 @@ async def test_a_run_that_breaks_its_drive_is_put_aside_with_what_it_did(bench: 
     assert (finished.standing, finished.uncertain) == (["a"], ["b"])
 
 
+async def test_of_a_run_that_is_put_aside_an_unusable_answer_does_not_tell_what_stands(
+    bench: Bench,
+) -> None:
+    due = await bench.add(accept(step("a", "blind"), step("b", "blind")))
+
+    async def broken(_: CallContext) -> Outcome:
+        raise KeyError("not what a connector may raise")
+
+    bench.service.handlers |= {"a": once(Unreadable("not JSON")), "b": broken}
+    with pytest.raises(KeyError) as told:
+        await bench.start(due)
+    await bench.machine.put_aside(due, "me", told.value)
+    finished = await bench.finished(due)
+
+    assert (finished.standing, finished.uncertain) == ([], ["a", "b"])
+
+
 async def test_a_plan_that_was_accepted_for_one_tenant_runs_for_no_other(bench: Bench) -> None:
     plan = accept(step("a", "blind"))
     moved, due = await bench.add(plan, tenant="other"), await bench.add(plan)
