@@ -15,6 +15,7 @@ from executor.fn import FUNCTIONS
 from executor.plan import size
 from executor.plan.model import Step
 from executor.plan.refs import parse_ref
+from executor.run.commands import OpenGate
 from executor.run.course import goes_on
 from executor.run.events import ItemFailure
 from executor.run.gates import Asked, Gatekeeper, Passage
@@ -183,8 +184,9 @@ class Items:
                 verdict = _ITS_TURN_COMES
             else:
                 verdict = self._verdict(index, item)
-            if isinstance(verdict, Next):
+            if isinstance(verdict, Next) and not isinstance(verdict.command, OpenGate):
                 room -= 1
+                verdict = verdict if room >= 0 else _ITS_TURN_COMES
             if isinstance(verdict, Done) and step.action in FUNCTIONS:
                 left -= size.size_of(verdict.output, left)
             if left < 0:

@@ -90,6 +90,21 @@ def test_no_more_calls_than_allowed_are_under_way_at_once() -> None:
     assert run.performs().keys() == {f"a[{MOST_AT_ONCE}]"}
 
 
+def test_what_is_called_again_has_no_more_places_than_what_begins() -> None:
+    run = over("idempotent", *range(MOST_AT_ONCE + 2))
+    for each in run.performs().values():
+        run.begin(each)
+    run.crash()
+    run.go()
+    for each in run.performs().values():
+        run.begin(each)
+    for each in run.later(60).performs().values():
+        run.begin(each)
+
+    assert len(run.flying) == MOST_AT_ONCE
+    assert run.performs() == {}
+
+
 def test_an_item_that_was_given_up_is_seen_though_no_other_call_may_begin() -> None:
     run = play(
         step("a", "blind", each="input/one"),
