@@ -4,13 +4,17 @@ Memory is the peak of the process above what it had before, as the kernel counts
 peak cannot be reset (`/proc/self/clear_refs`), it is the peak of the whole process.
 """
 
+import asyncio
 import gc
 import itertools
 import json
+import multiprocessing
 import resource
+import tempfile
 import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +146,20 @@ async def costs(folder: Path) -> AsyncIterator[Cost]:
                 name, end, max(0, _peak() - before), time.process_time() - cpu,
                 time.monotonic() - wall,
             )  # fmt: skip
+
+
+def costs_alone() -> list[Cost]:
+    """The same in a process of its own, whose memory holds nothing of what came before."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(_all_costs).result()
+
+
+def _all_costs() -> list[Cost]:
+    async def all_of(folder: Path) -> list[Cost]:
+        return [each async for each in costs(folder)]
+
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(all_of(Path(folder)))
 
 
 _Warm = tuple[dict[str, bytes | Iterator[bytes]], Registry, Registry]
