@@ -98,10 +98,10 @@ class Drive:
         """Whether it has known that it has the claim under which it drives."""
         return self._ledger.has_claim
 
-    def effects(self) -> Effects:
-        """What is known of its effects by now, whatever the journal still tells."""
+    def effects(self) -> Effects | None:
+        """What is known of its effects by now, whatever the journal still tells; None: not read."""
         if self._accepted is None:
-            return Effects()
+            return None
         state, now = self._ledger.state, self._means.clock()
         ends = ((now, lost(place, call.intent.n)) for place, call in state.under_way.items())
         return effects_of(self._accepted, fold(ends, state))

@@ -15,9 +15,11 @@ from undo_cases import ACTIONS, BACK
 from connectors.errors import Kind, Refused, Uncertain
 from executor.check.admit import Accepted
 from executor.run import events as e
+from executor.run.bell import Bell
+from executor.run.drive import Drive
 from executor.run.perform import new_event
 from executor.store import drives, journal
-from executor.store.drives import Claim, Due
+from executor.store.drives import Asked, Claim, Due
 from executor.store.errors import JournalLostError
 from executor.store.tables import attempts, events, runs
 
@@ -165,3 +167,22 @@ async def test_what_was_in_doubt_is_told_as_that(bench: Bench) -> None:
     end = await bench.finished(due)
 
     assert (end.code, end.uncertain) == ("journal-lost", ["a"])
+
+
+async def test_a_drive_that_lost_its_claim_before_it_read_leaves_the_telling_to_the_rows(
+    bench: Bench,
+) -> None:
+    answers = asyncio.Event()
+    bench.service.handlers["b"] = held(answers)
+    due = await bench.add(accept(step("a", "blind"), step("b", "blind", after=["a"])))
+    first = bench.start(due)
+    await until(lambda: bench.service.calls("b"), "its last call is under way")
+    claim = await bench.store.write(partial(drives.claim, due=due, driver="me", now=bench.clock()))
+    assert claim is not None
+    unread = Drive(bench.machine, claim, Bell())
+    await bench.machine._put_aside_lost(unread, Asked(due, "me", bench.clock()))
+    end = await bench.finished(due)
+    answers.set()
+    await asyncio.wait_for(first, PATIENCE_S)
+
+    assert (end.standing, end.uncertain) == (["a"], ["b"])
