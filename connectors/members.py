@@ -44,6 +44,8 @@ class Lookup(Frozen):
     `action` is a read of the same connection. It is called with our key as its argument
     `by`; `found_at` points into its output: null, missing or an empty array mean absent, and
     the first element of an array, or else the value itself, is the original call's output.
+    `key_at` points into that to where our key stands: then only what bears it is believed, and
+    an output that holds nothing but others says nothing (`connectors.looked_up`).
     `reference` is the argument of the original call that carries our key ("" where the
     connector places the key itself).
     """
@@ -51,6 +53,7 @@ class Lookup(Frozen):
     action: ActionName
     by: str
     found_at: str = ""
+    key_at: str = ""
     reference: str = ""
 
 

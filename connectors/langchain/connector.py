@@ -55,7 +55,7 @@ class LangChainConnector:
     ) -> None:
         self._connection = connection
         self._entry = entry
-        terms = Terms(connection, overlay or SourceOverlay(), PLAIN_OUTPUT, types=True)
+        terms = Terms(connection, overlay or SourceOverlay(), PLAIN_OUTPUT, types=True, keys=True)
         self._tools = Toolbox(terms, pins)
         self._threads: Threads[Ended] = Threads(threads)
         self._abandoned: set[asyncio.Future[Ended]] = set()

@@ -124,7 +124,20 @@ def _key_places(operation: Operation, said: JsonObject, where: str) -> Iterator[
                 yield Place(place, wire, "usual")
             case "connector":
                 raise ConfigurationError(f"{where}.idempotency.in: say header, query or body")
-    reference = lookup.get("reference") if isinstance(lookup, dict) else None
+    if not isinstance(lookup, dict):
+        return
+    reference = lookup.get("reference")
+    if not lookup.get("key_at"):
+        raise ConfigurationError(
+            f"{where}.lookup.key_at: say where in what the search finds our key stands"
+            + (f", such as `{reference}`" if reference else "")
+            + ": a service may ignore what it is to search for, and give other records"
+        )
+    if not reference and not isinstance(idempotency, dict):
+        raise ConfigurationError(
+            f"{where}.lookup.reference: say which argument carries our key: it is searched for, "
+            "and nothing else takes it to the service"
+        )
     if isinstance(reference, str) and reference:
         found = operation.places.get(reference)
         if found is None or found.where in ("path", "whole_body"):

@@ -7,11 +7,12 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied
 from connectors.errors import Refused, Unavailable, Uncertain
-from connectors.spec import Effect, JsonObject, Undo
+from connectors.looked_up import NotAskedForError, found_in, value_at
+from connectors.spec import Effect, JsonObject, Lookup, Undo
 from connectors.testing.service import Fault
 from connectors.testing.steps import steps_of
-from connectors.testing.tiers import NotTried, Spared, hold, needs
-from connectors.testing.trial import Trial, Tried, first_at, new_key, value_at
+from connectors.testing.tiers import Broken, NotTried, Spared, hold, needs
+from connectors.testing.trial import Trial, Tried, new_key
 from connectors.validate import first_flaw
 
 _PATIENCE_S, _GRACE_S = 0.4, 1.6
@@ -60,12 +61,13 @@ def what_was_done_is_found_by_its_key_and_nothing_else_is(trial: Trial) -> None:
     if lookup is None:
         raise NotTried(f"{done.action.name} of `found` has no look-up")
     hold(isinstance(done.ended, Applied), done.was)
+    other = new_key()
     present = trial.call((lookup.action, {lookup.by: key}))
-    absent = trial.call((lookup.action, {lookup.by: new_key()}))
+    absent = trial.call((lookup.action, {lookup.by: other}))
     hold(isinstance(present.ended, Applied), present.was)
-    hold(first_at(present.output, lookup.found_at) == done.output, "it finds something else")
+    hold(looked_up(present, lookup, key) == done.output, "it finds something else")
     hold(isinstance(absent.ended, Applied | Refused), absent.was)
-    hold(first_at(absent.output, lookup.found_at) is None, "it finds what was never done")
+    hold(looked_up(absent, lookup, other) is None, "it finds what was never done")
 
 
 def what_is_undone_is_gone(trial: Trial) -> None:
@@ -127,6 +129,14 @@ def silence_ends_at_the_deadline_and_is_called_what_it_is(trial: Trial) -> None:
 def _in_time(tried: Tried, seconds: float) -> None:
     told = f"{tried.action.name} took {tried.seconds:.1f} s of {seconds:.1f}"
     hold(tried.seconds < seconds + _GRACE_S, told)
+
+
+def looked_up(tried: Tried, lookup: Lookup, key: str) -> JsonValue:
+    """What a look-up found, as the executor reads it."""
+    try:
+        return found_in(tried.output, lookup, key)
+    except NotAskedForError as error:
+        raise Broken(f"{tried.action.name}: {error}") from error
 
 
 def undo_arguments(undo: Undo, given: Mapping[str, JsonValue], output: JsonValue) -> JsonObject:

@@ -239,25 +239,6 @@ def new_key() -> str:
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
-def first_at(output: JsonValue, at: str) -> JsonValue:
-    """What a look-up found, as the executor reads it."""
-    here = value_at(output, at.split("/") if at else ())
-    if isinstance(here, list):
-        return here[0] if here else None
-    return here
-
-
-def value_at(value: JsonValue, tokens: Sequence[str]) -> JsonValue:
-    """What stands at a place, or null."""
-    here = value
-    for token in tokens:
-        if isinstance(here, list):
-            here = here[int(token)] if token.isdecimal() and int(token) < len(here) else None
-        else:
-            here = here.get(token) if isinstance(here, dict) else None
-    return here
-
-
 def members_of(schema: JsonObject) -> Iterator[tuple[str, JsonValue]]:
     """The arguments that a schema names."""
     found = schema.get("properties")

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from connectors.connector import Applied, Unreadable
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from connectors.spec import Effect
+from connectors.testing.promises import looked_up
 from connectors.testing.service import Asked, Fault, Said, bomb
 from connectors.testing.steps import Stage, Step, service_of, steps_of
 from connectors.testing.tiers import Spared, hold
-from connectors.testing.trial import Trial, Tried, first_at, new_key
+from connectors.testing.trial import Trial, Tried, new_key
 
 _NOES = {
     400: Kind.INVALID,
@@ -147,7 +148,7 @@ def _settled(trial: Trial, step: Step, acts: bool) -> bool:
     if action.lookup is not None:
         looked = trial.call((action.lookup.action, {action.lookup.by: key}))
         hold(isinstance(looked.ended, Applied), looked.was)
-        is_found = first_at(looked.output, action.lookup.found_at) is not None
+        is_found = looked_up(looked, action.lookup, key) is not None
         is_there = step.stage is Stage.DONE or (acts and step.stage is Stage.ACTING)
         what = "is not found" if is_there else "is found and was not done"
         hold(is_found == is_there, f"{step.told('no answer')}: what {action.name} did {what}")

@@ -32,7 +32,7 @@ class Terms:
 
     `trusts` is whether the source's hints count; `untyped` is what a tool answers that declares no
     output (None: nobody can say); `types` is whether the overlay may declare one, of a source that
-    never does.
+    never does; `keys` is whether a tool can be handed our key.
     """
 
     connection: str
@@ -40,6 +40,7 @@ class Terms:
     untyped: JsonObject | None
     trusts: bool = False
     types: bool = False
+    keys: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,10 @@ def _offer(name: str, definition: JsonObject, said: JsonObject, where: str, term
     for member in ("name", "input_schema", *(() if terms.types else ("output_schema",))):
         if member in said:
             raise ConfigurationError(f"{where}.{member}: the server says this")
+    for member in ("idempotency", "lookup"):
+        if member in said and not terms.keys:
+            why = "no key of ours goes with a call of a tool, so nothing can be told by it"
+            raise ConfigurationError(f"{where}.{member}: {why}; leave it out")
     if "unfit" in definition:
         raise UnfitError(visible(str(definition["unfit"]), LONGEST_DESCRIPTION))
     typed = said.get("output_schema", definition.get("outputSchema"))

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
+from connectors.looked_up import NotAskedForError, found_in
 from connectors.quota import Heard
 from connectors.spec import ActionSpec, JsonObject
 from executor.breaker import Evidence, evidence_of
@@ -42,7 +43,10 @@ class Reconciler:
         answer = await self._ask(claim, command, lookup, {by.by: command.key})
         if isinstance(answer, float):
             return answer
-        found = None if answer is None else _found(answer.output, by.found_at)
+        try:
+            found = None if answer is None else found_in(answer.output, by, command.key)
+        except NotAskedForError:
+            return self._again(command)
         if found is None and asked_at < command.absent_from:
             return min(self._again(command), command.absent_from)
         await self._learn(claim, command, found is not None, "lookup", found)
@@ -146,12 +150,3 @@ class Reconciler:
 
 def _at(output: JsonValue, at: str) -> JsonValue | Absent:
     return value_at(Scope({}, {"it": output}), f"it/{at}" if at else "it")
-
-
-def _found(output: JsonValue, at: str) -> JsonValue:
-    here = _at(output, at)
-    if isinstance(here, Absent):
-        return None
-    if isinstance(here, list):
-        return here[0] if here else None
-    return here

@@ -21,6 +21,8 @@ from connectors.errors import ConfigurationError, Kind, Refused
 from connectors.openapi import Overlay
 from connectors.spec import Effect, JsonObject, Sink
 
+FIND: JsonObject = {"action": "api.other", "by": "a"}
+
 
 async def test_the_overlay_wins_in_everything(tmp_path: Path, outside: Outside) -> None:
     said: JsonObject = {
@@ -132,11 +134,19 @@ async def test_only_and_hidden_choose_what_is_offered(tmp_path: Path, outside: O
                 "actions": {
                     "do_it": {
                         "effect": "lookup",
-                        "lookup": {"action": "api.other", "by": "a", "reference": "nobody"},
+                        "lookup": FIND | {"key_at": "a", "reference": "nobody"},
                     }
                 }
             },
             "no argument 'nobody'",
+        ),
+        (
+            {"actions": {"do_it": {"effect": "lookup", "lookup": FIND | {"key_at": "a"}}}},
+            r"lookup\.reference: say which argument carries our key",
+        ),
+        (
+            {"actions": {"do_it": {"effect": "lookup", "lookup": FIND | {"reference": "a"}}}},
+            r"lookup\.key_at: say where in what the search finds our key stands, such as `a`",
         ),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -252,6 +253,26 @@ actions:
     assert look.limits is not None
     assert look.limits.rate == 5
     assert "the overlay speaks of gone, which is none of: drop, look, put" in notes
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "effect: keyed, idempotency: {in: connector, name: k, window_s: 60}",
+        "effect: lookup, lookup: {action: tools.look, by: what}",
+    ],
+)
+async def test_an_overlay_cannot_say_that_a_key_goes_where_none_goes(
+    tools: Tools, tmp_path: Path, said: str
+) -> None:
+    tools.has(tool("look", "what"), tool("put", "what"))
+    text = f"version: 1\nactions:\n  put: {{{said}}}\n"
+
+    async with server(tools.lines, options=overlay(tmp_path, text)) as found:
+        (stands,) = found.registry.connections()
+
+    assert stands.actions == 0
+    assert re.search(r"actions\.put\.\w+: no key of ours goes", stands.absent or "")
 
 
 async def test_a_secret_goes_to_the_server_by_reference_and_comes_back_to_nobody(
