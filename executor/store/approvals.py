@@ -9,7 +9,7 @@ from connectors.spec import JsonObject
 from executor.check.envelope import Envelope
 from executor.check.grant import Grant
 from executor.store import attempts
-from executor.store.statement import Query, addition, alteration, oldest_first
+from executor.store.statement import Change, Query, addition, alteration, oldest_first
 from executor.store.tables import approvals
 from executor.store.text import to_object, to_text, to_texts
 
@@ -25,6 +25,16 @@ _CLOSE = alteration(
         .where(approvals.c.state == "open")
         .values(state=of["ends_as"])
     ),
+)
+
+
+_SUPERSEDE = Change(
+    update(approvals)
+    .where(approvals.c.tenant == bindparam("whose"), approvals.c.run == bindparam("of_run"))
+    .where(approvals.c.step == bindparam("of_step"))
+    .where(approvals.c.iteration == bindparam("of_item"))
+    .where(approvals.c.role == bindparam("of_role"), approvals.c.state == "open")
+    .values(state="void")
 )
 
 
@@ -154,24 +164,23 @@ def close(c: Connection, *runs: tuple[str, str], state: Literal["void", "expired
 
 def supersede(c: Connection, row: ApprovalRow) -> None:
     """Make void what is still open of the same step and role: it is about to be asked anew."""
-    c.execute(
-        update(approvals)
-        .where(approvals.c.tenant == row.tenant, approvals.c.run == row.run)
-        .where(approvals.c.step == row.step, approvals.c.iteration == row.iteration)
-        .where(approvals.c.role == row.role, approvals.c.state == "open")
-        .values(state="void")
+    _SUPERSEDE.once(
+        c,
+        {
+            "whose": row.tenant,
+            "of_run": row.run,
+            "of_step": row.step,
+            "of_item": row.iteration,
+            "of_role": row.role,
+        },
     )
 
 
-def expire(c: Connection, tenant: str, approval: str) -> bool:
-    """Mark one as expired if it is still open."""
-    done = c.execute(
-        update(approvals)
-        .where(approvals.c.tenant == tenant, approvals.c.id == approval)
-        .where(approvals.c.state == "open")
-        .values(state="expired")
-    )
-    return done.rowcount == 1
+def end(
+    c: Connection, tenant: str, approval: str, state: Literal["granted", "refused", "expired"]
+) -> bool:
+    """End one approval; False if it is not open any more."""
+    return _END.once(c, {"whose": tenant, "which": approval, "ends_as": state}) == 1
 
 
 def _row(*found: Any) -> ApprovalRow:
@@ -186,3 +195,6 @@ _COLUMNS = tuple(each.name for each in fields(ApprovalRow))
 _EVERY = select(*(approvals.c[name] for name in _COLUMNS))
 _ONE = (approvals.c.tenant == bindparam("whose"), approvals.c.id == bindparam("which"))
 _GET = Query(_EVERY.where(*_ONE), _row)
+_END = Change(
+    update(approvals).where(*_ONE, approvals.c.state == "open").values(state=bindparam("ends_as"))
+)

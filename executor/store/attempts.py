@@ -6,7 +6,7 @@ goes around `settling`, so a row never says less than the events do.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
@@ -117,6 +117,19 @@ class AttemptRow(NamedTuple):
     policy_version: str | None = None
 
 
+def _row(*found: Any) -> AttemptRow:
+    row = dict(zip(AttemptRow._fields, found, strict=True))
+    return AttemptRow(**{**row, "approvals": to_texts(row["approvals"])})
+
+
+_READ = Query(
+    select(*(attempts.c[name] for name in AttemptRow._fields))
+    .where(attempts.c.tenant == bindparam("whose"), attempts.c.run == bindparam("of_run"))
+    .order_by(attempts.c.started_at, attempts.c.step, attempts.c.iteration, attempts.c.n),
+    _row,
+)
+
+
 @dataclass(frozen=True)
 class Settled:
     """What became of one attempt, and how it had stood."""
@@ -173,31 +186,7 @@ def places_under(c: Connection, tenant: str, run: str, approval: str, step: str)
 
 def read(c: Connection, tenant: str, run: str) -> list[AttemptRow]:
     """Every attempt of a run, in the order in which they began."""
-    rows = c.execute(
-        select(attempts)
-        .where(attempts.c.tenant == tenant, attempts.c.run == run)
-        .order_by(attempts.c.started_at, attempts.c.step, attempts.c.iteration, attempts.c.n)
-    )
-    return [
-        AttemptRow(
-            row.step,
-            row.iteration,
-            row.n,
-            row.epoch,
-            row.action,
-            row.effect,
-            row.key,
-            row.args_hash,
-            to_texts(row.approvals),
-            row.state,
-            row.send_before,
-            row.started_at,
-            row.ended_at,
-            row.tool_digest,
-            row.policy_version,
-        )
-        for row in rows
-    ]
+    return _READ.all(c, {"whose": tenant, "of_run": run})
 
 
 def at(

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, bindparam, delete, func, select
 
 from connectors.spec import JsonObject
+from executor.store.statement import Change, Query
 from executor.store.tables import blob_uses, blobs
 from executor.store.text import to_plain_text, to_text
 from executor.store.upsert import insert_into
@@ -22,8 +23,13 @@ _HELD = 0x1A3_6A80  # the number of our advisory lock
 LARGE = 32 * 1024  # characters of JSON; what is shorter stays where it is
 _MEMBERS = ("output", "result", "arguments")  # of events: whose values may be large
 
-_TEXT = select(blobs.c.content).where(
-    blobs.c.tenant == bindparam("tenant"), blobs.c.digest == bindparam("digest")
+_KEEP = Change(lambda dialect: insert_into(dialect, blobs).on_conflict_do_nothing())
+_USE = Change(lambda dialect: insert_into(dialect, blob_uses).on_conflict_do_nothing())
+_TEXT = Query(
+    select(blobs.c.content).where(
+        blobs.c.tenant == bindparam("tenant"), blobs.c.digest == bindparam("digest")
+    ),
+    str,
 )
 
 
@@ -48,16 +54,9 @@ def keep(c: Connection, tenant: str, subject: str, text: str) -> Blob:
     hold(c)
     content = text.encode()
     found = Blob(f"sha256:{hashlib.sha256(content).hexdigest()}", len(content))
-    c.execute(
-        insert_into(c.dialect.name, blobs)
-        .values(tenant=tenant, digest=found.digest, bytes=found.bytes, content=text)
-        .on_conflict_do_nothing()
-    )
-    c.execute(
-        insert_into(c.dialect.name, blob_uses)
-        .values(tenant=tenant, digest=found.digest, subject=subject)
-        .on_conflict_do_nothing()
-    )
+    named = {"tenant": tenant, "digest": found.digest}
+    _KEEP.once(c, {**named, "bytes": found.bytes, "content": text})
+    _USE.once(c, {**named, "subject": subject})
     return found
 
 
@@ -91,7 +90,7 @@ def drop(c: Connection, tenant: str, subject: str, most: int) -> int | None:
 
 def text_of(c: Connection, tenant: str, digest: str) -> str | None:
     """A value's JSON text, or None if there is none of this digest."""
-    return c.execute(_TEXT, {"tenant": tenant, "digest": digest}).scalar_one_or_none()
+    return _TEXT.one(c, {"tenant": tenant, "digest": digest})
 
 
 def split(

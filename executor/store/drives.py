@@ -7,6 +7,7 @@ arrived since it looked, it has to look again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Literal, NamedTuple
 
 from sqlalchemy import (
@@ -213,14 +214,11 @@ def wake_waiting(
     So are those that are said to wait for what comes before it (`REASONS`): they may wait for this
     as well. The rows are held in the order in which drives hold theirs.
     """
-    meant = _waits_for(REASONS[: REASONS.index(waiting_for) + 1], tenant)
+    whose = {} if tenant is None else {"whose": tenant}
+    hold, waking = _waking(REASONS[: REASONS.index(waiting_for) + 1], is_of_one=bool(whose))
     if c.dialect.name == "postgresql":
-        c.execute(select(tables.runs.c.id).where(*meant).order_by("id").with_for_update())
-    runs = tables.runs
-    woken = c.execute(
-        _woken(now).where(*meant).returning(runs.c.tenant, runs.c.id, runs.c.priority)
-    )
-    return [Due("run", row.tenant, row.id, row.priority) for row in woken]
+        hold.all(c, whose)
+    return waking.all(c, {**whose, "now": now})
 
 
 def wake_waiting_free(c: Connection, waiting_for: str, now: float, tenant: str) -> None:
@@ -229,25 +227,38 @@ def wake_waiting_free(c: Connection, waiting_for: str, now: float, tenant: str) 
     For whoever holds a run's row already, and would wait for others crosswise. So it is for waits
     that end by themselves, too. However many they are, they are one value of one statement.
     """
-    meant = _waits_for((waiting_for,), tenant)
-    if c.dialect.name == "postgresql":
-        free = c.execute(select(tables.runs.c.id).where(*meant).with_for_update(skip_locked=True))
-        names = literal([*free.scalars()], ARRAY(Text))
-        meant = [tables.runs.c.tenant == tenant, tables.runs.c.id == any_(names)]
-    c.execute(_woken(now).where(*meant))
+    if c.dialect.name != "postgresql":
+        _waking((waiting_for,), is_of_one=True)[1].all(c, {"whose": tenant, "now": now})
+        return
+    meant = _waits_for((waiting_for,), is_of_one=True)
+    free = select(tables.runs.c.id).where(*meant).with_for_update(skip_locked=True)
+    names = literal([*c.execute(free, {"whose": tenant}).scalars()], ARRAY(Text))
+    free_ones = (tables.runs.c.tenant == tenant, tables.runs.c.id == any_(names))
+    c.execute(_woken().where(*free_ones), {"now": now})
 
 
-def _waits_for(waiting_for: Sequence[str], tenant: str | None) -> list[ColumnElement[bool]]:
+@cache
+def _waking(reasons: Sequence[str], *, is_of_one: bool) -> tuple[Query[str], Query[Due]]:
+    """What holds the rows that wait for one of these, and what wakes them."""
+    runs, meant = tables.runs, _waits_for(reasons, is_of_one=is_of_one)
+    hold = select(runs.c.id).where(*meant).order_by("id").with_for_update()
+    woken = _woken().where(*meant).returning(runs.c.tenant, runs.c.id, runs.c.priority)
+    return Query(hold, str), Query(woken, partial(Due, "run"))
+
+
+def _waits_for(reasons: Sequence[str], *, is_of_one: bool) -> list[ColumnElement[bool]]:
     table = tables.runs
-    is_meant = or_(table.c.waiting_for.in_(waiting_for), table.c.driver.is_not(None))
-    return [is_meant, *([] if tenant is None else [table.c.tenant == tenant])]
+    is_meant = or_(one_of(table.c.waiting_for, reasons), table.c.driver.is_not(None))
+    return [is_meant, *([table.c.tenant == bindparam("whose")] if is_of_one else [])]
 
 
-def _woken(now: float) -> Update:
+def _woken() -> Update:
     table = tables.runs
     return update(table).values(
         wake_seq=table.c.wake_seq + 1,
-        wake_at=case((table.c.status == "waiting", now), else_=table.c.wake_at),
+        wake_at=case(
+            (table.c.status == "waiting", bindparam("now", type_=Double)), else_=table.c.wake_at
+        ),
     )
 
 

@@ -163,7 +163,7 @@ def add(c: Connection, stored: Iterable[tuple[str, StoredEvent]]) -> None:
 def project(c: Connection, tenant: str, event: NewEvent) -> bool:
     """Keep the approval that an event speaks of in step with it; False if it stands otherwise."""
     if event.type == "approval.expired":
-        return approvals.expire(c, tenant, str(event.data["approval"]))
+        return approvals.end(c, tenant, str(event.data["approval"]), "expired")
     return True
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from connectors.spec import Principal
 from executor.check.envelope import Envelope
@@ -13,7 +13,7 @@ from executor.check.narrowing import Narrowing, WideningError, narrowed
 from executor.store import approvals, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.drives import Due, hold_row, wake
-from executor.store.statement import addition
+from executor.store.statement import Query, addition
 from executor.store.tables import approvals as table
 from executor.store.tables import decisions
 from executor.store.text import to_text
@@ -154,35 +154,37 @@ def _narrow(c: Connection, row: ApprovalRow, narrowing: Narrowing) -> None:
 
 
 def _earlier(c: Connection, row: ApprovalRow, by: Principal) -> tuple[str, str | None] | None:
-    found = c.execute(
-        select(decisions.c.decision, decisions.c.narrowing).where(
-            decisions.c.tenant == row.tenant,
-            decisions.c.approval == row.id,
-            decisions.c.principal == by.id,
-        )
-    ).one_or_none()
-    return None if found is None else (found.decision, found.narrowing)
+    return _EARLIER.one(c, {**_of(row), "by": by.id})
 
 
 def _rule(
     c: Connection, row: ApprovalRow, state: Literal["granted", "refused"], now: float
 ) -> Ruling:
-    won = c.execute(
-        update(table)
-        .where(table.c.tenant == row.tenant, table.c.id == row.id)
-        .where(table.c.state == "open")
-        .values(state=state)
-    )
-    if won.rowcount != 1:
+    if not approvals.end(c, row.tenant, row.id, state):
         return "conflict"
     wake(c, Due("run", row.tenant, row.run), now)
     return state
 
 
 def _approvers(c: Connection, row: ApprovalRow) -> int:
-    return c.execute(
-        select(func.count())
-        .select_from(decisions)
-        .where(decisions.c.tenant == row.tenant, decisions.c.approval == row.id)
-        .where(decisions.c.decision == "approve")
-    ).scalar_one()
+    return _APPROVERS.one(c, _of(row)) or 0
+
+
+def _of(row: ApprovalRow) -> dict[str, object]:
+    return {"whose": row.tenant, "which": row.id}
+
+
+def _decision(decision: str, narrowing: str | None) -> tuple[str, str | None]:
+    return decision, narrowing
+
+
+_ITS = (decisions.c.tenant == bindparam("whose"), decisions.c.approval == bindparam("which"))
+_EARLIER = Query(
+    select(decisions.c.decision, decisions.c.narrowing).where(
+        *_ITS, decisions.c.principal == bindparam("by")
+    ),
+    _decision,
+)
+_APPROVERS = Query(
+    select(func.count()).select_from(decisions).where(*_ITS, decisions.c.decision == "approve"), int
+)

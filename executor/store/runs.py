@@ -6,14 +6,14 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Connection, bindparam, or_, select, update
+from sqlalchemy import Connection, Text, and_, bindparam, not_, or_, select, update
 
 from executor.store import blobs
 from executor.store.blobs import Blob
 from executor.store.drive_statements import FINISH
 from executor.store.drives import RANKS, Claim, Due, Priority, ended, wake
 from executor.store.errors import WokenError
-from executor.store.statement import Query, addition, newest_first
+from executor.store.statement import Change, Query, addition, newest_first, one_of
 from executor.store.tables import runs
 from executor.store.text import to_text
 
@@ -109,18 +109,11 @@ def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) 
 
     Who asked only to stop may still ask to undo. One comparison decides against the run's end.
     """
-    weaker: ColumnElement[bool] = runs.c.cancel_mode.is_(None)
-    if mode == "undo":
-        weaker = or_(weaker, runs.c.cancel_mode == "stop")
-    asked = c.execute(
-        update(runs)
-        .where(runs.c.tenant == tenant, runs.c.id == run)
-        .where(weaker, runs.c.status.not_in(ENDED))
-        .values(cancel_mode=mode, updated_at=now)
-    )
-    if asked.rowcount == 1:
-        wake(c, Due("run", tenant, run), now)
-    return asked.rowcount == 1
+    asked = {"whose": tenant, "which": run, "mode": mode, "now": now}
+    if _REQUEST_CANCEL.once(c, asked) != 1:
+        return False
+    wake(c, Due("run", tenant, run), now)
+    return True
 
 
 def cancel_mode(c: Connection, tenant: str, run: str) -> str | None:
@@ -174,3 +167,12 @@ _COLUMNS = tuple(each.name for each in fields(RunRow))
 _EVERY = select(*(runs.c[name] for name in _COLUMNS))
 _GET = Query(_EVERY.where(*_ONE), _row)
 _CANCEL_MODE = Query(select(runs.c.cancel_mode).where(*_ONE), _mode)
+_IS_MORE = or_(
+    runs.c.cancel_mode.is_(None),
+    and_(runs.c.cancel_mode == "stop", bindparam("mode", type_=Text) == "undo"),
+)
+_REQUEST_CANCEL = Change(
+    update(runs)
+    .where(*_ONE, _IS_MORE, not_(one_of(runs.c.status, ENDED)))
+    .values(cancel_mode=bindparam("mode"), updated_at=bindparam("now"))
+)

@@ -8,16 +8,33 @@ clock was read before the lease was asked for.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, bindparam, delete, func, select
 
 from executor.store import drives, recovery
 from executor.store.drives import Due
 from executor.store.postgres import end_silent
+from executor.store.statement import Change, Query
 from executor.store.tables import workers
 from executor.store.upsert import insert_into
 
+if TYPE_CHECKING:
+    from executor.store.upsert import Insert
+
 _WATCH = 0x1A3_6A7F  # the number of our advisory lock
+
+
+def _renew(dialect: str) -> "Insert":
+    new = insert_into(dialect, workers)
+    changed = {"lease_until": new.excluded.lease_until}
+    return new.on_conflict_do_update(index_elements=["id"], set_=changed)
+
+
+_LASTED = Query(
+    select(workers.c.lease_until).where(workers.c.id == bindparam("which")).with_for_update(), float
+)
+_RENEW = Change(_renew)
 
 
 @dataclass(frozen=True)
@@ -30,14 +47,9 @@ class Seen:
 
 def renew(c: Connection, worker: str, place: str, lease_s: float, now: float) -> bool:
     """Say that this process lives; False if it was not taken for alive any more, or not yet."""
-    known = select(workers.c.lease_until).where(workers.c.id == worker).with_for_update()
-    lasted = c.execute(known).scalar_one_or_none()
-    values = {"lease_until": now + lease_s}
-    c.execute(
-        insert_into(c.dialect.name, workers)
-        .values(id=worker, place=place, started_at=now, **values)
-        .on_conflict_do_update(index_elements=["id"], set_=values)
-    )
+    lasted = _LASTED.one(c, {"which": worker})
+    lives = {"id": worker, "place": place, "started_at": now, "lease_until": now + lease_s}
+    _RENEW.once(c, lives)
     return lasted is not None and lasted >= now
 
 

@@ -181,7 +181,7 @@ async def test_too_late_is_expired_whether_or_not_anybody_has_noticed(
 ) -> None:
     await _ask(store)
     if marked:
-        await store.write(lambda c: approvals.expire(c, TENANT, "apr_a"))
+        await store.write(lambda c: approvals.end(c, TENANT, "apr_a", "expired"))
 
     assert await _decide(store, APPROVER, now=NOW + 3600) == "expired"
 

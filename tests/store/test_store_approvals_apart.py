@@ -68,7 +68,7 @@ async def test_with_a_run_end_its_open_questions_and_no_others(store: Store) -> 
 async def test_what_was_decided_does_not_expire(store: Store) -> None:
     await asked(store, question(), replace(question("apr_said"), state="granted"))
     expired = [
-        await store.write(partial(approvals.expire, tenant=TENANT, approval=each))
+        await store.write(partial(approvals.end, tenant=TENANT, approval=each, state="expired"))
         for each in ("apr_a", "apr_a", "apr_said")
     ]
 
