@@ -247,10 +247,12 @@ class Transport:
         async with pool.stream(
             request.method, _url(address), headers=headers, content=request.body
         ) as response:
-            answered = {
-                name.decode("latin-1").lower(): value.decode("latin-1")
-                for name, value in response.headers
-            }
+            answered: dict[str, str] = {}
+            for raw_name, value in response.headers:
+                name, said = raw_name.decode("latin-1").lower(), value.decode("latin-1")
+                # One link a line is as good as all in one; of all else the last one counts.
+                is_more = name == "link" and name in answered
+                answered[name] = f"{answered[name]}, {said}" if is_more else said
             sending.status, sending.headers = response.status, answered
             note(answered, self._clock())
             try:

@@ -8,9 +8,9 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from connectors.connector import Outcome
+from connectors.connector import Applied, Outcome
 from connectors.errors import ConfigurationError, Kind, Refused
-from connectors.http import Transport, TransportError
+from connectors.http import HttpAnswer, HttpRequest, Transport, TransportError
 from connectors.openapi.answers import read_content
 from connectors.openapi.compiled import Compiled, read, written
 from connectors.openapi.extract import extract
@@ -18,6 +18,7 @@ from connectors.openapi.load import Source, load_text, read_openapi
 from connectors.openapi.names import longest_operation
 from connectors.openapi.offer import Offer, offers, unserved
 from connectors.openapi.overlay import Credential, Overlay
+from connectors.openapi.pages import whole
 from connectors.openapi.request import Draft, draft
 from connectors.outcome import read_answer, read_failure
 from connectors.shelf import Shelf
@@ -122,14 +123,28 @@ class OpenApiConnector:
         found = self._draft(offer, arguments, context.idempotency_key)
         base_url = self._overlay.servers.get(offer.operation.server) or self._base_url
         request = found.finished(base_url)
+        ask = partial(self._ask, offer, context)
+        answer, outcome = await ask(request)
+        is_page = not action.is_write and request.method == "GET"
+        if not is_page or answer is None or not isinstance(outcome, Applied):
+            return outcome
+        place = self._credential.place
+        secret = place.wire if self._secret is not None and place.where == "query" else ""
+        return await whole(request, answer, outcome, base_url, secret, ask)
+
+    async def _ask(
+        self, offer: Offer, context: CallContext, request: HttpRequest
+    ) -> tuple[HttpAnswer | None, Outcome]:
+        """Send once: the answer, if one came, and what it means."""
+        action, attempt = offer.spec, context.attempt
         try:
             answer = await self._transport.send(
                 request, deadline=context.deadline, send_before=context.send_before
             )
         except TransportError as error:
-            return read_failure(action, error, self._dialect, attempt=context.attempt)
+            return None, read_failure(action, error, self._dialect, attempt=attempt)
         content = partial(read_content, offer.operation.output)
-        return read_answer(action, answer, self._dialect, content=content, attempt=context.attempt)
+        return answer, read_answer(action, answer, self._dialect, content=content, attempt=attempt)
 
     def _draft(self, offer: Offer, arguments: Mapping[str, JsonValue], key: str) -> Draft:
         """The plan's arguments, our key, and the connection's credential: in this order."""
