@@ -12,7 +12,7 @@ AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each tim
 PAUSED_S = (0.5, 2.0)  # the same while the store takes nothing: it may be back at any moment
 MOST_ASKING = 64  # wakes that are seen to at once; the others are found with all that is due
 MOST_CRASHES = 3  # of processes that died while they were driving it, one after the other
-MOST_FAILURES = 3  # of a drive that breaks; a store that fails is tried for ever
+MOST_FAILURES = 3  # of a drive that breaks; a store that takes nothing is asked for ever
 _log = logging.getLogger("lamgate.dispatch")
 
 Drive = Callable[[Due, str], Awaitable[None]]
@@ -50,7 +50,8 @@ async def put_aside(park: Park, what: Due, driver: str, error: Exception) -> Exc
         _log.warning("%s %s cannot be put aside now: %s", what.kind, what.id, trouble)
         return trouble
     except Exception as trouble:  # noqa: BLE001 - it is not to be forgotten for that
-        _log.exception("%s %s could not be put aside", what.kind, what.id)
+        told = "%s %s cannot be driven and could not be put aside: it is tried again"
+        _log.exception(told, what.kind, what.id)
         return trouble
     _log.error("%s %s is put aside: %s", what.kind, what.id, error)
     return None

@@ -46,7 +46,7 @@ from executor.dispatch.base import (
 from executor.store import drives, recovery, workers
 from executor.store.clock import steady
 from executor.store.drives import DriveKind, Due
-from executor.store.errors import NewerSchemaError, StoreError
+from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
 from executor.store.migrate import require_readable
 from executor.store.store import Store
 
@@ -219,8 +219,7 @@ class DistributedDispatcher:
         if crashes is None:
             return
         if crashes >= MOST_CRASHES:
-            _, park = self._drives[what.kind]
-            await put_aside(park, what, self.worker, too_many_deaths())  # or it is tried again
+            await self._put_aside(what, too_many_deaths())
         elif crashes < MOST_CRASHES - 1:
             await self._see_through(what)
         elif self._suspected is not None:
@@ -242,13 +241,13 @@ class DistributedDispatcher:
 
     async def _see_through(self, what: Due) -> None:
         """Drive until it comes back; pause after failures, put aside what breaks every time."""
-        drive, park = self._drives[what.kind]
+        drive, _ = self._drives[what.kind]
         failures = broken = 0
         while not self._stopping.is_set():
             try:
                 await drive(what, self.worker)
                 return
-            except StoreError as error:
+            except StorePausedError as error:  # as for everything else that is driven
                 failures += 1
                 pause = pause_after(failures, error)
                 _log.warning("%s %s waits for the store: %s", what.kind, what.id, error)
@@ -256,9 +255,22 @@ class DistributedDispatcher:
                 failures, broken = failures + 1, broken + 1
                 pause = pause_after(failures, error)
                 _log.exception("%s %s broke its drive", what.kind, what.id)
-                if broken >= MOST_FAILURES and not await put_aside(park, what, self.worker, error):
+                if broken >= MOST_FAILURES:
+                    await self._put_aside(what, error)
                     return
             await self._pause(pause)
+
+    async def _put_aside(self, what: Due, error: Exception) -> None:
+        """Put it aside; where that fails too it is said to be driven here, and keeps no place.
+
+        So nobody takes it at once, and what is not driven here is given back, and tried again.
+        """
+        _, park = self._drives[what.kind]
+        if await put_aside(park, what, self.worker, error) is not None:
+            now = self._store.clock()
+            rest = partial(drives.claim, due=what, driver=self.worker, now=now)
+            with contextlib.suppress(StoreError):  # then it is tried again sooner
+                await self._store.write(rest)
 
     async def _until_answered(self, ask: Callable[[], Awaitable[T]]) -> T | None:
         """Ask the store until it answers; None once this process is stopping."""
