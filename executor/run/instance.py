@@ -230,14 +230,23 @@ class Instance:
                 return Waiting("reconcile")  # it was asked long enough: a person finds out
             if held > self.outside.now:
                 return Waiting("callback", held)
+            if self._is_stopped(status.action):
+                return Waiting("stop")
             return Next(Poll(*self.place, doubt.intent.n, self.action, key, handle, since))
         if lookup is None or lookup.action not in self.accepted.actions:
             return Waiting("reconcile")
         if held > self.outside.now:
             return Waiting("reconcile", None if held == inf else held)
+        if self._is_stopped(lookup.action):
+            return Waiting("stop")
         if self._may_still_be_sent(doubt):
             absent_from = max(absent_from, doubt.over_at + self.action.settle_s)
         return Next(LookUp(*self.place, doubt.intent.n, self.action, key, since, absent_from))
+
+    def _is_stopped(self, action: str) -> bool:
+        """Whether a stop keeps what finds something out from being asked: it is a call, too."""
+        held = self.outside.not_before.get(self.accepted.actions[action].connection)
+        return held is not None and held.reason == "stop"
 
     def _may_still_be_sent(self, doubt: Attempt) -> bool:
         """Whether another process may be about to make the call that this one took over."""

@@ -26,7 +26,6 @@ from executor.store.permits import Blocked, Told
 LOOKUP_TIMEOUT_S = 10.0
 LOOK_AGAIN_S, LOOK_AGAIN_MOST_S = 1.0, 1800.0
 LOOK_FOR_S = 24 * 3600.0  # then a person has to find out
-STOPPED_AGAIN_S = 30.0  # when to look whether searches are still stopped
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,18 @@ class Reconciler:
 
     performer: Performer
 
-    async def look_up(self, claim: Claim, command: LookUp, lookup: ActionSpec) -> float | None:
-        """Search for an attempt's effect; returns when to look again, or None once it is known."""
+    async def look_up(
+        self, claim: Claim, command: LookUp, lookup: ActionSpec
+    ) -> Blocked | float | None:
+        """Search for an attempt's effect; returns when to look again, or None once it is known.
+
+        Or what stops it, which somebody has to lift.
+        """
         by = command.action.lookup
         assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
         asked_at = self.performer.clock()  # an absence is one of then, however late it is heard
         answer = await self._ask(claim, command, lookup, {by.by: command.key})
-        if isinstance(answer, float):
+        if isinstance(answer, Blocked | float):
             return answer
         try:
             found = None if answer is None else found_in(answer.output, by, command.key)
@@ -52,12 +56,12 @@ class Reconciler:
         await self._learn(claim, command, found is not None, "lookup", found)
         return None
 
-    async def poll(self, claim: Claim, command: Poll, asked: ActionSpec) -> float | None:
-        """Ask how an accepted call stands; returns when to ask again, or None once it is over."""
+    async def poll(self, claim: Claim, command: Poll, asked: ActionSpec) -> Blocked | float | None:
+        """Ask how an accepted call stands; returns as `look_up`, None once it is over."""
         status = command.action.status
         assert status is not None  # noqa: S101 - `decide` polls only what has a status
         answer = await self._ask(claim, command, asked, {status.by: command.handle})
-        if isinstance(answer, float):
+        if isinstance(answer, Blocked | float):
             return answer
         word = None if answer is None else _at(answer.output, status.state_at)
         if answer is None or word not in (*status.done, *status.failed):
@@ -72,7 +76,7 @@ class Reconciler:
 
     async def _ask(
         self, claim: Claim, command: LookUp | Poll, asked: ActionSpec, arguments: JsonObject
-    ) -> Applied | float | None:
+    ) -> Applied | Blocked | float | None:
         """Make a call that finds something out: its answer, None for "no such thing", or when."""
         began = self.performer.clock()
         allowed = self.performer.limits_of(asked)
@@ -84,7 +88,7 @@ class Reconciler:
 
         blocked = await self.performer.write(permit)
         if blocked is not None:
-            return began + STOPPED_AGAIN_S if blocked.retry_at is None else blocked.retry_at
+            return blocked if blocked.retry_at is None else blocked.retry_at
         context = context_of(
             claim, command, command.key, self.performer.monotonic() + LOOKUP_TIMEOUT_S
         )

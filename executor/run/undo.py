@@ -14,7 +14,8 @@ about is sealed with the plan, and the values are those of the journal, recorded
 4. An undo has attempts, a key and a journal of its own, waits for rate limits, and asks policy. No
    approval is asked for it: who approved the plan saw it. No budget stops it: it gives back.
 5. It is tried until its deadline, and at least once: neither a stop nor an outage of ours ends it
-   untried. What could not be undone is listed as standing.
+   untried, or in a doubt that nobody could settle meanwhile. What could not be undone is listed
+   as standing.
 """
 
 from collections.abc import Iterator
@@ -225,9 +226,10 @@ class Saga:
         return is_quiet and self.outside.now >= self._deadline(place)
 
     def _has_a_try_left(self, place: Place, verdict: Verdict) -> bool:
-        """Whether it was never called, and only a stop, or that nobody was there, kept it."""
-        is_kept = isinstance(verdict, Next) or verdict == Waiting("stop")
-        return is_kept and undo_place(place) not in self.state.attempts
+        """Whether it was never called, or is in doubt, and only a stop kept it, or our absence."""
+        is_stopped = isinstance(verdict, Waiting) and verdict.waiting_for == "stop"
+        is_kept, at = is_stopped or isinstance(verdict, Next), undo_place(place)
+        return is_kept and (at not in self.state.attempts or self.state.in_doubt(at) is not None)
 
     def _deadline(self, place: Place) -> float:
         decision = self._decision(place)

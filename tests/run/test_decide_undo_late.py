@@ -8,7 +8,7 @@ from run_cases import NOW, Play, applied, not_sent, play, refused, step, uncerta
 from undo_cases import LATE_S, TIMEOUT_S, play_back
 
 from executor.run import events as e
-from executor.run.commands import Perform, Poll
+from executor.run.commands import LookUp, Perform, Poll
 from executor.run.verdicts import Held
 
 UNDO = "shop.keyed_by_keyed"
@@ -177,6 +177,55 @@ def test_a_cancelled_run_does_not_end_while_a_stop_keeps_what_is_to_be_taken_bac
 
     assert (waiting.waiting_for, waiting.until) == ("stop", None)
     assert run.finish().status == "undone"
+
+
+def _doubtful(by: str) -> Play:
+    """An undo that may have happened, of which a stop keeps everything from being found out."""
+    run = play_back(step("a", f"shop.brief_{by}"), step("z", after=["a"]))
+    run.call("a", applied({"id": 7}))
+    run.call("z", refused())
+    run.call("undo/a", uncertain())
+    run.not_before["shop"] = Held(inf, "stop")
+    return run.later(20)
+
+
+@pytest.mark.parametrize("by", ["lookup", "keyed"])
+def test_a_stop_does_not_use_up_the_time_in_which_an_undo_is_found_out(by: str) -> None:
+    run = _doubtful(by)
+    waiting = run.wait()
+    later = run.later(40).wait()
+    run.not_before.clear()
+    run.resolve("undo/a", 1, "applied", by="lookup")
+
+    assert waiting.waiting_for == "stop"
+    assert later == waiting
+    assert run.finish().status == "undone"
+
+
+def test_once_a_stop_is_lifted_an_undo_in_doubt_is_looked_up_though_its_time_is_over() -> None:
+    run = _doubtful("lookup")
+    run.later(40)
+    run.not_before.clear()
+    (search,) = run.go()
+    assert isinstance(search, LookUp)
+    run.begin(search)
+    run.flying.clear()
+    run.look_again["undo/a", ""] = inf
+    end = run.finish()
+    ended = run.state.undos["a", ""].ended
+
+    assert ended is not None
+    assert (ended.code, ended.effect, end.uncertain) == ("undo-too-late", "unknown", ("a",))
+
+
+def test_once_a_stop_is_lifted_an_undo_in_doubt_is_repeated_once_though_its_time_is_over() -> None:
+    run = _doubtful("keyed")
+    run.later(40)
+    run.not_before.clear()
+    run.call("undo/a", uncertain())
+    end = run.finish()
+
+    assert (end.status, end.uncertain) == ("compensation_incomplete", ("a",))
 
 
 def test_what_nobody_was_there_to_take_back_in_its_time_is_tried_once() -> None:

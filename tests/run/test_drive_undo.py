@@ -1,17 +1,21 @@
 """Really driven: the way back, a cancel that undoes, and calls that a service finishes later."""
 
 import asyncio
+import time
+from functools import partial
 from typing import Any
 
 import pytest
-from run_bench import PATIENCE_S, Bench
+from run_bench import PATIENCE_S, Bench, once
 from run_cases import accept, action, step, value
-from undo_cases import ACTIONS, BACK
+from undo_cases import ACTIONS, BACK, undoable
 
 from connectors.connector import Applied, Outcome, Pending
-from connectors.errors import Kind, Refused
+from connectors.errors import Kind, Refused, Uncertain
 from connectors.spec import CallContext
 from executor.check.certificate import Options
+from executor.store import stops
+from executor.store.stops import StopRow
 from executor.trace import render_trace, trace
 
 UNDO = "shop.keyed_by_keyed"
@@ -114,3 +118,35 @@ async def test_a_run_that_is_put_aside_on_its_way_back_says_what_nobody_knows(be
 
     assert end.uncertain == ["a[1]"]  # the call of its undo was under way
     assert (end.standing, end.undone) == (["a[0]"], ["a[2]", "b"])
+
+
+async def test_a_stop_keeps_the_search_for_an_undo_and_the_undo_does_not_end_in_doubt(
+    bench: Bench,
+) -> None:
+    stop = StopRow("main", "stop_a", "shop", "operator", "to look", time.time())
+
+    async def lost(_: CallContext) -> Outcome:
+        await bench.store.write(partial(stops.add, row=stop))
+        raise Uncertain("no answer", kind=Kind.TIMEOUT)
+
+    bench.service.handlers |= {"z": _refused, "undo/a": lost, "find": once(Applied({"id": 1}))}
+    brief = undoable("keyed", "lookup", name="shop.at_once", undo={"deadline_s": 0.2})
+    plan = accept(
+        step("a", "at_once"), step("z", "blind", after=["a"]), options=BACK, more=(*ACTIONS, brief)
+    )
+    due, waits = await bench.drive(plan)
+    await asyncio.sleep(0.3)
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+    still = await bench.row(due)
+    sought = bench.service.calls("find")
+    lift = partial(stops.lift, tenant="main", stop="stop_a", by="ann", reason="over")
+    woken = await bench.store.write(partial(lift, now=time.time()))
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+    end = await bench.finished(due)
+
+    assert [(each.status, each.waiting_for, each.wake_at) for each in (waits, still)] == [
+        ("waiting", "stop", None),
+        ("waiting", "stop", None),
+    ]
+    assert (sought, woken, bench.service.calls("find")) == (0, [due], 1)
+    assert (end.status, end.undone, end.uncertain) == ("undone", ["a"], [])

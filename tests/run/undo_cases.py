@@ -39,6 +39,10 @@ ACTIONS = (
     undoable("idempotent", name="shop.put", undo={"args": BY_INPUT}, **LATE),
     undoable(name="shop.beside", undo={"parallel": True}),
     undoable(name="shop.brief", undo={"deadline_s": 30.0}),
+    *(
+        undoable("keyed", by, name=f"shop.brief_{by}", undo={"deadline_s": 30.0})
+        for by in ("lookup", "keyed")
+    ),
     action("shop.pivot", "keyed", pivot=True),
     action("shop.final", "keyed", irreversible=True),
     action("shop.final_found", "blind", irreversible=True, lookup=FIND),
