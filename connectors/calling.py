@@ -77,13 +77,14 @@ class Calling:
         match outcome:
             case Unreadable(reason=reason):
                 return Unreadable(self._said(reason), request_id)
-            case Pending(handle=handle, asks=asks):
+            case Pending(handle=handle, asks=asks, retry_after_s=after_s):
                 shown = None if json_flaw(asks) else self._hidden_in(asks)
                 told = shown if isinstance(shown, dict) else None
                 # Nothing can be asked by a part of a handle.
                 given: object = handle
                 asked_by = self.hidden(given) if isinstance(given, str) else ""
-                return Pending("" if json_flaw(asked_by) else asked_by, request_id, told)
+                handle = "" if json_flaw(asked_by) else asked_by
+                return Pending(handle, request_id, told, wait_s(after_s))
         flaw = json_flaw(outcome.output)
         if flaw is None:
             # Before the schema looks at it: what is wrong with it is told with some of it.

@@ -36,11 +36,13 @@ class Pending:
     """The service accepted the call and is still at it; `handle` is how to ask again.
 
     With `asks` it goes on only with what somebody answers: a message and a schema by name.
+    `retry_after_s` is for how long the service does not want to be asked.
     """
 
     handle: str
     request_id: str | None = None
     asks: JsonObject | None = None
+    retry_after_s: float | None = None
 
 
 Outcome = Applied | Unreadable | Pending

@@ -7,7 +7,7 @@ the request is not one that is sent          Refused        Refused
 time-out, reset or end after the first byte  Unavailable    Uncertain
 2xx, cut short                               Unavailable    Uncertain: not yet a yes
 2xx with an unusable body                    Refused        Unreadable: it happened
-202                                          as any 2xx     Pending
+202                                          as any 2xx     Pending, Retry-After kept
 301, 307, 308                                Refused        Refused: it was not done here
 other 1xx and 3xx                            Refused        Uncertain: often said after doing it
 408, 5xx                                     Unavailable    Uncertain, Retry-After kept
@@ -101,9 +101,9 @@ def read_answer(
     if not 200 <= answer.status < 300:
         raise _error(action, answer, dialect, attempt)
     request_id = _clean(answer.headers.get(dialect.request_id_header), 200)
-    if answer.status == 202 and action.is_write:
-        return Pending(_handle(action, answer), request_id)
     after_s = retry_after_s(answer.headers, answer.received_at)
+    if answer.status == 202 and action.is_write:
+        return Pending(_handle(action, answer), request_id, retry_after_s=after_s)
     try:
         output = mapped(content(answer) if content else _content(action, answer))
     except (Unavailable, Uncertain) as error:

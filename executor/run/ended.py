@@ -11,9 +11,11 @@ from executor.run.commands import Perform
 from executor.store.permits import Told
 
 
-def answered(command: Perform, outcome: Outcome) -> e.AttemptEnded:
+def answered(command: Perform, outcome: Outcome, now: float) -> e.AttemptEnded:
     """Of a call that a service answered."""
     state, output = _state(outcome)
+    pending = outcome if isinstance(outcome, Pending) else None
+    after_s = pending.retry_after_s if pending else None
     return e.AttemptEnded(
         step=command.step,
         iteration=command.iteration,
@@ -23,8 +25,9 @@ def answered(command: Perform, outcome: Outcome) -> e.AttemptEnded:
         failure=_unreadable(outcome),
         request_id=outcome.request_id,
         replayed=isinstance(outcome, Applied) and outcome.replayed,
-        handle=outcome.handle or None if isinstance(outcome, Pending) else None,
-        asks=outcome.asks if isinstance(outcome, Pending) else None,
+        handle=pending.handle or None if pending else None,
+        asks=pending.asks if pending else None,
+        ask_from=None if after_s is None else now + after_s,
     )
 
 

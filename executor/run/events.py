@@ -154,6 +154,7 @@ class AttemptEnded(EventData):
     replayed: bool = False
     handle: str | None = None  # of `applied_pending`: what the service is asked about it with
     asks: JsonObject | None = None  # of `applied_pending`: what a person has to answer first
+    ask_from: float | None = None  # of `applied_pending`: the service is not asked before
     late: bool = False
 
 

@@ -164,7 +164,7 @@ class Performer:
             outcome = await self.bounded(command.action, command.arguments, context)
         except ConnectorError as error:
             return failed(command, error, self.clock())
-        return answered(command, outcome)
+        return answered(command, outcome, self.clock())
 
     async def keep(
         self,

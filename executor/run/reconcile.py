@@ -65,7 +65,8 @@ class Reconciler:
             return answer
         word = None if answer is None else _at(answer.output, status.state_at)
         if answer is None or word not in (*status.done, *status.failed):
-            return self._again(command)
+            left_s = 0.0 if answer is None else answer.retry_after_s or 0.0
+            return max(self._again(command), self.performer.clock() + left_s)
         if word in status.failed:
             await self._learn(claim, command, False, "status", None, f"the service says {word}")
             return None

@@ -44,4 +44,4 @@ def test_a_failure_says_that_a_service_is_down_or_that_it_answers_or_neither(
 def test_whatever_was_answered_the_service_answers(
     outcome: Applied | Unreadable | Pending,
 ) -> None:
-    assert told_of("shop", answered(_call(), outcome), NOW, None).evidence == "answered"
+    assert told_of("shop", answered(_call(), outcome, NOW), NOW, None).evidence == "answered"
