@@ -8,6 +8,7 @@ server told of a change, and a tool that is not what was accepted is not called.
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 
 from pydantic import JsonValue
 
@@ -77,10 +78,12 @@ class McpConnector:
 
     async def ask_again(self) -> None:
         """Look at the tools; where the server is not there, what was accepted stays on offer."""
-        await self._tools.read_pin()
+        accepts_more, link = await self._tools.read_pin(), self._link()
+        if link.is_resting and not accepts_more and self._tools.stale is None:
+            return  # nobody has called for long: it is looked at before its next call
         try:
-            session = await self._link().session()
-            await self._look(session, time.monotonic())
+            async with link.use(is_call=False) as session:
+                await self._look(session, time.monotonic())
         except WireError as error:
             self._tools.unheard(f"the server does not answer: {error}")
         else:
@@ -92,11 +95,21 @@ class McpConnector:
         """Call once; raises `Refused`, `Unavailable` or `Uncertain`."""
         self._tools.offer_of(action)
         check_arguments(action, arguments)
+        async with AsyncExitStack() as using:
+            return await self._call(action, arguments, context, using)
+
+    async def _call(
+        self,
+        action: ActionSpec,
+        arguments: Mapping[str, JsonValue],
+        context: CallContext,
+        using: AsyncExitStack,
+    ) -> Outcome:
         looked = Carried(is_of_last=True)
         token = CARRIED.set(looked)
         try:
             async with asyncio.timeout(max(0.0, context.deadline - time.monotonic())):
-                session = await self._link().session()
+                session = await using.enter_async_context(self._link().use(is_call=True))
                 now = time.monotonic()
                 if now - self._looked_at > _FRESH_S:
                     await self._look(session, now)

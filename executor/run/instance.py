@@ -225,11 +225,10 @@ class Instance:
         held = self.outside.look_again.get(self.place, 0.0)
         key, since = doubt.intent.key, doubt.told_at
         handle = doubt.ended.handle if doubt.ended else None
-        is_asked = status is not None and status.action in self.accepted.actions
-        if is_asked and doubt.ended is not None and handle is not None:
+        if status is not None and handle is not None and status.action in self.accepted.actions:
             if held == inf:
                 return Waiting("reconcile")  # it was asked long enough: a person finds out
-            held = max(held, doubt.ended.ask_from or 0.0)
+            held = max(held, (doubt.ended.ask_from if doubt.ended else None) or 0.0)
             if held > self.outside.now:
                 return Waiting("callback", held)
             if self._is_stopped(status.action):

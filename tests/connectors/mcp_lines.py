@@ -9,6 +9,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,8 @@ def called(name: str, given: Any) -> Any:
             )
         case "change":
             say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+        case "nap":
+            time.sleep(1.5)
         case "typed":
             return {**text("typed"), "structuredContent": given["back"]}
     return text("done")
