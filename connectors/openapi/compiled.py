@@ -16,7 +16,7 @@ from connectors.openapi.extract import Extracted, Operation
 from connectors.source import Skipped
 from connectors.spec import JsonObject
 
-FORMAT = 4  # goes up with every change of what is extracted, or of how it is kept
+FORMAT = 5  # goes up with every change of what is extracted, or of how it is kept
 
 
 @dataclass(frozen=True)

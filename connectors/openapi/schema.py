@@ -28,7 +28,7 @@ from connectors.text import hides_something, visible
 
 Direction = Literal["in", "out"]
 
-_SHARED = re.compile(r"#/(components/schemas|definitions)/")
+_MARKED = re.compile(r".*_[0-9a-f]{8}")
 _ONE = frozenset(
     "items additionalProperties not contains propertyNames if then else unevaluatedItems "
     "unevaluatedProperties additionalItems".split()
@@ -47,6 +47,7 @@ class Definitions:
         self._document = document
         self._direction = direction
         self._old = "swagger" in document or str(document.get("openapi", "")).startswith("3.0")
+        self._home = "#/definitions/" if "swagger" in document else "#/components/schemas/"
         self._found: dict[str, JsonValue] = {}
         self._needs: dict[str, set[str]] = {}
         self._flaws: dict[str, str] = {}
@@ -184,7 +185,7 @@ class Definitions:
 
     def _key(self, reference: str) -> str:
         """The definition's name; it waits to be converted when it is first asked for."""
-        key = _definition_name(reference)
+        key = _definition_name(reference, self._home)
         if key not in self._found:
             self._found[key], self._needs[key] = {}, set()
             self._waiting.append((key, reference))
@@ -226,11 +227,15 @@ def _target(document: JsonObject, reference: str) -> JsonValue:
         raise UnsupportedError(Gap.NO_PART, repr(reference[:100])) from None
 
 
-def _definition_name(reference: str) -> str:
-    """A name that needs no escaping in a `$ref`."""
-    tail = _SHARED.sub("", reference, count=1)
+def _definition_name(reference: str, home: str) -> str:
+    """A name that needs no escaping in a `$ref`, and that no other reference has.
+
+    What is where such a document has its schemas keeps its name; the rest is marked, and so is what
+    looks as if it were.
+    """
+    tail = reference.removeprefix(home)
     plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", tail)
-    if plain == tail and _SHARED.match(reference):
+    if plain == tail != reference and not _MARKED.fullmatch(plain):
         return plain
     return (
         f"{plain[:60]}_{hashlib.sha256(reference.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

@@ -1,5 +1,6 @@
 """Schemas of a document: what they refer to, what older versions call it, what cannot be used."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from connector_cases import Outside, answer, described, document, operation, raw
 from openapi_paths import answers, body, extracted, one, reasons
 from pydantic import JsonValue
 
+from connectors.openapi.schema import Definitions
 from connectors.spec import JsonObject
 from connectors.validate import first_flaw
 
@@ -32,6 +34,40 @@ def test_what_a_schema_refers_to_comes_along_and_nothing_else() -> None:
     assert set(found.input_schema["properties"]) == {"next", "leaf"}  # type: ignore[arg-type]  # an object
     assert first_flaw(found.input_schema, {"next": {"next": {"leaf": "a"}}}) is None
     assert first_flaw(found.input_schema, {"next": {"next": {"leaf": 1}}}) is not None
+
+
+@pytest.mark.parametrize(
+    "version", [{"openapi": "3.1.0"}, {"openapi": "3.0.3"}, {"swagger": "2.0"}]
+)
+def test_two_schemas_of_one_name_in_two_places_are_two(version: JsonObject) -> None:
+    marked = hashlib.sha256(b"#/x/A").hexdigest()[:8]
+    references = ["#/definitions/A", "#/components/schemas/A", "#/x/A", f"#/x/A_{marked}",
+                  f"#/definitions/x_A_{marked}", f"#/components/schemas/x_A_{marked}"]  # fmt: skip
+    words: JsonObject = {"A": _word(0), f"x_A_{marked}": _word(4)}
+    more: JsonObject = {"A": _word(1), f"x_A_{marked}": _word(5)}
+    found: JsonObject = {
+        **version, "info": {"title": "t", "version": "1"}, "definitions": words,
+        "components": {"schemas": more}, "x": {"A": _word(2), f"A_{marked}": _word(3)},
+    }  # fmt: skip
+    for order in (references, references[::-1]):
+        definitions, refs = Definitions(found, "in"), set[str]()
+        read = [definitions.convert({"$ref": each}, refs) for each in order]
+        schemas = [{**_object(each), "$defs": definitions.reached(refs)} for each in read]
+
+        for reference, schema in zip(order, schemas, strict=True):
+            number = references.index(reference)
+            for other in range(6):
+                fits = first_flaw(schema, f"word {other}") is None
+                assert fits == (other == number), (reference, other)
+
+
+def _word(number: int) -> JsonObject:
+    return {"type": "string", "enum": [f"word {number}"]}
+
+
+def _object(value: JsonValue) -> JsonObject:
+    assert isinstance(value, dict)
+    return value
 
 
 @pytest.mark.parametrize(
