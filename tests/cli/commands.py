@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from forked import lamgate
+from forked import LAMGATE, Forked, lamgate
 
 from executor.store.lock import address_in_lock
 from gateway.demo.config import write_config
@@ -72,13 +72,11 @@ class Lamgate:
         assert "Traceback" not in said.err, said.err
         return said
 
-    def start(self, *words: str, **streams: Any) -> "subprocess.Popen[str]":
+    def start(self, *words: str, **streams: Any) -> Forked:
         """Start a command that goes on."""
         pipe = subprocess.PIPE
         streams = {"stdin": pipe, "stdout": pipe, "stderr": pipe, **streams}
-        return subprocess.Popen(
-            [*PROGRAM, *words], cwd=self.folder, env=self.environment, text=True, **streams
-        )
+        return Forked(LAMGATE, *words, cwd=self.folder, env=self.environment, **streams)
 
     def until_status(self, run: str, wanted: str, waiting_for: str | None = None) -> None:
         """Look, over HTTP, until a run stands so; looking by processes would be dear."""

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from commands import PATIENCE_S, Lamgate, error_of
+from commands import PATIENCE_S, PROGRAM, Lamgate, error_of
 
 GOOD = '{"understanding": "x", "steps": [], "answer": [], "unable": "nothing to do"}'
 
@@ -235,11 +235,18 @@ def test_a_word_that_was_said_alone_shows_its_help(nowhere: Lamgate) -> None:
 
 
 def test_bytes_that_are_no_text_are_refused_before_anything_is_sent(alone: Lamgate) -> None:
-    process = alone.start("plan", "caf\udce9 \udcff", stdin=subprocess.DEVNULL)
-    out, complaints = process.communicate(timeout=PATIENCE_S)
+    done = subprocess.run(
+        [*PROGRAM, "plan", "caf\udce9 \udcff"],
+        cwd=alone.folder,
+        env=alone.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
 
-    assert process.returncode == 2
-    assert (out, complaints.split("\n")[0]) == ("", "not-utf-8")
+    assert done.returncode == 2
+    assert (done.stdout, done.stderr.split("\n")[0]) == ("", "not-utf-8")
 
 
 def test_every_error_with_json_is_one_document_with_its_code(nowhere: Lamgate) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,6 +13,7 @@ from typing import Any
 import httpx2
 import uvicorn
 from fastapi import FastAPI
+from forked import LAMGATE, ROOT, Forked
 from published import Published
 
 from connectors.spec import Principal
@@ -234,23 +233,21 @@ async def scripted(folder: Path, *replies: dict[str, Any]) -> AsyncIterator[str]
     """A model that plays a script, in a process of its own; gives its address."""
     script = folder / "replies.json"
     script.write_text(json.dumps(replies), encoding="utf-8")
-    process = _start_model(script)
+    process = start_model(script)
     try:
         yield await asyncio.to_thread(ready_line, process)
     finally:
         end(process)
 
 
-def _start_model(script: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "planner.scripted", "--replies", str(script), "--port", "0"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def start_model(script: Path) -> Forked:
+    """A model that plays a script, as a process of its own."""
+    pipe = subprocess.PIPE
+    words = ("--replies", str(script), "--port", "0")
+    return Forked(ROOT / "planner" / "scripted.py", *words, stdin=pipe, stdout=pipe)
 
 
-def ready_line(process: "subprocess.Popen[str]") -> str:
+def ready_line(process: "Forked | subprocess.Popen[str]") -> str:
     """The address that a process says it is ready at."""
     assert process.stdout is not None
     line = process.stdout.readline().split()
@@ -258,7 +255,7 @@ def ready_line(process: "subprocess.Popen[str]") -> str:
     return line[1]
 
 
-def end(process: "subprocess.Popen[str]") -> None:
+def end(process: "Forked | subprocess.Popen[str]") -> None:
     """Kill a process and close what leads to it."""
     process.kill()
     process.wait()
@@ -267,15 +264,10 @@ def end(process: "subprocess.Popen[str]") -> None:
             stream.close()
 
 
-def start_process(config: Path) -> "subprocess.Popen[str]":
+def start_process(config: Path) -> Forked:
     """The gateway as a process of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "gateway", "serve", "-c", str(config), "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ},
-    )
+    pipe = subprocess.PIPE
+    return Forked(LAMGATE, "serve", "-c", str(config), "--port", "0", stdout=pipe, stderr=pipe)
 
 
 def _host(url: str) -> str:

@@ -117,7 +117,7 @@ def test_serving_and_planning_without_a_model_loads_no_model_library(
 ) -> None:
     code = f"""
 import asyncio, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = {[str(ROOT / "tests" / room) for room in ("gateway", "cli")]}
 from pathlib import Path
 from served import ask, serving, until_status
 

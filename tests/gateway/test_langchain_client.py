@@ -11,7 +11,17 @@ import httpx2
 import pytest
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableLambda
-from served import MUG, SHOP, STATUS, end, model_lines, ready_line, start_process, write_config
+from served import (
+    MUG,
+    SHOP,
+    STATUS,
+    end,
+    model_lines,
+    ready_line,
+    start_model,
+    start_process,
+    write_config,
+)
 
 from gateway.langchain import Handled, LamgateError, LamgateRunnable, LamgateTool
 from gateway.langchain.story import Ask, Pause, Reply, Send, Story, Teller
@@ -44,11 +54,7 @@ class Served:
 @pytest.fixture(scope="module")
 def served(shop: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("client")
-    script = SHOP / "recorded" / "plate_set.json"
-    model = subprocess.Popen(
-        [sys.executable, "-m", "planner.scripted", "--replies", str(script), "--port", "0"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    model = start_model(SHOP / "recorded" / "plate_set.json")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SHOP_PAYMENTS_KEY", "sk_shop_minor")
         process = None
