@@ -88,7 +88,10 @@ def read_json(body: bytes, most_members: int = _MOST_MEMBERS) -> JsonValue:
         raise BodyError("it has too many members")
     try:
         found: JsonValue = json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_unrepeated, parse_constant=_no_constant
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_unrepeated,
+            parse_constant=_no_constant,
+            parse_float=_number,
         )
     except RecursionError as error:
         raise BodyError("it is nested too deeply") from error
@@ -139,6 +142,29 @@ def _flaw_of(value: object) -> str | None:
             return None if math.isfinite(value) else "a number is not finite"
         case _:
             return f"{type(value).__name__} is no JSON"
+
+
+def with_integers(value: JsonValue) -> JsonValue:
+    """The same with 3.0 as the integer that it is (JSON Schema 2020-12, 4.2.3)."""
+    match value:
+        case dict():
+            return {name: with_integers(each) for name, each in value.items()}
+        case list():
+            return [with_integers(each) for each in value]
+        case float():
+            return _whole(value)
+        case _:
+            return value
+
+
+def _number(text: str) -> float:
+    return _whole(float(text))
+
+
+def _whole(number: float) -> float:
+    """An integer where it is one that every reader holds."""
+    is_whole = number.is_integer() and abs(number) <= _SAFE_INTEGER
+    return int(number) if is_whole else number
 
 
 def _unrepeated(pairs: list[tuple[str, JsonValue]]) -> JsonObject:

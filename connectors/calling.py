@@ -8,7 +8,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from connectors.body import json_flaw
+from connectors.body import json_flaw, with_integers
 from connectors.connector import Connector, Outcome, Pending, Unreadable
 from connectors.credentials import TENANT, Vault
 from connectors.dates import wait_s
@@ -45,9 +45,10 @@ class Calling:
         context: CallContext,
     ) -> Outcome:
         """Call once; raises `Refused`, `Unavailable` or `Uncertain`, whatever the plugin raises."""
+        given = {name: with_integers(each) for name, each in arguments.items()}
         token, heard = TENANT.set(context.tenant), HEARD.set(context.heard)
         try:
-            return self._checked(action, await _called(connector, action, arguments, context))
+            return self._checked(action, await _called(connector, action, given, context))
         except ConnectorError as error:
             # What it was raised from may tell anything, also a secret.
             raise self._retold(action, error) from None
