@@ -31,8 +31,9 @@ def judge_service(world: "World") -> None:
             connections.setdefault(of[_call(each)], []).append(each)
     for (_, connection), told in connections.items():
         _judge_quotas(world, told)
-        _judge_outage(world, told)
-        _judge_rate(world, told, world.services.others if connection == "shop" else ())
+        others = world.services.others if connection == "shop" else ()
+        _judge_outage(world, told, others)
+        _judge_rate(world, told, others)
 
 
 def _in_order(world: "World") -> Iterator[StoredEvent]:
@@ -67,11 +68,12 @@ def _judge_quotas(world: "World", told: Sequence[StoredEvent]) -> None:
         must(left > 0 or begun == 0, f"{begun} calls after the service took no more")
 
 
-def _judge_outage(world: "World", told: Sequence[StoredEvent]) -> None:
+def _judge_outage(world: "World", told: Sequence[StoredEvent], others: Sequence[float]) -> None:
     """None while it is taken for down; after that one alone, as a trial.
 
     Of the first outage of a history, and as long as nothing was searched for: what a search was
-    told counts as well, and is in no journal.
+    told counts as well, and is in no journal. Nor is a call of `others`, which is the trial once
+    the time of ours is over: what becomes of ours says nothing any more.
     """
     slack = CLOCKS_DIFFER_S if world.clocks_differ else 0.001
     searched = WALL + min(world.services.searched, default=inf) - CLOCKS_DIFFER_S
@@ -84,7 +86,8 @@ def _judge_outage(world: "World", told: Sequence[StoredEvent]) -> None:
             must(is_alone, "a call beside the trial of a service that was down")
             trial = each
         elif each.type == "attempt.ended" and trial is not None and _call(each) == _call(trial):
-            if _answers(world, each) is not False:
+            is_another_s = any(trial.at < begun <= each.at for begun in others)
+            if is_another_s or _answers(world, each) is not False:
                 return
             down_until, trial = each.at + 2 * PAUSE_S, None
             world.services.reached["is still down"] += 1
