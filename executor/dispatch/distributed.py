@@ -15,6 +15,9 @@ What was being driven when two processes died in a row is a suspect. Of the susp
 drives one at a time, so that only the one that kills has a third death to its name, and is put
 aside; one that comes meanwhile keeps no place from others, and is asked for again. A process that
 was only cut off takes the death back once it is heard again.
+
+Nobody else renews a lease, so a process that finds an older one than it was told to be kept knows
+that the server has lost commits, also those of runs that nobody drives, and says so.
 """
 
 import asyncio
@@ -56,6 +59,13 @@ MARGIN_S = 0.5  # before the end of its lease a process begins no effect any mor
 SWEEP_S = 10.0
 TOGETHER = 50  # jobs that are asked for in one transaction: others' writes wait for it
 ASKED_AGAIN_S = 30.0  # for a job that is on the queue already, as far as this process knows
+LOST_COMMITS = "commits-lost"
+_LOST = (
+    "the server holds an older lease of this process than it had said to keep, so it has lost "
+    "commits: a standby has taken over without them, say, or a copy was put in its place. Runs may "
+    "call again what they had called: lamgate stop --all-tenants, then look after them as "
+    "docs/how-to/distributed.md says, 'A standby that takes over'"
+)
 T = TypeVar("T")
 _log = logging.getLogger("lamgate.dispatch")
 
@@ -133,6 +143,7 @@ class DistributedDispatcher:
         self._asking: set[asyncio.Task[None]] = set()
         self._asked: dict[Job, float] = {}
         self._lease_ends = 0.0
+        self._renewed_until = 0.0  # as the database has said that it keeps it
         self._going_on: list[asyncio.Task[None]] = []  # all that is done again and again
         self._stopping = asyncio.Event()
         self.outdated = asyncio.Event()  # set once a newer version has begun on this database
@@ -320,13 +331,17 @@ class DistributedDispatcher:
         held, place = {*self._held}, socket.gethostname()
         asked_at, steady_at = time.monotonic(), steady()
 
-        def renew(c: Connection) -> float:
+        def renew(c: Connection) -> tuple[float, float | None]:
             now = self._store.database_now(c)
-            if not workers.renew(c, self.worker, f"{place}:{os.getpid()}", LEASE_S, now):
+            lasted = workers.renew(c, self.worker, f"{place}:{os.getpid()}", LEASE_S, now)
+            if lasted is None or lasted < now:
                 recovery.forgive(c, held)
-            return now
+            return now, lasted
 
-        told = await self._store.write_at_once(renew)
+        told, lasted = await self._store.write_at_once(renew)
+        if lasted is not None and lasted < self._renewed_until:
+            _log.error("%s: %s", LOST_COMMITS, _LOST)
+        self._renewed_until = told + LEASE_S
         self._held = self._held - held | {*self._active}
         # Asked before the database counted: so its lease ends later than ours.
         self._lease_ends = asked_at + LEASE_S - MARGIN_S

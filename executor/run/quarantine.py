@@ -45,7 +45,8 @@ def _put_aside(
     claim = drives.claim(c, due, driver, now)
     if claim is None:
         return
-    found = known or effects_so_far(c, due)
+    calls = attempts.read(c, due.tenant, due.id)
+    found = known or _effects(calls, _undone(c, due))
     finished = e.RunFinished(
         status="quarantined",
         code=code,
@@ -54,7 +55,6 @@ def _put_aside(
         undone=list(found.undone),
     )
     # Nobody drives it any more who would find out: so a person can say what became of them.
-    calls = attempts.read(c, due.tenant, due.id)
     open_ones = [lost(_place(row), row.n) for row in calls if row.state == "intent"]
     told = [new_event(each) for each in (*open_ones, finished)]
     journal.append(c, due.tenant, due.id, told, now, claim=claim)

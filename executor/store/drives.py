@@ -265,7 +265,8 @@ def _woken() -> Update:
 def due(c: Connection, now: float) -> list[Due]:
     """What nobody drives and whose time has come: the tenants by turns, each by its ranks.
 
-    However many one tenant has, the first of every other one is among those that are found.
+    However many one tenant has, the first of every other one is among those that are found; and of
+    each tenant, however much processes died with, which may wait long, the first of all else.
     """
     found = [
         (
@@ -336,13 +337,16 @@ class _Ready(NamedTuple):
 
 
 def _all_due(table: Table, kind: DriveKind) -> Select[tuple[object, ...]]:
-    turn = func.row_number().over(
-        partition_by=table.c.tenant, order_by=(table.c.priority, table.c.updated_at)
+    ranks = (table.c.priority, table.c.updated_at)
+    turn = func.row_number().over(partition_by=table.c.tenant, order_by=ranks)
+    of_deaths = func.row_number().over(
+        partition_by=(table.c.tenant, table.c.crashes), order_by=ranks
     )
     *names, _ = _Ready._fields
-    found = select(*(table.c[name] for name in names), turn.label("turn"))
+    found = select(*(table.c[name] for name in names), turn.label("turn"), of_deaths.label("among"))
     ready = found.where(_is_due(table, kind)).subquery()
-    return select(ready).order_by(ready.c.turn, ready.c.updated_at).limit(MOST_DUE)
+    told = select(*(ready.c[name] for name in _Ready._fields))
+    return told.order_by(ready.c.among, ready.c.updated_at).limit(MOST_DUE)
 
 
 def _next_wake(table: Table) -> Select[tuple[float]]:

@@ -45,12 +45,15 @@ class Seen:
     due: Sequence[Due]
 
 
-def renew(c: Connection, worker: str, place: str, lease_s: float, now: float) -> bool:
-    """Say that this process lives; False if it was not taken for alive any more, or not yet."""
+def renew(c: Connection, worker: str, place: str, lease_s: float, now: float) -> float | None:
+    """Say that this process lives: until `now` and `lease_s`.
+
+    Returns until when it was taken for alive before; None if it is not known any more, or not yet.
+    """
     lasted = _LASTED.one(c, {"which": worker})
     lives = {"id": worker, "place": place, "started_at": now, "lease_until": now + lease_s}
     _RENEW.once(c, lives)
-    return lasted is not None and lasted >= now
+    return lasted
 
 
 def forget(c: Connection, worker: str, now: float) -> None:

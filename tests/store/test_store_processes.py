@@ -284,5 +284,5 @@ async def test_a_process_that_was_only_cut_off_takes_the_deaths_of_its_drives_ba
     await server_store.write(lambda c: recovery.forgive(c, [RUN]))
     await server_store.write(lambda c: recovery.forgive(c, [RUN]))
 
-    assert known == [False, True, False]
+    assert known == [None, NOW + 4, NOW + 5]
     assert (counted, await other.read(crashes)) == (1, 0)
