@@ -101,7 +101,10 @@ class ConfigurationError(Exception):
 
 
 class NotSet(ConfigurationError):
-    """The environment lacks what the operator's file names; nothing is wrong with the file."""
+    """The environment lacks what the operator's file names, or has something else there.
+
+    Nothing is wrong with the file.
+    """
 
 
 class Unreachable(ConfigurationError):

@@ -42,7 +42,7 @@ def models_of(settings: Settings, vault: Vault) -> dict[str, Model]:
         try:
             models[name] = HiddenFromModel(_model(name, entry, vault), vault.redactor)
         except NotSet as error:
-            reason = f"models.{name}.api_key: {error}"
+            reason = str(error)
             models[name] = Keyless(name, reason)
             _log.warning("%s; nobody can ask it before the gateway is started with it", reason)
     return models
@@ -90,10 +90,8 @@ def _model(name: str, entry: ModelEntry, vault: Vault) -> Model:
 def _key(name: str, reference: str | None, vault: Vault) -> str | None:
     try:
         return vault.secret_of(reference) if reference else None
-    except NotSet:
-        raise
     except ConfigurationError as error:
-        raise ConfigurationError(f"models.{name}.api_key: {error}") from error
+        raise type(error)(f"models.{name}.api_key: {error}") from error
 
 
 def extractor_of(settings: Settings, models: Mapping[str, Model]) -> Extractor | None:

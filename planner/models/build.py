@@ -4,7 +4,7 @@ import importlib.util
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
-from connectors.errors import ConfigurationError
+from connectors.errors import ConfigurationError, NotSet
 from connectors.spec import JsonObject
 from planner.models.base import Model
 from planner.models.structured import Structured
@@ -32,7 +32,7 @@ class ModelSettings:
 
 
 def build_model(settings: ModelSettings) -> Model:
-    """Build the adapter; raises `ConfigurationError`."""
+    """Build the adapter; raises `ConfigurationError`, and `NotSet` where the key is none."""
     key = _key(settings)
     match settings.adapter:
         case "openai-compatible":
@@ -88,8 +88,8 @@ def _key(settings: ModelSettings) -> str | None:
     """The key without the line end that files leave; no header carries anything but ASCII."""
     key = (settings.api_key or "").strip()
     if not (key.isascii() and key.isprintable()):
-        told = "it holds characters that no header can carry"
-        raise ConfigurationError(f"models.{settings.name}: api_key: {told}")
+        told = "what is set holds characters that no header can carry; set it to the key"
+        raise NotSet(f"models.{settings.name}.api_key: {told}")
     return key or None
 
 

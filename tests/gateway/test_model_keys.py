@@ -95,6 +95,24 @@ async def test_a_call_of_a_model_without_its_key_waits_for_credentials_and_goes_
     assert done["result"] == {"read": "on its way"}
 
 
+@pytest.mark.parametrize("key", ["sk-ä-of-a-model", "sk-of\na-model", "sk\x1b[31m"])
+async def test_a_key_that_cannot_travel_is_told_as_one_that_is_not_there(
+    keyless: Path, key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LAMGATE_TEST_KEY", key)
+    with caplog.at_level(logging.WARNING, "lamgate"):
+        async with serving(keyless) as running:
+            person = await running.person("requester-1", "requester")
+            (_, listed) = (await person.get("/v1/models")).json()
+            by_playbook = await person.post("/v1/requests", json={"text": STATUS}, headers=WAIT)
+
+    told = "models.reader.api_key: what is set holds characters that no header can carry"
+    assert listed["standing"] == "absent"
+    assert listed["reason"].startswith(told)
+    assert key not in listed["reason"] + caplog.text
+    assert by_playbook.json()["status"] == "planned"
+
+
 async def test_a_key_that_stands_in_the_file_itself_still_stops_the_start(
     config: Path, mended: Any
 ) -> None:

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from planner_cases import Drafts, Scripted, a_check, a_plan, a_request
 
-from connectors.errors import ConfigurationError
+from connectors.errors import NotSet
 from connectors.spec import JsonObject
 from executor.check.admit import Accepted, Rejected
 from planner.models.base import ModelError, ModelRefused, ModelUnavailable
@@ -274,10 +274,10 @@ async def test_a_chat_model_that_cannot_be_built_does_not_tell_its_key() -> None
 
 
 @pytest.mark.parametrize("key", ["sk-\u00fcmlaut-of-a-key", "sk-two\nlines-of-it"])
-async def test_a_key_that_no_header_carries_is_refused_at_the_start(
+async def test_a_key_that_no_header_carries_is_as_one_that_is_not_set(
     adapter: Adapter, key: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"models\.planner: api_key") as caught:
+    with pytest.raises(NotSet, match=r"models\.planner\.api_key: what is set holds") as caught:
         await propose(adapter, "http://127.0.0.1:9/v1", key=key)
 
     assert key not in str(caught.value)
