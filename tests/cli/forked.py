@@ -181,10 +181,15 @@ def _loaded(modules: tuple[str, ...]) -> socket.socket:
 def _load(modules: Sequence[str]) -> None:
     """Load these, or what commands load; what is loaded here by name, they load when needed."""
     if not modules:
+        from connectors.built_in import BUILT_IN
         from gateway.cli.main import WORDS
 
         modules = [f"gateway.{place.partition(':')[0]}" for place, _ in WORDS.values()]
         modules += ["gateway.cli.garbage", "gateway.cli.server", "connectors.testing"]
+        modules += ["anyio._backends._asyncio", "executor.store.upgrade"]
+        modules += [
+            BUILT_IN[each].partition(":")[0] for each in ("openapi", "payments-minor", "smtp")
+        ]
     for each in modules:
         import_module(each)
 

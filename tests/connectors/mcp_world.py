@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forked import Forked
 from pydantic import JsonValue
 from reviewed import Pins, Reviewed
 
@@ -23,6 +24,8 @@ from connectors.testing import call_context
 
 HERE = Path(__file__).parent
 PYTHON = sys.executable
+SDK = HERE / "mcp_process.py"
+SDK_LOADS = ("mcp.server.stdio", "mcp.server.subscriptions", "uvicorn")
 
 
 def tool(name: str, *arguments: str, **more: Any) -> JsonObject:
@@ -81,7 +84,7 @@ class Tools:
         """The command of the SDK's server, over lines."""
         return (
             PYTHON,
-            str(HERE / "mcp_process.py"),
+            str(SDK),
             str(self.definitions),
             str(self.log),
             "stdio",
@@ -90,15 +93,12 @@ class Tools:
     @contextmanager
     def over_http(self, key: str = "") -> Iterator[str]:
         """The SDK's server at an address, which is given."""
-        command = [*self.sdk[:-1], "http"]
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TOOLS_KEY": key}
-        ) as process:
+        words = (str(self.definitions), str(self.log), "http")
+        env = {**os.environ, "TOOLS_KEY": key}
+        process = Forked(SDK, *words, env=env, stdout=subprocess.PIPE, modules=SDK_LOADS)
+        with closing(process):
             assert process.stdout is not None
-            try:
-                yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
-            finally:
-                process.kill()
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
 
 
 def _lines(file: Path) -> list[Any]:

@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, NoReturn, TypeVar
 
@@ -301,11 +302,16 @@ def leave(order: Order, found: JsonObject) -> NoReturn:
 
 def main() -> None:
     """Fork one child for each line, and say how it ended: an exit code, or minus a signal."""
-    import anyio._backends._asyncio  # noqa: F401 - what is dear is done once, before any fork
-
+    # What is dear is done once, before any fork.
+    for module in (
+        "anyio._backends._asyncio",
+        "connectors.builtin.payments.charges",
+        "connectors.openapi.factory",
+        "executor.store.upgrade",
+        *(["executor.dispatch.dbos"] if "shared" in sys.argv else []),
+    ):
+        import_module(module)
     Transport()  # reads the system's certificates
-    if "shared" in sys.argv:
-        import executor.dispatch.dbos  # noqa: F401
     print("ready", flush=True)
     for line in sys.stdin:
         pid = os.fork()

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import JsonValue
 from shop_world import KEY, PERMIT_ALL, POISON, registry_of
 
+import connectors.openapi.factory  # noqa: F401 - which the workers would load, each for itself
 from connectors.connector import Call, Outcome
 from connectors.spec import ActionSpec, CallContext
 from executor.check.cedar import Policy
