@@ -241,6 +241,88 @@ async def test_whichever_answer_is_lost_a_comment_is_there_once(
     assert len(found["messages"]) == 2
 
 
+def _late(tracker: Real, key: str, early: str) -> None:
+    """The message of an attempt that nobody heard of comes through, before the one of the next."""
+    headers = {**OWN, **own(tracker)}
+    path = f"/rest/data/msg/{early}"
+    version = tracker.ask("GET", path, headers=headers).json()["data"]["@etag"]
+    domain = tracker.ask("GET", "/rest/data/msg", params={"@fields": "messageid"}, headers=headers)
+    said = [each["messageid"] or "" for each in domain.json()["data"]["collection"]]
+    (ours,) = [each for each in said if each.startswith(f"<{key.lower()}@")]
+    named = ours.partition("@")[2]
+    body = {"messageid": ours, "inreplyto": f"<{_token(tracker)}@1.{named}"}
+    answer = tracker.ask("PATCH", path, json=body, headers={**headers, "if-match": version})
+    assert answer.status_code == 200, answer.text
+
+
+def _token(tracker: Real) -> str:
+    headers = {**OWN, **own(tracker)}
+    answer = tracker.ask(
+        "POST", "/rest/data/issue/@poe", json={"lifetime": "3600"}, headers=headers
+    )
+    found: str = answer.json()["data"]["link"].rpartition("/")[2]
+    return found
+
+
+def _early(tracker: Real) -> str:
+    """A message that has a lower number than all that come."""
+    body = {"content": "It fell", "author": "admin"}
+    headers = {**OWN, **own(tracker)}
+    answer = tracker.ask("POST", "/rest/data/msg", json=body, headers=headers)
+    return str(answer.json()["data"]["id"])
+
+
+async def test_a_first_message_that_comes_late_makes_no_second_ticket(
+    desk: Desk, middle: Between, tracker: Real
+) -> None:
+    """The first attempt's message was on its way while the second looked for it."""
+    before, key, early = len(tickets(tracker)), new_key(), _early(tracker)
+    middle.lose(4)  # what it says of the ticket
+    second = await desk("ticket_create", MUG, key, attempt=2)
+    middle.lose()
+    _late(tracker, key, early)
+    third = await desk("ticket_create", MUG, key, attempt=3)
+
+    assert isinstance(second, Uncertain)
+    assert isinstance(third, Applied)
+    assert third.replayed
+    assert len(tickets(tracker)) == before + 1
+
+
+async def test_of_several_messages_that_is_gone_on_with_which_may_be_posted_already(
+    desk: Desk, middle: Between, tracker: Real
+) -> None:
+    """The post of the second attempt is still under way: the third may only repeat that one."""
+    before, key, early = len(tickets(tracker)), new_key(), _early(tracker)
+    middle.lose(3)  # the ticket is not posted: what a message became is not heard
+    second = await desk("ticket_create", MUG, key, attempt=2)
+    middle.lose()
+    _late(tracker, key, early)
+    third = await desk("ticket_create", MUG, key, attempt=3)
+
+    assert isinstance(second, Unavailable)
+    assert isinstance(third, Applied)
+    (ticket,) = tickets(tracker)[before:]
+    assert early not in [each["id"] for each in ticket["messages"]]
+
+
+async def test_a_message_that_comes_late_makes_no_second_comment(
+    desk: Desk, middle: Between, tracker: Real
+) -> None:
+    ticket, key, early = await made(desk), new_key(), _early(tracker)
+    words: JsonObject = {"ticket_id": ticket["id"], "body": "Hello"}
+    middle.lose(4)
+    second = await desk("comment_create", words, key, attempt=2)
+    middle.lose()
+    _late(tracker, key, early)
+    third = await desk("comment_create", words, key, attempt=3)
+    (found,) = [each for each in tickets(tracker) if each["id"] == ticket["id"]]
+
+    assert isinstance(second, Uncertain)
+    assert isinstance(third, Applied)
+    assert len(found["messages"]) == 2
+
+
 async def test_a_change_whose_answer_is_lost_is_not_taken_for_somebody_elses(
     desk: Desk, middle: Between
 ) -> None:

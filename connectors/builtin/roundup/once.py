@@ -14,6 +14,10 @@ A token that is spent without a ticket was spent in vain, once every post that m
 had its time; then another one takes its place. So each attempt writes into the message that it is
 about to post: how long nobody has done so is the message's age. A message without a ticket is seen
 by nobody.
+
+A message whose post was not heard of may come after another attempt has looked for it, and posted
+one of its own. So the ticket may be there by any message of our key, and what goes on is that which
+the latest attempt has written: no other one has been posted with.
 """
 
 from dataclasses import dataclass
@@ -36,6 +40,7 @@ class _First:
     id: str
     token: str
     age_s: float
+    ids: tuple[str, ...]  # this one, and others of our key that came late
 
 
 async def open_ticket(
@@ -45,9 +50,10 @@ async def open_ticket(
     kept = await rest.kept(spec, context)
     if kept is None:
         token = await _token(rest, spec, context)
-        first = _First(await rest.keep(spec, said, token, context), token, 0.0)
+        message = await rest.keep(spec, said, token, context)
+        first = _First(message, token, 0.0, (message,))
     else:
-        first = _First(kept.id, kept.token, _age_s(kept))
+        first = _First(kept.id, kept.token, _age_s(kept), kept.ids)
         if (found := await _opened(rest, spec, first, context)) is not None:
             return Applied(found, replayed=True)
         await _write(rest, spec, first.id, first.token, context)
@@ -80,7 +86,7 @@ async def _renewed(rest: Rest, spec: ActionSpec, first: _First, context: CallCon
     """Put another token in the place of one that was spent in vain."""
     token = await _token(rest, spec, context)
     await _write(rest, spec, first.id, token, context)
-    return _First(first.id, token, 0.0)
+    return _First(first.id, token, 0.0, first.ids)
 
 
 async def _write(
@@ -100,10 +106,13 @@ async def _write(
 async def _opened(
     rest: Rest, spec: ActionSpec, first: _First, context: CallContext
 ) -> JsonObject | None:
-    """The ticket that has this first message."""
-    rows = await rest.search(spec, "issue", {"messages": first.id}, context)
-    found = value_at(rows, "0/id")
-    return None if found is None else await rest.read(spec, str(found), context)
+    """The ticket that has this first message, or another of our key."""
+    for message in first.ids:
+        rows = await rest.search(spec, "issue", {"messages": message}, context)
+        found = value_at(rows, "0/id")
+        if found is not None:
+            return await rest.read(spec, str(found), context)
+    return None
 
 
 async def _token(rest: Rest, spec: ActionSpec, context: CallContext) -> str:

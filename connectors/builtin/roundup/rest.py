@@ -1,5 +1,6 @@
 """Roundup's REST interface: reads and changes of issues and messages, one request each."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,12 +22,16 @@ FIELDS = "title,status,priority,assignedto,keyword,creator,creation,activity,mes
 
 @dataclass(frozen=True)
 class Kept:
-    """A message that carries our key: its token, when it was last written, and the time now."""
+    """A message that carries our key: its token, when it was last written, and the time now.
+
+    `ids` are all that carry it: one whose post was not heard of may come late.
+    """
 
     id: str
     token: str
     written_at: datetime
     date: str
+    ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -92,23 +97,26 @@ class Rest:
         return [ROUNDUP.tell("comment", {**each, "@ticket": ticket}) for each in found]
 
     async def kept(self, spec: ActionSpec, context: CallContext) -> Kept | None:
-        """The message that carries our key."""
+        """The message that carries our key: of several, which the latest attempt has written."""
 
         def found(answer: HttpAnswer) -> JsonValue:
-            rows, key = value_at(read_json(answer.body), "data/collection"), self._key(context)
-            if rows and value_at(rows, "0/messageid") != key:
+            rows, key = _rows(read_json(answer.body)), self._key(context)
+            if any(value_at(row, "messageid") != key for row in rows):
                 raise ValueError("it gives another message than was searched for")
             return {"rows": rows, "date": answer.headers.get("date", "")}
 
         query = {"messageid:": self._key(context), "@fields": "messageid,inreplyto,activity"}
         asked = self.api.ask(before(spec), context, "GET", *ROOM, "msg", query=query, content=found)
         told = await output_of(asked)
-        row = value_at(told, "rows/0")
-        if row is None:
+        rows = value_at(told, "rows")
+        if not isinstance(rows, list) or not rows:
             return None
-        token = str(value_at(row, "inreplyto") or "").strip("<>").partition("@")[0]
+        # A post that is under way is of the latest attempt that wrote a message, and of its token.
+        row = max(rows, key=_attempt)
         written_at = datetime.fromisoformat(str(roundup_moment(value_at(row, "activity"))))
-        return Kept(str(value_at(row, "id")), token, written_at, str(value_at(told, "date")))
+        ids = tuple(str(value_at(each, "id")) for each in rows)
+        date = str(value_at(told, "date"))
+        return Kept(str(value_at(row, "id")), _said(row)[0], written_at, date, ids)
 
     async def keep(self, spec: ActionSpec, said: str, token: str, context: CallContext) -> str:
         """Write a message under our key, which nobody sees before it is on a ticket."""
@@ -130,7 +138,18 @@ class Rest:
         return f"<{context.idempotency_key.lower()}@{self.domain}>"
 
 
-def _rows(body: JsonValue) -> JsonValue:
+def _said(message: JsonValue) -> tuple[str, str]:
+    """What `told` has written into a message: the token, and the attempt before a point."""
+    token, _, attempt = str(value_at(message, "inreplyto") or "").strip("<>").partition("@")
+    return token, attempt
+
+
+def _attempt(message: JsonValue) -> int:
+    number = _said(message)[1].partition(".")[0]
+    return int(number) if re.fullmatch(r"[0-9]{1,9}", number) else 0
+
+
+def _rows(body: JsonValue) -> list[JsonValue]:
     found = value_at(body, "data/collection")
     if not isinstance(found, list):
         raise TypeError("expected a collection")

@@ -81,8 +81,9 @@ class Tracker:
         ticket = str(given["ticket_id"])
         raw = await self.rest.raw(spec, ticket, context)
         kept = await self.rest.kept(spec, context)
-        if kept is not None and kept.id in _ids(raw):
-            return Applied(await self._comment(spec, ticket, kept.id, context), replayed=True)
+        there = [each for each in _ids(raw) if kept is not None and each in kept.ids]
+        if there:
+            return Applied(await self._comment(spec, ticket, there[0], context), replayed=True)
         wanted = kept.id if kept else await self.rest.keep(spec, str(given["body"]), "", context)
         body: JsonObject = {"@op": "add", "messages": [wanted]}
         version = str(raw["@etag"])
