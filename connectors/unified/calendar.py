@@ -65,7 +65,7 @@ _ABOUT: JsonObject = {
         "pattern": RULE,
         "maxLength": 200,
         "description": "how it repeats: an RRULE of RFC 5545, FREQ first; empty for no more. A new "
-        "event that begins at a moment repeats at that moment of UTC, also where clocks change",
+        "event that begins at a moment and repeats needs its timezone, in which it keeps its hour",
     },
     "attendees": {
         "type": "array",
@@ -73,6 +73,12 @@ _ABOUT: JsonObject = {
         "maxItems": 100,
         "description": "who comes",
     },
+}
+_ZONE: JsonObject = {
+    "type": "string",
+    "pattern": "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$",
+    "maxLength": 60,
+    "description": "the time zone that it is in, such as Europe/Berlin; without it it is in UTC",
 }
 _SINKS: JsonObject = {
     "attendees/*": "recipient",
@@ -99,7 +105,7 @@ CALENDAR = Model(
     {
         "event_create": {
             "description": "Put an event into the calendar: from start to end, or whole days.",
-            "input_schema": _optional("title"),
+            "input_schema": _optional("title", timezone=_ZONE),
             "output_schema": record_of(_EVENT),
             "sinks": _SINKS,
             **_WRITE,

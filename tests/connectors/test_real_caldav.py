@@ -62,6 +62,41 @@ def direct(server: Real, outside: Outside) -> Desk:
     return desk_at(server.url, outside)
 
 
+async def test_a_new_series_keeps_its_hour_where_the_clocks_of_its_place_change(
+    direct: Desk, server: Real
+) -> None:
+    weekly: JsonObject = {
+        "title": "Standup",
+        "start": "2026-10-20T09:00:00+02:00",
+        "end": "2026-10-20T10:00:00+02:00",
+        "recurrence": "FREQ=WEEKLY",
+        "timezone": "Europe/Berlin",
+    }
+    event = output(await direct("event_create", weekly))
+    winter: JsonObject = {"start": "2026-10-27T08:30:00Z", "end": "2026-10-27T08:45:00Z"}
+    summer: JsonObject = {"start": "2026-10-27T07:30:00Z", "end": "2026-10-27T07:45:00Z"}
+    kept = next(each for each in server.folder.rglob("cal/*.ics") if each.name == event["id"])
+    nowhere = await direct("event_create", {**weekly, "timezone": "Mars/Olympus"})
+    unsaid = await direct(
+        "event_create", {name: each for name, each in weekly.items() if name != "timezone"}
+    )
+
+    assert (event["start"], event["timezone"]) == ("2026-10-20T09:00:00+02:00", "Europe/Berlin")
+    assert event["id"] in await _ids(direct, winter), "nine o'clock is an hour later by then"
+    assert event["id"] not in await _ids(direct, summer)
+    assert "BEGIN:VTIMEZONE" in kept.read_text("utf-8")
+    for end, told in ((nowhere, "nobody here knows Mars/Olympus"), (unsaid, "needs its timezone")):
+        assert isinstance(end, Refused)
+        assert told in end.message
+    await direct("event_delete", {"id": event["id"], "version": event["version"]})
+
+
+async def _ids(desk: Desk, during: JsonObject) -> list[JsonValue]:
+    rows = output(await desk("event_list", during))["events"]
+    assert isinstance(rows, list)
+    return [each["id"] for each in rows if isinstance(each, dict)]
+
+
 async def test_an_event_is_put_read_changed_and_taken_away(direct: Desk, server: Real) -> None:
     event = output(await direct("event_create", TEA))
     read = output(await direct("event_get", {"id": event["id"]}))
@@ -99,7 +134,7 @@ async def test_whole_days_are_put_and_told_as_days(direct: Desk) -> None:
 
 
 async def test_what_repeats_is_there_on_later_days_until_it_repeats_no_more(direct: Desk) -> None:
-    weekly: JsonObject = {**TEA, "recurrence": "FREQ=WEEKLY;BYDAY=TU;COUNT=4"}
+    weekly: JsonObject = {**TEA, "recurrence": "FREQ=WEEKLY;BYDAY=TU;COUNT=4", "timezone": "UTC"}
     event = output(await direct("event_create", weekly))
     later: JsonObject = {"start": "2026-12-15T00:00:00Z", "end": "2026-12-16T00:00:00Z"}
     third = output(await direct("event_list", later))
@@ -109,7 +144,9 @@ async def test_what_repeats_is_there_on_later_days_until_it_repeats_no_more(dire
     once = output(await direct("event_update", gone))
     replayed = await direct("event_update", gone, attempt=2)
     after = output(await direct("event_list", later))
-    wrong = await direct("event_create", {**TEA, "recurrence": "FREQ=WEEKLY;BYDAY=FR"})
+    wrong = await direct(
+        "event_create", {**TEA, "recurrence": "FREQ=WEEKLY;BYDAY=FR", "timezone": "UTC"}
+    )
 
     assert event["recurrence"] == "FREQ=WEEKLY;BYDAY=TU;COUNT=4"
     assert [each["id"] for each in third["events"]] == [event["id"]]

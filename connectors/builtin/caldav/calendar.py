@@ -24,6 +24,7 @@ from connectors.builtin.caldav.ical import (
     with_event,
     write,
 )
+from connectors.builtin.caldav.zones import zones_of
 from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused
 from connectors.http import HttpAnswer
@@ -61,6 +62,10 @@ class Calendar:
 
     async def create(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
         """Put an event there once."""
+        if given.get("recurrence") and "start" in given and "timezone" not in given:
+            # In UTC it would be an hour off from the day on which the clocks of its place change.
+            told = "what repeats needs its timezone: say Europe/Berlin, or UTC"
+            raise Refused(told, kind=Kind.INVALID)
         key, now = context.idempotency_key.lower(), utc(datetime.now(UTC))
         name = f"{key}.ics"
         new = Component(
@@ -70,7 +75,8 @@ class Calendar:
         empty = Component(
             "VCALENDAR", (Line("VERSION", "2.0"), Line("PRODID", "-//lamgate//caldav//EN"))
         )
-        calendar = replace(empty, parts=(changed_event(empty, new, given),))
+        event = changed_event(empty, new, given)
+        calendar = replace(empty, parts=(*zones_of(event), event))
         try:
             done = await self._put(spec, context, name, calendar, {"if-none-match": "*"})
         except Refused as error:

@@ -20,6 +20,7 @@ from connectors.builtin.caldav.ical import (
     read_calendar,
     told_date,
     told_moment,
+    zone_of,
 )
 from connectors.builtin.caldav.recurrence import check_moved, with_recurrence
 from connectors.errors import Kind, Refused
@@ -73,13 +74,16 @@ def changed_event(calendar: Component, event: Component, given: JsonObject) -> C
     for field, name in _TEXTS.items():
         if field in given:
             event = event.with_lines(name, [Line(name, escaped(str(given[field])))])
-    before = event
+    before, place = event, _place(given)
     for field, name in _TIMES.items():
         try:
             if field in given:
                 # In the time zone of whoever made it: a series keeps its hour where clocks change.
-                like = event.first(name) or event.first("DTSTART")
-                event = event.with_lines(name, [moment_line(name, str(given[field]), like)])
+                like = event.first(name) or event.first("DTSTART") or place
+                line = moment_line(name, str(given[field]), like)
+                if place is not None and line.value.endswith("Z"):
+                    raise ValueError(f"{given[field]} cannot be said in that time zone")
+                event = event.with_lines(name, [line])
             if f"{field}_date" in given:
                 event = event.with_lines(name, [date_line(name, str(given[f"{field}_date"]))])
         except ValueError as error:
@@ -97,6 +101,16 @@ def changed_event(calendar: Component, event: Component, given: JsonObject) -> C
         event = with_recurrence(calendar, event, str(given["recurrence"]))
     check_moved(calendar, before, event)
     return event
+
+
+def _place(given: JsonObject) -> Line | None:
+    """A line of the time zone that a new event is to be in; raises `Refused`."""
+    zone = str(given.get("timezone", "UTC"))
+    if zone == "UTC":
+        return None
+    if zone_of(zone) is None:
+        raise Refused(f"timezone: nobody here knows {zone}: say Europe/Berlin", kind=Kind.INVALID)
+    return Line("DTSTART", "", (("TZID", zone),))
 
 
 def _check_times(event: Component, given: JsonObject) -> None:
