@@ -16,9 +16,12 @@ def found_in(output: JsonValue, lookup: Lookup, key: str) -> JsonValue:
 
     Raises `NotAskedForError` where there is something, and nothing of it bears our key: a service
     that ignores what it is asked for is believed neither in what it gives nor in what it leaves
-    out.
+    out. The same where the output has no place for what is found: it may be an error in a 200.
     """
-    here = value_at(output, _tokens(lookup.found_at))
+    place = _tokens(lookup.found_at)
+    here = value_at(output, place)
+    if lookup.key_at and here is None and not _has(output, place):
+        raise NotAskedForError(f"the answer has nothing at {lookup.found_at}")
     if here is None or here == []:
         return None
     rows = here if isinstance(here, list) else [here]
@@ -40,6 +43,18 @@ def value_at(value: JsonValue, tokens: Sequence[str]) -> JsonValue:
         else:
             here = here.get(token) if isinstance(here, dict) else None
     return here
+
+
+def _has(value: JsonValue, tokens: Sequence[str]) -> bool:
+    """Whether there could be something at a place: what is on the way is there, short, or null."""
+    for token in tokens:
+        if isinstance(value, list) and token.isdecimal():
+            value = value[int(token)] if int(token) < len(value) else None
+        elif isinstance(value, dict) and token in value:
+            value = value[token]
+        elif value is not None:
+            return False
+    return True
 
 
 def _tokens(pointer: str) -> list[str]:

@@ -45,7 +45,7 @@ class Lookup(Frozen):
     `by`; `found_at` points into its output: null, missing or an empty array mean absent, and
     the first element of an array, or else the value itself, is the original call's output.
     `key_at` points into that to where our key stands: then only what bears it is believed, and
-    an output that holds nothing but others says nothing (`connectors.looked_up`).
+    an output that holds nothing but others, or has no such place, says nothing.
     `reference` is the argument of the original call that carries our key ("" where the
     connector places the key itself).
     """

@@ -158,7 +158,7 @@ async def test_an_overlay_that_does_not_say_where_the_key_stands_is_refused(
     ("output", "found"),
     [
         (None, None),
-        ([], None),
+        ({"data": None}, None),
         ({"data": []}, None),
         ({"data": [{"meta": {"a/b": "K"}}]}, {"meta": {"a/b": "K"}}),
         ({"data": [{"meta": {}}, {"meta": {"a/b": "K"}, "n": 1}]}, {"meta": {"a/b": "K"}, "n": 1}),
@@ -169,6 +169,24 @@ def test_what_is_found_bears_the_key(output: JsonValue, found: JsonValue) -> Non
     lookup = Lookup(action="api.find", by="k", found_at="data", key_at="meta/a~1b")
 
     assert found_in(output, lookup, "K") == found
+
+
+@pytest.mark.parametrize(
+    "output", [{}, {"error": "busy"}, [], "", 0, {"Data": []}, {"data": {}}, {"data": [{}]}]
+)
+def test_an_answer_that_has_no_place_for_what_is_found_says_nothing(output: JsonValue) -> None:
+    lookup = Lookup(action="api.find", by="k", found_at="data/rows", key_at="id")
+
+    with pytest.raises(NotAskedForError):
+        found_in(output, lookup, "K")
+
+
+@pytest.mark.parametrize("output", [[], None, {"data": []}, {"data": None}])
+def test_a_list_that_is_too_short_has_nothing(output: JsonValue) -> None:
+    found_at = "data/0" if isinstance(output, dict) else "0"
+    lookup = Lookup(action="api.find", by="k", found_at=found_at, key_at="id")
+
+    assert found_in(output, lookup, "K") is None
 
 
 @pytest.mark.parametrize(
