@@ -8,6 +8,7 @@ time-out, reset or end after the first byte  Unavailable    Uncertain
 2xx, cut short                               Unavailable    Uncertain: not yet a yes
 2xx with an unusable body                    Refused        Unreadable: it happened
 202                                          as any 2xx     Pending, Retry-After kept
+  without a body                             Unavailable    Pending
 301, 307, 308                                Refused        Refused: it was not done here
 other 1xx and 3xx                            Refused        Uncertain: often said after doing it
 408, 5xx                                     Unavailable    Uncertain, Retry-After kept
@@ -104,6 +105,11 @@ def read_answer(
     after_s = retry_after_s(answer.headers, answer.received_at)
     if answer.status == 202 and action.is_write:
         return Pending(_handle(action, answer), request_id, retry_after_s=after_s)
+    if answer.status == 202 and not answer.body.strip():
+        told = "the service is still making its answer"
+        raise Unavailable(
+            told, kind=Kind.UNAVAILABLE, retry_after_s=after_s, sent=True, request_id=request_id
+        )
     try:
         output = mapped(content(answer) if content else _content(action, answer))
     except (Unavailable, Uncertain) as error:

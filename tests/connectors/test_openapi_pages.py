@@ -186,6 +186,21 @@ async def test_a_later_page_that_may_come_later_has_the_whole_read_asked_again(
     assert end.retry_after_s == 7
 
 
+@pytest.mark.parametrize(("body", "is_ready"), [(b"", False), (b" \n", False), (b"[]", True)])
+async def test_an_acceptance_without_a_word_is_no_answer_of_a_read(
+    body: bytes, is_ready: bool, tmp_path: Path, outside: Outside
+) -> None:
+    shelf = Shelf(5)
+    shelf.more[1] = answer(202, body, {"Retry-After": "7"})
+    end = await _asked(shelf, tmp_path, outside)
+
+    if is_ready:
+        assert isinstance(end, Applied)
+    else:
+        assert isinstance(end, Unavailable)
+        assert (end.retry_after_s, end.sent) == (7, True)
+
+
 @pytest.mark.parametrize(
     ("first", "is_whole"),
     [
