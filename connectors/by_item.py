@@ -128,7 +128,9 @@ def _missed(asked: ItemAnswers, told: JsonValue) -> Missed | str | None:
     """Why an item did not happen, None if it did; a text where that is not to be told."""
     message = _at(told, asked.message_at) if asked.message_at is not None else None
     if asked.failed_at is not None:
-        said = _at(told, asked.failed_at)
+        if asked.failed_at and not isinstance(told, dict):
+            return "nothing is told"
+        said = _error_at(told, asked.failed_at)
         if said in _NOTHING:
             return None
         why = message if isinstance(message, str) else said
@@ -156,6 +158,15 @@ def _at(value: JsonValue, pointer: str) -> JsonValue:
     """What stands at a place; null where nothing does."""
     for token in pointer.split("/") if pointer else []:
         value = value.get(token) if isinstance(value, dict) else None
+    return value
+
+
+def _error_at(value: JsonValue, pointer: str) -> JsonValue:
+    """What stands at a place, or on the way to it where a text stands for an object."""
+    for token in pointer.split("/") if pointer else []:
+        if not isinstance(value, dict):
+            return value
+        value = value.get(token)
     return value
 
 

@@ -49,6 +49,24 @@ def test_an_item_did_not_happen_where_its_answer_holds_an_error() -> None:
     }
 
 
+def test_an_error_that_is_told_in_another_form_is_one_all_the_same() -> None:
+    items = {"of": "order/lines", "at": "results", "failed_at": "error/text"}
+    told = by_error({"text": "sold out"}, "no such thing", ["odd"], {}, None, {"text": None}, "")
+    found = missed_items(bulk(items), arguments(7), told)
+
+    assert isinstance(found, dict)
+    assert [*found] == [0, 1, 2]
+    assert found[1] == Missed("no such thing")
+
+
+@pytest.mark.parametrize("each", [None, "sold out", 200, [], True])
+def test_an_item_of_which_nothing_is_told_did_not_surely_happen(each: Any) -> None:
+    outcome = settled(bulk(BY_ERROR), arguments(2), Applied({"results": [{}, each]}))
+
+    assert isinstance(outcome, Unreadable)
+    assert "of item 1 nothing is told" in outcome.reason
+
+
 def test_an_item_did_not_happen_where_its_status_says_so() -> None:
     found = missed_items(bulk(BY_STATUS), arguments(4), by_status(200, 404, 201, 429))
 
