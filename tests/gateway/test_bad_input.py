@@ -39,6 +39,7 @@ CAUGHT: dict[str, str] = {
     "connectors.builtin.smtp_wire._SilentError": "becomes an Uncertain",
     "connectors.openapi.gaps.UnsupportedError": "the operation is listed as skipped",
     "connectors.tools.schema.UnfitError": "the tool is listed as skipped",
+    "connectors.looked_up.NotAskedForError": "the search is made again later",
     "connectors.mcp.wire.WireError": "becomes a ConnectorError, or the connection is absent",
     "connectors.oauth.GrantRefusedError": "the credential is refused, or the consent is",
     "connectors.testing.tiers.Broken": "of the kit: a rule is not kept",
