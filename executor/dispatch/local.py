@@ -85,10 +85,9 @@ class LocalDispatcher:
     def submit(self, due: Due) -> None:
         """Drive it when its turn comes; while it is being driven, once more afterwards.
 
-        Who wakes it does not know its rank: where others wait, its row says it.
+        Who wakes it does not know its rank: where it has to wait, its row says it.
         """
-        is_full = len(self._active) >= self._concurrency
-        if due.plan is not None or due in self._active or not is_full:
+        if due.plan is not None or due in self._active or self._begins_at_once(due):
             self._let_wait(due)
             return
         if len(self._ranking) >= MOST_ASKING:
@@ -152,6 +151,10 @@ class LocalDispatcher:
             self._waiting.discard(following)
             drive = asyncio.get_running_loop().create_task(self._drive(following))
             self._active[following] = drive
+
+    def _begins_at_once(self, due: Due) -> bool:
+        has_room = self._goes_on and len(self._active) < self._concurrency
+        return has_room and self._may_begin(due)
 
     @property
     def _goes_on(self) -> bool:

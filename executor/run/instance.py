@@ -191,7 +191,7 @@ class Instance:
                 lacks = _lacks_credentials(last)
                 again = self._renewed(last, doubt) if lacks else self._call(last, doubt)
                 return self._while_its_key_lasts(again)
-        return self._find_out(doubt, absent_from=doubt.told_at + self.action.settle_s)
+        return self._find_out(doubt, absent_from=doubt.over_at + self.action.settle_s)
 
     def _while_its_key_lasts(self, again: Verdict) -> Verdict:
         """Whatever a repetition waits for: when its key is too old, another way is to be found."""
@@ -240,8 +240,6 @@ class Instance:
             return Waiting("reconcile", None if held == inf else held)
         if self._is_stopped(lookup.action):
             return Waiting("stop")
-        if self._may_still_be_sent(doubt):
-            absent_from = max(absent_from, doubt.over_at + self.action.settle_s)
         return Next(LookUp(*self.place, doubt.intent.n, self.action, key, since, absent_from))
 
     def _is_stopped(self, action: str) -> bool:

@@ -122,7 +122,10 @@ class Attempt(NamedTuple):
 
     @property
     def over_at(self) -> float:
-        """When nothing of it is on its way to the service any more, whoever makes it."""
+        """When nothing of it is on its way to the service any more, whoever makes it.
+
+        The service goes on with a call whose process has died as long as with any other.
+        """
         is_known = self.ended is not None and not self.is_lost
         return self.told_at if is_known else max(self.told_at, self.at + self.intent.timeout_s)
 

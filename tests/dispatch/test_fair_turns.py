@@ -147,6 +147,20 @@ async def test_a_run_that_is_woken_keeps_its_priority(store: Store) -> None:
     assert [due.id for due in driven.order] == ["run_long", "run_high", "run_normal", "run_low"]
 
 
+async def test_what_is_woken_before_anything_is_driven_keeps_its_priority(store: Store) -> None:
+    driven = Driven(store)
+    found = LocalDispatcher(store, concurrency=1)
+    found.register("run", driven.drive, driven.nothing)
+    for name in ("low", "normal", "high"):
+        await store.write(partial(add, tenant="main", run=f"run_{name}", priority=name))
+        found.submit(Due("run", "main", f"run_{name}"))
+    await found.start()
+    await driven.until(3)
+    await found.stop()
+
+    assert [due.id for due in driven.order] == ["run_high", "run_normal", "run_low"]
+
+
 async def test_a_new_run_waits_for_one_of_those_that_go_on_of_its_tenant_and_each_other_new_one(
     store: Store,
 ) -> None:

@@ -28,29 +28,18 @@ from executor.run.retry import MOST_ATTEMPTS
 from executor.run.verdicts import Held
 
 
-@pytest.mark.parametrize("lost", [False, True])
-def test_a_lookup_searches_and_what_it_finds_is_the_result(lost: bool) -> None:
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_lookup_searches_and_what_it_finds_is_the_result(is_lost: bool) -> None:
     run = one("lookup")
-    if lost:
-        run.lose("a")
-    else:
-        run.call("a", uncertain())
+    call = run.lose("a") if is_lost else run.call("a", uncertain())
+    over_at = NOW + (call.action.timeout_s if is_lost else 0)  # the service knows of no death
     (search,) = run.go()
     assert isinstance(search, LookUp)
     run.resolve("a", 1, "applied", {"id": 5}, by="lookup")
     end = run.finish()
 
-    assert (search.n, search.absent_from) == (1, NOW + SETTLE_S)
+    assert (search.n, search.absent_from) == (1, over_at + SETTLE_S)
     assert (end.status, end.result, end.standing) == ("succeeded", {"id": 5}, ("a",))
-
-
-def test_where_another_process_may_still_call_an_absence_counts_after_its_time_out() -> None:
-    run = one("lookup")
-    call = run.lose("a")
-    search = decide(run.accepted, run.state, replace(run.outside(), is_alone=False))[0]
-    assert isinstance(search, LookUp)
-
-    assert search.absent_from == NOW + call.action.timeout_s + SETTLE_S
 
 
 @pytest.mark.parametrize("effect", ["idempotent", "keyed"])
