@@ -118,8 +118,10 @@ class LocalDispatcher:
             is_killer = each.crashes >= MOST_CRASHES
             if is_killer and await self._park(each, too_many_deaths()) is not None:
                 self._let_wait(each)
+        if self._ranking:  # what came meanwhile has its rank before the first turn is given
+            await asyncio.wait(self._ranking)
         self._timer = asyncio.get_running_loop().create_task(self._tick())
-        self._fill()  # with what came meanwhile
+        self._fill()
 
     async def stop(self) -> None:
         """Begin nothing new, give drives `drain_s` to end, then leave the rest to the next start.
