@@ -9,12 +9,11 @@ from connectors.spec import JsonObject
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.narrowing import narrowing
-from gateway.cli.options import AsJson, Config, Key, Url
+from gateway.cli.options import AsJson, Config, Key, Reason, Url
 from gateway.cli.show import given, print_json, say, say_as_is
 from gateway.cli.watch import follow_and_tell
 
 ApprovalId = Annotated[str, typer.Argument(help="The approval's id.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
 
 _WHAT = "STEP/PLACE=WHAT: a value, a JSON list of them, <=50.00 EUR, or * for anything."
 Bands = Annotated[list[str] | None, typer.Option("--band", help=_WHAT)]

@@ -7,14 +7,13 @@ import typer
 from connectors.spec import JsonObject
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
-from gateway.cli.options import AsJson, Config, Key, Url
+from gateway.cli.options import AsJson, Config, Key, Reason, Url
 from gateway.cli.problem import CliError
 from gateway.cli.reading import read_value
 from gateway.cli.show import print_json, say
 from gateway.cli.watch import follow_and_tell
 
 RunId = Annotated[str, typer.Argument(help="The run's id.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
 
 
 def trace(
@@ -106,7 +105,7 @@ def reconcile(
     if as_json:
         print_json(found)
     else:
-        say(f"{step}: {resolution}; the run goes on")
+        say(f"{step}: {resolution} is kept; lamgate trace {run_id} shows what follows")
 
 
 def actions(

@@ -5,6 +5,19 @@ from typing import Annotated
 
 import typer
 
+MOST_REASON = 2_000  # characters, as the API takes them
+
+
+def _why(said: str) -> str:
+    """A reason that says something, whoever keeps it."""
+    if not said.strip():
+        raise typer.BadParameter("say why: what is kept without a reason helps nobody later")
+    if len(said) > MOST_REASON:
+        raise typer.BadParameter(f"at most {MOST_REASON:,} characters")
+    return said
+
+
+Reason = Annotated[str, typer.Option("--reason", callback=_why, help="Why; it is kept.")]
 Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="The operator's file; else lamgate.toml here."),

@@ -18,12 +18,11 @@ from executor.store.stops import ALL, StopRow
 from gateway.auth import TENANT
 from gateway.cli.client import named
 from gateway.cli.connect import OR_ASK, Target, connect, settings_of
-from gateway.cli.options import AsJson, Config, Key, Url
+from gateway.cli.options import AsJson, Config, Key, Reason, Url
 from gateway.cli.problem import CliError
 from gateway.cli.show import print_json, say
 
 T = TypeVar("T")
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept.")]
 
 
 def stop(
@@ -45,7 +44,7 @@ def stop(
         body: JsonObject = {"reason": reason, "tenants": "all" if all_tenants else "own"}
         body |= {} if connection is None else {"connection": connection}
         with connect(target) as client:
-            _tell_stopped(client.post("/v1/stops", body), as_json=as_json)
+            _tell_stopped(client.post("/v1/stops", body), all_tenants=all_tenants, as_json=as_json)
         return
     known = settings_of(config, or_say=OR_ASK).connections
     if connection is not None and connection not in known:
@@ -58,7 +57,7 @@ def stop(
         return stops.add(c, StopRow(tenant, new, connection or ALL, _who(), reason, now))
 
     told: JsonObject = {"id": new, "connection": connection, "under_way": _beside(config, add)}
-    _tell_stopped(told, as_json=as_json)
+    _tell_stopped(told, all_tenants=all_tenants, as_json=as_json)
 
 
 def resume(
@@ -130,9 +129,13 @@ def _who() -> str:
     return f"{getpass.getuser()} (at the machine)"
 
 
-def _tell_stopped(told: JsonObject, *, as_json: bool) -> None:
+def _tell_stopped(told: JsonObject, *, all_tenants: bool, as_json: bool) -> None:
     if as_json:
         print_json(told)
         return
     what = told["connection"] or "any connection"
-    say(f"{told['id']}  no call of {what} begins any more; {told['under_way']} under way will end")
+    whose = ", of every tenant," if all_tenants else ""
+    say(
+        f"{told['id']}  no call of {what}{whose} begins any more; "
+        f"{told['under_way']} under way will end"
+    )

@@ -62,6 +62,18 @@ def test_a_gateway_is_meant_by_the_environment_too_and_less_than_by_a_file_that_
     assert (by_url.code, by_url.document) == (0, [])
 
 
+def test_a_stop_says_whose_calls_it_holds(operator: Lamgate) -> None:
+    by_gateway = operator("stop", "--all-tenants", "--reason", "a drill")
+    beside = operator("stop", "--all-tenants", "--config", str(operator.config), "--reason", "two")
+    own = operator("stop", "--reason", "a drill")
+    for each in (by_gateway, beside, own):
+        operator("resume", each.out.split()[0], "--reason", "over")
+
+    assert "no call of any connection, of every tenant, begins any more" in by_gateway.out
+    assert "no call of any connection, of every tenant, begins any more" in beside.out
+    assert "no call of any connection begins any more" in own.out
+
+
 def test_whoever_follows_a_run_that_is_stopped_is_let_go_and_told_who_has_to_act(
     operator: Lamgate,
 ) -> None:

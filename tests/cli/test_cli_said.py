@@ -33,6 +33,8 @@ PAUSING = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection:
         ("keys", "bogus"),
         ("reconcile", "run", "step", "perhaps", "--reason", "why"),
         ("serve", "--port", "many"),
+        ("stop", "--reason", " "),
+        ("resume", "stop_1", "--reason", "x" * 2001),
     ],
 )
 def test_words_that_are_not_known_are_told_to_programs_as_json(

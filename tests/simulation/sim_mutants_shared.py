@@ -44,8 +44,8 @@ SHARED = (
     ),
     Mutant(
         "executor.store.drives",
-        "partition_by=table.c.tenant, order_by=(table.c.priority, table.c.updated_at)",
-        "partition_by=table.c.tenant, order_by=table.c.updated_at",
+        "ranks = (table.c.priority, table.c.updated_at)",
+        "ranks = (table.c.updated_at,)",
         "what is due is found in the order in which it came",
     ),
     Mutant(
@@ -68,8 +68,8 @@ SHARED = (
     ),
     Mutant(
         "executor.store.approvals",
-        "approvals.c.run == row.run)\n        .where(approvals.c.step",
-        "approvals.c.id != row.id)\n        .where(approvals.c.step",
+        'approvals.c.run == bindparam("of_run"))\n    .where(approvals.c.step',
+        "approvals.c.id.is_not(None))\n    .where(approvals.c.step",
         "who asks anew makes void what another run asks",
     ),
     Mutant(
