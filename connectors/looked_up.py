@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from connectors.members import Lookup
+from connectors.pointer import value_at
 
 
 class NotAskedForError(ValueError):
@@ -32,17 +33,6 @@ def found_in(output: JsonValue, lookup: Lookup, key: str) -> JsonValue:
         if value_at(row, bearing) == key:
             return row
     raise NotAskedForError(f"nothing that was found has our key at {lookup.key_at}")
-
-
-def value_at(value: JsonValue, tokens: Sequence[str]) -> JsonValue:
-    """What stands at a place, or null."""
-    here = value
-    for token in tokens:
-        if isinstance(here, list):
-            here = here[int(token)] if token.isdecimal() and int(token) < len(here) else None
-        else:
-            here = here.get(token) if isinstance(here, dict) else None
-    return here
 
 
 def _has(value: JsonValue, tokens: Sequence[str]) -> bool:

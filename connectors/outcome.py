@@ -38,6 +38,7 @@ from connectors.http import (
     NotSentError,
     TransportError,
 )
+from connectors.pointer import value_at
 from connectors.spec import ActionSpec, Effect
 from connectors.text import visible
 
@@ -230,12 +231,7 @@ def _json(body: bytes) -> JsonValue:
 
 
 def _text_at(body: JsonValue, path: tuple[str, ...]) -> str | None:
-    here = body
-    for token in path:
-        if isinstance(here, list):
-            here = here[int(token)] if token.isdecimal() and int(token) < len(here) else None
-        else:
-            here = here.get(token) if isinstance(here, dict) else None
+    here = value_at(body, path)
     is_said = isinstance(here, str | int) and not isinstance(here, bool)
     return str(here) if path and is_said else None
 

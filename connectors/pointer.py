@@ -1,5 +1,6 @@
-"""The part of a document that a reference inside of it names (RFC 6901, as a fragment)."""
+"""What stands at a place of a document: as a reference names it (RFC 6901), or by its tokens."""
 
+from collections.abc import Sequence
 from urllib.parse import unquote
 
 from pydantic import JsonValue
@@ -16,6 +17,17 @@ def part_of(document: JsonValue, reference: str) -> JsonValue:
             here = here[int(name)]
         else:
             raise LookupError(name)
+    return here
+
+
+def value_at(value: JsonValue, tokens: Sequence[str]) -> JsonValue:
+    """What stands at a place, or null."""
+    here = value
+    for token in tokens:
+        if isinstance(here, list):
+            here = here[int(token)] if token.isdecimal() and int(token) < len(here) else None
+        else:
+            here = here.get(token) if isinstance(here, dict) else None
     return here
 
 

@@ -8,15 +8,15 @@ from pydantic_core import PydanticCustomError
 
 from connectors.oauth import OAuthClient
 from connectors.spec import JsonObject
-from connectors.text import visible
 from executor.check.envelope import DECIMALS
 from executor.check.narrowing import CURRENCY, Narrowing
 from executor.store.drives import Priority
 from gateway.credentials import CredentialKind
+from gateway.reason import MOST_REASON, says_something
 
 
 def _says_something(text: str) -> str:
-    if not visible(text, len(text)):
+    if not says_something(text):
         raise PydanticCustomError("unreadable", "there is nothing in it that can be read")
     return text
 
@@ -36,7 +36,9 @@ FORMS = {
     DECIMALS: 'an amount as a text, such as "50.00"',
     CURRENCY: "three capital letters, such as EUR",
 }
-Reason = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_says_something)]
+Reason = Annotated[
+    str, Field(min_length=1, max_length=MOST_REASON), AfterValidator(_says_something)
+]
 
 
 class _Closed(BaseModel):

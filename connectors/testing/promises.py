@@ -7,7 +7,8 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied
 from connectors.errors import Refused, Unavailable, Uncertain
-from connectors.looked_up import NotAskedForError, found_in, value_at
+from connectors.looked_up import NotAskedForError, found_in
+from connectors.pointer import value_at
 from connectors.spec import Effect, JsonObject, Lookup, Undo
 from connectors.testing.service import Fault
 from connectors.testing.steps import steps_of

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue
 
+from connectors import pointer
 from connectors.connector import Outcome
 from connectors.errors import Kind, Refused
 from connectors.outcome import MISREAD
@@ -124,13 +125,7 @@ class UnifiedConnector:
 
 def value_at(value: JsonValue, path: str) -> JsonValue:
     """What stands at a place, or null."""
-    here = value
-    for token in path.split("/") if path else ():
-        if isinstance(here, list):
-            here = here[int(token)] if token.isdecimal() and int(token) < len(here) else None
-        else:
-            here = here.get(token) if isinstance(here, dict) else None
-    return here
+    return pointer.value_at(value, path.split("/") if path else ())
 
 
 def folded(value: JsonValue) -> str:

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-MOST_REASON = 2_000  # characters, as the API takes them
+from gateway.reason import MOST_REASON, says_something
 
 
 def _why(said: str) -> str:
     """A reason that says something, whoever keeps it."""
-    if not said.strip():
+    if not says_something(said):
         raise typer.BadParameter("say why: what is kept without a reason helps nobody later")
     if len(said) > MOST_REASON:
         raise typer.BadParameter(f"at most {MOST_REASON:,} characters")

@@ -34,6 +34,7 @@ PAUSING = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection:
         ("reconcile", "run", "step", "perhaps", "--reason", "why"),
         ("serve", "--port", "many"),
         ("stop", "--reason", " "),
+        ("stop", "--reason", "\u200b"),
         ("resume", "stop_1", "--reason", "x" * 2001),
     ],
 )

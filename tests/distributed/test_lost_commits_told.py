@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import AsyncIterator
 
 import pytest
 from line import Line
@@ -15,6 +16,21 @@ from executor.store import tables
 from executor.store.store import Store
 
 WITHIN_S = 20.0
+AtWork = tuple[Store, DistributedDispatcher]
+
+
+@pytest.fixture
+async def at_work(
+    postgres: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[AtWork]:
+    monkeypatch.setattr(distributed, "BEAT_S", 0.1)
+    store = await Store.open(postgres.new_database())
+    worker = DistributedDispatcher(store, lambda _: Line())
+    with caplog.at_level(logging.ERROR, "lamgate.dispatch"):
+        await worker.start()
+        yield store, worker
+    await worker.stop()
+    await store.close()
 
 
 async def _beats(worker: DistributedDispatcher, count: int) -> None:
@@ -33,22 +49,16 @@ def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def test_a_server_that_has_lost_a_renewed_lease_is_told_of_once_and_what_to_do(
-    postgres: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    at_work: AtWork, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(distributed, "BEAT_S", 0.1)
-    store = await Store.open(postgres.new_database())
-    worker = DistributedDispatcher(store, lambda _: Line())
-    with caplog.at_level(logging.ERROR, "lamgate.dispatch"):
-        await worker.start()
-        await _beats(worker, 5)
-        before = _told(caplog)
-        # As a standby would hold it that lacks the last commits.
-        earlier = update(tables.workers).values(lease_until=tables.workers.c.lease_until - 2.0)
-        await store.write(lambda c: c.execute(earlier))
-        await _beats(worker, 5)
-        told = _told(caplog)
-    await worker.stop()
-    await store.close()
+    store, worker = at_work
+    await _beats(worker, 5)
+    before = _told(caplog)
+    # As a standby would hold it that lacks the last commits.
+    earlier = update(tables.workers).values(lease_until=tables.workers.c.lease_until - 2.0)
+    await store.write(lambda c: c.execute(earlier))
+    await _beats(worker, 5)
+    told = _told(caplog)
 
     assert before == []
     assert len(told) == 1
@@ -56,17 +66,11 @@ async def test_a_server_that_has_lost_a_renewed_lease_is_told_of_once_and_what_t
 
 
 async def test_a_process_that_was_buried_and_goes_on_tells_of_no_lost_commits(
-    postgres: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    at_work: AtWork, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(distributed, "BEAT_S", 0.1)
-    store = await Store.open(postgres.new_database())
-    worker = DistributedDispatcher(store, lambda _: Line())
-    with caplog.at_level(logging.ERROR, "lamgate.dispatch"):
-        await worker.start()
-        await _beats(worker, 2)
-        await store.write(lambda c: c.execute(delete(tables.workers)))
-        await _beats(worker, 5)
-    await worker.stop()
-    await store.close()
+    store, worker = at_work
+    await _beats(worker, 2)
+    await store.write(lambda c: c.execute(delete(tables.workers)))
+    await _beats(worker, 5)
 
     assert _told(caplog) == []
