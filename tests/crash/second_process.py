@@ -1,7 +1,8 @@
-"""Tries again and again to be the second process on a file: `python second_process.py URL N`.
+"""Tries to be the second process on a file: `python second_process.py URL`, four at each line read.
 
 Each try is a process of its own, forked from one that has loaded everything. One that gets in does
-what a gateway does first: it hands back whatever is being driven, and claims it.
+what a gateway does first: it hands back whatever is being driven, and claims it. After each four a
+line says when they began, when they were over, and how each ended.
 """
 
 import asyncio
@@ -15,7 +16,9 @@ from executor.store import drives, recovery
 from executor.store.errors import StoreLockedError
 from executor.store.store import Store
 
+AT_ONCE = 4
 REFUSED, GOT_IN, OTHER = 10, 11, 12
+ENDS = {REFUSED: "refused", GOT_IN: "got in", OTHER: "failed"}
 
 
 async def attempt(url: str) -> int:
@@ -30,27 +33,23 @@ async def attempt(url: str) -> int:
     return GOT_IN
 
 
-def main(url: str, count: int) -> None:
-    """Make the tries, four at a time, and say how they ended, and when each was made."""
-    ends: list[int] = []
-    tries: list[tuple[float, float]] = []
-    while len(ends) < count:
-        pids, began = [], time.monotonic()
-        for _ in range(min(4, count - len(ends))):
-            pid = os.fork()
-            if pid == 0:
-                code = OTHER
-                try:
-                    code = asyncio.run(attempt(url))
-                finally:
-                    os._exit(code)
-            pids.append(pid)
-        ends += [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-        tries.append((began, time.monotonic()))
-        time.sleep(0.01)
-    told = {"refused": ends.count(REFUSED), "got in": ends.count(GOT_IN)}
-    print(json.dumps({"ends": told, "tries": tries}))
+def attempts(url: str) -> list[str]:
+    """Make tries at one time, and say how each ended."""
+    pids = []
+    for _ in range(AT_ONCE):
+        pid = os.fork()
+        if pid == 0:
+            code = OTHER
+            try:
+                code = asyncio.run(attempt(url))
+            finally:
+                os._exit(code)
+        pids.append(pid)
+    return [ENDS[os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])] for pid in pids]
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    for _ in sys.stdin:
+        began = time.monotonic()
+        ended = attempts(sys.argv[1])
+        print(json.dumps([began, time.monotonic(), ended]), flush=True)
