@@ -1,11 +1,11 @@
-"""What the answer to a look-up says of the call that was looked for."""
+"""Whether the answer to a question about a call is of the call that was asked about."""
 
 from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from connectors.members import Lookup
-from connectors.pointer import value_at
+from connectors.members import Lookup, Status
+from connectors.pointer import text_at, tokens_of, value_at
 
 
 class NotAskedForError(ValueError):
@@ -19,7 +19,7 @@ def found_in(output: JsonValue, lookup: Lookup, key: str) -> JsonValue:
     that ignores what it is asked for is believed neither in what it gives nor in what it leaves
     out. The same where the output has no place for what is found: it may be an error in a 200.
     """
-    place = _tokens(lookup.found_at)
+    place = tokens_of(lookup.found_at)
     here = value_at(output, place)
     if lookup.key_at and here is None and not _has(output, place):
         raise NotAskedForError(f"the answer has nothing at {lookup.found_at}")
@@ -28,11 +28,16 @@ def found_in(output: JsonValue, lookup: Lookup, key: str) -> JsonValue:
     rows = here if isinstance(here, list) else [here]
     if not lookup.key_at:
         return rows[0]
-    bearing = _tokens(lookup.key_at)
+    bearing = tokens_of(lookup.key_at)
     for row in rows:
         if value_at(row, bearing) == key:
             return row
     raise NotAskedForError(f"nothing that was found has our key at {lookup.key_at}")
+
+
+def is_of(output: JsonValue, status: Status, handle: str) -> bool:
+    """Whether an answer is of the job that was asked for, as far as it has to say so."""
+    return not status.id_at or text_at(output, tokens_of(status.id_at)) == handle
 
 
 def _has(value: JsonValue, tokens: Sequence[str]) -> bool:
@@ -45,7 +50,3 @@ def _has(value: JsonValue, tokens: Sequence[str]) -> bool:
         elif value is not None:
             return False
     return True
-
-
-def _tokens(pointer: str) -> list[str]:
-    return [each.replace("~1", "/").replace("~0", "~") for each in pointer.split("/") if pointer]

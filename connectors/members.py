@@ -70,7 +70,8 @@ class Status(Frozen):
     `action` is a read of the same connection, called with the handle as its argument `by`. Its
     output says at `state_at` one of the words `done` or `failed`, or another while the service is
     still at it; at `output_at` stands the output of the original call. The handle stands at
-    `handle_at` of the 202's body, or is its Location where that is null.
+    `handle_at` of the 202's body, or is its Location where that is null. `id_at` points into the
+    output to where the handle stands again: then an answer that does not bear it says nothing.
     """
 
     action: ActionName
@@ -80,6 +81,7 @@ class Status(Frozen):
     failed: tuple[str, ...] = ()
     output_at: str = ""
     handle_at: str | None = None
+    id_at: str = ""
 
 
 class ItemAnswers(Frozen):

@@ -38,7 +38,7 @@ from connectors.http import (
     NotSentError,
     TransportError,
 )
-from connectors.pointer import value_at
+from connectors.pointer import text_at, tokens_of
 from connectors.spec import ActionSpec, Effect
 from connectors.text import visible
 
@@ -168,7 +168,7 @@ def _handle(action: ActionSpec, answer: HttpAnswer) -> str:
     at = action.status.handle_at if action.status else None
     if at is None:
         return answer.headers.get("location", "")
-    return _text_at(_json(answer.body), tuple(at.split("/"))) or ""
+    return text_at(_json(answer.body), tokens_of(at)) or ""
 
 
 def _content(action: ActionSpec, answer: HttpAnswer) -> JsonValue:
@@ -191,9 +191,9 @@ def _error(
 ) -> ConnectorError:
     body = _json(answer.body)
     status = answer.status
-    code = _clean(_text_at(body, dialect.code_at), 100, answer.hide)
+    code = _clean(text_at(body, dialect.code_at), 100, answer.hide)
     said = _clean(_message(body, dialect.message_at), hide=answer.hide)
-    told = _text_at(body, dialect.request_id_at) or answer.headers.get(dialect.request_id_header)
+    told = text_at(body, dialect.request_id_at) or answer.headers.get(dialect.request_id_header)
     request_id = _clean(told, 200, answer.hide)
     message = f"{status}: {said}" if said else f"the service answered with status {status}"
     kind = dialect.kinds.get(code or "", kind_of(status))
@@ -230,16 +230,10 @@ def _json(body: bytes) -> JsonValue:
         return None
 
 
-def _text_at(body: JsonValue, path: tuple[str, ...]) -> str | None:
-    here = value_at(body, path)
-    is_said = isinstance(here, str | int) and not isinstance(here, bool)
-    return str(here) if path and is_said else None
-
-
 def _message(body: JsonValue, said_at: tuple[str, ...]) -> str | None:
     """What the service says is wrong, in its own words."""
     places = (said_at,) if said_at else _USUAL_MESSAGES
-    found = (_text_at(body, place) for place in places)
+    found = (text_at(body, place) for place in places)
     return next((each for each in found if each and each.strip()), None)
 
 

@@ -31,6 +31,18 @@ def value_at(value: JsonValue, tokens: Sequence[str]) -> JsonValue:
     return here
 
 
+def text_at(value: JsonValue, tokens: Sequence[str]) -> str | None:
+    """The text, or whole number as a text, that stands at a place inside; None for all else."""
+    here = value_at(value, tokens)
+    is_said = isinstance(here, str | int) and not isinstance(here, bool)
+    return str(here) if tokens and is_said else None
+
+
+def tokens_of(pointer: str) -> list[str]:
+    """The tokens of a place that is written without its first slash; "" is the whole."""
+    return [each.replace("~1", "/").replace("~0", "~") for each in pointer.split("/") if pointer]
+
+
 def subschema(schema: JsonValue, reference: str) -> JsonValue:
     """What a schema's reference names: by an anchor, maybe the whole; null if nothing is there."""
     if not reference.startswith("#/"):

@@ -58,6 +58,8 @@ def offers(
             f"connections.{connection}: the document offers no operation"
             + (f" ({reasons})" if reasons else "")
         )
+    for offer in offered.values():
+        _check_status(connection, offer, offered)
     return offered
 
 
@@ -147,6 +149,21 @@ def _key_places(operation: Operation, said: JsonObject, where: str) -> Iterator[
                 f"key; there are: {known}"
             )
         yield found
+
+
+def _check_status(connection: str, offer: Offer, offered: Mapping[str, Offer]) -> None:
+    """What tells how a job stands is of that job: its address says so, or the answer does."""
+    status = offer.spec.status
+    asked = offered.get(status.action) if status is not None else None
+    if status is None or asked is None or status.id_at:
+        return
+    place = asked.operation.places.get(status.by)
+    if place is not None and place.where != "path":
+        raise ConfigurationError(
+            f"connections.{connection}: overlay: actions.{offer.operation.name}.status.id_at: say "
+            f"where in what {asked.spec.name} answers the id of the job stands: a service may "
+            f"ignore `{status.by}`, and tell of another job"
+        )
 
 
 def _check_names(

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
-from connectors.looked_up import NotAskedForError, found_in
+from connectors.looked_up import NotAskedForError, found_in, is_of
 from connectors.quota import Heard
 from connectors.spec import ActionSpec, JsonObject
 from executor.breaker import Evidence, evidence_of
@@ -64,7 +64,8 @@ class Reconciler:
         if isinstance(answer, Blocked | float):
             return answer
         word = None if answer is None else _at(answer.output, status.state_at)
-        if answer is None or word not in (*status.done, *status.failed):
+        ends = (*status.done, *status.failed)
+        if answer is None or word not in ends or not is_of(answer.output, status, command.handle):
             left_s = 0.0 if answer is None else answer.retry_after_s or 0.0
             return max(self._again(command), self.performer.clock() + left_s)
         if word in status.failed:

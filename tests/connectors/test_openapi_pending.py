@@ -11,9 +11,12 @@ from connector_cases import Outside, Raw, answer, described, document, operation
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
+from openapi_wire import parameter
+from pydantic import JsonValue
 from run_bench import Bench, opened
 from run_cases import accept, ref, step
 
+from connectors.errors import ConfigurationError
 from connectors.spec import JsonObject
 
 PATHS: JsonObject = {
@@ -25,8 +28,8 @@ PATHS: JsonObject = {
     },
 }
 STATUS: JsonObject = {
-    "action": "api.job", "by": "id", "state_at": "state", "done": ["done"], "output_at": "file",
-    "handle_at": "job",
+    "action": "api.job", "by": "id", "state_at": "state", "done": ["done"], "failed": ["failed"],
+    "output_at": "file", "handle_at": "job", "id_at": "job/id",
 }  # fmt: skip
 OVERLAY: JsonObject = {
     "actions": {
@@ -35,11 +38,17 @@ OVERLAY: JsonObject = {
 }
 
 
-class Jobs:
-    """Accepts a report, is at it at the first question, and done at the second."""
+OTHER: JsonObject = {"job": {"id": 6}, "state": "done", "file": {"id": "of somebody else"}}
 
-    def __init__(self, accepted: JsonObject, working: JsonObject) -> None:
-        self.accepted, self.working = accepted, working
+
+class Jobs:
+    """Accepts a report, says `working` at the first question, and that it is done at the second."""
+
+    def __init__(
+        self, accepted: JsonObject, headers: JsonObject, working: JsonObject | None = None
+    ) -> None:
+        self.accepted, self.headers = accepted, headers
+        self.working: JsonObject = working or {"job": {"id": 7}, "state": "working"}
         self.times: list[float] = []
         self.raw: Raw
 
@@ -49,10 +58,11 @@ class Jobs:
             headers = {name: str(each) for name, each in self.accepted.items()}
             writer.write(answer(202, {"job": 7}, headers))
         elif len(self.times) == 2:
-            headers = {name: str(each) for name, each in self.working.items()}
-            writer.write(answer(200, {"state": "working"}, headers))
+            headers = {name: str(each) for name, each in self.headers.items()}
+            writer.write(answer(200, self.working, headers))
         else:
-            writer.write(answer(200, {"state": "done", "file": {"id": "r1"}}))
+            done: JsonObject = {"job": {"id": "7"}, "state": "done", "file": {"id": "r1"}}
+            writer.write(answer(200, done))
 
 
 @pytest.fixture
@@ -93,3 +103,44 @@ async def test_nor_does_the_next_one(bench: Bench, tmp_path: Path, outside: Outs
 
     assert first < 1.0
     assert second >= 2.0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        OTHER,
+        OTHER | {"state": "failed"},
+        {"state": "done", "file": {"id": "of nobody"}},
+        OTHER | {"job": {"id": None}},
+        OTHER | {"job": "7"},
+    ],
+)
+async def test_what_is_said_of_another_job_settles_nothing(
+    other: JsonObject, bench: Bench, tmp_path: Path, outside: Outside
+) -> None:
+    jobs = Jobs({}, {}, other)
+    await _played(bench, jobs, tmp_path, outside)
+
+    assert len(jobs.times) == 3
+
+
+def _overlay(**status: JsonValue) -> JsonObject:
+    told: JsonObject = {name: each for name, each in STATUS.items() if name != "id_at"}
+    return {"actions": {"make": {"effect": "blind", "status": told | status}}}
+
+
+async def test_an_overlay_whose_answers_could_be_of_another_job_is_refused(
+    tmp_path: Path, outside: Outside
+) -> None:
+    api = described(tmp_path, document(PATHS), outside.to(), overlay=_overlay())
+
+    with pytest.raises(ConfigurationError, match=r"make\.status\.id_at: say where .*`id`"):
+        await api.actions()
+
+
+async def test_an_address_that_names_the_job_is_enough(tmp_path: Path, outside: Outside) -> None:
+    job = operation("job", parameters=[parameter("path", "id")])
+    paths: JsonObject = {"/reports": PATHS["/reports"], "/jobs/{id}": {"get": job}}
+    api = described(tmp_path, document(paths), outside.to(), overlay=_overlay())
+
+    assert {each.name for each in await api.actions()} == {"api.make", "api.job"}
