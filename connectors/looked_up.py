@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from connectors.members import Lookup, Status
+from connectors.members import JsonObject, Lookup, Status
 from connectors.pointer import text_at, tokens_of, value_at
 
 
@@ -33,6 +33,16 @@ def found_in(output: JsonValue, lookup: Lookup, key: str) -> JsonValue:
         if value_at(row, bearing) == key:
             return row
     raise NotAskedForError(f"nothing that was found has our key at {lookup.key_at}")
+
+
+def key_at_unsaid(lookup: JsonObject) -> str:
+    """What is told of a look-up that does not say where our key stands."""
+    reference = lookup.get("reference")
+    return (
+        "say where in what the search finds our key stands"
+        + (f", such as `{reference}`" if reference else "")
+        + ": a service may ignore what it is to search for, and give other records"
+    )
 
 
 def is_of(output: JsonValue, status: Status, handle: str) -> bool:

@@ -17,7 +17,7 @@ from connectors.connector import Outcome
 from connectors.errors import ConfigurationError, Kind, Refused, Unavailable, Unreachable
 from connectors.langchain.outcome import read_ended
 from connectors.langchain.threads import Threads
-from connectors.langchain.tool import Ended, FoundTool
+from connectors.langchain.tool import CALL_ID, Ended, FoundTool
 from connectors.mcp.outcome import PLAIN_OUTPUT
 from connectors.outcome import in_doubt
 from connectors.overlay import SourceOverlay
@@ -55,7 +55,8 @@ class LangChainConnector:
     ) -> None:
         self._connection = connection
         self._entry = entry
-        terms = Terms(connection, overlay or SourceOverlay(), PLAIN_OUTPUT, types=True, keys=True)
+        said = overlay or SourceOverlay()
+        terms = Terms(connection, said, PLAIN_OUTPUT, types=True, key_as=CALL_ID)
         self._tools = Toolbox(terms, pins)
         self._threads: Threads[Ended] = Threads(threads)
         self._abandoned: set[asyncio.Future[Ended]] = set()

@@ -32,12 +32,11 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from connectors.body import BodyError, read_json
 from connectors.errors import ConfigurationError
-from connectors.langchain.tool import Ended, FoundTool, Raised, Strange
+from connectors.langchain.tool import CALL_ID, Ended, FoundTool, Raised, Strange
 from connectors.mcp.wire import ToolResult
 from connectors.spec import JsonObject
 
 _GIVEN = frozenset({"run_manager", "callbacks", "config"})  # what LangChain fills in by itself
-_CALL_ID = "tool_call_id"
 _VALUES = frozenset({"default", "const", "enum", "examples"})
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -89,6 +88,8 @@ class _Found:
             "code": _code(self.tool),
             "response": self.tool.response_format,
         }
+        if _takes_call_id(self.tool):
+            found["takes"] = [CALL_ID]
         try:
             found["inputSchema"] = _input(self.tool)
         except Exception as error:  # noqa: BLE001 - some types have no schema, and there are many ways to say so
@@ -200,15 +201,24 @@ def _needed(tool: BaseTool) -> Iterator[str]:
         if parameter.kind in _VARIADIC or parameter.default is not inspect.Parameter.empty:
             continue
         hint = hints.get(name, parameter.annotation)
-        is_call_id = name == _CALL_ID and _has_call_id(getattr(hint, "__metadata__", ()))
+        is_call_id = name == CALL_ID and _has_call_id(getattr(hint, "__metadata__", ()))
         if name not in known and hint is not RunnableConfig and not is_call_id:
             yield name
     model = tool.args_schema
     if isinstance(model, type) and issubclass(model, BaseModel):
         for name, field in model.model_fields.items():
-            is_given = name == _CALL_ID and _has_call_id(field.metadata)
+            is_given = name == CALL_ID and _has_call_id(field.metadata)
             if field.is_required() and not is_given and not {name, field.alias} & known:
                 yield name
+
+
+def _takes_call_id(tool: BaseTool) -> bool:
+    """Whether LangChain fills in the id of a call: it looks at the model of the arguments."""
+    model = tool.args_schema
+    if not isinstance(model, type) or not issubclass(model, BaseModel):
+        return False
+    field = model.model_fields.get(CALL_ID)
+    return field is not None and _has_call_id(field.metadata)
 
 
 def _has_call_id(metadata: object) -> bool:

@@ -6,6 +6,9 @@ from typing import Protocol
 from connectors.mcp.wire import ToolResult
 from connectors.spec import JsonObject
 
+CALL_ID = "tool_call_id"
+"""The argument that LangChain fills in with the id of a call, which is our key."""
+
 
 @dataclass(frozen=True)
 class Raised:
@@ -34,7 +37,10 @@ class FoundTool(Protocol):
         """Whether a call of it would hold up everything else, so that it needs a thread."""
 
     def definition(self) -> JsonObject:
-        """What it says of itself now, in the words of MCP; `unfit` says why it is no action."""
+        """What it says of itself now, in the words of MCP.
+
+        `unfit` says why it is no action, `takes` that it takes the id of its call.
+        """
 
     def run(self, arguments: JsonObject, call_id: str) -> Ended:
         """Call one that blocks; raises nothing."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue, ValidationError
 
 from connectors.errors import ConfigurationError
+from connectors.looked_up import key_at_unsaid
 from connectors.openapi.extract import Extracted, Operation
 from connectors.openapi.gaps import Gap
 from connectors.openapi.overlay import Credential, Overlay
@@ -130,11 +131,7 @@ def _key_places(operation: Operation, said: JsonObject, where: str) -> Iterator[
         return
     reference = lookup.get("reference")
     if not lookup.get("key_at"):
-        raise ConfigurationError(
-            f"{where}.lookup.key_at: say where in what the search finds our key stands"
-            + (f", such as `{reference}`" if reference else "")
-            + ": a service may ignore what it is to search for, and give other records"
-        )
+        raise ConfigurationError(f"{where}.lookup.key_at: {key_at_unsaid(lookup)}")
     if not reference and not isinstance(idempotency, dict):
         raise ConfigurationError(
             f"{where}.lookup.reference: say which argument carries our key: it is searched for, "

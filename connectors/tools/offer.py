@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from connectors.canonical import digest
 from connectors.errors import ConfigurationError
+from connectors.looked_up import key_at_unsaid
 from connectors.overlay import SourceOverlay
 from connectors.source import Skipped
 from connectors.spec import ActionSpec, JsonObject
@@ -32,7 +33,8 @@ class Terms:
 
     `trusts` is whether the source's hints count; `untyped` is what a tool answers that declares no
     output (None: nobody can say); `types` is whether the overlay may declare one, of a source that
-    never does; `keys` is whether a tool can be handed our key.
+    never does; `key_as` is the argument as which our key goes to a tool that `takes` it, "" where
+    none does.
     """
 
     connection: str
@@ -40,7 +42,7 @@ class Terms:
     untyped: JsonObject | None
     trusts: bool = False
     types: bool = False
-    keys: bool = False
+    key_as: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,10 +146,7 @@ def _offer(name: str, definition: JsonObject, said: JsonObject, where: str, term
     for member in ("name", "input_schema", *(() if terms.types else ("output_schema",))):
         if member in said:
             raise ConfigurationError(f"{where}.{member}: the server says this")
-    for member in ("idempotency", "lookup"):
-        if member in said and not terms.keys:
-            why = "no key of ours goes with a call of a tool, so nothing can be told by it"
-            raise ConfigurationError(f"{where}.{member}: {why}; leave it out")
+    _check_promises(definition, said, where, terms)
     if "unfit" in definition:
         raise UnfitError(visible(str(definition["unfit"]), LONGEST_DESCRIPTION))
     typed = said.get("output_schema", definition.get("outputSchema"))
@@ -168,6 +167,23 @@ def _offer(name: str, definition: JsonObject, said: JsonObject, where: str, term
         first = error.errors(include_url=False)[0]
         at = ".".join(str(part) for part in first["loc"])
         raise ConfigurationError(f"{where}{'.' if at else ''}{at}: {first['msg']}") from error
+
+
+def _check_promises(definition: JsonObject, said: JsonObject, where: str, terms: Terms) -> None:
+    """What an overlay promises of keys can be kept; raises `ConfigurationError`."""
+    why = "no key of ours goes with a call of a tool, so nothing can be told by it"
+    if terms.key_as:
+        why = f"our key goes to a tool as its {terms.key_as}, and this one takes no {terms.key_as}"
+    takes = definition.get("takes")
+    if not terms.key_as or not isinstance(takes, list) or terms.key_as not in takes:
+        for member in ("idempotency", "lookup"):
+            if member in said:
+                raise ConfigurationError(f"{where}.{member}: {why}; leave it out")
+    if "status" in said:
+        raise ConfigurationError(f"{where}.status: nothing asks a tool later; leave it out")
+    lookup = said.get("lookup")
+    if isinstance(lookup, dict) and not lookup.get("key_at"):
+        raise ConfigurationError(f"{where}.lookup.key_at: {key_at_unsaid(lookup)}")
 
 
 def _snake(text: str) -> str:

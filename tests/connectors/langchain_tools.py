@@ -66,6 +66,13 @@ def keyed(amount: int, tool_call_id: Annotated[str, InjectedToolCallId]) -> str:
 
 
 @tool
+def misnamed(amount: int, tool_call_id: str = "") -> str:
+    """Take what is called as our key is, and is a plan's."""
+    DONE.append(("misnamed", amount, tool_call_id))
+    return "done"
+
+
+@tool
 def optional_state(
     amount: int, state: Annotated[dict[str, Any] | None, InjectedToolArg] = None
 ) -> str:
@@ -170,7 +177,7 @@ class Search(BaseTool):
 
 plain = Tool("plain", lambda text: text.upper(), "One text in, one text out.")
 tools = [
-    order, look, both, pictures, keyed, optional_state, stateful, with_callable,
+    order, look, both, pictures, keyed, misnamed, optional_state, stateful, with_callable,
     fails, fails_async, handled, command, slow, stubborn, Search(), plain,
 ]  # fmt: skip
 

@@ -1,6 +1,7 @@
 """LangChain's tools are actions: reviewed, closed, called once, their ends told apart."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -163,6 +164,47 @@ async def test_results_have_texts_parts_and_what_is_json_of_them() -> None:
     image: JsonObject = {"type": "image_url", "uri": "https://pictures.example/1"}
     assert seen == Applied({"text": "seen\ndrawn", "parts": [image]})
     assert said == Applied({"text": "LOUD"})
+
+
+KEYED = "effect: keyed, idempotency: {in: connector, name: tool_call_id, window_s: 60}"
+FOUND = "effect: lookup, lookup: {action: tools.look, by: name"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "told"),
+    [
+        ("order", KEYED, r"order\.idempotency: .* takes no tool_call_id"),
+        ("order", FOUND + "}", r"order\.lookup: .* takes no tool_call_id"),
+        ("misnamed", KEYED, r"misnamed\.idempotency: .* takes no tool_call_id"),
+        ("keyed", FOUND + "}", r"keyed\.lookup\.key_at: say where"),
+        (
+            "keyed",
+            "status: {action: tools.look, by: name, state_at: state, done: [done]}",
+            r"keyed\.status: .* leave it out",
+        ),
+    ],
+)
+async def test_of_a_tool_that_takes_no_key_nothing_is_promised_that_needs_one(
+    name: str, said: str, told: str, tmp_path: Path
+) -> None:
+    text = f"actions:\n  {name}: {{{said}}}\n"
+    async with tools(**overlay(tmp_path, text)) as found:
+        (stands,) = found.registry.connections()
+
+    assert stands.actions == 0
+    assert re.search(told, stands.absent or "")
+
+
+@pytest.mark.parametrize("said", [KEYED, FOUND + ", key_at: key}"])
+async def test_of_a_tool_that_takes_our_key_it_may_be_said(said: str, tmp_path: Path) -> None:
+    text = f"actions:\n  keyed: {{{said}}}\n  look: {{effect: read}}\n"
+    async with tools(**overlay(tmp_path, text)) as found:
+        action = found.action("keyed")
+        ended = await found.call("keyed", {"amount": 1})
+
+    assert action.effect in (Effect.KEYED, Effect.LOOKUP)
+    assert isinstance(ended, Applied)
+    assert langchain_tools.DONE == [("keyed", 1, "K" * 32)]
 
 
 EFFECTS = """
