@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from connectors.spec import Principal
 from executor.check.envelope import Envelope
@@ -13,7 +13,7 @@ from executor.check.narrowing import Narrowing, WideningError, narrowed
 from executor.store import approvals, runs
 from executor.store.approvals import ApprovalRow
 from executor.store.drives import Due, hold_row, wake
-from executor.store.statement import Query, addition
+from executor.store.statement import Change, Query, addition
 from executor.store.tables import approvals as table
 from executor.store.tables import decisions
 from executor.store.text import to_text
@@ -72,7 +72,7 @@ def decide(
     A yes to an envelope may narrow it, for everybody; raises `WideningError`. The requester never
     decides, nor who lacks the role; nobody says yes to one call in two roles; what the run no
     longer waits for is void; too late is expired; the same again is a repetition, the opposite a
-    conflict.
+    conflict. But a yes that has settled nothing yet is taken back by a no of whoever said it.
     """
     row = approvals.get(c, tenant, approval)
     if row is None:
@@ -89,7 +89,8 @@ def decide(
         return "expired"
     earlier = _earlier(c, row, by)
     said = None if narrowing is None else to_text(narrowing.model_dump(mode="json"))
-    if earlier is not None:
+    takes_back = earlier is not None and row.state == "open" and decision == "refuse"
+    if earlier is not None and not takes_back:
         return "repeated" if earlier == (decision, said) else "conflict"
     if row.state != "open":
         decided = {"granted": "approve", "refused": "refuse"}[row.state]
@@ -97,7 +98,9 @@ def decide(
     if decision == "approve" and _said_yes_in_another_role(c, row, by):
         return "twice"
     if narrowing is not None:
-        _narrow(c, row, narrowing)
+        _narrow(c, row, narrowing, now)
+    if takes_back:
+        _TAKE_BACK.once(c, {**_of(row), "by": by.id})
     _ADD.once(
         c,
         {
@@ -137,10 +140,12 @@ def _is_same(one: ApprovalRow, other: ApprovalRow) -> bool:
     return not {*one.steps}.isdisjoint(other.steps)
 
 
-def _narrow(c: Connection, row: ApprovalRow, narrowing: Narrowing) -> None:
+def _narrow(c: Connection, row: ApprovalRow, narrowing: Narrowing, now: float) -> None:
     """Keep what is left of the envelope: whoever decides later is shown that."""
     if row.kind != "envelope":
         raise WideningError("/narrow", "this approval is of exactly these arguments")
+    if narrowing.expires_at is not None and narrowing.expires_at <= now:
+        raise WideningError("/narrow/expires_at", "that is over already: refuse it instead")
     left = narrowed(Envelope.model_validate(row.arguments), narrowing, row.expires_at)
     c.execute(
         update(table)
@@ -179,12 +184,9 @@ def _decision(decision: str, narrowing: str | None) -> tuple[str, str | None]:
 
 
 _ITS = (decisions.c.tenant == bindparam("whose"), decisions.c.approval == bindparam("which"))
-_EARLIER = Query(
-    select(decisions.c.decision, decisions.c.narrowing).where(
-        *_ITS, decisions.c.principal == bindparam("by")
-    ),
-    _decision,
-)
+_THEIRS = (*_ITS, decisions.c.principal == bindparam("by"))
+_EARLIER = Query(select(decisions.c.decision, decisions.c.narrowing).where(*_THEIRS), _decision)
+_TAKE_BACK = Change(delete(decisions).where(*_THEIRS))
 _APPROVERS = Query(
     select(func.count()).select_from(decisions).where(*_ITS, decisions.c.decision == "approve"), int
 )

@@ -140,7 +140,8 @@ def _notes(accepted: Accepted, row: RunRow, state: RunState) -> list[str]:
         for told in found[-1].intent.observed:
             notes.append(f"{place[0]}: policy only observes; it would have said: {told}")
     if state.cancelled is not None:
-        notes.append(f"cancelled by {state.cancelled.by}: no new effects were begun")
+        undo = ", who wants back what happened" if state.cancelled.mode == "undo" else ""
+        notes.append(f"cancelled by {state.cancelled.by}{undo}: no new effects were begun")
     wanted = state.cancelled is not None and state.cancelled.mode == "undo"
     wanted = wanted or (bool(state.failed) and options.on_failure == "undo")
     pivots = sorted(each.step for each in undos if each.kind == "pivot" and each.step in standing)

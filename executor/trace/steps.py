@@ -41,7 +41,7 @@ def explain_step(
         result=state.done.get(step_id),
         large=large.as_json() if large else None,
         attempts=tuple(_attempt(each) for each in attempts),
-        gates=tuple(_gate(each) for each in gates),
+        gates=tuple(_gate(each, is_over=state.finished is not None) for each in gates),
         undo=tuple(_undos(accepted, state, step_id)),
         failed_items={**state.failed_items.get(step_id, {})},
     )
@@ -163,7 +163,7 @@ def _questions(asks: JsonObject) -> str:
     return ", ".join(f"{name} ({each.get('message')})" for name, each in each_one)
 
 
-def _answered(gate: Gate, yes: str) -> str:
+def _answered(gate: Gate, yes: str, *, is_over: bool) -> str:
     """What was answered, with the `yes` of those before the one that settled it."""
     before = f"; had said yes: {yes}" if yes else ""
     match gate.ruling:
@@ -175,13 +175,15 @@ def _answered(gate: Gate, yes: str) -> str:
             return f"expired, {'too few' if yes else 'nobody'} answered{before}"
     if gate.is_void:
         return f"asked anew{before}"
+    if is_over:
+        return f"not answered before the run ended{before}"
     some = f", {len(gate.counted)} of {gate.opened.quorum} have said yes: {yes}" if yes else ""
     return f"open ({gate.opened.approval}){some}"
 
 
-def _gate(gate: Gate) -> GateTrace:
+def _gate(gate: Gate, *, is_over: bool) -> GateTrace:
     yes = "; ".join(f"{each.by}: {each.reason}" for each in gate.counted)
-    told = _answered(gate, yes)
+    told = _answered(gate, yes, is_over=is_over)
     reasons = tuple(gate.opened.reasons)
     shown = f"{told} [{'; '.join(reasons)}]" if reasons else told
     if gate.opened.kind == "envelope":

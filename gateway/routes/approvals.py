@@ -177,6 +177,10 @@ def _problem(ruling: Ruling, row: ApprovalRow) -> ProblemError | None:
             detail = "you have said yes to this call in another role, and two roles are two people"
             fix = f"Ask somebody else who has the role {row.role}. You may still refuse."
             return ProblemError(403, "already-counted", detail, fix, more)
+        case "conflict" if row.state == "open":
+            detail = "you have said yes to it already, and not to the same"
+            fix = "What you said stands; refuse it, if you do not want it any more."
+            return ProblemError(409, "already-decided", detail, fix, more)
         case "conflict":
             detail = f"it is {row.state} already, and you or somebody else said otherwise"
             return ProblemError(409, "already-decided", detail, "See the run's trace.", more)

@@ -123,6 +123,7 @@ async def test_an_envelope_is_never_widened_nor_a_single_step_narrowed(desk: Des
     )
     odd = await desk.decide(whole["id"], YES | {"narrow": {"wider": True}})
     refused = await desk.decide(whole["id"], NO | {"narrow": {}})
+    over = await desk.decide(whole["id"], narrow(expires_at=desk.running.gateway.clock() - 1))
     (still,) = await _open(desk, run)
     without = await desk.decide(whole["id"], narrow(without=["late"]))
     other = await desk.decide(whole["id"], narrow(without=["known"]))
@@ -132,8 +133,12 @@ async def test_an_envelope_is_never_widened_nor_a_single_step_narrowed(desk: Des
     alone = (await until_open(await desk.approver(), run))[0]
     single = await desk.decide(alone["id"], narrow(without=["late"]))
 
-    assert {each.status_code for each in (wider, target, odd, refused, single)} == {422}
-    assert {each.json()["code"] for each in (wider, target, refused, single)} == {"band-widened"}
+    assert {each.status_code for each in (wider, target, odd, refused, over, single)} == {422}
+    assert {each.json()["code"] for each in (wider, target, refused, over, single)} == {
+        "band-widened"
+    }
+    assert over.json()["at"] == "/narrow/expires_at"
+    assert "said yes" in other.json()["detail"]
     assert wider.json()["at"] == "/narrow/steps/known/bands/tag"
     assert still["arguments"] == whole["arguments"]
     assert (without.status_code, same.status_code, other.status_code) == (200, 200, 409)

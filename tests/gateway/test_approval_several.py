@@ -120,6 +120,31 @@ async def test_a_no_after_a_yes_is_told_beside_it(ruled: Ruled, mended: Any) -> 
     assert told(trace) == "refused by approver-2: not this time; had said yes: approver-1: checked"
 
 
+async def test_who_said_yes_may_take_it_back_by_a_no_as_long_as_others_are_asked(
+    ruled: Ruled, mended: Any
+) -> None:
+    before, desk = len(tags(mended)), Desk()
+    async with serving(ruled(TWO)) as desk.running:
+        run = await desk.start(TAG_ORDER)
+        approval = (await desk.open(run))["id"]
+        await desk.decide(approval)
+        no = await desk.decide(approval, NO)
+        late = await desk.decide(approval, by=2)
+        row = await desk.ended(run)
+        person = await desk.requester()
+        shown = (await person.get(f"/v1/approvals/{approval}")).json()
+        trace = (await person.get(f"/v1/runs/{run}/trace")).json()
+
+    assert (no.status_code, no.json()["state"], no.json()["yes"]) == (200, "refused", 0)
+    assert (late.status_code, late.json()["code"]) == (409, "already-decided")
+    assert (row["status"], row["code"]) == ("failed", "approval-refused")
+    assert [(each["by"], each["decision"]) for each in shown["decisions"]] == [
+        ("approver-1", "refuse")
+    ]
+    assert told(trace) == "refused by approver-1: not this time; had said yes: approver-1: checked"
+    assert len(tags(mended)) == before
+
+
 def told(trace: Any) -> str:
     """What the trace says of its first question, without why it was asked."""
     return str(trace["steps"][0]["gates"][0]["told"]).partition(" [")[0]

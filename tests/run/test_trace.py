@@ -251,6 +251,26 @@ def test_a_cancelled_run_tells_what_stands_and_what_is_not_known() -> None:
     assert found.notes == ("cancelled by requester: no new effects were begun",)
 
 
+def test_a_cancel_that_takes_back_says_so() -> None:
+    run = play(step("a", "blind"))
+    run.cancel("undo")
+
+    assert explained(run).notes == (
+        "cancelled by requester, who wants back what happened: no new effects were begun",
+    )
+
+
+def test_a_question_of_a_run_that_is_over_is_not_open() -> None:
+    run = play(step("a", "asked_blind"))
+    run.ask()
+    waiting = of(run)
+    run.cancel()
+    found = of(run)
+
+    assert waiting.gates[0].told.startswith("open (")
+    assert found.gates[0].told.startswith("not answered before the run ended")
+
+
 def test_effects_of_a_failed_run_that_stand_are_named() -> None:
     run = play(step("a", "blind"), step("b", after=["a"]))
     run.call("a", applied({}))

@@ -112,6 +112,16 @@ async def test_a_quorum_counts_people_and_one_refusal_ends_it(store: Store) -> N
     assert await store.read(lambda c: approvals.covers(c, TENANT, *_COVERED, NOW))
 
 
+async def test_a_yes_that_has_settled_nothing_is_taken_back_by_a_no(store: Store) -> None:
+    await _ask(store, quorum=2)
+    rulings = [await _decide(store, APPROVER), await _decide(store, APPROVER, "refuse")]
+    rulings += [await _decide(store, APPROVER, "refuse"), await _decide(store, APPROVER)]
+    rulings.append(await _decide(store, SECOND))
+
+    assert rulings == ["counted", "refused", "repeated", "conflict", "conflict"]
+    assert not await store.read(lambda c: approvals.covers(c, TENANT, *_COVERED, NOW))
+
+
 BOTH = Principal("both", TENANT, frozenset({"approver", "finance"}))
 ENVELOPE = {"kind": "envelope", "step": "", "steps": ("mail", "refund"), "args_hash": "sha256:all"}
 
@@ -347,6 +357,8 @@ class Approving(RuleBasedStateMachine):
         if ruling in ("granted", "refused"):
             self._settled, self._settled_at = ruling, self._now
             assert ruling == "refused" or len(self._approved) == self._quorum
+        if ruling == "refused":
+            self._approved.discard(by.id)  # who said yes before has taken it back
 
     @rule(seconds=st.sampled_from([1.0, 40.0, 100.0]))
     def wait(self, seconds: float) -> None:
