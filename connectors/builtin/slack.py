@@ -14,6 +14,7 @@ from connectors.api import Api, api_of
 from connectors.connector import Applied, Connector, Outcome
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable
 from connectors.factories import ConnectionSettings, Given, Options, options_of
+from connectors.incomplete import incomplete
 from connectors.outcome import Dialect, in_doubt
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.messaging import MESSAGING
@@ -215,7 +216,7 @@ def _page(name: str, record: str, own: JsonObject, answer: JsonObject) -> JsonVa
     found = [{**each, **own} for each in rows if isinstance(each, dict)]
     cursor = value_at(answer, "response_metadata/next_cursor") or ""
     if cursor == "" and answer.get("has_more") is True:
-        raise ValueError("there are more, and it does not say where")
+        raise incomplete("there are more, and slack does not say where", "ask for fewer")
     return page([SLACK.tell(record, each) for each in found], str(cursor))
 
 

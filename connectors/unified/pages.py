@@ -6,6 +6,7 @@ from dataclasses import replace
 from pydantic import JsonValue
 
 from connectors.connector import Applied, Outcome
+from connectors.incomplete import incomplete
 from connectors.spec import JsonObject
 from connectors.unified.vendor import value_at
 
@@ -25,15 +26,20 @@ def most_of(given: JsonObject) -> int:
 
 
 async def listed(name: str, most: int, ask: Ask) -> Outcome:
-    """The first `most` different records under a name; pages that go round are read once."""
+    """The first `most` different records under a name, or all that there are.
+
+    Raises `Refused` where the pages go round before that.
+    """
     found: dict[JsonValue, JsonValue] = {}
-    at, seen = "", {""}
+    at, seen = "", set[str]()
     while True:
         done = await ask(at, most - len(found))
         if not isinstance(done, Applied):
             return done
         rows, at = value_at(done.output, "rows"), str(value_at(done.output, "following"))
         found |= {value_at(each, "id"): each for each in rows} if isinstance(rows, list) else {}
-        if len(found) >= most or at in seen:
+        if len(found) >= most or not at:
             return replace(done, output={name: [*found.values()][:most]})
+        if at in seen:
+            raise incomplete("its pages go round", f"ask for {len(found)} at most")
         seen.add(at)

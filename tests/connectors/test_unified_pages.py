@@ -88,12 +88,19 @@ async def test_channels_that_are_behind_archived_ones_are_found(
     assert channels.asked == ["", "a", "b", "c"][: 3 if limit < 3 else 4]
 
 
-async def test_pages_that_go_round_in_a_circle_are_read_once(outside: Outside) -> None:
+@pytest.mark.parametrize(("limit", "is_there"), [(3, True), (4, False)])
+async def test_pages_that_go_round_in_a_circle_are_no_whole_list(
+    limit: int, is_there: bool, outside: Outside
+) -> None:
     channels = Channels(ends=False)
     with served(Service(channels)) as url:
-        end = await Desk(outside, "slack", url, SECRET)("channel_list", {})
+        end = await Desk(outside, "slack", url, SECRET)("channel_list", {"limit": limit})
 
-    assert ids(end, "channels") == ["C1", "C2", "C3"]
+    if is_there:
+        assert ids(end, "channels") == ["C1", "C2", "C3"]
+    else:
+        assert isinstance(end, Refused)
+        assert (end.vendor_code, end.kind) == ("incomplete", Kind.INTERNAL)
     assert channels.asked == ["", "a", "b", "c"]
 
 
@@ -206,7 +213,7 @@ async def test_messages_that_are_not_all_told_are_not_told(outside: Outside) -> 
         end = await Desk(outside, "slack", url, SECRET)("message_list", {"channel_id": "C1"})
 
     assert isinstance(end, Refused)
-    assert end.kind is Kind.INTERNAL
+    assert (end.vendor_code, end.kind) == ("incomplete", Kind.INTERNAL)
 
 
 @pytest.mark.parametrize("ours", [True, False])
