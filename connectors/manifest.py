@@ -67,28 +67,28 @@ def _answer_flaws(action: ActionSpec, catalog: Catalog) -> Iterator[str]:
             yield f"answers_as: there is no read {action.answers_as.action}"
     ids = (*action.answer_ids, *(action.answers_as.of if action.answers_as else ()))
     for pointer in ids:
-        if pointer and not _may_be_at(action.output_schema or {}, pointer.split("/")):
+        if pointer and not may_be_at(action.output_schema or {}, pointer.split("/")):
             yield f"answer_ids, answers_as: nothing can be at {pointer!r} of the output"
     for member, pointers in (
         ("fields_read_as", action.fields_read_as),
         ("own_where", action.own_where),
     ):
         for pointer in pointers:
-            if not _may_be_at(action.output_schema or {}, pointer.split("/")):
+            if not may_be_at(action.output_schema or {}, pointer.split("/")):
                 yield f"{member}: nothing can be at {pointer!r} of the output"
 
 
 def _item_flaws(action: ActionSpec, items: ItemAnswers) -> Iterator[str]:
-    if not _may_be_at(action.input_schema, [*items.of.split("/"), "*"]):
+    if not may_be_at(action.input_schema, [*items.of.split("/"), "*"]):
         yield f"items: no list can be at {items.of!r} of the arguments"
     at = items.at.split("/") if items.at else []
     for pointer in (items.failed_at, items.status_at, items.message_at):
         told = [*at, "*", *(pointer.split("/") if pointer else [])]
-        if pointer is not None and not _may_be_at(action.output_schema or {}, told):
+        if pointer is not None and not may_be_at(action.output_schema or {}, told):
             yield f"items: nothing can be at {'/'.join(told)!r} of the output"
 
 
-def _may_be_at(schema: JsonValue, tokens: list[str]) -> bool:
+def may_be_at(schema: JsonValue, tokens: list[str]) -> bool:
     """Whether a place can be in an output, as far as plain members and elements tell."""
     for token in tokens:
         if not isinstance(schema, dict) or schema.keys() & _COMPOSED:

@@ -18,7 +18,7 @@ from connectors.openapi.load import Source, load_text, read_openapi
 from connectors.openapi.names import longest_operation
 from connectors.openapi.offer import Offer, offers, unserved
 from connectors.openapi.overlay import Credential, Overlay
-from connectors.openapi.pages import whole
+from connectors.openapi.pages import Asked, whole
 from connectors.openapi.request import Draft, draft
 from connectors.outcome import read_answer, read_failure
 from connectors.shelf import Shelf
@@ -120,17 +120,22 @@ class OpenApiConnector:
             message = f"{action.name} is not what it was when the plan was accepted"
             raise Refused(message, kind=Kind.CONFLICT)
         check_arguments(offer.spec, arguments)
-        found = self._draft(offer, arguments, context.idempotency_key)
+        key, ask = context.idempotency_key, partial(self._ask, offer, context)
+
+        def drafted(given: Mapping[str, JsonValue]) -> HttpRequest:
+            return self._draft(offer, given, key).finished(base_url)
+
         base_url = self._overlay.servers.get(offer.operation.server) or self._base_url
-        request = found.finished(base_url)
-        ask = partial(self._ask, offer, context)
+        request = drafted(arguments)
         answer, outcome = await ask(request)
-        is_page = not action.is_write and request.method == "GET"
-        if not is_page or answer is None or not isinstance(outcome, Applied):
+        said, name = self._overlay.pages, offer.operation.name
+        is_as_it_is = name in said and said[name] is None
+        if action.is_write or is_as_it_is or answer is None or not isinstance(outcome, Applied):
             return outcome
         place = self._credential.place
         secret = place.wire if self._secret is not None and place.where == "query" else ""
-        return await whole(request, answer, outcome, base_url, secret, ask)
+        asked = Asked(arguments, request, base_url, secret, drafted, ask)
+        return await whole(asked, said.get(name), answer, outcome)
 
     async def _ask(
         self, offer: Offer, context: CallContext, request: HttpRequest

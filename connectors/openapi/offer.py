@@ -12,10 +12,12 @@ from pydantic import JsonValue, ValidationError
 
 from connectors.errors import ConfigurationError
 from connectors.looked_up import key_at_unsaid
+from connectors.manifest import may_be_at
 from connectors.openapi.extract import Extracted, Operation
 from connectors.openapi.gaps import Gap
 from connectors.openapi.overlay import Credential, Overlay
 from connectors.openapi.parameters import Place
+from connectors.pointer import tokens_of
 from connectors.source import Skipped
 from connectors.spec import ActionSpec, JsonObject
 
@@ -61,6 +63,7 @@ def offers(
         )
     for offer in offered.values():
         _check_status(connection, offer, offered)
+        _check_pages(connection, offer, overlay)
     return offered
 
 
@@ -163,6 +166,34 @@ def _check_status(connection: str, offer: Offer, offered: Mapping[str, Offer]) -
         )
 
 
+def _check_pages(connection: str, offer: Offer, overlay: Overlay) -> None:
+    """What is said of pages fits the operation; raises `ConfigurationError`."""
+    operation, spec = offer.operation, offer.spec
+    pages = overlay.pages.get(operation.name)
+    if pages is None:
+        return
+    where = f"connections.{connection}: overlay: pages.{operation.name}"
+    if spec.is_write or operation.method != "get":
+        raise ConfigurationError(f"{where}: pages are of reads by GET")
+    offered = spec.input_schema["properties"]
+    queried = [name for name, place in operation.places.items() if place.where == "query"]
+    known = [each for each in queried if isinstance(offered, dict) and each in offered]
+    if pages.by is not None and pages.by not in known:
+        told = ", ".join(sorted(known)) or "none"
+        raise ConfigurationError(
+            f"{where}.by: there is no argument {pages.by!r} in the query; there are: {told}"
+        )
+    last = None if pages.last_at is None else f"{pages.rows_at}/*/{pages.last_at}".lstrip("/")
+    for member, at in (
+        ("rows_at", pages.rows_at),
+        ("more_at", pages.more_at),
+        ("next_at", pages.next_at),
+        ("last_at", last),
+    ):
+        if at is not None and not may_be_at(spec.output_schema or {}, tokens_of(at)):
+            raise ConfigurationError(f"{where}.{member}: nothing can be at {at!r} of the answer")
+
+
 def _check_names(
     connection: str, skipped: Mapping[str, str], overlay: Overlay, known: Collection[str]
 ) -> None:
@@ -170,6 +201,7 @@ def _check_names(
         ("only", overlay.only or ()),
         ("hidden", overlay.hidden),
         ("actions", overlay.actions),
+        ("pages", overlay.pages),
     ):
         for name in names:
             if name in known or (name in skipped and member == "hidden"):

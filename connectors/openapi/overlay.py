@@ -95,12 +95,37 @@ class Errors(_Closed):
         )
 
 
+class Pages(_Closed):
+    """Where an answer has its rows, and how the next page is asked for.
+
+    `more_at` points to a boolean that says whether there is one. What stands at `next_at` of the
+    answer, or at `last_at` of its last row, is the cursor, which goes as the argument `by`; without
+    `by` it is the address of the next page. Nothing there, or "", is the end.
+    """
+
+    rows_at: str
+    more_at: str | None = None
+    next_at: str | None = None
+    last_at: str | None = None
+    by: str | None = None
+
+    @model_validator(mode="after")
+    def _says_where_the_next_is(self) -> Self:
+        if (self.next_at is None) == (self.last_at is None):
+            raise ValueError("say next_at or last_at, one of them")
+        if self.last_at is not None and (self.more_at is None or self.by is None):
+            raise ValueError("last_at goes with more_at and by: every row has one, also the last")
+        return self
+
+
 class Overlay(SourceOverlay):
     """Everything an operator may say of a document.
 
     `servers` gives the address of a server that an operation names for itself; "" is base_url.
+    `pages` says of reads where their next page is; null, that an answer is taken as it is.
     """
 
     credential: Credential | None = None
     errors: Errors = Errors()
     servers: dict[str, Address] = {}
+    pages: dict[str, Pages | None] = {}

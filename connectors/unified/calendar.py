@@ -64,8 +64,8 @@ _ABOUT: JsonObject = {
         "type": "string",
         "pattern": RULE,
         "maxLength": 200,
-        "description": "how it repeats: an RRULE of RFC 5545, FREQ first; empty for no more. A new "
-        "event that begins at a moment and repeats needs its timezone, in which it keeps its hour",
+        "description": "how it repeats: an RRULE of RFC 5545, FREQ first; empty for no more. What "
+        "begins at a moment and is made to repeat needs its timezone, in which it keeps its hour",
     },
     "attendees": {
         "type": "array",
@@ -79,6 +79,10 @@ _ZONE: JsonObject = {
     "pattern": "^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$",
     "maxLength": 60,
     "description": "the time zone that it is in, such as Europe/Berlin; without it it is in UTC",
+}
+_NEW_ZONE: JsonObject = {
+    **_ZONE,
+    "description": "the time zone that it is in from now on; what is made to repeat needs one",
 }
 _SINKS: JsonObject = {
     "attendees/*": "recipient",
@@ -133,7 +137,7 @@ CALENDAR = Model(
         },
         "event_update": {
             "description": "Change an event: what is not said stays as it is.",
-            "input_schema": _optional("id", id=_EVENT_ID, version=VERSION),
+            "input_schema": _optional("id", id=_EVENT_ID, version=VERSION, timezone=_NEW_ZONE),
             "output_schema": record_of(_EVENT),
             "sinks": {**_SINKS, "id": "resource_id"},
             "answer_ids": ["id"],

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied
 from connectors.errors import Kind, Refused, Unavailable
-from connectors.openapi import pages
+from connectors.openapi import links, pages
 from connectors.spec import JsonObject
 
 NUMBER: JsonObject = {"type": "integer"}
@@ -223,4 +223,4 @@ async def test_a_part_of_something_is_not_the_whole(
 
 @pytest.mark.parametrize("text", ["<" * 60_000, '<a>"' * 15_000, "<a>;" * 15_000, '"' * 60_000])
 def test_a_header_without_end_takes_no_time(text: str) -> None:
-    assert pages.next_in(text) is None
+    assert links.next_in(text) is None

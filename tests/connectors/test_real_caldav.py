@@ -91,6 +91,63 @@ async def test_a_new_series_keeps_its_hour_where_the_clocks_of_its_place_change(
     await direct("event_delete", {"id": event["id"], "version": event["version"]})
 
 
+async def test_an_event_that_is_made_to_repeat_is_kept_in_the_time_zone_that_is_said(
+    direct: Desk, server: Real
+) -> None:
+    once = {"title": "Tea", "start": "2026-10-20T07:00:00Z", "end": "2026-10-20T08:00:00Z"}
+    event = output(await direct("event_create", {**once}))
+    weekly: JsonObject = {"id": event["id"], "recurrence": "FREQ=WEEKLY"}
+    unsaid = await direct("event_update", weekly)
+    berlin: JsonObject = {**weekly, "timezone": "Europe/Berlin"}
+    changed = output(await direct("event_update", {**berlin, "version": event["version"]}))
+    again = await direct("event_update", {**berlin, "version": event["version"]}, attempt=2)
+    winter: JsonObject = {"start": "2026-10-27T08:30:00Z", "end": "2026-10-27T08:45:00Z"}
+    there = await _ids(direct, winter)
+    kept = next(each for each in server.folder.rglob("cal/*.ics") if each.name == event["id"])
+    text = kept.read_text("utf-8")
+    other = output(await direct("event_update", {"id": event["id"], "recurrence": "FREQ=DAILY"}))
+    await direct("event_delete", {"id": event["id"]})
+
+    assert isinstance(unsaid, Refused)
+    assert "needs its timezone" in unsaid.message
+    assert (changed["start"], changed["end"], changed["timezone"]) == (
+        "2026-10-20T09:00:00+02:00", "2026-10-20T10:00:00+02:00", "Europe/Berlin",
+    )  # fmt: skip
+    assert event["id"] in there, "nine o'clock is an hour later by then"
+    assert text.count("BEGIN:VTIMEZONE") == 1
+    assert isinstance(again, Applied)
+    assert again.replayed
+    assert (other["recurrence"], other["timezone"]) == ("FREQ=DAILY", "Europe/Berlin")
+
+
+async def test_an_event_may_repeat_in_utc_where_that_is_said(direct: Desk) -> None:
+    once = {"title": "Tea", "start": "2026-10-20T07:00:00Z", "end": "2026-10-20T08:00:00Z"}
+    event = output(await direct("event_create", {**once}))
+    weekly: JsonObject = {"id": event["id"], "recurrence": "FREQ=WEEKLY", "timezone": "UTC"}
+    changed = output(await direct("event_update", {**weekly, "version": event["version"]}))
+    again = await direct("event_update", {**weekly, "version": event["version"]}, attempt=2)
+    # Whoever made it repeat in UTC has said so already.
+    daily = output(await direct("event_update", {"id": event["id"], "recurrence": "FREQ=DAILY"}))
+    await direct("event_delete", {"id": event["id"]})
+
+    assert (changed["start"], changed["timezone"]) == ("2026-10-20T07:00:00+00:00", None)
+    assert isinstance(again, Applied)
+    assert again.replayed
+    assert daily["recurrence"] == "FREQ=DAILY"
+
+
+async def test_days_are_in_no_time_zone(direct: Desk) -> None:
+    days: JsonObject = {"title": "Away", "start_date": "2026-12-24", "end_date": "2026-12-27"}
+    event = output(await direct("event_create", {**days}))
+    moved = await direct("event_update", {"id": event["id"], "timezone": "Europe/Berlin"})
+    yearly = await direct("event_update", {"id": event["id"], "recurrence": "FREQ=YEARLY"})
+    await direct("event_delete", {"id": event["id"]})
+
+    assert isinstance(moved, Refused)
+    assert "whole days" in moved.message
+    assert isinstance(yearly, Applied)
+
+
 async def _ids(desk: Desk, during: JsonObject) -> list[JsonValue]:
     rows = output(await desk("event_list", during))["events"]
     assert isinstance(rows, list)

@@ -24,7 +24,8 @@ from connectors.builtin.caldav.ical import (
     with_event,
     write,
 )
-from connectors.builtin.caldav.zones import zones_of
+from connectors.builtin.caldav.recurrence import check_zone
+from connectors.builtin.caldav.zones import with_zones, zones_of
 from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused
 from connectors.http import HttpAnswer
@@ -62,10 +63,6 @@ class Calendar:
 
     async def create(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
         """Put an event there once."""
-        if given.get("recurrence") and "start" in given and "timezone" not in given:
-            # In UTC it would be an hour off from the day on which the clocks of its place change.
-            told = "what repeats needs its timezone: say Europe/Berlin, or UTC"
-            raise Refused(told, kind=Kind.INVALID)
         key, now = context.idempotency_key.lower(), utc(datetime.now(UTC))
         name = f"{key}.ics"
         new = Component(
@@ -76,6 +73,7 @@ class Calendar:
             "VCALENDAR", (Line("VERSION", "2.0"), Line("PRODID", "-//lamgate//caldav//EN"))
         )
         event = changed_event(empty, new, given)
+        check_zone(new, event, given)
         calendar = replace(empty, parts=(*zones_of(event), event))
         try:
             done = await self._put(spec, context, name, calendar, {"if-none-match": "*"})
@@ -110,8 +108,11 @@ class Calendar:
             raise Refused("the calendar tells no version of the event", kind=Kind.INTERNAL)
         calendar = read_calendar(str(raw["ical"]))
         event = changed_event(calendar, event_of(calendar), given)
+        check_zone(event_of(calendar), event, given)
         stamp = Line("LAST-MODIFIED", utc(datetime.now(UTC)))
         changed = with_event(calendar, event.with_lines("LAST-MODIFIED", [stamp]))
+        if "timezone" in given:
+            changed = with_zones(changed)
         try:
             done = await self._put(spec, context, name, changed, {"if-match": str(etag)})
         except Refused as error:

@@ -59,7 +59,8 @@ def in_one_form(record: JsonObject) -> JsonObject:
     """What a call gives or an event is, to be compared: its moments in UTC, whatever zone said."""
     moments = {name: _in_utc(str(record[name])) for name in _TIMES if record.get(name)}
     rule = {"recurrence": record["recurrence"] or None} if "recurrence" in record else {}
-    return {**record, **moments, **rule}
+    zone = {"timezone": None} if record.get("timezone") == "UTC" else {}
+    return {**record, **moments, **rule, **zone}
 
 
 def _in_utc(moment: str) -> str:
@@ -74,20 +75,7 @@ def changed_event(calendar: Component, event: Component, given: JsonObject) -> C
     for field, name in _TEXTS.items():
         if field in given:
             event = event.with_lines(name, [Line(name, escaped(str(given[field])))])
-    before, place = event, _place(given)
-    for field, name in _TIMES.items():
-        try:
-            if field in given:
-                # In the time zone of whoever made it: a series keeps its hour where clocks change.
-                like = event.first(name) or event.first("DTSTART") or place
-                line = moment_line(name, str(given[field]), like)
-                if place is not None and line.value.endswith("Z"):
-                    raise ValueError(f"{given[field]} cannot be said in that time zone")
-                event = event.with_lines(name, [line])
-            if f"{field}_date" in given:
-                event = event.with_lines(name, [date_line(name, str(given[f"{field}_date"]))])
-        except ValueError as error:
-            raise Refused(f"{field}: {error}", kind=Kind.INVALID) from error
+    before, event = event, _at_times(event, given)
     if {"end", "end_date"} & given.keys():
         event = event.with_lines("DURATION", [])  # it says the same in another way
     people = given.get("attendees")
@@ -103,8 +91,35 @@ def changed_event(calendar: Component, event: Component, given: JsonObject) -> C
     return event
 
 
+def _at_times(event: Component, given: JsonObject) -> Component:
+    """The event from its new start to its new end, and in its new time zone; raises `Refused`."""
+    begins, place = event.first("DTSTART"), _place(given)
+    if "timezone" in given and begins is not None and is_day(begins) and "start" not in given:
+        raise Refused("timezone: whole days are in none", kind=Kind.INVALID)
+    for field, name in _TIMES.items():
+        line = event.first(name)
+        # In the time zone of whoever made it: a series keeps its hour where clocks change.
+        like = place if "timezone" in given else line or event.first("DTSTART")
+        try:
+            said = given.get(field)
+            if said is None and "timezone" in given and line is not None and not is_day(line):
+                said = told_moment(line)
+                if said is None:
+                    raise ValueError("nobody here knows the time zone that it is in")
+            if said is not None:
+                new = moment_line(name, str(said), like)
+                if place is not None and new.value.endswith("Z"):
+                    raise ValueError(f"{said} cannot be said in that time zone")
+                event = event.with_lines(name, [new])
+            if f"{field}_date" in given:
+                event = event.with_lines(name, [date_line(name, str(given[f"{field}_date"]))])
+        except ValueError as error:
+            raise Refused(f"{field}: {error}", kind=Kind.INVALID) from error
+    return event
+
+
 def _place(given: JsonObject) -> Line | None:
-    """A line of the time zone that a new event is to be in; raises `Refused`."""
+    """A line of the time zone that an event is to be in; None is UTC. Raises `Refused`."""
     zone = str(given.get("timezone", "UTC"))
     if zone == "UTC":
         return None

@@ -12,6 +12,7 @@ from dateutil.rrule import rrulestr
 
 from connectors.builtin.caldav.ical import Component, Line, is_day, zone_of
 from connectors.errors import Kind, Refused
+from connectors.spec import JsonObject
 from connectors.unified.calendar import RULE
 
 _NO_MORE = ""
@@ -56,6 +57,19 @@ def check_moved(calendar: Component, before: Component, event: Component) -> Non
         told = "its rule is not one that is known here: say recurrence, too"
         raise Refused(told, kind=Kind.INVALID)
     _require_fitting(rules[0], event)
+
+
+def check_zone(before: Component, event: Component, given: JsonObject) -> None:
+    """Raise `Refused` where an event begins to repeat in UTC without anybody having said so.
+
+    It would be an hour off from the day on which the clocks of its place change.
+    """
+    start = event.first("DTSTART")
+    is_utc = start is not None and start.value.endswith("Z")
+    begins = any(map(event.first, _REPEATS)) and not any(map(before.first, _REPEATS))
+    if begins and is_utc and "timezone" not in given:
+        told = "what repeats needs its timezone: say Europe/Berlin, or UTC"
+        raise Refused(told, kind=Kind.INVALID)
 
 
 def _said(line: Line) -> tuple[str, str | None]:

@@ -1,10 +1,11 @@
 """A time zone as a calendar has it (RFC 5545, 3.6.5): each change of its clocks for some years."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from connectors.builtin.caldav.ical import Component, Line, told_moment, zone_of
+from connectors.builtin.caldav.ical import Component, Line, event_of, told_moment, zone_of
 
 _YEARS = 20  # from then on whoever reads it goes by the zone's name
 _LATEST = 9990
@@ -19,6 +20,13 @@ def zones_of(event: Component) -> tuple[Component, ...]:
     if name is None or zone is None or begins is None:
         return ()
     return (_time_zone(name, zone, datetime.fromisoformat(begins)),)
+
+
+def with_zones(calendar: Component) -> Component:
+    """The calendar with what says when it is where its event begins, if it has not got it."""
+    known = {each.first("TZID") for each in calendar.parts if each.name == "VTIMEZONE"}
+    new = (each for each in zones_of(event_of(calendar)) if each.first("TZID") not in known)
+    return replace(calendar, parts=(*new, *calendar.parts))
 
 
 def _time_zone(name: str, zone: ZoneInfo, begins: datetime) -> Component:
