@@ -15,6 +15,7 @@ from executor.store.errors import (
     FencedError,
     MovedError,
     NewerSchemaError,
+    NoDatabaseError,
     NotEmptyError,
     OtherSchemaError,
     StoreClosedError,
@@ -76,6 +77,7 @@ TABLE: tuple[tuple[type[Exception], int, str, str], ...] = (
     (NotEmptyError, 503, "database-not-empty", "Name a database that holds nothing yet."),
     (FencedError, 409, "conflict", "Ask again."),
     (StoreUnavailableError, 503, "storage-unavailable", "Ask again in a moment; it resumes."),
+    (NoDatabaseError, 503, "storage-unavailable", "Look at database.url, and which --config."),
     (StoreError, 503, "storage-unavailable", "Do what is told, and ask again."),
     (SealBrokenError, 409, "seal-broken", "Submit the plan anew; the stored one was changed."),
     (

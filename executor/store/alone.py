@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from executor.store.backend import Backend
-from executor.store.errors import StoreError, StoreLockedError
+from executor.store.errors import NoDatabaseError, StoreLockedError
 from executor.store.migrate import require_here, require_newest, require_readable
 from executor.store.postgres import others, take_whole
 from executor.store.store import backend_of, database_path
@@ -43,7 +43,7 @@ def opened(url: str) -> Iterator[tuple[Connection, Backend]]:
     """A connection that writes; a file has to be there, and is locked."""
     path, backend = database_path(url), backend_of(url)
     if path is not None and not path.is_file():
-        raise StoreError(f"there is no database {path}")
+        raise NoDatabaseError(f"there is no database {path}")
     backend.take()
     try:
         engine = backend.engine(writer=True)

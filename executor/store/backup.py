@@ -11,13 +11,13 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from executor.store.errors import StoreError
+from executor.store.errors import NoDatabaseError, StoreError
 
 
 def copy(database: Path, to: Path) -> int:
     """Copy it to a file that is not there yet; its bytes. Raises `StoreError` or `OSError`."""
     if not database.is_file():
-        raise StoreError(f"there is no database {database}")
+        raise NoDatabaseError(f"there is no database {database}")
     os.close(os.open(to, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         _copy(database, to)

@@ -16,7 +16,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from executor.store.errors import StoreError
+from executor.store.errors import NoDatabaseError, StoreError
 from executor.store.migrate import require_here, require_newest
 from executor.store.store import backend_of, database_path
 
@@ -27,7 +27,7 @@ def write_beside(url: str, work: Callable[[Connection, float], T]) -> T:
     """Do `work`, told the time, in one transaction of its own; raises `StoreError`."""
     database = database_path(url)
     if database is not None and not database.is_file():
-        raise StoreError(f"there is no database {database}: nothing runs, and nothing is stopped")
+        raise NoDatabaseError(f"there is no database {database}, and nothing is done")
     if database is not None and os.geteuid() != (owner := database.stat().st_uid):
         raise StoreError(f"{database} belongs to user {owner}: do this as that user")
     backend = backend_of(url)

@@ -30,7 +30,18 @@ class StoreFullError(StorePausedError):
 
 
 class StoreUnavailableError(StorePausedError):
-    """The database does not answer, or is too busy; whether a write was kept is not known."""
+    """The database does not answer, or is too busy; whether a write was kept is not known.
+
+    `said` is the server's own words where there is no session: for whoever owns the machine.
+    """
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
+
+
+class NoDatabaseError(StoreError):
+    """There is no file where the database is said to be."""
 
 
 class StoreDamagedError(StoreError):

@@ -132,7 +132,7 @@ class PostgresDatabase:
         if state in _FULL:
             ours = StoreFullError(_NO_ROOM)
         elif _is_gone(error):
-            ours = StoreUnavailableError(_GONE)
+            ours = StoreUnavailableError(_GONE, said=str(error.orig).strip())
         elif state.startswith(_PASSING):
             ours = StoreUnavailableError(f"the database is busy: {_words(error)}")
         else:

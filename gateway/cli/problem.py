@@ -21,6 +21,7 @@ _WORDS = tuple(
     (re.compile(said), meant)
     for said, meant in (
         (r"/query/([a-z]+)", r"--\1"),
+        (r"GET /v1/connections/([a-z0-9_-]+)", r"`lamgate connections show \1`"),
         (r"GET /v1/(connections|actions)\b", r"`lamgate \1`"),
         (r"/openapi\.json( for the members)?", "what --help says of this word"),
         (r"/v1/runs/(run_[a-z0-9]+)/trace", r"`lamgate trace \1`"),
@@ -97,6 +98,7 @@ def of_exception(error: Exception) -> CliError:
     if isinstance(error, CliError):
         return error
     from executor.check.bulk import UnusableInputError
+    from executor.store.errors import StoreUnavailableError
     from gateway.problems import problem_of
 
     match error:
@@ -106,6 +108,9 @@ def of_exception(error: Exception) -> CliError:
             return CliError("nobody-answers", "what was asked for was not said", exit_code=NO)
         case UnusableInputError():
             return CliError("unusable-input", str(error), fix="Repair what is named.")
+        case StoreUnavailableError(said=said) if said:
+            fix = "Look at database.url, and whether its server runs and lets this account in."
+            return CliError("storage-unavailable", f"no database is had: {said}", "", fix)
         case OSError():
             what, where = error.strerror or str(error), str(error.filename or "")
             return CliError("file-system", what, where, "Look at the path, and at who may use it.")

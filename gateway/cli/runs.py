@@ -72,7 +72,7 @@ def delete(
     if before > time.time() - LEAST_S:
         raise CliError(
             "bad-option", f"what ended less than {least} days ago is kept",
-            "--ended-before", "Clients may still ask for it by an Idempotency-Key.",
+            "--ended-before", "Say an earlier day: clients may still ask by an Idempotency-Key.",
         )  # fmt: skip
     if dry_run:
         found = read_beside(url, partial(retention.may_go, before=before)) or retention.Deleted()

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,9 +182,24 @@ def test_a_database_of_another_version_is_told_apart_by_whatever_works_on_it(
     said = nowhere(*words)
 
     assert "there is no database" in error_of(absent, "storage-unavailable")
-    assert "Do what is told" in absent.err
+    assert "database.url" in absent.err
     assert (absent.code, said.code) == (2, 2)
     assert "schema 9999" in error_of(said, "needs-newer-version")
+
+
+def test_a_server_that_cannot_be_used_is_told_with_its_own_words(nowhere: Lamgate) -> None:
+    sealing = replace(nowhere, more={"LAMGATE_SECRET": "ab" * 64})
+    sealing.config.write_text("")
+    url = "postgresql://somebody:quite-secret@127.0.0.1:1/none"
+    said = [sealing(word, "--database", url) for word in ("serve", "worker")]
+
+    assert {each.code for each in said} == {2}
+    for each in said:
+        told = error_of(each, "storage-unavailable")
+        assert "Connection refused" in told
+        assert "database.url" in told
+        assert "goes on by itself" not in told
+        assert "quite-secret" not in told
 
 
 @pytest.mark.parametrize(
