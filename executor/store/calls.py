@@ -51,7 +51,7 @@ class AttemptOutcome(NamedTuple):
     iteration: str
     n: int
     event: NewEvent
-    told: Told | None = None  # what it says of the service, for the calls that come after it
+    told: Told | None = None  # of a call that was made: what it says of the service for later ones
 
 
 def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked | float:
@@ -138,9 +138,8 @@ def record_outcome(journal: OpenJournal, outcome: AttemptOutcome, now: float) ->
     event = outcome.event
     if _is_overruled(journal, outcome) or not journal.settle(event.type, event.data, now):
         return []
-    if event.type == "attempt.ended":  # what a look-up finds out does not kill
+    if outcome.told is not None:  # a call was made; what a look-up finds out does not kill
         note_progress(journal.c, journal.claim)
-    if outcome.told is not None:
         journal.permits.tell(outcome.told, now)
     return journal.add([event], now)
 

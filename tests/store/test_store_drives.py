@@ -272,11 +272,23 @@ async def test_a_call_that_ended_is_progress_and_what_was_found_out_of_an_old_on
     await store.write(lambda c: written(c, second, calls.record_outcome, found, NOW + 2))
     still = await crashes()
     await store.write(lambda c: written(c, second, calls.record_intent, intent(n=2), NOW + 3))
-    await store.write(
-        lambda c: written(c, second, calls.record_outcome, outcome("applied", n=2), NOW + 4)
-    )
+    made = outcome("applied", n=2, hold=("shop", NOW))
+    await store.write(lambda c: written(c, second, calls.record_outcome, made, NOW + 4))
 
     assert (still, await crashes()) == (1, 0)
+
+
+async def test_a_call_that_was_not_made_since_its_intent_may_be_lost_is_no_progress(
+    store: Store,
+) -> None:
+    await store.write(new_run)
+    await store.write(lambda c: recovery.hand_back(c, NOW + 1))
+    second = await store.write(claimed)
+    await store.write(lambda c: written(c, second, calls.record_intent, intent(), NOW + 2))
+    none = outcome("not_sent")
+    await store.write(lambda c: written(c, second, calls.record_outcome, none, NOW + 3))
+
+    assert await store.read(lambda c: recovery.crashes_of(c, RUN)) == 1
 
 
 @pytest.mark.parametrize("status", ["waiting", "succeeded"])
