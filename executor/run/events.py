@@ -158,6 +158,16 @@ class AttemptEnded(EventData):
     late: bool = False
 
 
+class AttemptDeferred(EventData):
+    """The service is still at a call that it accepted, and is not asked before `ask_from`."""
+
+    type: Literal["attempt.deferred"] = "attempt.deferred"
+    step: str
+    iteration: str
+    n: int
+    ask_from: float
+
+
 class ItemFailure(BaseModel):
     """Why one item of a step failed: of an each-step, or of a call that takes many at once."""
 
@@ -289,6 +299,7 @@ Event = (
     | ApprovalExpired
     | IntentRecorded
     | AttemptEnded
+    | AttemptDeferred
     | StepDone
     | StepFailed
     | WaitStarted

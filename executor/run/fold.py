@@ -72,6 +72,8 @@ class _Draft:
                 self._counted(event)
             case e.ReconcileResolved():
                 self._resolved(event)
+            case e.AttemptDeferred():
+                self._change(event, lambda each: each._replace(deferred=event))
             case e.CancelRequested():
                 self.cancelled = event
             case e.WaitStarted():
@@ -158,7 +160,9 @@ class _Draft:
         ))  # fmt: skip
 
     def _change(
-        self, event: e.AttemptEnded | e.ReconcileResolved, change: Callable[[Attempt], Attempt]
+        self,
+        event: e.AttemptEnded | e.AttemptDeferred | e.ReconcileResolved,
+        change: Callable[[Attempt], Attempt],
     ) -> None:
         place: Place = (event.step, event.iteration)
         before = self.attempts.get(place, ())

@@ -228,7 +228,7 @@ class Instance:
         if status is not None and handle is not None and status.action in self.accepted.actions:
             if held == inf:
                 return Waiting("reconcile")  # it was asked long enough: a person finds out
-            held = max(held, (doubt.ended.ask_from if doubt.ended else None) or 0.0)
+            held = max(held, doubt.ask_from)
             if held > self.outside.now:
                 return Waiting("callback", held)
             if self._is_stopped(status.action):

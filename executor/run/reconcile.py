@@ -1,7 +1,7 @@
 """Finds out what became of a call, by a search for its effect or by asking how it stands.
 
 A search is no attempt: it takes a permit like every call, and what it was told of the service is
-kept, but the journal holds only what was found out.
+kept, but the journal holds only what was found out, and before when the service is not asked again.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.breaker import Evidence, evidence_of
 from executor.run import events as e
 from executor.run.commands import LookUp, Poll
-from executor.run.perform import Performer, context_of
+from executor.run.perform import Performer, context_of, new_event, until_taken
 from executor.run.resolve import Absent, Scope, value_at
 from executor.store.drives import Claim
 from executor.store.open_journal import OpenJournal
@@ -66,8 +66,9 @@ class Reconciler:
         word = None if answer is None else _at(answer.output, status.state_at)
         ends = (*status.done, *status.failed)
         if answer is None or word not in ends or not is_of(answer.output, status, command.handle):
-            left_s = 0.0 if answer is None else answer.retry_after_s or 0.0
-            return max(self._again(command), self.performer.clock() + left_s)
+            if answer is not None and answer.retry_after_s:
+                await self._defer(command, answer.retry_after_s)
+            return self._again(command)
         if word in status.failed:
             await self._learn(claim, command, False, "status", None, f"the service says {word}")
             return None
@@ -75,6 +76,15 @@ class Reconciler:
         known = None if isinstance(output, Absent) else output
         await self._learn(claim, command, True, "status", known)
         return None
+
+    async def _defer(self, command: Poll, seconds: float) -> None:
+        """Whoever drives the run next, and whatever wakes it, does not ask before."""
+        now = self.performer.clock()
+        event = e.AttemptDeferred(
+            step=command.step, iteration=command.iteration, n=command.n, ask_from=now + seconds
+        )
+        new = [new_event(event)]
+        await until_taken(lambda: self.performer.write(lambda journal: journal.append(new, now)))
 
     async def _ask(
         self, claim: Claim, command: LookUp | Poll, asked: ActionSpec, arguments: JsonObject

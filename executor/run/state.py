@@ -45,6 +45,7 @@ class Attempt(NamedTuple):
     settled: int = 0  # and of the event that last told of it
     late: e.AttemptEnded | None = None  # its own end, told after something had been found out
     overruled: e.ReconcileResolved | None = None  # a no; but it had happened after all
+    deferred: e.AttemptDeferred | None = None  # what the service said when it was last asked
 
     def after(
         self, ended: e.AttemptEnded, at: float, settled: int, *, overrules: bool = False
@@ -114,6 +115,12 @@ class Attempt(NamedTuple):
     def is_unheard(self) -> bool:
         """Whether nobody was told by the call itself how it ended: it may come through later."""
         return self.ended is None or self.ended.state in ("uncertain", "applied_pending")
+
+    @property
+    def ask_from(self) -> float:
+        """Before when the service that accepted it does not want to be asked how it stands."""
+        told = self.deferred or self.ended
+        return (told.ask_from if told else None) or 0.0
 
     @property
     def told_at(self) -> float:

@@ -38,6 +38,17 @@ def test_between_two_questions_the_run_waits_for_the_service() -> None:
     assert (wait.waiting_for, wait.until) == ("callback", run.now + 30)
 
 
+def test_before_the_service_wants_to_be_asked_again_no_drive_asks() -> None:
+    run = _accepted_by_the_service()
+    run.write(e.AttemptDeferred(step="a", iteration="", n=1, ask_from=run.now + 30))
+    wait = run.wait()
+    run.now += 30
+    (poll,) = run.go()
+
+    assert (wait.waiting_for, wait.until) == ("callback", run.now)
+    assert isinstance(poll, Poll)
+
+
 def test_what_was_asked_about_long_enough_is_for_a_person_to_find_out() -> None:
     run = _accepted_by_the_service()
     run.look_again["a", ""] = inf

@@ -254,6 +254,22 @@ async def test_a_doubt_is_looked_up_until_the_service_knows(bench: Bench) -> Non
     assert bench.service.contexts["find"][0].idempotency_key == (await bench.attempts(due))[0].key
 
 
+async def test_a_service_is_asked_again_when_it_says_whichever_process_drives(bench: Bench) -> None:
+    bench.service.handlers = {
+        "a": once(Pending("job-7")),
+        "find": once(Applied({"state": "working"}, retry_after_s=60.0)),
+    }
+    status = {"action": "shop.find", "by": "ref", "state_at": "state", "done": ["ready"]}
+    plan = accept(step("a", "shop.slow"), more=(action("shop.slow", "blind", status=status),))
+    due, before = await bench.drive(plan)
+    bench.machine = bench.new_machine()
+    await bench.start(due)
+    after = await bench.row(due)
+
+    assert bench.service.calls("find") == 1
+    assert (after.waiting_for, after.wake_at) == ("callback", before.wake_at)
+
+
 @pytest.mark.parametrize("nothing", [Applied({}), Refused("none", kind=Kind.NOT_FOUND)])
 async def test_what_is_absent_once_settled_is_called_again(bench: Bench, nothing: Any) -> None:
     bench.service.handlers = {

@@ -67,6 +67,7 @@ class History:
         first = world.services
         own = random.Random(f"services {self.run} {self.seed}")
         self.services: Services = first if number == 0 else first.beside(self.run, own)
+        self.services.epoch = self.epoch
         self.drives: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
         self._overtaken: set[asyncio.Task[None]] = set()  # and not ended yet
         self.people = People(self)
@@ -233,7 +234,7 @@ class History:
             # Whoever wakes it says so by its own clock.
             soon = self.wall() + self.slack_s
             if driver is None and status == "waiting" and (wake_at or inf) > soon:
-                judge_rest(self, waiting_for)
+                judge_rest(self, waiting_for, wake_at)
                 if wake_at is None:
                     judge_idle(self)
         except Violation as violation:
@@ -305,6 +306,10 @@ class History:
     def status(self) -> str:
         """How the run stands."""
         return str(self.ask("SELECT status FROM runs WHERE id = ?")[0][0])
+
+    def epoch(self) -> int:
+        """How often it was claimed."""
+        return int(self.ask("SELECT epoch FROM runs WHERE id = ?")[0][0])
 
     def events(self) -> int:
         """How many events there are."""

@@ -56,12 +56,14 @@ def must(claim: bool, what: str) -> None:
         raise Violation(what)
 
 
-def judge_rest(history: "History", waiting_for: str) -> None:
+def judge_rest(history: "History", waiting_for: str, wake_at: float | None) -> None:
     """A run that rests, and is not due, waits for something that has not come yet."""
     if waiting_for == "approval":
         must(bool(history.ask(_QUESTIONS)), "it waits for an answer that was given")
     if waiting_for == "reconcile":
         must(bool(history.ask(_DOUBTS)), "it waits for somebody to find out what is known")
+    if waiting_for == "callback":
+        must(wake_at is not None, "it waits for a service that is never asked how the call stands")
 
 
 def judge_idle(history: "History") -> None:

@@ -1,16 +1,22 @@
-"""The verdict on what a service is asked: no more than it allows, and nothing while it is down."""
+"""The verdict on what a service is asked: no more than it allows, and nothing while it is down.
+
+Nor is it asked before it wants to be how a call stands that it has accepted.
+"""
 
 from collections.abc import Iterator, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sim_judge import CLOCKS_DIFFER_S, must
+from sim_judge_order import BESIDE_S
 from sim_plans import TIMEOUT_S
 from sim_process import WALL
+from sim_services import Polled
 
 from executor.store.journal import StoredEvent
 
 if TYPE_CHECKING:
+    from sim_history import History
     from sim_world import World
 
 IN_A_ROW = 5  # calls that nobody answers
@@ -34,6 +40,29 @@ def judge_service(world: "World") -> None:
         others = world.services.others if connection == "shop" else ()
         _judge_outage(world, told, others)
         _judge_rate(world, told, others)
+    for each in world.lives:
+        _judge_polls(each)
+
+
+def _judge_polls(history: "History") -> None:
+    """None earlier than its own drive was told, or than was written down a while ago by anybody."""
+    services, slack_s = history.services, history.slack_s
+    for before, until in services.put_off:
+        for each in services.polled:
+            if each.at > before.at and (each[1:3], each.drive) == (before[1:3], before.drive):
+                _must_not_be_early(each, until, slack_s)
+    told = [(each, str(each.data["step"]), str(each.data["iteration"]), each.data["n"])
+            for each in history.stored if each.data.get("ask_from") is not None]  # fmt: skip
+    for poll in services.polled:
+        at, since = WALL + poll.at - slack_s, WALL + poll.went_on_at + slack_s
+        for each, *of in told:
+            if since < each.at < at - BESIDE_S and of == [*poll.place, poll.n]:
+                _must_not_be_early(poll, float(str(each.data["ask_from"])) - WALL, slack_s)
+
+
+def _must_not_be_early(poll: Polled, ask_from: float, slack_s: float) -> None:
+    early = ask_from - poll.at
+    must(early < slack_s, f"how {poll.place} stands is asked {early} s too early")
 
 
 def _in_order(world: "World") -> Iterator[StoredEvent]:

@@ -203,6 +203,30 @@ PROTOCOL = (
         "a task that is done counts as failed",
     ),
     Mutant(
+        "executor.run.instance",
+        "held = max(held, doubt.ask_from)",
+        "pass",
+        "how a call stands is asked before the service wants to be asked",
+    ),
+    Mutant(
+        "executor.run.reconcile",
+        "if answer is not None and answer.retry_after_s:",
+        "if False:",
+        "who is told to ask later asks when it likes",
+    ),
+    Mutant(
+        "executor.run.state",
+        "told = self.deferred or self.ended",
+        "told = self.ended",
+        "what was written down of when a service is asked again is not heeded",
+    ),
+    Mutant(
+        "executor.run.instance",
+        'return Waiting("callback", held)',
+        'return Waiting("callback", None)',
+        "nobody asks how a call stands that was accepted",
+    ),
+    Mutant(
         "executor.run.moves",
         "for place in self.state.unsettled",
         "for place in self.state.doubts",

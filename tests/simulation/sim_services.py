@@ -14,6 +14,7 @@ broken          happens or not                   500
 unreadable      happens                          a yes that cannot be read
 accepted        happens later, or is given up    a handle to ask with; otherwise like `well`
 
+Of some calls that were accepted the service does not want to be asked for a while, each time.
 A call that asks something first does nothing, whatever its fate, before that is answered.
 """
 
@@ -21,7 +22,7 @@ import asyncio
 import random
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,6 +60,16 @@ class _Where(NamedTuple):
     run: str
 
 
+class Polled(NamedTuple):
+    """One question how an accepted call stands."""
+
+    at: float
+    place: Place
+    n: int
+    went_on_at: float  # after its process had stood still
+    drive: tuple[str, int]  # its process, and under which claim
+
+
 class Seen(NamedTuple):
     """One call that arrived, and what it was."""
 
@@ -79,6 +90,7 @@ class Services:
     """All services together, as one run meets them."""
 
     rng: random.Random
+    seed: str
     run: str = ""  # of a second one
     is_calm: bool = False
     happened: dict[Place, list[int]] = field(default_factory=dict)  # of many items, which
@@ -94,6 +106,9 @@ class Services:
     told: dict[Place, list[JsonValue]] = field(default_factory=dict)  # what was answered
     unheard: set[Place] = field(default_factory=set)  # where it happened, and no answer was told
     tasks: dict[str, str] = field(default_factory=dict)  # by handle: how they stand
+    polled: list[Polled] = field(default_factory=list)
+    put_off: list[tuple[Polled, float]] = field(default_factory=list)  # and until when
+    epoch: Callable[[], int] = lambda: 0  # under which claim the run is driven
     places: dict[str, Place] = field(default_factory=dict)  # by key
     quotas: dict[tuple[str, str, int], tuple[int, float]] = field(default_factory=dict)
     most_at_once: int | None = None  # of one process
@@ -108,14 +123,16 @@ class Services:
         likely = self.rng.choice([0.3, 0.7, 1.0])
         faults = [each for each in FAULTS if self.rng.random() < likely]
         self._counts = self.rng.random() < 0.15  # and says how many calls it still takes
+        self._patience = random.Random(f"patience {self.run} {self.seed}")
         self._fates = ["well"] * self.rng.choice([1, 1, 2, 4]) + faults
 
     def beside(self, run: str, rng: random.Random) -> "Services":
         """The same services as another run meets them: they know keys, whoever has sent them."""
         return Services(
-            rng, run, references=self.references, keys=self.keys, under_way=self.under_way,
-            searched=self.searched, tasks=self.tasks, most_at_once=self.most_at_once,
-            at_once=self.at_once, others=self.others, reached=self.reached,
+            rng, self.seed, run, references=self.references, keys=self.keys,
+            under_way=self.under_way, searched=self.searched, tasks=self.tasks,
+            most_at_once=self.most_at_once, at_once=self.at_once, others=self.others,
+            reached=self.reached,
         )  # fmt: skip
 
     def last_seen(self, place: Place) -> float:
@@ -157,7 +174,7 @@ class Services:
             case "shop.find":
                 return await self._find(process, arguments)
             case "shop.task":
-                return await self._task(process, arguments)
+                return await self._task(process, arguments, context)
         must(process.lease_ends() >= _now(), f"{process.name} sends after its lease")
         self.seen.append(Seen(_now(), context, action, arguments, process.name))
         self.places[context.idempotency_key] = (context.step, context.iteration)
@@ -205,7 +222,7 @@ class Services:
                     raise _doubt(action, "internal error", Kind.INTERNAL, status=500)
                 raise _doubt(action, "connection reset")
         await asyncio.sleep(rng.uniform(0.0, 2.0))
-        if fate == "accepted" and action.status is not None:
+        if action.status is not None and self._accepts(fate):
             return self._accept(action, context)
         replayed = self._act(action, context)
         await asyncio.sleep(rng.uniform(0.0, 0.5))
@@ -291,6 +308,9 @@ class Services:
         self.under_way[context.idempotency_key] -= 1
         self._act(action, context)
 
+    def _accepts(self, fate: str) -> bool:
+        return fate == "accepted" or (fate == "well" and self._patience.random() < 0.6)
+
     def _accept(self, action: ActionSpec, context: CallContext) -> Outcome:
         """The same key is the same task, as long as it is known."""
         handle = f"{_TASK}{context.idempotency_key}"
@@ -299,7 +319,13 @@ class Services:
             fate = self._finish if self.rng.random() < 0.8 else self._give_up
             seconds = self.rng.uniform(0.0, 30.0)
             asyncio.get_running_loop().call_later(seconds, fate, handle, action, context)
-        return Pending(handle)
+        return Pending(handle, retry_after_s=self._not_for())
+
+    def _not_for(self) -> float | None:
+        """For how long it does not want to be asked about a call; each time anew."""
+        after_s = self._patience.choice([None, 3.0, 20.0, 20.0])
+        self.reached["says when to ask"] += after_s is not None
+        return after_s
 
     def _finish(self, handle: str, action: ActionSpec, context: CallContext) -> None:
         self._act(action, context)
@@ -314,7 +340,13 @@ class Services:
         else:
             self.tasks[handle] = "failed"
 
-    async def _task(self, process: Process, arguments: Mapping[str, JsonValue]) -> Outcome:
+    async def _task(
+        self, process: Process, arguments: Mapping[str, JsonValue], context: CallContext
+    ) -> Outcome:
+        place = (context.step, context.iteration)
+        drive = (process.name, self.epoch())
+        polled = Polled(_now(), place, context.attempt, process.went_on_at, drive)
+        self.polled.append(polled)
         await asyncio.sleep(self.rng.uniform(0.0, 0.5))
         await process.point("answer")
         if not self.is_calm and self.rng.random() < 0.2:
@@ -322,7 +354,9 @@ class Services:
         handle = str(arguments["handle"])
         state, place = self.tasks[handle], self.places[handle.removeprefix(_TASK)]
         self.reached[f"task {state}"] += 1
-        return Applied({"state": state, "output": self.known(place)})
+        after_s = self._not_for() if state == "under way" else None
+        self.put_off.append((polled, _now() + (after_s or 0.0)))
+        return Applied({"state": state, "output": self.known(place)}, retry_after_s=after_s)
 
     def _act(self, action: ActionSpec, context: CallContext) -> bool:
         """The effect; True if the service had done it before under this key."""

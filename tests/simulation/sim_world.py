@@ -77,7 +77,7 @@ class World:
             self.kind, LIMITS
         )  # more are felt
         self.limits = random.Random(f"limits {seed}").choice(some)
-        self.services = Services(random.Random(f"services {seed}"))
+        self.services = Services(random.Random(f"services {seed}"), str(seed))
         self.services.most_at_once = self.limits.concurrency if self.limits else None
         self.workers: list[Worker] = []
         self.clocks_differ = False  # or did
