@@ -21,8 +21,11 @@ the latest attempt has written: no other one has been posted with.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
-from connectors.builtin.roundup.rest import ROOM, Kept, Rest
+from pydantic import JsonValue
+
+from connectors.builtin.roundup.rest import ROOM, Kept, Rest, ids_of
 from connectors.connector import Applied, Outcome
 from connectors.dates import http_date
 from connectors.errors import Kind, Refused, Uncertain
@@ -108,11 +111,16 @@ async def _opened(
 ) -> JsonObject | None:
     """The ticket that has this first message, or another of our key."""
     for message in first.ids:
-        rows = await rest.search(spec, "issue", {"messages": message}, context)
+        query = {"messages": message, "@fields": "messages"}
+        rows = await rest.search(spec, "issue", query, context, partial(_has, message))
         found = value_at(rows, "0/id")
         if found is not None:
             return await rest.read(spec, str(found), context)
     return None
+
+
+def _has(message: str, ticket: JsonValue) -> bool:
+    return message in ids_of(ticket)
 
 
 async def _token(rest: Rest, spec: ActionSpec, context: CallContext) -> str:

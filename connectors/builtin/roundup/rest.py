@@ -1,7 +1,7 @@
 """Roundup's REST interface: reads and changes of issues and messages, one request each."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,9 +14,10 @@ from connectors.connector import Outcome
 from connectors.http import HttpAnswer
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.steps import before, output_of
-from connectors.unified.vendor import value_at
+from connectors.unified.vendor import text, value_at
 
 ROOM = ("rest", "data")
+_CALLED = {"msg": "message", "issue": "ticket"}
 FIELDS = "title,status,priority,assignedto,keyword,creator,creation,activity,messages"
 
 
@@ -61,9 +62,14 @@ class Rest:
         kind: str,
         query: Mapping[str, str | list[str]],
         context: CallContext,
+        fits: Callable[[JsonValue], bool],
     ) -> list[JsonValue]:
-        """The elements of a collection that are asked for."""
-        asked = self.api.ask(before(spec), context, "GET", *ROOM, kind, query=query, mapped=_rows)
+        """The elements of a collection that are asked for; refused where one of them is another."""
+
+        def rows(body: JsonValue) -> JsonValue:
+            return [*_fitting(body, kind, fits)]
+
+        asked = self.api.ask(before(spec), context, "GET", *ROOM, kind, query=query, mapped=rows)
         found = await output_of(asked)
         return found if isinstance(found, list) else []
 
@@ -92,7 +98,9 @@ class Rest:
             "@verbose": "3",
             "@sort": "id",
         }
-        rows = await self.search(spec, "msg", query, context)
+        rows = await self.search(
+            spec, "msg", query, context, lambda row: text(value_at(row, "id")) in messages
+        )
         found = [each for each in rows if isinstance(each, dict)]
         return [ROUNDUP.tell("comment", {**each, "@ticket": ticket}) for each in found]
 
@@ -100,10 +108,11 @@ class Rest:
         """The message that carries our key: of several, which the latest attempt has written."""
 
         def found(answer: HttpAnswer) -> JsonValue:
-            rows, key = _rows(read_json(answer.body)), self._key(context)
-            if any(value_at(row, "messageid") != key for row in rows):
-                raise ValueError("it gives another message than was searched for")
-            return {"rows": rows, "date": answer.headers.get("date", "")}
+            key = self._key(context)
+            rows = _fitting(
+                read_json(answer.body), "msg", lambda row: value_at(row, "messageid") == key
+            )
+            return {"rows": [*rows], "date": answer.headers.get("date", "")}
 
         query = {"messageid:": self._key(context), "@fields": "messageid,inreplyto,activity"}
         asked = self.api.ask(before(spec), context, "GET", *ROOM, "msg", query=query, content=found)
@@ -149,10 +158,13 @@ def _attempt(message: JsonValue) -> int:
     return int(number) if re.fullmatch(r"[0-9]{1,9}", number) else 0
 
 
-def _rows(body: JsonValue) -> list[JsonValue]:
+def _fitting(body: JsonValue, kind: str, fits: Callable[[JsonValue], bool]) -> list[JsonValue]:
+    """The elements of a collection, each of them one that was asked for; raises `ValueError`."""
     found = value_at(body, "data/collection")
     if not isinstance(found, list):
         raise TypeError("expected a collection")
+    if not all(map(fits, found)):
+        raise ValueError(f"it gives another {_CALLED[kind]} than was searched for")
     return found
 
 
@@ -163,3 +175,10 @@ def _flat(body: JsonValue) -> JsonValue:
     if not isinstance(data, dict) or not isinstance(attributes, dict):
         raise TypeError("expected an element")
     return {**attributes, **{name: data[name] for name in ("id", "link", "@etag")}}
+
+
+def ids_of(ticket: JsonValue) -> list[str]:
+    """The ids of the messages of a ticket."""
+    found = value_at(ticket, "messages")
+    rows = found if isinstance(found, list) else []
+    return [str(each["id"]) for each in rows if isinstance(each, dict)]

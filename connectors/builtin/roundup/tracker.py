@@ -6,11 +6,12 @@ from pydantic import JsonValue
 
 from connectors.builtin.roundup.fields import PRIORITY_SAID, ROUNDUP, STATUS_SAID, STATUSES
 from connectors.builtin.roundup.once import open_ticket
-from connectors.builtin.roundup.rest import FIELDS, Rest
+from connectors.builtin.roundup.rest import FIELDS, Rest, ids_of
 from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.steps import after, meanwhile, was_ours
+from connectors.unified.vendor import text, value_at
 
 _PLACES = {"title": "title", "tags": "keyword"}
 
@@ -38,14 +39,19 @@ class Tracker:
             "@sort": "-id",
             "@page_size": str(given.get("limit", 20)),
         }
-        if "status" in given:
-            query["status"] = ",".join(
-                each for each, is_ in STATUSES.items() if is_ == given["status"]
-            )
+        statuses = [each for each, is_ in STATUSES.items() if is_ == given.get("status")]
+        if statuses:
+            query["status"] = ",".join(statuses)
         for name, place in (("assignee_id", "assignedto"), ("words", "title")):
             if name in given:
                 query[place] = str(given[name])
-        rows = await self.rest.search(spec, "issue", query, context)
+
+        def fits(row: JsonValue) -> bool:
+            people = {text(value_at(row, f"assignedto/{name}")) for name in ("id", "username")}
+            is_its = "assignee_id" not in given or given["assignee_id"] in people
+            return is_its and (not statuses or value_at(row, "status/name") in statuses)
+
+        rows = await self.rest.search(spec, "issue", query, context, fits)
         return Applied({"tickets": [ROUNDUP.tell("ticket", each) for each in rows]})
 
     async def update(self, spec: ActionSpec, given: JsonObject, context: CallContext) -> Outcome:
@@ -81,7 +87,7 @@ class Tracker:
         ticket = str(given["ticket_id"])
         raw = await self.rest.raw(spec, ticket, context)
         kept = await self.rest.kept(spec, context)
-        there = [each for each in _ids(raw) if kept is not None and each in kept.ids]
+        there = [each for each in ids_of(raw) if kept is not None and each in kept.ids]
         if there:
             return Applied(await self._comment(spec, ticket, there[0], context), replayed=True)
         wanted = kept.id if kept else await self.rest.keep(spec, str(given["body"]), "", context)
@@ -97,7 +103,7 @@ class Tracker:
         """Read the messages of a ticket."""
         ticket = str(given["ticket_id"])
         raw = await self.rest.raw(spec, ticket, context)
-        found = await self.rest.comments(spec, ticket, _ids(raw), context)
+        found = await self.rest.comments(spec, ticket, ids_of(raw), context)
         return Applied({"comments": found})
 
     async def _comment(
@@ -134,9 +140,3 @@ def _attributes(given: JsonObject) -> JsonObject:
             raise Refused("roundup gives a ticket to one person", kind=Kind.INVALID)
         found["assignedto"] = people[0] if people else None
     return found
-
-
-def _ids(raw: JsonObject) -> list[str]:
-    found = raw.get("messages")
-    rows = found if isinstance(found, list) else []
-    return [str(each["id"]) for each in rows if isinstance(each, dict)]
