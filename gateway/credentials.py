@@ -89,12 +89,11 @@ class Credentials:
         if row.kind not in OAUTH or row.standing != "ready":
             return False
         material, now = self.seals.open(row), self.clock()
-        if material.access != secret:
-            return True  # somebody has renewed it meanwhile
+        if material.access != secret or row.expires_at == 0.0:
+            return True  # somebody has renewed it meanwhile, or is to
         if now - row.updated_at < _TOO_YOUNG_S:
             return False
-        over = partial(credentials.renew, row=row, now=now, sealed=row.sealed, expires_at=0.0)
-        await self.store.write(over)
+        await self.store.write(partial(credentials.expire, row=row))
         return True
 
     async def set(self, new: NewCredential, by: str) -> list[Due]:

@@ -28,7 +28,7 @@ from gateway.material import Material, Seals
 
 GATEWAY = "gateway"  # who did it where no person did
 _MARGIN_S = 30.0  # a token that is over so soon is renewed before it is used
-_LEASE_S = 2 * oauth.WITHIN_S + 10.0  # metadata twice, then the exchange, then the write
+_LEASE_S = 3 * oauth.WITHIN_S + 10.0  # metadata twice, then the exchange, then the write
 _LOOK_S = 0.1
 _WRITE_AGAIN_S = 0.5
 
@@ -74,14 +74,14 @@ class Renewals:
             now = self._clock()
             lease = partial(credentials.lease, row=row, until=now + _LEASE_S, now=now)
             if await self._store.write(lease):
-                await self._exchange(row)
+                await self._exchange(row, now + _LEASE_S)
                 return
             await asyncio.sleep(_LOOK_S)
 
-    async def _exchange(self, row: CredentialRow) -> None:
+    async def _exchange(self, row: CredentialRow, until: float) -> None:
         """Exchange what we have for a token, and write down what came of it, whatever it is."""
         try:
-            tokens = await self._tokens(row, self._seals.open(row))
+            tokens = await self._tokens(row, self._seals.open(row), until)
         except GrantRefusedError as error:
             await self._write(partial(self._refused, row=row, code=error.code))
         except (ConfigurationError, Unavailable):
@@ -90,9 +90,12 @@ class Renewals:
         else:
             await self._write(self.kept(row, tokens, self._clock()))
 
-    async def _tokens(self, row: CredentialRow, material: Material) -> Tokens:
+    async def _tokens(self, row: CredentialRow, material: Material, until: float) -> Tokens:
         client = client_of(row)
         server = await oauth.find_server(self._way, client)
+        if self._clock() + oauth.WITHIN_S > until:
+            # Whoever has the lease by then would send the same refresh token.
+            raise Unavailable("the authorisation server was not found in time")
         if row.kind == "oauth-client":
             return await oauth.by_client(self._way, server, client, material.secret)
         if material.refresh is None:

@@ -159,6 +159,15 @@ def renew(
     return changed.rowcount == 1
 
 
+def expire(c: Connection, row: CredentialRow) -> None:
+    """Have it renewed before it is used again, and leave whoever is renewing it alone."""
+    c.execute(
+        update(credentials)
+        .where(_is(row.tenant, row.id), credentials.c.generation == row.generation)
+        .values(expires_at=0.0)
+    )
+
+
 def reseal(c: Connection, sealed_anew: Callable[[str, str, str], str | None]) -> int:
     """Seal every row anew that `sealed_anew(sealed, tenant, name)` gives something for."""
     changed = 0

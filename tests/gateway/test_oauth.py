@@ -20,6 +20,7 @@ from vault_world import (
     write_things,
 )
 
+from connectors.errors import Unavailable
 from executor.store import credentials
 from gateway.settings import load_settings
 from gateway.wiring import build
@@ -117,6 +118,59 @@ async def _made_a_while_ago(things: Things) -> None:
     await store.write(
         partial(credentials.renew, row=row, now=0.0, sealed=row.sealed, expires_at=row.expires_at)
     )
+
+
+async def test_a_refresh_under_way_is_kept_though_the_old_token_is_not_taken_meanwhile(
+    things: Things,
+) -> None:
+    """Many servers take no old token any more as soon as they have given a new one."""
+    await things.set("oauth-client")
+    old = await secret_now(things)
+    await _made_a_while_ago(things)
+    kept, store = things.running.gateway.credentials, things.running.gateway.store
+    row = await store.read(partial(credentials.get, tenant="main", name="things"))
+    assert row is not None
+    now = kept.clock()
+    leased = await store.write(partial(credentials.lease, row=row, until=now + 60, now=now))
+    renewed = [await kept.rejected("main", "things", old) for _ in range(2)]
+    again = await store.write(partial(credentials.lease, row=row, until=now + 60, now=now))
+    came = partial(credentials.renew, row=row, now=now, sealed=row.sealed, expires_at=None)
+
+    assert leased
+    assert renewed == [True, True], "whoever comes next gets another one"
+    assert not again, "whoever refreshes it is left alone"
+    assert await store.write(came), "a refresh token that was rotated is not lost"
+
+
+async def test_a_refresh_that_would_outlast_its_lease_is_not_begun(
+    things: Things, server: str
+) -> None:
+    """Another process would send the same refresh token, which a server takes once."""
+    from connectors.http import HttpAnswer, HttpRequest, Transport
+    from gateway.credentials import Credentials
+
+    await things.control(expires_in=1)
+    await things.set("oauth-code")
+    await things.connect()
+    first, later = things.running.gateway.credentials, [0.0]
+
+    class Slow(Transport):
+        async def send(
+            self, request: HttpRequest, *, deadline: float, send_before: float
+        ) -> HttpAnswer:
+            found = await super().send(request, deadline=deadline, send_before=send_before)
+            later[0] += 60.0
+            return found
+
+    way = Slow(frozenset([urlsplit(server).netloc]))
+    slow = Credentials(first.store, first.seals, way, lambda: first.clock() + later[0])
+    with pytest.raises(Unavailable, match="in time"):
+        await slow.secret("main", "things")
+    await way.aclose()
+
+    grants = [each["grant"] for each in await things.control() if each["at"] == "token"]
+    assert grants == ["authorization_code"]
+    assert await things.standing() == "ready"
 
 
 async def test_a_token_that_is_taken_is_kept_however_old_it_is(things: Things) -> None:
