@@ -2,8 +2,10 @@
 
 import itertools
 
+import httpx2
 import pytest
 from tryton_cases import Desk, fresh
+from tryton_server import Erp
 
 from connectors.connector import Applied
 from connectors.errors import Kind, Refused
@@ -83,6 +85,27 @@ async def test_a_copy_of_an_order_is_not_taken_for_the_order(desk: Desk) -> None
 
     assert copy["id"] != order["id"]
     assert found == order
+
+
+@pytest.mark.parametrize("more", [" and a note", "\n\na note", "\r\na note"])
+async def test_an_order_to_which_somebody_has_added_a_note_is_found_all_the_same(
+    more: str, desk: Desk, erp: Erp
+) -> None:
+    """Else it would count as absent, and be made once more."""
+    key = fresh()
+    order = await ordered(desk, key=key)
+    noted = httpx2.put(
+        f"{erp.url}/erp/rest/model/sale.sale/{order['id']}",
+        json={"comment": f"lamgate:{key}{more}"},
+        headers={"authorization": f"bearer {erp.key}"},
+        timeout=60,
+    )
+    found = await desk.do("order_find", {"reference": key})
+    other = await desk.do("order_find", {"reference": key[:-1]})
+
+    assert noted.status_code == 200, noted.text
+    assert found["id"] == order["id"]
+    assert other is None
 
 
 async def test_what_an_order_needs_and_tryton_does_not_have_is_refused(desk: Desk) -> None:

@@ -64,6 +64,7 @@ class Played:
 
     rows: dict[str, list[JsonObject]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    heeds: bool = True  # what it is to search for
 
     def answer(self, asked: Asked) -> Said:
         self.asked.append(asked)
@@ -72,9 +73,9 @@ class Played:
         if asked.method == "POST" and not more:
             assert isinstance(asked.body, dict)
             kept.append({"id": len(kept) + 1, **asked.body})
-            return Said(200, kept[-1])
+            return Said(200, _read(kept[-1], asked))
         if asked.method == "GET" and not more:
-            return Said(200, [*filter(lambda row: self._fits(row, asked), kept)])
+            return Said(200, [_read(each, asked) for each in kept if self._fits(each, asked)])
         found = [row for row in kept if str(row["id"]) == more[0]]
         if not found:
             return Said(404, HTML, {"content-type": "text/html"})
@@ -86,13 +87,25 @@ class Played:
     def _fits(self, row: JsonObject, asked: Asked) -> bool:
         domain = unpacked(asked.query["d"])
         assert isinstance(domain, list)
-        for clause in domain:
-            place, operator, value = clause  # type: ignore[misc]
-            if operator == "like" and not str(row.get(place, "")).endswith(str(value)[1:]):
-                return False
-            if operator == "=" and place == "id" and row["id"] != value:
-                return False
-        return True
+        return not self.heeds or all(_holds(row, each) for each in domain)
+
+
+def _read(row: JsonObject, asked: Asked) -> JsonObject:
+    """The fields of a record that are asked for."""
+    fields = {"id", *(each.partition(".")[0] for name, each in asked.pairs if name == "f")}
+    return {name: each for name, each in row.items() if name in fields}
+
+
+def _holds(row: JsonObject, clause: JsonValue) -> bool:
+    assert isinstance(clause, list)
+    if clause[0] == "OR":
+        return any(_holds(row, each) for each in clause[1:])
+    place, operator, value = clause
+    if operator == "like":
+        found = str(row.get(str(place), ""))
+        end = str(value).rstrip("%")[1:]
+        return end in found if str(value).endswith("%") else found.endswith(end)
+    return place != "id" or row["id"] == value
 
 
 @pytest.fixture
@@ -143,6 +156,32 @@ async def test_a_return_is_written_as_tryton_reads_it(played: tuple[Played, Serv
             ]
         ],
     }
+
+
+async def test_a_tryton_that_does_not_search_as_it_was_asked_is_believed_in_nothing(
+    played: tuple[Played, Service],
+) -> None:
+    """Somebody else's record would settle a doubt, or an order's return be of another customer."""
+    tryton, service = played
+    tryton.heeds = False
+    tryton.rows["sale.sale"] = [
+        {"id": 7, "party": {"id": 3}, "lines": [{"id": 31}], "comment": "of somebody else"}
+    ]
+    tryton.rows["sale.complaint.type"] = [{"id": 2}]
+    outside = Outside()
+    desk = Desk(connected(service.url, KEY, outside))
+    back: JsonObject = {"lines": [{"line_id": "31", "quantity": 1}], "reason": "broken"}
+    ends = [
+        await desk.end("order_find", {"reference": "K1"}),
+        await desk.end("return_create", {**back, "order_id": "8"}, key="K1"),
+    ]
+    await outside.close()
+
+    for end in ends:
+        assert isinstance(end, Refused), end
+        assert end.kind is Kind.INTERNAL
+        assert "another" in end.message
+    assert [each.method for each in tryton.asked] == ["GET", "GET"]
 
 
 DIALECTS: dict[str, tuple[bytes, type, type, Kind]] = {
@@ -300,6 +339,13 @@ def test_a_time_is_one_of_utc() -> None:
     }  # fmt: skip
 
     assert moment(said) == "2026-11-25T22:26:27.242718+00:00"
+
+
+@pytest.mark.parametrize("more", ["", "and more", "\nand more"])
+def test_what_somebody_adds_behind_a_mark_is_told(more: str) -> None:
+    stored = f"{marked('broken', 'K' * 32)} {more}"
+
+    assert unmarked(stored) == " ".join(["broken", *more.split()])
 
 
 @given(

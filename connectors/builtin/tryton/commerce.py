@@ -71,8 +71,8 @@ class Sales:
         if any(value_at(each, "unit_price/currency") != code for each in lines):
             raise Refused(f"the order is in {code}, and a line is not", kind=Kind.INVALID)
         known = partial(self.records.known, spec, context)
-        currencies = await known("currency.currency", [["code", "=", code]])
-        addresses = await known("party.address", [["party", "=", party]])
+        currencies = await known("currency.currency", [["code", "=", code]], ("code",))
+        addresses = await known("party.address", [["party.id", "=", party]], ("party.id",))
         if not currencies or not addresses:
             what = f"the currency {code}" if not currencies else f"an address of customer {party}"
             raise Refused(f"Tryton does not have {what}", kind=Kind.NOT_FOUND)

@@ -1,6 +1,7 @@
 """What every record of Tryton has: its envelope, its lines, and the mark that our key leaves."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -37,10 +38,37 @@ def mark_of(key: JsonValue) -> str:
     return f"%{_MARK}{plain}"
 
 
+def bearing(place: str, key: JsonValue) -> JsonValue:
+    """A clause for the records that have the mark of a call, whatever somebody added to it."""
+    behind = ("", " %", "\n%", "\r%")
+    either: list[JsonValue] = [[place, "like", f"{mark_of(key)}{each}"] for each in behind]
+    return ["OR", *either]
+
+
+def bears(row: JsonValue, place: str, key: JsonValue) -> bool:
+    """Whether a record has the mark of a call."""
+    mark = re.compile(rf"{_MARK}{re.escape(str(key))}(?!\S)")
+    return any(mark.search(each) for each in _texts(row, place.split(".")))
+
+
 def unmarked(value: JsonValue) -> JsonValue:
     """A text without our mark, or null."""
-    said = str(value or "").rpartition(_MARK)[0] if _MARK in str(value or "") else str(value or "")
-    return said.strip() or None
+    before, mark, behind = str(value or "").rpartition(_MARK)
+    if not mark:
+        return behind.strip() or None
+    more = re.sub(r"^\S*", "", behind).strip()
+    return " ".join(each for each in (before.strip(), more) if each) or None
+
+
+def _texts(value: JsonValue, place: Sequence[str]) -> Iterator[str]:
+    """Every text at a place, in each element of a list."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each, place)
+    elif place:
+        yield from _texts(value_at(value, place[0]), place[1:])
+    elif isinstance(value, str):
+        yield value
 
 
 def amount(name: str) -> At:

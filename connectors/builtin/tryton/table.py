@@ -6,11 +6,11 @@ from functools import partial
 
 from pydantic import JsonValue
 
-from connectors.builtin.tryton.records import mark_of
+from connectors.builtin.tryton.records import bearing, bears
 from connectors.builtin.tryton.wire import Told, Tryton, number_of, rows
 from connectors.connector import Applied, Outcome
 from connectors.spec import ActionSpec, CallContext, JsonObject
-from connectors.unified.vendor import Vendor
+from connectors.unified.vendor import Vendor, value_at
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,12 @@ class Table:
     model: str
     fields: tuple[str, ...]
     mark: str = ""
+
+    def told(self, row: JsonObject) -> JsonObject:
+        """A record that was found, as it is read: without the mark that it was found by."""
+        known = {each.partition(".")[0] for each in self.fields}
+        marked = self.mark.partition(".")[0]
+        return {name: each for name, each in row.items() if name in known or name != marked}
 
 
 @dataclass(frozen=True)
@@ -45,13 +51,18 @@ class Records:
         """Find the record that a call has made by the mark that it left, or null."""
         table = self.tables[record]
 
-        def first(body: JsonValue) -> JsonValue:
-            return self.vendor.tell(record, rows(body)[0]) if rows(body) else None
+        key = given["reference"]
 
-        domain: list[JsonValue] = [[table.mark, "like", mark_of(given["reference"])]]
+        def first(body: JsonValue) -> JsonValue:
+            found = rows(body)[:1]
+            if not all(bears(each, table.mark, key) for each in found):
+                raise ValueError("it gives another record than was searched for")
+            return self.vendor.tell(record, table.told(found[0])) if found else None
+
         # Whoever copies a record copies the mark that is in it.
+        domain, fields = [bearing(table.mark, key)], (*table.fields, table.mark)
         return await self.tryton.search(
-            spec, context, table.model, domain, table.fields, first, oldest=True
+            spec, context, table.model, domain, fields, first, oldest=True
         )
 
     async def list(
@@ -97,15 +108,29 @@ class Records:
         fields: Sequence[str] = ("id",),
         limit: int = 1,
     ) -> Sequence[JsonObject]:
-        """What a write has to know before it is made."""
-        outcome = await self.tryton.search(
-            spec, context, model, domain, fields, lambda body: [*rows(body)], limit
-        )
+        """What a write has to know before it is made; refused where it is of something else."""
+
+        def told(body: JsonValue) -> JsonValue:
+            found = rows(body)
+            if not all(_is_meant(clause, each) for clause in domain for each in found):
+                raise ValueError("it gives another record than was searched for")
+            return [*found]
+
+        outcome = await self.tryton.search(spec, context, model, domain, fields, told, limit)
         return rows(outcome.output) if isinstance(outcome, Applied) else []
 
     def one(self, record: str) -> Told:
         """Tells one record of Tryton's as the model's."""
         return partial(self.vendor.tell, record)
+
+
+def _is_meant(clause: JsonValue, row: JsonValue) -> bool:
+    """Whether a record is as a clause says, as far as it was read."""
+    place, operator, value = clause if isinstance(clause, list) else (None, None, None)
+    found = value_at(row, str(place).replace(".", "/"))
+    if found is None:
+        return place != "id"
+    return found in value if operator == "in" and isinstance(value, list) else found == value
 
 
 def _asked(argument: str, place: str, given: JsonObject) -> JsonValue:
