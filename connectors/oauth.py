@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from connectors.body import BodyError, read_json
 from connectors.dates import retry_after_s
@@ -236,15 +236,24 @@ async def _tokens(
         or (_text(found, "token_type") or "").lower() != "bearer"
     ):
         raise GrantRefusedError("no bearer token")
-    lasts = found.get("expires_in")
-    known = isinstance(lasts, int | float) and not isinstance(lasts, bool) and 0 < lasts < _FOR_EVER
     claims = _text(found, "id_token")
     return Tokens(
         access,
         _text(found, "refresh_token"),
-        float(str(lasts)) if known else None,
+        _lasts_s(found.get("expires_in")),
         None if claims is None else _claims(claims),
     )
+
+
+def _lasts_s(said: JsonValue) -> float | None:
+    """For how many seconds a token is good, also where a text says so; None where nobody knows."""
+    if isinstance(said, bool) or not isinstance(said, int | float | str):
+        return None
+    try:
+        found = float(said)
+    except (ValueError, OverflowError):
+        return None
+    return found if 0 < found < _FOR_EVER else None
 
 
 async def _metadata(way: Transport, issuer: str) -> JsonObject:

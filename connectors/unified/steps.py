@@ -10,7 +10,14 @@ from collections.abc import Awaitable, Coroutine, Mapping
 from pydantic import JsonValue
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
-from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
+from connectors.errors import (
+    ConfigurationError,
+    ConnectorError,
+    Kind,
+    Refused,
+    Unavailable,
+    Uncertain,
+)
 from connectors.outcome import MISREAD
 from connectors.spec import ActionSpec, Effect
 from connectors.text import visible
@@ -47,7 +54,7 @@ async def after(
         return acted
     try:
         return Applied(await asked, request_id, replayed)
-    except (ConnectorError, *MISREAD) as error:
+    except (ConnectorError, ConfigurationError, *MISREAD) as error:
         said = error.message if isinstance(error, ConnectorError) else visible(str(error), 500)
         return Unreadable(f"it happened, and could not be read back: {said}", request_id)
 

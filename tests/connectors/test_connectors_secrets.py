@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 from strange_plugins import SECRET, WRITE, everywhere, fake
 
+from connectors.connector import Unreadable
 from connectors.credentials import HIDDEN, Vault, secret_of
 from connectors.errors import (
     ConfigurationError,
@@ -25,8 +26,10 @@ from connectors.errors import (
     Kind,
 )
 from connectors.factories import ConnectionSettings
+from connectors.opening import build
 from connectors.registry import Registry
 from connectors.spec import JsonObject
+from connectors.testing import Asked, Said, Service
 
 
 def test_a_secret_is_read_by_reference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,3 +134,32 @@ async def test_a_service_that_tells_our_secret_back_tells_it_to_nobody(
     assert len(ends) == 12
     for end in ends:
         assert secret not in f"{end!r} {vars(end)}"
+
+
+async def test_a_credential_that_goes_after_a_call_has_acted_does_not_undo_it(
+    outside: Outside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read back then cannot be read, and waiting for a credential would call again."""
+    monkeypatch.setenv("TRACKER_KEY", "the-key-of-the-tracker")
+
+    def tracker(asked: Asked) -> Said:
+        monkeypatch.delenv("TRACKER_KEY", raising=False)
+        return Said(200, {"data": {"id": "7"}})
+
+    service = Service(tracker)
+    service.start()
+    try:
+        options: JsonObject = {"user": "admin"}
+        settings = ConnectionSettings("own", "roundup", service.url, "env:TRACKER_KEY", options)
+        way = outside.to(service.url.partition("://")[2])
+        registry = build([settings], Vault(), lambda _: way)
+        action = (await registry.load()).get("own.ticket_update")
+        assert action is not None
+        change: JsonObject = {"id": "7", "version": '"1"', "title": "Mended"}
+        end = await end_of(registry, action, change)
+    finally:
+        service.stop()
+
+    assert [each.method for each in service.asked] == ["PATCH"]
+    assert isinstance(end, Unreadable), end
+    assert "it happened" in end.reason

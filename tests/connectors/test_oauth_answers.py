@@ -16,6 +16,10 @@ DEEP = base64.urlsafe_b64encode(b"[" * 100_000).decode()
     ("more", "lasts"),
     [
         (b'"expires_in": 3600', 3600.0),
+        (b'"expires_in": "3599"', 3599.0),  # as many write it
+        (b'"expires_in": "soon"', None),
+        (b'"expires_in": "-5"', None),
+        (b'"expires_in": "1e999"', None),
         (b'"expires_in": 1e999', None),
         (b'"expires_in": true', None),
         (b'"expires_in": -5', None),

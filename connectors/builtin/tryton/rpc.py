@@ -16,7 +16,14 @@ from connectors.api import Api
 from connectors.builtin.tryton.table import Records
 from connectors.builtin.tryton.wire import as_read, number_of
 from connectors.connector import Applied, Outcome
-from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
+from connectors.errors import (
+    ConfigurationError,
+    ConnectorError,
+    Kind,
+    Refused,
+    Unavailable,
+    Uncertain,
+)
 from connectors.outcome import in_doubt
 from connectors.spec import ActionSpec, CallContext, JsonObject
 from connectors.unified.vendor import value_at
@@ -86,9 +93,9 @@ class Wizards:
         """What a wizard has made of a record."""
         try:
             state, found = await self._standing(spec, given, context, record)
-        except ConnectorError as error:
-            told = f"it was done, as far as is known, but: {error.message}"
-            raise Uncertain(told, kind=error.kind) from error
+        except (ConnectorError, ConfigurationError) as error:
+            kind = error.kind if isinstance(error, ConnectorError) else Kind.AUTH
+            raise Uncertain(f"it was done, as far as is known, but: {error}", kind=kind) from error
         if state not in after:
             raise Refused(f"the {record} is {state!r} still", kind=Kind.CONFLICT)
         return Applied(found)
