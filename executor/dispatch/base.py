@@ -1,12 +1,15 @@
 """What a dispatcher is: it decides when and where something is driven, and knows nothing of it."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
-from executor.store.drives import DriveKind, Due
-from executor.store.errors import StoreError, StorePausedError
+from executor.store.drives import STUCK, DriveKind, Due, note_stuck
+from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
+from executor.store.store import Store
 
 AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
 PAUSED_S = (0.5, 2.0)  # the same while the store takes nothing: it may be back at any moment
@@ -42,19 +45,31 @@ def too_many_deaths() -> CrashLoopError:
     return CrashLoopError(f"{MOST_CRASHES} processes in a row died while they were driving it")
 
 
-async def put_aside(park: Park, what: Due, driver: str, error: Exception) -> Exception | None:
+async def put_aside(
+    store: Store, park: Park, what: Due, driver: str, error: Exception
+) -> Exception | None:
     """Put it aside and say so; what keeps it from that is told and returned: it is tried again."""
+    if isinstance(error, NewerSchemaError):  # it can be driven, by a version that knows more
+        await tell_stuck(store, what, error)
+        return error
     try:
         await park(what, driver, error)
-    except StoreError as trouble:
+    except StorePausedError as trouble:
         _log.warning("%s %s cannot be put aside now: %s", what.kind, what.id, trouble)
         return trouble
     except Exception as trouble:  # noqa: BLE001 - it is not to be forgotten for that
-        told = "%s %s cannot be driven and could not be put aside: it is tried again"
-        _log.exception(told, what.kind, what.id)
+        await tell_stuck(store, what, trouble)
         return trouble
     _log.error("%s %s is put aside: %s", what.kind, what.id, error)
     return None
+
+
+async def tell_stuck(store: Store, what: Due, trouble: Exception) -> None:
+    """Say, in the log and on its row, that it can neither be driven nor put aside."""
+    told = "%s: %s %s cannot be driven and could not be put aside: it is tried again"
+    _log.error(told, STUCK, what.kind, what.id, exc_info=trouble)
+    with contextlib.suppress(StoreError):  # then only the log says so
+        await store.write(partial(note_stuck, due=what))
 
 
 def no_halt() -> None:

@@ -277,7 +277,7 @@ class DistributedDispatcher:
         So nobody takes it at once, and what is not driven here is given back, and tried again.
         """
         _, park = self._drives[what.kind]
-        if await put_aside(park, what, self.worker, error) is not None:
+        if await put_aside(self._store, park, what, self.worker, error) is not None:
             now = self._store.clock()
             rest = partial(drives.claim, due=what, driver=self.worker, now=now)
             with contextlib.suppress(StoreError):  # then it is tried again sooner

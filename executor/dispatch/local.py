@@ -28,10 +28,11 @@ from executor.dispatch.base import (
     no_halt,
     pause_after,
     put_aside,
+    tell_stuck,
     too_many_deaths,
 )
 from executor.store.drives import DriveKind, Due, due, generation, next_wake
-from executor.store.errors import StoreError
+from executor.store.errors import StoreError, StorePausedError
 from executor.store.recovery import crashed, crashes_of, hand_back, release
 from executor.store.store import Store
 from executor.turns import Turns
@@ -179,6 +180,8 @@ class LocalDispatcher:
         except StoreError as error:
             pause = self._pause(what, error)
             _log.warning("%s %s goes on in %.1f s: %s", what.kind, what.id, pause, error)
+            if self._failures[what] >= MOST_FAILURES and not isinstance(error, StorePausedError):
+                await tell_stuck(self._store, what, error)
         except Exception as error:  # noqa: BLE001 - one broken drive must not end the others
             pause = self._pause(what, error)
             _log.exception("%s %s broke its drive", what.kind, what.id)
@@ -199,7 +202,7 @@ class LocalDispatcher:
     async def _park(self, what: Due, error: Exception) -> float | None:
         """Put aside what cannot be driven; None, or when to try again where that fails too."""
         _, park = self._drives[what.kind]
-        trouble = await put_aside(park, what, self._driver, error)
+        trouble = await put_aside(self._store, park, what, self._driver, error)
         if trouble is not None:
             return self._pause(what, trouble)
         self._forgive(what)

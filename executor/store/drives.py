@@ -39,6 +39,7 @@ from executor.store.drive_statements import Standing as Standing
 from executor.store.errors import FencedError
 from executor.store.statement import Query, one_of
 
+STUCK = "drive-stuck"  # the code of what can neither be driven nor put aside, while that is so
 MOST_DUE = 1000  # that are looked at together
 # What a run is said to wait for, if it waits for several things: what needs a person comes first.
 REASONS = (
@@ -262,6 +263,18 @@ def _woken() -> Update:
     )
 
 
+def note_stuck(c: Connection, due: Due) -> None:
+    """Note that a row can neither be driven nor put aside; the end of its next drive forgets it."""
+    table = TABLES[due.kind]
+    which = (table.c.tenant == due.tenant, table.c.id == due.id)
+    c.execute(update(table).where(*which).values(code=STUCK))
+
+
+def stuck(c: Connection, now: float) -> int:
+    """How many rows can neither be driven nor put aside."""
+    return sum(each.one(c, {"now": now}) or 0 for each in _STUCK)
+
+
 def due(c: Connection, now: float) -> list[Due]:
     """What nobody drives and whose time has come: the tenants by turns, each by its ranks.
 
@@ -320,10 +333,14 @@ def _of(claim: Claim) -> dict[str, object]:
 
 def _is_due(table: Table, kind: DriveKind) -> ColumnElement[bool]:
     """Nobody drives it and its time has come."""
+    return and_(table.c.driver.is_(None), _wants_to_be_driven(table, kind))
+
+
+def _wants_to_be_driven(table: Table, kind: DriveKind) -> ColumnElement[bool]:
+    """Its time has come, if nobody drives it already."""
     fresh = {"request": ("received", "planning"), "run": ("queued", "cancelling")}[kind]
     by_now = table.c.wake_at <= bindparam("now", type_=Double)
-    waited = and_(table.c.status == "waiting", by_now)
-    return and_(table.c.driver.is_(None), or_(one_of(table.c.status, fresh), waited))
+    return or_(one_of(table.c.status, fresh), and_(table.c.status == "waiting", by_now))
 
 
 class _Ready(NamedTuple):
@@ -349,6 +366,12 @@ def _all_due(table: Table, kind: DriveKind) -> Select[tuple[object, ...]]:
     return told.order_by(ready.c.among, ready.c.updated_at).limit(MOST_DUE)
 
 
+def _all_stuck(table: Table, kind: DriveKind) -> Select[int]:
+    is_driven = table.c.status == statements.DRIVEN[kind]
+    wants = or_(is_driven, _wants_to_be_driven(table, kind))
+    return select(func.count()).select_from(table).where(table.c.code == STUCK, wants)
+
+
 def _next_wake(table: Table) -> Select[tuple[float]]:
     is_later = table.c.wake_at > bindparam("after", type_=Double)
     found = select(table.c.wake_at).where(table.c.status == "waiting", is_later)
@@ -357,3 +380,4 @@ def _next_wake(table: Table) -> Select[tuple[float]]:
 
 _DUE = {kind: Query(_all_due(table, kind), _Ready) for kind, table in TABLES.items()}
 _NEXT_WAKE = [Query(_next_wake(table), float) for table in TABLES.values()]
+_STUCK = [Query(_all_stuck(table, kind), int) for kind, table in TABLES.items()]

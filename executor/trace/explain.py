@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from executor.check.admit import Accepted
 from executor.run import events as e
-from executor.run.effects import contradictions, effects_of, shown
+from executor.run.effects import Effects, contradictions, effects_of, shown
 from executor.run.fold import fold
 from executor.run.state import Attempt, RunState, undoes
+from executor.store.drives import STUCK
 from executor.store.journal import StoredEvent
 from executor.store.runs import RunRow
 from executor.trace.model import Trace
@@ -64,6 +65,33 @@ def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Tra
     )
 
 
+def unread(row: RunRow, words: str, effects: Effects) -> Trace:
+    """What can be said of a run whose plan or journal cannot be read: how its calls ended."""
+    notes = [
+        "its plan or its journal cannot be read any more (the log says why): "
+        "this is what the rows of its calls tell"
+    ]
+    found = (effects.standing, effects.uncertain, effects.undone)
+    for how, steps in zip(("stand", "are not known", "were undone"), found, strict=True):
+        notes += [f"these effects {how}: {', '.join(steps)}"] if steps else []
+    return Trace(
+        run=row.id,
+        requester=row.requester,
+        words=words,
+        understanding="",
+        created_at=row.created_at,
+        ended_at=row.updated_at if row.has_ended else None,
+        plan_digest="",
+        status=row.status,
+        waiting_for=row.waiting_for,
+        code=row.code,
+        next=_what_is_left(row, effects),
+        result=row.result,
+        steps=(),
+        notes=tuple(notes),
+    )
+
+
 def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
     """Say what comes next and who must act."""
     if row.status == "waiting" and row.waiting_for == "reconcile":
@@ -72,14 +100,22 @@ def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
         return f"somebody opens {' and '.join(links)}; it goes on by itself once that is done"
     if row.status == "waiting":
         return _WAITS.get(row.waiting_for or "", f"waits for {row.waiting_for}")
+    last = state.finished
+    return _what_is_left(row, Effects(*((last.standing, last.uncertain) if last else ())))
+
+
+def _what_is_left(row: RunRow, effects: Effects) -> str:
+    """What is to be done about a run that nothing is waited for any more."""
+    if row.code == STUCK:
+        return f"see the log of whoever drives it, at {STUCK}: it is tried again by itself"
     if not row.has_ended:
         return "it is under way"
-    if state.finished and state.finished.uncertain:
-        return f"check at the service: {', '.join(state.finished.uncertain)} may have happened"
+    if effects.uncertain:
+        return f"check at the service: {', '.join(effects.uncertain)} may have happened"
     if row.status == "undone":
         return "nothing; everything that had been done is undone"
-    if row.status != "succeeded" and state.finished and state.finished.standing:
-        return f"nothing more; these effects stand: {', '.join(state.finished.standing)}"
+    if row.status != "succeeded" and effects.standing:
+        return f"nothing more; these effects stand: {', '.join(effects.standing)}"
     return "nothing; it is finished"
 
 

@@ -119,6 +119,7 @@ class ModelTold(Told):
 class HealthTold(Told):
     """That the store answers; how many actions there are, and how connections and models stand.
 
+    `stuck` is how many requests and runs can neither be driven nor put aside: the log has them.
     `time` is what time it is for the gateway, in seconds since the epoch.
     """
 
@@ -127,6 +128,7 @@ class HealthTold(Told):
     actions: int
     connections: dict[Literal["ready", "stale", "absent"], int]
     models: dict[Literal["ready", "absent"], int]
+    stuck: int
 
 
 class ActionTold(ActionSpec):

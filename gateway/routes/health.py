@@ -1,10 +1,11 @@
 """Whether the gateway works; needs no key and tells nothing of anybody."""
 
 from collections import Counter
+from functools import partial
 
 from fastapi import APIRouter, Request
-from sqlalchemy import text
 
+from executor.store import drives
 from gateway.answers.connections import HealthTold
 from gateway.routes.connections import standing
 from gateway.routes.models import stands_as
@@ -18,11 +19,11 @@ router = APIRouter(prefix="/v1", tags=["health"])
 async def health(request: Request) -> HealthTold:
     """Answer once the store does."""
     gateway: Gateway = request.app.state.gateway
-    await gateway.store.read(lambda c: c.execute(text("SELECT 1")).scalar_one())
+    stuck = await gateway.store.read(partial(drives.stuck, now=gateway.clock()))
     stands = Counter(standing(each) for each in gateway.registry.connections())
     connections = dict(sorted(stands.items()))
     models = dict(sorted(Counter(stands_as(each) for each in gateway.planners.values()).items()))
     return HealthTold(
         status="ok", actions=len(gateway.catalog), connections=connections, models=models,
-        time=gateway.clock(),
+        time=gateway.clock(), stuck=stuck,
     )  # fmt: skip

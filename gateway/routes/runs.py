@@ -1,6 +1,7 @@
 """Runs: where they stand, what happened, cancel, and what a person found out."""
 
 import asyncio
+import logging
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -8,15 +9,16 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from sqlalchemy import Connection
 
 from connectors.spec import JsonObject
-from executor.check.admit import Accepted
+from executor.check.admit import Accepted, SealBrokenError
 from executor.run import events as e
-from executor.run.effects import effects_of
+from executor.run.effects import Effects, effects_of
 from executor.run.fold import fold
 from executor.run.perform import new_event
+from executor.run.quarantine import effects_so_far
 from executor.store import journal, plans, runs
 from executor.store.drives import Due
 from executor.store.runs import RunRow
-from executor.trace import Trace, render_trace, trace
+from executor.trace import Trace, render_trace, trace, unread
 from gateway.answers.runs import RunRowTold, RunStatus, RunTold
 from gateway.answers.told import Made
 from gateway.auth import Caller, need_role
@@ -32,6 +34,8 @@ from gateway.schemas import Cancel, Reconcile
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
+UNREAD = (SealBrokenError, ValueError, LookupError)  # of a plan or a journal that was damaged
+_log = logging.getLogger("lamgate.http")
 
 
 _EXPLAINED: dict[int | str, dict[str, Any]] = {
@@ -80,10 +84,13 @@ def _effects(c: Connection, gateway: Gateway, row: RunRow) -> JsonObject:
     """The steps whose effects stand, are uncertain, or were undone."""
     if not row.has_ended:
         return {"standing": None, "uncertain": None, "undone": None}
-    accepted = _accepted(c, gateway, row)
-    stored = journal.read(c, row.tenant, row.id)
-    state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
-    effects = effects_of(accepted, state)
+    try:
+        accepted = _accepted(c, gateway, row)
+        stored = journal.read(c, row.tenant, row.id)
+        state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
+        effects = effects_of(accepted, state)
+    except UNREAD as error:
+        effects = _so_far(c, row, error)
     return {
         "standing": [*effects.standing],
         "uncertain": [*effects.uncertain],
@@ -202,11 +209,21 @@ async def _trace(request: Request, tenant: str, run_id: str) -> Trace:
     row = await found(request, tenant, "run", run_id, runs.get)
 
     def work(c: Connection) -> Trace:
-        accepted = _accepted(c, gateway, row)
-        return trace(accepted, row, journal.read(c, row.tenant, run_id))
+        try:
+            accepted = _accepted(c, gateway, row)
+            return trace(accepted, row, journal.read(c, row.tenant, run_id))
+        except UNREAD as error:
+            words = plans.words_of(c, tenant, [row.plan]).get(row.plan, "")
+            return unread(row, words, _so_far(c, row, error))
 
     async with gateway.allowances.turn(request.state.key, "reads"):  # a journal may be long
         return await gateway.store.read(work)
+
+
+def _so_far(c: Connection, row: RunRow, error: Exception) -> Effects:
+    """What its calls' own rows tell of a run whose plan or journal cannot be read."""
+    _log.error("run %s cannot be read: %s: %s", row.id, type(error).__name__, error)
+    return effects_so_far(c, Due("run", row.tenant, row.id))
 
 
 def _accepted(c: Connection, gateway: Gateway, row: RunRow) -> Accepted:

@@ -15,7 +15,7 @@ from executor.dispatch.base import MOST_CRASHES
 from executor.dispatch.distributed import DistributedDispatcher
 from executor.store import drives, runs, tables
 from executor.store.drives import Due
-from executor.store.errors import StoreError
+from executor.store.errors import NewerSchemaError, StoreError
 from executor.store.store import Store
 
 WITHIN_S = 20.0
@@ -64,6 +64,7 @@ async def test_what_breaks_and_cannot_be_put_aside_is_given_back_and_tried_again
         await asyncio.wait_for(line.takes(WHAT), WITHIN_S)
         row = await store.read(lambda c: runs.get(c, "main", WHAT.id))
         assert row is not None
+        stuck = await store.read(partial(drives.stuck, now=store.clock()))
         await _until(line, f"run:main:run_a:{row.epoch + 1}")
     is_well = True
     await asyncio.wait_for(line.takes(WHAT), WITHIN_S)
@@ -72,9 +73,11 @@ async def test_what_breaks_and_cannot_be_put_aside_is_given_back_and_tried_again
     await store.close()
 
     said = [each.getMessage() for each in caplog.records if "aside" in each.getMessage()]
-    assert said == ["run run_a cannot be driven and could not be put aside: it is tried again"]
+    told = "drive-stuck: run run_a cannot be driven and could not be put aside: it is tried again"
+    assert said == [told]
+    assert (row.code, stuck) == ("drive-stuck", 1)
     assert after is not None
-    assert (after.status, after.recoveries) == ("succeeded", 0)
+    assert (after.status, after.recoveries, after.code) == ("succeeded", 0, None)
 
 
 async def test_what_has_killed_three_and_cannot_be_put_aside_is_not_tried_without_a_pause(
@@ -108,3 +111,29 @@ async def test_what_has_killed_three_and_cannot_be_put_aside_is_not_tried_withou
     assert len(tries) == 2
     assert row is not None
     assert row.status == "running"  # as far as others can see
+
+
+async def test_what_only_a_newer_version_can_read_is_not_put_aside_by_an_older_one(
+    postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "AGAIN_S", (0.01, 0.05))
+    store, line, parked = await Store.open(postgres.new_database()), Line(), list[Due]()
+    await store.write(lambda c: add(c, [WHAT.id]))
+    worker = DistributedDispatcher(store, lambda _: line)
+
+    async def drive(due: Due, driver: str) -> None:
+        raise NewerSchemaError("the journal tells of what this version does not know")
+
+    async def park(due: Due, driver: str, error: Exception) -> None:
+        parked.append(due)
+
+    worker.register("run", drive, park)
+    await worker.start()
+    await asyncio.wait_for(line.takes(WHAT), WITHIN_S)
+    row = await store.read(lambda c: runs.get(c, "main", WHAT.id))
+    await worker.stop()
+    await store.close()
+
+    assert parked == []
+    assert row is not None
+    assert (row.status, row.code) == ("running", "drive-stuck")

@@ -62,12 +62,14 @@ def judge_approvals(history: "History", rules: Rules | None) -> None:
 
 
 def _judge_told(history: "History", people: dict[str, set[str]]) -> None:
-    """Everybody who said yes to what was granted stands in the journal."""
+    """Everybody who said yes, and did not take it back by a no, stands in the journal."""
     told: defaultdict[str, set[str]] = defaultdict(set)
     for each in history.stored:
         if each.type in ("approval.counted", "approval.granted"):
             data: Any = each.data
             told[data["approval"]].add(data["by"])
+        if each.type == "approval.refused":
+            told[str(each.data["approval"])].discard(str(each.data["by"]))
     for name, by in told.items():
         must(by == people[name], f"{people[name]} said yes to {name}, and the journal names {by}")
 
