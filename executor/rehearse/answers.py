@@ -13,6 +13,7 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
 from executor.rehearse.fake import Reads, Unfakeable, Variation, Wish, make_up
 from executor.rehearse.origins import Origin
+from executor.rehearse.promised import promised
 from executor.rehearse.reading import reads_of, reads_of_undo
 from executor.run.keys import args_hash
 from executor.run.state import Place, undoes
@@ -110,19 +111,15 @@ class Answers:
                 return Answer(self.recorded.answers[known], "recorded")
         variation = script.of(step) if undone is None else Variation(script.size)
         reads = self._of_undo if undone is not None else self._reads.get(step, Reads())
-        made_up = self._made_up(action, reads, variation, int(place[1] or 0))
+        schema = action.output_schema if undone is not None else self._promised.get(step)
+        made_up = _made_up(schema or {}, reads, variation, int(place[1] or 0))
         if isinstance(made_up, Unfakeable):
             return made_up
         return Answer(all_happened(action, arguments, made_up), "made_up")
 
-    def _made_up(
-        self, action: ActionSpec, reads: Reads, variation: Variation, index: int
-    ) -> JsonValue | Unfakeable:
-        schema: JsonObject = {} if action.output_schema is None else action.output_schema
-        try:
-            return make_up(schema, reads, variation, index)
-        except Unfakeable as why:
-            return why
+    @cached_property
+    def _promised(self) -> Mapping[str, JsonObject]:
+        return promised(self.accepted)
 
     @cached_property
     def _reads(self) -> Mapping[str, Reads]:
@@ -131,3 +128,12 @@ class Answers:
     @cached_property
     def _of_undo(self) -> Reads:
         return reads_of_undo(self.accepted)
+
+
+def _made_up(
+    schema: JsonObject, reads: Reads, variation: Variation, index: int
+) -> JsonValue | Unfakeable:
+    try:
+        return make_up(schema, reads, variation, index)
+    except Unfakeable as why:
+        return why

@@ -5,12 +5,13 @@ are wished for (`nearby.py`, or what the schema lists there). A wish that the sc
 makes the answer `Unfakeable`, and that script is dropped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from pydantic import JsonValue
 
+from connectors.spec import JsonObject
 from executor.check.admit import Accepted
 from executor.check.strict_json import read_json
 from executor.plan.model import Arg, Cond, JsonArg, ListCond, RefArg, RefCond, Step, ValueArg
@@ -21,6 +22,7 @@ from executor.rehearse.branches import Outcome
 from executor.rehearse.fake import Mark, Wish, type_at
 from executor.rehearse.nearby import fitting, mirrored
 from executor.rehearse.origins import ELEMENT, Origin, Origins
+from executor.rehearse.promised import promised
 from executor.run.resolve import Absent, Scope, value_at
 
 MOST_WISHES = 6  # values to try at one place
@@ -56,6 +58,10 @@ class Turns:
     @cached_property
     def _steps(self) -> dict[str, Step]:
         return {step.id: step for step in self.accepted.plan.steps}
+
+    @cached_property
+    def _promised(self) -> Mapping[str, JsonObject]:
+        return promised(self.accepted)
 
     @cached_property
     def _origins(self) -> Origins:
@@ -138,9 +144,8 @@ class Turns:
             yield Mark.PRESENT if (value is True) is wanted else Mark.ABSENT
             return
         listed: list[JsonValue] = []
-        action = self.accepted.actions.get(self._steps[origin.step].action)
-        if action is not None and action.output_schema is not None:
-            found = type_at(action.output_schema, origin.path)
+        if (schema := self._promised.get(origin.step)) is not None:
+            found = type_at(schema, origin.path)
             listed = _listed(found) if found is not None else []
         for number, each in enumerate(fitting(op, value, wanted, listed)):
             if number >= MOST_WISHES:
@@ -162,13 +167,12 @@ class Turns:
 
     def _numbers_at(self, origin: Origin) -> Iterator[tuple[Origin, bool]]:
         """Where a number stands, or an amount as a text."""
-        action = self.accepted.actions.get(self._steps[origin.step].action)
-        if action is None or action.output_schema is None:
+        if (schema := self._promised.get(origin.step)) is None:
             return
-        found = type_at(action.output_schema, origin.path)
+        found = type_at(schema, origin.path)
         known = likely_kinds(found) or frozenset() if found is not None else frozenset()
         inside = Origin(origin.step, (*origin.path, "amount"))
-        if "object" in known and type_at(action.output_schema, inside.path) is not None:
+        if "object" in known and type_at(schema, inside.path) is not None:
             yield inside, True
         elif known & {"number", "integer"}:
             yield origin, False
