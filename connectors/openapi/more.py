@@ -6,6 +6,7 @@ which nobody declared is not all of it. Counts (`total`) say nothing, for they a
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from urllib.parse import urlsplit
 
 from pydantic import JsonValue
@@ -31,7 +32,7 @@ _PLACES = frozenset(
      "startat", "startindex", "startingafter", "endingbefore", "marker", "nexttoken",
      "nextpagetoken", "continuationtoken")
 )  # fmt: skip
-_DEEPEST = 3
+_DEEPEST, _WIDEST, _MOST_OBJECTS = 3, 200, 100
 
 
 def is_size(name: str) -> bool:
@@ -49,7 +50,7 @@ def wants_a_part(arguments: Mapping[str, JsonValue]) -> bool:
 def more_told(output: JsonValue, url: str) -> str | None:
     """The name by which an answer says that there is more of its list, or None."""
     found = _objects(output, "", is_beside_list=False) if isinstance(output, dict) else ()
-    for at, members in found:
+    for at, members in islice(found, _MOST_OBJECTS):
         around = _letters(at.rpartition("/")[2])
         for name, value in members.items():
             if _says_more(_letters(name), value, around, url):
@@ -61,6 +62,8 @@ def _objects(
     here: JsonObject, at: str, *, is_beside_list: bool
 ) -> Iterator[tuple[str, JsonObject]]:
     """The objects of an answer, by where they are, that have a list or stand beside one."""
+    if len(here) > _WIDEST:
+        return  # it is a map of things
     has_list = _has_list(here)
     if has_list or is_beside_list:
         yield at, here

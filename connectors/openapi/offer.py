@@ -12,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 
 from connectors.errors import ConfigurationError
 from connectors.looked_up import key_at_unsaid
-from connectors.manifest import may_be_at
+from connectors.manifest import may_be_at, within
 from connectors.openapi.extract import Extracted, Operation
 from connectors.openapi.gaps import Gap
 from connectors.openapi.overlay import Credential, Overlay
@@ -70,7 +70,7 @@ def offers(
 def _offer(
     connection: str, operation: Operation, overlay: Overlay, credential: Credential | None
 ) -> Offer:
-    said = dict(overlay.actions.get(operation.name, {}))
+    said = within(connection, overlay.actions.get(operation.name, {}))
     where = f"connections.{connection}: overlay: actions.{operation.name}"
     if "input_schema" in said:
         raise ConfigurationError(f"{where}.input_schema: the document says what goes in")

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from connectors.canonical import digest
 from connectors.errors import ConfigurationError
 from connectors.looked_up import key_at_unsaid
+from connectors.manifest import within
 from connectors.overlay import SourceOverlay
 from connectors.source import Skipped
 from connectors.spec import ActionSpec, JsonObject
@@ -76,7 +77,7 @@ def offers(definitions: Definitions, terms: Terms) -> Offers:
     for tool, operation in names.items():
         if operation in overlay.hidden or (overlay.only and operation not in overlay.only):
             continue
-        said = overlay.actions.get(operation, {})
+        said = within(connection, overlay.actions.get(operation, {}))
         where = f"connections.{connection}: overlay: actions.{operation}"
         try:
             offer = _offer(f"{connection}.{operation}", definitions[tool], said, where, terms)

@@ -255,6 +255,19 @@ actions:
     assert "the overlay speaks of gone, which is none of: drop, look, put" in notes
 
 
+async def test_an_undo_without_a_dot_is_a_tool_of_the_same_server(
+    tools: Tools, tmp_path: Path
+) -> None:
+    tools.has(tool("look", "what"), tool("put", "what"))
+    undo = "{action: look, args: [{ref: input/what, to: what}]}"
+    text = f"actions:\n  look: {{effect: idempotent}}\n  put: {{undo: {undo}}}\n"
+    async with server(tools.lines, options=overlay(tmp_path, text)) as found:
+        put = found.action("put")
+
+    assert put.undo is not None
+    assert put.undo.action == "tools.look"
+
+
 @pytest.mark.parametrize(
     "said",
     [

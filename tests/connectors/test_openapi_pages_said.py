@@ -21,7 +21,7 @@ from pydantic import JsonValue
 
 from connectors.connector import Applied
 from connectors.errors import ConfigurationError, Kind, Refused
-from connectors.openapi import pages
+from connectors.openapi import more, pages
 from connectors.openapi.overlay import Pages
 from connectors.spec import JsonObject
 
@@ -258,6 +258,24 @@ async def test_what_does_not_say_that_there_is_more_is_the_whole(
     read: JsonObject = {"search": {"effect": "read", "output_schema": {}}}
 
     assert await _asked(rows, tmp_path, outside, name="search", actions=read) == Applied(said)
+
+
+def test_of_an_answer_without_end_a_little_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+    letters = more._letters
+
+    def counted(name: str) -> str:
+        nonlocal looked
+        looked += 1
+        return letters(name)
+
+    monkeypatch.setattr(more, "_letters", counted)
+    inner: JsonObject = {f"m{n}": {"rows": [], "n": n} for n in range(150)}
+    wide: JsonObject = {f"m{n}": {"rows": []} for n in range(100_000)}
+    deep: JsonObject = {f"m{n}": dict(inner) for n in range(150)}
+
+    assert more.more_told({"rows": [], "wide": wide, "deep": deep}, "/rows") is None
+    assert 0 < looked < 30_000
 
 
 async def test_of_a_write_that_happened_nothing_is_refused(

@@ -144,3 +144,14 @@ async def test_an_address_that_names_the_job_is_enough(tmp_path: Path, outside: 
     api = described(tmp_path, document(paths), outside.to(), overlay=_overlay())
 
     assert {each.name for each in await api.actions()} == {"api.make", "api.job"}
+
+
+async def test_an_action_without_a_dot_is_one_of_the_same_connection(
+    tmp_path: Path, outside: Outside
+) -> None:
+    overlay = _overlay(action="job", id_at="job/id")
+    api = described(tmp_path, document(PATHS), outside.to(), overlay=overlay)
+    make = next(each for each in await api.actions() if each.name == "api.make")
+
+    assert make.status is not None
+    assert make.status.action == "api.job"

@@ -189,7 +189,8 @@ async def test_a_ticket_is_five_requests_of_which_one_posts_it(
 async def test_a_later_attempt_finds_the_ticket_by_its_first_message(
     played: Played, outside: Outside
 ) -> None:
-    there = Said(200, {"data": {"collection": [{"id": "5"}], "@total_size": 1}})
+    row: JsonObject = {"id": "5", "messages": [{"id": "8", "link": "http://t/rest/data/msg/8"}]}
+    there = Said(200, {"data": {"collection": [row], "@total_size": 1}})
     end = await called(
         played,
         outside,
