@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,7 +178,7 @@ def test_a_database_of_another_version_is_told_apart_by_whatever_works_on_it(
     nowhere.config.write_text("")
     absent = nowhere("stop", "--reason", "why")
     nowhere("keys", "list")
-    with sqlite3.connect(nowhere.folder / "var" / "lamgate.db") as database:
+    with closing(sqlite3.connect(nowhere.folder / "var" / "lamgate.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '9999'")
     said = nowhere(*words)
 

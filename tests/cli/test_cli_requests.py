@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from commands import MUG, STATUS, TAG, Lamgate, error_of
@@ -64,7 +65,7 @@ def test_inputs_and_a_priority_come_with_what_is_asked(requester: Lamgate, tmp_p
     assert (without.code, without.document["code"]) == (1, "plan-rejected")
     assert words["plan"]["inputs"]["values"]["order_id"] == "1044"
     assert ranked.code == 0, ranked
-    with sqlite3.connect(requester.folder / "var" / "lamgate.db") as database:
+    with closing(sqlite3.connect(requester.folder / "var" / "lamgate.db")) as database:
         asked = "SELECT priority FROM runs WHERE id = ?"
         ranks = [database.execute(asked, (each["id"],)).fetchone()[0] for each in runs]
     assert ranks == [RANKS["normal"], RANKS["low"], RANKS["high"]]

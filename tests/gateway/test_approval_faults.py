@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +219,7 @@ async def test_a_policy_that_forbids_by_now_wins_over_an_approval_that_was_given
 
 def _change_result(database: Path, run: str, status: str) -> None:
     """What a read had said is another value by now, as after a restored backup."""
-    with sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         where = "subject = ? AND type IN ('step.done', 'attempt.ended')"
         rows = connection.execute(f"SELECT seq, data FROM events WHERE {where}", (run,)).fetchall()
         for seq, text in rows:
@@ -229,4 +230,3 @@ def _change_result(database: Path, run: str, status: str) -> None:
                 "UPDATE events SET data = ? WHERE subject = ? AND seq = ?",
                 (json.dumps(data), run, seq),
             )
-    connection.close()

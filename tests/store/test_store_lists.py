@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -51,13 +52,12 @@ async def test_it_is_found_by_an_index_and_comes_in_order(
         event.remove(c, "before_cursor_execute", note)
 
     await file_store.write(work)
-    with sqlite3.connect(tmp_path / "lamgate.db") as database:
+    with closing(sqlite3.connect(tmp_path / "lamgate.db")) as database:
         plan = [
             str(row[3])
             for statement, parameters in sent
             for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
         ]
-    database.close()
 
     assert plan
     assert [each for each in plan if "SCAN" in each or "TEMP B-TREE" in each] == []
