@@ -7,11 +7,13 @@ its own: see docs/how-to/operate.md.
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from executor.store.errors import NoDatabaseError, StoreError
+from executor.store.facts import MOVED_TO
+from executor.store.migrate import moved
 
 
 def copy(database: Path, to: Path) -> int:
@@ -37,5 +39,9 @@ def _copy(database: Path, to: Path) -> None:
         told = copied.execute("PRAGMA quick_check(1)").fetchone()
         if told != ("ok",):
             raise StoreError(f"the copy of {database} is damaged: {told[0]}")
+        with suppress(sqlite3.OperationalError):  # no such table: it is somebody else's
+            asked = copied.execute("SELECT value FROM facts WHERE name = ?", (MOVED_TO,))
+            if (found := asked.fetchone()) is not None:
+                raise moved(found[0])
     with to.open("rb") as written:
         os.fsync(written.fileno())

@@ -63,12 +63,17 @@ def require_readable(c: Connection, journal: int = JOURNAL) -> None:
 def require_here(c: Connection) -> None:
     """Raise unless what the database holds goes on here; a file may have been moved to a server."""
     if (told := facts.fact(c, facts.MOVED_TO)) is not None:
-        move = json.loads(told)
-        begun = datetime.fromtimestamp(move["at"], UTC)
-        raise MovedError(
-            f"what this file holds was moved to {move['to']} ({begun:%Y-%m-%d %H:%M}Z) and goes on "
-            "there, or is to go on there once `lamgate move`, which was cut off, is said again"
-        )
+        raise moved(told)
+
+
+def moved(told: str) -> MovedError:
+    """Why a file is not used that has the fact `MOVED_TO`."""
+    move = json.loads(told)
+    begun = datetime.fromtimestamp(move["at"], UTC)
+    return MovedError(
+        f"what this file holds was moved to {move['to']} ({begun:%Y-%m-%d %H:%M}Z) and goes on "
+        "there, or is to go on there once `lamgate move`, which was cut off, is said again"
+    )
 
 
 def require_newest(connection: Connection) -> None:

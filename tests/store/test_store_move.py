@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import Column, Connection, Double, Integer, Table, func, insert, select, text
 
 from executor.store import facts, stops
+from executor.store.backup import copy
 from executor.store.beside import read_beside, write_beside
 from executor.store.errors import (
     MovedError,
@@ -22,7 +23,7 @@ from executor.store.errors import (
 )
 from executor.store.migrate import migrate
 from executor.store.move import TABLES, move_to_server, place_of, undo, undo_alone
-from executor.store.store import Store, backend_of
+from executor.store.store import Store, backend_of, database_path
 from executor.store.tables import events, keys, limits, metadata
 from executor.store.tables import facts as noted
 
@@ -122,6 +123,11 @@ async def test_a_file_that_was_moved_is_refused_whoever_asks_for_it(
         write_beside(file_url, lambda c, now: None)
     with pytest.raises(MovedError):
         read_beside(file_url, lambda c: None)
+    file = database_path(file_url)
+    assert file is not None
+    with pytest.raises(MovedError):  # a copy would be of what goes on elsewhere
+        copy(file, file.with_name("copy.db"))
+    assert not file.with_name("copy.db").exists()
     with pytest.raises(MovedError):
         move_to_server(file_url, "postgresql://lamgate@db.internal/another")
     again = move_to_server(file_url, server_url)
