@@ -125,3 +125,22 @@ async def test_a_busy_stripe_is_asked_again_under_the_same_key(stripe: Stripe) -
     assert isinstance(first, Unavailable)
     assert first.kind is Kind.RATE_LIMITED
     assert member(second, "amount") == 2500
+
+
+async def test_a_list_of_more_than_a_page_is_read_whole_and_a_page_where_it_is_asked_for(
+    stripe: Stripe,
+) -> None:
+    charge = await stripe.charged("m")
+    made = [
+        member(await stripe("refund_create", {"charge": charge, "amount": 100}, f"r{number}"), "id")
+        for number in range(12)
+    ]
+    whole = await stripe("refund_list", {"charge": charge})
+    part = await stripe("refund_list", {"charge": charge, "limit": 5})
+
+    rows, some = member(whole, "data"), member(part, "data")
+    assert isinstance(rows, list)
+    assert isinstance(some, list)
+    assert {each["id"] for each in rows if isinstance(each, dict)} == {*made}
+    assert (len(rows), member(whole, "has_more")) == (12, False)
+    assert (len(some), member(part, "has_more")) == (5, True)
