@@ -4,14 +4,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal
 
-Cut = Literal["before", "after", "silent", ""]
+Cut = Literal["before", "during", "after", "silent", ""]
 
 
 @dataclass
 class Way:
     """A way to a port of loopback on which what bears the mark goes wrong, once.
 
-    `before`: it never arrives. `after`: it arrives, and its answer is lost with the connection.
+    `before`: it never arrives. `during`: it arrives, and the connection is lost at once. `after`: it arrives, and its answer is lost with the connection.
     `silent`: it arrives, and no answer comes back.
     """
 
@@ -44,6 +44,9 @@ class Way:
                         break
                     swallowing.set()
                     writer.write(piece)
+                    await writer.drain()
+                    if cut == "during":
+                        break
                     await answered.wait()
                     if cut == "after":
                         break

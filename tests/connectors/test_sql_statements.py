@@ -51,6 +51,21 @@ def statements(tmp_path: Path) -> Statements:
     return load_statements(tmp_path / "file.yaml")
 
 
+def test_a_look_up_in_vain_is_not_believed_while_a_commit_may_be_at_work(
+    statements: Statements,
+) -> None:
+    note = next(each for each in statements.actions("stock") if each.name == "stock.move_note")
+    said = statements.model_dump(mode="json")
+    said["statements"]["move_note"]["settle_s"] = 5
+    (other,) = (
+        each
+        for each in Statements.model_validate(said).actions("stock")
+        if each.name == "stock.move_note"
+    )
+
+    assert (note.settle_s, other.settle_s) == (60, 5)
+
+
 def test_each_statement_is_an_action_whose_manifest_holds(statements: Statements) -> None:
     actions = {each.name: each for each in statements.actions("stock")}
     check_manifests(Catalog(actions.values()))

@@ -112,3 +112,34 @@ async def test_a_commit_whose_answer_was_lost_is_settled_and_made_once(
     assert row["status"] == "succeeded", trace
     assert len(trace["steps"][0]["attempts"]) == attempts
     assert stock.moves() == 1
+
+
+SLOW = """
+CREATE OR REPLACE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(2); RETURN NULL; END $$
+"""
+AT_COMMIT = """
+CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON moves DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION slowly()
+"""
+
+
+async def test_a_commit_that_is_still_at_work_is_not_taken_for_none(
+    address: str, tmp_path: Path
+) -> None:
+    """The server goes on with it though nobody is there to hear the answer."""
+    fill(address)
+    stock = Stock(address, tmp_path, Outside())
+    stock.ask(SLOW)
+    stock.ask(AT_COMMIT)
+    async with way_to(address) as (way, url):
+        way.cut = "during"
+        config = configured(tmp_path, url)
+        settled = FILE.replace("effect: lookup\n", "effect: lookup\n    settle_s: 4\n")
+        (tmp_path / "stock.yaml").write_text(settled, encoding="utf-8")
+        async with serving(config) as running:
+            row, trace = await ran(running, move("one", "move_note"))
+
+    assert way.cuts == 1
+    assert row["status"] == "succeeded", trace
+    assert stock.moves() == 1

@@ -23,6 +23,7 @@ KEY = "lamgate_key"
 """The name under which a write may say our idempotency key, so that it can be looked up."""
 
 CURSOR = "lamgate_rows"
+_SETTLE_S = 60.0  # a server goes on with a commit whose answer nobody hears
 
 _READS = ("SELECT", "WITH", "VALUES")
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "WITH", "SELECT")
@@ -167,9 +168,11 @@ class Statements(BaseModel):
             for argument, each in said.arguments.items()
             if each.sink is not Sink.PLAIN
         }
-        keyed: JsonObject = {}
+        found_out: JsonObject = {}
         if said.effect is Effect.KEYED:
-            keyed["idempotency"] = {"in": "connector", "name": KEY, "window_s": self.keep_s}
+            found_out["idempotency"] = {"in": "connector", "name": KEY, "window_s": self.keep_s}
+        if said.effect is Effect.LOOKUP:
+            found_out["settle_s"] = _SETTLE_S
         # A plan is bound to the action's digest: another statement has to be another action.
         version = hashlib.sha256(said.model_dump_json().encode()).hexdigest()[:12]
         try:
@@ -181,7 +184,7 @@ class Statements(BaseModel):
                     "input_schema": said.input_schema,
                     "output_schema": said.output_schema,
                     "sinks": sinks,
-                    **keyed,
+                    **found_out,
                     **within(connection, said.manifest),
                 }
             )
