@@ -11,8 +11,9 @@ Cut = Literal["before", "during", "after", "silent", ""]
 class Way:
     """A way to a port of loopback on which what bears the mark goes wrong, once.
 
-    `before`: it never arrives. `during`: it arrives, and the connection is lost at once. `after`: it arrives, and its answer is lost with the connection.
-    `silent`: it arrives, and no answer comes back.
+    `before`: it never arrives. `during`: it arrives, and the connection is lost at once.
+    `after`: it arrives, and its answer is lost with the connection. `silent`: it arrives, and no
+    answer comes back.
     """
 
     target: int
