@@ -149,14 +149,18 @@ class Reconciler:
         began: float,
         heard: Heard,
     ) -> None:
-        """Keep what a search was told of the service; a search is in no journal."""
+        """Keep what a search was told of the service; a search is in no journal.
+
+        While the store takes nothing it is kept here: nobody else knows before when not to ask.
+        """
         found: Evidence | None = "answered"
         if error is not None:
             found = evidence_of(error.kind.value, error.status)
         because = str(error or "")
         told = Told(lookup.connection, found, began, because, hold_until, heard.quota)
         now = self.performer.clock()
-        await self.performer.write(lambda journal: journal.permits.tell(told, now))
+        tell = self.performer.write
+        await until_taken(lambda: tell(lambda journal: journal.permits.tell(told, now)))
 
     def _asked(self, error: ConnectorError) -> float:
         """Before when the service does not want to be asked again."""

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from run_bench import Bench
-from run_cases import accept, step
+from run_bench import Bench, once
+from run_cases import accept, action, step
 from sqlalchemy import Connection
 
-from connectors.connector import Applied, Outcome
+from connectors.connector import Applied, Outcome, Pending
 from connectors.spec import CallContext
 from executor.store.errors import StoreUnavailableError
 from executor.store.store import Store
@@ -53,3 +53,24 @@ async def test_a_call_whose_intent_may_have_been_kept_and_that_was_not_made_leav
 
     assert (row.status, bench.service.calls("b")) == ("succeeded", 1)
     assert attempts == [("a", 1, "applied"), ("b", 1, "not_sent"), ("b", 2, "applied")]
+
+
+async def test_what_a_service_says_while_nothing_can_be_written_is_kept_until_it_can(
+    tmp_path: Path,
+) -> None:
+    store = await Unsure.open(f"sqlite:///{tmp_path / 'lamgate.db'}")
+    bench = Bench(store)
+    still = once(Applied({"state": "working"}, retry_after_s=60.0))
+
+    async def answer(context: CallContext) -> Outcome:
+        store.is_next = True
+        return await still(context)
+
+    bench.service.handlers = {"a": once(Pending("job-7")), "find": answer}
+    status = {"action": "shop.find", "by": "ref", "state_at": "state", "done": ["ready"]}
+    plan = accept(step("a", "shop.slow"), more=(action("shop.slow", "blind", status=status),))
+    _, row = await bench.drive(plan)
+    await bench.close()
+    await store.close()
+
+    assert (row.waiting_for, bench.service.calls("find")) == ("callback", 1)
