@@ -58,8 +58,6 @@ class Compensation(Instance):
         """What policy says; an approval that it asks for was given with the plan's."""
         judgement, approvals = self._judged(frozenset()), frozenset[str]()
         while (role := judgement.role) is not None and role not in approvals:
-            if judgement.verdict != "approval":
-                break
             approvals |= {role}
             judgement = self._judged(approvals)
         if judgement.verdict == "allow":

@@ -151,9 +151,7 @@ class Flights:
 
     async def abort(self, place: Place) -> None:
         """Cut one off; what it was is in the journal, or never began."""
-        flight = self._flights.pop(place, None)
-        if flight is None:
-            return
+        flight = self._flights.pop(place)
         flight.task.cancel()
         (result,) = await asyncio.gather(flight.task, return_exceptions=True)
         if isinstance(result, Slot):

@@ -232,16 +232,31 @@ def test_an_approval_of_a_plan_outlives_other_policies_and_not_a_changed_text(st
     assert (asked(run) == {}) is stays
 
 
-def test_a_step_that_may_need_a_yes_is_covered_beside_one_that_surely_does() -> None:
-    rules = """
+FROM_TEN_ON = """
     permit (principal, action, resource);
     @approval("approver") forbid (principal, action, resource == Operation::"shop.blind")
     when { context.args has x && context.args.x > 10 }
     unless { context.approvals.contains("approver") };
-    """
+"""
+
+
+@pytest.mark.parametrize("x", [5, 20])
+def test_a_no_to_the_plan_is_one_to_a_step_that_comes_to_need_it(x: int) -> None:
+    going_on = Options(envelope=True, on_failure="continue")
     maybe = step("m", "blind", ref("r/n", "x"))
-    alone = begin(step("r"), maybe, rules=rules)
-    beside = begin(step("r"), maybe, pay("a", euros("1")), rules=rules)
+    run = begin(step("r"), maybe, pay("a", euros("1")), rules=FROM_TEN_ON, options=going_on)
+    run.refuse(run.open_whole(whole(run)))
+    run.call("r", applied({"n": x}))
+    begun = run.performs().keys() if x == 5 else run.finish().code
+
+    assert begun == ({"m"} if x == 5 else "approval-refused")
+    assert x == 5 or run.state.failed.keys() == {"a", "m"}
+
+
+def test_a_step_that_may_need_a_yes_is_covered_beside_one_that_surely_does() -> None:
+    maybe = step("m", "blind", ref("r/n", "x"))
+    alone = begin(step("r"), maybe, rules=FROM_TEN_ON)
+    beside = begin(step("r"), maybe, pay("a", euros("1")), rules=FROM_TEN_ON)
     yes(beside, steps={"m": {"bands": {"x": {"values": [20, 30]}}}})
     beside.call("r", applied({"n": 20}))
 
