@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from sim_chaos import LOST_AFTER_S
 from sim_computed import COMPUTED_PLANS, computed_plan_of
 from sim_judge import Violation, judge_idle, judge_put_aside, judge_rest, must
+from sim_odd import ODD_PLANS, ODD_POLICY, odd_plan_of
 from sim_people import People
 from sim_plans import PLANS, RUNS, TENANT, TENANTS, plan_of, policy_of, short_plans
 from sim_process import WALL, Process
-from sim_services import Services
+from sim_services import QUESTIONS, SEARCHES, Services
 from sim_storage import Database
 from sim_wide import WIDE_PLANS, Rules, variant_of, wide_plan_of
 from sqlalchemy import Connection
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from sim_world import Worker, World
 
 _STANDS = "SELECT driver, status, waiting_for, wake_at FROM runs WHERE id = ?"
-SEARCHES = ("shop.find", "shop.task")
 POISON = 0.15  # of the runs that wait for their turn
 MOST_DRIVES = 500  # one after the other; the slowest search is made some sixty times
 
@@ -83,7 +83,7 @@ class History:
 
     def kills(self, process: Process, action: str, step: str) -> bool:
         """Whether a process dies as it calls for this step: so it knows of no answer."""
-        if action in SEARCHES:
+        if action in (*SEARCHES, *QUESTIONS):
             return False  # it finds out what became of a call
         if step != self.kills_at:
             self.deaths = 0
@@ -112,6 +112,9 @@ class History:
             case "computed":
                 drawn = random.Random(f"computed {seed}").randrange(COMPUTED_PLANS)
                 return PLANS + WIDE_PLANS + drawn, computed_plan_of(drawn)
+            case "odd":
+                drawn = random.Random(f"odd plan of {seed}").randrange(ODD_PLANS)
+                return PLANS + WIDE_PLANS + COMPUTED_PLANS + drawn, odd_plan_of(drawn)
             case "queued":
                 drawn = self.rng.choice(short_plans())
                 return drawn, plan_of(drawn, self.tenant)
@@ -290,6 +293,8 @@ class History:
     @property
     def policy(self) -> Policy:
         """What stands now."""
+        if self.world.odd is not None:
+            return ODD_POLICY
         return self.rules.policy if self.rules else policy_of(self.accepted)
 
     def state(self) -> RunState:

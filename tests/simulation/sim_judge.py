@@ -63,7 +63,7 @@ def judge_rest(history: "History", waiting_for: str, wake_at: float | None) -> N
     if waiting_for == "reconcile":
         must(bool(history.ask(_DOUBTS)), "it waits for somebody to find out what is known")
     if waiting_for == "callback":
-        must(wake_at is not None, "it waits for a service that is never asked how the call stands")
+        must((wake_at or inf) < inf, "it waits for a service that is never asked about the call")
 
 
 def judge_idle(history: "History") -> None:
@@ -329,6 +329,8 @@ def _told_by(stored: Sequence[StoredEvent]) -> Counter[str]:
                 told += f" {each.data['waiting_for']}"
             case "step.failed" if each.data["code"] == "policy-denied":
                 told = "forbidden as one more"
+            case "undo.ended" if each.data["code"] is not None:
+                reached[f"not undone: {each.data['code']}"] += 1
             case "run.finished":
                 told += f" {each.data['status']}"
         reached[told] += 1

@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from sim_judge import must
+from sim_odd import A_DAY_S
 from sim_plans import APPROVERS, SETTLE_S, TIMEOUT_S, restored
 from sim_wide import PEOPLE
 from sqlalchemy import Connection
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _IN_DOUBT = f"SELECT step, iteration FROM attempts WHERE run = ? AND state IN {attempts.OPEN[1:]}"
 _KEYS_IN_DOUBT = "SELECT DISTINCT key FROM attempts WHERE run = ? AND state = 'uncertain'"
+_SAID_YES = "SELECT DISTINCT principal FROM decisions WHERE decision = 'approve'"
 _OPEN_QUESTIONS = (
     "SELECT id FROM approvals WHERE run = ? AND state = 'open' ORDER BY created_at, step"
 )
@@ -46,6 +48,7 @@ class People:
         self.are_eager = self._rng.random() < 0.3
         self.hear_soon = self._rng.random() < 0.15
         self.regret = random.Random(f"regret {history.seed}").random() < 0.3
+        self._twofold = random.Random(f"twofold {history.seed}")
         self.are_approvers_there = self._rng.random() < 0.9
         self.cancelled_at: int | None = None  # the number of the first event that says so
         self.refused: set[str] = set()
@@ -67,6 +70,10 @@ class People:
             return
 
         def work(c: Connection) -> None:
+            if self._history.rules and self._twofold.random() < 0.8:
+                said = {by for (by,) in self._history.database.ask(_SAID_YES)}
+                for by in (each for each in PEOPLE[2:] if each.id in said):
+                    self._rule(c, asked[0][0], by, willing=True)  # once more, in another role
             for (name,) in asked:
                 self._decide_on(c, name, willing)
 
@@ -152,7 +159,7 @@ class People:
 
     def find_out(self) -> None:
         """Somebody looks at the service, once all must have come through, and says what is so."""
-        history = self._history
+        history, odd = self._history, self._history.world.odd
         open_ones = history.ask(_IN_DOUBT)
         if not open_ones:
             return
@@ -162,6 +169,8 @@ class People:
             for place in sorted(state.doubts):
                 doubt = state.in_doubt(place)
                 is_told = doubt is not None and doubt.is_uncertain and doubt.ended is not None
+                if odd and odd.are_people_slow and doubt and doubt.at > history.wall() - A_DAY_S:
+                    continue
                 if is_told and history.services.last_seen(place) <= all_is_through:
                     self._tell(place)
             history.ring()

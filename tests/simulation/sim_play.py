@@ -7,6 +7,7 @@ from functools import cache
 from sim_computed import COMPUTED_PLANS, computed_plan_of
 from sim_judge import Violation, came_by
 from sim_loop import StuckError, run_virtually
+from sim_odd import ODD_PLANS, odd_plan_of
 from sim_plans import PLANS, TENANTS, plan_of, row_of, short_plans
 from sim_queue import quiet
 from sim_services import FAULTS
@@ -62,12 +63,16 @@ FLOORS: Mapping[str, float] = {
     # of a newer version that begins
     "an older version is refused": 6, "called by an older version": 7.5,
     "ended for a newer version": 10, "left to a newer version": 0.3,
+    # of odd worlds
+    "a job never ends": 0.7, "a list is none, or too long": 0.4, "another job's state": 12,
+    "more is answered than is kept": 2.5, "not undone: policy-denied": 0.5,
+    "not undone: undo-too-late": 0.5, "others are found": 1.7,
     # of wider worlds
     "a large result": 15, "another begins": 50, "one process alone": 20,
     "another waits for rate_limit": 5,
     "approved by policy": 25, "asks before it goes on": 30, "drained": 40, "given back": 35,
     "goes on with an answer": 22, "narrowed": 3, "policy changes": 25,
-    "reconcile.resolved answered by operator": 25, "ruling counted": 8, "ruling twice": 1,
+    "reconcile.resolved answered by operator": 25, "ruling counted": 8, "ruling twice": 3,
     "run.finished quarantined": 1.5, "taken back where nothing was": 0.5,
 }  # fmt: skip
 
@@ -77,9 +82,11 @@ def _database() -> Database:
     narrow = (row_of(number, plan_of(number)) for number in range(PLANS))
     wide = (row_of(PLANS + number, wide_plan_of(number)) for number in range(WIDE_PLANS))
     first = PLANS + WIDE_PLANS
-    computed = (row_of(first + n, computed_plan_of(n)) for n in range(COMPUTED_PLANS))
+    computed = [row_of(first + n, computed_plan_of(n)) for n in range(COMPUTED_PLANS)]
+    first += COMPUTED_PLANS
+    odd = (row_of(first + n, odd_plan_of(n)) for n in range(ODD_PLANS))
     others = (row_of(n, plan_of(n, TENANTS[1])) for n in short_plans())
-    return Database((*narrow, *wide, *computed, *others))
+    return Database((*narrow, *wide, *computed, *odd, *others))
 
 
 def live(seed: int) -> World:

@@ -15,7 +15,8 @@ unreadable      happens                          a yes that cannot be read
 accepted        happens later, or is given up    a handle to ask with; otherwise like `well`
 
 Of some calls that were accepted the service does not want to be asked for a while, each time.
-A call that asks something first does nothing, whatever its fate, before that is answered.
+A call that asks something first does nothing, whatever its fate, before that is answered. What is
+odd besides is in `sim_odd.py`.
 """
 
 import asyncio
@@ -29,6 +30,8 @@ from typing import NamedTuple
 from pydantic import JsonValue
 from sim_computed import KINDS, LARGEST, LONG, ROWS
 from sim_judge import must
+from sim_odd import A_DAY_S, NOTE, Odd
+from sim_odd import ROWS as ODD_ROWS
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
 from sim_process import WALL, Process
 from sim_wide import ASKS
@@ -41,6 +44,8 @@ from executor.fn.extract import EXTRACT
 from executor.run.state import Place, undo_place
 
 _TASK = "task of "
+SEARCHES = ("shop.find", "desk.search")
+QUESTIONS = ("shop.task", "desk.job")
 MANY_ROWS = 34  # more than calls of one run may be under way together
 ASKS_AT_MOST = 8  # times, once all is calm
 SAID = ("accept", "decline")  # what people answer
@@ -115,6 +120,8 @@ class Services:
     at_once: Counter[_Where] = field(default_factory=Counter)
     came_back: set[Place] = field(default_factory=set)  # after they had been taken back
     asked: int = 0
+    odd: Odd | None = None
+    stuck: dict[str, float] = field(default_factory=dict)  # tasks that never end, and since when
     others: list[float] = field(default_factory=list)  # when calls of another run began
     reached: Counter[str] = field(default_factory=Counter)
 
@@ -167,14 +174,13 @@ class Services:
         if _now() >= context.send_before:
             self.reached["too late to send"] += 1
             raise Unavailable("too late to send", kind=Kind.CANCELLED, sent=False)
-        match action.name:
-            case "shop.find" | "shop.task":
-                self.searched.append(_now())
-        match action.name:
-            case "shop.find":
-                return await self._find(process, arguments)
-            case "shop.task":
-                return await self._task(process, arguments, context)
+        if action.name in SEARCHES:
+            self.searched.append(_now())
+            return await self._find(process, arguments, is_strict=action.name == "desk.search")
+        if action.name in QUESTIONS:
+            self.searched.append(_now())
+            is_strict = action.name == "desk.job"
+            return await self._task(process, arguments, context, is_strict=is_strict)
         must(process.lease_ends() >= _now(), f"{process.name} sends after its lease")
         self.seen.append(Seen(_now(), context, action, arguments, process.name))
         self.places[context.idempotency_key] = (context.step, context.iteration)
@@ -252,6 +258,12 @@ class Services:
             answer["rows"] = self._rows(self.rng.choice([0, 1, 2, 2, 3, 3]))
         if action.name == LONG:
             answer["rows"] = self._rows(MANY_ROWS)
+        if action.name == ODD_ROWS:
+            rows = self._rows(self.rng.choice([0, 1, 2, 3]))
+            is_odd = self.odd is not None and self._is_odd("a list is none, or too long")
+            answer["rows"] = self.odd.rows(rows) if self.odd and is_odd else rows
+        elif not self.is_calm and self._is_odd("more is answered than is kept"):
+            answer["note"] = NOTE
         return answer | self.told_of(place)
 
     def _rows(self, count: int) -> list[JsonValue]:
@@ -314,12 +326,26 @@ class Services:
     def _accept(self, action: ActionSpec, context: CallContext) -> Outcome:
         """The same key is the same task, as long as it is known."""
         handle = f"{_TASK}{context.idempotency_key}"
+        if handle in self.stuck and self.stuck[handle] < _now() - A_DAY_S:
+            del self.stuck[handle]  # somebody has seen to it
+            self._finish(handle, action, context)
         if handle not in self.tasks:
             self.tasks[handle] = "under way"
+            if self._is_odd("a job never ends"):
+                self.stuck[handle] = _now()
+                if self.rng.random() < 0.5:
+                    self._act(action, context)
+                return Pending(handle)
             fate = self._finish if self.rng.random() < 0.8 else self._give_up
             seconds = self.rng.uniform(0.0, 30.0)
             asyncio.get_running_loop().call_later(seconds, fate, handle, action, context)
         return Pending(handle, retry_after_s=self._not_for())
+
+    def _is_odd(self, how: str) -> bool:
+        """Whether something is odd, which is noted."""
+        is_odd = self.odd is not None and self.odd.happens()
+        self.reached[how] += is_odd
+        return is_odd
 
     def _not_for(self) -> float | None:
         """For how long it does not want to be asked about a call; each time anew."""
@@ -341,8 +367,9 @@ class Services:
             self.tasks[handle] = "failed"
 
     async def _task(
-        self, process: Process, arguments: Mapping[str, JsonValue], context: CallContext
-    ) -> Outcome:
+        self, process: Process, arguments: Mapping[str, JsonValue], context: CallContext,
+        *, is_strict: bool,
+    ) -> Outcome:  # fmt: skip
         place = (context.step, context.iteration)
         drive = (process.name, self.epoch())
         polled = Polled(_now(), place, context.attempt, process.went_on_at, drive)
@@ -354,9 +381,12 @@ class Services:
         handle = str(arguments["handle"])
         state, place = self.tasks[handle], self.places[handle.removeprefix(_TASK)]
         self.reached[f"task {state}"] += 1
+        if is_strict and self._is_odd("another job's state"):
+            return Applied({"job": "another", "state": self.rng.choice(["done", "failed"])})
         after_s = self._not_for() if state == "under way" else None
         self.put_off.append((polled, _now() + (after_s or 0.0)))
-        return Applied({"state": state, "output": self.known(place)}, retry_after_s=after_s)
+        told: JsonValue = {"job": handle, "state": state, "output": self.known(place)}
+        return Applied(told, retry_after_s=after_s)
 
     def _act(self, action: ActionSpec, context: CallContext) -> bool:
         """The effect; True if the service had done it before under this key."""
@@ -396,18 +426,27 @@ class Services:
         errors = [None if n in self.happened[place] else "sold out" for n in INPUTS["lines"]]
         return {"made": [{"id": n, "error": each} for n, each in enumerate(errors)]}
 
-    async def _find(self, process: Process, arguments: Mapping[str, JsonValue]) -> Outcome:
+    async def _find(
+        self, process: Process, arguments: Mapping[str, JsonValue], *, is_strict: bool
+    ) -> Outcome:
         await asyncio.sleep(self.rng.uniform(0.0, 0.5))
         await process.point("answer")
         if not self.is_calm and self.rng.random() < 0.2:
             raise Unavailable("the search is down", sent=True)
+        if is_strict and self._is_odd("others are found"):
+            return Applied({"hits": [{"ref": "another", "id": 1, "ok": True}]})
         key = str(arguments["ref"])
         since = self.references.get(key)
         if since is None or since > _now():
             self.reached["searched in vain"] += 1
+            if is_strict:
+                return Applied({"hits": []})
             raise Refused("no such thing", kind=Kind.NOT_FOUND)
         self.reached["found by a search"] += 1
         place = self.places[key]
+        if is_strict:
+            found = {"ref": key, "id": self.id_of(place), "ok": True}
+            return Applied({"hits": [self.tell(place, found)]})
         return Applied(self.known(place))
 
     def may_still_happen(self, key: str) -> bool:

@@ -22,6 +22,7 @@ from sim_judge_order import Order
 from sim_judge_places import Places
 from sim_judge_service import judge_service
 from sim_kinds import Kind, kind_of
+from sim_odd import KEPT_BYTES, Odd, judge_odd
 from sim_plans import LIMITS, SEAL, SETTLE_S, restored
 from sim_process import WALL, Process, task_factory
 from sim_queue import Queue
@@ -31,6 +32,7 @@ from sim_upgrade import Upgrade
 
 from connectors.connector import Outcome
 from connectors.spec import ActionSpec, CallContext, JsonObject
+from executor.check.budgets import RESULT_BYTES
 from executor.check.cedar import Policy
 from executor.run.machine import Machine
 from executor.store import blobs, runs
@@ -73,11 +75,11 @@ class World:
         # One process a file: a second one is not let in before the first has ended.
         is_file = self.kind == "wide" and random.Random(f"alone {seed}").random() < 0.2
         self.is_alone = is_file or self.kind == "queued"
-        some = {"pair": LIMITS[4:], "wide pair": LIMITS[4:], "queued": LIMITS[5:]}.get(
-            self.kind, LIMITS
-        )  # more are felt
+        felt = {"pair": 4, "wide pair": 4, "queued": 5, "odd": 5}  # so more of them are
+        some = LIMITS[felt.get(self.kind, 0) :]
         self.limits = random.Random(f"limits {seed}").choice(some)
         self.services = Services(random.Random(f"services {seed}"), str(seed))
+        self.odd = self.services.odd = Odd(seed) if self.kind == "odd" else None
         self.services.most_at_once = self.limits.concurrency if self.limits else None
         self.workers: list[Worker] = []
         self.clocks_differ = False  # or did
@@ -143,6 +145,8 @@ class World:
         for each in self.lives:
             judge_end(each)
             judge_approvals(each, each.rules)
+            if self.odd is not None:
+                judge_odd(each)
         return self
 
     async def _until_the_end(self, engines: "list[asyncio.Task[None]]") -> None:
@@ -194,6 +198,7 @@ class World:
             limits_of=lambda _: self.limits,
             lease_ends=process.lease_ends,
             is_alone=self.is_alone,
+            result_bytes=KEPT_BYTES if self.odd else RESULT_BYTES,
             slots=Places(self),
         )
         for each in self.lives:
