@@ -7,6 +7,9 @@ from pydantic import JsonValue
 from connectors.members import JsonObject, Lookup, Status
 from connectors.pointer import text_at, tokens_of, value_at
 
+SETTLES_S = 60.0
+"""How long whoever has lost a connection may still be at work, where nobody says it."""
+
 
 class NotAskedForError(ValueError):
     """It holds other records than were searched for, so it says nothing of ours."""

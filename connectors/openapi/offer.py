@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue, ValidationError
 
 from connectors.errors import ConfigurationError
-from connectors.looked_up import key_at_unsaid
+from connectors.looked_up import SETTLES_S, key_at_unsaid
 from connectors.manifest import may_be_at, within
 from connectors.openapi.extract import Extracted, Operation
 from connectors.openapi.gaps import Gap
@@ -85,6 +85,8 @@ def _offer(
     # What is called is a part of the definition, and so of its digest: a document that moves an
     # operation under its old name must not keep what was reviewed.
     manifest["description"] = f"{manifest['description']} [{operation.called}]".strip()
+    if said.get("effect") == "lookup":
+        manifest.setdefault("settle_s", SETTLES_S)
     if overlay.limits is not None:
         manifest.setdefault("limits", overlay.limits.model_dump(mode="json"))
     keys = tuple(_key_places(operation, said, where))

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from connectors.canonical import digest
 from connectors.errors import ConfigurationError
-from connectors.looked_up import key_at_unsaid
+from connectors.looked_up import SETTLES_S, key_at_unsaid
 from connectors.manifest import within
 from connectors.overlay import SourceOverlay
 from connectors.source import Skipped
@@ -155,6 +155,7 @@ def _offer(name: str, definition: JsonObject, said: JsonObject, where: str, term
     about = visible(told, LONGEST_DESCRIPTION) if isinstance(told, str) else ""
     manifest: JsonObject = {
         **(proposal(definition) if terms.trusts else {}),
+        **({"settle_s": SETTLES_S} if said.get("effect") == "lookup" else {}),
         **said,
         "name": name,
         # The definition is a part of the action's own, and so of its digest: a plan is bound to it.

@@ -202,7 +202,7 @@ async def test_of_a_tool_that_takes_our_key_it_may_be_said(said: str, tmp_path: 
         action = found.action("keyed")
         ended = await found.call("keyed", {"amount": 1})
 
-    assert action.effect in (Effect.KEYED, Effect.LOOKUP)
+    assert (action.effect, action.settle_s) in ((Effect.KEYED, 0.0), (Effect.LOOKUP, 60.0))
     assert isinstance(ended, Applied)
     assert langchain_tools.DONE == [("keyed", 1, "K" * 32)]
 

@@ -144,6 +144,19 @@ async def test_what_a_search_that_is_heeded_does_not_find_is_sent_again(
     assert len(orders.kept) == 1
 
 
+@pytest.mark.parametrize(("said", "settles_s"), [({}, 60.0), ({"settle_s": 5}, 5.0)])
+async def test_a_search_in_vain_is_not_believed_while_the_service_may_be_at_work(
+    said: JsonObject, settles_s: float, tmp_path: Path, outside: Outside
+) -> None:
+    """It goes on with what it was sent, also where the connection is lost."""
+    order: JsonObject = {"effect": "lookup", "lookup": FIND | {"key_at": "reference"}, **said}
+    overlay: JsonObject = {"actions": {"order": order}}
+    api = described(tmp_path, document(PATHS), outside.to(), overlay=overlay)
+    (action,) = (each for each in await api.actions() if each.name == "api.order")
+
+    assert action.settle_s == settles_s
+
+
 async def test_an_overlay_that_does_not_say_where_the_key_stands_is_refused(
     tmp_path: Path, outside: Outside
 ) -> None:

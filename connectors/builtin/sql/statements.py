@@ -16,6 +16,7 @@ from connectors.builtin.sql.values import Argument, Value
 from connectors.document import read_document
 from connectors.errors import ConfigurationError
 from connectors.flaws import first_told
+from connectors.looked_up import SETTLES_S
 from connectors.manifest import within
 from connectors.spec import ActionSpec, Effect, JsonObject, Sink
 
@@ -23,7 +24,6 @@ KEY = "lamgate_key"
 """The name under which a write may say our idempotency key, so that it can be looked up."""
 
 CURSOR = "lamgate_rows"
-_SETTLE_S = 60.0  # a server goes on with a commit whose answer nobody hears
 
 _READS = ("SELECT", "WITH", "VALUES")
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "WITH", "SELECT")
@@ -172,7 +172,7 @@ class Statements(BaseModel):
         if said.effect is Effect.KEYED:
             found_out["idempotency"] = {"in": "connector", "name": KEY, "window_s": self.keep_s}
         if said.effect is Effect.LOOKUP:
-            found_out["settle_s"] = _SETTLE_S
+            found_out["settle_s"] = SETTLES_S
         # A plan is bound to the action's digest: another statement has to be another action.
         version = hashlib.sha256(said.model_dump_json().encode()).hexdigest()[:12]
         try:
