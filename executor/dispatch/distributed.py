@@ -52,6 +52,7 @@ from executor.store.drives import DriveKind, Due
 from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
 from executor.store.migrate import require_readable
 from executor.store.store import Store
+from executor.store.trouble import Trouble
 
 BEAT_S = 1.0
 LEASE_S = 4.0
@@ -357,15 +358,17 @@ class DistributedDispatcher:
 
     async def _again(self, what: str, work: Callable[[], Awaitable[None]], every_s: float) -> None:
         """Do it for ever, whatever goes wrong."""
+        trouble = Trouble(_log, f"{what} is put off")
         while True:
             begun = time.monotonic()
             try:
                 await work()
+                trouble.is_over()
             except NewerSchemaError as error:
                 _log.warning("ending: %s", error)
                 self.outdated.set()
             except StoreError as error:
-                _log.warning("%s is put off: %s", what, error)
+                trouble.goes_on(error)
             except Exception:  # noqa: BLE001 - the queue's own; without these all would be lost
                 _log.exception("%s failed, and is tried again", what)
             await asyncio.sleep(max(0.05, every_s - (time.monotonic() - begun)))

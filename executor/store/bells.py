@@ -17,6 +17,7 @@ import psycopg
 
 from executor.store.drives import Due
 from executor.store.postgres import address_of
+from executor.store.trouble import Trouble
 
 CHANNEL = "lamgate"
 TOGETHER_S = 0.02
@@ -46,23 +47,27 @@ class Bells:
 
     async def listen(self) -> None:
         """Hear what others ring, for ever."""
+        trouble = Trouble(_log, "bells of other processes are not heard")
         while True:
             try:
                 async with _connected(self.url) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
+                    trouble.is_over()
                     self.heard(None)  # what was rung while nobody listened
                     async for each in connection.notifies():
                         self._hear(each.payload)
             except psycopg.Error as error:
-                _log.warning("bells of other processes are not heard now: %s", error)
+                trouble.goes_on(error)
             await asyncio.sleep(AGAIN_S)
 
     async def ring(self) -> None:
         """Tell others what is to be told, for ever."""
+        trouble = Trouble(_log, "other processes are not told")
         while True:
             try:
                 async with _connected(self.url) as connection:
                     await connection.execute("SET synchronous_commit = off")
+                    trouble.is_over()
                     while True:
                         await self._any.wait()
                         await asyncio.sleep(TOGETHER_S)
@@ -70,7 +75,7 @@ class Bells:
                             "SELECT pg_notify(%s, %s)", (CHANNEL, self._message())
                         )
             except psycopg.Error as error:
-                _log.warning("other processes are not told now: %s", error)
+                trouble.goes_on(error)
             await asyncio.sleep(AGAIN_S)
 
     def _message(self) -> str:

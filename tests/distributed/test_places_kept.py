@@ -16,6 +16,7 @@ from executor.dispatch.distributed import DistributedDispatcher
 from executor.store import drives, runs, tables
 from executor.store.drives import Due
 from executor.store.errors import NewerSchemaError, StoreError
+from executor.store.runs import RunRow
 from executor.store.store import Store
 
 WITHIN_S = 20.0
@@ -27,6 +28,18 @@ async def _until(line: Line, job: str) -> None:
     while job not in line.jobs:
         assert time.monotonic() < deadline, line.jobs
         await asyncio.sleep(0.02)
+
+
+async def _until_stuck(line: Line, store: Store) -> RunRow:
+    """The row, once it says so; a database that is slow to answer is asked again."""
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        await asyncio.wait_for(line.takes(WHAT), WITHIN_S)
+        row = await store.read(lambda c: runs.get(c, "main", WHAT.id))
+        assert row is not None
+        if row.code == "drive-stuck":
+            return row
+        assert time.monotonic() < deadline, row
 
 
 @pytest.mark.parametrize("breaks_before_it_has_claimed", [False, True])
@@ -61,9 +74,7 @@ async def test_what_breaks_and_cannot_be_put_aside_is_given_back_and_tried_again
     worker.register("run", drive, park)
     with caplog.at_level(logging.ERROR, "lamgate.dispatch"):
         await worker.start()
-        await asyncio.wait_for(line.takes(WHAT), WITHIN_S)
-        row = await store.read(lambda c: runs.get(c, "main", WHAT.id))
-        assert row is not None
+        row = await _until_stuck(line, store)
         stuck = await store.read(partial(drives.stuck, now=store.clock()))
         await _until(line, f"run:main:run_a:{row.epoch + 1}")
     is_well = True
@@ -74,8 +85,8 @@ async def test_what_breaks_and_cannot_be_put_aside_is_given_back_and_tried_again
 
     said = [each.getMessage() for each in caplog.records if "aside" in each.getMessage()]
     told = "drive-stuck: run run_a cannot be driven and could not be put aside: it is tried again"
-    assert said == [told]
-    assert (row.code, stuck) == ("drive-stuck", 1)
+    assert {*said} == {told}
+    assert stuck == 1
     assert after is not None
     assert (after.status, after.recoveries, after.code) == ("succeeded", 0, None)
 
@@ -129,11 +140,9 @@ async def test_what_only_a_newer_version_can_read_is_not_put_aside_by_an_older_o
 
     worker.register("run", drive, park)
     await worker.start()
-    await asyncio.wait_for(line.takes(WHAT), WITHIN_S)
-    row = await store.read(lambda c: runs.get(c, "main", WHAT.id))
+    row = await _until_stuck(line, store)
     await worker.stop()
     await store.close()
 
     assert parked == []
-    assert row is not None
-    assert (row.status, row.code) == ("running", "drive-stuck")
+    assert not row.has_ended

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -9,6 +10,7 @@ import pytest
 from servers import Server
 from sqlalchemy.engine import make_url
 
+from executor.store import bells
 from executor.store.bells import CHANNEL, Bells
 from executor.store.drives import Due
 
@@ -102,3 +104,40 @@ async def test_what_is_no_ring_is_not_heard_and_after_a_lost_connection_everybod
     await tower.until(lambda: all(len(heard) == 3 for heard in tower.heard.values()))
 
     assert [*tower.heard.values()] == [[None, Due("run", "main", "y"), None]] * 2
+
+
+async def test_a_server_that_is_away_is_told_of_once_and_once_more_when_it_is_back(
+    server_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(bells, "AGAIN_S", 0.01)
+    there, tries, heard = make_url(server_url), list[int](), list[Due | None]()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hang up three times; then pass on what either says."""
+        tries.append(1)
+        if len(tries) > 3:
+            other, to_other = await asyncio.open_connection(there.host, there.port)
+            await asyncio.gather(passed(reader, to_other), passed(other, writer))
+        writer.close()
+
+    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(65536):
+            writer.write(piece)
+        writer.close()
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as between:
+        port = between.sockets[0].getsockname()[1]
+        url = there.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+        with caplog.at_level(logging.WARNING, "lamgate.store"):
+            listening = asyncio.ensure_future(Bells(url, "one", heard.append).listen())
+            async with asyncio.timeout(PATIENCE_S):
+                while not heard:
+                    await asyncio.sleep(0.01)
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+    lost, over = [each.getMessage() for each in caplog.records]
+    assert len(tries) >= 4
+    assert lost.startswith("bells of other processes are not heard: ")
+    assert over == "bells of other processes are not heard: that is over"
