@@ -33,6 +33,7 @@ _WHAT_CAME = (
 _ANSWER = (
     "{who} answers what the call asks: lamgate reconcile RUN STEP answer --answers; it goes on then"
 )
+_SEE_THE_LOG = f"see the log of whoever drives it, at {STUCK}: it is tried again by itself"
 
 
 def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Trace:
@@ -85,7 +86,7 @@ def unread(row: RunRow, words: str, effects: Effects) -> Trace:
         status=row.status,
         waiting_for=row.waiting_for,
         code=row.code,
-        next=_what_is_left(row, effects),
+        next=_SEE_THE_LOG if row.code == STUCK else _what_is_left(row, effects),
         result=row.result,
         steps=(),
         notes=tuple(notes),
@@ -94,6 +95,8 @@ def unread(row: RunRow, words: str, effects: Effects) -> Trace:
 
 def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
     """Say what comes next and who must act."""
+    if row.code == STUCK:
+        return _SEE_THE_LOG
     if row.status == "waiting" and row.waiting_for == "reconcile":
         return _how_to_reconcile(accepted, row, state)
     if row.status == "waiting" and row.waiting_for == "credentials" and (links := _links(state)):
@@ -106,8 +109,6 @@ def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
 
 def _what_is_left(row: RunRow, effects: Effects) -> str:
     """What is to be done about a run that nothing is waited for any more."""
-    if row.code == STUCK:
-        return f"see the log of whoever drives it, at {STUCK}: it is tried again by itself"
     if not row.has_ended:
         return "it is under way"
     if effects.uncertain:

@@ -260,6 +260,13 @@ def test_a_cancel_that_takes_back_says_so() -> None:
     )
 
 
+def test_of_what_is_stuck_the_log_says_why_whatever_it_had_waited_for() -> None:
+    run = play(step("a", "asked_blind"))
+    run.ask()
+
+    assert explained(run, code="drive-stuck").next.startswith("see the log of whoever drives it")
+
+
 def test_a_question_of_a_run_that_is_over_is_not_open() -> None:
     run = play(step("a", "asked_blind"))
     run.ask()
