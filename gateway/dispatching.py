@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from executor.dispatch.base import Dispatcher
-from executor.dispatch.distributed import DistributedDispatcher, Queue
+from executor.dispatch.distributed import DistributedDispatcher
 from executor.dispatch.local import LocalDispatcher
+from executor.dispatch.queue import Queue
 from executor.run.machine import Machine
 from executor.store.drives import Due
 from executor.store.errors import StoreError

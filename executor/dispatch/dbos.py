@@ -23,7 +23,7 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, WorkflowSerializa
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from executor.dispatch.distributed import Job
+from executor.dispatch.queue import Job
 from executor.store.errors import StoreUnavailableError
 from executor.store.migrate import JOURNAL
 from executor.store.postgres import IDLE_S, address_of

@@ -15,9 +15,6 @@ What was being driven when two processes died in a row is a suspect. Of the susp
 drives one at a time, so that only the one that kills has a third death to its name, and is put
 aside; one that comes meanwhile keeps no place from others, and is asked for again. A process that
 was only cut off takes the death back once it is heard again.
-
-Nobody else renews a lease, so a process that finds an older one than it was told to be kept knows
-that the server has lost commits, also those of runs that nobody drives, and says so.
 """
 
 import asyncio
@@ -28,9 +25,8 @@ import socket
 import time
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection
 
@@ -46,8 +42,9 @@ from executor.dispatch.base import (
     put_aside,
     too_many_deaths,
 )
+from executor.dispatch.lease import Lease
+from executor.dispatch.queue import Job, Queue
 from executor.store import drives, recovery, workers
-from executor.store.clock import steady
 from executor.store.drives import DriveKind, Due
 from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
 from executor.store.migrate import require_readable
@@ -55,67 +52,11 @@ from executor.store.store import Store
 from executor.store.trouble import Trouble
 
 BEAT_S = 1.0
-LEASE_S = 4.0
-MARGIN_S = 0.5  # before the end of its lease a process begins no effect any more
 SWEEP_S = 10.0
 TOGETHER = 50  # jobs that are asked for in one transaction: others' writes wait for it
 ASKED_AGAIN_S = 30.0  # for a job that is on the queue already, as far as this process knows
-LOST_COMMITS = "commits-lost"
-_LOST = (
-    "the server holds an older lease of this process than it had said to keep, so it has lost "
-    "commits: a standby has taken over without them, say, or a copy was put in its place. Runs may "
-    "call again what they had called: lamgate stop --all-tenants, then look after them as "
-    "docs/how-to/distributed.md says, 'A standby that takes over'"
-)
 T = TypeVar("T")
 _log = logging.getLogger("lamgate.dispatch")
-
-
-@dataclass(frozen=True)
-class Job:
-    """One drive that is wanted: of a row, in one generation."""
-
-    due: Due
-    epoch: int
-
-    @property
-    def name(self) -> str:
-        """The same for whoever asks for the same."""
-        return f"{self.due.kind}:{self.due.tenant}:{self.due.id}:{self.epoch}"
-
-    @classmethod
-    def of(cls, kind: str, tenant: str, name: str, epoch: int) -> "Job":
-        """A job as it comes from the queue; raises `ValueError`."""
-        match kind:
-            case "request" | "run":
-                return cls(Due(kind, tenant, name), epoch)
-            case _:
-                raise ValueError(f"nothing of the kind {kind} is driven")
-
-
-class Queue(Protocol):
-    """Brings each job to one process at a time."""
-
-    async def open(self, run: Callable[[Job], Awaitable[None]]) -> None:
-        """Begin to take jobs."""
-
-    def put(self, c: Connection, job: Job, priority: int) -> bool:
-        """Ask for a job inside a transaction; the same job again changes nothing.
-
-        False if it has ended already, and will not come again.
-        """
-
-    async def holders(self) -> set[str]:
-        """The processes that have taken a job which is not noted as ended."""
-
-    async def take_over(self, dead: str) -> int:
-        """Let others take what a dead process had taken; returns how much that was."""
-
-    async def sweep(self, now: float) -> None:
-        """Forget what ended some time ago."""
-
-    async def leave(self, within_s: float) -> None:
-        """Take nothing more, and let what is under way be noted as ended."""
 
 
 class DistributedDispatcher:
@@ -131,20 +72,18 @@ class DistributedDispatcher:
     ) -> None:
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._store = store
+        self._lease = Lease(store, self.worker)
         self._queue = queue_of(self.worker)
         self._drives_here = drives_here
         self._drain_s = drain_s
         self._drives: dict[DriveKind, tuple[Drive, Park]] = {}
         self._halts: list[Halt] = []
         self._active: dict[Due, asyncio.Task[None]] = {}
-        self._held: set[Due] = set()  # what was driven at any time of this lease
         self._astray: set[Due] = set()  # what was said to be driven here, and was not
         self._suspected: Due | None = None  # the one that is being driven
         self._put_off: dict[Due, None] = {}  # suspects that came while another one was driven
         self._asking: set[asyncio.Task[None]] = set()
         self._asked: dict[Job, float] = {}
-        self._lease_ends = 0.0
-        self._renewed_until = 0.0  # as the database has said that it keeps it
         self._going_on: list[asyncio.Task[None]] = []  # all that is done again and again
         self._stopping = asyncio.Event()
         self.outdated = asyncio.Event()  # set once a newer version has begun on this database
@@ -156,7 +95,7 @@ class DistributedDispatcher:
 
     def lease_ends(self) -> float:
         """Until when this process may begin effects, as a reading of `time.monotonic()`."""
-        return self._lease_ends
+        return self._lease.ends
 
     def submit(self, due: Due) -> None:
         """Ask for a drive soon, by whichever process comes first."""
@@ -168,7 +107,7 @@ class DistributedDispatcher:
     async def start(self) -> None:
         """Join: say that this process lives, then take jobs; raises `StoreError`."""
         if self._drives_here:
-            await self._renew()
+            await self._lease.renew(self._active)
         await self._queue.open(self._run)
         # Each beside the others: however much is due or over, the lease is renewed.
         again = [("the lease", self._beat, BEAT_S)]
@@ -207,7 +146,7 @@ class DistributedDispatcher:
         elif not self._stopping.is_set():
             task = asyncio.get_running_loop().create_task(self._take(job.due))
             self._active[job.due] = task
-            self._held.add(job.due)
+            self._lease.note(job.due)
             try:
                 await asyncio.wait([task])
             finally:
@@ -328,31 +267,14 @@ class DistributedDispatcher:
     def _was_asked(self, job: Job) -> bool:
         return time.monotonic() - self._asked.get(job, -ASKED_AGAIN_S) < ASKED_AGAIN_S
 
-    async def _renew(self) -> None:
-        held, place = {*self._held}, socket.gethostname()
-        asked_at, steady_at = time.monotonic(), steady()
-
-        def renew(c: Connection) -> tuple[float, float | None]:
-            now = self._store.database_now(c)
-            lasted = workers.renew(c, self.worker, f"{place}:{os.getpid()}", LEASE_S, now)
-            if lasted is None or lasted < now:
-                recovery.forgive(c, held)
-            return now, lasted
-
-        told, lasted = await self._store.write_at_once(renew)
-        if lasted is not None and lasted < self._renewed_until:
-            _log.error("%s: %s", LOST_COMMITS, _LOST)
-        self._renewed_until = told + LEASE_S
-        self._held = self._held - held | {*self._active}
-        # Asked before the database counted: so its lease ends later than ours.
-        self._lease_ends = asked_at + LEASE_S - MARGIN_S
-        self._store.note_time(steady_at, told)
-
     async def _beat(self) -> None:
         now = time.monotonic()
         self._asked = {job: at for job, at in self._asked.items() if now - at < ASKED_AGAIN_S}
         # Also where a newer version has begun: what is under way is seen to its end.
-        await (self._renew() if self._drives_here else self._store.set_clock())
+        if self._drives_here:
+            await self._lease.renew(self._active)
+        else:
+            await self._store.set_clock()
         if not self.outdated.is_set():
             await self._store.read(require_readable)
 
@@ -375,7 +297,7 @@ class DistributedDispatcher:
 
     async def _watch(self) -> None:
         """Look after everything, for as long as nobody else has to look after this process."""
-        if time.monotonic() > self._lease_ends or self.outdated.is_set():
+        if time.monotonic() > self._lease.ends or self.outdated.is_set():
             return
         seen = await self._store.write_at_once(partial(workers.watch, now=self._store.clock()))
         if seen is None:

@@ -39,7 +39,7 @@ from executor.check.admit import Accepted, AdmissionContext, Inputs, admit, rest
 from executor.check.cedar import Policy
 from executor.check.certificate import Options
 from executor.check.parse import plan_of
-from executor.dispatch import distributed
+from executor.dispatch import distributed, lease
 from executor.dispatch.base import Dispatcher
 from executor.dispatch.local import LocalDispatcher
 from executor.plan.model import Plan
@@ -209,7 +209,7 @@ def _dispatcher(store: Store, order: Order) -> Dispatcher:
     """As the gateway chooses it; on a server with a lease that nobody has to wait for long."""
     if not store.is_shared:
         return LocalDispatcher(store)
-    distributed.LEASE_S, distributed.BEAT_S = 2.5, 0.3
+    lease.LEASE_S, distributed.BEAT_S = 2.5, 0.3
     from executor.dispatch.dbos import DbosQueue
 
     return distributed.DistributedDispatcher(

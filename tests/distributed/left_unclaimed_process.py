@@ -16,7 +16,8 @@ from partition import Network, network
 from sqlalchemy.engine import make_url
 
 from executor.dispatch.dbos import DbosQueue
-from executor.dispatch.distributed import DistributedDispatcher, Job, Queue
+from executor.dispatch.distributed import DistributedDispatcher
+from executor.dispatch.queue import Job, Queue
 from executor.store import workers
 from executor.store.drives import Due
 from executor.store.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy import Connection
 
-from executor.dispatch.distributed import Job
+from executor.dispatch.queue import Job
 from executor.store import plans, runs
 from executor.store.drives import Due
 

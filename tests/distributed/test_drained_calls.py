@@ -8,7 +8,7 @@ from fleet import Fleet, Office, expected
 from shop_world import TENANT, http
 from test_fleet import finished, some
 
-from executor.dispatch.distributed import LEASE_S
+from executor.dispatch.lease import LEASE_S
 from executor.store import journal
 from executor.store.migrate import JOURNAL
 

@@ -14,7 +14,7 @@ from fleet import PATIENCE_S, Fleet, Office, expected
 from shop_world import POISON, TENANT, http
 
 from benchmarks.faults import PROPERTY, Told
-from executor.dispatch.distributed import LEASE_S
+from executor.dispatch.lease import LEASE_S
 from executor.store import journal, workers
 from executor.store.errors import StoreUnavailableError
 from executor.store.migrate import JOURNAL

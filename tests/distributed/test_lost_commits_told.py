@@ -11,7 +11,8 @@ from servers import Server
 from sqlalchemy import delete, update
 
 from executor.dispatch import distributed
-from executor.dispatch.distributed import LOST_COMMITS, DistributedDispatcher
+from executor.dispatch.distributed import DistributedDispatcher
+from executor.dispatch.lease import LOST_COMMITS
 from executor.store import tables
 from executor.store.store import Store
 

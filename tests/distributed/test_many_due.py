@@ -11,7 +11,9 @@ from servers import Server
 
 from executor.dispatch import distributed
 from executor.dispatch.base import MOST_ASKING
-from executor.dispatch.distributed import LEASE_S, DistributedDispatcher, Job
+from executor.dispatch.distributed import DistributedDispatcher
+from executor.dispatch.lease import LEASE_S
+from executor.dispatch.queue import Job
 from executor.store.store import Store
 
 PATIENCE_S = 30.0
