@@ -157,7 +157,7 @@ class Order:
     def _attempt_ended(self, event: StoredEvent) -> None:
         call = self._call_of(event)
         if not call.found:  # what was found out before a late end stays
-            call.state, call.ended_at = str(event.data["state"]), event.at
+            call.state, call.ended_at, call.failure = str(event.data["state"]), event.at, {}
         elif str(event.data["state"]).startswith("applied"):
             call.acted_after_all = True
         if isinstance(failure := event.data["failure"], dict):
