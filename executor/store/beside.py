@@ -16,7 +16,9 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from executor.store import workers
 from executor.store.errors import NoDatabaseError, StoreError
+from executor.store.lock import is_locked
 from executor.store.migrate import require_here, require_newest
 from executor.store.store import backend_of, database_path
 
@@ -42,6 +44,15 @@ def write_beside(url: str, work: Callable[[Connection, float], T]) -> T:
         raise backend.error(error) from error
     finally:
         engine.dispose()
+
+
+def is_at_work(url: str) -> bool:
+    """Whether a gateway or a worker uses the database at this moment; raises `StoreError`."""
+    database = database_path(url)
+    if database is not None:
+        return is_locked(database)
+    now = backend_of(url).now
+    return bool(read_beside(url, lambda c: workers.living(c, now(c).time)))
 
 
 def read_beside(url: str, work: Callable[[Connection], T]) -> T | None:

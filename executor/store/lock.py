@@ -51,18 +51,25 @@ def lock_path(database: Path) -> Path:
 
 def address_in_lock(database: Path) -> str | None:
     """Where the gateway that holds this database listens, or None if nobody serves it."""
+    if not is_locked(database):
+        return None
+    address = _read(lock_path(database)).get("address")
+    return address if isinstance(address, str) else None
+
+
+def is_locked(database: Path) -> bool:
+    """Whether a process has this database."""
     path = lock_path(database)
     if not path.exists():
-        return None
+        return False
     descriptor = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        address = _read(path).get("address")
-        return address if isinstance(address, str) else None
+        return True
     finally:
         os.close(descriptor)
-    return None
+    return False
 
 
 def _read(path: Path) -> dict[str, object]:

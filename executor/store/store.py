@@ -231,6 +231,12 @@ def database_path(url: str) -> Path | None:
     return sqlite_path(parsed) if parsed.get_backend_name() == "sqlite" else None
 
 
+def told_of(url: str) -> str:
+    """How people are told of a database: its file, or the address without the password."""
+    path = database_path(url)
+    return str(path) if path is not None else _parsed(url).render_as_string(hide_password=True)
+
+
 def _parsed(url: str) -> URL:
     try:
         return make_url(url)

@@ -13,8 +13,9 @@ from sqlalchemy import Connection
 
 from connectors.spec import JsonObject
 from executor.store import ids, stops
-from executor.store.beside import write_beside
+from executor.store.beside import is_at_work, write_beside
 from executor.store.stops import ALL, StopRow
+from executor.store.store import told_of
 from gateway.auth import TENANT
 from gateway.cli.client import named
 from gateway.cli.connect import OR_ASK, Target, connect, settings_of
@@ -57,6 +58,7 @@ def stop(
         return stops.add(c, StopRow(tenant, new, connection or ALL, _who(), reason, now))
 
     told: JsonObject = {"id": new, "connection": connection, "under_way": _beside(config, add)}
+    told |= _place(config)
     _tell_stopped(told, all_tenants=all_tenants, as_json=as_json)
 
 
@@ -70,16 +72,18 @@ def resume(
 ) -> None:
     """Lift a stop; what waits for it goes on by itself."""
     target = Target(config, url, key)
+    lifted: JsonObject
     if target.address is not None:
         with connect(target) as client:
             lifted = client.post(f"/v1/stops/{named(stop_id)}/lift", {"reason": reason})
     else:
         woken = _beside(config, lambda c, now: _lift(c, stop_id, reason, now))
-        lifted = {"id": stop_id, "woken": woken}
+        lifted = {"id": stop_id, "woken": woken, **_place(config)}
     if as_json:
         print_json(lifted)
-    else:
-        say(f"{stop_id} is lifted; {lifted['woken']} runs look again")
+        return
+    say(f"{stop_id} is lifted; {lifted['woken']} runs look again")
+    _tell_place(lifted)
 
 
 def list_stops(
@@ -114,6 +118,21 @@ def _beside(config: Config, work: Callable[[Connection, float], T]) -> T:
     return write_beside(settings_of(config, or_say=OR_ASK).database_url, work)
 
 
+def _place(config: Config) -> JsonObject:
+    """Which database was written, and whether anybody uses it: it may not be the one they meant."""
+    url = settings_of(config, or_say=OR_ASK).database_url
+    return {"database": told_of(url), "at_work": is_at_work(url)}
+
+
+def _tell_place(told: JsonObject) -> None:
+    """Say which database was written, where a command has done that itself."""
+    if "database" not in told:
+        return
+    say(f"written in {told['database']}")
+    if not told["at_work"]:
+        say("  which nobody uses now: a gateway that was given another --database does not see it")
+
+
 def _lift(c: Connection, stop_id: str, reason: str, now: float) -> int:
     row = stops.get(c, TENANT, stop_id)
     woken = None
@@ -139,3 +158,4 @@ def _tell_stopped(told: JsonObject, *, all_tenants: bool, as_json: bool) -> None
         f"{told['id']}  no call of {what}{whose} begins any more; "
         f"{told['under_way']} under way will end"
     )
+    _tell_place(told)

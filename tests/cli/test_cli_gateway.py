@@ -74,6 +74,27 @@ def test_a_stop_says_whose_calls_it_holds(operator: Lamgate) -> None:
     assert "no call of any connection begins any more" in own.out
 
 
+def test_a_stop_says_which_database_it_wrote_and_if_nobody_uses_that(
+    operator: Lamgate, tmp_path: Path
+) -> None:
+    used = str(operator.folder / "var" / "lamgate.db")
+    known = operator("stop", "--config", str(operator.config), "--reason", "two")
+    stop = known.out.split()[0]
+    lifted = operator("resume", stop, "--config", str(operator.config), "--reason", "over")
+    old = Lamgate(tmp_path, "")
+    old.config.write_text("")
+    old("keys", "list")
+    unseen = old("stop", "--reason", "why")
+    by_program = old("stop", "--reason", "why", "--json").document
+
+    assert f"written in {used}" in known.out
+    assert f"written in {used}" in lifted.out
+    assert "nobody uses" not in known.out + lifted.out
+    assert "which nobody uses now: a gateway that was given another --database" in unseen.out
+    assert by_program["database"] == str(old.folder / "var" / "lamgate.db")
+    assert by_program["at_work"] is False
+
+
 def test_whoever_follows_a_run_that_is_stopped_is_let_go_and_told_who_has_to_act(
     operator: Lamgate,
 ) -> None:
