@@ -1,6 +1,7 @@
 """A gateway as `lamgate serve` serves it, and clients that speak HTTP as badly as they like."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,6 +39,13 @@ def address_of(running: Running) -> Address:
     """Where it listens."""
     host, _, port = running.address.removeprefix("http://").rpartition(":")
     return host, int(port)
+
+
+async def answered(reader: asyncio.StreamReader) -> bytes:
+    """One whole answer, of a connection that may go on."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    (length,) = re.findall(rb"(?im)^content-length: (\d+)", head)
+    return head + await reader.readexactly(int(length))
 
 
 async def said(address: Address, *pieces: bytes, pause_s: float = 0.0) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from bounded_world import HEALTH, Address, address_of, bounded, said
+from bounded_world import HEALTH, Address, address_of, answered, bounded, said
 
 from gateway.cli.bounded import MOST_BYTES, MOST_MEMBERS, BoundedHttp
 
@@ -73,7 +73,7 @@ async def test_a_long_answer_and_further_requests_have_all_the_time(
     answers = []
     for _ in range(3):
         writer.write(HEALTH + b"\r\n")
-        answers.append(await reader.readuntil(b"}}"))
+        answers.append(await answered(reader))
         await asyncio.sleep(0.25)  # between heads the connection is only kept alive
     writer.close()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from bounded_world import HEALTH, Address, address_of, bounded, said
+from bounded_world import HEALTH, Address, address_of, answered, bounded, said
 from served import until
 
 from gateway.cli.bounded import MOST_AHEAD, BoundedHttp
@@ -78,7 +78,7 @@ async def test_a_body_that_comes_in_time_in_pieces_is_taken(
     for at in range(0, len(text), 9):
         writer.write(text[at : at + 9])
         await asyncio.sleep(0.01)
-    answer = await reader.readuntil(b"}")
+    answer = await answered(reader)
     writer.close()
 
     assert answer.startswith(b"HTTP/1.1 202 ")
@@ -91,7 +91,7 @@ async def test_a_line_that_begins_no_request_keeps_no_connection(
     monkeypatch.setattr(BoundedHttp, "head_s", 0.2)
     reader, writer = await asyncio.open_connection(*address)
     writer.write(HEALTH + b"\r\n")
-    await reader.readuntil(b"}}")
+    await answered(reader)
     writer.write(stray)
     rest = await asyncio.wait_for(reader.read(), 5)
     writer.close()
