@@ -126,8 +126,8 @@ def _is_over(c: Connection, row: ApprovalRow) -> bool:
 def _said_yes_in_another_role(c: Connection, row: ApprovalRow, by: Principal) -> bool:
     """Whether they count already for the same call: of each role the newest question stands."""
     asked = approvals.listed(c, row.tenant, run=row.run)
-    # Of two that were asked at the same time, the one that is void is the older one.
-    asked.sort(key=lambda each: (each.created_at, each.state != "void"))
+    # Of two that were asked at the same time the older is the one that is void, or else the plan's.
+    asked.sort(key=lambda each: (each.created_at, each.state != "void", each.kind == "step"))
     others = {each.role: each for each in asked if each.role != row.role and _is_same(each, row)}
     said = (_earlier(c, each, by) for each in others.values() if each.state in ("open", "granted"))
     return any(each is not None and each[0] == "approve" for each in said)

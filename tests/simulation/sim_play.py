@@ -64,9 +64,9 @@ FLOORS: Mapping[str, float] = {
     "an older version is refused": 6, "called by an older version": 7.5,
     "ended for a newer version": 10, "left to a newer version": 0.3,
     # of odd worlds
-    "a job never ends": 0.7, "a list is none, or too long": 0.4, "another job's state": 12,
+    "a job never ends": 0.4, "a list is none, or too long": 0.2, "another job's state": 4,
     "more is answered than is kept": 2.5, "not undone: policy-denied": 0.5,
-    "not undone: undo-too-late": 0.5, "others are found": 1.7,
+    "others are found": 1.2,
     # of wider worlds
     "a large result": 15, "another begins": 50, "one process alone": 20,
     "another waits for rate_limit": 5,

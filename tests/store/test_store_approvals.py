@@ -181,6 +181,21 @@ async def test_a_yes_counts_though_what_it_took_the_place_of_was_asked_at_the_sa
     assert ruling == "twice"
 
 
+async def test_a_yes_counts_though_the_plan_was_approved_at_the_time_when_it_was_asked_for(
+    store: Store,
+) -> None:
+    await _ask(store)
+    await _decide(store, BOTH)
+    plan = replace(question("apr_z"), **ENVELOPE, state="granted")  # listed after the step's
+    for each in (plan, replace(question("apr_b"), role="finance")):
+        await store.write(partial(approvals.create, row=each))
+    ruling = await store.write(
+        lambda c: rulings.decide(c, TENANT, "apr_b", BOTH, "approve", "checked", NOW)
+    )
+
+    assert ruling == "twice"
+
+
 _CALL = Called("refund", "", "sha256:tool", question().arguments)
 _COVERED = (Grant("apr_a", "sha256:args"), _CALL)
 
