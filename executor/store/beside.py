@@ -46,13 +46,10 @@ def write_beside(url: str, work: Callable[[Connection, float], T]) -> T:
         engine.dispose()
 
 
-def is_at_work(url: str) -> bool:
-    """Whether a gateway or a worker uses the database at this moment; raises `StoreError`."""
+def is_at_work(c: Connection, url: str, now: float) -> bool:
+    """Whether a gateway or a worker uses the database at this moment."""
     database = database_path(url)
-    if database is not None:
-        return is_locked(database)
-    now = backend_of(url).now
-    return bool(read_beside(url, lambda c: workers.living(c, now(c).time)))
+    return bool(workers.living(c, now)) if database is None else is_locked(database)
 
 
 def read_beside(url: str, work: Callable[[Connection], T]) -> T | None:

@@ -6,6 +6,7 @@ that is wedged, and none is started, for that would drive what is to be stopped.
 
 import getpass
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, TypeVar
 
 import typer
@@ -57,8 +58,7 @@ def stop(
     def add(c: Connection, now: float) -> int:
         return stops.add(c, StopRow(tenant, new, connection or ALL, _who(), reason, now))
 
-    told: JsonObject = {"id": new, "connection": connection, "under_way": _beside(config, add)}
-    told |= _place(config)
+    told = {"id": new, "connection": connection, **_written(config, "under_way", add)}
     _tell_stopped(told, all_tenants=all_tenants, as_json=as_json)
 
 
@@ -72,13 +72,12 @@ def resume(
 ) -> None:
     """Lift a stop; what waits for it goes on by itself."""
     target = Target(config, url, key)
-    lifted: JsonObject
     if target.address is not None:
         with connect(target) as client:
             lifted = client.post(f"/v1/stops/{named(stop_id)}/lift", {"reason": reason})
     else:
-        woken = _beside(config, lambda c, now: _lift(c, stop_id, reason, now))
-        lifted = {"id": stop_id, "woken": woken, **_place(config)}
+        lift = partial(_lift, stop_id, reason)
+        lifted = {"id": stop_id, **_written(config, "woken", lift)}
     if as_json:
         print_json(lifted)
         return
@@ -118,10 +117,19 @@ def _beside(config: Config, work: Callable[[Connection, float], T]) -> T:
     return write_beside(settings_of(config, or_say=OR_ASK).database_url, work)
 
 
-def _place(config: Config) -> JsonObject:
-    """Which database was written, and whether anybody uses it: it may not be the one they meant."""
+def _written(config: Config, name: str, work: Callable[[Connection, float], int]) -> JsonObject:
+    """What a write came to, by this name, and in which database: not the one they meant, perhaps.
+
+    Whether anybody uses that is looked at in the same transaction, so that nothing is left to fail
+    once the write is kept.
+    """
     url = settings_of(config, or_say=OR_ASK).database_url
-    return {"database": told_of(url), "at_work": is_at_work(url)}
+
+    def write(c: Connection, now: float) -> JsonObject:
+        at_work = is_at_work(c, url, now)
+        return {name: work(c, now), "database": told_of(url), "at_work": at_work}
+
+    return write_beside(url, write)
 
 
 def _tell_place(told: JsonObject) -> None:
@@ -133,7 +141,7 @@ def _tell_place(told: JsonObject) -> None:
         say("  which nobody uses now: a gateway that was given another --database does not see it")
 
 
-def _lift(c: Connection, stop_id: str, reason: str, now: float) -> int:
+def _lift(stop_id: str, reason: str, c: Connection, now: float) -> int:
     row = stops.get(c, TENANT, stop_id)
     woken = None
     if row is not None:
