@@ -23,8 +23,8 @@ VALUES = (
     ),
     Mutant(
         "executor.run.items",
-        "if place in in_flight or (room <= 0 and place not in state.attempts):",
-        "if place in in_flight:",
+        "                room -= 1\n",
+        "",
         "more calls of one run are under way together than may be",
     ),
     Mutant(
