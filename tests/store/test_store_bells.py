@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from partition import network
 from servers import Server
 from sqlalchemy.engine import make_url
 
@@ -110,34 +111,22 @@ async def test_a_server_that_is_away_is_told_of_once_and_once_more_when_it_is_ba
     server_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(bells, "AGAIN_S", 0.01)
-    there, tries, heard = make_url(server_url), list[int](), list[Due | None]()
-
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hang up three times; then pass on what either says."""
-        tries.append(1)
-        if len(tries) > 3:
-            other, to_other = await asyncio.open_connection(there.host, there.port)
-            await asyncio.gather(passed(reader, to_other), passed(other, writer))
-        writer.close()
-
-    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(65536):
-            writer.write(piece)
-        writer.close()
-
-    async with await asyncio.start_server(take, "127.0.0.1", 0) as between:
-        port = between.sockets[0].getsockname()[1]
-        url = there.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
-        with caplog.at_level(logging.WARNING, "lamgate.store"):
-            listening = asyncio.ensure_future(Bells(url, "one", heard.append).listen())
-            async with asyncio.timeout(PATIENCE_S):
-                while not heard:
-                    await asyncio.sleep(0.01)
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+    there, heard = make_url(server_url), list[Due | None]()
+    with network(there.port or 5432) as way, caplog.at_level(logging.WARNING, "lamgate.store"):
+        way.cut()
+        between = there.set(host="127.0.0.1", port=way.port)
+        url = between.render_as_string(hide_password=False)
+        listening = asyncio.ensure_future(Bells(url, "one", heard.append).listen())
+        async with asyncio.timeout(PATIENCE_S):
+            while way.refused < 4:
+                await asyncio.sleep(0.01)
+            way.heal()
+            while not heard:
+                await asyncio.sleep(0.01)
+        listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening
 
     lost, over = [each.getMessage() for each in caplog.records]
-    assert len(tries) >= 4
     assert lost.startswith("bells of other processes are not heard: ")
     assert over == "bells of other processes are not heard: that is over"

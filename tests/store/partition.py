@@ -19,6 +19,7 @@ class Network:
     listening: socket.socket
     flows: threading.Event = field(default_factory=threading.Event)
     is_cut: bool = False
+    refused: int = 0  # connections, while it was cut
     is_over: bool = False
     ends: list[socket.socket] = field(default_factory=list)
     lost: set[socket.socket] = field(default_factory=set)
@@ -54,6 +55,7 @@ class Network:
             except OSError:
                 return
             if self.is_cut:
+                self.refused += 1
                 _reset(near)
                 continue
             try:
