@@ -39,7 +39,7 @@ async def _process(script: str, *words: str) -> "subprocess.CompletedProcess[str
         capture_output=True,
         text=True,
         timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests' / 'store'}"},
     )
 
 
