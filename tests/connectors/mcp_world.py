@@ -1,5 +1,6 @@
 """What tests of MCP stand on: real servers in processes of their own, and who reviews them."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -47,6 +48,7 @@ class Tools:
     """What a server has: a file that it reads at each listing, and the log of what it did."""
 
     folder: Path
+    process: Forked | None = None  # at the address that was given last
 
     @property
     def definitions(self) -> Path:
@@ -96,9 +98,15 @@ class Tools:
         words = (str(self.definitions), str(self.log), "http")
         env = {**os.environ, "TOOLS_KEY": key}
         process = Forked(SDK, *words, env=env, stdout=subprocess.PIPE, modules=SDK_LOADS)
+        self.process = process
         with closing(process):
             assert process.stdout is not None
             yield f"http://127.0.0.1:{int(process.stdout.readline())}/mcp"
+
+    async def ended(self) -> int:
+        """Wait until the process at the address is dead, and with it all its connections."""
+        assert self.process is not None
+        return await asyncio.to_thread(self.process.wait, 20.0)
 
 
 def _lines(file: Path) -> list[Any]:

@@ -114,11 +114,13 @@ async def test_an_address_that_dies_in_a_call_leaves_a_doubt_and_is_not_there_af
     with tools.over_http() as url:
         async with server(url=url) as found:
             died = await found.call("crash")
+            ended = await tools.ended()  # it closes one connection before another
             gone = await found.call("note", {"text": "again"})
             await found.look()
             (stands,) = found.registry.connections()
 
     assert isinstance(died, Uncertain)
+    assert ended == 3
     assert isinstance(gone, Unavailable)
     assert not gone.sent
     assert stands.stale is not None, "what was accepted stays on offer"
