@@ -52,9 +52,10 @@ class WideningError(Exception):
 def narrowed(envelope: Envelope, new: Narrowing, ends_at: float) -> Envelope:
     """The narrower envelope; raises `WideningError`. `ends_at` is when the question ends."""
     names = {each.step for each in envelope.steps}
-    for step in (*new.steps, *new.without):
-        if step not in names:
-            raise WideningError("/narrow/steps", f"{step} is not in the envelope")
+    for at, steps in (("/narrow/steps", new.steps), ("/narrow/without", new.without)):
+        for step in steps:
+            if step not in names:
+                raise WideningError(at, f"{step} is not in the envelope")
     kept = [each for each in envelope.steps if each.step not in new.without]
     if not kept:
         raise WideningError("/narrow/without", "nothing is left to approve: refuse it instead")
@@ -64,10 +65,10 @@ def narrowed(envelope: Envelope, new: Narrowing, ends_at: float) -> Envelope:
     end = min(ends_at, envelope.expires_at or ends_at)
     if new.expires_at is not None and new.expires_at > end:
         raise WideningError("/narrow/expires_at", "it is later than the question's own end")
-    steps = [_step(each, new.steps.get(each.step)) for each in kept]
+    narrower = [_step(each, new.steps.get(each.step)) for each in kept]
     return envelope.model_copy(
         update={
-            "steps": tuple(steps),
+            "steps": tuple(narrower),
             "sums": {**envelope.sums, **new.sums},
             "expires_at": envelope.expires_at if new.expires_at is None else new.expires_at,
         }
@@ -83,7 +84,7 @@ def _step(step: CoveredStep, new: NewStep | None) -> CoveredStep:
             f"{at}/calls", f"{new.calls} calls are more than the {step.calls} shown"
         )
     for place in new.bands.keys() - {band.at for band in step.bands}:
-        raise WideningError(f"{at}/bands", f"{step.step} has no place {place!r}")
+        raise WideningError(f"{at}/bands/{place}", f"{step.step} has no such place")
     bands = [
         band
         if band.at not in new.bands

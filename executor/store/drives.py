@@ -222,6 +222,14 @@ def wake_waiting(
     return waking.all(c, {**whose, "now": now})
 
 
+def count_waiting(c: Connection, waiting_for: str, tenant: str | None = None) -> int:
+    """How many runs are said to wait for this."""
+    table = tables.runs
+    meant = select(func.count()).select_from(table).where(table.c.waiting_for == waiting_for)
+    of_whom = meant if tenant is None else meant.where(table.c.tenant == tenant)
+    return c.execute(of_whom).scalar_one()
+
+
 def wake_waiting_free(c: Connection, waiting_for: str, now: float, tenant: str) -> None:
     """The same, but for those that another process is writing about: it holds their rows.
 

@@ -89,6 +89,11 @@ def lift(
     return drives.wake_waiting(c, "stop", now, whose)
 
 
+def count_waiting(c: Connection, tenant: str) -> int:
+    """How many runs wait for a stop, in the reach of one of this tenant or of all."""
+    return drives.count_waiting(c, "stop", None if tenant == ALL else tenant)
+
+
 def _after_all_intents(c: Connection) -> None:
     """Wait for every intent that is being written, and let new ones wait for this commit.
 

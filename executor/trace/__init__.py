@@ -4,8 +4,8 @@ It is the journal, rendered. Every step answers three questions: what happened; 
 happen; what comes next and who must act.
 """
 
-from executor.trace.explain import trace, unread
+from executor.trace.explain import state_of, trace, unread
 from executor.trace.model import StepTrace, Trace
 from executor.trace.render import render_trace
 
-__all__ = ["StepTrace", "Trace", "render_trace", "trace", "unread"]
+__all__ = ["StepTrace", "Trace", "render_trace", "state_of", "trace", "unread"]

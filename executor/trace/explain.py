@@ -36,10 +36,16 @@ _ANSWER = (
 _SEE_THE_LOG = f"see the log of whoever drives it, at {STUCK}: it is tried again by itself"
 
 
-def trace(accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent]) -> Trace:
-    """Explain a run from its plan and its journal."""
-    parsed = [(each.at, e.parse_event(each.type, each.v, each.data)) for each in stored]
-    state = fold(parsed)
+def state_of(stored: Sequence[StoredEvent]) -> RunState:
+    """What a journal comes to; raises what a damaged one does (`ValueError`, `LookupError`)."""
+    return fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
+
+
+def trace(
+    accepted: Accepted, row: RunRow, stored: Sequence[StoredEvent], state: RunState | None = None
+) -> Trace:
+    """Explain a run from its plan and its journal; `state` is what that came to, if it is known."""
+    state = state_of(stored) if state is None else state
     large = {
         str(each.data["step"]): each.large["result"]
         for each in stored

@@ -139,10 +139,11 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
         }
         how = "by" if attempt.resolved.resolution == "answered" else "known by"
         told += f"; then {how} {attempt.resolved.by}: {known[attempt.resolved.resolution]}"
+        told += _why(attempt.resolved)
     if attempt.late is not None:
         told += f"; whoever made it told later: {attempt.late.state.replace('_', ' ')}"
     if attempt.overruled is not None:
-        told += f"; {attempt.overruled.by} had said: it had not happened"
+        told += f"; {attempt.overruled.by} had said: it had not happened{_why(attempt.overruled)}"
     return AttemptTrace(
         n=intent.n,
         iteration=intent.iteration,
@@ -155,6 +156,11 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
         request_id=ended.request_id if ended else None,
         link=failure.link if failure else None,
     )
+
+
+def _why(resolved: e.ReconcileResolved) -> str:
+    """Why whoever settled it said so; a search says nothing more."""
+    return f" ({resolved.reason})" if resolved.reason else ""
 
 
 def _questions(asks: JsonObject) -> str:

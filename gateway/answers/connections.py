@@ -99,7 +99,7 @@ class NewStopTold(StopTold):
 
 
 class LiftTold(Told):
-    """How many runs go on now that a stop is lifted."""
+    """How many runs waited for a stop, and look again now that it is lifted."""
 
     id: str
     woken: int

@@ -25,6 +25,12 @@ _WORDS = tuple(
         (r"GET /v1/(connections|actions)\b", r"`lamgate \1`"),
         (r"/openapi\.json( for the members)?", "what --help says of this word"),
         (r"/v1/runs/(run_[a-z0-9]+)/trace", r"`lamgate trace \1`"),
+        (r"/narrow/steps/([^/]+)/calls", r"--calls \1"),
+        (r"/narrow/steps/([^/]+)/bands/?", r"--band \1/"),
+        (r"/narrow/steps", "--calls, --band or --without"),
+        (r"/narrow/without", "--without"),
+        (r"/narrow/sums/?", "--sum "),
+        (r"/narrow/expires_at", "--for"),
     )
 )
 

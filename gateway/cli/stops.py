@@ -81,7 +81,7 @@ def resume(
     if as_json:
         print_json(lifted)
         return
-    say(f"{stop_id} is lifted; {lifted['woken']} runs look again")
+    say(f"{stop_id} is lifted; {lifted['woken']} that waited for a stop look again")
     _tell_place(lifted)
 
 
@@ -143,12 +143,9 @@ def _tell_place(told: JsonObject) -> None:
 
 def _lift(stop_id: str, reason: str, c: Connection, now: float) -> int:
     row = stops.get(c, TENANT, stop_id)
-    woken = None
-    if row is not None:
-        woken = stops.lift(c, row.tenant, stop_id, _who(), reason, now)
-    if woken is None:
+    if row is None or stops.lift(c, row.tenant, stop_id, _who(), reason, now) is None:
         raise CliError("not-found", f"no stop {stop_id} stands", fix="See `lamgate stops`.")
-    return len(woken)
+    return stops.count_waiting(c, row.tenant)
 
 
 def _who() -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -12,13 +13,14 @@ from connectors.spec import JsonObject
 from executor.check.admit import Accepted, SealBrokenError
 from executor.run import events as e
 from executor.run.effects import Effects, effects_of
-from executor.run.fold import fold
 from executor.run.perform import new_event
 from executor.run.quarantine import effects_so_far
+from executor.run.state import RunState
 from executor.store import journal, plans, runs
 from executor.store.drives import Due
+from executor.store.journal import StoredEvent
 from executor.store.runs import RunRow
-from executor.trace import Trace, render_trace, trace, unread
+from executor.trace import Trace, render_trace, state_of, trace, unread
 from gateway.answers.runs import RunRowTold, RunStatus, RunTold
 from gateway.answers.told import Made
 from gateway.auth import Caller, need_role
@@ -34,7 +36,7 @@ from gateway.schemas import Cancel, Reconcile
 from gateway.wiring import Gateway
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
-UNREAD = (SealBrokenError, ValueError, LookupError)  # of a plan or a journal that was damaged
+UNREAD = (SealBrokenError, ValueError, LookupError)  # what reading a damaged record raises
 _log = logging.getLogger("lamgate.http")
 
 
@@ -84,13 +86,8 @@ def _effects(c: Connection, gateway: Gateway, row: RunRow) -> JsonObject:
     """The steps whose effects stand, are uncertain, or were undone."""
     if not row.has_ended:
         return {"standing": None, "uncertain": None, "undone": None}
-    try:
-        accepted = _accepted(c, gateway, row)
-        stored = journal.read(c, row.tenant, row.id)
-        state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
-        effects = effects_of(accepted, state)
-    except UNREAD as error:
-        effects = _so_far(c, row, error)
+    record = _recorded(c, gateway, row)
+    effects = record if isinstance(record, Effects) else effects_of(record.accepted, record.state)
     return {
         "standing": [*effects.standing],
         "uncertain": [*effects.uncertain],
@@ -209,25 +206,37 @@ async def _trace(request: Request, tenant: str, run_id: str) -> Trace:
     row = await found(request, tenant, "run", run_id, runs.get)
 
     def work(c: Connection) -> Trace:
-        try:
-            accepted = _accepted(c, gateway, row)
-            return trace(accepted, row, journal.read(c, row.tenant, run_id))
-        except UNREAD as error:
+        record = _recorded(c, gateway, row)
+        if isinstance(record, Effects):
             words = plans.words_of(c, tenant, [row.plan]).get(row.plan, "")
-            return unread(row, words, _so_far(c, row, error))
+            return unread(row, words, record)
+        return trace(record.accepted, row, record.stored, record.state)
 
     async with gateway.allowances.turn(request.state.key, "reads"):  # a journal may be long
         return await gateway.store.read(work)
 
 
-def _so_far(c: Connection, row: RunRow, error: Exception) -> Effects:
-    """What its calls' own rows tell of a run whose plan or journal cannot be read."""
-    _log.error("run %s cannot be read: %s: %s", row.id, type(error).__name__, error)
-    return effects_so_far(c, Due("run", row.tenant, row.id))
+@dataclass(frozen=True)
+class _Record:
+    """What is kept of a run, and what its journal comes to."""
+
+    accepted: Accepted
+    stored: list[StoredEvent]
+    state: RunState
 
 
-def _accepted(c: Connection, gateway: Gateway, row: RunRow) -> Accepted:
+def _recorded(c: Connection, gateway: Gateway, row: RunRow) -> _Record | Effects:
+    """The record of a run; where it cannot be read, what its calls' own rows tell.
+
+    Only the reading is judged so: what goes wrong with what was read is a mistake of ours.
+    """
     sealed = plans.sealed(c, row.tenant, row.plan)
     if sealed is None:
         raise not_found("plan", row.plan)
-    return gateway.machine.restored(row.tenant, sealed)
+    try:
+        accepted = gateway.machine.restored(row.tenant, sealed)
+        stored = journal.read(c, row.tenant, row.id)
+        return _Record(accepted, stored, state_of(stored))
+    except UNREAD as error:
+        _log.error("run %s cannot be read: %s: %s", row.id, type(error).__name__, error)
+        return effects_so_far(c, Due("run", row.tenant, row.id))

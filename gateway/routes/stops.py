@@ -84,7 +84,7 @@ async def lift(
         if row.tenant == ALL:
             need_operator_of_all(caller, OWN)
         woken = stops.lift(c, row.tenant, stop_id, caller.id, body.reason, now) or []
-        told = LiftTold(id=stop_id, woken=len(woken))
+        told = LiftTold(id=stop_id, woken=stops.count_waiting(c, row.tenant))
         return Reply(200, told.as_json(), tuple(woken))
 
     return await once(request, caller, body, work)

@@ -158,6 +158,20 @@ async def test_a_no_to_the_plan_is_a_no_to_each_of_its_steps(desk: Desk, mended:
     assert len(tags(mended)) == before
 
 
+# What is not less than was shown, by how the command line names the option that says so.
+TOO_WIDE = {
+    "--band known/tag": ("--band", 'known/tag=["k","z"]'),
+    "--band late/order_id": ("--band", "late/order_id=*"),
+    "--band late/nowhere": ("--band", "late/nowhere=1"),
+    "--calls late": ("--calls", "late=1000"),
+    "--calls known": ("--calls", "known=0"),
+    "--calls, --band or --without": ("--calls", "gone=1"),
+    "--sum EUR": ("--sum", "1.2.3 EUR"),
+    "--without": ("--without", "gone"),
+    "--for": ("--for", "9999999"),
+}
+
+
 async def test_the_command_line_shows_an_envelope_and_narrows_it(desk: Desk, mended: Any) -> None:
     before = len(tags(mended))
     run = await desk.start(TWO)
@@ -171,6 +185,9 @@ async def test_the_command_line_shows_an_envelope_and_narrows_it(desk: Desk, men
 
     listed = await cli("approvals")
     bad = await cli("approve", whole["id"], "--reason", "x", "--calls", "late")
+    wider = [
+        await cli("approve", whole["id"], "--reason", "x", *each) for each in TOO_WIDE.values()
+    ]
     said = await cli(
         "approve", whole["id"], "--reason", "x", "--band", "late/tag=*", "--calls", "late=1"
     )
@@ -179,6 +196,9 @@ async def test_the_command_line_shows_an_envelope_and_narrows_it(desk: Desk, men
 
     assert f"{whole['id']} known, late of {run}, all at once" in listed
     assert "is not of the form STEP=NUMBER" in bad
+    for option, said_of_it in zip(TOO_WIDE, wider, strict=True):
+        assert f"where: {option} fix:" in said_of_it
+        assert "/narrow" not in said_of_it
     assert f"{whole['id']} is open" in said
     assert row["status"] == "succeeded"
     assert len(tags(mended)) == before + 2

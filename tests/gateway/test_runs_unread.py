@@ -10,6 +10,8 @@ from served import Running, plan, step, until_status
 from sqlalchemy import text
 
 from executor.dispatch import base
+from executor.trace import explain
+from gateway.routes import runs
 
 ODD_EVENT = "UPDATE events SET data = '{\"odd\": 1}' WHERE type = 'step.done'"
 ODD_PLAN = "UPDATE plans SET accepted = replace(accepted, 'checked', 'altered')"
@@ -47,6 +49,19 @@ async def test_what_a_run_has_done_is_told_though_its_plan_or_journal_cannot_be_
     assert (trace.json()["status"], trace.json()["steps"]) == ("succeeded", [])
     assert "these effects stand: tag" in words
     assert "cannot be read any more" in words
+
+
+async def test_a_mistake_of_ours_in_explaining_a_run_is_not_told_as_a_damaged_record(
+    running: Running, mended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = await running.person("requester-1", "requester")
+    run = await tagged(person)
+    await until_status(person, f"/v1/runs/{run}", "succeeded")
+    for place in ((explain, "explain_step"), (runs, "effects_of")):
+        monkeypatch.setattr(*place, lambda *_: {}["a mistake"])
+    answers = [await person.get(f"/v1/runs/{run}{more}") for more in ("", "/trace")]
+
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(500, "internal")] * 2
 
 
 async def test_what_can_neither_be_driven_nor_put_aside_is_seen_until_it_can_be(

@@ -12,9 +12,12 @@ import httpx2
 import pytest
 from forked import lamgate
 from served import (
+    MUG,
     READ_ORDER,
     SHOP,
     Running,
+    answered,
+    ask,
     end,
     plan,
     ready_line,
@@ -104,6 +107,28 @@ async def test_no_call_begins_after_a_stop_and_those_under_way_end_and_are_journ
     assert [(each["by"], each["reason"], each["lift_reason"]) for each in kept] == [
         ("operator", "it tags the wrong orders", "repaired")
     ]
+
+
+async def test_a_lifted_stop_tells_how_many_waited_for_it_and_counts_nobody_else(
+    running: Running, operator: httpx2.AsyncClient, config: Path
+) -> None:
+    person = await running.person("requester-1", "requester")
+    asked = await answered(person, (await ask(person, MUG))["id"], remedy="refund")
+    waits = (await until_status(person, f"/v1/runs/{asked['run']}", "waiting"))["waiting_for"]
+    told = []
+    for how in ("gateway", "machine"):
+        stop = (await operator.post("/v1/stops", json={"reason": "x"})).json()["id"]
+        run = await start(person, READ_ORDER)
+        await until_status(person, f"/v1/runs/{run}", "waiting")
+        if how == "gateway":
+            lifted = (await operator.post(f"/v1/stops/{stop}/lift", json={"reason": "x"})).json()
+        else:
+            lifted = await asyncio.to_thread(_say, config, "resume", stop)
+        told.append(lifted["woken"])
+        await until_status(person, f"/v1/runs/{run}", "succeeded")
+
+    assert waits == "approval"
+    assert told == [1, 1]
 
 
 async def test_stops_overlap_and_each_has_to_be_lifted(

@@ -214,7 +214,7 @@ async def test_a_no_that_was_wrong_is_overruled_while_nothing_was_called_again(
     assert bench.service.calls("a") == 1
     assert attempt.state == ("applied" if isinstance(end, Applied) else "applied_unreadable")
     assert row.status == ("succeeded" if isinstance(end, Applied) else "waiting")
-    assert "operator had said: it had not happened" in told.steps[0].attempts[0].told
+    assert "operator had said: it had not happened (looked)" in told.steps[0].attempts[0].told
     assert any("operator had said absent" in each for each in told.notes)
 
 

@@ -235,6 +235,14 @@ def test_what_had_not_happened_says_so() -> None:
     assert found.steps[0].state == "blocked"
 
 
+def test_the_text_says_why_somebody_settled_what_was_not_known() -> None:
+    run = play(step("a", "blind"))
+    run.call("a", uncertain())
+    run.later(SETTLE_S).resolve("a", 1, "absent", by="robin")
+
+    assert "; then known by robin: it had not happened (checked)" in render_trace(explained(run))
+
+
 def test_a_cancelled_run_tells_what_stands_and_what_is_not_known() -> None:
     run = play(step("a", "blind"), step("b", "blind"), step("c", after=["a"]))
     begun = run.performs()
