@@ -19,7 +19,7 @@ from sim_computed import COMPUTED_PLANS, computed_plan_of
 from sim_judge import Violation, judge_idle, judge_put_aside, judge_rest, must
 from sim_odd import ODD_PLANS, ODD_POLICY, odd_plan_of
 from sim_people import People
-from sim_plans import PLANS, RUNS, TENANT, TENANTS, plan_of, policy_of, short_plans
+from sim_plans import PLANS, RUNS, TENANT, TENANTS, broad_plans, plan_of, policy_of, short_plans
 from sim_process import WALL, Process
 from sim_services import QUESTIONS, SEARCHES, Services
 from sim_storage import Database
@@ -116,7 +116,7 @@ class History:
                 drawn = random.Random(f"odd plan of {seed}").randrange(ODD_PLANS)
                 return PLANS + WIDE_PLANS + COMPUTED_PLANS + drawn, odd_plan_of(drawn)
             case "queued":
-                drawn = self.rng.choice(short_plans())
+                drawn = self.rng.choice(broad_plans() if self.world.is_crowded else short_plans())
                 return drawn, plan_of(drawn, self.tenant)
             case "pair" if number:
                 return self._beside(self.world.lives[0])

@@ -16,7 +16,7 @@ Kind = Literal["narrow", "computed", "pair", "wide pair", "queued", "upgraded", 
 _COMPUTED = frozenset((1, 14, 27, 6))  # of thirty-nine seeds
 _PAIR, _WIDE_PAIR = frozenset((10, 23)), 36
 _QUEUED, _UPGRADED = 11, 24
-_ODD = frozenset((19, 33))
+_ODD = frozenset((7, 19, 33))
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
 
 

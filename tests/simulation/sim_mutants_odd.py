@@ -28,6 +28,12 @@ ODD = (
         "an answer is kept however large it is",
     ),
     Mutant(
+        "executor.run.undo",
+        "case _ if self._is_too_late(place) and not self._has_a_try_left(place, verdict):",
+        "case _ if False:",
+        "what takes back is tried however late it is",
+    ),
+    Mutant(
         "executor.run.instance",
         "if held == inf:",
         "if False:",

@@ -8,7 +8,9 @@ or policy lets nobody take it back.
 
 import json
 import random
+from collections import defaultdict
 from functools import cache
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
@@ -30,12 +32,13 @@ from executor.check.admit import Accepted
 from executor.check.budgets import Budgets
 from executor.check.certificate import Options
 from executor.plan.model import Plan
+from executor.run.state import Place, undo_place
 
 if TYPE_CHECKING:
     from sim_history import History
 
 ODD_PLANS = 80
-BRIEF_S = 15.0  # in which an effect can be taken back
+BRIEF, BRIEF_S = "shop.release_brief", 15.0  # how some can be taken back, and in which time
 BARRED = 2**31  # from this id on nobody may take it back
 MOST_ITEMS = 3
 KEPT_BYTES = 160
@@ -44,7 +47,7 @@ A_DAY_S = 25 * 3600.0
 ROWS = "shop.list_rows"
 _SEARCH = {"action": "desk.search", "by": "ref", "found_at": "hits", "key_at": "ref"}
 _JOB = STATUS | {"action": "desk.job", "id_at": "job"}
-_BRIEF = UNDO | {"action": "shop.release_brief", "deadline_s": BRIEF_S}
+_BRIEF = UNDO | {"action": BRIEF, "deadline_s": BRIEF_S}
 
 
 def _desk(name: str) -> Any:
@@ -117,14 +120,15 @@ def odd_plan_of(number: int) -> Accepted:
     for _ in range(rng.choice([1, 1, 2, 3])):
         names = _ODD_NAMES if rng.random() < 0.8 else NAMES
         steps.append(step_of(rng, f"s{len(steps)}", steps, names))
-    if rng.random() < 0.4:  # it comes to nothing in the end
+    is_brief = any("brief" in each["action"] for each in steps)
+    if is_brief or rng.random() < 0.4:  # it comes to nothing in the end
         never = [{"left": "result/id", "op": "==", "value": -1}]
         wants = {"after": [each["id"] for each in steps], "expect": never}
         steps.append({"id": "end", "action": "shop.read", "args": [], **wants})
     answer = [{"ref": each["id"], "to": each["id"]} for each in steps]
     plan = Plan.model_validate_json(json.dumps({"steps": steps, "answer": answer}))
     options = Options(
-        on_failure=rng.choice(["stop", "continue", "undo", "undo", "undo"]),
+        on_failure="undo" if is_brief else rng.choice(["stop", "continue", *("undo",) * 3]),
         on_uncertain=rng.choice(["wait", "continue"]),
     )
     verdict = admitted(plan, options, Budgets(items=MOST_ITEMS), ODD_POLICY, ODD_CATALOG)
@@ -133,7 +137,7 @@ def odd_plan_of(number: int) -> Accepted:
 
 
 def judge_odd(history: "History") -> None:
-    """Nothing is taken back that nobody may, and no answer is kept that is too large."""
+    """Nothing is taken back that nobody may, or too late; no answer is kept that is too large."""
     for each in history.stored:
         if each.type == "attempt.ended":
             output = json.dumps(each.data["output"], separators=(",", ":"))
@@ -142,3 +146,27 @@ def judge_odd(history: "History") -> None:
         if seen.action.name.startswith("shop.release_barred"):
             is_barred = int(str(seen.arguments["id"])) >= BARRED
             must(not is_barred, f"{seen.place} was taken back, though nobody may")
+    _judge_brief(history)
+
+
+def _judge_brief(history: "History") -> None:
+    """What was to be taken back in a while is tried so long, and again later only in doubt."""
+    ends: dict[Place, float] = {}
+    doubts: dict[Place, set[object]] = defaultdict(set)  # of its calls, which nobody knows about
+    for each in history.stored:
+        data, at = each.data, (str(each.data.get("step")), str(each.data.get("iteration")))
+        is_over = each.at - ends.get(at, inf) > history.slack_s
+        match each.type:
+            case "undo.started" if data["action"] == BRIEF:
+                ends[undo_place(at)] = each.at + BRIEF_S
+            case "undo.ended" if data["code"] == "undo-too-late":
+                left_s = ends.get(undo_place(at), each.at) - each.at
+                must(left_s <= history.slack_s, f"{at} is given up {left_s} s too early")
+            case "intent.recorded":
+                is_again = data["n"] != 1 and not doubts[at]
+                must(not (is_over and is_again), f"{at} is tried though its time is over")
+                doubts[at].add(data["n"])
+            case "attempt.ended" if data["state"] in ("applied", "refused", "not_sent"):
+                doubts[at].discard(data["n"])
+            case "reconcile.resolved":
+                doubts[at].clear()

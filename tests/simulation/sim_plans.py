@@ -21,6 +21,7 @@ from executor.check.admit import (
 from executor.check.budgets import Budgets
 from executor.check.cedar import Judgement, Policy, PolicyQuestion
 from executor.check.certificate import Options
+from executor.plan.graph import graph
 from executor.plan.model import Plan
 from executor.store.plans import PlanRow
 from executor.store.text import to_object
@@ -187,6 +188,19 @@ def short_plans() -> tuple[int, ...]:
     """The numbers of some that do little, under the policy that allows all."""
     found = (each for each in range(PLANS) if policy_of(plan_of(each)) is POLICY)
     return tuple(each for each in found if len(plan_of(each).plan.steps) <= MOST_STEPS)[:SHORT]
+
+
+@cache
+def broad_plans() -> tuple[int, ...]:
+    """Those of the short ones that make several calls as soon as they begin."""
+    return tuple(each for each in short_plans() if _at_once(plan_of(each).plan) > 1)
+
+
+def _at_once(plan: Plan) -> int:
+    """How many calls nothing keeps from being made at the beginning."""
+    waits_for = graph(plan)
+    return sum(len(INPUTS["list"]) if each.each else 1
+               for each in plan.steps if not waits_for[each.id])  # fmt: skip
 
 
 def budgets_of(rng: random.Random) -> Budgets:

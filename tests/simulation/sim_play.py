@@ -59,14 +59,14 @@ FLOORS: Mapping[str, float] = {
     # of several runs at once
     "a turn beside another tenant": 16, "a turn by priority": 10, "calls of two runs at once": 20,
     "stopped in good order": 5, "written together": 14,
-    "a run kills its process": 5, "a turn of a suspect": 4, "a place beside another tenant": 0.2,
+    "a run kills its process": 5, "a turn of a suspect": 4, "a place beside another tenant": 8,
     # of a newer version that begins
     "an older version is refused": 6, "called by an older version": 7.5,
     "ended for a newer version": 10, "left to a newer version": 0.3,
     # of odd worlds
-    "a job never ends": 0.4, "a list is none, or too long": 0.2, "another job's state": 4,
-    "more is answered than is kept": 2.5, "not undone: policy-denied": 0.5,
-    "others are found": 1.2,
+    "a job never ends": 0.8, "a list is none, or too long": 0.8, "another job's state": 6,
+    "hardly taken back in time": 1.2, "more is answered than is kept": 3,
+    "not undone: policy-denied": 1.2, "not undone: undo-too-late": 1.1, "others are found": 2.4,
     # of wider worlds
     "a large result": 15, "another begins": 50, "one process alone": 20,
     "another waits for rate_limit": 5,

@@ -1,7 +1,8 @@
 """A file and its one process: the production dispatcher says which run is driven, and when.
 
 Runs of two tenants, each with a priority, wait for a few places. A process that was killed, or that
-ended in good order, is followed by another one, which takes up what it finds.
+ended in good order, is followed by another one, which takes up what it finds. Where few calls of
+the service may be made at once, runs that begin with several are driven together.
 """
 
 import asyncio
@@ -46,7 +47,7 @@ class Queue:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._rng = random.Random(f"queue {world.seed}")
-        self._places = self._rng.choice(PLACES)
+        self._places = max(PLACES) if world.is_crowded else self._rng.choice(PLACES)
         self._dispatcher: LocalDispatcher | None = None
         self._worker: Worker | None = None
         self._count = 0

@@ -30,7 +30,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 from sim_computed import KINDS, LARGEST, LONG, ROWS
 from sim_judge import must
-from sim_odd import A_DAY_S, NOTE, Odd
+from sim_odd import A_DAY_S, BRIEF, NOTE, Odd
 from sim_odd import ROWS as ODD_ROWS
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
 from sim_process import WALL, Process
@@ -54,6 +54,7 @@ FAULTS = (
     "not sent", "refused", "limited", "request lost", "reply lost",
     "late", "reset", "broken", "unreadable", "accepted",
 )  # fmt: skip
+SLOW_FATES = ("limited", "request lost", "reply lost")  # each of which may take too long
 _NO_ANSWER = ("not sent", "request lost", "reply lost", "late", "reset")
 
 
@@ -190,6 +191,8 @@ class Services:
         if action.name == "shop.release_many":
             self.released[context.step, context.iteration] = arguments["lines"]
         fate = "well" if self.is_calm else self.rng.choice(self._fates)
+        if action.name == BRIEF and self._is_odd("hardly taken back in time"):
+            fate = self.rng.choice(SLOW_FATES)
         self.reached[f"{action.effect.value}: {fate}"] += 1
         if fate in _NO_ANSWER:
             self.unanswered.add((context.step, context.iteration, context.attempt))

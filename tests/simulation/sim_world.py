@@ -80,6 +80,8 @@ class World:
         self.limits = random.Random(f"limits {seed}").choice(some)
         self.services = Services(random.Random(f"services {seed}"), str(seed))
         self.odd = self.services.odd = Odd(seed) if self.kind == "odd" else None
+        # Several runs that begin with several calls, where few may be made at once.
+        self.is_crowded = self.kind == "queued" and bool(self.limits and self.limits.concurrency)
         self.services.most_at_once = self.limits.concurrency if self.limits else None
         self.workers: list[Worker] = []
         self.clocks_differ = False  # or did
