@@ -26,11 +26,13 @@ Words = Annotated[str, Field(min_length=1, max_length=20_000), AfterValidator(_s
 LONGEST_KEY = 200  # characters of an Idempotency-Key
 CREDENTIAL_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
 NAME, ROLE = r"^[A-Za-z0-9._@-]{1,80}$", r"^[a-z][a-z0-9_-]{0,39}$"
+TENANT = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 USER, DIGEST = r"^[!-9;-~]{1,200}$", r"^sha256:[0-9a-f]{64}$"
 # What is said of a text that has another form.
 FORMS = {
     NAME: "1 to 80 of A-Z, a-z, 0-9, and . _ @ -",
     ROLE: "1 to 40 of a-z, 0-9, _ and -, and a letter first",
+    TENANT: "1 to 40 of a-z, 0-9, _ and -, and a letter or a digit first",
     USER: "1 to 200 visible characters of ASCII, and no colon",
     DIGEST: "sha256: and 64 hexadecimal digits, a-f in lower case",
     DECIMALS: 'an amount as a text, such as "50.00"',
@@ -132,9 +134,13 @@ class NewDecision(_Closed):
 
 
 class NewKey(_Closed):
-    """`POST /v1/keys`: a key for somebody of the operator's tenant."""
+    """`POST /v1/keys`: a key for somebody of the operator's tenant, or of the one that is named.
+
+    A tenant is there once it has a key.
+    """
 
     principal: str = Field(pattern=NAME)
+    tenant: str | None = Field(default=None, pattern=TENANT)
     roles: list[Annotated[str, Field(pattern=ROLE)]] = Field(min_length=1, max_length=100)
 
 

@@ -104,15 +104,15 @@ def _after_all_intents(c: Connection) -> None:
         c.execute(text("LOCK TABLE stops IN ACCESS EXCLUSIVE MODE"))
 
 
-def get(c: Connection, tenant: str, stop: str) -> StopRow | None:
-    """One of the stops that a tenant is or was under."""
+def get(c: Connection, tenant: str | None, stop: str) -> StopRow | None:
+    """One of the stops that a tenant is or was under; without a tenant, of anybody's."""
     row = c.execute(_seen_by(tenant).where(stops.c.id == stop)).one_or_none()
     return None if row is None else _row(row)
 
 
 def listed(
     c: Connection,
-    tenant: str,
+    tenant: str | None,
     *,
     lifted: bool = False,
     before: StopRow | None = None,
@@ -120,7 +120,7 @@ def listed(
 ) -> list[StopRow]:
     """The stops that a tenant is under, newest first; with `lifted` also those that were.
 
-    With `before`, those that are older than that one.
+    With `before`, those that are older than that one; without a tenant, everybody's.
     """
     query = _seen_by(tenant)
     if not lifted:
@@ -131,7 +131,9 @@ def listed(
     return [_row(row) for row in c.execute(ordered)]
 
 
-def _seen_by(tenant: str) -> Select[tuple[object, ...]]:
+def _seen_by(tenant: str | None) -> Select[tuple[object, ...]]:
+    if tenant is None:
+        return select(stops)
     return select(stops).where(or_(stops.c.tenant == tenant, stops.c.tenant == ALL))
 
 

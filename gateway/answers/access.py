@@ -23,6 +23,7 @@ class NewKeyTold(Told):
     """A key that was made; its secret is told once, and no replay has it."""
 
     id: str
+    tenant: str
     principal: str
     roles: list[str]
     secret: str | None

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from connectors.spec import JsonObject
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
@@ -16,6 +17,9 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 def create(
     principal: Annotated[str, typer.Argument(help="Whose key it is.")],
     role: Annotated[list[str], typer.Option("--role", help="requester, approver, operator, ...")],
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Of this tenant; else of the operator's own.")
+    ] = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
@@ -23,7 +27,8 @@ def create(
 ) -> None:
     """Make a key; its secret is shown this once."""
     with connect(Target(config, url, key)) as client:
-        made = client.post("/v1/keys", {"principal": principal, "roles": [*role]})
+        body: JsonObject = {"principal": principal, "roles": [*role]}
+        made = client.post("/v1/keys", body if tenant is None else body | {"tenant": tenant})
     if as_json:
         print_json(made)
     else:

@@ -13,7 +13,7 @@ import typer
 from sqlalchemy import Connection
 
 from connectors.spec import JsonObject
-from executor.store import ids, stops
+from executor.store import ids, keys, stops
 from executor.store.beside import is_at_work, write_beside
 from executor.store.stops import ALL, StopRow
 from executor.store.store import told_of
@@ -35,6 +35,9 @@ def stop(
     all_tenants: Annotated[
         bool, typer.Option("--all-tenants", help="Everybody's calls, not one tenant's.")
     ] = False,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="This tenant's calls, not those of main.")
+    ] = None,
     config: Config = None,
     url: Url = None,
     key: Key = None,
@@ -42,6 +45,10 @@ def stop(
 ) -> None:
     """Let no call begin any more, at once."""
     target = Target(config, url, key)
+    if tenant is not None and (all_tenants or target.address is not None):
+        what = "it goes neither with --all-tenants nor with a gateway's address"
+        fix = "Say --config: the database itself is written. Or ask with a key of that tenant."
+        raise CliError("bad-option", what, "--tenant", fix)
     if target.address is not None:
         body: JsonObject = {"reason": reason, "tenants": "all" if all_tenants else "own"}
         body |= {} if connection is None else {"connection": connection}
@@ -52,14 +59,17 @@ def stop(
     if connection is not None and connection not in known:
         fix = f"There are: {', '.join(sorted(known)) or 'none'}."
         raise CliError("unknown-connection", f"there is no connection {connection}", fix=fix)
-    tenant = ALL if all_tenants else TENANT
+    whose = ALL if all_tenants else tenant or TENANT
     new = ids.new("stop")
 
     def add(c: Connection, now: float) -> int:
-        return stops.add(c, StopRow(tenant, new, connection or ALL, _who(), reason, now))
+        if tenant is not None and not keys.listed(c, tenant, limit=1):
+            fix = "Look at how its keys were made: `lamgate keys create --tenant`."
+            raise CliError("bad-option", f"no key is of a tenant {tenant!r}", "--tenant", fix)
+        return stops.add(c, StopRow(whose, new, connection or ALL, _who(), reason, now))
 
     told = {"id": new, "connection": connection, **_written(config, "under_way", add)}
-    _tell_stopped(told, all_tenants=all_tenants, as_json=as_json)
+    _tell_stopped(told, all_tenants=all_tenants, tenant=tenant, as_json=as_json)
 
 
 def resume(
@@ -98,14 +108,15 @@ def list_stops(
         with connect(target) as client:
             found = client.all_things(f"/v1/stops?lifted={str(lifted).lower()}", on="before")
     else:
-        rows = _beside(config, lambda c, _: stops.listed(c, TENANT, lifted=lifted))
-        found = [row.as_json() for row in rows]
+        rows = _beside(config, lambda c, _: stops.listed(c, None, lifted=lifted))
+        found = [row.as_json() | {"tenant": row.tenant or None} for row in rows]
     if as_json:
         print_json([*found])
         return
     for each in found:
         what = each["connection"] or "every connection"
-        whose = ", every tenant" if each["tenants"] == "all" else ""
+        whose = f", tenant {each['tenant']}" if each.get("tenant") else ""
+        whose = ", every tenant" if each["tenants"] == "all" else whose
         say(f"{each['id']}  {what}{whose}, by {each['by']}: {each['reason']}")
         if each["lifted_at"] is not None:
             say(f"  lifted by {each['lifted_by']}: {each['lift_reason']}")
@@ -142,7 +153,7 @@ def _tell_place(told: JsonObject) -> None:
 
 
 def _lift(stop_id: str, reason: str, c: Connection, now: float) -> int:
-    row = stops.get(c, TENANT, stop_id)
+    row = stops.get(c, None, stop_id)
     if row is None or stops.lift(c, row.tenant, stop_id, _who(), reason, now) is None:
         raise CliError("not-found", f"no stop {stop_id} stands", fix="See `lamgate stops`.")
     return stops.count_waiting(c, row.tenant)
@@ -153,12 +164,15 @@ def _who() -> str:
     return f"{getpass.getuser()} (at the machine)"
 
 
-def _tell_stopped(told: JsonObject, *, all_tenants: bool, as_json: bool) -> None:
+def _tell_stopped(
+    told: JsonObject, *, all_tenants: bool, tenant: str | None = None, as_json: bool
+) -> None:
     if as_json:
         print_json(told)
         return
     what = told["connection"] or "any connection"
-    whose = ", of every tenant," if all_tenants else ""
+    whose = f", of the tenant {tenant}," if tenant else ""
+    whose = ", of every tenant," if all_tenants else whose
     say(
         f"{told['id']}  no call of {what}{whose} begins any more; "
         f"{told['under_way']} under way will end"

@@ -11,7 +11,7 @@ from connectors.spec import Principal
 from executor.store import keys
 from executor.store.keys import KeyRow
 from gateway.answers.access import KeyTold, NewKeyTold, RevokedTold
-from gateway.auth import Caller, add_key, need_role, new_secret
+from gateway.auth import Caller, add_key, need_operator_of_all, need_role, new_secret
 from gateway.body import body_of, gives, takes
 from gateway.once import Reply, once
 from gateway.problems import not_found
@@ -26,15 +26,23 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"])
 async def create(
     request: Request, caller: Caller, body: Annotated[NewKey, Depends(body_of(NewKey))]
 ) -> Response:
-    """Make a key for somebody; a replay of the same Idempotency-Key tells no secret."""
+    """Make a key for somebody; a replay of the same Idempotency-Key tells no secret.
+
+    An operator of `main` makes those of other tenants, too: the first one of each.
+    """
     need_role(caller, "operator")
+    tenant = caller.tenant if body.tenant is None else body.tenant
+    if tenant != caller.tenant:
+        need_operator_of_all(caller, "Make keys of your own tenant.")
     gateway: Gateway = request.app.state.gateway
-    principal = Principal(body.principal, caller.tenant, frozenset(body.roles))
+    principal = Principal(body.principal, tenant, frozenset(body.roles))
     secret = new_secret()
 
     def work(c: Connection) -> Reply:
         key = add_key(c, principal, secret, gateway.clock())
-        told = NewKeyTold(id=key, principal=principal.id, roles=body.roles, secret=secret)
+        told = NewKeyTold(
+            id=key, tenant=tenant, principal=principal.id, roles=body.roles, secret=secret
+        )
         untold = told.model_copy(update={"secret": None})
         return Reply(201, told.as_json(), kept=untold.as_json())
 

@@ -74,6 +74,32 @@ def test_a_stop_says_whose_calls_it_holds(operator: Lamgate) -> None:
     assert "no call of any connection begins any more" in own.out
 
 
+def test_one_tenant_is_stopped_at_the_machine_and_nobody_else(operator: Lamgate) -> None:
+    make = ("keys", "create", "ann", "--role", "requester", "--json", "--tenant")
+    ann, bea = (
+        operator.under(operator(*make, tenant).document["secret"]) for tenant in ("two", "three")
+    )
+    here = ("--config", str(operator.config), "--reason", "why")
+    stopped = operator("stop", "--tenant", "two", *here)
+    stop = stopped.out.split()[0]
+    held, free = ann("run", STATUS), bea("run", STATUS)
+    listed = operator("stops", "--config", str(operator.config)).out
+    by_program = operator("stops", "--config", str(operator.config), "--json").document
+    unknown = operator("stop", "--tenant", "tow", *here)
+    both = operator("stop", "--tenant", "two", "--all-tenants", *here)
+    over_http = operator("stop", "--tenant", "two", "--reason", "why", "--url", "http://x")
+    lifted = operator("resume", stop, *here)
+
+    assert "no call of any connection, of the tenant two, begins any more" in stopped.out
+    assert (held.code, free.code) == (3, 0)
+    assert f"{stop}  every connection, tenant two, by " in listed
+    assert [(each["id"], each["tenant"]) for each in by_program] == [(stop, "two")]
+    assert "no key is of a tenant 'tow'" in error_of(unknown, "bad-option")
+    assert "--tenant" in error_of(both, "bad-option")
+    assert "ask with a key of that tenant" in error_of(over_http, "bad-option")
+    assert f"{stop} is lifted; 1 that waited for a stop look again" in lifted.out
+
+
 def test_a_stop_says_which_database_it_wrote_and_if_nobody_uses_that(
     operator: Lamgate, tmp_path: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 import stat
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -96,6 +95,34 @@ async def test_only_an_operator_makes_lists_and_revokes_keys(
     assert {each.json()["code"] for each in answers} == {"role-missing"}
 
 
+async def test_an_operator_of_main_makes_the_first_key_of_another_tenant(
+    running: Running, operator: httpx2.AsyncClient
+) -> None:
+    of_shop = {"principal": "ann", "roles": ["operator"], "tenant": "shop-2"}
+    made = await operator.post("/v1/keys", json=of_shop)
+    ann = await running.person("ann", key=made.json()["secret"])
+    bea = await ann.post("/v1/keys", json={"principal": "bea", "roles": ["requester"]})
+    answers = [
+        await ann.post("/v1/keys", json=of_shop | {"tenant": tenant}) for tenant in ("main", "x")
+    ]
+    seen = [[each["principal"] for each in (await person.get("/v1/keys")).json()]
+            for person in (operator, ann)]  # fmt: skip
+
+    assert (made.status_code, made.json()["tenant"]) == (201, "shop-2")
+    assert (bea.status_code, bea.json()["tenant"]) == (201, "shop-2")
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(403, "role-missing")}
+    assert seen == [["operator"], ["ann", "bea"]]
+
+
+@pytest.mark.parametrize("tenant", ["", "Shop", "../x", "a b", "-a", "a" * 41, "\u00e4"])
+async def test_a_tenant_is_named_by_plain_words(operator: httpx2.AsyncClient, tenant: str) -> None:
+    body = {"principal": "ann", "roles": ["operator"], "tenant": tenant}
+    answer = await operator.post("/v1/keys", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown-field")
+    assert "of a-z, 0-9" in answer.text
+
+
 async def test_an_approver_requests_nothing(approver: httpx2.AsyncClient) -> None:
     asked = await approver.post("/v1/requests", json={"text": STATUS})
     planned = await approver.post("/v1/plans", json={"plan": READ_ORDER})
@@ -117,44 +144,6 @@ async def test_somebody_else_cannot_answer_in_the_requesters_name(running: Runni
 
     assert (answer.status_code, answer.json()["code"]) == (403, "not-yours")
     assert (retry.status_code, retry.json()["code"]) == (403, "not-yours")
-
-
-async def test_whatever_belongs_to_another_tenant_does_not_exist(running: Running) -> None:
-    ours = await running.person("requester-1", "requester", "approver", "operator")
-    asked = await ask(ours, MUG)
-    planned = await answered(ours, asked["id"], remedy="refund")
-    approval = (await until_open(ours, planned["run"]))[0]["id"]
-    theirs = await running.person(
-        "requester-1", "requester", "approver", "operator", tenant="other"
-    )
-    known = {
-        "request_id": planned["id"],
-        "plan_id": planned["plan"],
-        "run_id": planned["run"],
-        "approval_id": approval,
-        "key_id": (await ours.get("/v1/keys")).json()[0]["id"],
-    }
-    bodies: dict[str, Any] = {
-        "answers": {"answers": {"remedy": "refund"}},
-        "decision": {"decision": "approve", "reason": "theirs"},
-        "reconcile": {"step": "refund", "resolution": "abandon", "reason": "theirs"},
-    }
-    document = (await theirs.get("/openapi.json")).json()
-    tried = []
-    for path, methods in document["paths"].items():
-        name = next((each for each in known if f"{{{each}}}" in path), None)
-        if name is None:
-            continue
-        for method in methods:
-            body = bodies.get(path.rpartition("/")[2], {}) if method == "post" else None
-            answer = await theirs.request(method, path.format(**known), json=body)
-            tried.append((method, path, answer.status_code, answer.json()["code"]))
-    lists = [await theirs.get(path) for path in ("/v1/runs", "/v1/approvals")]
-
-    assert len(tried) >= 13
-    assert [each for each in tried if each[2:] != (404, "not-found")] == []
-    assert [each.json() for each in lists] == [[], []]
-    assert known["key_id"] not in (await theirs.get("/v1/keys")).text
 
 
 async def test_the_operators_key_is_made_once_and_readable_by_them_alone(config: Path) -> None:
