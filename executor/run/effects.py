@@ -19,6 +19,20 @@ class Effects:
     uncertain: tuple[str, ...] = ()
     undone: tuple[str, ...] = ()
 
+    def beside(self, others: "Effects") -> "Effects":
+        """These, and what others know of steps of which nothing is known here."""
+        known = {_step_of(name) for name in (*self.standing, *self.uncertain, *self.undone)}
+        return Effects(
+            *(
+                tuple(sorted({*mine, *(name for name in theirs if _step_of(name) not in known)}))
+                for mine, theirs in (
+                    (self.standing, others.standing),
+                    (self.uncertain, others.uncertain),
+                    (self.undone, others.undone),
+                )
+            )
+        )
+
 
 def effects_of(accepted: Accepted, state: RunState) -> Effects:
     """What became of everything that acted; item by item where something was to be undone."""
@@ -47,6 +61,11 @@ def effects_of(accepted: Accepted, state: RunState) -> Effects:
 def shown(place: Place) -> str:
     """A step, or an item of it, as people read it."""
     return f"{place[0]}[{place[1]}]" if place[1] else place[0]
+
+
+def _step_of(name: str) -> str:
+    """Of which step a name is, be it of an item."""
+    return name.partition("[")[0]
 
 
 def _is_untold(accepted: Accepted, attempt: Attempt) -> bool:

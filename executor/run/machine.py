@@ -8,7 +8,7 @@ from executor.run.bell import Bell
 from executor.run.drive import Drive
 from executor.run.means import Means
 from executor.run.perform import until_taken
-from executor.run.quarantine import BROKEN, KILLED, LOST, quarantine
+from executor.run.quarantine import BROKEN, KILLED, put_aside_lost, quarantine
 from executor.store import drives
 from executor.store.drives import Asked, Claim, Due
 from executor.store.errors import FencedError, JournalLostError
@@ -43,9 +43,9 @@ class Machine(Means):
         except FencedError:
             if not (drive.has_claim and await self._is_lost(claim)):
                 return False  # whoever took over goes on from the journal
-            await self._put_aside_lost(drive, asked)
+            await self._put_aside_lost(drive, claim)
         except JournalLostError:
-            await self._put_aside_lost(drive, asked)
+            await self._put_aside_lost(drive, claim)
         finally:
             if self._bells.get(claim.id) is bell:  # else a later drive has its own
                 del self._bells[claim.id]
@@ -60,11 +60,11 @@ class Machine(Means):
         await until_taken(look)
         return found[0]
 
-    async def _put_aside_lost(self, drive: Drive, asked: Asked) -> None:
+    async def _put_aside_lost(self, drive: Drive, claim: Claim) -> None:
         """Tell what this drive knows; nobody else does, so it is told once that can be written."""
-        due, driver, now, known = asked.due, asked.driver, self.clock(), drive.effects()
-        await until_taken(partial(quarantine, self.store, due, driver, now, LOST, known))
-        self.on_change(due)
+        now, known = self.clock(), drive.effects()
+        await until_taken(partial(put_aside_lost, self.store, claim, now, known))
+        self.on_change(Due(claim.kind, claim.tenant, claim.id))
 
     async def put_aside(self, due: Due, driver: str, error: Exception) -> None:
         """Give up a run that breaks its drive or kills its process, whatever the mistake is."""

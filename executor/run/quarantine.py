@@ -11,9 +11,9 @@ from executor.run.effects import Effects, shown
 from executor.run.facts import lost
 from executor.run.perform import new_event
 from executor.run.state import Place, undoes
-from executor.store import approvals, attempts, drives, journal
+from executor.store import approvals, attempts, drives, journal, recovery
 from executor.store.attempts import AttemptRow
-from executor.store.drives import Due
+from executor.store.drives import Claim, Due
 from executor.store.store import Store
 
 BROKEN, KILLED, LOST = "drive-broken", "process-killed", "journal-lost"
@@ -29,24 +29,33 @@ async def quarantine(
     driver: str,
     now: float,
     code: str = BROKEN,
-    known: Effects | None = None,
 ) -> None:
-    """End a run as quarantined: it sends nothing more, and a person looks at what it had begun.
+    """End a run as quarantined: it sends nothing more, and a person looks at what it had begun."""
+    await store.write(partial(_put_aside, due=due, driver=driver, now=now, code=code))
 
-    Whoever knows more of its effects than the journal tells says what is `known`.
+
+async def put_aside_lost(store: Store, claim: Claim, now: float, known: Effects | None) -> None:
+    """The same by whoever knows more of it than the journal tells, which was lost in part.
+
+    Who is said to drive it under an earlier claim drives it no more.
     """
-    work = partial(_put_aside, due=due, driver=driver, now=now, code=code, known=known)
-    await store.write(work)
+    await store.write(partial(_put_aside_lost, claim=claim, now=now, known=known))
+
+
+def _put_aside_lost(c: Connection, claim: Claim, now: float, known: Effects | None) -> None:
+    recovery.free_of_earlier(c, claim, now)
+    _put_aside(c, Due(claim.kind, claim.tenant, claim.id), claim.driver, now, LOST, known)
 
 
 def _put_aside(
-    c: Connection, due: Due, driver: str, now: float, code: str, known: Effects | None
+    c: Connection, due: Due, driver: str, now: float, code: str, known: Effects | None = None
 ) -> None:
     claim = drives.claim(c, due, driver, now)
     if claim is None:
         return
     calls = attempts.read(c, due.tenant, due.id)
-    found = known or _effects(calls, _undone(c, due))
+    found = _effects(calls, _undone(c, due))
+    found = known.beside(found) if known else found
     finished = e.RunFinished(
         status="quarantined",
         code=code,

@@ -105,6 +105,14 @@ def release(c: Connection, driver: str, now: float, only: Due | None = None) -> 
     return given
 
 
+def free_of_earlier(c: Connection, lost: Claim, now: float) -> None:
+    """Free a row of whoever is said to drive it under an earlier claim than one that was lost."""
+    table = TABLES[lost.kind]
+    row = (table.c.tenant == lost.tenant, table.c.id == lost.id, table.c.driver.is_not(None))
+    values = _given_back(table, lost.kind, now)
+    c.execute(update(table).where(*row, table.c.epoch < lost.epoch).values(**values))
+
+
 def _given_back(table: Table, kind: DriveKind, now: float) -> dict[str, object]:
     """What nobody drives any more: free to be claimed, and fenced from whoever had it."""
     status = {"request": "received", "run": "queued"}[kind]

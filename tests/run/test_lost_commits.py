@@ -9,7 +9,7 @@ import pytest
 from run_bench import PATIENCE_S, Bench, held, once, until
 from run_cases import accept, step
 from small_disk import SmallBench, mounted, opened
-from sqlalchemy import Connection, delete, update
+from sqlalchemy import Connection, delete, insert, select, update
 from undo_cases import ACTIONS, BACK
 
 from connectors.errors import Kind, Refused, Uncertain
@@ -19,7 +19,7 @@ from executor.run.bell import Bell
 from executor.run.drive import Drive
 from executor.run.perform import new_event
 from executor.store import drives, journal
-from executor.store.drives import Asked, Claim, Due
+from executor.store.drives import Claim, Due
 from executor.store.errors import JournalLostError
 from executor.store.tables import attempts, events, runs
 
@@ -52,6 +52,13 @@ def forget_claim(c: Connection, due: Due, claimed_by: str | None = None) -> None
         drives.claim(c, due, claimed_by, 1.0)
         said = [new_event(e.WaitEnded(waiting_for="nothing")) for _ in range(9)]
         journal.append(c, "main", due.id, said, 1.0)
+
+
+def forget_take_over(c: Connection, due: Due) -> None:
+    """The same, and it is as it was when another was driving it, of whom it was taken over."""
+    forget(c, due, 0)
+    before = {"status": "running", "driver": "another", "epoch": 0}
+    c.execute(update(runs).where(runs.c.id == due.id).values(before))
 
 
 async def lost(
@@ -142,6 +149,39 @@ async def test_who_has_lost_a_claim_writes_nothing_under_the_epoch_that_another_
     assert await bench.types(due) == ["wait.ended"] * 9
 
 
+async def test_whoever_was_driving_it_before_a_lost_claim_keeps_nobody_from_putting_it_aside(
+    bench: Bench,
+) -> None:
+    due = await lost(
+        bench, accept(step("a", "blind"), step("b", "blind", after=["a"])), "b", forget_take_over
+    )
+    row, end = await bench.row(due), await bench.finished(due)
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+
+    assert (row.status, row.code, end.standing, end.uncertain) == (
+        "quarantined", "journal-lost", ["a"], ["b"]
+    )  # fmt: skip
+    assert [bench.service.calls(each) for each in "ab"] == [1, 1]
+
+
+async def test_what_another_has_begun_since_a_claim_was_lost_is_told_beside_what_was_known(
+    bench: Bench,
+) -> None:
+    def losing(c: Connection, due: Due) -> None:
+        (call,) = c.execute(select(attempts).where(attempts.c.step == "a")).mappings()
+        forget_take_over(c, due)
+        for step_id in ("a", "c"):
+            begun = {**call, "step": step_id, "state": "intent", "key": step_id}
+            c.execute(insert(attempts).values(begun))
+
+    due = await lost(
+        bench, accept(step("a", "blind"), step("b", "blind", after=["a"])), "b", losing
+    )
+    end = await bench.finished(due)
+
+    assert (end.standing, end.uncertain) == (["a"], ["b", "c"])
+
+
 async def test_a_look_notices_that_a_wake_was_lost(bench: Bench) -> None:
     due = await bench.add(accept(step("a")))
     await bench.store.write(lambda c: drives.claim(c, due, "me", 1.0))
@@ -180,7 +220,7 @@ async def test_a_drive_that_lost_its_claim_before_it_read_leaves_the_telling_to_
     claim = await bench.store.write(partial(drives.claim, due=due, driver="me", now=bench.clock()))
     assert claim is not None
     unread = Drive(bench.machine, claim, Bell())
-    await bench.machine._put_aside_lost(unread, Asked(due, "me", bench.clock()))
+    await bench.machine._put_aside_lost(unread, claim)
     end = await bench.finished(due)
     answers.set()
     await asyncio.wait_for(first, PATIENCE_S)

@@ -40,7 +40,7 @@ class Chaos:
         self._chance = rng.choice([0.02, 0.05, 0.2, 0.5])
         self._by_itself = rng.choice([0, 3, 6, 12])  # of what happens at any time
         everything: list[Callable[[], Awaitable[None] | None]] = [
-            self._kill, self._stand_still, self._lose_database, self._cut_off, self.take_over,
+            self._kill, self._stand_still, self.lose_database, self._cut_off, self.take_over,
             self._wake, self._jump, self._decide, self._find_out, self._cancel,
             self._fill, self._stop, self._hear, self._hear,
         ]  # fmt: skip
@@ -57,6 +57,17 @@ class Chaos:
             self._kinds_there.append(lambda _, __: queue.stop())
         if (rules := world.lives[0].rules) is not None:
             self._widen(rules)
+
+        if world.standby is not None:
+            self._let_live()
+
+    def _let_live(self) -> None:
+        """Nothing ends the one process, or takes what it drives, or keeps it from calling."""
+        never = (self._kill, self._stand_still, self.take_over, self._stop,
+                 self._killed, self._stopped, self._overtaken, self._no_more)  # fmt: skip
+        self._kinds = [each for each in self._kinds if each not in never] or [self._wake]
+        there = [each for each in self._kinds_there if each not in never]
+        self._kinds_there = there or [self._woken]
 
     def _widen(self, rules: Rules) -> None:
         """What happens in wider worlds alone, in some of them."""
@@ -130,6 +141,8 @@ class Chaos:
     def there(self, process: Process, where: str) -> None:
         """Just here, between two steps of the protocol."""
         rng = self._rng
+        if (standby := self._world.standby) is not None:
+            standby.there(where)
         for life in self._world.lives:
             self._people_there(life.people, where)
         if self.is_over or self._left <= 0 or process.is_dead or rng.random() > self._chance:
@@ -223,7 +236,8 @@ class Chaos:
         if other.goes_on and other is not worker:
             life.drive(name, other)
 
-    def _lose_database(self) -> None:
+    def lose_database(self) -> None:
+        """It answers nobody for a while."""
         self._lose_database_for(self._rng.choice(LOST_S))
 
     def _lose_database_for(self, seconds: float) -> None:

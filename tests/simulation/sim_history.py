@@ -308,6 +308,11 @@ class History:
         self.stored += new
         return self._known
 
+    def forget(self) -> None:
+        """The database has lost something."""
+        self.stored, self._known, self.idle_at = [], RunState(), 0
+        self.people.forget()
+
     def status(self) -> str:
         """How the run stands."""
         return str(self.ask("SELECT status FROM runs WHERE id = ?")[0][0])

@@ -88,7 +88,7 @@ def judge_put_aside(history: "History") -> None:
     found = history.database.look(partial(effects_so_far, due=history.due))
     told = {name: [*each] for name, each in vars(found).items()}
     before = history.services.reached["taken back where nothing was"]
-    _judge_effects(history, e.RunFinished(status="quarantined", **told))
+    judge_effects(history, e.RunFinished(status="quarantined", **told))
     history.services.reached["taken back where nothing was"] = before
 
 
@@ -99,7 +99,7 @@ def judge(history: "History") -> None:
     if finish is None:
         raise Violation("the row has ended, the journal has not")
     must(history.status() == finish.status, "row and journal differ")
-    _judge_effects(history, finish)
+    judge_effects(history, finish)
     _judge_steps(history, state, finish)
     _judge_items(history, state)
     _judge_order(history)
@@ -113,7 +113,8 @@ def _real(history: "History") -> set[Place]:
     return {place for place in acted if undoes(place) is None}
 
 
-def _judge_effects(history: "History", finish: e.RunFinished) -> None:
+def judge_effects(history: "History", finish: e.RunFinished) -> None:
+    """Of every effect what became of it is told, and nothing of what did not happen."""
     effects = history.services.effects
     for place, found in effects.items():
         must(len(found) <= 1, f"{place} acted {len(found)} times")

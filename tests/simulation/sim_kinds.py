@@ -6,16 +6,19 @@ pair       two runs at once: a tenant, a connection and its limits are of both
 wide pair  the same of wide plans: what stands as policy is of both, too
 queued     three or four runs of two tenants, with priorities, on a file with its one process
 upgraded   one run, and a newer version begins amid it
+standby    one run, and a server that lacks what was kept (`sim_standby.py`)
 odd        one run whose services answer what was not asked, or never (`sim_odd.py`)
 wide       one run: what asks, what changes, what is safe to undo (`sim_wide.py`)
 """
 
 from typing import Literal
 
-Kind = Literal["narrow", "computed", "pair", "wide pair", "queued", "upgraded", "odd", "wide"]
+Kind = Literal[
+    "narrow", "computed", "pair", "wide pair", "queued", "upgraded", "standby", "odd", "wide"
+]
 _COMPUTED = frozenset((1, 14, 27, 6))  # of thirty-nine seeds
 _PAIR, _WIDE_PAIR = frozenset((10, 23)), 36
-_QUEUED, _UPGRADED = 11, 24
+_QUEUED, _UPGRADED, _STANDBY = 11, 24, 12
 _ODD = frozenset((7, 19, 33))
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
 
@@ -31,6 +34,8 @@ def kind_of(seed: int) -> Kind:
         return "wide pair"
     if turn in (_QUEUED, _UPGRADED):
         return "queued" if turn == _QUEUED else "upgraded"
+    if turn == _STANDBY:
+        return "standby"
     if turn in _ODD:
         return "odd"
     return "wide" if seed % 15 in _WIDE else "narrow"

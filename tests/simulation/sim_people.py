@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _IN_DOUBT = f"SELECT step, iteration FROM attempts WHERE run = ? AND state IN {attempts.OPEN[1:]}"
 _KEYS_IN_DOUBT = "SELECT DISTINCT key FROM attempts WHERE run = ? AND state = 'uncertain'"
 _SAID_YES = "SELECT DISTINCT principal FROM decisions WHERE decision = 'approve'"
+_SAID_NO = "SELECT approval FROM decisions WHERE decision = 'refuse'"
+_CANCELLED = "SELECT 1 FROM events WHERE subject = ? AND type = 'cancel.requested'"
 _OPEN_QUESTIONS = (
     "SELECT id FROM approvals WHERE run = ? AND state = 'open' ORDER BY created_at, step"
 )
@@ -54,6 +56,12 @@ class People:
         self.refused: set[str] = set()
         self.wants_back = False
         self.stopped: list[tuple[float, float, str]] = []  # no call between these events, of what
+
+    def forget(self) -> None:
+        """What the database has lost of their words was not said."""
+        self.refused &= {name for (name,) in self._history.database.ask(_SAID_NO)}
+        if not self._history.ask(_CANCELLED):
+            self.cancelled_at, self.wants_back = None, False
 
     def answer(self, *, willing: bool) -> None:
         """Say what is asked and tell what happened, as far as anybody can know."""

@@ -64,6 +64,15 @@ class Database:
         self._raw.execute("ROLLBACK")
         self._raw.execute("BEGIN")
 
+    def fall_behind(self) -> None:
+        """What is kept from now on a standby will not have."""
+        self._raw.execute("SAVEPOINT standby")
+
+    def take_over(self) -> None:
+        """The standby is the database from now on."""
+        self._raw.execute("ROLLBACK TO standby")
+        self._raw.execute("RELEASE standby")
+
     def ask(self, query: str, *of: str) -> list[tuple[Any, ...]]:
         """Look without disturbing anybody."""
         return self._raw.execute(query, of).fetchall()

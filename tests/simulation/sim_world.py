@@ -27,6 +27,7 @@ from sim_plans import LIMITS, SEAL, SETTLE_S, restored
 from sim_process import WALL, Process, task_factory
 from sim_queue import Queue
 from sim_services import Services
+from sim_standby import Standby
 from sim_storage import Database, ProcessStore
 from sim_upgrade import Upgrade
 
@@ -98,6 +99,7 @@ class World:
             self.lives.append(History(self, number))
         self.queue = Queue(self) if self.kind == "queued" else None
         self.upgrade = Upgrade(self) if self.kind == "upgraded" else None
+        self.standby = Standby(self) if self.kind == "standby" else None
         self.chaos = Chaos(self)
 
     async def live(self) -> "World":
@@ -108,7 +110,7 @@ class World:
         self.database.clear()
         chaos_s = self.rng.choice([5.0, 30.0, 120.0, 1000.0])
         if self.queue is None:
-            for _ in range(1 if self.is_alone else self.rng.choice([1, 1, 2, 3])):
+            for _ in range(1 if self.is_alone or self.standby else self.rng.choice([1, 1, 2, 3])):
                 self.new_worker()
         engines = [asyncio.ensure_future(each.live()) for each in self.lives]
         if self.queue is not None:
@@ -137,6 +139,12 @@ class World:
         for each in self.lives:
             each.people.answer(willing=True)
         self._check()
+        if self.standby is None or not self.standby.judge(self.lives[0]):
+            self._judge()
+        return self
+
+    def _judge(self) -> None:
+        """Everything that must be true of every run at the end."""
         for each in self.lives:
             judge(each)
             Order(each).judge()
@@ -149,7 +157,6 @@ class World:
             judge_approvals(each, each.rules)
             if self.odd is not None:
                 judge_odd(each)
-        return self
 
     async def _until_the_end(self, engines: "list[asyncio.Task[None]]") -> None:
         pause_s = 1.0

@@ -1,0 +1,72 @@
+"""A server's standby takes over that lacks its last commits, amid a call of the run.
+
+One process drives, and lives on. Whatever it has seen of the run that is gone, it has to notice,
+call nothing more, and put the run aside with what it knows. Where nothing is gone that it has seen,
+all goes on as it would have.
+"""
+
+import random
+from math import inf
+from typing import TYPE_CHECKING
+
+from sim_judge import judge_effects, must
+
+from executor.run.quarantine import LOST
+
+if TYPE_CHECKING:
+    from sim_history import History
+    from sim_world import World
+
+_CALLS = "SELECT step, iteration, n FROM attempts WHERE run = ?"
+_CODE = "SELECT status, code FROM runs WHERE id = ?"
+
+
+class Standby:
+    """When it falls behind, and when it takes over."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._rng = rng = random.Random(f"standby {world.seed}")
+        self._writes = 0
+        self._behind_at = rng.randint(1, 14)  # the first write that it lacks
+        self._lacks = rng.choice([1, 1, 1, 2, 3, 6])  # at least
+        self._at = inf  # when it took over
+        self._begun: set[tuple[object, ...]] = set()  # which calls the process knew of by then
+
+    def there(self, where: str) -> None:
+        """Just here it may fall behind, or take over while a call is under way."""
+        if self._at < inf:
+            return
+        if where == "before the write":
+            self._writes += 1
+            if self._writes == self._behind_at:
+                self._world.database.fall_behind()
+        is_calling = any(self._world.services.at_once.values())
+        if is_calling and self._writes >= self._behind_at + self._lacks:
+            self._take_over()
+
+    def _take_over(self) -> None:
+        self._at = self._world.now()
+        world = self._world
+        (life,) = world.lives
+        self._begun = {*life.ask(_CALLS)}
+        world.say("a standby takes over that lacks the last commits")
+        world.database.take_over()
+        life.forget()
+        if self._rng.random() < 0.5:
+            world.chaos.lose_database()
+
+    def judge(self, history: "History") -> bool:
+        """Whether the run was put aside by who knew more than the journal, and if so, rightly."""
+        if history.ask(_CODE) != [("quarantined", LOST)]:
+            return False
+        finish = history.state().finished
+        assert finish is not None
+        must(self._at < inf, "it says that something is lost, and nothing is")
+        judge_effects(history, finish)
+        for seen in history.services.seen:
+            call = (*seen.place, seen.context.attempt)
+            was_begun = seen.at < self._at or call in self._begun
+            must(was_begun, f"{call} is begun though the journal is lost")
+        history.services.reached["a journal is lost"] += 1
+        return True
