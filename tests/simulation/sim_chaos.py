@@ -5,6 +5,7 @@ once, one fault hides what another would show.
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ LOST_AFTER_S = LEASE_S + 1.0  # a drive that its process seems to have lost is g
 # Seconds, past the lease at most: what tries again meanwhile finds the same each time.
 LOST_S = (0.1, 3.0, 3.0, LEASE_S + 2.0)
 FULL_S = (0.3, 3.0, 6.0)
+HANGS_UP = (0.0, 0.0, 0.0, 0.0, 0.03, 0.15)  # how likely it is at one commit
 CUT_OFF_S = (0.5, LEASE_S + 3.0)
 
 
@@ -127,6 +129,13 @@ class Chaos:
             worker.machine.put_aside(life.due, name, RuntimeError("a mistake"))
         )
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    def begin(self) -> None:
+        """What may happen at any commit: a server hangs up, having made it or not."""
+        rng = random.Random(f"hangs up {self._world.seed}")
+        likely = 0.0 if self._world.is_alone else rng.choice(HANGS_UP)
+        self._world.database.hangs_up = lambda: not self.is_over and rng.random() < likely
+        self._world.database.makes_it = lambda: rng.random() < 0.6
 
     async def run(self) -> None:
         """Something, again and again, at any time."""

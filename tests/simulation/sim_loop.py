@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-MOST_JUMPS = 100_000  # a history takes some two hundred
+MOST_JUMPS = 20_000  # a history takes some fifty, the longest some three thousand
 TICK_S = 1e-6  # the least that the clock can tell
 
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from types import ModuleType
 
 from sim_mutant import Mutant, file_of, mutated
+from sim_mutants_lost import LOST
 from sim_mutants_odd import ODD
 from sim_mutants_protocol import PROTOCOL
 from sim_mutants_shared import SHARED
 from sim_mutants_values import VALUES
 from sim_mutants_world import WORLD
 
-MUTANTS = (*PROTOCOL, *VALUES, *SHARED, *ODD, *WORLD)
+MUTANTS = (*PROTOCOL, *VALUES, *SHARED, *ODD, *LOST, *WORLD)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

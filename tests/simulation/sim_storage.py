@@ -52,6 +52,8 @@ class Database:
         raw = self._connection.connection.dbapi_connection
         assert isinstance(raw, sqlite3.Connection)
         self._raw = raw
+        self.hangs_up: Callable[[], bool]  # amid the next commit
+        self.makes_it: Callable[[], bool]  # all the same
         self._connection.begin()  # as far as SQLAlchemy knows it never ends
         raw.execute("BEGIN")
         self.clear()
@@ -60,6 +62,7 @@ class Database:
         """Forget everything but the plans."""
         self.is_lost = False
         self.is_full = False
+        self.hangs_up = self.makes_it = lambda: False
         self.newer: set[int] | None = None  # the rows of a newer version's events, if it began
         self._raw.execute("ROLLBACK")
         self._raw.execute("BEGIN")
@@ -205,12 +208,25 @@ class ProcessStore(Store):
             self._reached["full"] += 1
             raise StoreFullError("no space is left")
         batch, self._asked = (self._asked, []) if self._joins else ([asked], self._asked)
-        results = self._database.do_all(
-            [each.work for each in batch], is_older=self._process.is_older
-        )
+        works = [each.work for each in batch]
+        if self._database.hangs_up():
+            results = self._unanswered(works)
+        else:
+            results = self._database.do_all(works, is_older=self._process.is_older)
         self._reached["written together"] += len(batch) > 1
         for each, result in zip(batch, results, strict=True):
             each.made.append(result)
+
+    def _unanswered(self, works: list[Callable[[Connection], object]]) -> list[object]:
+        """The connection ends at the commit, which may have been made; the next one is there."""
+        is_made = self._database.makes_it()
+        if is_made:
+            self._database.do_all(works, is_older=self._process.is_older)
+        for each in works:
+            if isinstance(each, Joint):
+                each.undone()
+        self._reached[f"a commit is not answered, and {'' if is_made else 'not '}made"] += 1
+        return [Failed(StoreUnavailableError("the commit is not answered"))] * len(works)
 
     def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
         """The same, begun at once."""

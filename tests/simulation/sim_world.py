@@ -108,6 +108,7 @@ class World:
         self.now = self._loop.time
         self._loop.set_task_factory(task_factory)
         self.database.clear()
+        self.chaos.begin()
         chaos_s = self.rng.choice([5.0, 30.0, 120.0, 1000.0])
         if self.queue is None:
             for _ in range(1 if self.is_alone or self.standby else self.rng.choice([1, 1, 2, 3])):
