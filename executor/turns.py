@@ -64,12 +64,18 @@ class Turns(Generic[T]):
         self._count += 1
         self._tenants[tenant].add(item, rank, lane, self._count)
 
-    def next(self, is_ready: Callable[[T], bool] = lambda _: True) -> T | None:
+    def next(
+        self,
+        is_ready: Callable[[T], bool] = lambda _: True,
+        has_room: Callable[[str], bool] = lambda _: True,
+    ) -> T | None:
         """Take the one whose turn it is; None if nothing waits that is ready.
 
-        Who has nothing that is ready keeps the place in the round.
+        A tenant that has nothing that is ready, or no room, keeps its place in the round.
         """
         for place, tenant in enumerate(self._round):
+            if not has_room(tenant):
+                continue
             item = self._tenants[tenant].take(is_ready)
             if item is not None:
                 del self._round[place]

@@ -1,7 +1,8 @@
 """Drives everything in this process, one drive at a time for each request or run.
 
 What waits to be driven is taken by turns: tenant after tenant, each by its priorities; of those
-what is new and what goes on by turns, each in order of arrival (`executor/turns.py`).
+what is new and what goes on by turns, each in order of arrival (`executor/turns.py`). A tenant of
+which nothing is driven has a place of its own, however many the others have taken.
 
 What was being driven when two processes died in a row is a suspect: the suspects are driven one
 after the other, each when its turn comes, so that only the one that kills has a third death to its
@@ -13,6 +14,7 @@ import contextlib
 import logging
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -60,6 +62,7 @@ class LocalDispatcher:
         self._drives: dict[DriveKind, tuple[Drive, Park]] = {}
         self._halts: list[Halt] = []
         self._active: dict[Due, asyncio.Task[None]] = {}
+        self._driven: Counter[str] = Counter()  # of these, by tenant
         self._waiting: set[Due] = set()
         self._turns: Turns[Due] = Turns()
         self._deaths: dict[Due, int] = {}  # of the suspects
@@ -145,8 +148,8 @@ class LocalDispatcher:
 
     def _fill(self) -> None:
         """Begin drives while there is room for them, once it is known what others died with."""
-        while self._goes_on and len(self._active) < self._concurrency:
-            following = self._turns.next(self._may_begin)
+        while self._goes_on:
+            following = self._turns.next(self._may_begin, self._has_room)
             if following is None:
                 return
             if following in self._deaths:
@@ -154,10 +157,18 @@ class LocalDispatcher:
             self._waiting.discard(following)
             drive = asyncio.get_running_loop().create_task(self._drive(following))
             self._active[following] = drive
+            self._driven[following.tenant] += 1
 
     def _begins_at_once(self, due: Due) -> bool:
-        has_room = self._goes_on and len(self._active) < self._concurrency
-        return has_room and self._may_begin(due)
+        return self._goes_on and self._has_room(due.tenant) and self._may_begin(due)
+
+    def _has_room(self, tenant: str) -> bool:
+        """Whether one more of a tenant may be driven; of one that has none under way, always.
+
+        What holds a place may hold it for as long as a service takes: whoever has filled all of
+        them is not to be waited for by others.
+        """
+        return len(self._active) < self._concurrency or not self._driven[tenant]
 
     @property
     def _goes_on(self) -> bool:
@@ -190,6 +201,7 @@ class LocalDispatcher:
                 pause = await self._park(what, error)
         finally:
             del self._active[what]
+            self._driven[what.tenant] -= 1
             if self._suspected == what:
                 self._suspected = None
             if what in self._again:

@@ -104,6 +104,39 @@ async def test_a_tenant_that_comes_later_is_next(store: Store) -> None:
     assert "one" in [due.tenant for due in driven.order[before : before + 6]]
 
 
+async def test_a_tenant_that_drives_nothing_waits_for_no_drive_of_those_that_fill_all_places(
+    store: Store,
+) -> None:
+    going, over = set[str](), asyncio.Event()
+
+    async def hold(due: Due, driver: str) -> None:
+        going.add(due.id)
+        await over.wait()
+
+    async def until(*wanted: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not going >= {*wanted}:
+            assert time.monotonic() < deadline, going
+            await asyncio.sleep(0.01)
+
+    found = LocalDispatcher(store, concurrency=4)
+    found.register("run", hold, Driven(store).nothing)
+    await found.start()
+    for number in range(20):
+        found.submit(await store.write(partial(add, tenant="many", run=f"run_{number}")))
+    await until(*(f"run_{number}" for number in range(4)))
+    for tenant in ("one", "two"):
+        for run in ("first", "second"):
+            due = await store.write(partial(add, tenant=tenant, run=f"run_{tenant}_{run}"))
+            found.submit(due)
+    await until("run_one_first", "run_two_first")
+    kept = len(going)
+    over.set()
+    await found.stop()
+
+    assert kept == 6, "the others have filled their places, and have one each besides"
+
+
 async def test_priorities_order_the_runs_of_one_tenant_and_never_those_of_two(
     store: Store,
 ) -> None:
