@@ -25,7 +25,7 @@ from executor.breaker import Breaker
 from executor.store import attempts, breakers, drives, plans, runs, stops
 from executor.store.attempts import AttemptRow, Place
 from executor.store.drives import Claim, Due
-from executor.store.journal import NewEvent
+from executor.store.journal import NewEvent, Seen
 from executor.store.open_journal import OpenJournal, Turn, written
 from executor.store.permits import Permits, Told
 from executor.store.stops import StopRow
@@ -50,7 +50,7 @@ def bare(c: Connection, claim: Claim, now: float) -> None:
         "n": 1,
         "arguments": {"amount": "18.50"},
     }
-    written(c, [Turn(claim, (Bare(row, NewEvent("intent.recorded", told)),), lambda: n - 1)])
+    written(c, [Turn(claim, (Bare(row, NewEvent("intent.recorded", told)),), lambda: Seen(n - 1))])
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from executor.store.blobs import Loaded
 from executor.store.calls import AttemptOutcome, record_late
 from executor.store.drives import Asked, Claim
 from executor.store.errors import FencedError, StorePausedError
-from executor.store.journal import Look, NewEvent, StoredEvent
+from executor.store.journal import Look, NewEvent, Seen, StoredEvent
 from executor.store.open_journal import OpenJournal, Turn, Work, written
 from executor.store.store import Store
 from executor.store.writer import Joint
@@ -52,7 +52,7 @@ class Ledger:
         self._on_wake = on_wake
         self._outbox = Outbox(self._send, self._see, on_coming)
         self.write = self._outbox.write
-        self._seen = 0
+        self._seen = Seen()
         self._loaded: Loaded = {}  # large values: what is referred to twice is held once
         self._asked = asked  # while the claim is only foreseen
         self._asking: asyncio.Future[Look] | None = None  # by the first that is written
@@ -131,7 +131,7 @@ class Ledger:
             undone=list(finish.undone),
         )
         new = [new_event(each) for each in (*after, event)]
-        woken, last, now = self.claim.wake_seq, self._seen + len(basis), self._clock()
+        woken, last, now = self.claim.wake_seq, self._seen.seq + len(basis), self._clock()
         end = partial(self._end, known=(woken, last), new=new, finish=finish, basis=basis, now=now)
         return self._ended(await self.write(end))
 
@@ -219,13 +219,13 @@ class Ledger:
         if found.woken > self.claim.wake_seq:
             self._on_wake()
             self.claim = replace(self.claim, wake_seq=found.woken)
-        new = [each for each in found.events if each.seq > self._seen]
+        new = [each for each in found.events if each.seq > self._seen.seq]
         if not new:
             return
-        if new[0].seq != self._seen + 1:
+        if new[0].seq != self._seen.seq + 1:
             self.must_look = True
             return
-        self._seen = new[-1].seq
+        self._seen = Seen(new[-1].seq, new[-1].at)
         self.state = fold(((each.at, _read(each)) for each in new), self.state)
         self._on_change()
 

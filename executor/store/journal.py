@@ -31,6 +31,7 @@ class _Row(NamedTuple):
 
 
 _LAST = Query(select(func.coalesce(func.max(events.c.seq), 0)).where(*_OF), int)
+_AT = Query(select(events.c.at).where(*_OF, events.c.seq == bindparam("seq", type_=Integer)), float)
 _ADD = addition(events)
 _READ = Query(
     select(*(events.c[name] for name in _Row._fields))
@@ -76,6 +77,13 @@ class StoredEvent(NamedTuple):
         if self.large:
             told["large"] = {name: each.as_json() for name, each in self.large.items()}
         return told
+
+
+class Seen(NamedTuple):
+    """The last event that a drive has seen: its place in the journal, and its time."""
+
+    seq: int = 0
+    at: float | None = None
 
 
 @dataclass(frozen=True)
@@ -127,13 +135,24 @@ def read(
     return found
 
 
-def look(c: Connection, claim: Claim, after: int, loaded: Loaded) -> Look:
+def look(c: Connection, claim: Claim, seen: Seen, loaded: Loaded) -> Look:
     """What a drive that has seen the events up to a place has to know."""
     found = standing(c, claim)
     if found is not None:
         require_woken(claim, found.wake_seq)
-    news = read(c, claim.tenant, claim.id, after=after, loaded=loaded)
-    return Look(tuple(news), None if found is None else found.wake_seq)
+    return Look(tuple(news(c, claim, seen, loaded)), None if found is None else found.wake_seq)
+
+
+def news(c: Connection, claim: Claim, seen: Seen, loaded: Loaded) -> list[StoredEvent]:
+    """What came after the last event that a drive has seen.
+
+    Raises `JournalLostError` where another one stands in its place: of those that were lost others
+    may have written as many since.
+    """
+    which = {"tenant": claim.tenant, "subject": claim.id, "seq": seen.seq}
+    if seen.at is not None and _AT.one(c, which) != seen.at:
+        raise JournalLostError(f"event {seen.seq} of {claim.id} is not what its drive has seen")
+    return read(c, claim.tenant, claim.id, after=seen.seq, loaded=loaded)
 
 
 def last(c: Connection, claim: Claim) -> int:

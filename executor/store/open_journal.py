@@ -23,7 +23,7 @@ from executor.store.attempts import AttemptRow, Place, Settled, States
 from executor.store.blobs import Loaded
 from executor.store.drives import Asked, Claim, Held, claims, hold_all
 from executor.store.errors import FencedError, JournalLostError
-from executor.store.journal import Look, NewEvent, StoredEvent
+from executor.store.journal import Look, NewEvent, Seen, StoredEvent
 from executor.store.permits import Permits
 from executor.store.runs import Ending
 
@@ -118,7 +118,7 @@ class Turn:
 
     claim: Claim
     works: tuple[Work, ...]
-    seen: Callable[[], int]  # up to which place of its journal it has seen what happened
+    seen: Callable[[], Seen]  # up to which event of its journal it knows what happened
     loaded: Loaded = field(default_factory=dict)
     asked: Asked | None = None  # where the claim is foreseen: it is taken with what is written
 
@@ -191,11 +191,13 @@ def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:
     """
     claim, seen = turn.claim, turn.seen()
     journal.require_woken(claim, held.wake_seq)
-    if held.last < seen and journal.last(c, claim) < seen:  # what was held may be of a little ago
+    if (
+        held.last < seen.seq and journal.last(c, claim) < seen.seq
+    ):  # what was held may be of a little ago
         raise JournalLostError(f"the journal of {claim.id} ends before what its drive has seen")
-    if held.last == seen and held.wake_seq == claim.wake_seq:
+    if held.last == seen.seq and held.wake_seq == claim.wake_seq:
         return []
-    return journal.read(c, claim.tenant, claim.id, after=seen, loaded=turn.loaded)
+    return journal.news(c, claim, seen, turn.loaded)
 
 
 def _write(c: Connection, journals: Sequence[OpenJournal]) -> None:

@@ -21,7 +21,7 @@ from executor.store.attempts import Place
 from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Claim, Due
 from executor.store.errors import StoreFullError
-from executor.store.journal import NewEvent
+from executor.store.journal import NewEvent, Seen
 from executor.store.open_journal import OpenJournal, Turn, written
 from executor.store.store import Store
 from gateway.desk import Desk
@@ -76,7 +76,7 @@ class _Work:
 
 
 def _record(c: Connection, claim: Claim, work: Callable[[OpenJournal], object]) -> None:
-    written(c, [Turn(claim, (_Work(work),), lambda: 0)])
+    written(c, [Turn(claim, (_Work(work),), Seen)])
 
 
 async def test_a_run_that_breaks_its_drive_is_quarantined_with_what_it_had_begun(

@@ -9,7 +9,7 @@ import pytest
 from run_bench import PATIENCE_S, Bench, held, once, until
 from run_cases import accept, step
 from small_disk import SmallBench, mounted, opened
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from undo_cases import ACTIONS, BACK
 
 from connectors.errors import Kind, Refused, Uncertain
@@ -21,6 +21,7 @@ from executor.run.perform import new_event
 from executor.store import drives, journal
 from executor.store.drives import Claim, Due
 from executor.store.errors import JournalLostError
+from executor.store.journal import Seen
 from executor.store.tables import attempts, events, runs
 
 pytestmark = pytest.mark.timeout(60)
@@ -126,6 +127,21 @@ async def test_where_only_a_wake_was_lost_the_drive_does_not_wait_for_it_for_eve
     assert (await bench.row(due)).code == "journal-lost"
 
 
+async def test_what_others_wrote_in_the_place_of_what_was_lost_hides_nothing(bench: Bench) -> None:
+    def losing(c: Connection, due: Due) -> None:
+        last = c.execute(select(func.max(events.c.seq))).scalar_one()
+        forget(c, due)
+        said = [new_event(e.WaitEnded(waiting_for="nothing")) for _ in range(last - 1)]
+        journal.append(c, "main", due.id, said, 1.0)
+        drives.wake(c, due, 1.0)
+
+    plan = accept(step("a", "blind"), step("b", "blind", after=["a"]))
+    end = await bench.finished(await lost(bench, plan, "b", losing))
+
+    assert (end.code, end.standing, end.uncertain) == ("journal-lost", ["a"], ["b"])
+    assert [bench.service.calls(each) for each in "ab"] == [1, 1]
+
+
 @pytest.mark.parametrize("is_known", [False, True])
 async def test_a_claim_that_was_lost_is_told_by_whoever_had_it(
     bench: Bench, is_known: bool
@@ -188,7 +204,7 @@ async def test_a_look_notices_that_a_wake_was_lost(bench: Bench) -> None:
 
     with pytest.raises(JournalLostError):
         await bench.store.read(
-            lambda c: journal.look(c, Claim("run", "main", due.id, 1, 1, driver="me"), 0, {})
+            lambda c: journal.look(c, Claim("run", "main", due.id, 1, 1, driver="me"), Seen(), {})
         )
 
 

@@ -14,7 +14,7 @@ from executor.store.approvals import ApprovalRow
 from executor.store.attempts import Place
 from executor.store.calls import AttemptOutcome, Intent
 from executor.store.drives import Claim, Due
-from executor.store.journal import NewEvent
+from executor.store.journal import NewEvent, Seen
 from executor.store.open_journal import OpenJournal, Turn
 from executor.store.permits import Blocked, Permits, Told
 
@@ -64,7 +64,7 @@ def written(
 ) -> T:  # fmt: skip
     """What is written with the run's journal open, by a drive that has seen nothing of it."""
     asked = Asked(lambda opened: work(opened, *given, **named))
-    open_journal.written(c, [Turn(claim, (asked,), lambda: 0)])
+    open_journal.written(c, [Turn(claim, (asked,), Seen)])
     return asked.results[0]
 
 

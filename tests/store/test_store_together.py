@@ -15,7 +15,7 @@ from executor.store import attempts as rows
 from executor.store import calls, drives, journal, recovery
 from executor.store.drives import Claim, Due
 from executor.store.errors import FencedError
-from executor.store.journal import NewEvent
+from executor.store.journal import NewEvent, Seen
 from executor.store.open_journal import OpenJournal, Turn, written
 from executor.store.permits import Blocked
 from executor.store.store import Store
@@ -39,7 +39,7 @@ async def _in_one_batch(
 
 
 def _turn(claim: Claim, *works: Asked[object], seen: int = 0) -> Joint[Turn, journal.Look]:
-    return Joint(written, Turn(claim, works, lambda: seen))
+    return Joint(written, Turn(claim, works, lambda: Seen(seen)))
 
 
 def _begins(**given: object) -> Asked[object]:
