@@ -5,7 +5,7 @@ from sim_mutant import Mutant
 LOST = (
     Mutant(
         "executor.store.open_journal",
-        "if held.last < seen and journal.last(c, claim) < seen:",
+        "if held.last < seen.seq and journal.last(c, claim) < seen.seq:",
         "if False:",
         "who knows more than the journal goes on with it",
     ),

@@ -336,8 +336,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.store.journal",
-        "news = read(c, claim.tenant, claim.id, after=after, loaded=loaded)",
-        "news = read(c, claim.tenant, claim.id, after=after)",
+        "return read(c, claim.tenant, claim.id, after=seen.seq, loaded=loaded)",
+        "return read(c, claim.tenant, claim.id, after=seen.seq)",
         "who takes over reads no large values",
     ),
     Mutant(
