@@ -1,5 +1,7 @@
 """The verdict on turns: who has a higher priority comes first, and no tenant waits for another.
 
+Where all places are taken, a turn is of a tenant of which nothing is driven.
+
 Of what two processes in a row died with, one is driven at a time, and has its turn like others;
 what three died with is driven no more.
 """
@@ -78,12 +80,14 @@ class Turns:
                 must(not comes_first, f"{life.run} comes before {run}, which is {other.priority}")
                 reached["a turn by priority"] += other.due.rank > life.due.rank
                 continue
+            if not self._has_room(other):
+                continue
             whose, at = self._last
             is_again = whose == life.tenant and since < at < self._now()
             must(not is_again, f"{life.tenant} has two turns while {run} of another waits")
             reached["a turn beside another tenant"] += 1
+        must(self._has_room(life), f"{len(self._driven) + 1} are driven at once")
         self._driven.add(life.run)
-        must(len(self._driven) <= self._places, f"{len(self._driven)} are driven at once")
         self._last = (life.tenant, self._now())
 
     def ends(self, life: "History", *, has_failed: bool) -> None:
@@ -92,6 +96,11 @@ class Turns:
         (self._failing.add if has_failed else self._failing.discard)(life.run)
         if not has_failed and self._is_suspect(life):
             self._suspects[life.run] = life.ask(_DEATHS) != [(0,)]
+
+    def _has_room(self, life: "History") -> bool:
+        """Whether there is a place for one more of its tenant."""
+        is_idle = all(self._world.life_of(run).tenant != life.tenant for run in self._driven)
+        return len(self._driven) < self._places or is_idle
 
     def _is_suspect(self, life: "History") -> bool:
         return self._suspects.get(life.run, False) and life.status() not in runs.ENDED

@@ -50,8 +50,8 @@ SHARED = (
     ),
     Mutant(
         "executor.dispatch.local",
-        "while self._goes_on and len(self._active) < self._concurrency:",
-        "while self._goes_on:",
+        "return len(self._active) < self._concurrency or not self._driven[tenant]",
+        "return True",
         "more runs are driven at once than there are places",
     ),
     Mutant(
