@@ -191,9 +191,8 @@ def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:
     """
     claim, seen = turn.claim, turn.seen()
     journal.require_woken(claim, held.wake_seq)
-    if (
-        held.last < seen.seq and journal.last(c, claim) < seen.seq
-    ):  # what was held may be of a little ago
+    # What was held may be of a little ago.
+    if held.last < seen.seq and journal.last(c, claim) < seen.seq:
         raise JournalLostError(f"the journal of {claim.id} ends before what its drive has seen")
     if held.last == seen.seq and held.wake_seq == claim.wake_seq:
         return []
