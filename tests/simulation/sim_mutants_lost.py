@@ -10,6 +10,12 @@ LOST = (
         "who knows more than the journal goes on with it",
     ),
     Mutant(
+        "executor.store.journal",
+        "if seen.at is not None and _AT.one(c, which) != seen.at:",
+        "if False:",
+        "what others wrote in the place of what was lost is taken for it",
+    ),
+    Mutant(
         "executor.run.quarantine",
         "found = known.beside(found) if known else found",
         "pass",

@@ -5,6 +5,7 @@ call nothing more, and put the run aside with what it knows. Where nothing is go
 all goes on as it would have.
 """
 
+import asyncio
 import random
 from math import inf
 from typing import TYPE_CHECKING
@@ -53,6 +54,9 @@ class Standby:
         world.say("a standby takes over that lacks the last commits")
         world.database.take_over()
         life.forget()
+        for each in (life.people.cancel, life.people.hear, life.people.cancel):
+            if self._rng.random() < 0.4:  # what others write may stand in the place of what is gone
+                asyncio.get_running_loop().call_later(self._rng.uniform(0.001, 0.1), each)
         if self._rng.random() < 0.5:
             world.chaos.lose_database()
 
