@@ -222,9 +222,6 @@ class Ledger:
         new = [each for each in found.events if each.seq > self._seen.seq]
         if not new:
             return
-        if new[0].seq != self._seen.seq + 1:
-            self.must_look = True
-            return
         self._seen = Seen(new[-1].seq, new[-1].at)
         self.state = fold(((each.at, _read(each)) for each in new), self.state)
         self._on_change()
