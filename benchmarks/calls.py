@@ -27,7 +27,7 @@ from executor.store.attempts import AttemptRow, Place
 from executor.store.drives import Claim, Due
 from executor.store.journal import NewEvent, Seen
 from executor.store.open_journal import OpenJournal, Turn, written
-from executor.store.permits import Permits, Told
+from executor.store.permits import Need, Permits, Told
 from executor.store.stops import StopRow
 from executor.store.store import Store
 
@@ -59,6 +59,7 @@ class Bare:
 
     row: AttemptRow
     event: NewEvent
+    needs: Need | None = None
 
     @property
     def places(self) -> tuple[Place, ...]:

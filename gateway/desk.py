@@ -13,11 +13,12 @@ from executor.check.admit import Accepted, Questions, Rejected, to_row
 from executor.run import planning_events as e
 from executor.run.perform import new_event
 from executor.store import drives, ids, journal, plans, requests, runs
-from executor.store.drives import Claim, Due
+from executor.store.drives import Asked, Claim, Due
 from executor.store.errors import StorePausedError
 from executor.store.plans import PlanRow
 from executor.store.requests import RequestRow
 from executor.store.store import Store
+from executor.store.writer import Joint, Stage
 from planner.models.base import ModelError, ModelUnavailable
 from planner.request import Draft, Proposal
 
@@ -60,7 +61,7 @@ class Desk:
     async def take(self, due: Due, driver: str) -> Taken | None:
         """Claim a request, or None if somebody else plans it or nothing is to be done."""
         now = self.clock()
-        claim = await self.store.write(partial(drives.claim, due=due, driver=driver, now=now))
+        claim = await self.store.write(Joint(drives.claims, Asked(due, driver, now), Stage.CLAIMS))
         request = await self.store.read(lambda c: requests.get(c, due.tenant, due.id))
         return None if claim is None or request is None else Taken(request, claim, self)
 

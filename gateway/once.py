@@ -16,6 +16,7 @@ from executor.store import idempotency
 from executor.store.drives import Due
 from executor.store.idempotency import Kept
 from executor.store.text import to_object, to_text
+from executor.store.writer import Fresh
 from gateway.problems import ProblemError
 from gateway.schemas import LONGEST_KEY
 from gateway.wiring import Gateway
@@ -39,11 +40,17 @@ class Reply:
 
 
 async def once(
-    request: Request, caller: Principal, body: BaseModel, work: Callable[[Connection], Reply]
+    request: Request,
+    caller: Principal,
+    body: BaseModel,
+    work: Callable[[Connection], Reply],
+    *,
+    is_fresh: bool = False,
 ) -> JSONResponse:
     """Do the work, or give the answer that this key was given before; raises a problem.
 
-    Only what was done is kept: after a problem the same key may be tried again.
+    Only what was done is kept: after a problem the same key may be tried again. `is_fresh`: it
+    writes only rows that nobody else knows of yet.
     """
     gateway: Gateway = request.app.state.gateway
     key = _key(request)
@@ -62,7 +69,7 @@ async def once(
             idempotency.keep(c, caller, request.url.path, key, answer, now)
         return reply, None
 
-    reply, again = await gateway.store.write(write)
+    reply, again = await gateway.store.write(Fresh(write) if is_fresh else write)
     for number, due in enumerate(reply.wake, 1):
         gateway.wake(due)
         if number % WAKES_TOGETHER == 0:  # a stop may have held thousands

@@ -24,7 +24,8 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -50,6 +51,7 @@ from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
 from executor.store.migrate import require_readable
 from executor.store.store import Store
 from executor.store.trouble import Trouble
+from executor.store.writer import Joint, Stage
 
 BEAT_S = 1.0
 SWEEP_S = 10.0
@@ -57,6 +59,14 @@ TOGETHER = 50  # jobs that are asked for in one transaction: others' writes wait
 ASKED_AGAIN_S = 30.0  # for a job that is on the queue already, as far as this process knows
 T = TypeVar("T")
 _log = logging.getLogger("lamgate.dispatch")
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be asked for; or a job is over, and what came meanwhile is to be asked for."""
+
+    dues: tuple[Due, ...] = ()
+    over: Job | None = None
 
 
 class DistributedDispatcher:
@@ -151,16 +161,8 @@ class DistributedDispatcher:
                 await asyncio.wait([task])
             finally:
                 del self._active[job.due]
-        await self._until_answered(lambda: self._store.write(partial(self._after, job=job)))
-
-    def _after(self, c: Connection, job: Job) -> None:
-        if self._stopping.is_set():  # a drive that was halted lets go of nothing by itself
-            recovery.release(c, self.worker, self._store.clock(), job.due)
-        if drives.generation(c, job.due, self._store.clock()) is None:
-            return
-        drives.pass_on(c, job.due, job.epoch)  # this job's name is used up
-        if job.due not in self._put_off:
-            self._put(c, job.due)
+        after = Joint(self._put_all, _Wanted(over=job), Stage.JOBS)
+        await self._until_answered(lambda: self._store.write(after))
 
     async def _take(self, what: Due) -> None:
         """Drive it; a suspect not beside another one, and not at all once it has killed three."""
@@ -242,14 +244,28 @@ class DistributedDispatcher:
 
     async def _ask(self, wanted: list[Due]) -> None:
         """Put jobs on the queue; what fails now is found by whoever looks after everything."""
-
-        def put(c: Connection, some: list[Due]) -> list[Job]:
-            return [job for each in some if (job := self._put(c, each)) is not None]
-
         with contextlib.suppress(StoreError):
             for first in range(0, len(wanted), TOGETHER):
-                jobs = await self._store.write(partial(put, some=wanted[first : first + TOGETHER]))
+                some = _Wanted(tuple(wanted[first : first + TOGETHER]))
+                jobs = await self._store.write(Joint(self._put_all, some, Stage.JOBS))
                 self._asked.update(dict.fromkeys(jobs, time.monotonic()))
+
+    def _put_all(self, c: Connection, every: Sequence["_Wanted"]) -> list[list[Job]]:
+        """In one order: who asks for the same as another process waits for its commit."""
+        over = sorted((job for each in every if (job := each.over)), key=lambda job: job.due.id)
+        wanted = {due for each in every for due in each.dues}
+        wanted |= {job.due for job in over if self._is_due_again(c, job)}
+        put = {due: self._put(c, due) for due in sorted(wanted, key=lambda due: due.id)}
+        return [[job for due in each.dues if (job := put[due]) is not None] for each in every]
+
+    def _is_due_again(self, c: Connection, job: Job) -> bool:
+        """Whether what a job was for is to be asked for once more, now that the job is over."""
+        if self._stopping.is_set():  # a drive that was halted lets go of nothing by itself
+            recovery.release(c, self.worker, self._store.clock(), job.due)
+        if drives.generation(c, job.due, self._store.clock()) is None:
+            return False
+        drives.pass_on(c, job.due, job.epoch)  # this job's name is used up
+        return job.due not in self._put_off
 
     def _put(self, c: Connection, due: Due) -> Job | None:
         found = drives.generation(c, due, self._store.clock())

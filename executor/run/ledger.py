@@ -21,12 +21,12 @@ from executor.run.state import RunState
 from executor.store import drives, journal, plans
 from executor.store.blobs import Loaded
 from executor.store.calls import AttemptOutcome, record_late
-from executor.store.drives import Asked, Claim
+from executor.store.drives import Asked, Claim, LetGo
 from executor.store.errors import FencedError, StorePausedError
 from executor.store.journal import Look, NewEvent, Seen, StoredEvent
 from executor.store.open_journal import OpenJournal, Turn, Work, written
 from executor.store.store import Store
-from executor.store.writer import Joint
+from executor.store.writer import Joint, Stage
 
 T = TypeVar("T")
 Basis = tuple[Entry[object], ...]
@@ -154,15 +154,8 @@ class Ledger:
 
     async def let_go(self, claim: Claim, wait: Wait) -> bool:
         """End the drive until the run is woken; False if something arrived since this claim."""
-        end = partial(
-            drives.end_drive,
-            claim=claim,
-            status="waiting",
-            now=self._clock(),
-            waiting_for=wait.waiting_for,
-            wake_at=wait.until,
-        )
-        return self._ended(await self._store.write(end))
+        end = LetGo(claim, wait.waiting_for, wait.until, self._clock())
+        return self._ended(await self._store.write(Joint(drives.let_go, end, Stage.ENDS)))
 
     def _ended(self, has_ended: bool) -> bool:
         if has_ended:
@@ -201,7 +194,7 @@ class Ledger:
 
     def _submit(self, works: tuple[Work, ...]) -> "asyncio.Future[Look]":
         turn = Turn(self.claim, works, lambda: self._seen, self._loaded, self._asked)
-        return self._store.submit(Joint(written, turn, turn.forget))
+        return self._store.submit(Joint(written, turn, Stage.TURNS, turn.forget))
 
     def _claimed(self, sent: "asyncio.Future[Look]") -> None:
         """Who does not know whether it is claimed asks once more."""

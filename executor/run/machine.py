@@ -12,7 +12,7 @@ from executor.run.quarantine import BROKEN, KILLED, put_aside_lost, quarantine
 from executor.store import drives
 from executor.store.drives import Asked, Claim, Due
 from executor.store.errors import FencedError, JournalLostError
-from executor.store.writer import Joint
+from executor.store.writer import Joint, Stage
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Machine(Means):
         claim = drives.foreseen(due, driver) if (due.tenant, due.plan) in self.known else None
         if claim is not None and await self._drive(claim, asked, is_foreseen=True):
             return
-        claim = await self.store.write(Joint(drives.claims, asked))
+        claim = await self.store.write(Joint(drives.claims, asked, Stage.CLAIMS))
         if claim is not None:
             await self._drive(claim, asked)
 

@@ -19,6 +19,7 @@ from executor.store.attempts import Place
 from executor.store.errors import StoreError, WokenError
 from executor.store.journal import Look
 from executor.store.open_journal import OpenJournal, Work
+from executor.store.permits import Need
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class Entry(Generic[T]):
     places: tuple[Place, ...]
     done: "asyncio.Future[None]"
     tells: e.AttemptEnded | None = None  # what the journal holds once it is written
+    needs: Need | None = None
     results: list[T] = field(default_factory=list)
 
     def __call__(self, journal: OpenJournal) -> None:
@@ -68,12 +70,13 @@ class Outbox:
         work: Callable[[OpenJournal], T],
         *places: Place,
         tells: e.AttemptEnded | None = None,
+        needs: Need | None = None,
     ) -> T:
         """Return what it returns, once that is durable; one that nobody waits for is not sent.
 
         `places` are those whose attempts it looks at: they are read for all that is sent together.
         """
-        entry = self.post(work, *places, tells=tells)
+        entry = self.post(work, *places, tells=tells, needs=needs)
         await entry.done
         return entry.results[0]
 
@@ -82,10 +85,11 @@ class Outbox:
         work: Callable[[OpenJournal], T],
         *places: Place,
         tells: e.AttemptEnded | None = None,
+        needs: Need | None = None,
     ) -> Entry[T]:
         """Ask for a write; `done` says when it is durable."""
         loop = asyncio.get_running_loop()
-        entry = Entry(work, places, loop.create_future(), tells)
+        entry = Entry(work, places, loop.create_future(), tells, needs)
         if tells is not None:
             self.coming.append(entry)  # type: ignore[arg-type]  # entries of every type together
             self._on_coming()  # before it is sent: so what follows may go with it

@@ -32,7 +32,7 @@ from executor.store.drives import Claim
 from executor.store.errors import FencedError, StorePausedError, StoreUnavailableError
 from executor.store.journal import NewEvent
 from executor.store.open_journal import OpenJournal
-from executor.store.permits import Blocked, Told
+from executor.store.permits import Blocked, Need, Told, need_of, need_to_tell
 
 WRITE_AGAIN_S = 0.2
 SPREAD_SHARE, SPREAD_MOST_S = 0.1, 2.0  # those that were told the same time do not come together
@@ -49,10 +49,11 @@ class Write(Protocol):
         /,
         *places: Place,
         tells: e.AttemptEnded | None = None,
+        needs: Need | None = None,
     ) -> T:
         """Return what it returns, once that is durable; `places` are those that it looks at.
 
-        What it `tells` may be decided on before.
+        What it `tells` may be decided on before; what it `needs` is locked before it is done.
         """
 
 
@@ -121,7 +122,8 @@ class Performer:
         start, now = self.monotonic(), self.clock()
         try:
             write = partial(intended, intent=intent, now=now, stands=stands)
-            recorded = await self.write(write, place)
+            needs = need_of(intent.connection, intent.limits)
+            recorded = await self.write(write, place, needs=needs)
         except StoreUnavailableError:
             await self.keep(claim, command, not_sent(command))  # if it was kept after all
             raise
@@ -181,12 +183,14 @@ class Performer:
         place = (command.step, command.iteration)
         # Of a call that is known to have begun what follows can be decided on already.
         tells = event if isinstance(event, e.AttemptEnded) and told is not None else None
+        needs = None if told is None else need_to_tell(told)
+
+        def write() -> Awaitable[object]:
+            record = partial(record_outcome, outcome=outcome, now=self.clock())
+            return self.write(record, place, tells=tells, needs=needs)
+
         try:
-            await until_taken(
-                lambda: self.write(
-                    partial(record_outcome, outcome=outcome, now=self.clock()), place, tells=tells
-                )
-            )
+            await until_taken(write)
         except FencedError:
             if isinstance(event, e.AttemptEnded) and _is_evidence(command, event):
                 late = new_event(event.model_copy(update={"late": True}))

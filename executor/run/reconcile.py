@@ -5,6 +5,7 @@ kept, but the journal holds only what was found out, and before when the service
 """
 
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
 from pydantic import JsonValue
@@ -21,7 +22,7 @@ from executor.run.perform import Performer, context_of, new_event, until_taken
 from executor.run.resolve import Absent, Scope, value_at
 from executor.store.drives import Claim
 from executor.store.open_journal import OpenJournal
-from executor.store.permits import Blocked, Told
+from executor.store.permits import Blocked, Told, need_of, need_to_tell
 
 LOOKUP_TIMEOUT_S = 10.0
 LOOK_AGAIN_S, LOOK_AGAIN_MOST_S = 1.0, 1800.0
@@ -98,7 +99,8 @@ class Reconciler:
                 asked.connection, allowed, began, LOOKUP_TIMEOUT_S, claim.id
             )
 
-        blocked = await self.performer.write(permit)
+        needs = need_of(asked.connection, allowed)
+        blocked = await self.performer.write(permit, needs=needs)
         if blocked is not None:
             return blocked if blocked.retry_at is None else blocked.retry_at
         context = context_of(
@@ -159,7 +161,7 @@ class Reconciler:
         because = str(error or "")
         told = Told(lookup.connection, found, began, because, hold_until, heard.quota)
         now = self.performer.clock()
-        tell = self.performer.write
+        tell = partial(self.performer.write, needs=need_to_tell(told))
         await until_taken(lambda: tell(lambda journal: journal.permits.tell(told, now)))
 
     def _asked(self, error: ConnectorError) -> float:

@@ -39,6 +39,16 @@ def read(c: Connection, tenant: str, connection: str) -> Breaker:
     return Breaker() if row is None else _breaker(row)
 
 
+def lock(c: Connection, tenant: str, connection: str) -> Breaker:
+    """How it stands, and nobody else changes it before this transaction has ended."""
+    which = {"tenant": tenant, "connection": connection}
+    found = _HELD.one(c, which)
+    if found is None:  # or of two processes that tell the first failure at once, one is not counted
+        _PUT_FIRST.once(c, which | asdict(Breaker()))
+        found = _HELD.one(c, which) or Breaker()
+    return found
+
+
 def listed(c: Connection, tenant: str) -> dict[str, Breaker]:
     """Every one that a tenant has."""
     rows = c.execute(select(breakers).where(breakers.c.tenant == tenant))
@@ -64,15 +74,13 @@ def tell(
     known = _STANDING.one(c, which)
     if evidence == "answered" and (known is None or known.is_clean):
         return
-    if known is None:  # or of two processes that tell the first failure at once, one is not counted
-        _PUT_FIRST.once(c, which | asdict(Breaker()))
-    before = _HELD.one(c, which) or Breaker()
+    before = lock(c, tenant, connection)
     after = told(before, evidence, began_at, now, because)
     if after == before:
         return
     put(c, tenant, connection, after)
     if after.state == "closed" and before.state != "closed":
-        drives.wake_waiting_free(c, "service", now, tenant)
+        drives.wake_waiting_free(c, ("service",), now, tenant)
 
 
 def _breaker(row: Row[tuple[object, ...]]) -> Breaker:

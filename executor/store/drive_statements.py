@@ -80,6 +80,8 @@ class Held(NamedTuple):
 def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
     """Returns the rows that nobody else drives."""
     asked = given(dialect, dict.fromkeys(("whose", "which", "driver"), str))
+    if dialect == "postgresql":
+        asked = _in_order(table, asked)
     is_free = one_of(table.c.status, CLAIMABLE[kind])
     is_mine = and_(table.c.status == DRIVEN[kind], table.c.driver == asked["driver"])
     # A choice, for SQLite would look through all rows of these states rather than for the one.
@@ -105,6 +107,18 @@ def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
     )
 
 
+def _in_order(table: Table, asked: Mapping[str, Value]) -> Mapping[str, Value]:
+    """The same rows once all of them are held, as `_hold` does: an update has no order."""
+    found = (
+        select(*(value.label(name) for name, value in asked.items()))
+        .where(table.c.tenant == asked["whose"], table.c.id == asked["which"], _looks_at_stops())
+        .order_by(table.c.id)
+        .with_for_update(of=table)
+        .subquery("held")
+    )
+    return {name: found.c[name] for name in asked}
+
+
 def _last(table: Table) -> ScalarSelect[int]:
     """The last place in the journal of a row; `last` of another process's may come later."""
     events = tables.events
@@ -122,13 +136,16 @@ _ENDING: Columns = {
 
 
 def _end(table: Table, of: Mapping[str, Value]) -> Update:
-    """Who only waits from now on may still be what the processes died of that drove it."""
+    """Who only waits from now on may still be what the processes died of that drove it.
+
+    It may be for a stop: who lifts one waits until that is written.
+    """
     waits = of["ends_as"] == literal("waiting")
     return (
         update(table)
         .where(table.c.tenant == of["whose"], table.c.id == of["which"])
         .where(table.c.epoch == of["under"], table.c.driver == of["by"])
-        .where(table.c.wake_seq == of["seen"])
+        .where(table.c.wake_seq == of["seen"], _looks_at_stops())
         .values(
             status=of["ends_as"],
             waiting_for=of["waits_for"],

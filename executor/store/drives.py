@@ -95,6 +95,16 @@ class Asked:
     now: float
 
 
+@dataclass(frozen=True)
+class LetGo:
+    """A drive has come to where its run waits, for what and until when."""
+
+    claim: Claim
+    waiting_for: str | None
+    wake_at: float | None
+    now: float
+
+
 def foreseen(due: Due, driver: str) -> Claim | None:
     """The claim that a run will have that was just queued, if nobody has touched it since."""
     if due.plan is None:
@@ -147,6 +157,17 @@ def end_drive(
         "now": now,
     }
     return statements.END[claim.kind].once(c, ended(claim, claim.wake_seq) | how) == 1
+
+
+def let_go(c: Connection, ends: Sequence[LetGo]) -> list[bool]:
+    """Let go of rows until they are woken; False where `end_drive` is."""
+    found: dict[int, bool] = {}
+    for number, each in sorted(enumerate(ends), key=lambda one: one[1].claim.id):
+        found[number] = end_drive(
+            c, each.claim, status="waiting", now=each.now,
+            waiting_for=each.waiting_for, wake_at=each.wake_at,
+        )  # fmt: skip
+    return [found[number] for number in range(len(ends))]
 
 
 def ended(claim: Claim, woken: int) -> dict[str, object]:
@@ -212,11 +233,11 @@ def wake_waiting(
 ) -> list[Due]:
     """Wake every run that waits for this, and have those look again that are being driven.
 
-    So are those that are said to wait for what comes before it (`REASONS`): they may wait for this
-    as well. The rows are held in the order in which drives hold theirs.
+    So are those that are said to wait for what comes before it: they may wait for this as well.
+    The rows are held in the order in which drives hold theirs.
     """
     whose = {} if tenant is None else {"whose": tenant}
-    hold, waking = _waking(REASONS[: REASONS.index(waiting_for) + 1], is_of_one=bool(whose))
+    hold, waking = _waking(reasons_to(waiting_for), is_of_one=bool(whose))
     if c.dialect.name == "postgresql":
         hold.all(c, whose)
     return waking.all(c, {**whose, "now": now})
@@ -230,20 +251,29 @@ def count_waiting(c: Connection, waiting_for: str, tenant: str | None = None) ->
     return c.execute(of_whom).scalar_one()
 
 
-def wake_waiting_free(c: Connection, waiting_for: str, now: float, tenant: str) -> None:
-    """The same, but for those that another process is writing about: it holds their rows.
+def wake_waiting_free(
+    c: Connection, waiting_for: Sequence[str], now: float, tenant: str | None
+) -> list[Due]:
+    """Wake what waits for these, but for what another process is writing about: it holds the row.
 
-    For whoever holds a run's row already, and would wait for others crosswise. So it is for waits
-    that end by themselves, too. However many they are, they are one value of one statement.
+    For whoever holds what others wait for, and would wait for them crosswise. So it is for waits
+    that end by themselves, too, or where what writes about a run has to look for itself. However
+    many they are, they are one value of one statement.
     """
+    whose = {} if tenant is None else {"whose": tenant}
     if c.dialect.name != "postgresql":
-        _waking((waiting_for,), is_of_one=True)[1].all(c, {"whose": tenant, "now": now})
-        return
-    meant = _waits_for((waiting_for,), is_of_one=True)
-    free = select(tables.runs.c.id).where(*meant).with_for_update(skip_locked=True)
-    names = literal([*c.execute(free, {"whose": tenant}).scalars()], ARRAY(Text))
-    free_ones = (tables.runs.c.tenant == tenant, tables.runs.c.id == any_(names))
-    c.execute(_woken().where(*free_ones), {"now": now})
+        return _waking(waiting_for, is_of_one=bool(whose))[1].all(c, {**whose, "now": now})
+    runs, meant = tables.runs, _waits_for(waiting_for, is_of_one=bool(whose))
+    free = select(runs.c.id).where(*meant).with_for_update(skip_locked=True)
+    names = literal([*c.execute(free, whose).scalars()], ARRAY(Text))
+    is_free = (runs.c.id == any_(names), *([runs.c.tenant == tenant] if whose else []))
+    woken = _woken().where(*is_free).returning(runs.c.tenant, runs.c.id, runs.c.priority)
+    return [Due("run", *row) for row in c.execute(woken, {"now": now})]
+
+
+def reasons_to(waiting_for: str) -> Sequence[str]:
+    """What a run may be said to wait for that waits for this: it comes first, or nothing does."""
+    return REASONS[: REASONS.index(waiting_for) + 1]
 
 
 @cache

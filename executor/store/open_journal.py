@@ -24,7 +24,7 @@ from executor.store.blobs import Loaded
 from executor.store.drives import Asked, Claim, Held, claims, hold_all
 from executor.store.errors import FencedError, JournalLostError
 from executor.store.journal import Look, NewEvent, Seen, StoredEvent
-from executor.store.permits import Permits
+from executor.store.permits import Need, Permits
 from executor.store.runs import Ending
 
 AS_QUEUED = Held(0, wake_seq=0, cancel_mode=None, last=0)
@@ -105,6 +105,10 @@ class Work(Protocol):
     def places(self) -> Iterable[Place]:
         """Whose attempts it looks at."""
 
+    @property
+    def needs(self) -> Need | None:
+        """What it may change of what is known of a connection."""
+
     def __call__(self, journal: OpenJournal, /) -> None:
         """Write it."""
 
@@ -155,7 +159,7 @@ def _drive(turn: Turn) -> tuple[object, ...]:
 def _opened(c: Connection, drives: Sequence[Sequence[Turn]]) -> list[OpenJournal]:
     """The journal of each of these, which may have several turns."""
     held = _held(c, [turns[0] for turns in drives])
-    permits = {each.claim.tenant: Permits(c, each.claim.tenant) for each, *_ in drives}
+    permits = _permits(c, [turn for turns in drives for turn in turns])
     found = []
     for turns, row in zip(drives, held, strict=True):
         news = _news(c, turns[0], row)
@@ -172,6 +176,16 @@ def _opened(c: Connection, drives: Sequence[Sequence[Turn]]) -> list[OpenJournal
     ]
     for each, at in zip(found, attempts.at(c, asked), strict=True):
         each.at = at
+    return found
+
+
+def _permits(c: Connection, turns: Sequence[Turn]) -> dict[str, Permits]:
+    """Those of each tenant, with what their works need locked in one order."""
+    found = {}
+    for tenant in sorted({turn.claim.tenant for turn in turns}):
+        mine = [work.needs for turn in turns if turn.claim.tenant == tenant for work in turn.works]
+        found[tenant] = Permits(c, tenant)
+        found[tenant].lock(need for need in mine if need is not None)
     return found
 
 

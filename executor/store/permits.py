@@ -5,6 +5,7 @@ its service is not taken for down, the rate allows it, and the service itself st
 What a call is told is kept here too, for those that come after it, in whatever run or process.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Literal, NamedTuple
 
@@ -93,6 +94,26 @@ class Told:
     quota: Quota | None = None  # how many calls it still takes
 
 
+class Need(NamedTuple):
+    """What a write may change of what is known of a connection."""
+
+    connection: str
+    limit: bool = False
+    breaker: bool = False
+
+
+def need_of(connection: str, allowed: Limits | None) -> Need:
+    """What a permit needs."""
+    return Need(connection, limit=allowed is not None and allowed.rate is not None)
+
+
+def need_to_tell(what: Told) -> Need:
+    """What it needs to keep what a call was told."""
+    counts = what.quota is not None and what.quota.left <= PLENTY
+    limit = counts or what.hold_until is not None
+    return Need(what.connection, limit, breaker=what.evidence == "down")
+
+
 class Permits:
     """Those of one tenant in one transaction, which asks once what is known of a connection.
 
@@ -107,6 +128,19 @@ class Permits:
         self._limits: dict[str, Limit] = {}  # of these, as they are now
         self._waits: dict[tuple[str, str], Blocked] = {}  # runs that asked a connection in vain
         self.may_wake = False  # a service was told of: runs that wait for it may have been woken
+
+    def lock(self, needs: Iterable[Need]) -> None:
+        """Lock what may change, by name: two processes that need the same never wait crosswise."""
+        wanted: dict[str, list[Need]] = {}
+        for need in needs:
+            wanted.setdefault(need.connection, []).append(need)
+        for connection in sorted(wanted):
+            known, mine = self._of(connection), wanted[connection]
+            if any(need.breaker for need in mine) or not known.breaker.is_clean:
+                breakers.lock(self._c, self._tenant, connection)
+                del self._known[connection]  # another process may have been faster
+            if any(need.limit for need in mine) or known.quota_left is not None:
+                self._lock(connection)
 
     def take(
         self, connection: str, allowed: Limits | None, now: float, trial_s: float, run: str

@@ -71,7 +71,10 @@ class StopRow:
 
 
 def add(c: Connection, row: StopRow) -> int:
-    """Stop it from this commit on; returns how many calls are under way by then."""
+    """Stop it from this commit on; returns how many calls are under way by then.
+
+    It has its transaction for itself, and waits for all others that look at the stops.
+    """
     _after_all_intents(c)
     _ADD.once(c, {**vars(row), "stopped_by": row.by})
     actions = _UNDER_WAY.all(c, {"whose": row.tenant})
@@ -81,12 +84,17 @@ def add(c: Connection, row: StopRow) -> int:
 def lift(
     c: Connection, tenant: str, stop: str, by: str, reason: str, now: float
 ) -> list[Due] | None:
-    """End a stop and wake what waits for it; None if there is none that stands."""
+    """End a stop and wake what waits for it; None if there is none that stands.
+
+    It has its transaction for itself, too. Whoever claims, holds or lets go of a run has looked at
+    the stops first, so what is being written about by now sees that this one is over, or wakes
+    the run itself: it is not waited for, while it waits for this commit.
+    """
     _after_all_intents(c)  # or one that still saw the stop would wait for what is over
     if not _LIFT.once(c, {"whose": tenant, "which": stop, "who": by, "why": reason, "now": now}):
         return None
     whose = None if tenant == ALL else tenant
-    return drives.wake_waiting(c, "stop", now, whose)
+    return drives.wake_waiting_free(c, drives.reasons_to("stop"), now, whose)
 
 
 def count_waiting(c: Connection, tenant: str) -> int:

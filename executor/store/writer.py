@@ -17,7 +17,10 @@ the caller is cancelled before its turn    the write is not begun
 the caller is cancelled later              the write ends as if nobody had left
 
 Writes of one kind that find themselves in one batch are made together where their kind can do that
-(`Joint`): what a hundred drives write is then a few statements.
+(`Joint`): what a hundred drives write is then a few statements, and takes its rows in the order of
+their ids. On a database that other processes write, too, every other write has a transaction of its
+own, unless all of it is new: two processes that hold some rows each and wait for others would wait
+for each other.
 """
 
 import asyncio
@@ -25,8 +28,10 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from functools import partial
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -44,6 +49,15 @@ BATCH = 128  # so many are written without looking for more
 TRIES = 5  # of a write alone that clashes with other processes
 
 
+class Stage(IntEnum):
+    """Which joint writes are made first: every process takes what they share in one order."""
+
+    ENDS = 0
+    CLAIMS = 1
+    TURNS = 2
+    JOBS = 3
+
+
 @dataclass(frozen=True)
 class Joint(Generic[Item, T]):
     """A write that is made together with the others of its kind in a batch, or by itself.
@@ -53,11 +67,23 @@ class Joint(Generic[Item, T]):
 
     together: Together[Item, T]
     item: Item
+    stage: Stage
     undone: Callable[[], None] = lambda: None
 
     def __call__(self, c: Connection) -> T:
         """Make it by itself."""
         return self.together(c, (self.item,))[0]
+
+
+@dataclass(frozen=True)
+class Fresh(Generic[T]):
+    """A write of rows that nobody else knows of yet: it waits for nobody, and shares a commit."""
+
+    work: Callable[[Connection], T]
+
+    def __call__(self, c: Connection) -> T:
+        """Make it."""
+        return self.work(c)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +154,17 @@ class Writer:
         goes_on = True
         while goes_on:
             batch, goes_on = self._next()
-            self._write([each for each in batch if not each.done.cancelled()])
+            for some in self._transactions([each for each in batch if not each.done.cancelled()]):
+                self._write(some)
         self._hang_up()
+
+    def _transactions(self, batch: list[_Write]) -> Iterator[list[_Write]]:
+        """What is committed together: beside other processes only what takes rows in one order."""
+        if not self._backend.is_shared:
+            yield batch
+            return
+        yield from ([each] for each in batch if not isinstance(each.work, Joint | Fresh))
+        yield [each for each in batch if isinstance(each.work, Joint | Fresh)]
 
     def _next(self) -> tuple[list[_Write], bool]:
         """What is queued now, at least one; False once nothing more will come."""
@@ -172,7 +207,7 @@ class Writer:
             results = self._together(self._connection, batch)
             if results is None:
                 with self._connection.begin():
-                    results = [self._in_savepoint(self._connection, each) for each in batch]
+                    results = self._apart(self._connection, batch)
         finally:
             self._since = None
         self.answered_at = time.monotonic()
@@ -189,6 +224,24 @@ class Writer:
                 transaction.rollback()
                 _undo(batch)
                 return None
+
+    def _apart(self, connection: Connection, batch: list[_Write]) -> list[object]:
+        """Each in a savepoint, and so is each kind, as long as none of it fails."""
+        results: dict[int, object] = {}
+        for numbers in _in_order([each.work for each in batch]):
+            some = [batch[number] for number in numbers]
+            results |= zip(numbers, self._kind_in_savepoint(connection, some), strict=True)
+        return [results[number] for number in range(len(batch))]
+
+    def _kind_in_savepoint(self, connection: Connection, kind: list[_Write]) -> list[object]:
+        if len(kind) > 1:
+            try:
+                return self._try(connection, partial(made, works=[each.work for each in kind]))
+            except _Undone:
+                raise
+            except Exception:  # noqa: BLE001 - whichever it is fails once more, alone
+                _undo(kind)
+        return [self._in_savepoint(connection, each) for each in kind]
 
     def _hang_up(self) -> None:
         """Drop the connection with whatever is still open on it; the next write opens another."""
@@ -213,7 +266,7 @@ class Writer:
                 return _Failed(error)
             is_again = True
 
-    def _try(self, connection: Connection, work: Callable[[Connection], object]) -> object:
+    def _try(self, connection: Connection, work: Callable[[Connection], T]) -> T:
         try:
             savepoint = connection.begin_nested()
             try:
@@ -239,15 +292,27 @@ class Writer:
 def made(c: Connection, works: Sequence[Callable[[Connection], object]]) -> list[object]:
     """Make all of them: first those that are made by themselves, then each kind together."""
     results: dict[int, object] = {}
-    kinds: dict[Together[object, object], dict[int, object]] = {}
+    for numbers in _in_order(works):
+        first = works[numbers[0]]
+        if isinstance(first, Joint):
+            joint = [each for number in numbers if isinstance(each := works[number], Joint)]
+            items = [each.item for each in joint]
+            results |= zip(numbers, first.together(c, items), strict=True)
+        else:
+            results[numbers[0]] = first(c)
+    return [results[number] for number in range(len(works))]
+
+
+def _in_order(works: Sequence[Callable[[Connection], object]]) -> list[list[int]]:
+    """The numbers of works that are made together, in the order in which they are made."""
+    alone: list[list[int]] = []
+    kinds: dict[tuple[int, Together[object, object]], list[int]] = {}
     for number, work in enumerate(works):
         if isinstance(work, Joint):
-            kinds.setdefault(work.together, {})[number] = work.item
+            kinds.setdefault((work.stage, work.together), []).append(number)
         else:
-            results[number] = work(c)
-    for together, items in kinds.items():
-        results |= zip(items, together(c, [*items.values()]), strict=True)
-    return [results[number] for number in range(len(works))]
+            alone.append([number])
+    return [*alone, *(kinds[kind] for kind in sorted(kinds, key=lambda each: each[0]))]
 
 
 def _undo(batch: Sequence[_Write]) -> None:

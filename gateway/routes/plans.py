@@ -61,7 +61,7 @@ async def submit(
         plans.add(c, row)
         return Reply(201, shown(row, accepted).as_json())
 
-    return await once(request, caller, body, work)
+    return await once(request, caller, body, work, is_fresh=True)
 
 
 @router.get("/{plan_id}", responses=gives(200, PlanTold))
@@ -108,7 +108,7 @@ async def start(
             requests.set_run(c, caller.tenant, row.request, run)
         return Reply(202, {"id": run}, (due,))
 
-    return await once(request, caller, body, work)
+    return await once(request, caller, body, work, is_fresh=row.request is None)
 
 
 @router.post(

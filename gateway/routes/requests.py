@@ -60,7 +60,7 @@ async def receive(
         journal.append(c, caller.tenant, new, [received], now)
         return Reply(202, {"id": new}, (Due("request", caller.tenant, new, RANKS[body.priority]),))
 
-    answer = await once(request, caller, body, work)
+    answer = await once(request, caller, body, work, is_fresh=True)
     return await _perhaps_wait(request, caller.tenant, answer)
 
 

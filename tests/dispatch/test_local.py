@@ -23,6 +23,7 @@ from executor.store.drives import Claim, Due
 from executor.store.errors import StoreFullError
 from executor.store.journal import NewEvent, Seen
 from executor.store.open_journal import OpenJournal, Turn, written
+from executor.store.permits import Need
 from executor.store.store import Store
 from gateway.desk import Desk
 
@@ -70,6 +71,7 @@ async def nothing(due: Due, driver: str, error: Exception) -> None:
 class _Work:
     work: Callable[[OpenJournal], object]
     places: tuple[Place, ...] = ()
+    needs: Need | None = None
 
     def __call__(self, journal: OpenJournal) -> None:
         self.work(journal)

@@ -16,7 +16,7 @@ from executor.store.calls import AttemptOutcome, Intent
 from executor.store.drives import Claim, Due
 from executor.store.journal import NewEvent, Seen
 from executor.store.open_journal import OpenJournal, Turn
-from executor.store.permits import Blocked, Permits, Told
+from executor.store.permits import Blocked, Need, Permits, Told
 
 TENANT = "main"
 RUN = Due("run", TENANT, "run_a")
@@ -74,6 +74,7 @@ class Asked(Generic[T]):
 
     work: Callable[[OpenJournal], T]
     places: tuple[Place, ...] = ()
+    needs: Need | None = None
     results: list[T] = field(default_factory=list)
 
     def __call__(self, opened: OpenJournal) -> None:

@@ -55,13 +55,12 @@ async def test_events_of_two_processes_at_once_have_no_gap_and_no_double(
     server_store: Store, other: Store
 ) -> None:
     await server_store.write(add_run)
-    told = [NewEvent("note", {})]
-    await asyncio.gather(
-        *(
-            store.write(partial(journal.append, tenant=TENANT, subject=RUN.id, new=told, now=NOW))
-            for store in (server_store, other) * 20
-        )
-    )
+
+    def note(c: Connection) -> None:
+        assert drives.hold_row(c, RUN)
+        journal.append(c, TENANT, RUN.id, [NewEvent("note", {})], NOW)
+
+    await asyncio.gather(*(store.write(note) for store in (server_store, other) * 20))
     events = await server_store.read(lambda c: journal.read(c, TENANT, RUN.id))
 
     assert [each.seq for each in events] == list(range(1, 41))

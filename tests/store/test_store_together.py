@@ -19,7 +19,7 @@ from executor.store.journal import NewEvent, Seen
 from executor.store.open_journal import OpenJournal, Turn, written
 from executor.store.permits import Blocked
 from executor.store.store import Store
-from executor.store.writer import Joint
+from executor.store.writer import Joint, Stage
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ async def _in_one_batch(
 
 
 def _turn(claim: Claim, *works: Asked[object], seen: int = 0) -> Joint[Turn, journal.Look]:
-    return Joint(written, Turn(claim, works, lambda: Seen(seen)))
+    return Joint(written, Turn(claim, works, lambda: Seen(seen)), Stage.TURNS)
 
 
 def _begins(**given: object) -> Asked[object]:
@@ -55,7 +55,9 @@ async def test_writes_of_one_kind_are_made_together_and_give_each_what_it_asked_
         sizes.append(len(items))
         return [2 * each for each in items]
 
-    found = await _in_one_batch(store, [Joint(doubled, number) for number in range(20)])
+    found = await _in_one_batch(
+        store, [Joint(doubled, number, Stage.TURNS) for number in range(20)]
+    )
 
     assert found == [2 * number for number in range(20)]
     assert sizes == [20]
@@ -146,7 +148,9 @@ async def test_who_asks_for_the_same_run_at_once_gets_it_once(store: Store) -> N
     claim = await store.write(new_run)
     await store.write(partial(recovery.release, driver="me", now=NOW))
     due = Due("run", TENANT, claim.id)
-    asked = [Joint(drives.claims, drives.Asked(due, f"driver-{n}", NOW)) for n in range(3)]
+    asked = [
+        Joint(drives.claims, drives.Asked(due, f"driver-{n}", NOW), Stage.CLAIMS) for n in range(3)
+    ]
     found = await _in_one_batch(store, asked)
 
     assert [isinstance(each, Claim) for each in found] == [True, False, False]

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from store_cases import NOW
 from executor.store.errors import StoreClosedError, StoreError
 from executor.store.store import Store
 from executor.store.tables import events
+from executor.store.writer import Fresh
 
+Work = Callable[[Connection], None]
 CHILD = Path(__file__).with_name("writing_process.py")
 
 
@@ -38,7 +41,8 @@ async def test_two_hundred_writers_at_once_are_all_kept(store: Store) -> None:
     assert await store.read(_count) == 200
 
 
-async def test_writes_that_are_queued_together_share_a_transaction(store: Store) -> None:
+async def _transactions(store: Store, kind: Callable[[Work], Work]) -> list[object]:
+    """Those of a hundred writes that are queued together."""
     gate = threading.Event()
     transactions: list[object] = []  # kept, so that no two of them have one id
 
@@ -49,14 +53,28 @@ async def test_writes_that_are_queued_together_share_a_transaction(store: Store)
         transactions.append(c.get_transaction())
 
     blocking = asyncio.ensure_future(store.write(first))
-    waiting = [asyncio.ensure_future(store.write(note)) for _ in range(100)]
+    waiting = [asyncio.ensure_future(store.write(kind(note))) for _ in range(100)]
     await asyncio.sleep(0)
     gate.set()
     await asyncio.gather(blocking, *waiting)
 
     assert len(transactions) == 100
+    return transactions
+
+
+async def test_writes_that_are_queued_together_share_a_transaction(store: Store) -> None:
+    transactions = await _transactions(store, Fresh)
+
     # At most two: the writer may have taken some of them along with the first.
     assert len({id(each) for each in transactions}) <= 2
+
+
+async def test_beside_other_processes_a_write_that_may_wait_for_rows_shares_none(
+    server_store: Store,
+) -> None:
+    transactions = await _transactions(server_store, lambda write: write)
+
+    assert len({id(each) for each in transactions}) == 100
 
 
 async def test_a_write_sees_what_the_writes_before_it_did(store: Store) -> None:
