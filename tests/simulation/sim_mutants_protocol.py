@@ -88,8 +88,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.store.drive_statements",
-        '.where(table.c.wake_seq == of["seen"])',
-        "",
+        '.where(table.c.wake_seq == of["seen"], _looks_at_stops())',
+        ".where(_looks_at_stops())",
         "a drive ends although something arrived",
     ),
     Mutant(
@@ -167,8 +167,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.ledger",
-        "wake_at=wait.until,",
-        "wake_at=None,",
+        "LetGo(claim, wait.waiting_for, wait.until, self._clock())",
+        "LetGo(claim, wait.waiting_for, None, self._clock())",
         "nobody looks at a run again when its time has come",
     ),
     Mutant(

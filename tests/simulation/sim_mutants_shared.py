@@ -23,7 +23,7 @@ SHARED = (
     ),
     Mutant(
         "executor.store.open_journal",
-        "    permits = {each.claim.tenant: Permits(c, each.claim.tenant) for each, *_ in drives}\n",
+        "    permits = _permits(c, [turn for turns in drives for turn in turns])\n",
         "    class _Each(dict[str, Permits]):\n"
         "        def __getitem__(self, tenant: str) -> Permits:\n"
         "            return Permits(c, tenant)\n"
