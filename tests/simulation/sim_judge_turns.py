@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sim_history import History
     from sim_world import World
 
+NO_LOOK = -1
 _DEATHS = "SELECT crashes FROM runs WHERE id = ?"
 _IS_DUE = (
     "SELECT 1 FROM runs WHERE id = ? AND driver IS NULL AND"
@@ -93,6 +94,10 @@ class Turns:
     def ends(self, life: "History", *, has_failed: bool) -> None:
         """A drive of it has ended."""
         self._driven.discard(life.run)
+        if self._is_suspect(life):  # what could not begin beside it may be passed over just now
+            for run in self._known:
+                if self._is_suspect(self._world.life_of(run)):
+                    self._known[run] = self._now(), NO_LOOK
         (self._failing.add if has_failed else self._failing.discard)(life.run)
         if not has_failed and self._is_suspect(life):
             self._suspects[life.run] = life.ask(_DEATHS) != [(0,)]
