@@ -81,6 +81,16 @@ def add(c: Connection, row: StopRow) -> int:
     return sum(row.connection in (ALL, each.partition(".")[0]) for each in actions)
 
 
+def standing(c: Connection, tenant: str | None, stop: str) -> StopRow | None:
+    """A stop that whoever asks is about to lift; None if there is none that stands.
+
+    Two who had both read it, and lift it then, would wait for each other.
+    """
+    _after_all_intents(c)
+    row = get(c, tenant, stop)
+    return None if row is None or row.lifted_at is not None else row
+
+
 def lift(
     c: Connection, tenant: str, stop: str, by: str, reason: str, now: float
 ) -> list[Due] | None:

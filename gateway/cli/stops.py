@@ -153,7 +153,7 @@ def _tell_place(told: JsonObject) -> None:
 
 
 def _lift(stop_id: str, reason: str, c: Connection, now: float) -> int:
-    row = stops.get(c, None, stop_id)
+    row = stops.standing(c, None, stop_id)
     if row is None or stops.lift(c, row.tenant, stop_id, _who(), reason, now) is None:
         raise CliError("not-found", f"no stop {stop_id} stands", fix="See `lamgate stops`.")
     return stops.count_waiting(c, row.tenant)

@@ -78,8 +78,8 @@ async def lift(
 
     def work(c: Connection) -> Reply:
         now = gateway.clock()
-        row = stops.get(c, caller.tenant, stop_id)
-        if row is None or row.lifted_at is not None:
+        row = stops.standing(c, caller.tenant, stop_id)
+        if row is None:
             raise not_found("stop that stands", stop_id)
         if row.tenant == ALL:
             need_operator_of_all(caller, OWN)

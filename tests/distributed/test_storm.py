@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from collections import Counter
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from storm import CONNECTIONS, Person, Storm
 from test_gateways import Site, said, site
 
 SECONDS = float(os.environ.get("LAMGATE_STORM_S", "8"))
-PEOPLE, WORKERS = 6, 2
+PEOPLE, WORKERS, KILLED_EVERY_S = 6, 2, 4.0
 POLICY = """
 permit (principal, action, resource);
 
@@ -33,7 +34,7 @@ AS_MUCH_AS_THEY_LIKE = {"LAMGATE_ALLOWANCE__READS": "0", "LAMGATE_ALLOWANCE__WRI
 
 
 @pytest.mark.timeout(120 + 3 * SECONDS)
-def test_in_a_storm_nothing_happens_twice_nobody_waits_crosswise_and_every_trace_is_true(
+def test_in_a_storm_in_which_workers_die_nothing_happens_twice_and_every_trace_is_true(
     postgres: Server, shop: Any, tmp_path: Path
 ) -> None:
     url = postgres.new_database()
@@ -48,7 +49,7 @@ def test_in_a_storm_nothing_happens_twice_nobody_waits_crosswise_and_every_trace
             gateways = [open_clients.enter_context(place.client(each["ready"])) for each in ready]
             managers = [open_clients.enter_context(each) for each in others(gateways)]
             storm = Storm(gateways, managers, shop.urls["orders"])
-            rage(storm)
+            rage(storm, place)
             storm.calm()
             told = dict(storm.told())
         waited_crosswise = deadlocks(url)
@@ -91,11 +92,15 @@ limits = {limits}
     (folder / "lamgate.toml").write_text(f'[policy]\npath = "policies"\n{connections}')
 
 
-def rage(storm: Storm) -> None:
-    """Let people live for a while; raises what went wrong with one of them."""
+def rage(storm: Storm, place: Site) -> None:
+    """Let people live for a while, and workers die; raises what went wrong with a person."""
+    until = time.monotonic() + SECONDS
     with ThreadPoolExecutor(PEOPLE) as people:
         lives = [people.submit(Person(storm, number).live) for number in range(PEOPLE)]
-        wait(lives, timeout=SECONDS, return_when=FIRST_EXCEPTION)
+        while time.monotonic() < until and not any(life.done() for life in lives):
+            wait(lives, timeout=KILLED_EVERY_S, return_when=FIRST_EXCEPTION)
+            place.started[-WORKERS].kill()  # the oldest
+            place.start("worker")
         storm.is_over.set()
     for life in lives:
         life.result()
@@ -132,7 +137,8 @@ def ledger(storm: Storm) -> Counter[str]:
 
 
 def ended(place: Site) -> list[str]:
-    """End all processes, and return what they complained of."""
+    """End all processes, and return what they complained of, but for that others died."""
     for process in place.started:
         process.terminate()
-    return [said for process in place.started if (said := process.communicate(timeout=60)[1])]
+    told = [process.communicate(timeout=60)[1] for process in place.started]
+    return [line for text in told for line in text.splitlines() if "took over" not in line]

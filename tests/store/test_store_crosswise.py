@@ -26,15 +26,13 @@ BOTH = ("bank", "shop")
 
 
 class Meeting:
-    """Each of two waits a little for the other before it goes on."""
+    """Each of two waits until the other has come as far, or waits for it."""
 
     def __init__(self) -> None:
-        self.came = threading.Semaphore(0)
         self.tries = 0
 
     def wait(self) -> None:
         self.tries += 1
-        self.came.release()
         time.sleep(UNTIL_IT_WAITS_S)
 
 
@@ -139,6 +137,21 @@ async def test_a_run_that_is_just_going_to_wait_for_a_stop_is_woken_by_who_lifts
     assert not went_ahead
     assert await letting_go == [True]
     assert await lifting == [Due("run", TENANT, claim.id)]
+
+
+async def test_of_two_who_lift_a_stop_at_once_one_does(server_store: Store, other: Store) -> None:
+    await server_store.write(partial(stops.add, row=STOP))
+    meeting = Meeting()
+
+    def look_and_lift(c: Connection) -> bool:
+        found = stops.standing(c, TENANT, STOP.id)
+        meeting.wait()
+        return found is not None and lift(c) is not None
+
+    lifted = await asyncio.gather(*(each.write(look_and_lift) for each in (server_store, other)))
+
+    assert sorted(lifted) == [False, True]
+    assert meeting.tries == 2
 
 
 def lift(c: Connection) -> list[Due] | None:
