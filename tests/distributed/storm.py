@@ -1,10 +1,11 @@
 """People who ask, approve, refuse, cancel, stop, lift and look, all at once, at any gateway."""
 
 import random
+import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,22 +30,29 @@ class Storm:
     gateways: Sequence[httpx2.Client]
     managers: Sequence[httpx2.Client]
     shop: str
+    name: str = field(default_factory=lambda: secrets.token_hex(4))  # in all that happens in it
     is_over: threading.Event = field(default_factory=threading.Event)
     marks: dict[str, str] = field(default_factory=dict)  # of every run that was begun
     open: set[str] = field(default_factory=set)
+    told: dict[str, str] = field(default_factory=dict)
     answers: Counter[str] = field(default_factory=Counter)
-    broken: list[str] = field(
-        default_factory=list
-    )  # answers other than that somebody else was faster
+    broken: list[str] = field(default_factory=list)  # but that somebody else was faster
 
     def ask(self, client: httpx2.Client, method: str, path: str, body: Any = None) -> Any:
-        """Ask; what is refused is counted, and what fails is kept."""
-        answer = client.request(method, path, json=body)
-        told = answer.json()
+        """Ask until there is an answer; what is refused is counted, and what fails is kept."""
+        key = {"idempotency-key": secrets.token_hex(8)} if method == "POST" else {}
+        while True:
+            try:
+                answer = client.request(method, path, json=body, headers=key)
+                break
+            except httpx2.TransportError:  # the gateway has died, and another one is starting
+                self.answers["none"] += 1
+                time.sleep(0.1)
+        said = answer.json()
         if answer.is_success:
             self.answers[f"{method} {path.split('/')[2].split('?')[0]}"] += 1
-            return told
-        self.answers[told["code"]] += 1
+            return said
+        self.answers[said["code"]] += 1
         if answer.status_code not in (404, 409):
             self.broken.append(f"{method} {path}: {answer.text}")
         return None
@@ -82,11 +90,11 @@ class Storm:
             self.look()
             time.sleep(0.2)
 
-    def told(self) -> Iterator[tuple[str, str]]:
-        """Every effect that was wanted, and what the trace says of it."""
+    def hear(self) -> None:
+        """What the traces say of every effect that was wanted."""
         for run, mark in self.marks.items():
             for step in self.ask(self.gateways[0], "GET", f"/v1/runs/{run}/trace")["steps"]:
-                yield f"{step['step']} {mark}", step["effect"]
+                self.told[f"{step['step']} {mark}"] = step["effect"]
 
 
 class Person:
@@ -113,7 +121,7 @@ class Person:
             time.sleep(0.05)
             return
         self._begun += 1
-        mark = f"by {self._number}-{self._begun}"
+        mark = f"of {self._storm.name}-{self._number}-{self._begun}"
         plan, words = self._plan(mark)
         made = self._storm.ask(gateway, "POST", "/v1/plans", {"plan": plan, "request": words})
         assert made, self._storm.broken
