@@ -111,6 +111,12 @@ def _why_blocked(accepted: Accepted, state: RunState, step_id: str, attempts: li
     return f"not begun: {broken[0]} failed" if broken else "not begun: the run ended"
 
 
+def _refused(failure: e.Failure | None) -> str:
+    """A no, or what only comes too early: the service is not there, or is asked too often."""
+    says_no = failure is None or not failure.may_retry
+    return f"the service {'said no' if says_no else 'did not do it now'}; no effect"
+
+
 def _attempt(attempt: Attempt) -> AttemptTrace:
     intent, ended, failure = attempt.intent, attempt.ended, None
     state, told = "intent", "began; no answer is recorded yet"
@@ -119,7 +125,7 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
         state = ended.state
         told = {
             "not_sent": "nothing was sent",
-            "refused": "the service said no; no effect",
+            "refused": _refused(failure),
             "applied": "applied" + (", the service had done it before" if ended.replayed else ""),
             "applied_unreadable": "applied, but the answer cannot be read",
             "applied_pending": "accepted by the service, not finished yet",

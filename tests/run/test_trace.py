@@ -188,6 +188,16 @@ def test_every_outcome_says_whether_the_effect_happened(
     assert (found.effect, found.state) == (effect, state)
 
 
+@pytest.mark.parametrize(("again", "told"), [(False, "said no"), (True, "did not do it now")])
+def test_a_service_that_is_not_there_for_a_while_is_not_told_as_one_that_says_no(
+    again: bool, told: str
+) -> None:
+    run = play(step("a", "read"))
+    run.call("a", refused("unavailable", again=again))
+
+    assert of(run).attempts[0].told.startswith(f"the service {told}; no effect")
+
+
 def test_of_what_was_taken_only_the_answer_is_asked_for() -> None:
     run = play(step("a", "blind"))
     run.call("a", UNREADABLE)
