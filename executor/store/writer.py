@@ -154,8 +154,8 @@ class Writer:
         goes_on = True
         while goes_on:
             batch, goes_on = self._next()
-            for some in self._transactions([each for each in batch if not each.done.cancelled()]):
-                self._write(some)
+            for some in self._transactions(batch):
+                self._write([each for each in some if not each.done.cancelled()])
         self._hang_up()
 
     def _transactions(self, batch: list[_Write]) -> Iterator[list[_Write]]:

@@ -126,6 +126,30 @@ async def test_a_caller_that_is_cancelled_does_not_stop_the_writer(store: Store)
     assert found == {"slow", "after"}  # what had begun was kept, what had not was not begun
 
 
+async def test_who_leaves_while_others_of_the_batch_are_written_is_not_begun(
+    server_store: Store,
+) -> None:
+    busy, entered, gate = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(c: Connection) -> None:
+        entered.set()
+        gate.wait(20)
+
+    first = asyncio.ensure_future(server_store.write(lambda _: busy.wait(20)))
+    await asyncio.sleep(0)
+    running = asyncio.ensure_future(server_store.write(slow))
+    queued = asyncio.ensure_future(server_store.write(lambda c: _put(c, "queued", 1)))
+    await asyncio.sleep(0)
+    busy.set()
+    await asyncio.to_thread(entered.wait, 20)
+    queued.cancel()
+    await asyncio.gather(queued, return_exceptions=True)
+    gate.set()
+    await asyncio.gather(first, running)
+
+    assert await server_store.read(_count) == 0
+
+
 async def test_a_write_that_breaks_the_transaction_leaves_the_writer_alive(store: Store) -> None:
     def hang_up(c: Connection) -> None:
         raw = c.connection.dbapi_connection
