@@ -14,7 +14,7 @@ from connectors.http import Transport
 from connectors.oauth import OAuthClient, Tokens
 from connectors.redact import SHORTEST
 from connectors.spec import JsonObject
-from executor.store import credentials, drives
+from executor.store import credentials, waking
 from executor.store.credentials import CredentialRow
 from executor.store.drives import Due
 from executor.store.store import Store
@@ -113,7 +113,7 @@ class Credentials:
             is_new = credentials.put(c, row)
             act = "credential.set" if is_new else "credential.replaced"
             credentials.audit(c, tenant, by, act, name, now, kind=kind)
-            return drives.wake_waiting(c, "credentials", now, tenant)
+            return waking.wake_waiting(c, "credentials", now, tenant)
 
         return await self.store.write(work)
 
@@ -156,7 +156,7 @@ class Credentials:
             if not write(c):
                 return None
             credentials.audit(c, row.tenant, by, "credential.connected", row.id, now)
-            return drives.wake_waiting(c, "credentials", now, row.tenant)
+            return waking.wake_waiting(c, "credentials", now, row.tenant)
 
         return await self.store.write(work)
 

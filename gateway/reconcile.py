@@ -16,7 +16,7 @@ from executor.run.fold import fold
 from executor.run.instance import EVIDENCE
 from executor.run.perform import new_event
 from executor.run.state import Attempt, RunState
-from executor.store import attempts, drives, journal, plans, runs
+from executor.store import attempts, drives, journal, plans, runs, waking
 from executor.store.blobs import Loaded
 from executor.store.drives import Due
 from executor.store.retention import deleted_until
@@ -99,7 +99,7 @@ def answer(
         answers={name: each.model_dump(exclude_none=True) for name, each in answers.items()},
     )
     journal.append(c, row.tenant, row.id, [new_event(event)], now)
-    drives.wake(c, Due("run", row.tenant, row.id), now)
+    waking.wake(c, Due("run", row.tenant, row.id), now)
 
 
 def _asked(last: Attempt | None) -> Attempt | None:
@@ -184,7 +184,7 @@ def _write(
     )
     # Written in the transaction that read it as uncertain, so a drive that is at it sees it first.
     journal.append(c, row.tenant, row.id, [new_event(event)], now)
-    drives.wake(c, Due("run", row.tenant, row.id), now)
+    waking.wake(c, Due("run", row.tenant, row.id), now)
 
 
 def _hold(c: Connection, row: RunRow) -> None:

@@ -28,9 +28,10 @@ from executor.check.expand import Playbooks
 from executor.dispatch.base import Dispatcher
 from executor.plan.model import EXTRACT
 from executor.run.machine import Machine
-from executor.store.drives import Due, wake_waiting
+from executor.store.drives import Due
 from executor.store.errors import StoreLockedError
 from executor.store.store import Store
+from executor.store.waking import wake_waiting
 from gateway.admission import Admission
 from gateway.allowance import Allowances
 from gateway.auth import operator_key

@@ -7,7 +7,7 @@ from executor.run.effects import effects_of
 from executor.run.resolve import Scope, build_answer
 from executor.run.state import RunState, undoes
 from executor.run.verdicts import Outside, Waiting
-from executor.store.drives import REASONS
+from executor.store.waking import REASONS
 
 
 def wait_or_finish(

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 from sqlalchemy.sql import ClauseElement
 
 from executor.breaker import Breaker, Evidence, told
-from executor.store import drives
+from executor.store import waking
 from executor.store.statement import Change, Query
 from executor.store.tables import breakers
 from executor.store.upsert import insert_into
@@ -80,7 +80,7 @@ def tell(
         return
     put(c, tenant, connection, after)
     if after.state == "closed" and before.state != "closed":
-        drives.wake_waiting_free(c, ("service",), now, tenant)
+        waking.wake_waiting_free(c, ("service",), now, tenant)
 
 
 def _breaker(row: Row[tuple[object, ...]]) -> Breaker:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from connectors.spec import JsonObject, Limits
 from executor.check.grant import Grant
-from executor.store import approvals, attempts, drives, journal
+from executor.store import approvals, attempts, drives, journal, waking
 from executor.store.approvals import Called
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Claim, Due
@@ -170,7 +170,7 @@ def record_late(c: Connection, claim: Claim, outcome: AttemptOutcome, now: float
         permits = Permits(c, claim.tenant)
         permits.tell(outcome.told, now)
         permits.close()
-    drives.wake(c, due, now)
+    waking.wake(c, due, now)
     return True
 
 

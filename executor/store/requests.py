@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, insert, select, update
 
 from connectors.spec import JsonObject, Principal
-from executor.store.drives import RANKS, Claim, Due, Priority, hold_row, wake
+from executor.store.drives import RANKS, Claim, Due, Priority, hold_row
 from executor.store.statement import newest_first, one_of
 from executor.store.tables import requests
 from executor.store.text import to_object, to_text, to_texts
+from executor.store.waking import wake
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ from executor.check.envelope import Envelope
 from executor.check.narrowing import Narrowing, WideningError, narrowed
 from executor.store import approvals, runs
 from executor.store.approvals import ApprovalRow
-from executor.store.drives import Due, hold_row, wake
+from executor.store.drives import Due, hold_row
 from executor.store.statement import Change, Query, addition
 from executor.store.tables import approvals as table
 from executor.store.tables import decisions
 from executor.store.text import to_text
+from executor.store.waking import wake
 
 Decision = Literal["approve", "refuse"]
 Ruling = Literal[

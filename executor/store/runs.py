@@ -11,11 +11,12 @@ from sqlalchemy import Connection, Text, and_, bindparam, not_, or_, select, upd
 from executor.store import blobs
 from executor.store.blobs import Blob
 from executor.store.drive_statements import FINISH
-from executor.store.drives import RANKS, Claim, Due, Priority, ended, wake
+from executor.store.drives import RANKS, Claim, Due, Priority, ended
 from executor.store.errors import WokenError
 from executor.store.statement import Change, Query, addition, newest_first, one_of
 from executor.store.tables import runs
 from executor.store.text import to_text
+from executor.store.waking import wake
 
 ENDED = ("succeeded", "failed", "cancelled", "undone", "compensation_incomplete", "quarantined")
 # An update would take the names of columns for what it is to set.

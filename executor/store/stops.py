@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, Select, Text, bindparam, or_, select, text, tuple_, update
 
 from connectors.spec import JsonObject
-from executor.store import drives
+from executor.store import waking
 from executor.store.drives import Due
 from executor.store.statement import Change, Query, addition
 from executor.store.tables import attempts, stops
@@ -104,12 +104,12 @@ def lift(
     if not _LIFT.once(c, {"whose": tenant, "which": stop, "who": by, "why": reason, "now": now}):
         return None
     whose = None if tenant == ALL else tenant
-    return drives.wake_waiting_free(c, drives.reasons_to("stop"), now, whose)
+    return waking.wake_waiting_free(c, waking.reasons_to("stop"), now, whose)
 
 
 def count_waiting(c: Connection, tenant: str) -> int:
     """How many runs wait for a stop, in the reach of one of this tenant or of all."""
-    return drives.count_waiting(c, "stop", None if tenant == ALL else tenant)
+    return waking.count_waiting(c, "stop", None if tenant == ALL else tenant)
 
 
 def _after_all_intents(c: Connection) -> None:

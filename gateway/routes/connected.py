@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse
 
-from executor.store import drives
+from executor.store import waking
 from gateway.problems import ProblemError
 from gateway.wiring import Gateway
 
@@ -36,7 +36,7 @@ async def connected(
         told = f"Nothing was connected for {meant.connection}. The link can be opened again.\n"
         return PlainTextResponse(told, headers=_QUIET)
     now = gateway.clock()
-    wake = partial(drives.wake_waiting, waiting_for="credentials", now=now, tenant=meant.tenant)
+    wake = partial(waking.wake_waiting, waiting_for="credentials", now=now, tenant=meant.tenant)
     for due in await gateway.store.write(wake):
         gateway.wake(due)
     told = f"{meant.connection} is connected. You may close this window.\n"

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from served import Running, until, until_open, until_status
 
-from executor.store import drives
+from executor.store import waking
 from executor.store.drives import Due
 
 Ruled = Callable[..., Path]
@@ -79,7 +79,7 @@ class Desk:
         """Have a waiting run driven, as its alarm would."""
         due = Due("run", "main", run)
         gateway = self.running.gateway
-        await gateway.store.write(partial(drives.wake, due=due, now=gateway.clock()))
+        await gateway.store.write(partial(waking.wake, due=due, now=gateway.clock()))
         gateway.wake(due)
 
 

@@ -25,7 +25,7 @@ from executor.check.cedar import Policy
 from executor.check.certificate import Options
 from executor.dispatch.local import LocalDispatcher
 from executor.run.machine import Machine
-from executor.store import approvals, drives, journal
+from executor.store import approvals, journal, waking
 from executor.store.drives import Due
 from executor.store.store import Store
 from executor.store.tables import events
@@ -238,7 +238,7 @@ class World:
     async def look(self, run: str) -> None:
         """What a run's alarm does."""
         due = Due("run", "main", run)
-        await self.store.write(partial(drives.wake, due=due, now=self.now))
+        await self.store.write(partial(waking.wake, due=due, now=self.now))
         self.dispatcher.submit(due)
         await self.settle()
 

@@ -21,7 +21,7 @@ from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.machine import Machine
 from executor.run.perform import new_event
-from executor.store import approvals, attempts, drives, journal, plans, rulings, runs
+from executor.store import approvals, attempts, journal, plans, rulings, runs, waking
 from executor.store.approvals import ApprovalRow
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Due
@@ -148,7 +148,7 @@ class Bench:
         def work(c: Connection) -> None:
             new = [new_event(event) for event in events]
             journal.append(c, "main", due.id, new, time.time())
-            drives.wake(c, due, time.time())
+            waking.wake(c, due, time.time())
 
         await self.store.write(work)
         self.machine.ring(due.id)

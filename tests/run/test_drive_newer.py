@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from executor.dispatch import base
 from executor.dispatch.local import LocalDispatcher
-from executor.store import drives, journal
+from executor.store import journal, waking
 from executor.store.drives import Due
 from executor.store.errors import NewerSchemaError
 from executor.store.journal import NewEvent
@@ -22,7 +22,7 @@ async def told_by_newer(bench: Bench, new: NewEvent) -> Due:
 
     def work(c: Connection) -> None:
         journal.append(c, due.tenant, due.id, [new], 1.0)
-        drives.wake(c, due, 1.0)
+        waking.wake(c, due, 1.0)
 
     await bench.store.write(work)
     return due

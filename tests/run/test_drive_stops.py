@@ -11,7 +11,7 @@ from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused, Uncertain
 from connectors.spec import CallContext
 from executor.check.certificate import Options
-from executor.store import drives, stops
+from executor.store import drives, stops, waking
 from executor.store.stops import StopRow
 
 pytestmark = pytest.mark.timeout(60)
@@ -56,7 +56,7 @@ async def test_new_credentials_are_tried_though_the_run_waits_for_a_person_too(
     plan = accept(step("a", "blind"), step("r"), options=GOES_ON)
     due, stood = await bench.drive(plan)
     woken = await bench.store.write(
-        lambda c: drives.wake_waiting(c, "credentials", time.time(), "main")
+        lambda c: waking.wake_waiting(c, "credentials", time.time(), "main")
     )
     await bench.start(due)
 

@@ -18,7 +18,7 @@ from executor.run import events as e
 from executor.run.bell import Bell
 from executor.run.drive import Drive
 from executor.run.perform import new_event
-from executor.store import drives, journal
+from executor.store import drives, journal, waking
 from executor.store.drives import Claim, Due
 from executor.store.errors import JournalLostError
 from executor.store.journal import Seen
@@ -133,7 +133,7 @@ async def test_what_others_wrote_in_the_place_of_what_was_lost_hides_nothing(ben
         forget(c, due)
         said = [new_event(e.WaitEnded(waiting_for="nothing")) for _ in range(last - 1)]
         journal.append(c, "main", due.id, said, 1.0)
-        drives.wake(c, due, 1.0)
+        waking.wake(c, due, 1.0)
 
     plan = accept(step("a", "blind"), step("b", "blind", after=["a"]))
     end = await bench.finished(await lost(bench, plan, "b", losing))

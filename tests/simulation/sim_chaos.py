@@ -15,7 +15,7 @@ from sim_process import LEASE_S, Process
 from sim_wide import Rules
 from sqlalchemy import Connection
 
-from executor.store import drives, recovery
+from executor.store import recovery, waking
 from executor.store.permits import Blocked, Permits
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ class Chaos:
 
     def _wake(self) -> None:
         life = self._any_life()
-        life.database.do(partial(drives.wake, due=life.due, now=life.wall()))
+        life.database.do(partial(waking.wake, due=life.due, now=life.wall()))
         life.ring()
 
     def _jump(self) -> None:

@@ -354,7 +354,7 @@ PROTOCOL = (
         "a drive that is to end waits for a place that it keeps itself",
     ),
     Mutant(
-        "executor.store.drives",
+        "executor.store.waking",
         "REASONS[: REASONS.index(waiting_for) + 1]",
         "(waiting_for,)",
         "a stop is lifted, and a run that waits for something else as well is not told",

@@ -19,7 +19,7 @@ from executor.check.narrowing import Narrowing, NewBand, NewStep
 from executor.run import events as e
 from executor.run.perform import new_event
 from executor.run.state import Place
-from executor.store import approvals, attempts, drives, journal, rulings, runs, stops
+from executor.store import approvals, attempts, journal, rulings, runs, stops, waking
 from executor.store.approvals import ApprovalRow
 from executor.store.stops import StopRow
 from gateway.problems import ProblemError
@@ -102,7 +102,7 @@ class People:
             kind = e.ApprovalGranted if ruling == "granted" else e.ApprovalRefused
             event = kind(approval=name, by=by.id, reason="seen")
             journal.append(c, self._tenant, self._run, [new_event(event)], now)
-            drives.wake(c, self._history.due, now)
+            waking.wake(c, self._history.due, now)
 
     def _rule(self, c: Connection, name: str, by: Principal, willing: bool) -> None:
         """What one person of several says, who may narrow what is asked of a whole plan."""

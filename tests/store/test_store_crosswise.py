@@ -12,7 +12,7 @@ from test_store_processes_permits import STOP, in_mid_write, soon
 
 from connectors.spec import Limits
 from executor.breaker import FAILURES
-from executor.store import breakers, calls, drives, stops
+from executor.store import breakers, calls, drives, stops, waking
 from executor.store.drives import Claim, Due, LetGo
 from executor.store.journal import Seen
 from executor.store.open_journal import OpenJournal, Turn, written
@@ -115,7 +115,7 @@ async def test_who_lifts_a_stop_waits_for_no_run_that_others_write_about(
 ) -> None:
     claim = await other.write(new_run)
     await server_store.write(partial(stops.add, row=STOP))
-    wake = partial(drives.wake, due=Due("run", TENANT, claim.id), now=NOW)
+    wake = partial(waking.wake, due=Due("run", TENANT, claim.id), now=NOW)
     async with in_mid_write(other, wake):
         lifting = asyncio.create_task(server_store.write(lift))
         went_ahead = await soon(lifting)

@@ -21,7 +21,7 @@ from store_cases import (
 )
 
 from connectors.spec import Principal
-from executor.store import calls, drives, recovery, requests, runs
+from executor.store import calls, drives, recovery, requests, runs, waking
 from executor.store.calls import AttemptOutcome
 from executor.store.drives import Due
 from executor.store.errors import FencedError, StoreError
@@ -95,7 +95,7 @@ async def test_a_claim_reaches_no_run_of_another_tenant(store: Store) -> None:
 
 async def test_a_drive_cannot_let_go_past_something_that_arrived(store: Store) -> None:
     claim = await store.write(new_run)
-    await store.write(lambda c: drives.wake(c, RUN, NOW))
+    await store.write(lambda c: waking.wake(c, RUN, NOW))
     let_go = await store.write(lambda c: drives.end_drive(c, claim, status="waiting", now=NOW))
     seen = await store.read(lambda c: drives.standing(c, claim))
 
@@ -120,7 +120,7 @@ async def test_a_run_that_has_ended_stays_as_it_ended_though_somebody_learns_mor
     claim = await file_store.write(new_run)
     await file_store.write(partial(drives.end_drive, claim=claim, status="cancelled", now=NOW + 1))
     ended = await file_store.read(partial(runs.get, tenant=TENANT, run=RUN.id))
-    await file_store.write(partial(drives.wake, due=RUN, now=NOW + 60))
+    await file_store.write(partial(waking.wake, due=RUN, now=NOW + 60))
 
     assert ended is not None
     assert await file_store.read(partial(runs.get, tenant=TENANT, run=RUN.id)) == ended
@@ -134,7 +134,7 @@ async def test_a_wake_makes_a_waiting_run_due_even_if_nobody_is_there_to_hear_it
         lambda c: drives.end_drive(c, claim, status="waiting", waiting_for="approval", now=NOW)
     )
     before = await store.read(lambda c: drives.due(c, NOW + 1))
-    await store.write(lambda c: drives.wake(c, RUN, NOW))
+    await store.write(lambda c: waking.wake(c, RUN, NOW))
 
     assert before == []
     assert await store.read(lambda c: drives.due(c, NOW + 1)) == [RUN]

@@ -20,7 +20,7 @@ from store_cases import (
 )
 
 from connectors.spec import Limits
-from executor.store import approvals, attempts, calls, drives, journal, rulings, runs
+from executor.store import approvals, attempts, calls, drives, journal, rulings, runs, waking
 from executor.store.journal import NewEvent
 from executor.store.permits import Blocked
 from executor.store.store import Store
@@ -289,7 +289,7 @@ async def test_a_call_that_begins_later_than_it_may_is_decided_on_again(store: S
 async def test_a_call_is_decided_on_again_if_something_has_arrived_since(store: Store) -> None:
     claim = await store.write(new_run)
     decided = intent()._replace(woken=claim.wake_seq)
-    await store.write(lambda c: drives.wake(c, RUN, NOW))
+    await store.write(lambda c: waking.wake(c, RUN, NOW))
     blocked = await store.write(lambda c: written(c, claim, calls.record_intent, decided, NOW))
     again = decided._replace(woken=claim.wake_seq + 1)
     begun = await store.write(lambda c: written(c, claim, calls.record_intent, again, NOW))

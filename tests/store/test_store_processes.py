@@ -25,6 +25,7 @@ from executor.store import (
     recovery,
     requests,
     rulings,
+    waking,
     workers,
 )
 from executor.store.errors import StoreUnavailableError
@@ -121,9 +122,9 @@ async def test_writes_that_wait_for_each_other_crosswise_are_both_made(
     first, second = (drives.Due("run", TENANT, name) for name in ("run_a", "run_b"))
 
     def both(c: Connection, mine: drives.Due, theirs: drives.Due) -> None:
-        drives.wake(c, mine, NOW)
+        waking.wake(c, mine, NOW)
         c.execute(text("SELECT pg_sleep(0.2)"))
-        drives.wake(c, theirs, NOW)
+        waking.wake(c, theirs, NOW)
 
     await asyncio.gather(
         server_store.write(partial(both, mine=first, theirs=second)),
