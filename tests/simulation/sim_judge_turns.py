@@ -42,6 +42,7 @@ class Turns:
         self._suspects: dict[str, bool] = {}  # of the runs that there are: as this process began
         self._failing: set[str] = set()  # which are left alone for a while
         self._last: tuple[str, float] = ("", 0.0)  # whose turn was the last one, and when
+        self._freed: dict[str, float] = {}  # when a drive of a tenant has ended
 
     def known(self, found: Iterable[Due]) -> None:
         """The process has looked at all that is due."""
@@ -85,6 +86,8 @@ class Turns:
                 continue
             whose, at = self._last
             is_again = whose == life.tenant and since < at < self._now()
+            if self._freed.get(other.tenant) == self._now():
+                continue  # it had a place when this was chosen
             must(not is_again, f"{life.tenant} has two turns while {run} of another waits")
             reached["a turn beside another tenant"] += 1
         must(self._has_room(life), f"{len(self._driven) + 1} are driven at once")
@@ -94,6 +97,7 @@ class Turns:
     def ends(self, life: "History", *, has_failed: bool) -> None:
         """A drive of it has ended."""
         self._driven.discard(life.run)
+        self._freed[life.tenant] = self._now()
         if self._is_suspect(life):  # what could not begin beside it may be passed over just now
             for run in self._known:
                 if self._is_suspect(self._world.life_of(run)):

@@ -139,8 +139,8 @@ CATALOG = Catalog(
     )
 )
 NAMES = (
-    "read", "idempotent", "keyed", "found_keyed", "slow_keyed", "lookup", "lookup", "slow_lookup",
-    "blind", "blind", "asked_keyed", "asked_blind", "pivot_keyed",
+    "read", "idempotent", "idempotent", "keyed", "found_keyed", "slow_keyed", "lookup", "lookup",
+    "slow_lookup", "blind", "blind", "asked_keyed", "asked_blind", "pivot_keyed",
     "many_keyed", "many_lookup", "many_blind",
 )  # fmt: skip
 
