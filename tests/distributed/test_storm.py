@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import socket
 import time
 from collections import Counter
@@ -21,6 +22,8 @@ from sqlalchemy.engine import make_url
 from storm import CONNECTIONS, Person, Storm
 from test_gateways import Site, said, site
 
+from executor.dispatch.lease import LEASE_S
+
 SECONDS = float(os.environ.get("LAMGATE_STORM_S", "6"))
 PEOPLE, WORKERS, KILLED_EVERY_S = 6, 2, 4.0
 POLICY = """
@@ -36,13 +39,46 @@ unless { context.approvals.contains("manager") };
 OF_DEATHS = ("took over", "processes in a row died")
 UNBOUNDED = {"LAMGATE_ALLOWANCE__READS": "0", "LAMGATE_ALLOWANCE__WRITES": "0"}
 
-
+LONG = pytest.mark.skipif(SECONDS < 10, reason="of longer storms: LAMGATE_STORM_S")
 TIMEOUT_S = 120 + 3 * SECONDS
 
 
+def killed(place: Site, _: Server) -> None:
+    """The oldest worker."""
+    place.started[-WORKERS].kill()
+    place.start("worker")
+
+
+def stopped(place: Site, _: Server) -> None:
+    """All workers past their lease, and then they go on."""
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for worker in place.started[-WORKERS:]:
+            worker.send_signal(number)
+        time.sleep(LEASE_S + 1 if number == signal.SIGSTOP else 0)
+
+
+def cut_off(_: Site, server: Server) -> None:
+    """Some sessions, whatever they are at."""
+    server.sql(
+        "SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity"
+        " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        " ORDER BY random() LIMIT 3) AS picked"
+    )
+
+
+def away(_: Site, server: Server) -> None:
+    """The whole server, for a second."""
+    server.stop()
+    time.sleep(1)
+    server.start()
+
+
 @pytest.mark.timeout(TIMEOUT_S)
-def test_in_a_storm_in_which_workers_die_nothing_happens_twice_and_every_trace_is_true(
-    postgres: Server, shop: Any, tmp_path: Path
+@pytest.mark.parametrize(
+    "fault", [killed, *[pytest.param(each, marks=LONG) for each in (stopped, cut_off, away)]]
+)
+def test_in_a_storm_on_a_server_nothing_happens_twice_and_every_trace_is_true(
+    fault: Callable[[Site, Server], None], postgres: Server, shop: Any, tmp_path: Path
 ) -> None:
     url = postgres.new_database()
     with site(tmp_path, url, shop.urls["orders"], secrets.token_hex(64)) as place:
@@ -51,16 +87,14 @@ def test_in_a_storm_in_which_workers_die_nothing_happens_twice_and_every_trace_i
         for worker in [place.start("worker") for _ in range(WORKERS)]:
             said(worker)
 
-        def kill() -> None:
-            place.started[-WORKERS].kill()  # the oldest
-            place.start("worker")
-
-        storm = lived([each["ready"] for each in ready], place, shop.urls["orders"], kill)
+        addresses = [each["ready"] for each in ready]
+        kill, is_of_database = partial(fault, place, postgres), fault in (cut_off, away)
+        storm = lived(addresses, place, shop.urls["orders"], kill, may_be_away=is_of_database)
         waited_crosswise = deadlocks(url)
         complaints = ended(place)
 
     assert waited_crosswise == 0
-    assert complaints == []
+    assert fault is not killed or complaints == []
     judge(storm)
 
 
@@ -87,12 +121,19 @@ def test_in_a_storm_in_which_the_gateway_of_a_file_dies_nothing_happens_twice_ei
     judge(storm)
 
 
-def lived(addresses: list[str], place: Site, shop: str, kill: Callable[[], None]) -> Storm:
+def lived(
+    addresses: list[str],
+    place: Site,
+    shop: str,
+    kill: Callable[[], None],
+    *,
+    may_be_away: bool = False,
+) -> Storm:
     """A storm that is over, with what every trace says then."""
     with ExitStack() as open_clients:
         gateways = [open_clients.enter_context(place.client(each)) for each in addresses]
         managers = [open_clients.enter_context(each) for each in others(gateways)]
-        storm = Storm(gateways, managers, shop)
+        storm = Storm(gateways, managers, shop, database_may_be_away=may_be_away)
         rage(storm, kill)
         storm.calm()
         storm.hear()
@@ -142,10 +183,12 @@ def rage(storm: Storm, kill: Callable[[], None]) -> None:
     until = time.monotonic() + SECONDS
     with ThreadPoolExecutor(PEOPLE) as people:
         lives = [people.submit(Person(storm, number).live) for number in range(PEOPLE)]
-        while time.monotonic() < until and not any(life.done() for life in lives):
-            wait(lives, timeout=KILLED_EVERY_S, return_when=FIRST_EXCEPTION)
-            kill()
-        storm.is_over.set()
+        try:
+            while time.monotonic() < until and not any(life.done() for life in lives):
+                wait(lives, timeout=KILLED_EVERY_S, return_when=FIRST_EXCEPTION)
+                kill()
+        finally:
+            storm.is_over.set()
     for life in lives:
         life.result()
 
