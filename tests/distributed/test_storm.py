@@ -36,7 +36,8 @@ forbid (principal, action, resource)
 when { context.args has tag }
 unless { context.approvals.contains("manager") };
 """
-OF_DEATHS = "processes in a row died"
+OF_DEATHS = ("took over", "processes in a row died")
+OF_A_SLOW_SERVER = ("not answer", "put off", "bells of other", "are not told")
 UNBOUNDED = {"LAMGATE_ALLOWANCE__READS": "0", "LAMGATE_ALLOWANCE__WRITES": "0"}
 
 LONG = pytest.mark.skipif(SECONDS < 10, reason="of longer storms: LAMGATE_STORM_S")
@@ -95,7 +96,7 @@ def test_in_a_storm_on_a_server_nothing_happens_twice_and_every_trace_is_true(
         complaints = ended(place)
 
     assert waited_crosswise == 0
-    assert fault is not killed or complaints == []
+    assert fault is not killed or of_no(OF_A_SLOW_SERVER, complaints) == []
     judge(storm)
 
 
@@ -236,9 +237,9 @@ def ended(place: Site) -> list[str]:
     for process in place.started:
         process.terminate()
     told = [process.communicate(timeout=60)[1] for process in place.started]
-    return [
-        line
-        for text in told
-        for line in text.splitlines()
-        if not line.startswith("WARNING") and OF_DEATHS not in line
-    ]
+    return of_no(OF_DEATHS, [line for text in told for line in text.splitlines()])
+
+
+def of_no(words: tuple[str, ...], lines: list[str]) -> list[str]:
+    """Those that say none of these."""
+    return [line for line in lines if not any(each in line for each in words)]
