@@ -121,7 +121,7 @@ class Performer:
         # The wall's time is stored; what holds is this clock, read before the intent is written.
         start, now = self.monotonic(), self.clock()
         try:
-            write = partial(intended, intent=intent, now=now, stands=stands)
+            write = partial(intended, intent=intent, clock=self.clock, stands=stands)
             needs = need_of(intent.connection, intent.limits)
             recorded = await self.write(write, place, needs=needs)
         except StoreUnavailableError:
@@ -133,7 +133,7 @@ class Performer:
         lasts = min(until, start + intent.lease_s)
         context = context_of(claim, command, key, until, lasts, command.continues)
         event = await self._ended(command, context)
-        told = told_of(command.action.connection, event, now, context.heard.quota)
+        told = told_of(command.action.connection, event, recorded, context.heard.quota)
         await self.keep(claim, command, event, told)
         return None
 
@@ -214,10 +214,18 @@ async def until_taken(write: Callable[[], Awaitable[object]]) -> None:
 
 
 def intended(
-    journal: OpenJournal, intent: Intent, now: float, stands: Callable[[], bool]
+    journal: OpenJournal, intent: Intent, clock: Callable[[], float], stands: Callable[[], bool]
 ) -> Blocked | float:
-    """Write an intent, if what it follows from is written."""
-    return record_intent(journal, intent, now) if stands() else Blocked("news")
+    """Write an intent, if what it follows from is written; returns when that was, or why not.
+
+    It is of the moment in which it is written: calls that waited together for a busy store would
+    else begin together, each with the permit of the time at which it began to wait.
+    """
+    if not stands():
+        return Blocked("news")
+    now = clock()
+    recorded = record_intent(journal, intent, now)
+    return recorded if isinstance(recorded, Blocked) else now
 
 
 def _spread(blocked: Blocked, now: float, jitter: float) -> Blocked:

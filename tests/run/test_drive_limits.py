@@ -1,6 +1,7 @@
 """Rates, places, retries and long lists: when a drive begins a call, and when it does not."""
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
 from functools import partial
@@ -37,6 +38,38 @@ async def test_runs_share_the_rate_of_a_connection(bench: Bench) -> None:
     times = sorted([(await bench.attempts(due))[0].started_at for due in dues])
 
     assert all(later - earlier >= 0.149 for earlier, later in pairwise(times))
+
+
+async def test_calls_that_waited_for_a_busy_store_do_not_begin_together(bench: Bench) -> None:
+    slow = action("shop.slow", limits=Limits(rate=1, per_s=0.4))
+    plan = accept(
+        step("early"),
+        step("late"),
+        step("a", "shop.slow", after=["early"]),
+        step("b", "shop.slow", after=["late"]),
+        more=(slow,),
+    )
+    began, is_free = list[float](), threading.Event()
+
+    async def keep(_: CallContext) -> Outcome:
+        began.append(time.monotonic())
+        return Applied({})
+
+    async def busy(_: CallContext) -> Outcome:
+        writes.append(asyncio.ensure_future(bench.store.write(lambda _: is_free.wait())))
+        return Applied({})
+
+    async def later(_: CallContext) -> Outcome:
+        await asyncio.sleep(0.5)  # by then the rate would allow another call
+        asyncio.get_running_loop().call_later(0.2, is_free.set)
+        return Applied({})
+
+    writes: list[asyncio.Future[bool]] = []
+    bench.service.handlers |= {"early": busy, "late": later, "a": keep, "b": keep}
+    await bench.drive(plan)
+    await asyncio.gather(*writes)
+
+    assert began[1] - began[0] >= 0.39
 
 
 async def test_a_run_that_is_woken_while_it_waits_for_a_rate_keeps_its_turn(bench: Bench) -> None:
