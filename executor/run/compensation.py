@@ -72,8 +72,10 @@ class Compensation(Instance):
         policies = self.outside.policy.slice_of(self.action)
         target = (self.step.id, self.iteration)
         so_far = self.around.tally.so_far
+        # What it takes back is itself besides where it counts, but not where its object was read:
+        # that is another since, and the call's own answer may tell what it is.
         read, stale = (
-            so_far.read_of(target, self.action, self.arguments) if policies.reads else ({}, {})
+            so_far.read_of(self.place, self.action, self.arguments) if policies.reads else ({}, {})
         )
         return PolicyQuestion(
             principal=self.accepted.principal,
