@@ -146,18 +146,13 @@ def look(c: Connection, claim: Claim, seen: Seen, loaded: Loaded) -> Look:
 def news(c: Connection, claim: Claim, seen: Seen, loaded: Loaded) -> list[StoredEvent]:
     """What came after the last event that a drive has seen.
 
-    Raises `JournalLostError` where another one stands in its place: of those that were lost others
-    may have written as many since.
+    Raises `JournalLostError` where that one is gone, or another one stands in its place: of those
+    that were lost others may have written as many since.
     """
     which = {"tenant": claim.tenant, "subject": claim.id, "seq": seen.seq}
     if seen.at is not None and _AT.one(c, which) != seen.at:
         raise JournalLostError(f"event {seen.seq} of {claim.id} is not what its drive has seen")
     return read(c, claim.tenant, claim.id, after=seen.seq, loaded=loaded)
-
-
-def last(c: Connection, claim: Claim) -> int:
-    """The last place in the journal of what is driven."""
-    return _LAST.one(c, {"tenant": claim.tenant, "subject": claim.id}) or 0
 
 
 def require_woken(claim: Claim, woken: int) -> None:

@@ -22,7 +22,7 @@ from executor.store import approvals, attempts, journal, runs
 from executor.store.attempts import AttemptRow, Place, Settled, States
 from executor.store.blobs import Loaded
 from executor.store.drives import Asked, Claim, Held, claims, hold_all
-from executor.store.errors import FencedError, JournalLostError
+from executor.store.errors import FencedError
 from executor.store.journal import Look, NewEvent, Seen, StoredEvent
 from executor.store.permits import Need, Permits
 from executor.store.runs import Ending
@@ -205,9 +205,6 @@ def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:
     """
     claim, seen = turn.claim, turn.seen()
     journal.require_woken(claim, held.wake_seq)
-    # What was held may be of a little ago.
-    if held.last < seen.seq and journal.last(c, claim) < seen.seq:
-        raise JournalLostError(f"the journal of {claim.id} ends before what its drive has seen")
     if held.last == seen.seq and held.wake_seq == claim.wake_seq:
         return []
     return journal.news(c, claim, seen, turn.loaded)

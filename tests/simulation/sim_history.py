@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sim_chaos import LOST_AFTER_S
 from sim_computed import COMPUTED_PLANS, computed_plan_of
 from sim_judge import Violation, judge_idle, judge_put_aside, judge_rest, must
+from sim_looked import LOOKED_PLANS, LOOKED_POLICY, looked_plan_of
 from sim_odd import ODD_PLANS, ODD_POLICY, odd_plan_of
 from sim_people import People
 from sim_plans import PLANS, RUNS, TENANT, TENANTS, broad_plans, plan_of, policy_of, short_plans
@@ -115,6 +116,11 @@ class History:
             case "odd":
                 drawn = random.Random(f"odd plan of {seed}").randrange(ODD_PLANS)
                 return PLANS + WIDE_PLANS + COMPUTED_PLANS + drawn, odd_plan_of(drawn)
+            case "looked":
+                drawn = random.Random(f"looked plan of {seed}").randrange(LOOKED_PLANS)
+                return PLANS + WIDE_PLANS + COMPUTED_PLANS + ODD_PLANS + drawn, looked_plan_of(
+                    drawn
+                )
             case "queued":
                 drawn = self.rng.choice(broad_plans() if self.world.is_crowded else short_plans())
                 return drawn, plan_of(drawn, self.tenant)
@@ -295,6 +301,8 @@ class History:
         """What stands now."""
         if self.world.odd is not None:
             return ODD_POLICY
+        if self.world.kind == "looked":
+            return LOOKED_POLICY
         return self.rules.policy if self.rules else policy_of(self.accepted)
 
     def state(self) -> RunState:

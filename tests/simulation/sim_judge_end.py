@@ -137,7 +137,7 @@ def _judge_money(history: "History") -> None:
     if most is None:
         return
     moved = {each.place: each.arguments["x"] for each in history.services.seen
-             if each.action.sinks and effects.get(each.place)
+             if "x" in each.action.sinks and effects.get(each.place)
              and not effects.get(undo_place(each.place))}  # fmt: skip
     sum_ = sum(each for each in moved.values() if isinstance(each, int))
     must(sum_ <= most, f"{sum_} were moved; {most} are allowed")

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sim_judge import Violation, must
+from sim_looked import ABOUT_OBJECTS
 from sim_meaning import Flaw, Meaning, computes
 
 from executor.plan.graph import data_sources, graph
@@ -196,9 +197,16 @@ class Values:
         if target is None:
             expected = self._meaning.arguments(self._steps[place[0]], place[1])
             must(arguments == expected, f"{place} was sent {arguments} instead of {expected}")
-        elif action in ("shop.release_safe", "shop.release_plain"):
+        elif (own := _taken_back_by(action)) is not None:
             given = self._meaning.arguments(self._steps[target[0]], target[1])
-            must(arguments == {"x": given["x"]}, f"{arguments} is not what {target} was given")
+            must(arguments == {own: given[own]}, f"{arguments} is not what {target} was given")
         elif action != "shop.release_many":
             is_its = arguments == {"id": self._history.services.id_of(target)}
             must(is_its, f"{arguments} is not what {target} made")
+
+
+def _taken_back_by(action: str) -> str | None:
+    """Which argument says what is taken back, where no answer does."""
+    if action in ("shop.release_safe", "shop.release_plain"):
+        return "x"
+    return "o" if action in ABOUT_OBJECTS else None

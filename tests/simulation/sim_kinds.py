@@ -8,18 +8,29 @@ queued     three or four runs of two tenants, with priorities, on a file with it
 upgraded   one run, and a newer version begins amid it
 standby    one run, and a server that lacks what was kept (`sim_standby.py`)
 odd        one run whose services answer what was not asked, or never (`sim_odd.py`)
+looked     one run whose policy wants a look before some writes (`sim_looked.py`)
 wide       one run: what asks, what changes, what is safe to undo (`sim_wide.py`)
 """
 
 from typing import Literal
 
 Kind = Literal[
-    "narrow", "computed", "pair", "wide pair", "queued", "upgraded", "standby", "odd", "wide"
+    "narrow",
+    "computed",
+    "pair",
+    "wide pair",
+    "queued",
+    "upgraded",
+    "standby",
+    "odd",
+    "looked",
+    "wide",
 ]
 _COMPUTED = frozenset((1, 14, 27, 6))  # of thirty-nine seeds
 _PAIR, _WIDE_PAIR = frozenset((10, 23)), 36
 _QUEUED, _UPGRADED, _STANDBY = 11, 24, 12
 _ODD = frozenset((7, 19, 33))
+_LOOKED = frozenset((3, 30))
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
 
 
@@ -38,4 +49,6 @@ def kind_of(seed: int) -> Kind:
         return "standby"
     if turn in _ODD:
         return "odd"
+    if turn in _LOOKED:
+        return "looked"
     return "wide" if seed % 15 in _WIDE else "narrow"

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from sim_mutant import Mutant, file_of, mutated
+from sim_mutants_looked import LOOKED
 from sim_mutants_lost import LOST
 from sim_mutants_odd import ODD
 from sim_mutants_protocol import PROTOCOL
@@ -20,7 +21,7 @@ from sim_mutants_shared import SHARED
 from sim_mutants_values import VALUES
 from sim_mutants_world import WORLD
 
-MUTANTS = (*PROTOCOL, *VALUES, *SHARED, *ODD, *LOST, *WORLD)
+MUTANTS = (*PROTOCOL, *VALUES, *SHARED, *ODD, *LOOKED, *LOST, *WORLD)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

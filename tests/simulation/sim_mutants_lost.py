@@ -4,16 +4,10 @@ from sim_mutant import Mutant
 
 LOST = (
     Mutant(
-        "executor.store.open_journal",
-        "if held.last < seen.seq and journal.last(c, claim) < seen.seq:",
-        "if False:",
-        "who knows more than the journal goes on with it",
-    ),
-    Mutant(
         "executor.store.journal",
         "if seen.at is not None and _AT.one(c, which) != seen.at:",
         "if False:",
-        "what others wrote in the place of what was lost is taken for it",
+        "who knows more than the journal goes on with it",
     ),
     Mutant(
         "executor.run.quarantine",

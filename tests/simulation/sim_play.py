@@ -6,6 +6,7 @@ from functools import cache
 
 from sim_computed import COMPUTED_PLANS, computed_plan_of
 from sim_judge import Violation, came_by
+from sim_looked import LOOKED_PLANS, looked_plan_of
 from sim_loop import StuckError, run_virtually
 from sim_odd import ODD_PLANS, odd_plan_of
 from sim_plans import PLANS, TENANTS, plan_of, row_of, short_plans
@@ -70,6 +71,9 @@ FLOORS: Mapping[str, float] = {
     "a job never ends": 0.8, "a list is none, or too long": 0.8, "another job's state": 6,
     "hardly taken back in time": 1.2, "more is answered than is kept": 3,
     "not undone: policy-denied": 1.2, "not undone: undo-too-late": 1.1, "others are found": 2.4,
+    # of worlds that want a look
+    "called on a look": 6, "denied without a look": 6, "called after another of its object": 0.7,
+    "denied as the first of its object": 0.7,
     # of wider worlds
     "a large result": 15, "another begins": 50, "one process alone": 20,
     "another waits for rate_limit": 5,
@@ -87,9 +91,11 @@ def _database() -> Database:
     first = PLANS + WIDE_PLANS
     computed = [row_of(first + n, computed_plan_of(n)) for n in range(COMPUTED_PLANS)]
     first += COMPUTED_PLANS
-    odd = (row_of(first + n, odd_plan_of(n)) for n in range(ODD_PLANS))
+    odd = [row_of(first + n, odd_plan_of(n)) for n in range(ODD_PLANS)]
+    first += ODD_PLANS
+    looked = (row_of(first + n, looked_plan_of(n)) for n in range(LOOKED_PLANS))
     others = (row_of(n, plan_of(n, TENANTS[1])) for n in short_plans())
-    return Database((*narrow, *wide, *computed, *odd, *others))
+    return Database((*narrow, *wide, *computed, *odd, *looked, *others))
 
 
 def live(seed: int) -> World:

@@ -30,6 +30,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 from sim_computed import KINDS, LARGEST, LONG, ROWS
 from sim_judge import must
+from sim_looked import Objects
 from sim_odd import A_DAY_S, BRIEF, NOTE, Odd
 from sim_odd import ROWS as ODD_ROWS
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
@@ -131,6 +132,7 @@ class Services:
         likely = self.rng.choice([0.3, 0.7, 1.0])
         faults = [each for each in FAULTS if self.rng.random() < likely]
         self._counts = self.rng.random() < 0.15  # and says how many calls it still takes
+        self.objects = Objects(f"{self.run} {self.seed}")
         self._patience = random.Random(f"patience {self.run} {self.seed}")
         self._fates = ["well"] * self.rng.choice([1, 1, 2, 4]) + faults
 
@@ -185,6 +187,7 @@ class Services:
         must(process.lease_ends() >= _now(), f"{process.name} sends after its lease")
         self.seen.append(Seen(_now(), context, action, arguments, process.name))
         self.places[context.idempotency_key] = (context.step, context.iteration)
+        self.objects.meet((context.step, context.iteration), arguments)
         if "asking" in action.name and not action.name.startswith("shop.release"):
             if (asked := self._asked(context)) is not None:
                 return asked
@@ -415,6 +418,7 @@ class Services:
             if len(self.happened[place]) < len(INPUTS["lines"]):
                 self.reached["happens for some items"] += 1
         self.effects[place].append(now)
+        self.objects.change(place)
         self.made_by.setdefault(place, (now, context.attempt))
         self.references.setdefault(key, now + self.rng.uniform(0.0, SETTLE_S * 0.15))
         return False
@@ -423,9 +427,9 @@ class Services:
         return self.is_calm or self.rng.random() < 0.7
 
     def told_of(self, place: Place) -> dict[str, JsonValue]:
-        """What the service says of each of many items."""
+        """What the service says of its object, or of each of many items."""
         if place not in self.happened:
-            return {}
+            return self.objects.tell(place, _now())
         errors = [None if n in self.happened[place] else "sold out" for n in INPUTS["lines"]]
         return {"made": [{"id": n, "error": each} for n, each in enumerate(errors)]}
 

@@ -17,6 +17,7 @@ from sim_history import History
 from sim_judge import CLOCKS_DIFFER_S, Violation, judge
 from sim_judge_approvals import judge_approvals
 from sim_judge_end import judge_end
+from sim_judge_looked import Looks
 from sim_judge_meaning import Values
 from sim_judge_order import Order
 from sim_judge_places import Places
@@ -150,6 +151,8 @@ class World:
             judge(each)
             Order(each).judge()
             Values(each).judge()
+            if self.kind == "looked":
+                Looks(each).judge()
         judge_service(self)
         if self.upgrade is not None:
             self.upgrade.judge()

@@ -1,0 +1,36 @@
+"""Faults in what a policy is told of what was read: only worlds that look come by them."""
+
+from sim_mutant import Mutant
+
+LOOKED = (
+    Mutant(
+        "executor.run.compensation",
+        "so_far.read_of(self.place, self.action, self.arguments)",
+        "so_far.read_of(target, self.action, self.arguments)",
+        "what takes back believes what was read before",
+    ),
+    Mutant(
+        "executor.run.so_far",
+        "(until is None or until > answer.began)",
+        "until is not None and until > answer.began",
+        "a write in doubt outdates nothing",
+    ),
+    Mutant(
+        "executor.run.so_far",
+        "(until is None or until > answer.began)",
+        "until is None",
+        "what was read stands after a write",
+    ),
+    Mutant(
+        "executor.run.so_far",
+        "found.setdefault(each, set()).add(call.action)",
+        "found.setdefault('1', set()).add(call.action)",
+        "what was done to another object counts",
+    ),
+    Mutant(
+        "executor.run.hold",
+        "    if writes and any(policies.reads for _, policies in slices):\n",
+        "    if False:\n",
+        "a write begins beside a call that wanted a look",
+    ),
+)
