@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, bindparam, delete, func, select
+from sqlalchemy import Connection, Integer, bindparam, delete, func, select
 
 from connectors.spec import JsonObject
 from executor.store.statement import Change, Query
@@ -29,6 +29,12 @@ _TEXT = Query(
     select(blobs.c.content).where(
         blobs.c.tenant == bindparam("tenant"), blobs.c.digest == bindparam("digest")
     ),
+    str,
+)
+_USED = Query(
+    select(blob_uses.c.digest)
+    .where(blob_uses.c.tenant == bindparam("tenant"), blob_uses.c.subject == bindparam("subject"))
+    .limit(bindparam("most", type_=Integer)),
     str,
 )
 
@@ -74,12 +80,15 @@ def drop(c: Connection, tenant: str, subject: str, most: int) -> int | None:
 
     None where others are about to refer to something: ask again later.
     """
+    mine = {"tenant": tenant, "subject": subject, "most": most}
+    digests = _USED.all(c, mine)
+    if not digests:
+        return 0
     if c.dialect.name == "postgresql":
         if not c.execute(select(func.pg_try_advisory_xact_lock(_HELD))).scalar_one():
             return None
-    mine = (blob_uses.c.tenant == tenant, blob_uses.c.subject == subject)
-    digests = [*c.execute(select(blob_uses.c.digest).where(*mine).limit(most)).scalars()]
-    c.execute(delete(blob_uses).where(*mine, blob_uses.c.digest.in_(digests)))
+    its = (blob_uses.c.tenant == tenant, blob_uses.c.subject == subject)
+    c.execute(delete(blob_uses).where(*its, blob_uses.c.digest.in_(digests)))
     used = select(blob_uses.c.digest).where(
         blob_uses.c.tenant == blobs.c.tenant, blob_uses.c.digest == blobs.c.digest
     )

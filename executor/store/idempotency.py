@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, tuple_
 
 from connectors.spec import Principal
 from executor.store.kept import KEPT_S
 from executor.store.tables import idempotency
+
+SOME = 20  # that go as one comes
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,21 @@ def find(c: Connection, by: Principal, route: str, key: str, now: float) -> Kept
 
 
 def keep(c: Connection, by: Principal, route: str, key: str, kept: Kept, now: float) -> None:
-    """Keep an answer; what is older than thirty days goes."""
-    c.execute(delete(idempotency).where(idempotency.c.created_at <= now - KEPT_S))
+    """Keep an answer; what is older than thirty days goes, a little with each that comes."""
+    key_of = tuple_(*idempotency.primary_key)
+    is_old = idempotency.c.created_at <= now - KEPT_S
+    old = select(*idempotency.primary_key).where(is_old).order_by(idempotency.c.created_at)
+    some = old.limit(SOME).with_for_update(skip_locked=True)
+    c.execute(delete(idempotency).where(key_of.in_(some)))
+    c.execute(
+        delete(idempotency).where(
+            idempotency.c.tenant == by.tenant,
+            idempotency.c.principal == by.id,
+            idempotency.c.route == route,
+            idempotency.c.key == key,
+            is_old,
+        )
+    )
     c.execute(
         insert(idempotency).values(
             tenant=by.tenant,

@@ -6,10 +6,11 @@ every process that drives it is found by its count.
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Table, select, tuple_, update
+from sqlalchemy import Connection, Table, select, update
 
 from executor.store.drive_statements import CLAIMABLE, TABLES, DriveKind
 from executor.store.drives import Claim, Due
+from executor.store.statement import rows_named
 
 
 def note_progress(c: Connection, claim: Claim) -> None:
@@ -85,7 +86,7 @@ def hand_back(c: Connection, now: float, driver: str | None = None) -> int:
             "crashes": table.c.crashes + 1,
         }
         if which:
-            meant = tuple_(table.c.tenant, table.c.id).in_(which)
+            meant = rows_named(table, which)
             handed += c.execute(update(table).where(meant).values(**values)).rowcount
     return handed
 

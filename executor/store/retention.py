@@ -3,8 +3,8 @@
     1. a run that may go is taken: its row goes, so it is not found any more, and in the same
        commit it is noted what is to be cleared away (`deletions`); after them requests that came
        to nothing, by the same way
-    2. what is left of it goes in pieces of `PIECE` rows: attempts, decisions, approvals, events,
-       reservations, and large values that nobody else refers to
+    2. what is left of it goes in pieces of `PIECE` rows (`clearing.py`): attempts, decisions,
+       approvals, events, reservations, and large values that nobody else refers to
     3. with the last run of a plan the plan goes, and with the last run of a request the request,
        unless it is still at work; then the note
 
@@ -15,43 +15,38 @@ A run may go that has ended, and of which nothing was heard, before a time; and 
 known what became. Runs with an effect that nobody has found out about stay until somebody has.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
+    Row,
     Select,
     Table,
-    and_,
     delete,
-    exists,
     func,
     insert,
     null,
     select,
-    tuple_,
 )
 
-from executor.store import blobs, facts
+from executor.store import facts
 from executor.store.attempts import OPEN
+from executor.store.clearing import PIECE, clear
 from executor.store.runs import ENDED
+from executor.store.statement import rows_named
 from executor.store.tables import (
-    approvals,
     attempts,
-    decisions,
     deletions,
     events,
     plans,
     requests,
-    reservations,
     runs,
 )
 
-RUNS, PIECE, BLOBS = 50, 1000, 20  # in one commit
-WORTH = PIECE // BLOBS  # rows that a large value counts for
+RUNS = 50  # in one commit
 _NOTHING = ("refused", "rejected", "cancelled")  # how requests end that come to none
-_AT_WORK = ("received", "planning", "needs_answer", "planner_unavailable")  # requests
 _ALONE = 0x1A3_6A81  # the number of our advisory lock
 
 
@@ -70,14 +65,14 @@ def delete_some(c: Connection, before: float) -> Deleted:
         return Deleted()
     begun = c.execute(select(deletions).limit(RUNS)).all()
     if not begun:
-        taken = _take(c, runs, _may_go(before))
-        others = 0 if taken else _take(c, requests, _came_to_nothing(before))
+        taken = _take(c, runs, ENDED, _may_go(before))
+        others = 0 if taken else _take(c, requests, _NOTHING, _came_to_nothing(before))
         if taken or others:
             _note(c, before)
         return Deleted(taken, others, goes_on=taken + others > 0)
     left = PIECE
     for row in begun:
-        left = _clear(c, row.tenant, row.subject, row.plan, left)
+        left = clear(c, row.tenant, row.subject, row.plan, left)
         if left <= 0:
             break
     return Deleted(goes_on=True)
@@ -85,9 +80,12 @@ def delete_some(c: Connection, before: float) -> Deleted:
 
 def may_go(c: Connection, before: float) -> Deleted:
     """How much could be deleted."""
+    found = (
+        _may_go(before).where(runs.c.status.in_(ENDED)),
+        _came_to_nothing(before).where(requests.c.status.in_(_NOTHING)),
+    )
     runs_there, requests_there = (
-        c.execute(select(func.count()).select_from(each.subquery())).scalar_one()
-        for each in (_may_go(before), _came_to_nothing(before))
+        c.execute(select(func.count()).select_from(each.subquery())).scalar_one() for each in found
     )
     return Deleted(runs_there, requests_there)
 
@@ -108,6 +106,7 @@ def _is_alone(c: Connection) -> bool:
 
 
 def _may_go(before: float) -> Select[tuple[str, str, str | None]]:
+    """Runs that may, if they have ended; each is looked at by itself, however many there are."""
     last = (
         select(events.c.at)
         .where(events.c.tenant == runs.c.tenant, events.c.subject == runs.c.id)
@@ -115,41 +114,55 @@ def _may_go(before: float) -> Select[tuple[str, str, str | None]]:
         .limit(1)
         .scalar_subquery()
     )
-    unknown = exists().where(
-        attempts.c.tenant == runs.c.tenant,
-        attempts.c.run == runs.c.id,
-        attempts.c.state.in_(OPEN),
+    unknown = (
+        select(attempts.c.state)
+        .where(attempts.c.tenant == runs.c.tenant, attempts.c.run == runs.c.id)
+        .where(attempts.c.state.in_(OPEN))
+        .limit(1)
+        .scalar_subquery()
     )
     return select(runs.c.tenant, runs.c.id, runs.c.plan).where(
-        runs.c.status.in_(ENDED),
         runs.c.updated_at < before,
         runs.c.driver.is_(None),
         func.coalesce(last, runs.c.updated_at) < before,
-        ~unknown,
+        unknown.is_(None),
     )
 
 
 def _came_to_nothing(before: float) -> Select[tuple[str, str, str | None]]:
-    """Requests that ended without a plan."""
-    planned = exists().where(plans.c.tenant == requests.c.tenant, plans.c.request == requests.c.id)
+    """Requests without a plan, which may go if they have ended."""
+    planned = (
+        select(plans.c.id)
+        .where(plans.c.tenant == requests.c.tenant, plans.c.request == requests.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
     return select(requests.c.tenant, requests.c.id, null().label("plan")).where(
-        requests.c.status.in_(_NOTHING),
         requests.c.updated_at < before,
         requests.c.driver.is_(None),
-        ~planned,
+        planned.is_(None),
     )
 
 
-def _take(c: Connection, table: Table, which: Select[tuple[str, str, str | None]]) -> int:
-    """Let the oldest of these not be found any more."""
-    oldest = which.order_by(table.c.updated_at).limit(RUNS)
-    taken = c.execute(oldest.with_for_update(skip_locked=True, of=table)).all()
+def _take(
+    c: Connection, table: Table, ends: Sequence[str], which: Select[tuple[str, str, str | None]]
+) -> int:
+    """Let the oldest of these not be found any more, of one end after the other.
+
+    Those of one end come in the order of an index; all of them would be sorted for each commit.
+    """
+    taken: list[Row[tuple[str, str, str | None]]] = []
+    for status in ends:
+        oldest = which.where(table.c.status == status).order_by(table.c.updated_at)
+        free = oldest.limit(RUNS - len(taken)).with_for_update(skip_locked=True, of=table)
+        taken += c.execute(free).all()
+        if len(taken) == RUNS:
+            break
     if not taken:
         return 0
     noted = [{"tenant": row.tenant, "subject": row.id, "plan": row.plan} for row in taken]
     c.execute(insert(deletions), noted)
-    ids = [(row.tenant, row.id) for row in taken]
-    c.execute(delete(table).where(tuple_(table.c.tenant, table.c.id).in_(ids)))
+    c.execute(delete(table).where(rows_named(table, [(row.tenant, row.id) for row in taken])))
     return len(taken)
 
 
@@ -157,63 +170,3 @@ def _note(c: Connection, before: float) -> None:
     """Note until when things were deleted."""
     told = float(facts.fact(c, facts.DELETED) or 0)
     facts.note(c, facts.DELETED, repr(max(told, before)))
-
-
-def _clear(c: Connection, tenant: str, run: str, plan: str | None, left: int) -> int:
-    """Delete what is left of a run, at most so many rows; returns how many more there may be."""
-    its_approvals = select(approvals.c.id).where(
-        approvals.c.tenant == tenant, approvals.c.run == run
-    )
-    for table, is_its in (
-        (attempts, attempts.c.run == run),
-        (decisions, decisions.c.approval.in_(its_approvals)),
-        (approvals, approvals.c.run == run),
-        (reservations, reservations.c.run == run),
-    ):
-        left -= _some(c, table, and_(table.c.tenant == tenant, is_its), left)
-        if left <= 0:
-            return 0
-    left = _forget(c, tenant, run, left)
-    if left > 0 and plan is not None:
-        left = _clear_plan(c, tenant, plan, left)
-    if left > 0:
-        c.execute(delete(deletions).where(deletions.c.tenant == tenant, deletions.c.subject == run))
-    return left
-
-
-def _clear_plan(c: Connection, tenant: str, plan: str, left: int) -> int:
-    """Delete a plan that no run has any more, and the request that it was made for with it."""
-    of_tenant = plans.c.tenant == tenant
-    request = c.execute(select(plans.c.request).where(of_tenant, plans.c.id == plan)).scalar()
-    meant = and_(of_tenant, plans.c.id == plan if request is None else plans.c.request == request)
-    has_plan = (runs.c.tenant == tenant, runs.c.plan.in_(select(plans.c.id).where(meant)))
-    if c.execute(select(runs.c.id).where(*has_plan).limit(1)).first() is not None:
-        return left
-    if request is not None:
-        which = and_(requests.c.tenant == tenant, requests.c.id == request)
-        if c.execute(select(requests.c.id).where(which, requests.c.status.in_(_AT_WORK))).first():
-            return left
-        c.execute(delete(requests).where(which))
-        left = _forget(c, tenant, request, left)
-    if left > 0:
-        c.execute(delete(plans).where(meant))
-    return left
-
-
-def _forget(c: Connection, tenant: str, subject: str, left: int) -> int:
-    """Delete a journal, and the large values that it alone refers to."""
-    mine = and_(events.c.tenant == tenant, events.c.subject == subject)
-    left -= _some(c, events, mine, left)
-    if left <= 0:
-        return 0
-    dropped = blobs.drop(c, tenant, subject, BLOBS)
-    if dropped is None or dropped == BLOBS:
-        return 0
-    return left - dropped * WORTH if dropped * WORTH < left else 1
-
-
-def _some(c: Connection, table: Table, which: ColumnElement[bool], most: int) -> int:
-    """Delete at most so many of these rows; returns how many it were."""
-    key = tuple_(*table.primary_key)
-    chosen = select(*table.primary_key).where(which).limit(most)
-    return c.execute(delete(table).where(key.in_(chosen))).rowcount

@@ -7,7 +7,7 @@ are hidden, errors are `DBAPIError`, and the transaction is the connection's, wh
 Values of our tables are texts, integers and doubles, which drivers take and give as they are.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -22,6 +22,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    and_,
     bindparam,
     cast,
     column,
@@ -56,6 +57,16 @@ _ALONE = "sqlite, one row"  # in the place of a dialect's name
 def one_of(column: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
     """The column holds one of these words; an `IN` would be spelt anew each time it is sent."""
     return or_(*(column == word for word in words))
+
+
+def rows_named(table: Table, names: Collection[tuple[str, str]]) -> ColumnElement[bool]:
+    """The rows of these tenants and ids; for pairs alone SQLite would look through all of them."""
+    pair = tuple_(table.c.tenant, table.c.id)
+    return and_(
+        table.c.tenant.in_({tenant for tenant, _ in names}),
+        table.c.id.in_({name for _, name in names}),
+        pair.in_(names),
+    )
 
 
 def newest_first(

@@ -8,7 +8,19 @@ who stopped what, when and why, and who lifted it, stays.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, Select, Text, bindparam, or_, select, text, tuple_, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
 from connectors.spec import JsonObject
 from executor.store import waking
@@ -35,7 +47,7 @@ _LIFT = Change(
 _OF_WHOM = bindparam("whose", type_=Text)
 _UNDER_WAY = Query(
     select(attempts.c.action)
-    .where(attempts.c.state == "intent")
+    .where(attempts.c.state == literal_column("'intent'"))  # as its index has it
     .where(or_(_OF_WHOM == ALL, attempts.c.tenant == _OF_WHOM)),
     str,
 )

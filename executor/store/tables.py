@@ -13,10 +13,16 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
 NORMAL = 1  # a lower number has its turn earlier, among those of its tenant
+
+
+def _few(name: str, *columns: str, where: str) -> Index:
+    """An index of those few rows that something is under way with."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 def _drive_columns() -> list[Column[object]]:
@@ -69,6 +75,8 @@ requests = Table(
     Index("requests_due", "status", "wake_at"),
     Index("requests_ended", "status", "updated_at"),
     Index("requests_newest", "tenant", "created_at", "id"),
+    Index("requests_newest_as", "tenant", "status", "created_at", "id"),
+    _few("requests_driven", "driver", where="driver IS NOT NULL"),
 )
 
 plans = Table(
@@ -99,6 +107,9 @@ runs = Table(
     *_drive_columns(),
     Index("runs_due", "status", "wake_at"),
     Index("runs_newest", "tenant", "created_at", "id"),
+    Index("runs_newest_as", "tenant", "status", "created_at", "id"),
+    _few("runs_driven", "driver", where="driver IS NOT NULL"),
+    _few("runs_waiting", "waiting_for", "tenant", where="waiting_for IS NOT NULL"),
     Index("runs_ended", "status", "updated_at"),
     Index("runs_plan", "tenant", "plan"),
     ForeignKeyConstraint(["tenant", "plan"], ["plans.tenant", "plans.id"]),
@@ -132,7 +143,7 @@ blob_uses = Table(
     Column("tenant", Text, primary_key=True),
     Column("digest", Text, primary_key=True),
     Column("subject", Text, primary_key=True),
-    Index("blob_uses_subject", "tenant", "subject"),
+    Index("blob_uses_subject", "tenant", "subject", "digest"),
 )
 
 attempts = Table(
@@ -156,6 +167,7 @@ attempts = Table(
     Column("started_at", Double, nullable=False),
     Column("ended_at", Double),
     Index("attempts_key", "tenant", "key"),
+    _few("attempts_under_way", "tenant", where="state = 'intent'"),
 )
 
 approvals = Table(
@@ -185,7 +197,7 @@ approvals = Table(
     Column("expires_at", Double, nullable=False),
     Index("approvals_oldest", "tenant", "created_at", "id"),
     Index("approvals_open", "tenant", "state", "created_at", "id"),
-    Index("approvals_run", "tenant", "run"),
+    Index("approvals_run", "tenant", "run", "created_at", "id"),
 )
 
 decisions = Table(
@@ -221,6 +233,7 @@ reservations = Table(
     Column("turn", Double, nullable=False),
     Column("at", Double, nullable=False),
     Index("reservations_at", "tenant", "key", "at"),
+    Index("reservations_run", "tenant", "run", "key"),
 )
 
 breakers = Table(

@@ -21,11 +21,11 @@ def is_known(revision: str) -> bool:
     return revision in {script.revision for script in _scripts().walk_revisions()}
 
 
-def upgrade(connection: Connection) -> None:
-    """Make the newest tables of those that there are, or of none."""
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Make the newest tables, or those of a revision, of those that there are, or of none."""
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
 
 
 def _scripts() -> ScriptDirectory:

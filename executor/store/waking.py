@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from functools import cache, partial
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Connection,
     Double,
-    Text,
     Update,
-    any_,
+    and_,
     bindparam,
     case,
     func,
-    literal,
     or_,
     select,
     update,
@@ -23,7 +20,7 @@ from sqlalchemy import (
 from executor.store import drive_statements as statements
 from executor.store import tables
 from executor.store.drives import Due
-from executor.store.statement import Query, one_of
+from executor.store.statement import Query, given, one_of
 
 # What a run is said to wait for, if it waits for several things: what needs a person comes first.
 REASONS = (
@@ -75,11 +72,9 @@ def wake_waiting_free(
     if c.dialect.name != "postgresql":
         return _waking(waiting_for, is_of_one=bool(whose))[1].all(c, {**whose, "now": now})
     runs, meant = tables.runs, _waits_for(waiting_for, is_of_one=bool(whose))
-    free = select(runs.c.id).where(*meant).with_for_update(skip_locked=True)
-    names = literal([*c.execute(free, whose).scalars()], ARRAY(Text))
-    is_free = (runs.c.id == any_(names), *([runs.c.tenant == tenant] if whose else []))
-    woken = _woken().where(*is_free).returning(runs.c.tenant, runs.c.id, runs.c.priority)
-    return [Due("run", *row) for row in c.execute(woken, {"now": now})]
+    free = select(runs.c.tenant, runs.c.id).where(meant).with_for_update(skip_locked=True)
+    which = [{"whose": row.tenant, "which": row.id} for row in c.execute(free, whose)]
+    return _THESE.of(c, which, {"now": now})
 
 
 def reasons_to(waiting_for: str) -> Sequence[str]:
@@ -91,15 +86,22 @@ def reasons_to(waiting_for: str) -> Sequence[str]:
 def _waking(reasons: Sequence[str], *, is_of_one: bool) -> tuple[Query[str], Query[Due]]:
     """What holds the rows that wait for one of these, and what wakes them."""
     runs, meant = tables.runs, _waits_for(reasons, is_of_one=is_of_one)
-    hold = select(runs.c.id).where(*meant).order_by("id").with_for_update()
-    woken = _woken().where(*meant).returning(runs.c.tenant, runs.c.id, runs.c.priority)
+    hold = select(runs.c.id).where(meant).order_by("id").with_for_update()
+    woken = _woken().where(meant).returning(runs.c.tenant, runs.c.id, runs.c.priority)
     return Query(hold, str), Query(woken, partial(Due, "run"))
 
 
-def _waits_for(reasons: Sequence[str], *, is_of_one: bool) -> list[ColumnElement[bool]]:
+def _waits_for(reasons: Sequence[str], *, is_of_one: bool) -> ColumnElement[bool]:
+    """What waits for one of these or is driven: few rows, of each of which there is an index.
+
+    The tenant is asked for in a way that no index has: SQLite would take the one of all that the
+    tenant ever had.
+    """
     table = tables.runs
-    is_meant = or_(one_of(table.c.waiting_for, reasons), table.c.driver.is_not(None))
-    return [is_meant, *([table.c.tenant == bindparam("whose")] if is_of_one else [])]
+    waits, is_driven = one_of(table.c.waiting_for, reasons), table.c.driver > ""
+    if not is_of_one:
+        return or_(waits, is_driven)
+    return and_(or_(waits, is_driven), table.c.tenant.concat("") == bindparam("whose"))
 
 
 def _woken() -> Update:
@@ -110,3 +112,12 @@ def _woken() -> Update:
             (table.c.status == "waiting", bindparam("now", type_=Double)), else_=table.c.wake_at
         ),
     )
+
+
+def _these(dialect: str) -> Update:
+    runs, asked = tables.runs, given(dialect, dict.fromkeys(("whose", "which"), str))
+    which = (runs.c.tenant == asked["whose"], runs.c.id == asked["which"])
+    return _woken().where(*which).returning(runs.c.tenant, runs.c.id, runs.c.priority)
+
+
+_THESE = Query(_these, partial(Due, "run"))

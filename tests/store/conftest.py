@@ -1,5 +1,7 @@
 """A real store for each test: on a SQLite file of its own, and on a PostgreSQL database of its own.
 
+Every statement that a test has the store send is looked at (`sent.py`).
+
 A test that asks for `url` or `store` runs on both; one that asks for `file_url` or `file_store` is
 about files.
 """
@@ -9,9 +11,18 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sent import judged, noted
 from servers import Cleared, Server, missing, server
 
 from executor.store.store import Store
+
+
+@pytest.fixture(autouse=True)
+def nothing_looks_through_a_table_that_grows() -> Iterator[None]:
+    """What the store sends, in whatever test, finds its rows by an index."""
+    with noted() as sent:
+        yield
+    assert judged(sent) == []
 
 
 @pytest.fixture(scope="session")

@@ -4,11 +4,12 @@ import re
 from functools import partial
 
 import pytest
+from sqlalchemy import Connection, func, select
 from sqlalchemy.engine import make_url
 from store_cases import NOW, TENANT
 
 from connectors.spec import Principal
-from executor.store import idempotency, ids, keys
+from executor.store import idempotency, ids, keys, tables
 from executor.store.errors import StoreError
 from executor.store.idempotency import Kept
 from executor.store.kept import KEPT_S
@@ -19,6 +20,7 @@ WHO = Principal("requester", TENANT, frozenset({"requester"}))
 OTHERS = (Principal("approver", TENANT), Principal("requester", "other"))
 SECRET = "lam_" + "a-secret-that-nobody-else-has"
 ANSWER = Kept("sha256:body", 202, '{"id":"req_a"}')
+ANOTHER = Kept("sha256:another", 202, '{"id":"req_b"}')
 
 
 async def test_a_key_is_found_by_its_secret_alone(store: Store) -> None:
@@ -89,6 +91,25 @@ async def test_answers_are_kept_for_thirty_days(store: Store) -> None:
     await store.write(lambda c: idempotency.keep(c, WHO, "/v1/requests", "k", ANSWER, NOW + KEPT_S))
 
     assert (last, gone) == (ANSWER, None)
+
+
+async def test_of_old_answers_a_few_go_with_each_that_is_kept_and_a_key_is_free_before_that(
+    store: Store,
+) -> None:
+    count, later = 3 * idempotency.SOME, NOW + KEPT_S
+
+    def many(c: Connection) -> None:
+        for number in range(count):
+            idempotency.keep(c, WHO, "/v1/plans", f"{number}", ANSWER, NOW - number)
+
+    def again(c: Connection) -> tuple[int, Kept | None]:
+        idempotency.keep(c, WHO, "/v1/plans", "0", ANOTHER, later)  # the last of them to go
+        rows = c.execute(select(func.count()).select_from(tables.idempotency)).scalar_one()
+        return rows, idempotency.find(c, WHO, "/v1/plans", "0", later)
+
+    await store.write(many)
+
+    assert await store.write(again) == (count - idempotency.SOME, ANOTHER)
 
 
 def test_ids_say_what_they_are_of_and_are_never_the_same() -> None:

@@ -12,8 +12,9 @@ from store_cases import TENANT
 
 from executor.store import blobs, journal, retention, runs
 from executor.store.attempts import OPEN
+from executor.store.clearing import PIECE
 from executor.store.journal import NewEvent
-from executor.store.retention import PIECE, RUNS, Deleted, delete_some, deleted_until
+from executor.store.retention import RUNS, Deleted, delete_some, deleted_until
 from executor.store.store import Store, backend_of
 from executor.store.tables import blob_uses as uses
 from executor.store.tables import blobs as blob_rows

@@ -1,13 +1,15 @@
 """The migrations make exactly the tables that the code knows, and a newer schema is refused."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from servers import Server
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.engine import make_url
+from store_cases import RUN, TENANT, add_run
 
-from executor.store import facts, upgrade
+from executor.store import facts, runs, upgrade
 from executor.store.errors import NewerSchemaError, OtherSchemaError
 from executor.store.migrate import JOURNAL, SCHEMA, require_newest
 from executor.store.sqlite import sqlite_path
@@ -25,7 +27,12 @@ def _shape(engine: Engine) -> dict[str, object]:
             ],
             "key": found.get_pk_constraint(table)["constrained_columns"],
             "indexes": sorted(
-                (each["name"] or "", tuple(each["column_names"]), bool(each["unique"]))
+                (
+                    each["name"] or "",
+                    tuple(each["column_names"]),
+                    bool(each["unique"]),
+                    _where(each.get("dialect_options", {})),
+                )
                 for each in found.get_indexes(table)
             ),
             "unique": sorted(
@@ -41,6 +48,12 @@ def _shape(engine: Engine) -> dict[str, object]:
     }
 
 
+def _where(options: Mapping[str, object]) -> str:
+    """Which rows an index has, if it has not all of them."""
+    found = (str(said) for name, said in options.items() if name.endswith("_where"))
+    return next(found, "")
+
+
 async def test_the_migrations_make_the_tables_of_the_code_in_a_file(
     file_store: Store, file_url: str, tmp_path: Path
 ) -> None:
@@ -53,6 +66,26 @@ async def test_the_migrations_make_the_tables_of_the_code_on_a_server(
     await (await Store.open(empty_url)).close()
 
     assert _shapes(empty_url, postgres.new_database())
+
+
+@pytest.mark.parametrize("place", ["file_url", "empty_url"])
+async def test_a_database_of_the_schema_before_is_brought_here_with_what_it_holds(
+    request: pytest.FixtureRequest, place: str
+) -> None:
+    url = request.getfixturevalue(place)
+    backend = backend_of(url)
+    engine = backend.engine(writer=True)
+    with engine.connect() as before, backend.migrating(before):
+        upgrade.upgrade(before, "0001")
+        before.rollback()
+        with before.begin():
+            add_run(before)
+    engine.dispose()
+    store = await Store.open(url)
+
+    assert await store.read(_version) == SCHEMA == "0002"
+    assert await store.read(lambda c: runs.get(c, TENANT, RUN.id)) is not None
+    await store.close()
 
 
 def test_the_newest_schema_is_what_the_last_migration_makes() -> None:
