@@ -52,7 +52,9 @@ def _undos(accepted: Accepted, state: RunState, step_id: str) -> Iterator[UndoTr
     for place, undoing in state.undos.items():
         if place[0] != step_id:
             continue
-        told, ended = "under way", undoing.ended
+        told, ended, at = "under way", undoing.ended, undo_place(place)
+        if ended is None and state.in_doubt(at) is not None:
+            told = f"it is not known whether it took effect; say at {at[0]} what you find"
         if ended is not None:
             told = "undone" if ended.undone else f"not undone ({ended.code}): {ended.message}"
             if not ended.undone and ended.effect == "unknown":
@@ -62,7 +64,7 @@ def _undos(accepted: Accepted, state: RunState, step_id: str) -> Iterator[UndoTr
             action=(decision.action if decision else None) or "",
             undone=ended is not None and ended.undone,
             told=told,
-            attempts=tuple(_attempt(each) for each in state.attempts.get(undo_place(place), ())),
+            attempts=tuple(_attempt(each) for each in state.attempts.get(at, ())),
         )
 
 

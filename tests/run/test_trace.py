@@ -19,6 +19,7 @@ from run_cases import (
     step,
     uncertain,
 )
+from undo_cases import play_back
 
 from executor.check.certificate import Options
 from executor.run import events as e
@@ -276,6 +277,21 @@ def test_a_cancel_that_takes_back_says_so() -> None:
     assert explained(run).notes == (
         "cancelled by requester, who wants back what happened: no new effects were begun",
     )
+
+
+def test_an_undo_in_doubt_tells_at_which_step_somebody_says_what_became_of_it() -> None:
+    run = play_back(step("a", "shop.keyed_by_keyed"), step("z", "blind", after=["a"]))
+    run.call("a", applied({"id": 1}))
+    run.call("z", refused())
+    run.call("undo/a", uncertain())
+    run.later(10).call("undo/a", refused())
+    found = explained(run)
+    told = found.steps[0].undo[0].told
+    run.resolve("undo/a", 1, "applied")
+
+    assert "lamgate reconcile" in found.next
+    assert told == "it is not known whether it took effect; say at undo/a what you find"
+    assert run.finish().undone == ("a",)
 
 
 def test_of_what_is_stuck_the_log_says_why_whatever_it_had_waited_for() -> None:
