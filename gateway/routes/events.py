@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -22,7 +22,8 @@ from gateway.problems import ProblemError
 from gateway.wiring import Gateway
 
 LOOK_S = 1.0  # the bell rings at once; this is for what it might miss
-PAGE = 1000
+PAGE = 1000  # of a list
+STREAMED = 50  # that are read ahead of whoever follows a stream, who may read slowly or never
 MOST = 999_999_999  # every database has such
 LAST_SEEN = {
     "parameters": [
@@ -51,20 +52,30 @@ class Watched:
     has_ended: Callable[[Connection], bool]
 
 
-@dataclass(frozen=True)
-class _Look:
+class _Look(NamedTuple):
     """One look at a journal; `is_last` if nothing more can come after these events."""
 
     events: list[StoredEvent]
     is_last: bool
 
 
+class _Page(NamedTuple):
+    """What a stream tells next, up to an event; more is there already if it is full."""
+
+    text: str = ""
+    last: int = 0
+    is_full: bool = False
+    is_last: bool = False
+
+
 async def answer_events(request: Request, watched: Watched, place: int | None) -> Response:
     """Answer with a stream, or with a list where the client asks for JSON."""
     gateway: Gateway = request.app.state.gateway
     after = _seen(request) or place or 0
-    first = await gateway.store.read(partial(_look, watched=watched, after=after))
-    if likes_better(request, "application/json", "text/event-stream"):
+    is_listed = likes_better(request, "application/json", "text/event-stream")
+    most = PAGE if is_listed else STREAMED
+    first = await gateway.store.read(partial(_look, watched=watched, after=after, most=most))
+    if is_listed:
         return await asyncio.to_thread(_listed, first.events)
     if first.is_last and not first.events:
         return Response(status_code=204)  # tells an EventSource not to come back
@@ -81,26 +92,28 @@ async def _stream(
     request: Request, gateway: Gateway, watched: Watched, after: int
 ) -> AsyncIterator[str]:
     clock, heartbeat_s = asyncio.get_running_loop().time, gateway.settings.server.heartbeat_s
-    spoke_at = clock()
+    spoke_at, is_behind = clock(), False
     read = partial(_look_again, watched=watched, key=request.state.key)
+    turn = gateway.allowances.turn(request.state.key, "reads")  # a journal may be long
     with (
         gateway.notices.watch(watched.subject) as bell,
         contextlib.suppress(StoreClosedError),  # the gateway stops: the client comes back later
     ):
         while not gateway.notices.is_over and not await request.is_disconnected():
             bell.clear()
-            look: _Look | None = _Look([], is_last=False)
-            with contextlib.suppress(StorePausedError):  # whoever watches goes on watching
-                look = await gateway.store.read(partial(read, after=after))
-            if look is None:
+            page: _Page | None = _Page()
+            async with turn if is_behind else contextlib.nullcontext():
+                with contextlib.suppress(StorePausedError):  # whoever watches goes on watching
+                    page = await gateway.store.read(partial(read, after=after))
+            if page is None:
                 return  # nothing more, and 401 to whoever comes back
-            for event in look.events:
-                after, spoke_at = event.seq, clock()
-                data = json.dumps(event.as_json())
-                yield f"id: {event.seq}\nevent: {event.type}\ndata: {data}\n\n"
-            if look.is_last:
+            if page.text:
+                after, spoke_at = page.last, clock()
+                yield page.text
+            if page.is_last:
                 return
-            if len(look.events) == PAGE:
+            is_behind = page.is_full
+            if is_behind:
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(LOOK_S, heartbeat_s)):
@@ -110,17 +123,27 @@ async def _stream(
                 yield ": still here\n\n"
 
 
-def _look_again(c: Connection, watched: Watched, key: str, after: int) -> _Look | None:
+def _look_again(c: Connection, watched: Watched, key: str, after: int) -> _Page | None:
     """The same for whoever goes on watching; None once the key that let them in is over."""
-    return _look(c, watched, after) if keys.is_good(c, watched.tenant, key) else None
+    if not keys.is_good(c, watched.tenant, key):
+        return None
+    events, is_last = _look(c, watched, after, STREAMED)
+    if not events:
+        return _Page(is_last=is_last)
+    text = "".join(map(_told, events))
+    return _Page(text, events[-1].seq, is_full=len(events) == STREAMED, is_last=is_last)
 
 
-def _look(c: Connection, watched: Watched, after: int) -> _Look:
+def _told(event: StoredEvent) -> str:
+    return f"id: {event.seq}\nevent: {event.type}\ndata: {json.dumps(event.as_json())}\n\n"
+
+
+def _look(c: Connection, watched: Watched, after: int, most: int) -> _Look:
     """Events and whether they are the last, seen in one snapshot; raises a problem."""
     if after and not journal.read(c, watched.tenant, watched.subject, after=after - 1, limit=1):
         raise _bad_id(f"there is no event {after} yet")
-    events = journal.read(c, watched.tenant, watched.subject, after=after, limit=PAGE)
-    return _Look(events, len(events) < PAGE and watched.has_ended(c))
+    events = journal.read(c, watched.tenant, watched.subject, after=after, limit=most)
+    return _Look(events, len(events) < most and watched.has_ended(c))
 
 
 def _seen(request: Request) -> int:

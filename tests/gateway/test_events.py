@@ -167,6 +167,7 @@ async def test_what_is_longer_than_a_page_is_streamed_whole_and_listed_page_by_p
     path = f"/v1/runs/{(await ask(requester, STATUS))['run']}/events"
     whole = await follow(requester, path)
     monkeypatch.setattr(events, "PAGE", 2)
+    monkeypatch.setattr(events, "STREAMED", 2)
     listed: list[Any] = []
     while page := (await _list(requester, path, len(listed))):
         listed += page
