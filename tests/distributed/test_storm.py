@@ -180,11 +180,11 @@ limits = {limits}
     (folder / "lamgate.toml").write_text(f'[policy]\npath = "policies"\n{connections}')
 
 
-def rage(storm: Storm, kill: Callable[[], None]) -> None:
+def rage(storm: Storm, kill: Callable[[], None], person: type[Person] = Person) -> None:
     """Let people live for a while, and processes die; raises what went wrong with a person."""
     until = time.monotonic() + SECONDS
     with ThreadPoolExecutor(PEOPLE) as people:
-        lives = [people.submit(Person(storm, number).live) for number in range(PEOPLE)]
+        lives = [people.submit(person(storm, number).live) for number in range(PEOPLE)]
         try:
             while time.monotonic() < until and not any(life.done() for life in lives):
                 wait(lives, timeout=KILLED_EVERY_S, return_when=FIRST_EXCEPTION)
