@@ -72,11 +72,12 @@ async def answer_events(request: Request, watched: Watched, place: int | None) -
     """Answer with a stream, or with a list where the client asks for JSON."""
     gateway: Gateway = request.app.state.gateway
     after = _seen(request) or place or 0
-    is_listed = likes_better(request, "application/json", "text/event-stream")
-    most = PAGE if is_listed else STREAMED
-    first = await gateway.store.read(partial(_look, watched=watched, after=after, most=most))
-    if is_listed:
-        return await asyncio.to_thread(_listed, first.events)
+    look = partial(_look, watched=watched, after=after)
+    if likes_better(request, "application/json", "text/event-stream"):
+        async with gateway.allowances.turn(request.state.key, "reads"):  # it may be long
+            listed = await gateway.store.read(partial(look, most=PAGE))
+            return await asyncio.to_thread(_listed, listed.events)
+    first = await gateway.store.read(partial(look, most=STREAMED))
     if first.is_last and not first.events:
         return Response(status_code=204)  # tells an EventSource not to come back
     stream = _stream(request, gateway, watched, after)

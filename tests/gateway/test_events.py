@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from served import (
     until_status,
 )
 
+from executor.store import keys
 from gateway.cli.server import Running as Serving
 from gateway.cli.server import run_gateway
 from gateway.routes import events
@@ -174,6 +176,23 @@ async def test_what_is_longer_than_a_page_is_streamed_whole_and_listed_page_by_p
 
     assert await follow(requester, path) == listed == whole
     assert len(whole) > 3
+
+
+async def test_of_the_lists_of_one_key_one_is_made_at_a_time(
+    running: Running, requester: httpx2.AsyncClient
+) -> None:
+    path = f"/v1/runs/{(await ask(requester, STATUS))['run']}/events"
+    secret = requester.headers["authorization"].split()[1]
+    key = await running.gateway.store.read(partial(keys.find, secret=secret))
+    assert key is not None
+    async with running.gateway.allowances.turn(key.id, "reads"):
+        asked = asyncio.create_task(_list(requester, path, 0))
+        for _ in range(10):
+            await requester.get("/v1/stops")
+        waits = not asked.done()
+
+    assert waits
+    assert await asked
 
 
 async def _list(requester: httpx2.AsyncClient, path: str, after: int) -> list[Any]:
