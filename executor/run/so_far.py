@@ -17,7 +17,7 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
 from executor.check.budgets import Amount, amounts_of, by_currency, minor_units
 from executor.check.objects import Answer, answer_of, nearest, objects_of, touched_by
-from executor.run.state import Attempt, Place, RunState, undoes
+from executor.run.state import Attempt, Place, RunState, undo_place, undoes
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,12 @@ class SoFar:
 
     def _calls_besides(self, place: Place) -> JsonObject:
         names = {step.action for step in self.accepted.plan.steps} & self.accepted.actions.keys()
-        own = self._action_at(place) if place in self.state.attempts else None
-        return {name: self._calls[name] - (name == own) for name in sorted(names)}
+        own = Counter(  # and what takes it back, which is asked about as if it were that call
+            self._action_at(each)
+            for each in (place, undo_place(place))
+            if each in self.state.attempts
+        )
+        return {name: self._calls[name] - own[name] for name in sorted(names)}
 
     def _sums_besides(self, place: Place) -> JsonObject:
         found = [each for other, amounts in self.amounts.items() if other != place

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from run_cases import PERMIT, Play, action, applied, play, ref, refused, step
+from run_cases import PERMIT, Play, action, applied, not_sent, play, ref, refused, step
 from undo_cases import BACK
 
 ID = {"sinks": {"id": "resource_id"}}
@@ -46,6 +46,26 @@ def test_what_was_read_before_a_write_is_outdated_where_the_write_is_taken_back(
 def test_a_write_that_answers_as_a_read_tells_what_takes_it_back() -> None:
     run = taken_back("book", "booked")
     run.call("last", refused())
+
+    assert [*run.performs()] == ["undo/write"]
+
+
+def test_what_takes_back_is_not_counted_against_itself_where_it_is_tried_again() -> None:
+    rule = (
+        'forbid (principal, action, resource == Operation::"shop.free") when {'
+        ' context.run.calls has "shop.free" && context.run.calls["shop.free"] > 1 };'
+    )
+    run = play(
+        step("first", "shop.free", ref("input/W1", "id")),
+        step("write", "shop.hold", ref("input/W1", "id"), after=["first"]),
+        step("last", after=["write"]),
+        options=BACK, judged_by=PERMIT + rule, more=MORE, W1="W1",
+    )  # fmt: skip
+    run.call("first", applied())
+    run.call("write", applied())
+    run.call("last", refused())
+    run.call("undo/write", not_sent())
+    run.later(60)
 
     assert [*run.performs()] == ["undo/write"]
 
