@@ -13,8 +13,8 @@ from sqlalchemy import (
     Row,
     Select,
     Text,
+    and_,
     bindparam,
-    literal_column,
     or_,
     select,
     text,
@@ -26,7 +26,7 @@ from connectors.spec import JsonObject
 from executor.store import waking
 from executor.store.drives import Due
 from executor.store.statement import Change, Query, addition
-from executor.store.tables import attempts, stops
+from executor.store.tables import attempts, runs, stops
 
 ALL = ""  # every tenant, or every connection
 STANDING = (
@@ -45,10 +45,14 @@ _LIFT = Change(
     .values(lifted_at=bindparam("now"), lifted_by=bindparam("who"), lift_reason=bindparam("why"))
 )
 _OF_WHOM = bindparam("whose", type_=Text)
+# Of runs that are driven, which are few: as an expression, for SQLite would look through attempts.
+_IS_ITS = and_(attempts.c.tenant == runs.c.tenant + "", attempts.c.run == runs.c.id + "")
 _UNDER_WAY = Query(
     select(attempts.c.action)
-    .where(attempts.c.state == literal_column("'intent'"))  # as its index has it
-    .where(or_(_OF_WHOM == ALL, attempts.c.tenant == _OF_WHOM)),
+    .select_from(runs)
+    .join(attempts, _IS_ITS)
+    .where(runs.c.driver.is_not(None), attempts.c.state == "intent")
+    .where(or_(_OF_WHOM == ALL, runs.c.tenant == _OF_WHOM)),
     str,
 )
 

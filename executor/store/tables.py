@@ -167,7 +167,6 @@ attempts = Table(
     Column("started_at", Double, nullable=False),
     Column("ended_at", Double),
     Index("attempts_key", "tenant", "key"),
-    _few("attempts_under_way", "tenant", where="state = 'intent'"),
 )
 
 approvals = Table(

@@ -11,7 +11,6 @@ _STATEMENTS = (
     """CREATE INDEX runs_newest_as ON runs (tenant, status, created_at, id)""",
     """CREATE INDEX runs_driven ON runs (driver) WHERE driver IS NOT NULL""",
     """CREATE INDEX runs_waiting ON runs (waiting_for, tenant) WHERE waiting_for IS NOT NULL""",
-    """CREATE INDEX attempts_under_way ON attempts (tenant) WHERE state = 'intent'""",
     """CREATE INDEX reservations_run ON reservations (tenant, run, "key")""",
     """DROP INDEX approvals_run""",
     """CREATE INDEX approvals_run ON approvals (tenant, run, created_at, id)""",
