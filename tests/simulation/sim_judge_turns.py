@@ -40,6 +40,7 @@ class Turns:
         self._looks = 0
         self._driven: set[str] = set()
         self._suspects: dict[str, bool] = {}  # of the runs that there are: as this process began
+        self._leaving: set[str] = set()  # suspects whose drive has ended, and maybe not their turn
         self._failing: set[str] = set()  # which are left alone for a while
         self._last: tuple[str, float] = ("", 0.0)  # whose turn was the last one, and when
         self._freed: dict[str, float] = {}  # when a drive of a tenant has ended
@@ -71,7 +72,7 @@ class Turns:
             if not other.ask(_IS_DUE.format(now=life.wall())):
                 del self._known[run]
                 continue
-            if self._is_suspect(other) and self._is_suspected:
+            if self._is_suspect(other) and (self._is_suspected or self._is_left):
                 self._known[run] = self._now(), self._looks  # as if it came now
                 continue
             is_news = since >= self._now()  # then it may have come just after this was chosen
@@ -92,6 +93,7 @@ class Turns:
             reached["a turn beside another tenant"] += 1
         must(self._has_room(life), f"{len(self._driven) + 1} are driven at once")
         self._driven.add(life.run)
+        self._leaving.discard(life.run)
         self._last = (life.tenant, self._now())
 
     def ends(self, life: "History", *, has_failed: bool) -> None:
@@ -99,6 +101,7 @@ class Turns:
         self._driven.discard(life.run)
         self._freed[life.tenant] = self._now()
         if self._is_suspect(life):  # what could not begin beside it may be passed over just now
+            self._leaving.add(life.run)
             for run in self._known:
                 if self._is_suspect(self._world.life_of(run)):
                     self._known[run] = self._now(), NO_LOOK
@@ -118,6 +121,11 @@ class Turns:
     def _is_suspected(self) -> bool:
         """Whether one of the suspects is driven."""
         return any(self._is_suspect(self._world.life_of(run)) for run in self._driven)
+
+    @property
+    def _is_left(self) -> bool:
+        """Whether the drive of a suspect has ended, and its turn maybe not."""
+        return any(self._is_begun(self._world.life_of(run).due) for run in self._leaving)
 
     @staticmethod
     def _now() -> float:
