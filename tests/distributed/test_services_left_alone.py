@@ -15,8 +15,8 @@ import httpx2
 import pytest
 from servers import Server
 from storm import OVER
+from storm_processes import UNBOUNDED, free_port
 from test_gateways import Site, said, site
-from test_storm import UNBOUNDED, free_port
 from watched import OVERLAY, Watched, watched
 
 SECONDS = float(os.environ.get("LAMGATE_STORM_S", "3"))

@@ -1,13 +1,10 @@
 """Everything at once, on a server and on a file: nothing twice, and nobody waits crosswise."""
 
-import os
 import secrets
 import signal
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -19,13 +16,12 @@ from servers import Server
 from shop_world import OVERLAY, http
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
-from storm import CONNECTIONS, Person, Storm
+from storm import CONNECTIONS, Storm
+from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, free_port, of_no, rage
 from test_gateways import Site, said, site
 
 from executor.dispatch.lease import LEASE_S
 
-SECONDS = float(os.environ.get("LAMGATE_STORM_S", "6"))
-PEOPLE, WORKERS, KILLED_EVERY_S = 6, 2, 4.0
 POLICY = """
 permit (principal, action, resource);
 
@@ -36,9 +32,7 @@ forbid (principal, action, resource)
 when { context.args has tag }
 unless { context.approvals.contains("manager") };
 """
-OF_DEATHS = ("took over", "processes in a row died")
 OF_A_SLOW_SERVER = ("not answer", "put off", "bells of other", "are not told")
-UNBOUNDED = {"LAMGATE_ALLOWANCE__READS": "0", "LAMGATE_ALLOWANCE__WRITES": "0"}
 
 LONG = pytest.mark.skipif(SECONDS < 10, reason="of longer storms: LAMGATE_STORM_S")
 TIMEOUT_S = 120 + 3 * SECONDS
@@ -180,21 +174,6 @@ limits = {limits}
     (folder / "lamgate.toml").write_text(f'[policy]\npath = "policies"\n{connections}')
 
 
-def rage(storm: Storm, kill: Callable[[], None], person: type[Person] = Person) -> None:
-    """Let people live for a while, and processes die; raises what went wrong with a person."""
-    until = time.monotonic() + SECONDS
-    with ThreadPoolExecutor(PEOPLE) as people:
-        lives = [people.submit(person(storm, number).live) for number in range(PEOPLE)]
-        try:
-            while time.monotonic() < until and not any(life.done() for life in lives):
-                wait(lives, timeout=KILLED_EVERY_S, return_when=FIRST_EXCEPTION)
-                kill()
-        finally:
-            storm.is_over.set()
-    for life in lives:
-        life.result()
-
-
 def others(gateways: list[httpx2.Client]) -> list[httpx2.Client]:
     """Another person's key, at each gateway."""
     roles = {"principal": "manager-1", "roles": ["manager", "operator"]}
@@ -223,23 +202,3 @@ def ledger(storm: Storm) -> Counter[str]:
     return Counter(
         each for each in texts if isinstance(each, str) and each.partition(" ")[2] in marks
     )
-
-
-def free_port() -> int:
-    """One that nobody has, for gateways that follow one another."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-def ended(place: Site) -> list[str]:
-    """End all processes, and return what they took for wrong, but for that others died."""
-    for process in place.started:
-        process.terminate()
-    told = [process.communicate(timeout=60)[1] for process in place.started]
-    return of_no(OF_DEATHS, [line for text in told for line in text.splitlines()])
-
-
-def of_no(words: tuple[str, ...], lines: list[str]) -> list[str]:
-    """Those that say none of these."""
-    return [line for line in lines if not any(each in line for each in words)]

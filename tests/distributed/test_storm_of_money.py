@@ -13,8 +13,8 @@ import httpx2
 import pytest
 from money import GATED, KEY, MOST, Booked, MoneyStorm, Payer, configure
 from servers import Server
+from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, free_port, rage
 from test_gateways import Site, said, site
-from test_storm import SECONDS, UNBOUNDED, WORKERS, ended, free_port, rage
 
 MANAGERS = 3
 pytestmark = pytest.mark.timeout(180 + 4 * SECONDS)
