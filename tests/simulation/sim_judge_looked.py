@@ -5,6 +5,7 @@ has acted on its object, or will. And who has looked last, and seen it free, is 
 """
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sim_judge import must
@@ -29,6 +30,7 @@ class _Call:
     number: int | None  # the object that it is about
     began: int
     settled: int | None = None
+    settled_at: float = inf
     is_out: bool = False
     is_done: bool = False
 
@@ -57,9 +59,9 @@ class Looks:
                 case "step.done":
                     self.done[data["step"]] = {*data["failed_items"]}
                 case "step.failed" if data["code"] == "policy-denied":
-                    self._denied((data["step"], data["iteration"]))
+                    self._denied((data["step"], data["iteration"]), each.at)
                 case "undo.ended" if data["code"] == "policy-denied":
-                    self._denied(undo_place((data["step"], data["iteration"])))
+                    self._denied(undo_place((data["step"], data["iteration"])), each.at)
 
     def _called(self, event: StoredEvent) -> None:
         data: Any = event.data
@@ -110,10 +112,14 @@ class Looks:
                 self.answers[call.place] = (call, told)
         if state in (*_IS_OUT, "applied", "applied_unreadable"):
             call.settled, call.is_out = event.seq, state in _IS_OUT
+            call.settled_at = event.at
             call.is_done = not call.is_out
 
-    def _denied(self, place: Place) -> None:
-        """What nobody can have touched since it was seen free is not denied."""
+    def _denied(self, place: Place, when: float) -> None:
+        """What nobody can have touched since it was seen free is not denied.
+
+        What ended in the same commit may have been under way when that was decided.
+        """
         number = self._object_of(place)
         if self._action_of(place) in FOLLOWING:
             must(not self._has_followed(number), f"{place} is denied, and follows what was done")
@@ -128,8 +134,7 @@ class Looks:
         since, is_free = max(looks, default=(0, False))
         touched = any(
             each.action != LOOK
-            and not each.is_out
-            and (each.settled is None or each.settled > since)
+            and (each.settled_at >= when or (not each.is_out and (each.settled or since) > since))
             for each in self.calls.values()
             if each.number == number and each.place != place
         )
