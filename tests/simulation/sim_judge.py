@@ -40,6 +40,7 @@ _ONCE = {
     "run.started": (),
     "run.finished": (),
 }
+_AGAIN = "another job's state"  # a job that is asked about again and again tells it tens of times
 _LEFT_OPEN = ("cancelled", "uncertain")
 _QUESTIONS = "SELECT 1 FROM approvals WHERE run = ? AND state = 'open'"
 _DOUBTS = f"SELECT 1 FROM attempts WHERE run = ? AND state IN {attempts.OPEN[1:]}"
@@ -302,6 +303,7 @@ def came_by(world: "World") -> Counter[str]:
     """What a world came by, so that one without its faults is noticed."""
     reached = Counter(world.services.reached)
     reached["one process alone"] += world.is_alone
+    reached[_AGAIN] = min(reached[_AGAIN], 1)
     for history in world.lives:
         reached["policy changes"] += len(history.rules.stood) - 1 if history.rules else 0
         reached.update(_told_by(history.stored))

@@ -68,7 +68,7 @@ FLOORS: Mapping[str, float] = {
     "a journal is lost": 3, "a commit is not answered, and made": 60,
     "a commit is not answered, and not made": 40,
     # of odd worlds
-    "a job never ends": 0.8, "a list is none, or too long": 0.8, "another job's state": 6,
+    "a job never ends": 0.8, "a list is none, or too long": 0.8, "another job's state": 1.1,
     "hardly taken back in time": 1.2, "more is answered than is kept": 3,
     "not undone: policy-denied": 1.2, "not undone: undo-too-late": 1.1, "others are found": 2.4,
     # of worlds that want a look
