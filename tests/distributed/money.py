@@ -121,15 +121,11 @@ class MoneyStorm(Storm):
 
     def find_out(self, gateway: httpx2.Client, manager: httpx2.Client) -> None:
         """Say what the service's ledger says, of all that is to be found out."""
-        for row in self.ask(gateway, "GET", "/v1/runs?status=waiting&limit=100"):
-            mark = self.marks.get(row["id"])
-            if row["waiting_for"] != "reconcile" or mark is None:
-                continue
-            for step in self.ask(gateway, "GET", f"/v1/runs/{row['id']}/trace")["steps"]:
-                if any(words in step["told"] for words in TO_FIND_OUT):
-                    self._settle(row["id"], mark, step["step"], manager)
-                if any(TO_FIND_OUT[0] in undo["told"] for undo in step["undo"]):
-                    self._settle(row["id"], mark, step["step"], manager, "undo/")
+        for run, mark, step in self.in_doubt(gateway):
+            if any(words in step["told"] for words in TO_FIND_OUT):
+                self._settle(run, mark, step["step"], manager)
+            if any(TO_FIND_OUT[0] in undo["told"] for undo in step["undo"]):
+                self._settle(run, mark, step["step"], manager, "undo/")
 
     def _settle(self, run: str, mark: str, step: str, manager: httpx2.Client, of: str = "") -> None:
         found = next((each for each in self.books()[mark] if each.step == step), None)

@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,16 +68,20 @@ class Storm:
 
     def find_out(self, gateway: httpx2.Client, manager: httpx2.Client) -> None:
         """Say what the service's ledger says, of all that is to be found out."""
+        for run, mark, step in self.in_doubt(gateway):
+            if any(words in step["told"] for words in TO_FIND_OUT):
+                is_there = f"{step['step']} {mark}" in effects(self.shop, mark)
+                found = "happened" if is_there else "send_again"
+                body = {"step": step["step"], "resolution": found, "reason": "looked"}
+                self.ask(manager, "POST", f"/v1/runs/{run}/reconcile", body)
+
+    def in_doubt(self, gateway: httpx2.Client) -> Iterator[tuple[str, str, Any]]:
+        """Every step of the runs that wait for a finding, with its run and the run's mark."""
         for row in self.ask(gateway, "GET", "/v1/runs?status=waiting&limit=100"):
             mark = self.marks.get(row["id"])
-            if row["waiting_for"] != "reconcile" or mark is None:
-                continue
-            for step in self.ask(gateway, "GET", f"/v1/runs/{row['id']}/trace")["steps"]:
-                if any(words in step["told"] for words in TO_FIND_OUT):
-                    is_there = f"{step['step']} {mark}" in effects(self.shop, mark)
-                    found = "happened" if is_there else "send_again"
-                    body = {"step": step["step"], "resolution": found, "reason": "looked"}
-                    self.ask(manager, "POST", f"/v1/runs/{row['id']}/reconcile", body)
+            if row["waiting_for"] == "reconcile" and mark is not None:
+                for step in self.ask(gateway, "GET", f"/v1/runs/{row['id']}/trace")["steps"]:
+                    yield row["id"], mark, step
 
     def calm(self) -> None:
         """Nothing goes wrong any more, nothing is stopped, and whoever is asked says yes."""

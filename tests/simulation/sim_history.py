@@ -118,9 +118,8 @@ class History:
                 return PLANS + WIDE_PLANS + COMPUTED_PLANS + drawn, odd_plan_of(drawn)
             case "looked":
                 drawn = random.Random(f"looked plan of {seed}").randrange(LOOKED_PLANS)
-                return PLANS + WIDE_PLANS + COMPUTED_PLANS + ODD_PLANS + drawn, looked_plan_of(
-                    drawn
-                )
+                first = PLANS + WIDE_PLANS + COMPUTED_PLANS + ODD_PLANS
+                return first + drawn, looked_plan_of(drawn)
             case "queued":
                 drawn = self.rng.choice(broad_plans() if self.world.is_crowded else short_plans())
                 return drawn, plan_of(drawn, self.tenant)

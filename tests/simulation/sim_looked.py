@@ -20,6 +20,7 @@ from sim_plans import (
     action_of,
     admitted,
     budgets_of,
+    in_vain,
     step_of,
 )
 
@@ -31,7 +32,6 @@ from executor.plan.model import Plan
 from executor.run.state import Place
 
 LOOKED_PLANS = 160
-OBJECTS = (1, 2)
 LOOK = "shop.look"
 _SINKS = {"sinks": {"o": "resource_id"}}
 _PRICED = {"sinks": {"o": "resource_id", "x": "amount"}}
@@ -50,7 +50,7 @@ FOLLOWING = frozenset(f"shop.follow_{effect}" for effect in _EFFECTS["follow"])
 FOLLOWED = "shop.change_keyed"
 RULED = frozenset(f"shop.{each}" for each in (*_FOR_FREE, *(f"release_{name}" for name in _BRING)))
 TELLING = frozenset(
-    (LOOK, *(f"shop.{each}" for each in _NAMES if each[0] == "t" or "ring" in each))
+    (LOOK, *(f"shop.{each}" for each in _NAMES if each.startswith(("tell", "bring"))))
 )
 ABOUT_OBJECTS = frozenset(f"shop.release_{each}" for each in _NAMES)
 DENIED = "it is not known to be free"
@@ -62,9 +62,8 @@ def _about(name: str, effect: str) -> tuple[ActionSpec, ActionSpec]:
     back = f"release_{name}"
     undo = {"action": f"shop.{back}", "args": [{"ref": "input/o", "to": "o"}], "deadline_s": 7200.0}
     tells = _TELLS if f"shop.{name}" in TELLING else {}
-    return action_of(name, effect, undo=undo, **_PRICED, **tells), action_of(
-        back, "keyed", **_SINKS
-    )
+    write = action_of(name, effect, undo=undo, **_PRICED, **tells)
+    return write, action_of(back, "keyed", **_SINKS)
 
 
 LOOKED_CATALOG = Catalog(
@@ -107,7 +106,7 @@ class Objects:
 
     def __init__(self, seed: str) -> None:
         self._rng = random.Random(f"objects {seed}")
-        self._free = {each: self._rng.random() < 0.9 for each in OBJECTS}
+        self._free = {each: self._rng.random() < 0.9 for each in (1, 2)}
         self.of: dict[Place, int] = {}  # which object a call is about
         self.told: list[Told] = []
 
@@ -208,9 +207,7 @@ def looked_plan_of(number: int) -> Accepted:
         for at in range(len(steps), rng.choice([2, 3, 3, 4, 4, 5])):
             steps.append(_step(rng, f"s{at}", steps))
         if rng.random() < 0.35:  # it comes to nothing in the end
-            never = [{"left": "result/id", "op": "==", "value": -1}]
-            wants = {"after": [each["id"] for each in steps], "expect": never}
-            steps.append({"id": "end", "action": "shop.read", "args": [], **wants})
+            steps.append(in_vain(steps))
         answer = [{"ref": each["id"], "to": each["id"]} for each in steps]
         plan = Plan.model_validate_json(json.dumps({"steps": steps, "answer": answer}))
         options = Options(

@@ -24,6 +24,7 @@ from sim_plans import (
     RememberedPolicy,
     action_of,
     admitted,
+    in_vain,
     step_of,
 )
 
@@ -122,9 +123,7 @@ def odd_plan_of(number: int) -> Accepted:
         steps.append(step_of(rng, f"s{len(steps)}", steps, names))
     is_brief = any("brief" in each["action"] for each in steps)
     if is_brief or rng.random() < 0.4:  # it comes to nothing in the end
-        never = [{"left": "result/id", "op": "==", "value": -1}]
-        wants = {"after": [each["id"] for each in steps], "expect": never}
-        steps.append({"id": "end", "action": "shop.read", "args": [], **wants})
+        steps.append(in_vain(steps))
     answer = [{"ref": each["id"], "to": each["id"]} for each in steps]
     plan = Plan.model_validate_json(json.dumps({"steps": steps, "answer": answer}))
     options = Options(

@@ -230,6 +230,13 @@ def admitted(
     )
 
 
+def in_vain(before: list[dict[str, Any]]) -> dict[str, Any]:
+    """A last step that always fails, after all the others."""
+    never = [{"left": "result/id", "op": "==", "value": -1}]
+    after = [each["id"] for each in before]
+    return {"id": "end", "action": "shop.read", "args": [], "after": after, "expect": never}
+
+
 def step_of(
     rng: random.Random, name: str, before: list[dict[str, Any]], names: Sequence[str] = NAMES
 ) -> dict[str, Any]:
