@@ -77,11 +77,15 @@ class LookUp:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing can be done before a call ends (`flight`), a time has come, or somebody acts."""
+    """Nothing can be done before a call ends (`flight`), a time has come, or somebody acts.
+
+    `left`: it is left to a person alone, and whatever else changes, nothing can be done.
+    """
 
     waiting_for: str
     until: float | None
     steps: tuple[str, ...]
+    left: bool = False
 
 
 @dataclass(frozen=True)

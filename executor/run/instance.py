@@ -174,7 +174,7 @@ class Instance:
         if doubt.ended is not None and doubt.ended.asks is not None:
             is_read = not self.action.is_write
             needs_nobody = self.around.is_cancelled or (is_read and self.around.is_stopping)
-            return Halted() if needs_nobody else Waiting("reconcile")
+            return Halted() if needs_nobody else Waiting("reconcile", left=True)
         unusable = doubt.ended is not None and doubt.ended.state != "uncertain"
         match self.action.effect:
             case Effect.READ if self.around.is_stopping:
@@ -219,8 +219,12 @@ class Instance:
         now = max(self.outside.now, *(each.told_at for each in attempts))
         return WINDOW_SHARE * window - (now - attempts[0].at)
 
-    def _find_out(self, doubt: Attempt, *, absent_from: float) -> Verdict:
-        """Search at the service where one can, or else let a person decide."""
+    def _find_out(self, doubt: Attempt, *, absent_from: float, left: bool = True) -> Verdict:
+        """Search at the service where one can, or else let a person decide.
+
+        It is `left` to them unless it may be called again once something else has changed. What was
+        searched for long enough is not: the service may be reached otherwise one day.
+        """
         lookup, status = self.action.lookup, self.action.status
         held = self.outside.look_again.get(self.place, 0.0)
         key, since = doubt.intent.key, doubt.told_at
@@ -235,7 +239,7 @@ class Instance:
                 return Waiting("stop")
             return Next(Poll(*self.place, doubt.intent.n, self.action, key, handle, since))
         if lookup is None or lookup.action not in self.accepted.actions:
-            return Waiting("reconcile")
+            return Waiting("reconcile", left=left)
         if held > self.outside.now:
             return Waiting("reconcile", None if held == inf else held)
         if self._is_stopped(lookup.action):
@@ -271,8 +275,8 @@ class Instance:
             over = Failed("budget-exceeded", message)
             return over if doubt is None else self._find_out(doubt, absent_from=inf)
         passage = self._passage()
-        if isinstance(passage, Failed) and doubt is not None:
-            return self._find_out(doubt, absent_from=inf)
+        if isinstance(passage, Failed) and doubt is not None:  # as policy is now
+            return self._find_out(doubt, absent_from=inf, left=False)
         if not isinstance(passage, Passage):
             return passage
         if self.action.is_write and doubt is None and self.around.uncertain_elsewhere:

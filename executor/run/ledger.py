@@ -154,7 +154,7 @@ class Ledger:
 
     async def let_go(self, claim: Claim, wait: Wait) -> bool:
         """End the drive until the run is woken; False if something arrived since this claim."""
-        end = LetGo(claim, wait.waiting_for, wait.until, self._clock())
+        end = LetGo(claim, wait.waiting_for, wait.until, self._clock(), wait.left)
         return self._ended(await self._store.write(Joint(drives.let_go, end, Stage.ENDS)))
 
     def _ended(self, has_ended: bool) -> bool:

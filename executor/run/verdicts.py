@@ -89,11 +89,13 @@ class Next:
 class Waiting:
     """It has to wait: for a call in flight (`flight`), a time, somebody, or what another waits for.
 
-    `elsewhere` is a doubt or an approval of another step, which waits for it by name.
+    `elsewhere` is a doubt or an approval of another step, which waits for it by name. What is
+    `left` nobody but a person can end: no time, no new credentials, no other policy or connection.
     """
 
     waiting_for: str
     until: float | None = None
+    left: bool = False
 
 
 @dataclass(frozen=True)

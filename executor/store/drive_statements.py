@@ -158,6 +158,13 @@ def _end(table: Table, of: Mapping[str, Value]) -> Update:
     )
 
 
+def _leave() -> Update:
+    """What a drive has just let go of; whoever claims it next raises its epoch."""
+    runs = tables.runs
+    which = _one(update(runs), runs).where(runs.c.epoch == bindparam("under"))
+    return which.values(left_under=runs.c.epoch)
+
+
 def _finish(of: Mapping[str, Value]) -> Update:
     return _end(tables.runs, of).values(result=of["answer"], large=of["refs"])
 
@@ -223,6 +230,7 @@ def _one(statement: Update, table: Table) -> Update:
 
 CLAIM = {kind: Query(partial(_claim, kind, table), Claimed) for kind, table in TABLES.items()}
 END = {kind: alteration(_ENDING, partial(_end, table)) for kind, table in TABLES.items()}
+LEAVE = Change(_leave())
 FINISH = alteration({**_ENDING, "answer": str, "refs": str}, _finish)
 STANDING = {kind: Query(_standing(kind, table), Standing) for kind, table in TABLES.items()}
 HOLD = {kind: Query(partial(_hold, kind, table), Held) for kind, table in TABLES.items()}

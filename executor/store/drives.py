@@ -86,12 +86,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class LetGo:
-    """A drive has come to where its run waits, for what and until when."""
+    """A drive has come to where its run waits, for what and until when.
+
+    `left`: to a person alone. What else is waited for does not wake it (`waking.py`).
+    """
 
     claim: Claim
     waiting_for: str | None
     wake_at: float | None
     now: float
+    left: bool = False
 
 
 def foreseen(due: Due, driver: str) -> Claim | None:
@@ -156,6 +160,8 @@ def let_go(c: Connection, ends: Sequence[LetGo]) -> list[bool]:
             c, each.claim, status="waiting", now=each.now,
             waiting_for=each.waiting_for, wake_at=each.wake_at,
         )  # fmt: skip
+        if found[number] and each.left:
+            statements.LEAVE.once(c, _of(each.claim))
     return [found[number] for number in range(len(ends))]
 
 

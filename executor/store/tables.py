@@ -104,6 +104,7 @@ runs = Table(
     Column("cancel_mode", Text),
     Column("result", Text),
     Column("large", Text),
+    Column("left_under", Integer),  # the epoch under which it was left to a person alone
     *_drive_columns(),
     Index("runs_due", "status", "wake_at"),
     Index("runs_newest", "tenant", "created_at", "id"),

@@ -42,6 +42,7 @@ def wake_waiting(
     """Wake every run that waits for this, and have those look again that are being driven.
 
     So are those that are said to wait for what comes before it: they may wait for this as well.
+    But those sleep on that are left to a person alone (`Wait.left`), for nothing else changes them.
     The rows are held in the order in which drives hold theirs.
     """
     whose = {} if tenant is None else {"whose": tenant}
@@ -95,13 +96,14 @@ def _waits_for(reasons: Sequence[str], *, is_of_one: bool) -> ColumnElement[bool
     """What waits for one of these or is driven: few rows, of each of which there is an index.
 
     The tenant is asked for in a way that no index has: SQLite would take the one of all that the
-    tenant ever had.
+    tenant ever had. Who claims a row that is left to a person raises its epoch.
     """
     table = tables.runs
     waits, is_driven = one_of(table.c.waiting_for, reasons), table.c.driver > ""
+    may_go_on = func.coalesce(table.c.left_under, -1) != table.c.epoch
     if not is_of_one:
-        return or_(waits, is_driven)
-    return and_(or_(waits, is_driven), table.c.tenant.concat("") == bindparam("whose"))
+        return and_(or_(waits, is_driven), may_go_on)
+    return and_(or_(waits, is_driven), may_go_on, table.c.tenant.concat("") == bindparam("whose"))
 
 
 def _woken() -> Update:

@@ -13,7 +13,7 @@ STATUS = {"action": "shop.find", "by": "ref", "state_at": "state", "done": ["rea
 MORE = (action("shop.slow", "blind", status=STATUS),)
 
 
-def _accepted_by_the_service(handle: str | None = "job-7") -> Play:
+def accepted_by_the_service(handle: str | None = "job-7") -> Play:
     run = play(step("a", "shop.slow"), more=MORE)
     (command,) = run.go()
     assert isinstance(command, Perform)
@@ -24,14 +24,14 @@ def _accepted_by_the_service(handle: str | None = "job-7") -> Play:
 
 
 def test_it_is_asked_about_by_its_handle() -> None:
-    (poll,) = _accepted_by_the_service().go()
+    (poll,) = accepted_by_the_service().go()
 
     assert isinstance(poll, Poll)
     assert (poll.handle, poll.n) == ("job-7", 1)
 
 
 def test_between_two_questions_the_run_waits_for_the_service() -> None:
-    run = _accepted_by_the_service()
+    run = accepted_by_the_service()
     run.look_again["a", ""] = run.now + 30
     wait = run.wait()
 
@@ -39,7 +39,7 @@ def test_between_two_questions_the_run_waits_for_the_service() -> None:
 
 
 def test_before_the_service_wants_to_be_asked_again_no_drive_asks() -> None:
-    run = _accepted_by_the_service()
+    run = accepted_by_the_service()
     run.write(e.AttemptDeferred(step="a", iteration="", n=1, ask_from=run.now + 30))
     wait = run.wait()
     run.now += 30
@@ -50,7 +50,7 @@ def test_before_the_service_wants_to_be_asked_again_no_drive_asks() -> None:
 
 
 def test_what_was_asked_about_long_enough_is_for_a_person_to_find_out() -> None:
-    run = _accepted_by_the_service()
+    run = accepted_by_the_service()
     run.look_again["a", ""] = inf
     wait = run.wait()
 
@@ -58,11 +58,11 @@ def test_what_was_asked_about_long_enough_is_for_a_person_to_find_out() -> None:
 
 
 def test_without_a_handle_a_person_finds_out() -> None:
-    assert _accepted_by_the_service(None).wait().waiting_for == "reconcile"
+    assert accepted_by_the_service(None).wait().waiting_for == "reconcile"
 
 
 def test_once_the_service_is_done_the_step_has_its_output() -> None:
-    run = _accepted_by_the_service()
+    run = accepted_by_the_service()
     run.resolve("a", 1, "applied", {"file": "x"}, by="status")
     end = run.finish()
 
@@ -71,7 +71,7 @@ def test_once_the_service_is_done_the_step_has_its_output() -> None:
 
 @pytest.mark.parametrize("by", ["status", "evidence:shop"])
 def test_what_the_service_gave_up_has_failed_and_is_not_made_again(by: Any) -> None:
-    run = _accepted_by_the_service()
+    run = accepted_by_the_service()
     run.resolve("a", 1, "absent", by=by)
     end = run.finish()
 

@@ -167,8 +167,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.ledger",
-        "LetGo(claim, wait.waiting_for, wait.until, self._clock())",
-        "LetGo(claim, wait.waiting_for, None, self._clock())",
+        "LetGo(claim, wait.waiting_for, wait.until, self._clock(), wait.left)",
+        "LetGo(claim, wait.waiting_for, None, self._clock(), wait.left)",
         "nobody looks at a run again when its time has come",
     ),
     Mutant(
@@ -358,6 +358,12 @@ PROTOCOL = (
         "REASONS[: REASONS.index(waiting_for) + 1]",
         "(waiting_for,)",
         "a stop is lifted, and a run that waits for something else as well is not told",
+    ),
+    Mutant(
+        "executor.run.ending",
+        "left = not times and all(each.left for _, each in named)",
+        'left = reason == "reconcile"',
+        "a run is left to a person though it waits for the end of a stop as well",
     ),
     Mutant(
         "executor.store.rulings",

@@ -23,7 +23,7 @@ from store_cases import (
 from connectors.spec import Principal
 from executor.store import calls, drives, recovery, requests, runs, waking
 from executor.store.calls import AttemptOutcome
-from executor.store.drives import Due
+from executor.store.drives import Due, LetGo
 from executor.store.errors import FencedError, StoreError
 from executor.store.open_journal import OpenJournal
 from executor.store.store import Store
@@ -138,6 +138,21 @@ async def test_a_wake_makes_a_waiting_run_due_even_if_nobody_is_there_to_hear_it
 
     assert before == []
     assert await store.read(lambda c: drives.due(c, NOW + 1)) == [RUN]
+
+
+@pytest.mark.parametrize("left", [True, False])
+async def test_new_credentials_wake_what_waits_for_a_person_unless_it_is_left_to_one(
+    store: Store, left: bool
+) -> None:
+    claim = await store.write(new_run)
+    end = LetGo(claim, "reconcile", None, NOW, left)
+    assert await store.write(partial(drives.let_go, ends=[end])) == [True]
+    wake = partial(waking.wake_waiting, waiting_for="credentials", now=NOW)
+    woken = await store.write(wake), await store.write(partial(wake, tenant=TENANT))
+    await store.write(claimed)
+
+    assert woken == (([], []) if left else ([RUN], [RUN]))
+    assert await store.write(wake) == [RUN]  # whoever drives it looks again, whatever it was
 
 
 async def test_a_run_that_waits_for_a_time_is_due_then(store: Store) -> None:

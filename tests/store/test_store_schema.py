@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from servers import Server
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, insert, inspect
 from sqlalchemy.engine import make_url
-from store_cases import RUN, TENANT, add_run
+from store_cases import NOW, RUN, TENANT
 
-from executor.store import facts, runs, upgrade
+from executor.store import facts, plans, runs, tables, upgrade
 from executor.store.errors import NewerSchemaError, OtherSchemaError
 from executor.store.migrate import JOURNAL, SCHEMA, require_newest
 from executor.store.sqlite import sqlite_path
@@ -69,23 +69,31 @@ async def test_the_migrations_make_the_tables_of_the_code_on_a_server(
 
 
 @pytest.mark.parametrize("place", ["file_url", "empty_url"])
-async def test_a_database_of_the_schema_before_is_brought_here_with_what_it_holds(
-    request: pytest.FixtureRequest, place: str
+@pytest.mark.parametrize("schema", ["0001", "0002"])
+async def test_a_database_of_a_schema_before_is_brought_here_with_what_it_holds(
+    request: pytest.FixtureRequest, schema: str, place: str
 ) -> None:
     url = request.getfixturevalue(place)
     backend = backend_of(url)
     engine = backend.engine(writer=True)
     with engine.connect() as before, backend.migrating(before):
-        upgrade.upgrade(before, "0001")
+        upgrade.upgrade(before, schema)
         before.rollback()
         with before.begin():
-            add_run(before)
+            _add_run_as_then(before)
     engine.dispose()
     store = await Store.open(url)
 
-    assert await store.read(_version) == SCHEMA == "0002"
+    assert await store.read(_version) == SCHEMA == "0003"
     assert await store.read(lambda c: runs.get(c, TENANT, RUN.id)) is not None
     await store.close()
+
+
+def _add_run_as_then(c: Connection) -> None:
+    plans.add(c, plans.PlanRow(TENANT, "pln_a", "sha256:0", "asker", None, {"language": 1}, NOW))
+    said = {"plan": "pln_a", "requester": "asker", "status": "queued"}
+    at = {"created_at": NOW, "updated_at": NOW}
+    c.execute(insert(tables.runs).values(tenant=TENANT, id=RUN.id, **said, **at))
 
 
 def test_the_newest_schema_is_what_the_last_migration_makes() -> None:
