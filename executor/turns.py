@@ -4,45 +4,98 @@ A tenant with a thousand waiting and a tenant with one each get every second tur
 waits longer for a turn than there are tenants. A tenant that comes back is last in the round.
 The same holds of the lanes of one tenant and rank: what was just asked for waits for one of what
 goes on, and not for all of it. Within a lane it goes by order of arrival.
+
+No rank waits for ever: after `PASSED` turns of a tenant that passed over what had waited longer,
+the next one is of the rank of that.
 """
 
-import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
+PASSED = 9
 T = TypeVar("T")
-_Place = tuple[int, int, int, T]  # rank, number among all lanes of it, count, and what waits
+
+
+class _Place(NamedTuple, Generic[T]):
+    """What waits: its number among all lanes of its rank, and among all that ever came."""
+
+    number: int
+    came: int
+    item: T
+
+
+class _First(NamedTuple, Generic[T]):
+    """Of a rank: what comes first and its lane, and when what has waited longest came."""
+
+    place: _Place[T]
+    lane: "deque[_Place[T]]"
+    longest: int
+
+
+@dataclass
+class _Rank(Generic[T]):
+    """What waits of one rank, each lane numbered by itself from where the rank has come to."""
+
+    lanes: "dict[int, deque[_Place[T]]]" = field(default_factory=dict)
+    last: dict[int, int] = field(default_factory=dict)  # by lane
+    reached: int = 0
+
+    def add(self, item: T, lane: int, count: int) -> None:
+        number = self.last[lane] = max(self.reached, self.last.get(lane, 0)) + 1
+        self.lanes.setdefault(lane, deque()).append(_Place(number, count, item))
+
+    def first(self, is_ready: Callable[[T], bool]) -> _First[T] | None:
+        """Of what is ready."""
+        found = [
+            (place, lane)
+            for lane in self.lanes.values()
+            if (place := next((each for each in lane if is_ready(each.item)), None)) is not None
+        ]
+        if not found:
+            return None
+        place, lane = min(found, key=lambda each: each[0][:2])
+        return _First(place, lane, min(each.came for each, _ in found))
 
 
 @dataclass
 class _Tenant(Generic[T]):
-    """What waits for one of them, each lane numbered by itself from where the rank has come to."""
+    """What waits for one of them."""
 
-    waiting: list[_Place[T]] = field(default_factory=list)
-    reached: dict[int, int] = field(default_factory=dict)  # by rank
-    last: dict[tuple[int, int], int] = field(default_factory=dict)  # by rank and lane
+    ranks: dict[int, _Rank[T]] = field(default_factory=dict)
+    passed: int = 0
 
     def add(self, item: T, rank: int, lane: int, count: int) -> None:
-        number = max(self.reached.get(rank, 0), self.last.get((rank, lane), 0)) + 1
-        self.last[rank, lane] = number
-        heapq.heappush(self.waiting, (rank, number, count, item))
+        self.ranks.setdefault(rank, _Rank()).add(item, lane, count)
+
+    def __len__(self) -> int:
+        return sum(len(lane) for rank in self.ranks.values() for lane in rank.lanes.values())
 
     def take(self, is_ready: Callable[[T], bool]) -> T | None:
         """The first one that is ready."""
-        passed: list[_Place[T]] = []
-        found = None
-        while self.waiting and found is None:
-            first = heapq.heappop(self.waiting)
-            if is_ready(first[-1]):
-                rank, number, _, found = first
-                self.reached[rank] = max(number, self.reached.get(rank, 0))
-            else:
-                passed.append(first)
-        for each in passed:
-            heapq.heappush(self.waiting, each)
-        return found
+        firsts = {
+            rank: first
+            for rank in sorted(self.ranks)
+            if (first := self.ranks[rank].first(is_ready)) is not None
+        }
+        if not firsts:
+            return None
+        rank = min(firsts)
+        longest = min(firsts, key=lambda each: firsts[each].longest)
+        if rank != longest:
+            self.passed += 1
+            if self.passed > PASSED:
+                rank, self.passed = longest, 0
+        place, lane, _ = firsts[rank]
+        lane.remove(place)
+        self.ranks[rank].reached = max(place.number, self.ranks[rank].reached)
+        return place.item
+
+    def drop(self, item: T) -> None:
+        for rank in self.ranks.values():
+            for name, lane in rank.lanes.items():
+                rank.lanes[name] = deque(each for each in lane if each.item != item)
 
 
 class Turns(Generic[T]):
@@ -54,7 +107,7 @@ class Turns(Generic[T]):
         self._count = 0
 
     def __len__(self) -> int:
-        return sum(len(each.waiting) for each in self._tenants.values())
+        return sum(len(each) for each in self._tenants.values())
 
     def add(self, tenant: str, item: T, rank: int = 0, lane: int = 0) -> None:
         """Let it wait."""
@@ -79,7 +132,7 @@ class Turns(Generic[T]):
             item = self._tenants[tenant].take(is_ready)
             if item is not None:
                 del self._round[place]
-                if self._tenants[tenant].waiting:
+                if self._tenants[tenant]:
                     self._round.append(tenant)
                 else:
                     del self._tenants[tenant]
@@ -89,8 +142,7 @@ class Turns(Generic[T]):
     def drop(self, tenant: str, item: T) -> None:
         """What waited wants no turn any more: none is spent on it."""
         places = self._tenants[tenant]
-        places.waiting = [each for each in places.waiting if each[-1] != item]
-        heapq.heapify(places.waiting)
-        if not places.waiting:
+        places.drop(item)
+        if not places:
             self._round.remove(tenant)
             del self._tenants[tenant]

@@ -111,7 +111,7 @@ class DbosQueue:
             on_conflict="always_update",
         )
 
-    def put(self, c: Connection, job: Job, priority: int) -> bool:
+    def put(self, c: Connection, job: Job) -> bool:
         """Ask for a drive in a transaction of the store; the same job again changes nothing.
 
         False if that one has ended already: its name is used up.
@@ -125,7 +125,7 @@ class DbosQueue:
                     "workflow_id": f"{VERSION}:{job.name}",
                     "workflow_id_reuse_policy": "reject",
                     "app_version": VERSION,
-                    "priority": priority,
+                    "priority": job.priority,
                     "queue_partition_key": job.due.tenant,
                     "serialization_type": WorkflowSerializationFormat.PORTABLE,
                 },

@@ -7,6 +7,9 @@ The rows are the truth and the queue is how fast they are seen: a job that is lo
 again by whoever looks after everything, once a second. A generation is the row's epoch, which
 every claim raises, so a job that comes twice or too late finds nothing to do.
 
+The queue knows ranks and no turns. So that no rank waits for ever, each process puts, after nine
+turns of a tenant, what has waited longest of it before everything else, once more.
+
 A process that dies stops renewing its lease. Another one then hands back what it drove, lets its
 jobs be taken again, and forgets it; what it had in flight is treated by its effect class. What was
 taken by a process of which nobody knows (it died as it took leave) is found a little later.
@@ -24,8 +27,9 @@ import os
 import socket
 import time
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -52,6 +56,7 @@ from executor.store.migrate import require_readable
 from executor.store.store import Store
 from executor.store.trouble import Trouble
 from executor.store.writer import Joint, Stage
+from executor.turns import PASSED
 
 BEAT_S = 1.0
 SWEEP_S = 10.0
@@ -67,6 +72,7 @@ class _Wanted:
 
     dues: tuple[Due, ...] = ()
     over: Job | None = None
+    is_tenth: bool = False  # of its tenant's jobs
 
 
 class DistributedDispatcher:
@@ -92,6 +98,7 @@ class DistributedDispatcher:
         self._astray: set[Due] = set()  # what was said to be driven here, and was not
         self._suspected: Due | None = None  # the one that is being driven
         self._put_off: dict[Due, None] = {}  # suspects that came while another one was driven
+        self._turns: Counter[str] = Counter()  # of jobs that are over, by tenant
         self._asking: set[asyncio.Task[None]] = set()
         self._asked: dict[Job, float] = {}
         self._going_on: list[asyncio.Task[None]] = []  # all that is done again and again
@@ -161,7 +168,9 @@ class DistributedDispatcher:
                 await asyncio.wait([task])
             finally:
                 del self._active[job.due]
-        after = Joint(self._put_all, _Wanted(over=job), Stage.JOBS)
+        self._turns[job.due.tenant] += 1
+        is_tenth = self._turns[job.due.tenant] % (PASSED + 1) == PASSED
+        after = Joint(self._put_all, _Wanted(over=job, is_tenth=is_tenth), Stage.JOBS)
         await self._until_answered(lambda: self._store.write(after))
 
     async def _take(self, what: Due) -> None:
@@ -255,7 +264,12 @@ class DistributedDispatcher:
         over = sorted((job for each in every if (job := each.over)), key=lambda job: job.due.id)
         wanted = {due for each in every for due in each.dues}
         wanted |= {job.due for job in over if self._is_due_again(c, job)}
-        put = {due: self._put(c, due) for due in sorted(wanted, key=lambda due: due.id)}
+        tenants = {each.over.due.tenant for each in every if each.over and each.is_tenth}
+        first = {due for tenant in tenants if (due := self._passed_over(c, tenant)) is not None}
+        put = {
+            due: self._put(c, due, is_first=due in first)
+            for due in sorted(wanted | first, key=lambda due: due.id)
+        }
         return [[job for due in each.dues if (job := put[due]) is not None] for each in every]
 
     def _is_due_again(self, c: Connection, job: Job) -> bool:
@@ -267,17 +281,23 @@ class DistributedDispatcher:
         drives.pass_on(c, job.due, job.epoch)  # this job's name is used up
         return job.due not in self._put_off
 
-    def _put(self, c: Connection, due: Due) -> Job | None:
+    def _passed_over(self, c: Connection, tenant: str) -> Due | None:
+        """What has waited longest; no suspect while another one is driven, for it would wait."""
+        crashes = MOST_CRASHES if self._suspected is None else MOST_CRASHES - 1
+        return drives.passed_over(c, tenant, self._store.clock(), crashes)
+
+    def _put(self, c: Connection, due: Due, *, is_first: bool = False) -> Job | None:
         found = drives.generation(c, due, self._store.clock())
-        if found is None or self._was_asked(job := Job(due, found[0])):
+        if found is None:
             return None
-        # By rank; of one rank first what somebody waits for: an answer to a request.
-        priority = 2 * found[1] + (1 if due.kind == "request" else 2)
-        if not self._queue.put(c, job, priority):
+        job = Job(replace(due, rank=found[1]), found[0], is_first)
+        if self._was_asked(job):
+            return None
+        if not self._queue.put(c, job):
             # Whoever had it could not claim the row, and not say so: it was ending.
             drives.pass_on(c, due, job.epoch)
-            job = Job(due, job.epoch + 1)
-            self._queue.put(c, job, priority)
+            job = replace(job, epoch=job.epoch + 1)
+            self._queue.put(c, job)
         return job
 
     def _was_asked(self, job: Job) -> bool:

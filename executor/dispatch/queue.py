@@ -15,11 +15,18 @@ class Job:
 
     due: Due
     epoch: int
+    is_first: bool = False  # it comes before all others of its tenant
 
     @property
     def name(self) -> str:
         """The same for whoever asks for the same."""
-        return f"{self.due.kind}:{self.due.tenant}:{self.due.id}:{self.epoch}"
+        name = f"{self.due.kind}:{self.due.tenant}:{self.due.id}:{self.epoch}"
+        return f"{name}:first" if self.is_first else name
+
+    @property
+    def priority(self) -> int:
+        """By rank; of one rank first what somebody waits for: an answer to a request."""
+        return 1 if self.is_first else 2 * self.due.rank + (2 if self.due.kind == "request" else 3)
 
     @classmethod
     def of(cls, kind: str, tenant: str, name: str, epoch: int) -> "Job":
@@ -37,7 +44,7 @@ class Queue(Protocol):
     async def open(self, run: Callable[[Job], Awaitable[None]]) -> None:
         """Begin to take jobs."""
 
-    def put(self, c: Connection, job: Job, priority: int) -> bool:
+    def put(self, c: Connection, job: Job) -> bool:
         """Ask for a job inside a transaction; the same job again changes nothing.
 
         False if it has ended already, and will not come again.

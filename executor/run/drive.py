@@ -53,7 +53,7 @@ class Drive:
     def __init__(self, means: Means, claim: Claim, bell: Bell, asked: Asked | None = None) -> None:
         self._means = means
         self._bell = bell
-        self._flights = Flights(means.slots, claim.tenant, means.clock, bell)
+        self._flights = Flights(means.slots, claim.tenant, means.clock, bell, claim.rank)
         self._ledger = Ledger(
             means.store,
             claim,

@@ -16,6 +16,7 @@ from executor.run.state import Place
 from executor.run.verdicts import Held
 from executor.store.errors import StorePausedError
 from executor.store.permits import Blocked
+from executor.store.tables import NORMAL
 
 AGAIN_S = 0.5  # after an intent that could not be written
 Work = Coroutine[object, object, Blocked | float | None]
@@ -36,10 +37,18 @@ class _Flight:
 class Flights:
     """What is under way, by place."""
 
-    def __init__(self, slots: Slots, tenant: str, clock: Callable[[], float], bell: Bell) -> None:
+    def __init__(
+        self,
+        slots: Slots,
+        tenant: str,
+        clock: Callable[[], float],
+        bell: Bell,
+        rank: int = NORMAL,
+    ) -> None:
         self._bell = bell
         self._slots = slots
         self._tenant = tenant
+        self._rank = rank
         self._clock = clock
         self._flights: dict[Place, _Flight] = {}
         self._changes = 0
@@ -67,7 +76,7 @@ class Flights:
         loop = asyncio.get_running_loop()
         task: asyncio.Task[Blocked | Slot | float | None]
         if slot is None:
-            task = loop.create_task(self._slots.wait(connection, most, self._tenant))
+            task = loop.create_task(self._slots.wait(connection, most, self._tenant, self._rank))
         else:
             task = loop.create_task(work())
             if not is_search:

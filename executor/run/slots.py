@@ -1,7 +1,7 @@
 """How many calls of one connection are under way at once, in this process, and who is next.
 
-A place that becomes free goes to the tenant whose turn it is (`executor/turns.py`), so that one
-tenant's thousand calls do not keep another's one waiting.
+A place that becomes free goes to the tenant whose turn it is, and there by the ranks of the runs
+(`executor/turns.py`), so that one tenant's thousand calls do not keep another's one waiting.
 """
 
 import asyncio
@@ -52,13 +52,13 @@ class Slots:
         places.taken += 1
         return Slot(places)
 
-    async def wait(self, connection: str, most: int | None, tenant: str) -> Slot:
+    async def wait(self, connection: str, most: int | None, tenant: str, rank: int = 0) -> Slot:
         """Wait until a place is handed over."""
         if (free := self.take(connection, most)) is not None:
             return free
         places = self._places[connection]
         turn = asyncio.get_running_loop().create_future()
-        places.waiting.add(tenant, turn)
+        places.waiting.add(tenant, turn, rank)
         try:
             await turn
         except asyncio.CancelledError:

@@ -59,6 +59,7 @@ class Claimed(NamedTuple):
     crashes: int
     plan: str | None
     driver: str
+    priority: int
 
 
 class Standing(NamedTuple):
@@ -98,12 +99,7 @@ def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
             waiting_for=None,
             updated_at=_NOW,
         )
-        .returning(
-            *(
-                table.c[name]
-                for name in ("tenant", "id", "epoch", "wake_seq", "crashes", "plan", "driver")
-            )
-        )
+        .returning(table.c.tenant, table.c.id, *(table.c[name] for name in Claimed._fields[2:]))
     )
 
 

@@ -51,6 +51,7 @@ class Claim:
     crashes: int = 0  # processes that died with it, one after the other, without any progress
     plan: str | None = None
     driver: str = ""
+    rank: int = tables.NORMAL
 
     @property
     def is_first(self) -> bool:
@@ -102,7 +103,7 @@ def foreseen(due: Due, driver: str) -> Claim | None:
     """The claim that a run will have that was just queued, if nobody has touched it since."""
     if due.plan is None:
         return None
-    return Claim(due.kind, due.tenant, due.id, 1, 0, plan=due.plan, driver=driver)
+    return Claim(due.kind, due.tenant, due.id, 1, 0, plan=due.plan, driver=driver, rank=due.rank)
 
 
 def claim(c: Connection, due: Due, driver: str, now: float) -> Claim | None:
@@ -231,7 +232,8 @@ def due(c: Connection, now: float) -> list[Due]:
     """What nobody drives and whose time has come: the tenants by turns, each by its ranks.
 
     However many one tenant has, the first of every other one is among those that are found; and of
-    each tenant, however much processes died with, which may wait long, the first of all else.
+    each tenant the first of every rank, and, however much processes died with, which may wait
+    long, the first of all else.
     """
     found = [
         (
@@ -261,6 +263,21 @@ def generation(c: Connection, due: Due, now: float) -> tuple[int, int] | None:
         {"now": now},
     ).one_or_none()
     return None if row is None else (row.epoch, row.priority)
+
+
+def passed_over(c: Connection, tenant: str, now: float, crashes: int) -> Due | None:
+    """What of a tenant's has waited longest and comes after what has not; None if nothing does.
+
+    Nothing that as many processes, or more, have died with.
+    """
+    which = {"tenant": tenant, "now": now, "crashes": crashes}
+    found = [(kind, row) for kind, query in _LONGEST.items() if (row := query.one(c, which))]
+    if not found:
+        return None
+    kind, longest = min(found, key=lambda one: one[1].updated_at)
+    if (longest.priority, kind) == min((row.first, kind) for kind, row in found):
+        return None
+    return Due(kind, tenant, longest.id, longest.priority, epoch=longest.epoch)
 
 
 def pass_on(c: Connection, due: Due, epoch: int) -> None:
@@ -309,13 +326,35 @@ def _all_due(table: Table, kind: DriveKind) -> Select[tuple[object, ...]]:
     ranks = (table.c.priority, table.c.updated_at)
     turn = func.row_number().over(partition_by=table.c.tenant, order_by=ranks)
     of_deaths = func.row_number().over(
-        partition_by=(table.c.tenant, table.c.crashes), order_by=ranks
+        partition_by=(table.c.tenant, table.c.crashes, table.c.priority),
+        order_by=table.c.updated_at,
     )
     *names, _ = _Ready._fields
     found = select(*(table.c[name] for name in names), turn.label("turn"), of_deaths.label("among"))
     ready = found.where(_is_due(table, kind)).subquery()
     told = select(*(ready.c[name] for name in _Ready._fields))
     return told.order_by(ready.c.among, ready.c.updated_at).limit(MOST_DUE)
+
+
+class _Longest(NamedTuple):
+    """What has waited longest, and the rank that comes first of all that waits."""
+
+    id: str
+    priority: int
+    epoch: int
+    updated_at: float
+    first: int
+
+
+def _longest(table: Table, kind: DriveKind) -> Select[tuple[object, ...]]:
+    *names, _ = _Longest._fields
+    return (
+        select(*(table.c[name] for name in names), func.min(table.c.priority).over())
+        .where(table.c.tenant == bindparam("tenant"), _is_due(table, kind))
+        .where(table.c.crashes < bindparam("crashes"))
+        .order_by(table.c.updated_at)
+        .limit(1)
+    )
 
 
 def _all_stuck(table: Table, kind: DriveKind) -> Select[int]:
@@ -331,5 +370,6 @@ def _next_wake(table: Table) -> Select[tuple[float]]:
 
 
 _DUE = {kind: Query(_all_due(table, kind), _Ready) for kind, table in TABLES.items()}
+_LONGEST = {kind: Query(_longest(table, kind), _Longest) for kind, table in TABLES.items()}
 _NEXT_WAKE = [Query(_next_wake(table), float) for table in TABLES.values()]
 _STUCK = [Query(_all_stuck(table, kind), int) for kind, table in TABLES.items()]

@@ -154,6 +154,50 @@ async def test_priorities_order_the_runs_of_one_tenant_and_never_those_of_two(
     assert "calm" in [due.tenant for due in found[:2]]
 
 
+async def test_what_is_low_has_a_turn_while_more_comes_that_is_high_than_can_be_driven(
+    store: Store,
+) -> None:
+    driven = Driven(store)
+    found = LocalDispatcher(store, concurrency=1)
+    count = 0
+
+    async def drive(due: Due, driver: str) -> None:
+        nonlocal count
+        for _ in range(2):
+            count += 1
+            made = partial(add, tenant="main", run=f"run_{count}", priority="high")
+            found.submit(await store.write(made))
+        await driven.drive(due, driver)
+
+    def fill(c: Connection) -> None:
+        add(c, "main", "run_first", "high")
+        for number in range(3):
+            add(c, "main", f"run_low_{number}", "low")
+
+    await store.write(fill)
+    found.register("run", drive, driven.nothing)
+    await found.start()
+    await driven.until(40)
+    await found.stop()
+
+    low = [place for place, due in enumerate(driven.order) if "low" in due.id]
+    assert low == [10, 20, 30]
+
+
+async def test_the_first_of_each_priority_is_found_however_much_there_is_of_another(
+    store: Store,
+) -> None:
+    def fill(c: Connection) -> None:
+        add(c, "main", "run_low", "low")
+        for number in range(MANY + 200):  # more than are looked at together
+            add(c, "main", f"run_{number}", "high")
+
+    await store.write(fill)
+    found = await store.read(partial(drives.due, now=time.time()))
+
+    assert "run_low" in [due.id for due in found]
+
+
 async def test_a_run_that_is_woken_keeps_its_priority(store: Store) -> None:
     begun, goes_on = asyncio.Event(), asyncio.Event()
     driven = Driven(store)

@@ -1,11 +1,9 @@
 """Turns by themselves: tenants, ranks and lanes, what is not ready, and what waits no more."""
 
-from itertools import groupby
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executor.turns import Turns
+from executor.turns import PASSED, Turns
 
 
 def taken(turns: Turns[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
@@ -22,14 +20,66 @@ def test_lanes_of_one_rank_take_turns_and_each_goes_by_order_of_arrival(
         turns.add("main", (rank, lane, number), rank, lane)
     order = taken(turns)
 
-    assert [rank for rank, *_ in order] == sorted(rank for rank, _ in waiting)
-    for _, of_rank in groupby(order, lambda each: each[0]):
-        found = [*of_rank]
+    for rank in range(3):
+        found = [each for each in order if each[0] == rank]
         lanes = [[each for each in found if each[1] == lane] for lane in (0, 1)]
         both = 2 * min(map(len, lanes))
         assert all({a[1], b[1]} == {0, 1}
                    for a, b in zip(found[:both:2], found[1:both:2], strict=True))  # fmt: skip
         assert all(lane == sorted(lane) for lane in lanes)
+
+
+RANKED = st.lists(st.integers(0, 2), max_size=60)
+
+
+def test_nine_turns_by_rank_are_followed_by_one_of_what_has_waited_longest() -> None:
+    turns: Turns[str] = Turns()
+    for name, rank in (("low", 2), ("normal", 1), ("high", 0)):
+        for number in range(30):
+            turns.add("main", f"{name} {number}", rank)
+    order = [turns.next() for _ in range(40)]
+
+    assert order[:10] == [*(f"high {number}" for number in range(PASSED)), "low 0"]
+    assert [place for place, each in enumerate(order) if "low" in str(each)] == [9, 19, 29, 39]
+    assert order[33:35] == ["normal 0", "normal 1"]
+
+
+@given(RANKED, RANKED)
+def test_however_much_of_a_higher_rank_comes_each_one_waits_for_nine_of_it_and_for_what_came_before(
+    before: list[int], after: list[int]
+) -> None:
+    turns: Turns[tuple[int, int]] = Turns()
+    for number, rank in enumerate(before):
+        turns.add("main", (rank, number), rank)
+    turns.add("main", (2, len(before)), 2)
+    ranks, waited, found = [*after, *[0] * 2000], 0, None
+    while found != (2, len(before)):
+        rank = ranks.pop(0)  # as fast as turns are given
+        turns.add("main", (rank, len(before) + len(after) + len(ranks) + 1), rank)
+        found, waited = turns.next(), waited + 1
+
+    assert waited <= (PASSED + 1) * (len(before) + 1)
+
+
+@given(RANKED)
+def test_without_anything_that_waited_longer_it_goes_by_rank_alone(ranks: list[int]) -> None:
+    turns: Turns[int] = Turns()
+    for rank in sorted(ranks):
+        turns.add("main", rank, rank)
+
+    assert [turns.next() for _ in ranks] == sorted(ranks)
+
+
+@given(RANKED)
+def test_who_is_of_the_highest_rank_is_among_the_next_two_whatever_waits(ranks: list[int]) -> None:
+    turns: Turns[int] = Turns()
+    for rank in ranks:
+        turns.add("main", rank, rank + 1)
+    for _ in range(len(ranks) // 2):
+        turns.next()
+    turns.add("main", -1, 0)
+
+    assert -1 in (turns.next(), turns.next())
 
 
 @given(st.integers(1, 30), st.integers(1, 30))

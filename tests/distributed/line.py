@@ -26,7 +26,7 @@ class Line:
         """The process takes this job."""
         await self._run(Job(due, 0))
 
-    def put(self, c: Connection, job: Job, priority: int) -> bool:
+    def put(self, c: Connection, job: Job) -> bool:
         time.sleep(self._takes_s)
         self.jobs.add(job.name)
         return True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from servers import Server
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, text, update
 
 from executor.dispatch.base import MOST_CRASHES
 from executor.store import plans, runs, tables
@@ -72,6 +72,29 @@ async def test_priorities_order_the_runs_of_one_tenant(postgres: Server) -> None
     assert [run.rpartition("_")[0] for run in order] == [
         f"run_{name}" for name in RANKS for _ in range(3)
     ]
+
+
+async def test_what_is_low_and_has_waited_longest_waits_for_nine_that_are_high(
+    postgres: Server,
+) -> None:
+    wanted: list[tuple[str, str, Priority]] = [("main", "run_a", "low"), ("main", "run_b", "low")]
+    wanted += [("main", f"run_{number}", "high") for number in range(MANY)]
+    order = await _order(postgres.new_database(), 1, wanted)
+
+    assert [order.index("run_a"), order.index("run_b")] == [9, 19], order
+
+
+async def test_runs_that_are_all_of_one_priority_are_put_on_the_queue_once(
+    postgres: Server,
+) -> None:
+    url = postgres.new_database()
+    await _order(url, 1, [("main", f"run_{number}", "normal") for number in range(MANY)])
+    store = await Store.open(url)
+    jobs = text("SELECT count(*) FROM lamgate_dbos.workflow_status WHERE queue_name = 'lamgate'")
+    found = await store.read(lambda c: c.execute(jobs).scalar_one())
+    await store.close()
+
+    assert found == MANY
 
 
 async def test_a_run_that_comes_back_to_the_worker_it_was_taken_from_is_driven_again(

@@ -24,7 +24,7 @@ from executor.run.perform import new_event
 from executor.store import approvals, attempts, journal, plans, rulings, runs, waking
 from executor.store.approvals import ApprovalRow
 from executor.store.attempts import AttemptRow
-from executor.store.drives import Due
+from executor.store.drives import Due, Priority
 from executor.store.runs import RunRow
 from executor.store.store import Store
 
@@ -90,7 +90,9 @@ class Bench:
             clock=self.clock,
         )
 
-    async def add(self, accepted: Accepted, tenant: str = "main") -> Due:
+    async def add(
+        self, accepted: Accepted, tenant: str = "main", priority: Priority = "normal"
+    ) -> Due:
         """Queue a run of this plan."""
         self._count += 1
         plan, run, now = f"pln_{self._count}", f"run_{self._count}", time.time()
@@ -100,7 +102,10 @@ class Bench:
                 tenant, plan, accepted.digest, "requester", None, to_row(accepted), now
             )
             plans.add(c, row)
-            return runs.create(c, tenant=tenant, run=run, plan=plan, requester="requester", now=now)
+            return runs.create(
+                c, tenant=tenant, run=run, plan=plan, requester="requester", now=now,
+                priority=priority,
+            )  # fmt: skip
 
         return await self.store.write(work)
 

@@ -14,6 +14,7 @@ from connectors.spec import CallContext, Limits
 from executor import breaker
 from executor.run.slots import Slots
 from executor.store import breakers, drives
+from executor.store.drives import Due, Priority
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -139,6 +140,32 @@ async def test_one_tenant_s_thousand_calls_do_not_keep_another_s_one_waiting() -
     await asyncio.gather(*calls)
 
     assert order.index("one") <= 1
+
+
+@pytest.mark.parametrize("knows", ["whoever queued them", "their rows"])
+async def test_a_place_among_the_calls_goes_to_the_run_of_the_highest_priority(
+    bench: Bench, knows: str
+) -> None:
+    bench.limits = Limits(concurrency=1)
+    goes_on = asyncio.Event()
+    bench.service.handlers["first"] = held(goes_on)
+    bench.start(await bench.add(accept(step("first"))))
+    await until(lambda: bench.service.calls("first"), "the first call is under way")
+    names: list[Priority] = ["low", "normal", "high"]
+    for name in names:
+        due = await bench.add(accept(step(name)), priority=name)
+        bench.start(due if knows == "whoever queued them" else Due("run", due.tenant, due.id))
+    await until(lambda: waiting(bench) == len(names), "the others wait for its place")
+    goes_on.set()
+    await until(lambda: bench.service.calls("low"), "all are called")
+
+    begun = [each for each in bench.service.log if each.endswith("begins")]
+    assert begun == ["first begins", "high begins", "normal begins", "low begins"]
+
+
+def waiting(bench: Bench) -> int:
+    """How many calls wait for a place."""
+    return len(bench.machine.slots._places["shop"].waiting)
 
 
 async def test_a_call_that_stops_waiting_leaves_its_place_to_the_next() -> None:

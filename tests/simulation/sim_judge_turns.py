@@ -1,5 +1,6 @@
 """The verdict on turns: who has a higher priority comes first, and no tenant waits for another.
 
+After nine turns of a tenant the next one may be of a lower one that has waited longer.
 Where all places are taken, a turn is of a tenant of which nothing is driven.
 
 Of what two processes in a row died with, one is driven at a time, and has its turn like others;
@@ -7,11 +8,13 @@ what three died with is driven no more.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from sim_judge import must
 
+from executor import turns
 from executor.dispatch.base import MOST_CRASHES
 from executor.store import runs
 from executor.store.drives import Due
@@ -38,6 +41,7 @@ class Turns:
         # Runs that wait for their turn: since when, and by which look at all that is due
         self._known: dict[str, tuple[float, int]] = {}
         self._looks = 0
+        self._turns: Counter[str] = Counter()  # by tenant, since one of a run that waited longer
         self._driven: set[str] = set()
         self._suspects: dict[str, bool] = {}  # of the runs that there are: as this process began
         self._leaving: set[str] = set()  # suspects whose drive has ended, and maybe not their turn
@@ -60,7 +64,8 @@ class Turns:
 
     def begins(self, life: "History") -> None:
         """It is the turn of a run."""
-        _, mine = self._known.pop(life.run, (0.0, 0))
+        came, mine = self._known.pop(life.run, (0.0, 0))
+        is_early = False
         deaths = max((found for (found,) in life.ask(_DEATHS)), default=0)
         must(deaths < MOST_CRASHES, f"{life.run} is driven though {deaths} processes died of it")
         is_alone = self._is_suspect(life) and self._is_suspected
@@ -79,8 +84,10 @@ class Turns:
             if is_news and look != mine:
                 continue
             if other.tenant == life.tenant:
-                comes_first = other.due.rank < life.due.rank
-                must(not comes_first, f"{life.run} comes before {run}, which is {other.priority}")
+                if other.due.rank < life.due.rank:
+                    is_its_turn = self._turns[life.tenant] >= turns.PASSED and came <= since
+                    must(is_its_turn, f"{life.run} comes before {run}, which is {other.priority}")
+                    is_early = True
                 reached["a turn by priority"] += other.due.rank > life.due.rank
                 continue
             if not self._has_room(other):
@@ -91,6 +98,7 @@ class Turns:
                 continue  # it had a place when this was chosen
             must(not is_again, f"{life.tenant} has two turns while {run} of another waits")
             reached["a turn beside another tenant"] += 1
+        self._turns[life.tenant] = 0 if is_early else self._turns[life.tenant] + 1
         must(self._has_room(life), f"{len(self._driven) + 1} are driven at once")
         self._driven.add(life.run)
         self._leaving.discard(life.run)

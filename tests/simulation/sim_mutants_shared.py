@@ -32,8 +32,8 @@ SHARED = (
     ),
     Mutant(
         "executor.turns",
-        "heapq.heappush(self.waiting, (rank, number, count, item))",
-        "heapq.heappush(self.waiting, (0, number, count, item))",
+        "self._tenants[tenant].add(item, rank, lane, self._count)",
+        "self._tenants[tenant].add(item, 0, lane, self._count)",
         "priorities say nothing of whose turn it is",
     ),
     Mutant(
@@ -62,9 +62,15 @@ SHARED = (
     ),
     Mutant(
         "executor.run.slots",
-        "places.waiting.add(tenant, turn)",
-        'places.waiting.add("", turn)',
+        "places.waiting.add(tenant, turn, rank)",
+        'places.waiting.add("", turn, rank)',
         "all tenants wait for a place in one line",
+    ),
+    Mutant(
+        "executor.run.slots",
+        "places.waiting.add(tenant, turn, rank)",
+        "places.waiting.add(tenant, turn)",
+        "priorities say nothing of whose place it is",
     ),
     Mutant(
         "executor.store.approvals",
