@@ -12,7 +12,7 @@ from math import inf
 from connectors.spec import ActionSpec
 from executor.check.cedar import Judgement, PolicyQuestion
 from executor.check.certificate import UndoDecision
-from executor.run.gates import Passage
+from executor.run.gates import Passage, denied
 from executor.run.instance import Instance
 from executor.run.state import Attempt, Place, undo_place
 from executor.run.verdicts import Failed, Next, Verdict, Waiting
@@ -62,8 +62,7 @@ class Compensation(Instance):
             judgement = self._judged(approvals)
         if judgement.verdict == "allow":
             return Passage(observed=(judgement.told,) if judgement.observed else ())
-        message = "; ".join(judgement.messages) or ", ".join(judgement.policies) or "forbidden"
-        return Failed(judgement.code or "policy-denied", message)
+        return denied(judgement, self.outside.policy.slice_of(self.action))
 
     def _judged(self, approvals: frozenset[str]) -> Judgement:
         return self.outside.policy.judge(self._question(approvals))

@@ -5,7 +5,8 @@ Three questions, in this order:
 1. What has become true without being written down? (`facts.py`) It is recorded, and nothing else is
    done.
 2. What becomes of every step that is ready? (`moves.py`) What ends is recorded; else what can be
-   done now is done.
+   done now is done. What policy denies by what the run did or read so far ends once nothing is
+   under way that may change it.
 3. If nothing can be done now: wait for the first of what is awaited, or finish (`ending.py`).
 
 A run that goes back (`course.py`) asks between the first and the second what is to be undone next
@@ -43,6 +44,8 @@ def decide(accepted: Accepted, state: RunState, outside: Outside) -> tuple[Comma
     if moves.records:
         return tuple(moves.records)
     moves.hold(tally, outside)
+    if moves.denials and not (outside.in_flight or moves.commands):
+        return tuple(moves.denials)
     for step, each in saga.verdicts() if goes_back else ():
         moves.add(step, each)
     if moves.commands:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
-from executor.check.cedar import Judgement, PolicyQuestion
+from executor.check.cedar import Judgement, PolicyQuestion, Slice
 from executor.check.certificate import ApprovalNeed
 from executor.check.grant import Grant
 from executor.run import events as e
@@ -80,7 +80,7 @@ class Gatekeeper(NamedTuple):
         judgements = [self.judgement(call, frozenset(granted)) for call in calls]
         for judgement in judgements:
             if judgement.verdict in ("deny", "unknown"):
-                return _denied(judgement)
+                return denied(judgement, self.outside.policy.slice_of(self.action))
         for need in _needs(certified, judgements):
             if need.role not in granted:
                 why = outside.get(need.role)
@@ -216,9 +216,11 @@ def _grant(gate: Gate) -> Grant:
     return Grant(gate.opened.approval, gate.opened.args_hash)
 
 
-def _denied(judgement: Judgement) -> Failed:
+def denied(judgement: Judgement, policies: Slice) -> Failed:
+    """What becomes of a call that policy does not let pass."""
     message = "; ".join(judgement.messages) or ", ".join(judgement.policies) or "forbidden"
-    return Failed(judgement.code or "policy-denied", message)
+    may_change = policies.asks_of_run or bool(policies.reads)
+    return Failed(judgement.code or "policy-denied", message, may_change=may_change)
 
 
 def _needs(certified: ApprovalNeed | None, judgements: Sequence[Judgement]) -> list[ApprovalNeed]:

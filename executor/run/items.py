@@ -242,7 +242,8 @@ class Items:
             place: ItemFailure(code=each.code, message=each.message, effect=each.effect)
             for place, each in failed.items()
         }
-        return Done(self._results(dict(verdicts)), told | missed)
+        may_change = any(each.may_change for each in failed.values())
+        return Done(self._results(dict(verdicts)), told | missed, may_change)
 
     def _results(self, verdicts: Mapping[str, Verdict]) -> list[JsonValue]:
         """What each item gave; null where it was skipped, or failed."""

@@ -15,7 +15,7 @@ from executor.fn import FUNCTIONS
 from executor.plan.graph import data_sources
 from executor.plan.model import Step
 from executor.run import events as e
-from executor.run.commands import Command, OpenEnvelope, OpenGate, Record
+from executor.run.commands import Command, OpenEnvelope, OpenGate, Perform, Record
 from executor.run.course import Course, course, matters_to_undo
 from executor.run.envelopes import Envelopes
 from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage, said_no, standing
@@ -47,6 +47,7 @@ class Moves:
     """The verdicts on every step that is ready, sorted by what is to be done with them."""
 
     records: list[Record] = field(default_factory=list)
+    denials: list[Record] = field(default_factory=list)  # that may still change
     commands: list[Command] = field(default_factory=list)
     waits: list[tuple[str, Waiting]] = field(default_factory=list)
 
@@ -66,13 +67,12 @@ class Moves:
     def end(self, step: str, verdict: Done | Skipped | Failed, iteration: str = "") -> None:
         """Take what ends a step."""
         match verdict:
-            case Done(output=output, failed_items=failed):
-                self.records.append(
-                    Record(e.StepDone(step=step, result=output, failed_items={**failed}))
-                )
+            case Done(output=output, failed_items=failed, may_change=may_change):
+                done = e.StepDone(step=step, result=output, failed_items={**failed})
+                self._ends(may_change=may_change).append(Record(done))
             case Skipped(because=because):
                 self.records.append(Record(e.StepSkipped(step=step, because=because)))
-            case Failed(code=code, message=message, effect=effect, failed_items=items):
+            case Failed(code=code, message=message, effect=effect, failed_items=items) as failed:
                 failure = e.StepFailed(
                     step=step,
                     iteration=iteration,
@@ -81,14 +81,27 @@ class Moves:
                     effect=effect,
                     failed_items={**items},
                 )
-                self.records.append(Record(failure))
+                self._ends(may_change=failed.may_change).append(Record(failure))
+
+    def _ends(self, *, may_change: bool) -> list[Record]:
+        return self.denials if may_change else self.records
 
     def hold(self, tally: Tally, outside: Outside) -> None:
-        """Let no call begin that has to wait for what else begins or is under way."""
+        """Let no call begin that has to wait for what else begins or is under way.
+
+        While policy's no may change nothing acts, and nobody is asked: it may be the run's end.
+        """
+        if self.denials:
+            self.commands[:] = [each for each in self.commands if not _acts_or_asks(each)]
         waits = [each for _, each in self.waits]
         for command, waiting in [*held(tally, outside, self.commands, waits)]:
             self.commands.remove(command)
             self.waits.append((command.step, waiting))
+
+
+def _acts_or_asks(command: Command) -> bool:
+    is_write = isinstance(command, Perform) and command.action.is_write
+    return is_write or isinstance(command, OpenGate | OpenEnvelope)
 
 
 @dataclass(frozen=True)

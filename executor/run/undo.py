@@ -77,6 +77,8 @@ class Saga:
                 yield undo_place(place)[0], self._until_its_end(place, verdict)
             elif isinstance(verdict, Next):
                 yield undo_place(place)[0], verdict
+            else:  # policy says no, so far
+                yield undo_place(place)[0], Waiting("retry", self._deadline(place))
 
     @cached_property
     def targets(self) -> tuple[Place, ...]:
@@ -210,6 +212,8 @@ class Saga:
     def _ended(self, place: Place) -> e.UndoEnded | None:
         verdict = self._verdict(place)
         match verdict:
+            case Failed(may_change=True) if self._may_change(place):
+                return None
             case Failed(code=code, message=message, effect=effect):
                 return _not_undone(place, code, message, effect)
             case _ if self._is_too_late(place) and not self._has_a_try_left(place, verdict):
@@ -219,6 +223,11 @@ class Saga:
                 return _not_undone(place, "undo-too-late", message, "unknown" if doubtful else "no")
             case _:
                 return None
+
+    def _may_change(self, place: Place) -> bool:
+        """Whether what policy says no to may be another matter, in time, once more is known."""
+        is_open = self.outside.in_flight or self.state.unsettled.keys() - {undo_place(place)}
+        return bool(is_open) and not self._is_too_late(place)
 
     def _is_too_late(self, place: Place) -> bool:
         """Whether its time is over, and nothing of it is under way."""

@@ -59,6 +59,7 @@ class Done:
 
     output: JsonValue
     failed_items: Mapping[str, e.ItemFailure] = field(default_factory=dict)
+    may_change: bool = False  # as the end of one of these
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,16 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Failed:
-    """It ended badly."""
+    """It ended badly; where that `may_change`, only once nothing is under way that may change it.
+
+    So it is where policy says no by what the run did or read so far.
+    """
 
     code: str
     message: str
     effect: e.EffectHappened = "no"
     failed_items: Mapping[str, e.ItemFailure] = field(default_factory=dict)
+    may_change: bool = False
 
 
 @dataclass(frozen=True)

@@ -108,10 +108,14 @@ def test_what_policy_counts_is_called_one_after_the_other() -> None:
     run.begin(first["s0"])
     second = run.performs()
     run.begin(second["s1"])
+    waiting = run.wait()
+    for each in (first["s0"], second["s1"]):
+        run.end(each, applied())
     run.go()
 
     assert first.keys() == {"s0"}
     assert second.keys() == {"s1"}
+    assert waiting.waiting_for == "flight"
     assert run.state.failed["s2"].code == "policy-denied"
 
 

@@ -4,12 +4,12 @@ By the services' own clock: between the answer that allows a call and the call n
 has acted on its object, or will. And who has looked last, and seen it free, is not denied.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from sim_judge import must
-from sim_looked import FOLLOWED, FOLLOWING, LOOK, RULED, TELLING, Told
+from sim_looked import FOLLOWED, FOLLOWING, LOOK, RULED, TELLING, UNDO_S, Told
 
 from executor.plan.model import ValueArg
 from executor.run.state import Place, undo_place, undoes
@@ -28,9 +28,11 @@ class _Call:
     place: Place
     action: str
     number: int | None  # the object that it is about
+    is_write: bool
     began: int
+    is_heard: bool = False  # how it ended, or that nobody knows
+    is_given_up: bool = False
     settled: int | None = None
-    settled_at: float = inf
     is_out: bool = False
     is_done: bool = False
 
@@ -42,6 +44,7 @@ class Looks:
     history: "History"
     calls: dict[tuple[Place, object], _Call] = field(default_factory=dict)
     answers: dict[Place, tuple[_Call, Told]] = field(default_factory=dict)
+    undos: dict[Place, float] = field(default_factory=dict)  # and when they began
     done: dict[str, set[str]] = field(default_factory=dict)  # and which items of it failed
 
     def judge(self) -> None:
@@ -55,18 +58,24 @@ class Looks:
                     self._ended(each, data["state"], data["output"])
                 case "reconcile.resolved":
                     state = {"applied": "applied", "absent": "refused"}.get(data["resolution"])
-                    self._ended(each, state or "uncertain", data["output"])
+                    self._ended(each, state or data["resolution"], data["output"])
+                case "undo.started":
+                    self.undos[undo_place((data["step"], data["iteration"]))] = each.at
                 case "step.done":
                     self.done[data["step"]] = {*data["failed_items"]}
                 case "step.failed" if data["code"] == "policy-denied":
-                    self._denied((data["step"], data["iteration"]), each.at)
+                    self._denied((data["step"], data["iteration"]))
                 case "undo.ended" if data["code"] == "policy-denied":
-                    self._denied(undo_place((data["step"], data["iteration"])), each.at)
+                    place = undo_place((data["step"], data["iteration"]))
+                    if each.at < self.undos[place] + UNDO_S:
+                        doubts = [*self._doubts(place)]
+                        must(not doubts, f"{place} is denied while there are doubts: {doubts}")
+                    self._denied(place)
 
     def _called(self, event: StoredEvent) -> None:
         data: Any = event.data
         call = _Call((data["step"], data["iteration"]), data["action"],
-                     data["arguments"].get("o"), event.seq)  # fmt: skip
+                     data["arguments"].get("o"), data["effect"] != "read", event.seq)  # fmt: skip
         before = [each for each in self.calls.values() if each.place == call.place]
         self.calls[call.place, data["n"]] = call
         if call.action in RULED and all(each.is_out for each in before):
@@ -106,20 +115,22 @@ class Looks:
     def _ended(self, event: StoredEvent, state: str, output: Any) -> None:
         data: Any = event.data
         call = self.calls[(data["step"], data["iteration"]), data["n"]]
+        call.is_heard, call.is_given_up = True, state == "abandoned"
         if state == "applied" and call.action in TELLING and isinstance(output, dict):
             if "told" in output:
                 told = self.history.services.objects.told[output["told"]]
                 self.answers[call.place] = (call, told)
         if state in (*_IS_OUT, "applied", "applied_unreadable"):
             call.settled, call.is_out = event.seq, state in _IS_OUT
-            call.settled_at = event.at
             call.is_done = not call.is_out
 
-    def _denied(self, place: Place, when: float) -> None:
+    def _denied(self, place: Place) -> None:
         """What nobody can have touched since it was seen free is not denied.
 
-        What ended in the same commit may have been under way when that was decided.
+        Nor is anything while a call is under way: its end may make it another matter.
         """
+        flying = [each.place for each in self.calls.values() if not each.is_heard]
+        must(not flying, f"{place} is denied while calls are under way: {flying}")
         number = self._object_of(place)
         if self._action_of(place) in FOLLOWING:
             must(not self._has_followed(number), f"{place} is denied, and follows what was done")
@@ -134,11 +145,21 @@ class Looks:
         since, is_free = max(looks, default=(0, False))
         touched = any(
             each.action != LOOK
-            and (each.settled_at >= when or (not each.is_out and (each.settled or since) > since))
+            and not each.is_out
+            and (each.settled is None or each.settled > since)
             for each in self.calls.values()
             if each.number == number and each.place != place
         )
         must(touched or not is_free, f"{place} is denied, and {number} was just seen free")
+
+    def _doubts(self, besides: Place) -> Iterator[Place]:
+        """Where something may have happened that nobody knows of yet."""
+        for place in {each.place for each in self.calls.values()} - {besides}:
+            calls = [each for each in self.calls.values() if each.place == place and each.is_write]
+            if any(each.is_done or each.is_given_up for each in calls):
+                continue
+            if any(each.is_heard and each.settled is None for each in calls):
+                yield place
 
     def _action_of(self, place: Place) -> str | None:
         """What was to be called there; of what takes back None."""

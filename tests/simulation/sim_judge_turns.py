@@ -44,6 +44,7 @@ class Turns:
         self._turns: Counter[str] = Counter()  # by tenant, since one of a run that waited longer
         self._driven: set[str] = set()
         self._suspects: dict[str, bool] = {}  # of the runs that there are: as this process began
+        self._suspected: set[str] = set()  # of the driven, be it that the run has just ended
         self._leaving: set[str] = set()  # suspects whose drive has ended, and maybe not their turn
         self._failing: set[str] = set()  # which are left alone for a while
         self._last: tuple[str, float] = ("", 0.0)  # whose turn was the last one, and when
@@ -68,7 +69,7 @@ class Turns:
         is_early = False
         deaths = max((found for (found,) in life.ask(_DEATHS)), default=0)
         must(deaths < MOST_CRASHES, f"{life.run} is driven though {deaths} processes died of it")
-        is_alone = self._is_suspect(life) and self._is_suspected
+        is_alone = self._is_suspect(life) and bool(self._suspected)
         must(not is_alone, f"{life.run} is driven beside another one that may have killed")
         reached = self._world.services.reached
         reached["a turn of a suspect"] += self._is_suspect(life)
@@ -77,7 +78,7 @@ class Turns:
             if not other.ask(_IS_DUE.format(now=life.wall())):
                 del self._known[run]
                 continue
-            if self._is_suspect(other) and (self._is_suspected or self._is_left):
+            if self._is_suspect(other) and (self._suspected or self._is_left):
                 self._known[run] = self._now(), self._looks  # as if it came now
                 continue
             is_news = since >= self._now()  # then it may have come just after this was chosen
@@ -101,12 +102,15 @@ class Turns:
         self._turns[life.tenant] = 0 if is_early else self._turns[life.tenant] + 1
         must(self._has_room(life), f"{len(self._driven) + 1} are driven at once")
         self._driven.add(life.run)
+        if self._is_suspect(life):
+            self._suspected.add(life.run)
         self._leaving.discard(life.run)
         self._last = (life.tenant, self._now())
 
     def ends(self, life: "History", *, has_failed: bool) -> None:
         """A drive of it has ended."""
         self._driven.discard(life.run)
+        self._suspected.discard(life.run)
         self._freed[life.tenant] = self._now()
         if self._is_suspect(life):  # what could not begin beside it may be passed over just now
             self._leaving.add(life.run)
@@ -124,11 +128,6 @@ class Turns:
 
     def _is_suspect(self, life: "History") -> bool:
         return self._suspects.get(life.run, False) and life.status() not in runs.ENDED
-
-    @property
-    def _is_suspected(self) -> bool:
-        """Whether one of the suspects is driven."""
-        return any(self._is_suspect(self._world.life_of(run)) for run in self._driven)
 
     @property
     def _is_left(self) -> bool:

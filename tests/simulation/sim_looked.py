@@ -54,13 +54,14 @@ TELLING = frozenset(
 )
 ABOUT_OBJECTS = frozenset(f"shop.release_{each}" for each in _NAMES)
 DENIED = "it is not known to be free"
+UNDO_S = 7200.0
 Step = dict[str, Any]
 
 
 def _about(name: str, effect: str) -> tuple[ActionSpec, ActionSpec]:
     """A write of an object, and what takes it back."""
     back = f"release_{name}"
-    undo = {"action": f"shop.{back}", "args": [{"ref": "input/o", "to": "o"}], "deadline_s": 7200.0}
+    undo = {"action": f"shop.{back}", "args": [{"ref": "input/o", "to": "o"}], "deadline_s": UNDO_S}
     tells = _TELLS if f"shop.{name}" in TELLING else {}
     write = action_of(name, effect, undo=undo, **_PRICED, **tells)
     return write, action_of(back, "keyed", **_SINKS)
@@ -182,6 +183,18 @@ def _another(rng: random.Random) -> list[Step]:
     ]
 
 
+def _back(rng: random.Random) -> list[Step]:
+    """What wants a look to be taken back, and then it comes to nothing beside a write in doubt."""
+    number = {"value": 1, "to": "o"}
+    steps = [
+        _plain("s0", "look", number),
+        _plain("s1", rng.choice(_BRING), number, after="s0"),
+        _plain("s2", "read", after="s0"),
+        _plain("s3", rng.choice(["change_lookup", "change_blind"]), number, after="s2"),
+    ]
+    return [*steps, in_vain(steps[:3])]
+
+
 def _number(rng: random.Random, step: Step, before: list[Step]) -> Step:
     """How it names its object: by itself, as the last one did, or by what was answered."""
     if "each" in step:
@@ -202,8 +215,8 @@ def looked_plan_of(number: int) -> Accepted:
     for tries in count():
         rng = random.Random(f"looked plan {number} {tries}")
         steps: list[Step] = []
-        if rng.random() < 0.4:
-            steps += rng.choice([_beside, _beside, _another])(rng)
+        if rng.random() < 0.6:
+            steps += rng.choice([_beside, _beside, _another, _back, _back])(rng)
         for at in range(len(steps), rng.choice([2, 3, 3, 4, 4, 5])):
             steps.append(_step(rng, f"s{at}", steps))
         if rng.random() < 0.35:  # it comes to nothing in the end

@@ -33,4 +33,16 @@ LOOKED = (
         "    if False:\n",
         "a write begins beside a call that wanted a look",
     ),
+    Mutant(
+        "executor.run.decide",
+        "if moves.denials and not (outside.in_flight or moves.commands):",
+        "if moves.denials:",
+        "a call is denied while others are under way",
+    ),
+    Mutant(
+        "executor.run.undo",
+        "case Failed(may_change=True) if self._may_change(place):",
+        "case Failed(may_change=True) if False:",
+        "what takes back is denied while others are under way",
+    ),
 )
