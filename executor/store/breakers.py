@@ -11,6 +11,8 @@ from executor.store.statement import Change, Query
 from executor.store.tables import breakers
 from executor.store.upsert import insert_into
 
+MOST_WOKEN = 10_000  # at once, once a service answers again
+
 _ONE = select(breakers).where(
     breakers.c.tenant == bindparam("tenant"), breakers.c.connection == bindparam("connection")
 )
@@ -69,7 +71,10 @@ def tell(
     now: float,
     because: str,
 ) -> None:
-    """Count how a call ended; once the service answers again, what waits for it goes on."""
+    """Count how a call ended; once the service answers again, what waits for it goes on.
+
+    Of very many the most important go on at once, and the rest at the times until which they wait.
+    """
     which = {"tenant": tenant, "connection": connection}
     known = _STANDING.one(c, which)
     if evidence == "answered" and (known is None or known.is_clean):
@@ -80,7 +85,7 @@ def tell(
         return
     put(c, tenant, connection, after)
     if after.state == "closed" and before.state != "closed":
-        waking.wake_waiting_free(c, ("service",), now, tenant)
+        waking.wake_waiting_free(c, ("service",), now, tenant, MOST_WOKEN)
 
 
 def _breaker(row: Row[tuple[object, ...]]) -> Breaker:

@@ -61,19 +61,27 @@ def count_waiting(c: Connection, waiting_for: str, tenant: str | None = None) ->
 
 
 def wake_waiting_free(
-    c: Connection, waiting_for: Sequence[str], now: float, tenant: str | None
+    c: Connection,
+    waiting_for: Sequence[str],
+    now: float,
+    tenant: str | None,
+    most: int | None = None,
 ) -> list[Due]:
     """Wake what waits for these, but for what another process is writing about: it holds the row.
 
     For whoever holds what others wait for, and would wait for them crosswise. So it is for waits
     that end by themselves, too, or where what writes about a run has to look for itself. However
-    many they are, they are one value of one statement.
+    many they are, they are one value of one statement. With `most` it is what is driven and then
+    the highest and oldest, for a transaction that has to come to its end; the rest waits on.
     """
     whose = {} if tenant is None else {"whose": tenant}
-    if c.dialect.name != "postgresql":
+    if c.dialect.name != "postgresql" and most is None:
         return _waking(waiting_for, is_of_one=bool(whose))[1].all(c, {**whose, "now": now})
     runs, meant = tables.runs, _waits_for(waiting_for, is_of_one=bool(whose))
     free = select(runs.c.tenant, runs.c.id).where(meant).with_for_update(skip_locked=True)
+    if most is not None:
+        free = free.order_by(runs.c.driver.is_(None), runs.c.priority, runs.c.updated_at)
+        free = free.limit(most)
     which = [{"whose": row.tenant, "which": row.id} for row in c.execute(free, whose)]
     return _THESE.of(c, which, {"now": now})
 

@@ -32,6 +32,7 @@ KNOWN = {
     "rulings.said": "what was said of a page of approvals is sorted",
     "drives.hold_all": "the rows that are written about together are sorted",
     "drives.due": "what is due now is sorted: it takes turns",
+    "waking.wake_waiting_free": "what waits for a service is sorted once it answers again",
     "recorded.answers": "the calls of two hundred runs are sorted",
     "credentials.audited": "what was done with one credential is sorted",
     "retention.may_go": "a dry run counts",

@@ -1,4 +1,7 @@
-"""However many runs wait for a service: the call that finds it back is written, and wakes them."""
+"""However many runs wait for a service: the call that finds it back is written, and wakes many.
+
+All of them together took a server longer than a statement may take, and then none was woken.
+"""
 
 from dataclasses import replace
 
@@ -7,9 +10,13 @@ from store_cases import NOW, TENANT, add_run
 
 from executor.breaker import Breaker
 from executor.store import breakers, tables
+from executor.store.breakers import MOST_WOKEN
+from executor.store.drives import RANKS
 from executor.store.store import Store
 
-DOUBLED = 16  # times: more runs than a statement of PostgreSQL may have values
+DOUBLED = 14  # times: more runs than one transaction wakes
+
+HIGH, NORMAL = RANKS["high"], RANKS["normal"]
 
 
 def _add_waiting(c: Connection) -> int:
@@ -17,15 +24,19 @@ def _add_waiting(c: Connection) -> int:
     add_run(c)
     runs = tables.runs
     c.execute(runs.update().values(status="waiting", waiting_for="service", wake_at=NOW + 3600.0))
+    last = runs.update().values(priority=HIGH, updated_at=NOW + 1.0)
     names = [each.name for each in runs.c]
     for number in range(DOUBLED):
         other = runs.c.id + literal(f"-{number}")
         row = [other if name == "id" else runs.c[name] for name in names]
         c.execute(insert(runs).from_select(names, select(*row)))
+    c.execute(last.where(runs.c.id == select(func.max(runs.c.id)).scalar_subquery()))
     return c.execute(select(func.count()).select_from(runs)).scalar_one()
 
 
-async def test_tens_of_thousands_of_runs_go_on_once_their_service_answers(store: Store) -> None:
+async def test_of_tens_of_thousands_of_runs_the_first_go_on_at_once_the_others_in_their_time(
+    store: Store,
+) -> None:
     trial = Breaker("half_open", failures=5, until=NOW + 20.0, pause_s=10.0, changed_at=NOW)
     await store.write(lambda c: breakers.put(c, TENANT, "shop", trial))
     waiting = await store.write(_add_waiting)
@@ -35,9 +46,14 @@ async def test_tens_of_thousands_of_runs_go_on_once_their_service_answers(store:
         return breakers.read(c, TENANT, "shop")
 
     found = await store.write(answered)
-    due = tables.runs.c.wake_at == NOW + 2.0
-    woken = await store.read(lambda c: c.execute(select(func.count()).where(due)).scalar_one())
+    runs = tables.runs
+    times = select(runs.c.priority, runs.c.wake_at, func.count()).group_by("priority", "wake_at")
+    woken = await store.read(lambda c: {(*row,) for row in c.execute(times)})
 
-    assert waiting == 2**DOUBLED
     assert replace(found, changed_at=0.0) == Breaker()
-    assert woken == waiting
+    assert waiting == 2**DOUBLED
+    assert woken == {
+        (HIGH, NOW + 2.0, 1),
+        (NORMAL, NOW + 2.0, MOST_WOKEN - 1),
+        (NORMAL, NOW + 3600.0, waiting - MOST_WOKEN),
+    }
