@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from executor.store.errors import StoreError
-from executor.store.retention import delete_some
+from executor.store.retention import Deleted, delete_some
 from executor.store.store import Store
 from gateway.meanwhile import meanwhile
 from gateway.settings import DAY_S
@@ -47,9 +47,9 @@ async def _delete_for_ever(store: Store, days: int) -> None:
 
 async def _delete_all(store: Store, before: float) -> tuple[int, int]:
     runs = requests = 0
-    goes_on = True
-    while goes_on:
-        done = await store.write(partial(delete_some, before=before))
-        runs, requests, goes_on = runs + done.runs, requests + done.requests, done.goes_on
+    done = Deleted(goes_on=True)
+    while done.goes_on:
+        done = await store.write(partial(delete_some, before=before, place=done.place))
+        runs, requests = runs + done.runs, requests + done.requests
         await asyncio.sleep(PAUSE_S)
     return runs, requests

@@ -16,7 +16,6 @@ from gateway.cli.show import print_json, say, say_row
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from executor.store.retention import Deleted
 
 app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 PAUSE_S = 0.02  # between two commits, for whoever works with the database
@@ -90,15 +89,15 @@ def delete(
 
 def _delete(url: str, before: float) -> tuple[int, int]:
     from executor.store.beside import write_beside
-    from executor.store.retention import delete_some
+    from executor.store.retention import Deleted, delete_some
 
-    def some(c: "Connection", _: float) -> "Deleted":
-        return delete_some(c, before)
+    def some(c: "Connection", _: float) -> Deleted:
+        return delete_some(c, before, done.place)
 
     runs = requests = 0
-    goes_on = True
-    while goes_on:
+    done = Deleted(goes_on=True)
+    while done.goes_on:
         done = write_beside(url, some)
-        runs, requests, goes_on = runs + done.runs, requests + done.requests, done.goes_on
+        runs, requests = runs + done.runs, requests + done.requests
         time.sleep(PAUSE_S)
     return runs, requests

@@ -1,5 +1,7 @@
 """Old runs are deleted whole, in bounded pieces, and nothing that anybody else still needs."""
 
+import sqlite3
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -7,14 +9,24 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Double, Integer, Table, create_engine, func, insert, select, text
+from sqlalchemy import (
+    Connection,
+    Double,
+    Integer,
+    Table,
+    create_engine,
+    func,
+    insert,
+    select,
+    text,
+)
 from store_cases import TENANT
 
 from executor.store import blobs, journal, retention, runs
 from executor.store.attempts import OPEN
 from executor.store.clearing import PIECE
 from executor.store.journal import NewEvent
-from executor.store.retention import RUNS, Deleted, delete_some, deleted_until
+from executor.store.retention import LOOKED, RUNS, Deleted, delete_some, deleted_until
 from executor.store.store import Store, backend_of
 from executor.store.tables import blob_uses as uses
 from executor.store.tables import blobs as blob_rows
@@ -33,13 +45,13 @@ NAMED = {
 }  # fmt: skip
 
 
-def put(c: Connection, table: str, **values: object) -> None:
-    """A row whose other columns hold what says nothing."""
+def put(c: Connection, table: str, *rows: Mapping[str, object], **values: object) -> None:
+    """A row or some, whose other columns hold what says nothing."""
     empty = {Integer: 0, Double: THEN}
     row = {
         each.name: None if each.nullable else empty.get(type(each.type), "-") for each in T[table].c
     }
-    c.execute(insert(T[table]).values(row | {"tenant": TENANT} | values))
+    c.execute(insert(T[table]), [row | {"tenant": TENANT} | each for each in rows or (values,)])
 
 
 def large(word: str) -> str:
@@ -78,11 +90,15 @@ def _has(c: Connection, table: Table, name: str) -> bool:
 
 
 def delete_all(c: Connection, before: float) -> int:
-    count, goes_on = 0, True
-    while goes_on:
-        done = delete_some(c, before)
-        count, goes_on = count + done.runs, done.goes_on
-    return count
+    """A turn, from its beginning to its end; how many runs went."""
+    return sum(each.runs for each in turn(c, before))
+
+
+def turn(c: Connection, before: float) -> Iterator[Deleted]:
+    """What each commit of a turn comes to."""
+    done = Deleted(goes_on=True)
+    while done.goes_on:
+        yield (done := delete_some(c, before, done.place))
 
 
 def held(c: Connection) -> dict[str, list[str]]:
@@ -230,7 +246,7 @@ async def test_each_commit_deletes_a_bounded_piece_and_whoever_comes_later_goes_
         if len(sizes) == 3:  # whoever was at it dies, and another one goes on
             await store.close()
             store = await Store.open(url)
-        done = await store.write(partial(delete_some, before=THEN + DAY))
+        done = await store.write(partial(delete_some, before=THEN + DAY, place=done.place))
         gone.append(done.runs)
         sizes.append(await store.read(size))
     await store.close()
@@ -262,9 +278,40 @@ async def test_on_a_server_one_process_deletes_and_no_value_that_somebody_is_abo
     kept = await server_store.read(lambda c: [tuple(each) for each in c.execute(of)])
 
     assert refused == Deleted()
-    assert taken == Deleted(runs=1, goes_on=True)
+    assert (taken.runs, taken.goes_on) == (1, True)
     assert cut == Deleted(goes_on=True)
     assert kept == [("run_b", 4 * blobs.LARGE + 2)]
+
+
+def _steps_of_a_turn(unknown: int, others: int) -> list[int]:
+    """How many steps of SQLite each commit of a turn takes, behind so many runs that stay."""
+    engine, steps = create_engine("sqlite://"), [0]
+    metadata.create_all(engine)
+    made = [(f"run_{n}", THEN + n // 10, "applied" if n >= unknown else "uncertain")
+            for n in range(unknown + others)]  # fmt: skip
+    with engine.begin() as c:
+        put(c, "plans", id="pln_a")
+        put(c, "runs", *({"id": run, "plan": "pln_a", "status": "failed", "updated_at": at}
+                         for run, at, _ in made))  # fmt: skip
+        put(c, "attempts", *({"run": run, "state": state} for run, _, state in made))
+        raw = c.connection.dbapi_connection
+        assert isinstance(raw, sqlite3.Connection)
+        raw.set_progress_handler(lambda: steps.append(steps.pop() + 1), 1)
+        for _ in turn(c, THEN + DAY):
+            steps.append(0)
+        raw.set_progress_handler(None, 1)
+        left = names(c, "runs")
+    engine.dispose()
+    assert len(left) == unknown
+    return steps
+
+
+def test_what_has_to_stay_is_looked_at_once_in_a_turn_a_bounded_piece_a_commit() -> None:
+    few, many = _steps_of_a_turn(LOOKED * 2, 200), _steps_of_a_turn(LOOKED * 6, 200)
+    alone = _steps_of_a_turn(LOOKED * 6, 0)
+
+    assert max(many) < 1.1 * max(few)
+    assert sum(many) - sum(alone) < 1.1 * sum(_steps_of_a_turn(0, 200))
 
 
 RUN = st.fixed_dictionaries({
