@@ -24,6 +24,7 @@ from gateway.wiring import Gateway
 LOOK_S = 1.0  # the bell rings at once; this is for what it might miss
 PAGE = 1000  # of a list
 STREAMED = 50  # that are read ahead of whoever follows a stream, who may read slowly or never
+PIECE = 64 * 1024  # characters, or one event, that are ahead of them: they cost memory
 MOST = 999_999_999  # every database has such
 LAST_SEEN = {
     "parameters": [
@@ -60,10 +61,11 @@ class _Look(NamedTuple):
 
 
 class _Page(NamedTuple):
-    """What a stream tells next, up to an event; more is there already if it is full."""
+    """What a stream tells next: events, up to the last; more is there already if it is full."""
 
     text: str = ""
     last: int = 0
+    told: int = STREAMED
     is_full: bool = False
     is_last: bool = False
 
@@ -77,7 +79,7 @@ async def answer_events(request: Request, watched: Watched, place: int | None) -
         async with gateway.allowances.turn(request.state.key, "reads"):  # it may be long
             listed = await gateway.store.read(partial(look, most=PAGE))
             return await asyncio.to_thread(_listed, listed.events)
-    first = await gateway.store.read(partial(look, most=STREAMED))
+    first = await gateway.store.read(partial(look, most=1))
     if first.is_last and not first.events:
         return Response(status_code=204)  # tells an EventSource not to come back
     stream = _stream(request, gateway, watched, after)
@@ -93,7 +95,7 @@ async def _stream(
     request: Request, gateway: Gateway, watched: Watched, after: int
 ) -> AsyncIterator[str]:
     clock, heartbeat_s = asyncio.get_running_loop().time, gateway.settings.server.heartbeat_s
-    spoke_at, is_behind = clock(), False
+    spoke_at, is_behind, most = clock(), False, STREAMED
     read = partial(_look_again, watched=watched, key=request.state.key)
     turn = gateway.allowances.turn(request.state.key, "reads")  # a journal may be long
     with (
@@ -105,7 +107,7 @@ async def _stream(
             page: _Page | None = _Page()
             async with turn if is_behind else contextlib.nullcontext():
                 with contextlib.suppress(StorePausedError):  # whoever watches goes on watching
-                    page = await gateway.store.read(partial(read, after=after))
+                    page = await gateway.store.read(partial(read, after=after, most=most))
             if page is None:
                 return  # nothing more, and 401 to whoever comes back
             if page.text:
@@ -113,7 +115,7 @@ async def _stream(
                 yield page.text
             if page.is_last:
                 return
-            is_behind = page.is_full
+            is_behind, most = page.is_full, min(STREAMED, 2 * page.told)
             if is_behind:
                 continue
             with contextlib.suppress(TimeoutError):
@@ -124,15 +126,26 @@ async def _stream(
                 yield ": still here\n\n"
 
 
-def _look_again(c: Connection, watched: Watched, key: str, after: int) -> _Page | None:
-    """The same for whoever goes on watching; None once the key that let them in is over."""
+def _look_again(c: Connection, watched: Watched, key: str, after: int, most: int) -> _Page | None:
+    """The same for whoever goes on watching; None once the key that let them in is over.
+
+    Of large events few are told at once, and next time hardly more are read than that.
+    """
     if not keys.is_good(c, watched.tenant, key):
         return None
-    events, is_last = _look(c, watched, after, STREAMED)
+    events, is_last = _look(c, watched, after, most)
     if not events:
         return _Page(is_last=is_last)
-    text = "".join(map(_told, events))
-    return _Page(text, events[-1].seq, is_full=len(events) == STREAMED, is_last=is_last)
+    told, size = list[str](), 0
+    for event in events:
+        told.append(_told(event))
+        size += len(told[-1])
+        if size >= PIECE:
+            break
+    is_cut = len(told) < len(events)
+    is_full = is_cut or len(events) == most
+    last = events[len(told) - 1].seq
+    return _Page("".join(told), last, len(told), is_full, is_last and not is_cut)
 
 
 def _told(event: StoredEvent) -> str:
