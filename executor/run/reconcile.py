@@ -96,7 +96,7 @@ class Reconciler:
 
         def permit(journal: OpenJournal) -> Blocked | None:
             return journal.permits.take(
-                asked.connection, allowed, began, LOOKUP_TIMEOUT_S, claim.id
+                asked.connection, allowed, began, LOOKUP_TIMEOUT_S, claim.id, claim.rank
             )
 
         needs = need_of(asked.connection, allowed)

@@ -83,7 +83,7 @@ def record_intent(journal: OpenJournal, intent: Intent, now: float) -> Blocked |
         if not approvals.covers(c, claim.tenant, grant, call, now):
             return Blocked("approval")
     blocked = journal.permits.take(
-        intent.connection, intent.limits, now, intent.timeout_s, claim.id
+        intent.connection, intent.limits, now, intent.timeout_s, claim.id, claim.rank
     )
     if blocked is not None:
         return blocked

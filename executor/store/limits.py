@@ -6,14 +6,16 @@ locked it before, and puts it back in the same transaction, once for all calls t
 
 Who gets none is told when to come again, and reserves that (`reservations.py`): each one interval
 after the one before, so that a thousand that wait come one after the other, and not all together
-for the same permit. At its time it comes before whoever reserved nothing, or later. `queue_end` is
-the latest time that was reserved.
+for the same permit. At its time it comes before whoever reserved nothing, or later, unless that is
+of a higher rank. `queue_end` is the latest time that was reserved, and `passed` how many have come
+before lower ranks since one of these was raised.
 
 What a service says that it still takes (`quota_left` until `quota_until`) is counted down by each
 permit: its next answer may come after many calls have begun. Until it renews it only goes down.
 """
 
 from dataclasses import asdict, dataclass, replace
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.sql import ClauseElement
@@ -24,6 +26,7 @@ from executor.store.reservations import LATE_S, Reserved
 from executor.store.statement import Change, Query
 from executor.store.tables import limits
 from executor.store.upsert import insert_into
+from executor.turns import PASSED
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,20 @@ class Limit:
     queue_end: float = 0.0
     quota_left: int | None = None
     quota_until: float | None = None
+    passed: int = 0
+
+
+class Taken(NamedTuple):
+    """What becomes of a limit, when to ask again if there was no permit, and of lower ranks.
+
+    `put_off_s`: how much later these are to come, for one who comes before them; `raises`: enough
+    have, and the first of each counts as one rank higher.
+    """
+
+    limit: Limit
+    again_at: float | None = None
+    put_off_s: float = 0.0
+    raises: bool = False
 
 
 NOTHING = Reserved()
@@ -46,25 +63,30 @@ def used_up_until(limit: Limit, now: float) -> float | None:
     return renews_at if renews_at > now and not limit.quota_left else None
 
 
-def taken(
-    limit: Limit, allowed: Limits | None, now: float, reserved: Reserved = NOTHING
-) -> tuple[Limit, float | None]:
+def taken(limit: Limit, allowed: Limits | None, now: float, reserved: Reserved = NOTHING) -> Taken:
     """Take one permit, or none and say when to ask again."""
+    raises = False
     if (used_up := used_up_until(limit, now)) is not None:
-        return limit, used_up
+        return Taken(limit, used_up)
     if allowed is None or allowed.rate is None:
         if limit.hold_until > now:
-            return limit, limit.hold_until
+            return Taken(limit, limit.hold_until)
     else:
         interval = allowed.per_s / allowed.rate
         free_at = max(limit.arrival - (allowed.burst - 1) * interval, limit.hold_until)
         again_at = _again_at(free_at, interval, now, reserved)
+        passes = _passes(interval, now if again_at is None else again_at, reserved)
+        if passes:
+            limit = replace(limit, passed=(limit.passed + 1) % PASSED)
+            raises = not limit.passed
         if again_at is not None:
-            return replace(limit, queue_end=max(limit.queue_end, again_at)), again_at
+            put_off_s = interval if passes else 0.0
+            end = max(limit.queue_end + put_off_s, again_at)
+            return Taken(replace(limit, queue_end=end), again_at, put_off_s, raises)
         limit = replace(limit, arrival=max(limit.arrival, now) + interval)
     if (limit.quota_until or 0.0) > now and limit.quota_left:
         limit = replace(limit, quota_left=limit.quota_left - 1)
-    return limit, None
+    return Taken(limit, raises=raises)
 
 
 def _again_at(free_at: float, interval: float, now: float, reserved: Reserved) -> float | None:
@@ -76,6 +98,11 @@ def _again_at(free_at: float, interval: float, now: float, reserved: Reserved) -
     if max(reserved.last, free_at) > now:
         return max(free_at, reserved.last + interval)
     return now + min(interval, LATE_S) if reserved.ahead else None  # who is late comes first
+
+
+def _passes(interval: float, at: float, reserved: Reserved) -> bool:
+    """Whether who comes anew takes this time from one of a lower rank."""
+    return reserved.at is None and reserved.below < at + interval
 
 
 def held_until(limit: Limit, until: float) -> Limit:

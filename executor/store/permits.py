@@ -47,6 +47,7 @@ class _Known(NamedTuple):
     queue_end: float
     quota_left: int | None
     quota_until: float | None
+    passed: int
 
     @property
     def breaker(self) -> Breaker:
@@ -143,7 +144,13 @@ class Permits:
                 self._lock(connection)
 
     def take(
-        self, connection: str, allowed: Limits | None, now: float, trial_s: float, run: str
+        self,
+        connection: str,
+        allowed: Limits | None,
+        now: float,
+        trial_s: float,
+        run: str,
+        rank: int = tables.NORMAL,
     ) -> Blocked | None:
         """Take a permit for a run's call that lasts at most `trial_s`, or say why there is none."""
         if (waits := self._waits.get((connection, run))) is not None:
@@ -161,13 +168,17 @@ class Permits:
         limit = self._lock(connection) if counts else self._limit(connection)
         reserved = limits.NOTHING
         if has_rate and limit.queue_end > now - LATE_S:  # else nobody can have reserved anything
-            reserved = reservations.found(c, tenant, connection, run, now)
-        now_is, retry_at = limits.taken(limit, allowed, now, reserved)
+            reserved = reservations.found(c, tenant, connection, run, rank, now)
+        now_is, retry_at, put_off_s, raises = limits.taken(limit, allowed, now, reserved)
         if counts:
             self._limits[connection] = now_is
+        if put_off_s:
+            reservations.put_off(c, tenant, connection, rank, put_off_s, now)
+        if raises:
+            reservations.raise_first(c, tenant, connection, now)
         if retry_at is not None:
             if has_rate and limits.used_up_until(limit, now) is None:
-                reservations.put(c, tenant, connection, run, retry_at, now)
+                reservations.put(c, tenant, connection, run, rank, retry_at, now)
             waits = self._waits[connection, run] = Blocked("rate_limit", retry_at)
             return waits
         if reserved.at is not None:

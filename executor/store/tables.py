@@ -222,6 +222,7 @@ limits = Table(
     Column("queue_end", Double, nullable=False),
     Column("quota_left", Integer),
     Column("quota_until", Double),
+    Column("passed", Integer, nullable=False, server_default=text("0")),
 )
 
 reservations = Table(
@@ -232,6 +233,7 @@ reservations = Table(
     Column("run", Text, primary_key=True),
     Column("turn", Double, nullable=False),
     Column("at", Double, nullable=False),
+    Column("rank", Integer, nullable=False, server_default=text(str(NORMAL))),
     Index("reservations_at", "tenant", "key", "at"),
     Index("reservations_run", "tenant", "run", "key"),
 )

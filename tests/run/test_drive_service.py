@@ -7,13 +7,14 @@ from itertools import pairwise
 import pytest
 from run_bench import Bench, held, once, until
 from run_cases import accept, action, ref, step
+from sqlalchemy import Connection, select
 
 from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused, Unavailable
 from connectors.spec import CallContext, Limits
 from executor import breaker
 from executor.run.slots import Slots
-from executor.store import breakers, drives
+from executor.store import breakers, drives, tables
 from executor.store.drives import Due, Priority
 
 pytestmark = pytest.mark.timeout(60)
@@ -98,6 +99,26 @@ async def test_waiting_runs_are_told_to_come_one_after_the_other(bench: Bench) -
 
     assert [row.waiting_for for row in rows if row.status == "waiting"] == ["rate_limit"] * 3
     assert all(later - earlier > 8 for earlier, later in pairwise(wakes))
+
+
+async def test_of_runs_that_wait_for_a_rate_one_of_a_higher_priority_is_next(bench: Bench) -> None:
+    slow = action("shop.slow", limits=Limits(rate=1, per_s=10))
+    plan = accept(step("a", "shop.slow"), more=(slow,))
+    for _ in range(3):
+        await bench.start(await bench.add(plan, priority="low"))
+    first, *_, last = await bench.store.read(wakes)
+    await bench.start(high := await bench.add(plan, priority="high"))
+    await bench.start(low := await bench.add(plan, priority="low"))
+    high_at, low_at = (await bench.row(high)).wake_at, (await bench.row(low)).wake_at
+
+    assert high_at == pytest.approx(first, abs=4)  # each adds a little by chance
+    assert low_at == pytest.approx(last + 20, abs=4)
+
+
+def wakes(c: Connection) -> list[float]:
+    """When runs that wait are to be woken, the first one first."""
+    found = select(tables.runs.c.wake_at).where(tables.runs.c.wake_at.is_not(None))
+    return sorted(c.execute(found).scalars())
 
 
 async def test_what_the_operator_says_of_a_connection_wins_over_the_manifest(

@@ -91,11 +91,11 @@ def tell(c: Connection, what: Told, now: float) -> None:
 
 def take(
     c: Connection, connection: str, allowed: Limits | None, now: float, trial_s: float,
-    run: str = RUN.id,
+    run: str = RUN.id, rank: int = tables.NORMAL,
 ) -> Blocked | None:  # fmt: skip
     """Ask for a permit."""
     permits = Permits(c, TENANT)
-    blocked = permits.take(connection, allowed, now, trial_s, run)
+    blocked = permits.take(connection, allowed, now, trial_s, run, rank)
     permits.close()
     return blocked
 
