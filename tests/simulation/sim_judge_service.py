@@ -47,9 +47,9 @@ def judge_service(world: "World") -> None:
 def _judge_polls(history: "History") -> None:
     """None earlier than its own drive was told, or than was written down a while ago by anybody."""
     services, slack_s = history.services, history.slack_s
-    for before, until in services.put_off:
-        for each in services.polled:
-            if each.at > before.at and (each[1:3], each.drive) == (before[1:3], before.drive):
+    for before, told_at, until in services.put_off:
+        for each in services.polled:  # a drive that has lost its claim may ask beside the next one
+            if each.at > told_at and (each[1:3], each.drive) == (before[1:3], before.drive):
                 _must_not_be_early(each, until, slack_s)
     told = [(each, str(each.data["step"]), str(each.data["iteration"]), each.data["n"])
             for each in history.stored if each.data.get("ask_from") is not None]  # fmt: skip

@@ -114,7 +114,7 @@ class Services:
     unheard: set[Place] = field(default_factory=set)  # where it happened, and no answer was told
     tasks: dict[str, str] = field(default_factory=dict)  # by handle: how they stand
     polled: list[Polled] = field(default_factory=list)
-    put_off: list[tuple[Polled, float]] = field(default_factory=list)  # and until when
+    put_off: list[tuple[Polled, float, float]] = field(default_factory=list)  # when, until when
     epoch: Callable[[], int] = lambda: 0  # under which claim the run is driven
     places: dict[str, Place] = field(default_factory=dict)  # by key
     quotas: dict[tuple[str, str, int], tuple[int, float]] = field(default_factory=dict)
@@ -390,7 +390,7 @@ class Services:
         if is_strict and self._is_odd("another job's state"):
             return Applied({"job": "another", "state": self.rng.choice(["done", "failed"])})
         after_s = self._not_for() if state == "under way" else None
-        self.put_off.append((polled, _now() + (after_s or 0.0)))
+        self.put_off.append((polled, _now(), _now() + (after_s or 0.0)))
         told: JsonValue = {"job": handle, "state": state, "output": self.known(place)}
         return Applied(told, retry_after_s=after_s)
 
