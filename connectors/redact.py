@@ -92,16 +92,24 @@ class Redactor:
         return text if hidden is content else hidden.decode("utf-8", "surrogatepass")
 
     def hide_in(self, value: JsonValue) -> JsonValue:
-        """The same for every text in a value, the names of members too."""
+        """The same for every text in a value, the names of members too.
+
+        An answer may be ten thousand texts, and hardly one holds a secret: a look at all together
+        is a small part of what a look at each of them takes.
+        """
         if not self._finders:
             return value
+        together = _bytes("\0".join(_texts_of(value)))
+        return value if self.hide_bytes(together) is together else self._each_hidden(value)
+
+    def _each_hidden(self, value: JsonValue) -> JsonValue:
         match value:
             case str():
                 return self.hide(value)
             case list():
-                return [self.hide_in(each) for each in value]
+                return [self._each_hidden(each) for each in value]
             case dict():
-                return {self.hide(name): self.hide_in(each) for name, each in value.items()}
+                return {self.hide(name): self._each_hidden(each) for name, each in value.items()}
             case _:
                 return value
 
@@ -145,6 +153,20 @@ class _Finder:
             if content.startswith(form, at)
         )
         return max(ends, default=None)
+
+
+def _texts_of(value: JsonValue) -> list[str]:
+    """Every text in a value, the names of members too, in any order."""
+    texts, left = list[str](), [value]
+    for each in left:  # it grows meanwhile
+        if isinstance(each, str):
+            texts.append(each)
+        elif isinstance(each, dict):
+            texts += each
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+    return texts
 
 
 def _joined(spans: Iterable[Span]) -> Iterator[Span]:

@@ -5,6 +5,7 @@ import hashlib
 import html
 import json
 import resource
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote, quote_plus
@@ -12,6 +13,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from connectors.known_keys import without_known_keys
 from connectors.redact import HIDDEN, SHORTEST, Redactor
@@ -231,3 +233,55 @@ def test_what_is_no_secret_is_the_very_same_text() -> None:
     text = "the secret value, the-secret and -secret-value"
 
     assert redactor.hide(text) is text
+
+
+LEAVES = st.one_of(st.none(), st.integers(), st.sampled_from(["the-secret-value", "a", "b\0", ""]))
+TREES = st.recursive(
+    LEAVES,
+    lambda each: st.one_of(
+        st.lists(each, max_size=3),
+        st.dictionaries(st.sampled_from(["k", "the-secret-value x"]), each, max_size=2),
+    ),
+)
+
+
+def _each_by_itself(redactor: Redactor, value: JsonValue) -> JsonValue:
+    match value:
+        case str():
+            return redactor.hide(value)
+        case list():
+            return [_each_by_itself(redactor, each) for each in value]
+        case dict():
+            return {redactor.hide(k): _each_by_itself(redactor, v) for k, v in value.items()}
+        case _:
+            return value
+
+
+@given(TREES)
+def test_every_text_of_a_value_is_written_as_it_would_be_alone(value: JsonValue) -> None:
+    redactor = Redactor()
+    redactor.learn("the-secret-value")
+
+    assert redactor.hide_in(value) == _each_by_itself(redactor, value)
+
+
+def _calls(work: Callable[[], object]) -> int:
+    """How many functions of Python are called for it."""
+    names: list[str] = []
+    sys.setprofile(lambda frame, what, _: names.append(what))
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return names.count("call")
+
+
+def test_an_answer_of_many_texts_without_a_secret_is_looked_through_at_once() -> None:
+    redactor = Redactor()
+    redactor.learn("the-secret-value")
+    few, many = (
+        {"rows": [{"n": n, "text": f"row {n}"} for n in range(count)]} for count in (9, 999)
+    )
+
+    assert redactor.hide_in(many) == many
+    assert _calls(lambda: redactor.hide_in(many)) == _calls(lambda: redactor.hide_in(few))
