@@ -146,9 +146,14 @@ class Instance:
 
     @property
     def _is_used_up(self) -> bool:
-        """Whether it was tried often enough; tries without credentials do not count."""
+        """Whether it was tried often enough.
+
+        Tries without credentials do not count, nor do those that a service puts off by its limits:
+        it works, and others of us may have used what it takes.
+        """
         attempts = self.state.attempts.get(self.place, ())
-        return sum(not _lacks_credentials(each) for each in attempts) >= MOST_ATTEMPTS
+        put_off = (_lacks_credentials(each) or _came_too_soon(each) for each in attempts)
+        return len(attempts) - sum(put_off) >= MOST_ATTEMPTS
 
     def _refused(self, last: Attempt) -> Verdict:
         failure = last.ended.failure if last.ended else None
@@ -324,6 +329,10 @@ def _lacks_credentials(attempt: Attempt) -> bool:
     return failure is not None and failure.kind == Kind.AUTH and not failure.may_retry
 
 
+def _came_too_soon(attempt: Attempt) -> bool:
+    failure = attempt.ended.failure if attempt.ended else None
+    return failure is not None and failure.kind == Kind.RATE_LIMITED and failure.may_retry
+
+
 def _wait_name(last: Attempt) -> str:
-    failure = last.ended.failure if last.ended else None
-    return "rate_limit" if failure and failure.kind == Kind.RATE_LIMITED else "retry"
+    return "rate_limit" if _came_too_soon(last) else "retry"

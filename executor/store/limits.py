@@ -10,6 +10,9 @@ for the same permit. At its time it comes before whoever reserved nothing, or la
 of a higher rank. `queue_end` is the latest time that was reserved, and `passed` how many have come
 before lower ranks since one of these was raised.
 
+Where no rate is known nobody waits for another, but for a while after the service was left alone,
+or what it takes was used up (`pace.py`).
+
 What a service says that it still takes (`quota_left` until `quota_until`) is counted down by each
 permit: its next answer may come after many calls have begun. Until it renews it only goes down.
 """
@@ -22,6 +25,7 @@ from sqlalchemy.sql import ClauseElement
 
 from connectors.quota import Quota
 from connectors.spec import Limits
+from executor.store.pace import Pace, pace_of
 from executor.store.reservations import LATE_S, Reserved
 from executor.store.statement import Change, Query
 from executor.store.tables import limits
@@ -40,6 +44,17 @@ class Limit:
     quota_until: float | None = None
     passed: int = 0
 
+    @property
+    def was_told(self) -> bool:
+        """Whether the service has said anything that still has to be remembered."""
+        return bool(self.hold_until) or self.quota_left is not None
+
+    @property
+    def left_alone_until(self) -> float:
+        """Until when the service took no calls, as it has said last; 0 if it never has."""
+        used_up = self.quota_until or 0.0 if self.quota_left == 0 else 0.0
+        return max(self.hold_until, used_up)
+
 
 class Taken(NamedTuple):
     """What becomes of a limit, when to ask again if there was no permit, and of lower ranks.
@@ -57,52 +72,38 @@ class Taken(NamedTuple):
 NOTHING = Reserved()
 
 
-def used_up_until(limit: Limit, now: float) -> float | None:
-    """Until when the service takes no more calls, if it has said so."""
-    renews_at = limit.quota_until or 0.0
-    return renews_at if renews_at > now and not limit.quota_left else None
-
-
 def taken(limit: Limit, allowed: Limits | None, now: float, reserved: Reserved = NOTHING) -> Taken:
     """Take one permit, or none and say when to ask again."""
-    raises = False
-    if (used_up := used_up_until(limit, now)) is not None:
-        return Taken(limit, used_up)
-    if allowed is None or allowed.rate is None:
-        if limit.hold_until > now:
-            return Taken(limit, limit.hold_until)
-    else:
-        interval = allowed.per_s / allowed.rate
-        free_at = max(limit.arrival - (allowed.burst - 1) * interval, limit.hold_until)
-        again_at = _again_at(free_at, interval, now, reserved)
-        passes = _passes(interval, now if again_at is None else again_at, reserved)
+    raises, pace = False, pace_of(allowed, limit.left_alone_until, now)
+    if pace is not None:
+        free_at = max(pace.free_at(limit.arrival), limit.left_alone_until)
+        again_at = _again_at(free_at, pace, now, reserved)
+        at = now if again_at is None else again_at
+        passes = reserved.at is None and reserved.below < pace.after(at)  # of a lower rank
         if passes:
             limit = replace(limit, passed=(limit.passed + 1) % PASSED)
             raises = not limit.passed
         if again_at is not None:
-            put_off_s = interval if passes else 0.0
+            put_off_s = pace.after(again_at) - again_at if passes else 0.0
             end = max(limit.queue_end + put_off_s, again_at)
             return Taken(replace(limit, queue_end=end), again_at, put_off_s, raises)
-        limit = replace(limit, arrival=max(limit.arrival, now) + interval)
+        limit = replace(limit, arrival=pace.after(max(limit.arrival, now)))
     if (limit.quota_until or 0.0) > now and limit.quota_left:
         limit = replace(limit, quota_left=limit.quota_left - 1)
+    elif pace is None and limit.was_told:  # it is long over
+        limit = replace(limit, hold_until=0.0, quota_left=None, quota_until=None)
     return Taken(limit, raises=raises)
 
 
-def _again_at(free_at: float, interval: float, now: float, reserved: Reserved) -> float | None:
+def _again_at(free_at: float, pace: Pace, now: float, reserved: Reserved) -> float | None:
     """When to come again, or None where it is the turn of whoever asks."""
     if reserved.at is not None:
         if max(reserved.at, free_at) <= now:
             return None
-        return max(reserved.at, free_at + reserved.ahead * interval)
+        return max(reserved.at, pace.after(free_at, reserved.ahead))
     if max(reserved.last, free_at) > now:
-        return max(free_at, reserved.last + interval)
-    return now + min(interval, LATE_S) if reserved.ahead else None  # who is late comes first
-
-
-def _passes(interval: float, at: float, reserved: Reserved) -> bool:
-    """Whether who comes anew takes this time from one of a lower rank."""
-    return reserved.at is None and reserved.below < at + interval
+        return max(free_at, pace.after(reserved.last))
+    return min(pace.after(now), now + LATE_S) if reserved.ahead else None  # who is late comes first
 
 
 def held_until(limit: Limit, until: float) -> Limit:

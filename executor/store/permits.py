@@ -16,6 +16,7 @@ from connectors.spec import Limits
 from executor.breaker import Breaker, Evidence, State, asked
 from executor.store import breakers, limits, reservations, stops, tables
 from executor.store.limits import Limit
+from executor.store.pace import pace_of
 from executor.store.reservations import LATE_S
 from executor.store.statement import Query
 
@@ -53,6 +54,11 @@ class _Known(NamedTuple):
     def breaker(self) -> Breaker:
         """How the breaker stands."""
         return Breaker() if self.state is None else Breaker(self.state, *self[2:7])
+
+    @property
+    def was_told(self) -> bool:
+        """Whether the service has said anything of its limits."""
+        return bool(self.hold_until) or self.quota_left is not None
 
     @property
     def limit(self) -> Limit:
@@ -140,7 +146,7 @@ class Permits:
             if any(need.breaker for need in mine) or not known.breaker.is_clean:
                 breakers.lock(self._c, self._tenant, connection)
                 del self._known[connection]  # another process may have been faster
-            if any(need.limit for need in mine) or known.quota_left is not None:
+            if any(need.limit for need in mine) or known.was_told:
                 self._lock(connection)
 
     def take(
@@ -163,11 +169,13 @@ class Permits:
         allowing = asked(breaker, now, trial_s)
         if allowing is None:
             return Blocked("service", breaker.until)
-        has_rate = allowed is not None and allowed.rate is not None
-        counts = has_rate or (self._limit(connection).quota_until or 0.0) > now
-        limit = self._lock(connection) if counts else self._limit(connection)
+        limit = self._limit(connection)
+        has_pace = pace_of(allowed, limit.left_alone_until, now) is not None
+        counts = has_pace or limit.was_told
+        if counts:
+            limit = self._lock(connection)
         reserved = limits.NOTHING
-        if has_rate and limit.queue_end > now - LATE_S:  # else nobody can have reserved anything
+        if has_pace and limit.queue_end > now - LATE_S:  # else nobody can have reserved anything
             reserved = reservations.found(c, tenant, connection, run, rank, now)
         now_is, retry_at, put_off_s, raises = limits.taken(limit, allowed, now, reserved)
         if counts:
@@ -177,8 +185,7 @@ class Permits:
         if raises:
             reservations.raise_first(c, tenant, connection, now)
         if retry_at is not None:
-            if has_rate and limits.used_up_until(limit, now) is None:
-                reservations.put(c, tenant, connection, run, rank, retry_at, now)
+            reservations.put(c, tenant, connection, run, rank, retry_at, now)
             waits = self._waits[connection, run] = Blocked("rate_limit", retry_at)
             return waits
         if reserved.at is not None:

@@ -17,13 +17,16 @@ from servers import Server
 from storm import OVER
 from storm_processes import UNBOUNDED, free_port
 from test_gateways import Site, said, site
-from watched import OVERLAY, Watched, watched
+from watched import OVERLAY, Counted, Watched, watched
+
+from executor.store.pace import FIRST_PER_S
 
 SECONDS = float(os.environ.get("LAMGATE_STORM_S", "3"))
 RATE, BURST, PLACES = 20, 4, 3
 LIMITS = {
     "rated": f"{{ rate = {RATE}, per_s = 1, burst = {BURST} }}",
     "narrow": f"{{ concurrency = {PLACES} }}",
+    "counted": "{ concurrency = 100 }",
 }
 LEFT_ALONE_S = 3.0
 KNOWN_TO_S = 0.2  # how exactly a process knows the time of the database, on a busy machine
@@ -237,6 +240,22 @@ def test_nobody_calls_before_retry_after_is_over_though_whoever_heard_it_dies(
     print(len(later), "calls, the first one after", min(later), "s")
     assert len(later) >= 17
     assert min(later) >= LEFT_ALONE_S - KNOWN_TO_S
+
+
+def test_what_waited_for_a_quota_comes_one_after_the_other_and_not_all_at_once(
+    world: World,
+) -> None:
+    most, per_s, stretch_s = 5, 2.0, 0.1
+    world.service.counts["counted"] = Counted(most, per_s)
+    world.until_over([world.begin(0, [("counted", "make")], mark="first")])
+    runs = [world.begin(number, [("counted", "make")], mark=f"run{number}") for number in range(50)]
+    world.until_over(runs)
+    permits = world.permits(runs, "counted")
+    together = max(sum(0 <= at - first < stretch_s for at in permits) for first in permits)
+    refused = sum(each.status == 429 for each in world.service.came)
+
+    print(len(permits), "calls,", refused, "of them refused; at most", together, "together")
+    assert together <= most + stretch_s * FIRST_PER_S * 2**per_s + 1
 
 
 def beyond(times: Sequence[float]) -> float:

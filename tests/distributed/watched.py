@@ -5,6 +5,7 @@ It is called by several names (`/NAME/things`), so that each connection of a tes
 
 import asyncio
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -73,6 +74,30 @@ class Came:
 
 
 @dataclass
+class Counted:
+    """So many calls in each stretch of so many seconds, and it says how many are left."""
+
+    most: int
+    per_s: float
+    renews_at: float = 0.0
+    left: int = 0
+
+    def take(self) -> bool:
+        """Whether one more is taken."""
+        now = time.monotonic()
+        if now >= self.renews_at:
+            self.renews_at, self.left = now + self.per_s, self.most
+        self.left -= 1
+        return self.left >= 0
+
+    def said(self) -> Mapping[str, str]:
+        """What each answer says of it."""
+        reset = str(math.ceil(self.renews_at - time.monotonic()))
+        told = {"ratelimit-remaining": str(max(0, self.left)), "ratelimit-reset": reset}
+        return told if self.left >= 0 else {**told, "retry-after": reset}
+
+
+@dataclass
 class Watched:
     """What it was called for; `asks` is what it says instead of an answer, by name."""
 
@@ -80,6 +105,7 @@ class Watched:
     takes_s: float = 0.0
     came: list[Came] = field(default_factory=list)
     asks: dict[str, list[tuple[int, Mapping[str, str]]]] = field(default_factory=dict)
+    counts: dict[str, Counted] = field(default_factory=dict)
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}"
@@ -103,7 +129,7 @@ class Watched:
                 if self.asks.get(name):
                     call.status, headers = self.asks[name].pop(0)
                 else:
-                    headers = {}
+                    call.status, headers = self._counted(name)
                     await asyncio.sleep(self.takes_s)
                 call.until = time.monotonic()
                 await self._say(writer, call.status, {"mark": mark}, headers)
@@ -111,6 +137,12 @@ class Watched:
             pass
         finally:
             writer.transport.abort()
+
+    def _counted(self, name: str) -> tuple[int, Mapping[str, str]]:
+        counted = self.counts.get(name)
+        if counted is None:
+            return 200, {}
+        return 200 if counted.take() else 429, counted.said()
 
     async def _say(
         self, writer: asyncio.StreamWriter, status: int, what: Any, headers: Mapping[str, str]

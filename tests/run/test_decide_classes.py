@@ -119,6 +119,18 @@ def test_refused_credentials_are_waited_for_and_tried_now_and_then(effect: str) 
     assert again.n == 2
 
 
+@pytest.mark.parametrize("effect", EVERY)
+def test_calls_that_a_service_puts_off_by_its_limits_are_not_counted_as_failures(
+    effect: str,
+) -> None:
+    run = one(effect)
+    for _ in range(3 * MOST_ATTEMPTS):
+        run.later(2 * LONG).call("a", refused("rate_limited", again=True))
+    run.later(2 * LONG).call("a", applied({"id": 1}))
+
+    assert run.finish().status == "succeeded"
+
+
 def test_the_tries_while_credentials_were_missing_are_not_counted_as_failures() -> None:
     run = one("keyed")
     for _ in range(MOST_ATTEMPTS + 1):

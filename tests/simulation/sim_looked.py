@@ -216,7 +216,7 @@ def looked_plan_of(number: int) -> Accepted:
         rng = random.Random(f"looked plan {number} {tries}")
         steps: list[Step] = []
         if rng.random() < 0.6:
-            steps += rng.choice([_beside, _beside, _another, _back, _back])(rng)
+            steps += rng.choice([_beside, _beside, _another, _another, _back, _back])(rng)
         for at in range(len(steps), rng.choice([2, 3, 3, 4, 4, 5])):
             steps.append(_step(rng, f"s{at}", steps))
         if rng.random() < 0.35:  # it comes to nothing in the end

@@ -151,7 +151,7 @@ PROTOCOL = (
         "earliest if asked is None else max(earliest, asked + jitter * 0.05)",
         "earliest",
         "Retry-After is not waited for, and the store lets it",
-        ("executor.store.limits", "        if limit.hold_until > now:", "        if False:"),
+        ("executor.store.limits", "return max(self.hold_until, used_up)", "return 0.0"),
     ),
     Mutant(
         "executor.run.instance",

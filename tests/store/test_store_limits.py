@@ -1,8 +1,11 @@
 """No rate is ever exceeded, nobody who may call is held back, and Retry-After is never undercut."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
@@ -13,6 +16,7 @@ from connectors.spec import Limits
 from executor.breaker import FAILURES, PAUSE_S
 from executor.store import limits
 from executor.store.limits import quotas
+from executor.store.pace import FIRST_PER_S, SLOW_S
 from executor.store.permits import PLENTY, Blocked, Permits, Told
 from executor.store.store import Store
 
@@ -111,9 +115,46 @@ def test_nothing_passes_before_the_latest_retry_after(
     with permit_tables() as c:
         for after in holds:
             hold(c, TENANT, "payments", NOW + after)
-        for after in sorted(asked):
-            retry_at = acquire(c, TENANT, "payments", None, NOW + after)
-            assert retry_at == (latest if NOW + after < latest else None)
+        for run, after in enumerate(sorted(asked)):
+            retry_at = acquire(c, TENANT, "payments", None, NOW + after, run)
+            assert NOW + after >= latest if retry_at is None else retry_at >= latest
+            assert retry_at is None or NOW + after < latest + SLOW_S
+
+
+def test_what_waited_while_a_service_was_left_alone_comes_faster_and_faster() -> None:
+    runs = range(1000)
+    with permit_tables() as c:
+        hold(c, TENANT, "payments", NOW + 60)
+        asked = [acquire(c, TENANT, "payments", None, NOW + run / 100, run) for run in runs]
+        told = [each for each in asked if each is not None]
+        came = [acquire(c, TENANT, "payments", None, at, run) for run, at in enumerate(told)]
+    in_second = Counter(int(at - NOW - 60) for at in told)
+
+    assert told == sorted(told)
+    assert came == [None] * len(runs)
+    assert FIRST_PER_S <= in_second[0] <= 2 * FIRST_PER_S
+    assert [in_second[n] / in_second[n - 1] for n in (1, 2, 3, 4)] == [
+        pytest.approx(2, rel=0.1)
+    ] * 4
+    assert told[-1] < NOW + 60 + SLOW_S
+
+
+def test_what_is_used_up_of_a_quota_is_waited_for_in_order_and_then_it_is_as_before() -> None:
+    with permit_tables() as c:
+        permits = Permits(c, TENANT)
+        permits.tell(Told("payments", "answered", NOW, quota=Quota(0, 30.0)), NOW)
+        permits.close()
+        asked = [acquire(c, TENANT, "payments", None, NOW + 1, run) for run in range(3)]
+        again = [acquire(c, TENANT, "payments", None, NOW + 2, run) for run in (2, 1, 0)]
+        first = acquire(c, TENANT, "payments", None, NOW + 30, 0)
+        later = NOW + 30 + SLOW_S
+        at_once = [acquire(c, TENANT, "payments", None, later, run) for run in range(5)]
+
+    told = [each for each in asked if each is not None]
+    assert told[0] == NOW + 30
+    assert told == sorted({*told})
+    assert again == [*reversed(told)]
+    assert [first, *at_once] == [None] * 6
 
 
 def test_a_hold_does_not_forget_the_rate_nor_the_rate_the_hold() -> None:
@@ -225,8 +266,9 @@ def test_no_more_calls_begin_than_the_service_said_whatever_else_it_says(
                 if any(b[0] <= 0 for b in open_ones):
                     assert blocked is not None
                     assert blocked.reason == "rate_limit"
-                else:
-                    assert blocked is None
+                else:  # one after the other, for a while after it took no more
+                    used_up = max((b[1] for b in budgets if b[0] <= 0), default=-inf)
+                    assert blocked is None or after < used_up + SLOW_S
                 for b in open_ones:
                     b[0] -= blocked is None
 
