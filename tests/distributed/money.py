@@ -119,6 +119,12 @@ class MoneyStorm(Storm):
                 found[body["charge"]].given_back += body["amount"]
         return by_mark
 
+    def has_come_by_enough(self) -> bool:
+        """Whether somebody was refused, and money given back and agreed on."""
+        charges = [each for found in self.books().values() for each in found]
+        gives_back = any(not each.stands for each in charges)
+        return bool(self.broken) and gives_back and any(each.amount > GATED for each in charges)
+
     def find_out(self, gateway: httpx2.Client, manager: httpx2.Client) -> None:
         """Say what the service's ledger says, of all that is to be found out."""
         for run, mark, step in self.in_doubt(gateway):

@@ -32,12 +32,17 @@ class Storm:
     shop: str
     name: str = field(default_factory=lambda: secrets.token_hex(4))  # in all that happens in it
     database_may_be_away: bool = False
+    comes_by: Sequence[str] = ("POST stops",)  # which answers at the least
     is_over: threading.Event = field(default_factory=threading.Event)
     marks: dict[str, str] = field(default_factory=dict)  # of every run that was begun
     open: set[str] = field(default_factory=set)
     told: dict[str, str] = field(default_factory=dict)
     answers: Counter[str] = field(default_factory=Counter)
     broken: list[str] = field(default_factory=list)  # but that somebody else was faster
+
+    def has_come_by_enough(self) -> bool:
+        """Whether it has seen what it is to be judged by."""
+        return all(self.answers[each] for each in self.comes_by)
 
     def ask(self, client: httpx2.Client, method: str, path: str, body: Any = None) -> Any:
         """Ask until there is an answer; what is refused is counted, and what fails is kept."""

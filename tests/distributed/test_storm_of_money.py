@@ -17,7 +17,7 @@ from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, free_port, rage
 from test_gateways import Site, said, site
 
 MANAGERS = 3
-pytestmark = pytest.mark.timeout(180 + 4 * SECONDS)
+pytestmark = pytest.mark.timeout(270 + 4 * SECONDS)
 
 
 def options(on_failure: str) -> dict[str, str]:
