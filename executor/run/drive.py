@@ -93,6 +93,10 @@ class Drive:
         finally:
             await self._flights.drop()
 
+    def close(self) -> None:
+        """It is over, and nobody asks what it knows."""
+        self._ledger.close()
+
     @property
     def has_claim(self) -> bool:
         """Whether it has known that it has the claim under which it drives."""

@@ -60,6 +60,10 @@ class Ledger:
         self.state = RunState()
         self.must_look = False  # something may have arrived that was not seen yet
 
+    def close(self) -> None:
+        """Nothing is asked of it any more."""
+        self._outbox.close()
+
     @property
     def has_claim(self) -> bool:
         """Whether the claim is more than foreseen."""

@@ -47,6 +47,7 @@ class Machine(Means):
         except JournalLostError:
             await self._put_aside_lost(drive, claim)
         finally:
+            drive.close()
             if self._bells.get(claim.id) is bell:  # else a later drive has its own
                 del self._bells[claim.id]
         return True

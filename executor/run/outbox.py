@@ -63,6 +63,7 @@ class Outbox:
         self._on_coming = on_coming
         self._waiting: list[Entry[object]] = []
         self._going: asyncio.Handle | None = None
+        self._sending = 0
         self.coming: list[Entry[object]] = []  # calls that have ended, and are being written
 
     async def write(
@@ -104,6 +105,14 @@ class Outbox:
             self._going.cancel()
             self._going = asyncio.get_running_loop().call_soon(self._go)
 
+    def close(self) -> None:
+        """Let go of whoever this writes for, once nothing is asked for any more.
+
+        They hold each other, and with them all that was read: the collector finds that much later.
+        """
+        if not (self._waiting or self._sending):
+            del self._send, self._see
+
     def _go(self) -> None:
         waiting, self._waiting = self._waiting, []
         self._send_these([each for each in waiting if not each.done.cancelled()])
@@ -117,6 +126,7 @@ class Outbox:
             self._is_over(entries)
             _end(entries, error)
         else:
+            self._sending += 1
             sent.add_done_callback(partial(self._sent, entries))
 
     def _sent(self, entries: list[Entry[object]], sent: "asyncio.Future[Look]") -> None:
@@ -124,6 +134,7 @@ class Outbox:
 
         Where the store fails they may all have been kept, so nothing is sent again.
         """
+        self._sending -= 1
         self._is_over(entries)
         if sent.cancelled():
             for each in entries:

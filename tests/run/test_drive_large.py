@@ -1,5 +1,6 @@
 """Large results are stored once and referred to; what is too large to be kept is unusable."""
 
+import gc
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from run_cases import accept, ref, step
 from sqlalchemy import Connection, func, select
 
 from connectors.connector import Applied
+from executor.run.ledger import Ledger
 from executor.store import blobs
 from executor.store.tables import blobs as table
 from executor.store.tables import events
@@ -91,3 +93,21 @@ async def test_an_answer_that_is_too_large_fails_a_read_and_leaves_a_write_appli
     assert attempt.state == "applied_unreadable"
     assert (written.status, written.waiting_for) == ("waiting", "reconcile")
     assert bench.service.calls("b") == 1
+
+
+def ledgers() -> int:
+    return sum(isinstance(each, Ledger) for each in gc.get_objects())
+
+
+async def test_what_a_drive_has_read_goes_with_it_and_waits_for_no_collector(bench: Bench) -> None:
+    gc.collect()
+    before = ledgers()
+    gc.disable()
+    try:
+        for _ in range(5):
+            await bench.drive(accept(step("a")))
+        held = ledgers() - before
+    finally:
+        gc.enable()
+
+    assert held <= 1  # the last one, by what was written last
