@@ -121,10 +121,14 @@ def _judge_rules(
     """What every policy asks that stood while it was decided on was given, by several people."""
     data: Any = intent.data
     name = data["action"].removeprefix("shop.")
-    went_on = [WALL + x.process.went_on_at for x in history.world.workers]
-    since = intent.at - BESIDE_S - max([0.0, *(intent.at - x for x in went_on if
-                                               x <= intent.at < x + BESIDE_S)])  # fmt: skip
-    stood = rules.between(since - WALL - history.slack_s, intent.at - WALL + history.slack_s)
+    at = intent.at - WALL
+    stood_still = [
+        x.process.stood_still_at
+        for x in history.world.workers
+        if x.process.went_on_at <= at < x.process.went_on_at + BESIDE_S
+    ]
+    since = min([at, *stood_still]) - BESIDE_S
+    stood = rules.between(since - history.slack_s, at + history.slack_s)
     asked = [each.asks(name, data["arguments"]) for each in stood]
     must(any(each is not None for each in asked), f"{name} was called though it is denied")
     wanted = [each for each in asked if each is not None]

@@ -25,7 +25,9 @@ class Process:
         self.is_cut_off = False  # from the database
         self.has_lease = True  # else nobody takes over what it drives while it lives
         self.skew_s = 0.0
+        self.stood_still_at = 0.0  # before it went on
         self.went_on_at = 0.0  # after it had stood still
+        self._stopped_at = 0.0
         self._rng = rng
         self._running = asyncio.Event()
         self._running.set()
@@ -80,11 +82,14 @@ class Process:
     def stop(self) -> None:
         """Stand still, as after SIGSTOP."""
         self.lease_ends()
+        if self._running.is_set():
+            self._stopped_at = asyncio.get_running_loop().time()
         self._running.clear()
 
     def go_on(self) -> None:
         """Go on as if nothing had been."""
         if not self._running.is_set():
+            self.stood_still_at = self._stopped_at
             self.went_on_at = asyncio.get_running_loop().time()
         self._running.set()
 
