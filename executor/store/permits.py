@@ -56,11 +56,6 @@ class _Known(NamedTuple):
         return Breaker() if self.state is None else Breaker(self.state, *self[2:7])
 
     @property
-    def was_told(self) -> bool:
-        """Whether the service has said anything of its limits."""
-        return bool(self.hold_until) or self.quota_left is not None
-
-    @property
     def limit(self) -> Limit:
         """How the limit stands, if nobody changes it."""
         return Limit() if self.arrival is None else Limit(self.arrival, *self[8:])
@@ -146,7 +141,7 @@ class Permits:
             if any(need.breaker for need in mine) or not known.breaker.is_clean:
                 breakers.lock(self._c, self._tenant, connection)
                 del self._known[connection]  # another process may have been faster
-            if any(need.limit for need in mine) or known.was_told:
+            if any(need.limit for need in mine) or known.limit.was_told:
                 self._lock(connection)
 
     def take(
