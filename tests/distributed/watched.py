@@ -81,12 +81,14 @@ class Counted:
     per_s: float
     renews_at: float = 0.0
     left: int = 0
+    windows: int = 0
 
     def take(self) -> bool:
         """Whether one more is taken."""
         now = time.monotonic()
         if now >= self.renews_at:
             self.renews_at, self.left = now + self.per_s, self.most
+            self.windows += 1
         self.left -= 1
         return self.left >= 0
 
