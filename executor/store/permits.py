@@ -17,7 +17,7 @@ from executor.breaker import Breaker, Evidence, State, asked
 from executor.store import breakers, limits, reservations, stops, tables
 from executor.store.limits import Limit
 from executor.store.pace import pace_of
-from executor.store.reservations import LATE_S
+from executor.store.reservations import KEPT_S
 from executor.store.statement import Query
 
 PLENTY = 100  # calls left that nobody needs to count
@@ -170,7 +170,7 @@ class Permits:
         if counts:
             limit = self._lock(connection)
         reserved = limits.NOTHING
-        if has_pace and limit.queue_end > now - LATE_S:  # else nobody can have reserved anything
+        if has_pace and limit.queue_end > now - KEPT_S:  # else nobody can have reserved anything
             reserved = reservations.found(c, tenant, connection, run, rank, now)
         now_is, retry_at, put_off_s, raises = limits.taken(limit, allowed, now, reserved)
         if counts:

@@ -3,7 +3,9 @@
 It is kept until the run takes its permit, so a run that is woken early, or asks for several calls
 at once, has the one that it had and pushes nobody back. Its `turn` is the time that it was told
 first, and says who comes before whom of its rank; it is to come `at` a later time if the service
-asked for one meanwhile. One that nobody came for is void `LATE_S` after that.
+asked for one meanwhile. `LATE_S` after that nobody waits for it any more; but whoever comes for it
+later still has its turn, for `KEPT_S`: on a host on which all come too late, each that comes would
+else find the later times of the others, and wait for them as they wait for it.
 
 A run that comes anew comes after those of its own rank and of higher ones, and before those of
 lower ranks, which it puts off by one interval: they learn of it when they come. After `PASSED` that
@@ -35,10 +37,11 @@ from executor.store.tables import reservations, runs
 from executor.store.upsert import insert_into
 
 LATE_S = 5.0
+KEPT_S = 600.0
 
 
 class Reserved(NamedTuple):
-    """For when a run has reserved, if it has, and how the others that have stand to it.
+    """For when a run has reserved, if it has, and how the others that are waited for stand to it.
 
     How many come before it, when the last of its rank or a higher one comes, and when the first of
     a lower one.
@@ -56,7 +59,8 @@ _OF_KEY = (
 )
 _IS_OWN = reservations.c.run == bindparam("run")
 _STANDS = reservations.c.at > bindparam("since", type_=Double)
-_OWN = select(reservations).where(*_OF_KEY, _IS_OWN, _STANDS).subquery()
+_IS_KEPT = reservations.c.at > bindparam("kept", type_=Double)
+_OWN = select(reservations).where(*_OF_KEY, _IS_OWN, _IS_KEPT).subquery()
 _TURN = select(_OWN.c.turn).scalar_subquery()
 _RANK = func.coalesce(select(_OWN.c.rank).scalar_subquery(), bindparam("rank", type_=Integer))
 _IS_OVER = (
@@ -95,7 +99,7 @@ _RAISE = Change(
     .values(rank=reservations.c.rank - 1, turn=reservations.c.at)
 )
 _DROP = Change(delete(reservations).where(*_OF_KEY, _IS_OWN))
-_SWEEP = Change(delete(reservations).where(*_OF_KEY, ~_STANDS))
+_SWEEP = Change(delete(reservations).where(*_OF_KEY, ~_IS_KEPT))
 
 
 def _put(dialect: str) -> ClauseElement:
@@ -110,13 +114,13 @@ _PUT = Change(_put)
 
 def found(c: Connection, tenant: str, key: str, run: str, rank: int, now: float) -> Reserved:
     """How a run stands among those that wait for permits of a connection."""
-    which = {"tenant": tenant, "key": key, "run": run, "rank": rank, "since": now - LATE_S}
-    return _FOUND.one(c, which) or Reserved()
+    since = {"since": now - LATE_S, "kept": now - KEPT_S}
+    return _FOUND.one(c, {"tenant": tenant, "key": key, "run": run, "rank": rank, **since})
 
 
 def put(c: Connection, tenant: str, key: str, run: str, rank: int, at: float, now: float) -> None:
     """Have a run come at this time; what nobody came for is forgotten."""
-    _SWEEP.once(c, {"tenant": tenant, "key": key, "since": now - LATE_S})
+    _SWEEP.once(c, {"tenant": tenant, "key": key, "kept": now - KEPT_S})
     _PUT.once(c, {"tenant": tenant, "key": key, "run": run, "rank": rank, "turn": at, "at": at})
 
 

@@ -12,7 +12,7 @@ from connectors.spec import Limits
 from executor.store import drives, limits
 from executor.store.drives import Due
 from executor.store.permits import Permits
-from executor.store.reservations import LATE_S
+from executor.store.reservations import KEPT_S, LATE_S
 from executor.store.store import Store
 
 HOUR_S = 3600.0
@@ -111,13 +111,15 @@ class Queue:
     asked_at: dict[int, float] = field(default_factory=dict)
     began: dict[int, float] = field(default_factory=dict)
     late_s: float = 3.0
+    at_least_late_s: float = 0.0
     early: float = 0.0  # how likely a run that waits is woken early
+    asks: int = 0
 
     def play(self, c: Connection, runs: int, every_s: float) -> None:
         """New ones come, `every_s` one after the other, until all have begun."""
         new = [(n * every_s * self.rng.uniform(0.5, 1.5), n) for n in range(runs)]
         now = 0.0
-        while new or self.comes_at:
+        while (new or self.comes_at) and self.asks < 100 * runs:
             following = min([*new[:1], *((at, run) for run, at in self.comes_at.items())])
             now, run = max(now, following[0]), following[1]
             if new and new[0][1] == run:
@@ -129,12 +131,13 @@ class Queue:
                     self._asks(c, other, now)
 
     def _asks(self, c: Connection, run: int, now: float) -> None:
+        self.asks += 1
         told = ask(c, run, now, self.allowed)
         if told is None:
             self.began[run] = now
             self.comes_at.pop(run, None)
         else:
-            self.comes_at[run] = told + self.rng.uniform(0, self.late_s)
+            self.comes_at[run] = told + self.rng.uniform(self.at_least_late_s, self.late_s)
 
 
 def _at_best(queue: Queue) -> dict[int, float]:
@@ -173,3 +176,35 @@ def test_at_high_rates_most_of_the_rate_is_used_though_many_come_late() -> None:
         queue.play(c, 200, 0.5)
 
     assert max(queue.began.values()) <= 1.35 * 200  # it was 1.6 before anybody could reserve
+
+
+def test_runs_that_are_always_too_late_for_their_time_take_turns_all_the_same() -> None:
+    queue = Queue(
+        Limits(rate=1, per_s=1), random.Random(1), at_least_late_s=LATE_S + 1, late_s=6 * LATE_S
+    )
+    with permit_tables() as c:
+        queue.play(c, 60, 0.5)
+
+    assert set(queue.began) == set(queue.asked_at), f"not all began after {queue.asks} questions"
+    waited = [began - queue.asked_at[run] for run, began in queue.began.items()]
+    assert max(waited) <= 60 + 2 * queue.late_s
+
+
+async def test_who_was_too_late_has_its_turn_still_and_has_it_once(store: Store) -> None:
+    minutely, late = Limits(rate=1, per_s=60), 120 + LATE_S + 1  # for b's time, and for c's
+
+    def work(c: Connection) -> list[float | None]:
+        told = [ask(c, run, 0, minutely) for run in ("a", "b", "c", "d")]
+        came = [("c", late), ("b", late + 1), ("c", late + 2)]
+        return [*told, *(ask(c, run, after, minutely) for run, after in came)]
+
+    next_one = late + 60
+    assert await store.write(work) == [None, 60, 120, 180, None, next_one, next_one + 60]
+
+
+async def test_a_turn_that_nobody_came_for_in_ten_minutes_is_lost(store: Store) -> None:
+    def work(c: Connection) -> list[float | None]:
+        told = [ask(c, run, 0) for run in ("a", "b", "c")]
+        return [*told, ask(c, "b", HOUR_S + KEPT_S + 1), ask(c, "c", 2 * HOUR_S)]
+
+    assert await store.write(work) == [None, HOUR_S, 2 * HOUR_S, 3 * HOUR_S, None]
