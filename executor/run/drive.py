@@ -68,6 +68,7 @@ class Drive:
         self._performer = Performer(
             self._ledger.write,
             self._ledger.tell_late,
+            self._ledger.tell_service,
             means.call,
             means.key_secret,
             means.clock,

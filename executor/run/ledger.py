@@ -25,6 +25,7 @@ from executor.store.drives import Asked, Claim, LetGo
 from executor.store.errors import FencedError, StorePausedError
 from executor.store.journal import Look, NewEvent, Seen, StoredEvent
 from executor.store.open_journal import OpenJournal, Turn, Work, written
+from executor.store.permits import Told, tell_alone
 from executor.store.store import Store
 from executor.store.writer import Joint, Stage
 
@@ -177,6 +178,11 @@ class Ledger:
         told = partial(record_late, claim=self.claim, outcome=outcome, now=self._clock())
         if await self._store.write(told):
             self._on_change()
+
+    async def tell_service(self, told: Told) -> None:
+        """Keep what a service asks for that was heard for this run, though it is another's now."""
+        keep = partial(tell_alone, tenant=self.claim.tenant, what=told, now=self._clock())
+        await self._store.write(keep)
 
     def _send(self, works: tuple[Work, ...]) -> "asyncio.Future[Look]":
         """Write; under a claim that is only foreseen, not before that is known to be taken.

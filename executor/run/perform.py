@@ -32,7 +32,14 @@ from executor.store.drives import Claim
 from executor.store.errors import FencedError, StorePausedError, StoreUnavailableError
 from executor.store.journal import NewEvent
 from executor.store.open_journal import OpenJournal
-from executor.store.permits import Blocked, Need, Told, need_of, need_to_tell
+from executor.store.permits import (
+    Blocked,
+    Need,
+    Told,
+    asks_for_something,
+    need_of,
+    need_to_tell,
+)
 
 WRITE_AGAIN_S = 0.2
 SPREAD_SHARE, SPREAD_MOST_S = 0.1, 2.0  # those that were told the same time do not come together
@@ -68,6 +75,7 @@ class Performer:
 
     write: Write
     tell_late: Callable[[AttemptOutcome], Awaitable[None]]
+    tell_service: Callable[[Told], Awaitable[None]]
     call: Call
     key_secret: bytes
     clock: Callable[[], float]
@@ -119,7 +127,7 @@ class Performer:
             begins_by=command.begins_by,
         )
         # The wall's time is stored; what holds is this clock, read before the intent is written.
-        start, now = self.monotonic(), self.clock()
+        start = self.monotonic()
         try:
             write = partial(intended, intent=intent, clock=self.clock, stands=stands)
             needs = need_of(intent.connection, intent.limits)
@@ -128,7 +136,7 @@ class Performer:
             await self.keep(claim, command, not_sent(command))  # if it was kept after all
             raise
         if isinstance(recorded, Blocked):
-            return _spread(recorded, now, jitter_of(key, command.n))
+            return _spread(recorded, self.clock(), jitter_of(key, command.n))
         until = start + command.action.timeout_s
         lasts = min(until, start + intent.lease_s)
         context = context_of(claim, command, key, until, lasts, command.continues)
@@ -195,7 +203,14 @@ class Performer:
             if isinstance(event, e.AttemptEnded) and _is_evidence(command, event):
                 late = new_event(event.model_copy(update={"late": True}))
                 await until_taken(lambda: self.tell_late(outcome._replace(event=late)))
+            elif told is not None:
+                await self.keep_told(told)
             raise
+
+    async def keep_told(self, told: Told) -> None:
+        """Keep what a service asks for, though the run was taken over: it holds for all others."""
+        if asks_for_something(told):
+            await until_taken(lambda: self.tell_service(told))
 
 
 def _is_evidence(command: Perform | LookUp | Poll, event: e.AttemptEnded) -> bool:
@@ -232,7 +247,7 @@ def _spread(blocked: Blocked, now: float, jitter: float) -> Blocked:
     """Come a little later than told, each call by as much as its key says: never earlier."""
     if blocked.retry_at is None:
         return blocked
-    most = min(SPREAD_MOST_S, SPREAD_SHARE * (blocked.retry_at - now))
+    most = min(SPREAD_MOST_S, SPREAD_SHARE * max(0.0, blocked.retry_at - now))
     return replace(blocked, retry_at=blocked.retry_at + jitter * most)
 
 

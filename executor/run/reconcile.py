@@ -21,6 +21,7 @@ from executor.run.commands import LookUp, Poll
 from executor.run.perform import Performer, context_of, new_event, until_taken
 from executor.run.resolve import Absent, Scope, value_at
 from executor.store.drives import Claim
+from executor.store.errors import FencedError
 from executor.store.open_journal import OpenJournal
 from executor.store.permits import Blocked, Told, need_of, need_to_tell
 
@@ -162,7 +163,11 @@ class Reconciler:
         told = Told(lookup.connection, found, began, because, hold_until, heard.quota)
         now = self.performer.clock()
         tell = partial(self.performer.write, needs=need_to_tell(told))
-        await until_taken(lambda: tell(lambda journal: journal.permits.tell(told, now)))
+        try:
+            await until_taken(lambda: tell(lambda journal: journal.permits.tell(told, now)))
+        except FencedError:
+            await self.performer.keep_told(told)
+            raise
 
     def _asked(self, error: ConnectorError) -> float:
         """Before when the service does not want to be asked again."""

@@ -6,7 +6,7 @@ What a call is told is kept here too, for those that come after it, in whatever 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, literal, select
@@ -114,6 +114,21 @@ def need_to_tell(what: Told) -> Need:
     counts = what.quota is not None and what.quota.left <= PLENTY
     limit = counts or what.hold_until is not None
     return Need(what.connection, limit, breaker=what.evidence == "down")
+
+
+def tell_alone(c: Connection, tenant: str, what: Told, now: float) -> None:
+    """Keep what a service asks for, though the run whose call heard it is another's, or over.
+
+    It may have been kept before, so it counts for no breaker.
+    """
+    permits = Permits(c, tenant)
+    permits.tell(replace(what, evidence=None), now)
+    permits.close()
+
+
+def asks_for_something(told: Told | None) -> bool:
+    """Whether the service wants to be left alone, or counts calls."""
+    return told is not None and (told.hold_until is not None or told.quota is not None)
 
 
 class Permits:

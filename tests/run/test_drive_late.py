@@ -326,18 +326,55 @@ async def test_a_large_answer_that_comes_late_is_whole_for_whoever_goes_on(bench
     assert seen == [2 * blobs.LARGE]
 
 
-async def test_when_a_service_wants_to_be_left_alone_is_kept_though_the_run_is_another_s(
-    bench: Bench,
-) -> None:
-    run = await overtaken(bench, accept(step("a", "blind")))
-    later = Unavailable("later", kind=Kind.RATE_LIMITED, retry_after_s=100.0, sent=True, status=429)
-    await run.tell(later)
+LATER = Unavailable("later", kind=Kind.RATE_LIMITED, retry_after_s=100.0, sent=True, status=429)
+MAYBE = Uncertain("not now", kind=Kind.UNAVAILABLE, retry_after_s=100.0, status=503)
+
+
+async def asks_to_be_left_alone(bench: Bench) -> bool:
+    """Whether another run waits for the service."""
+    before = bench.service.calls("b")
     bench.limits = Limits(rate=1000, per_s=1.0)
     other, row = await bench.drive(accept(step("b")))
+    assert (bench.service.calls("b") == before) is (await bench.attempts(other) == [])
+    return (row.status, row.waiting_for) == ("waiting", "rate_limit")
 
-    assert (row.status, row.waiting_for) == ("waiting", "rate_limit")
-    assert bench.service.calls("b") == 0
-    assert await bench.attempts(other) == []
+
+@pytest.mark.parametrize(
+    ("effect", "end"), [("blind", LATER), ("blind", MAYBE), ("read", LATER)],
+    ids=["refused", "in-doubt", "read"],
+)  # fmt: skip
+async def test_when_a_service_wants_to_be_left_alone_is_kept_though_the_run_is_another_s(
+    bench: Bench, effect: str, end: End
+) -> None:
+    run = await overtaken(bench, accept(step("a", effect)), Applied({"id": 2}))
+    assert not await asks_to_be_left_alone(bench)
+    await run.tell(end)
+
+    assert await asks_to_be_left_alone(bench)
+
+
+async def test_what_a_search_was_told_of_its_service_is_kept_though_the_run_is_another_s(
+    bench: Bench,
+) -> None:
+    answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def find(_: CallContext) -> Outcome:
+        if bench.service.calls("find") == 1:
+            await answer
+            raise LATER
+        return Applied([{"id": 1}])
+
+    bench.service.handlers["find"] = find
+    bench.service.handlers["a"] = once(Uncertain("no answer", kind=Kind.TIMEOUT))
+    due = await bench.add(accept(step("a", "lookup")))
+    first = bench.start(due)
+    await until(lambda: bench.service.calls("find") == 1, "it was searched for")
+    await asyncio.wait_for(bench.start(due, machine=bench.new_machine()), PATIENCE_S)
+    assert (await bench.row(due)).status == "succeeded"
+    answer.set_result(None)
+    await asyncio.wait_for(first, PATIENCE_S)
+
+    assert await asks_to_be_left_alone(bench)
 
 
 async def test_a_process_that_is_told_to_end_tells_as_long_as_it_lives(bench: Bench) -> None:

@@ -10,13 +10,14 @@ from itertools import pairwise
 import pytest
 from run_bench import Bench, held, once, until
 from run_cases import accept, action, ref, step, value
+from sqlalchemy import select
 
 from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused, Unavailable
 from connectors.quota import Quota
 from connectors.spec import CallContext, Limits
 from executor.run.keys import idempotency_key
-from executor.store import limits
+from executor.store import limits, tables
 from executor.store.pace import FIRST_PER_S, Pace
 
 pytestmark = pytest.mark.timeout(60)
@@ -136,6 +137,33 @@ async def test_those_that_wait_for_the_same_moment_come_a_little_later_and_never
     assert bench.service.calls("a") == 1
     slowly = Pace(1 / FIRST_PER_S, since=told).after(told, len(rows))
     assert told <= min(wakes) < max(wakes) <= slowly + 0.8  # a tenth of the time
+
+
+async def test_who_waited_for_a_busy_store_comes_later_by_a_tenth_of_what_is_left_of_the_time(
+    bench: Bench,
+) -> None:
+    asked = Unavailable("slow down", kind=Kind.RATE_LIMITED, retry_after_s=12, sent=True)
+    begin, is_free = asyncio.Event(), threading.Event()
+    bench.service.handlers |= {"a": once(asked), "early": held(begin)}
+    plan = accept(
+        step("early", "desk.early"), step("a", after=["early"]), more=(action("desk.early"),)
+    )
+    dues = [await bench.add(plan) for _ in range(12)]
+    drives = [bench.start(due) for due in dues]
+    await until(lambda: bench.service.calls("early") == len(dues), "all calls before are under way")
+    await bench.drive(accept(step("a")))
+    busy = asyncio.ensure_future(bench.store.write(lambda _: is_free.wait()))
+    begin.set()
+    await asyncio.sleep(4)  # what waits for the store is told nothing meanwhile
+    freed = time.time()
+    is_free.set()
+    await asyncio.gather(busy, *drives)
+    of = select(tables.reservations.c.run, tables.reservations.c.at)
+    told = dict(await bench.store.read(lambda c: [(each.run, each.at) for each in c.execute(of)]))
+    late = {due: ((await bench.row(due)).wake_at or 0.0) - told[due.id] for due in dues}
+
+    assert bench.service.calls("a") == 1
+    assert all(0 <= late[due] <= 0.1 * (told[due.id] - freed) for due in dues), late
 
 
 async def test_a_connection_waits_before_it_is_refused_where_the_service_says_how_many_it_takes(
