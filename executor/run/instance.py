@@ -282,10 +282,10 @@ class Instance:
         passage = self._passage()
         if isinstance(passage, Failed) and doubt is not None:  # as policy is now
             return self._find_out(doubt, absent_from=inf, left=False)
+        if doubt is None and self.waits_for_doubts(passage):
+            return Waiting("elsewhere")
         if not isinstance(passage, Passage):
             return passage
-        if self.action.is_write and doubt is None and self.around.uncertain_elsewhere:
-            return Waiting("elsewhere")
         key = last.intent.key if last else None
         settles_by_key = doubt is not None and self.action.effect is Effect.KEYED
         return Next(
@@ -313,6 +313,13 @@ class Instance:
         tally, place = self.around.tally, self.place
         keeper = Gatekeeper(self.accepted, self.state, self.outside, tally, *place, self.action)
         return keeper.judge((self.arguments,), self.asked)
+
+    def waits_for_doubts(self, passage: Failed | Next | Waiting | Passage) -> bool:
+        """Whether a write that may pass, or may not as far as that can change, waits for doubts."""
+        is_open = isinstance(passage, Passage) or (
+            isinstance(passage, Failed) and passage.may_change
+        )
+        return is_open and self.action.is_write and self.around.uncertain_elsewhere
 
     def _begins_by(self, *, settles: bool) -> float | None:
         """Until when it may begin, if that is limited."""

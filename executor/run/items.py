@@ -60,7 +60,8 @@ class Items:
                 yield passage
                 return
             if not isinstance(passage, Passage):
-                yield "", passage
+                waits = self.whole.waits_for_doubts(passage)
+                yield "", Waiting("elsewhere") if waits else passage
                 return
         yield from self._go_on(self._items)
 

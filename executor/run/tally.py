@@ -3,10 +3,11 @@
 A call counts for its connection each time it is made. An amount counts once for its place, if its
 effect happened or may have; what was refused gives its share back. A call that would be too much
 ends its step with `budget-exceeded` before anything is sent. While calls are under way whose end
-is not known, one that may turn out to be too much waits for them.
+is not known, one that may turn out to be too much waits for them; so it does for those that are in
+doubt, unless the run goes on beside a doubt.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -92,6 +93,7 @@ class Tally:
             amount
             for other, amounts in self.so_far.amounts.items()
             if other != place and other not in self._open
+            if other[0] == place[0] or other not in self._awaited
             for amount in amounts
         ]
         sums = by_currency([*settled, *new])
@@ -124,6 +126,12 @@ class Tally:
         return frozenset(
             place for place in self.state.under_way if _is_only_under_way(attempts[place])
         )
+
+    @cached_property
+    def _awaited(self) -> Collection[Place]:
+        """What is in doubt, where writes of other steps wait for it."""
+        goes_on = self.accepted.certificate.options.on_uncertain == "continue"
+        return () if goes_on else self.state.unsettled.keys()
 
     @cached_property
     def not_recorded(self) -> frozenset[Place]:

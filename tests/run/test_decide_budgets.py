@@ -110,6 +110,45 @@ def test_a_call_in_doubt_counts_as_if_it_had_happened() -> None:
     assert failure(run, "q").code == "budget-exceeded"
 
 
+@pytest.mark.parametrize("happened", [True, False])
+def test_what_may_be_too_much_by_a_call_in_doubt_waits_until_that_is_known(happened: bool) -> None:
+    steps = (step("r", "bank.read"), pay("p", "r/sum"), pay("q", "r/sum"))
+    run = paying(*steps, budgets=money(EUR="10"))
+    run.call("r", applied({"sum": eur("6")}))
+    run.call("p", uncertain())
+    assert run.wait().steps == ("p",)
+    assert "q" not in run.state.failed
+    run.resolve("p", 1, "applied" if happened else "abandoned")
+    run.go()
+
+    assert run.state.failed["q"].code == "budget-exceeded"
+
+
+def test_it_is_made_where_the_call_in_doubt_had_not_happened() -> None:
+    steps = (step("r", "bank.read"), pay("p", "r/sum"), pay("q", "r/sum"))
+    run = paying(*steps, budgets=money(EUR="10"), options=CONTINUE)
+    run.call("r", applied({"sum": eur("6")}))
+    run.call("p", uncertain())
+    run.wait()
+    run.resolve("p", 1, "absent")
+    run.call("p", refused())
+
+    assert {*run.performs()} == {"q"}
+
+
+def test_what_is_too_much_without_the_call_in_doubt_is_told_at_once() -> None:
+    steps = (step("r", "bank.read"), pay("p", "r/sum"), step("s", "bank.read"), pay("q", "s/sum"))
+    run = paying(*steps, budgets=money(EUR="10"))
+    reads = run.performs()
+    for each in reads.values():
+        run.begin(each)
+    run.end(reads["r"], applied({"sum": eur("6")}))
+    run.call("p", uncertain())
+    run.end(reads["s"], applied({"sum": eur("11")}))
+
+    assert failure(run, "q").code == "budget-exceeded"
+
+
 def test_a_call_that_is_made_again_under_its_key_counts_once_as_money_and_twice_as_a_call() -> None:
     run = paying(step("r", "bank.read"), pay("p", "r/sum", "bank.keyed"), budgets=money(EUR="6"))
     run.call("r", applied({"sum": eur("6")}))
