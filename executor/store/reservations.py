@@ -115,7 +115,9 @@ _PUT = Change(_put)
 def found(c: Connection, tenant: str, key: str, run: str, rank: int, now: float) -> Reserved:
     """How a run stands among those that wait for permits of a connection."""
     since = {"since": now - LATE_S, "kept": now - KEPT_S}
-    return _FOUND.one(c, {"tenant": tenant, "key": key, "run": run, "rank": rank, **since})
+    one = _FOUND.one(c, {"tenant": tenant, "key": key, "run": run, "rank": rank, **since})
+    assert one is not None  # noqa: S101 - what counts gives one row, whatever there is
+    return one
 
 
 def put(c: Connection, tenant: str, key: str, run: str, rank: int, at: float, now: float) -> None:
