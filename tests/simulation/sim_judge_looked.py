@@ -65,6 +65,7 @@ class Looks:
                     self.done[data["step"]] = {*data["failed_items"]}
                 case "step.failed" if data["code"] == "policy-denied":
                     self._denied((data["step"], data["iteration"]))
+                    self._waited(data["step"])
                 case "undo.ended" if data["code"] == "policy-denied":
                     place = undo_place((data["step"], data["iteration"]))
                     if each.at < self.undos[place] + UNDO_S:
@@ -151,6 +152,13 @@ class Looks:
             if each.number == number and each.place != place
         )
         must(touched or not is_free, f"{place} is denied, and {number} was just seen free")
+
+    def _waited(self, step: str) -> None:
+        """A write that would wait for what is in doubt is not denied before that is known."""
+        if self.history.accepted.certificate.options.on_uncertain == "continue":
+            return
+        doubts = [place for place in self._doubts((step, "")) if place[0] != step]
+        must(not doubts, f"{step} is denied while there are doubts: {doubts}")
 
     def _doubts(self, besides: Place) -> Iterator[Place]:
         """Where something may have happened that nobody knows of yet."""

@@ -40,6 +40,12 @@ LOOKED = (
         "a call is denied while others are under way",
     ),
     Mutant(
+        "executor.run.instance",
+        "isinstance(passage, Failed) and passage.may_change",
+        "False",
+        "a write is denied while others are in doubt",
+    ),
+    Mutant(
         "executor.run.undo",
         "case Failed(may_change=True) if self._may_change(place):",
         "case Failed(may_change=True) if False:",
