@@ -65,6 +65,11 @@ class Storm:
             self.broken.append(f"{method} {path}: {answer.text}")
         return None
 
+    def begun(self, run: str, mark: str, plan: Any) -> None:
+        """Somebody has begun a run of this plan."""
+        self.marks[run] = mark
+        self.open.add(run)
+
     def look(self) -> None:
         """Find out which runs are over."""
         for run in [*self.open]:
@@ -120,13 +125,17 @@ class Person:
 
     def live(self) -> None:
         """Go on until it is over."""
-        does: Mapping[Callable[[httpx2.Client, httpx2.Client], None], int] = {
-            self._begin: 6, self._decide: 7, self._cancel: 2, self._stop: 1, self._lift: 2,
-            self._watch: 1, self._storm.find_out: 2, self._break: 2,
-        }  # fmt: skip
+        does = self._habits()
         while not self._storm.is_over.is_set():
             (what,) = self._dice.choices([*does], [*does.values()])
             what(self._dice.choice(self._storm.gateways), self._dice.choice(self._storm.managers))
+
+    def _habits(self) -> Mapping[Callable[[httpx2.Client, httpx2.Client], None], int]:
+        """What comes to mind, and how often."""
+        return {
+            self._begin: 6, self._decide: 7, self._cancel: 2, self._stop: 1, self._lift: 2,
+            self._watch: 1, self._storm.find_out: 2, self._break: 2,
+        }  # fmt: skip
 
     def _begin(self, gateway: httpx2.Client, _: httpx2.Client) -> None:
         if len(self._storm.open) >= MOST_OPEN:
@@ -139,8 +148,7 @@ class Person:
         assert made, self._storm.broken
         body = {"priority": self._dice.choice(("high", "normal", "low"))}
         run = self._storm.ask(gateway, "POST", f"/v1/plans/{made['id']}/runs", body)["id"]
-        self._storm.marks[run] = mark
-        self._storm.open.add(run)
+        self._storm.begun(run, mark, made)
 
     def _plan(self, mark: str) -> tuple[Any, str]:
         """Two to seven notes and tags in some order, over connections in some other."""
