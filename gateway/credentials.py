@@ -15,7 +15,7 @@ from connectors.oauth import OAuthClient, Tokens
 from connectors.redact import SHORTEST
 from connectors.spec import JsonObject
 from executor.store import credentials, waking
-from executor.store.credentials import CredentialRow
+from executor.store.credentials import FIRST, CredentialRow, Place
 from executor.store.drives import Due
 from executor.store.store import Store
 from gateway.cipher import CannotOpenError
@@ -130,7 +130,10 @@ class Credentials:
         return await self.store.write(work)
 
     async def rotate(self, tenant: str, by: str) -> int:
-        """Seal everything anew under the newest key, whoever's it is; raises `CannotOpenError`."""
+        """Seal everything anew under the newest key, whoever's it is; raises `CannotOpenError`.
+
+        It is done, and noted, bit by bit, for everybody else's writes: said again it goes on.
+        """
         now, ring = self.clock(), self.seals.ring
 
         def anew(sealed: str, owner: str, name: str) -> str | None:
@@ -138,14 +141,18 @@ class Credentials:
                 return None
             return ring.seal(ring.open(sealed, owner, name), owner, name)
 
-        def work(c: Connection) -> int:
-            changed = credentials.reseal(c, anew)
-            credentials.audit(
-                c, tenant, by, "credentials.rotated", ring.newest, now, changed=changed
-            )
-            return changed
+        def work(c: Connection, after: tuple[str, str]) -> tuple[int, Place]:
+            changed, following = credentials.reseal_some(c, anew, after)
+            if changed or after == FIRST:
+                told = {"changed": changed}
+                credentials.audit(c, tenant, by, "credentials.rotated", ring.newest, now, **told)
+            return changed, following
 
-        return await self.store.write(work)
+        changed, place = 0, FIRST
+        while place is not None:
+            some, place = await self.store.write(partial(work, after=place))
+            changed += some
+        return changed
 
     async def connected(self, row: CredentialRow, tokens: Tokens, by: str) -> list[Due] | None:
         """Keep what a consent gave; returns what waits for it, or None if it was set meanwhile."""

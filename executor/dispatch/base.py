@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from executor.store.drives import STUCK, DriveKind, Due, note_stuck
 from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
 from executor.store.store import Store
 
 AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
 PAUSED_S = (0.5, 2.0)  # the same while the store takes nothing: it may be back at any moment
+WAKES_AGAIN_S = 0.05  # between two pieces of what is to be woken, for everybody else
 MOST_ASKING = 64  # wakes that are seen to at once; the others are found with all that is due
 MOST_CRASHES = 3  # of processes that died while they were driving it, one after the other
 MOST_FAILURES = 3  # of a drive that breaks; a store that takes nothing is asked for ever
@@ -32,6 +35,12 @@ Halt = Callable[[], None]
 
 class CrashLoopError(Exception):
     """Processes died one after the other while they were driving the same thing."""
+
+
+async def in_pieces(store: Store, give: Callable[[Connection], int]) -> None:
+    """Give something back in as many transactions as it takes, for everybody else's writes."""
+    while await store.write(give):
+        pass
 
 
 def pause_after(failures: int, error: Exception) -> float:

@@ -39,9 +39,11 @@ from executor.dispatch.base import (
     MOST_ASKING,
     MOST_CRASHES,
     MOST_FAILURES,
+    WAKES_AGAIN_S,
     Drive,
     Halt,
     Park,
+    in_pieces,
     no_halt,
     pause_after,
     put_aside,
@@ -49,7 +51,7 @@ from executor.dispatch.base import (
 )
 from executor.dispatch.lease import Lease
 from executor.dispatch.queue import Job, Queue
-from executor.store import drives, recovery, workers
+from executor.store import drives, recovery, waking, workers
 from executor.store.drives import DriveKind, Due
 from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
 from executor.store.migrate import require_readable
@@ -130,6 +132,7 @@ class DistributedDispatcher:
         again = [("the lease", self._beat, BEAT_S)]
         if self._drives_here:
             again += [("a look at everything", self._watch, BEAT_S)]
+            again += [("what is to be woken", self._wake_on, BEAT_S)]
             again += [("a look at the queue", self._sweep, SWEEP_S)]
         loop = asyncio.get_running_loop()
         self._going_on = [loop.create_task(self._again(*each)) for each in again]
@@ -151,7 +154,8 @@ class DistributedDispatcher:
         if self._drives_here:
             with contextlib.suppress(StoreError):  # then another process finds out
                 now = self._store.clock()
-                await self._store.write(partial(workers.forget, worker=self.worker, now=now))
+                forget = partial(workers.forget, worker=self.worker, now=now)
+                await in_pieces(self._store, forget)
         await leaving
 
     async def _run(self, job: Job) -> None:
@@ -347,6 +351,14 @@ class DistributedDispatcher:
         # Of the suspects one at a time: a process with one under way passes on what else comes.
         later = {*[each for each in wanted if each.crashes == MOST_CRASHES - 1][1:]}
         await self._ask([each for each in wanted if each not in later])
+
+    async def _wake_on(self) -> None:
+        """Wake what is noted, bit by bit; it is found with everything that is due."""
+        while not self.outdated.is_set() and await self._store.read(waking.is_to_wake_on):
+            wake = partial(waking.wake_on, now=self._store.clock())
+            if not await self._store.write(wake):
+                return  # another process is at it
+            await asyncio.sleep(WAKES_AGAIN_S)
 
     async def _sweep(self) -> None:
         """Hand on what nobody is at, though somebody is said to be, and forget what is over."""

@@ -24,9 +24,11 @@ from executor.dispatch.base import (
     MOST_ASKING,
     MOST_CRASHES,
     MOST_FAILURES,
+    WAKES_AGAIN_S,
     Drive,
     Halt,
     Park,
+    in_pieces,
     no_halt,
     pause_after,
     put_aside,
@@ -37,6 +39,7 @@ from executor.store.drives import DriveKind, Due, due, generation, next_wake
 from executor.store.errors import StoreError, StorePausedError
 from executor.store.recovery import crashed, crashes_of, hand_back, release
 from executor.store.store import Store
+from executor.store.waking import is_to_wake_on, wake_on
 from executor.turns import Turns
 
 LONGEST_SLEEP_S = 5.0
@@ -116,7 +119,7 @@ class LocalDispatcher:
 
     async def start(self) -> None:
         """Hand back what a dead process was driving, then drive all that is due."""
-        await self._store.write(partial(hand_back, now=self._clock()))
+        await in_pieces(self._store, partial(hand_back, now=self._clock()))
         for each in await self._store.read(partial(crashed, times=MOST_CRASHES - 1)):
             self._deaths[each] = each.crashes
             is_killer = each.crashes >= MOST_CRASHES
@@ -144,7 +147,7 @@ class LocalDispatcher:
                 drive.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         with contextlib.suppress(StoreError):  # then the next start counts it as a recovery
-            await self._store.write(partial(release, driver=self._driver, now=self._clock()))
+            await in_pieces(self._store, partial(release, driver=self._driver, now=self._clock()))
 
     def _fill(self) -> None:
         """Begin drives while there is room for them, once it is known what others died with."""
@@ -239,6 +242,8 @@ class LocalDispatcher:
             self._bell.clear()
             pause, now = LONGEST_SLEEP_S, self._clock()
             try:
+                if await self._wake_on(now):
+                    pause = WAKES_AGAIN_S
                 for found in await self._store.read(partial(due, now=now)):
                     if found not in self._active and found not in self._failures:
                         self._let_wait(found)
@@ -252,3 +257,8 @@ class LocalDispatcher:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._bell.wait()
+
+    async def _wake_on(self, now: float) -> bool:
+        """Wake some of what is noted; whether there may be more."""
+        is_noted = await self._store.read(is_to_wake_on)
+        return is_noted and await self._store.write(partial(wake_on, now=now))

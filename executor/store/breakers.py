@@ -85,7 +85,7 @@ def tell(
         return
     put(c, tenant, connection, after)
     if after.state == "closed" and before.state != "closed":
-        waking.wake_waiting_free(c, ("service",), now, tenant, MOST_WOKEN)
+        waking.wake_some(c, "service", now, tenant, MOST_WOKEN)
 
 
 def _breaker(row: Row[tuple[object, ...]]) -> Breaker:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, tuple_, update
 
 from connectors.spec import JsonObject
 from executor.store import ids
@@ -17,6 +17,10 @@ from executor.store.tables import audits, consents, credentials
 from executor.store.text import to_object, to_text
 
 Standing = Literal["ready", "unconnected", "refused"]
+SealedAnew = Callable[[str, str, str], str | None]
+Place = tuple[str, str] | None  # a tenant, and the name of a credential; None: all are done
+FIRST: Place = ("", "")
+TOGETHER = 100  # that are sealed anew in one transaction while others write
 
 
 @dataclass(frozen=True)
@@ -168,10 +172,23 @@ def expire(c: Connection, row: CredentialRow) -> None:
     )
 
 
-def reseal(c: Connection, sealed_anew: Callable[[str, str, str], str | None]) -> int:
+def reseal(c: Connection, sealed_anew: SealedAnew) -> int:
     """Seal every row anew that `sealed_anew(sealed, tenant, name)` gives something for."""
-    changed = 0
-    for row in listed(c):
+    changed, place = 0, FIRST
+    while place is not None:
+        some, place = reseal_some(c, sealed_anew, place)
+        changed += some
+    return changed
+
+
+def reseal_some(
+    c: Connection, sealed_anew: SealedAnew, after: tuple[str, str]
+) -> tuple[int, Place]:
+    """The same of the next `TOGETHER` rows after a place; how many, and where to go on."""
+    key, changed = (credentials.c.tenant, credentials.c.id), 0
+    page = select(*key, credentials.c.sealed).where(tuple_(*key) > tuple_(*after))
+    rows = c.execute(page.order_by(*key).limit(TOGETHER)).all()
+    for row in rows:
         fresh = sealed_anew(row.sealed, row.tenant, row.id)
         if fresh is not None:
             # Its generation stays: what it says is the same, and a refresh may be under way.
@@ -181,10 +198,10 @@ def reseal(c: Connection, sealed_anew: Callable[[str, str, str], str | None]) ->
                 .values(sealed=fresh)
             )
             changed += done.rowcount
-    return changed
+    return changed, (rows[-1].tenant, rows[-1].id) if len(rows) == TOGETHER else None
 
 
-def reseal_consents(c: Connection, sealed_anew: Callable[[str, str, str], str | None]) -> None:
+def reseal_consents(c: Connection, sealed_anew: SealedAnew) -> None:
     """The same of the consents that are under way."""
     under_way = select(consents.c.tenant, consents.c.ticket_hash, consents.c.sealed)
     for row in c.execute(under_way).all():

@@ -4,13 +4,16 @@ Each death is counted for the row that was being driven, until a call of it has 
 every process that drives it is found by its count.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import partial
 
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import ColumnElement, Connection, Table, Update, and_, select, update
 
 from executor.store.drive_statements import CLAIMABLE, TABLES, DriveKind
 from executor.store.drives import Claim, Due
-from executor.store.statement import rows_named
+from executor.store.statement import Columns, Value, alteration
+
+AT_ONCE = 1_000  # of either kind, in one transaction
 
 
 def note_progress(c: Connection, claim: Claim) -> None:
@@ -73,36 +76,29 @@ def driven_by(c: Connection, driver: str) -> set[Due]:
 def hand_back(c: Connection, now: float, driver: str | None = None) -> int:
     """Give back what a dead process was driving, and count it: of a file, all that was driven.
 
-    A row that somebody holds at this moment is left out: who asks again will come by it.
+    At most `AT_ONCE` of either kind; returns how many, so whoever asks again comes to an end. A
+    row that somebody holds at this moment is left out: who asks again will come by it.
     """
     handed = 0
     for kind, table in TABLES.items():
         is_driven = table.c.driver.is_not(None) if driver is None else table.c.driver == driver
-        free = select(table.c.tenant, table.c.id).where(is_driven)
-        which = [(row.tenant, row.id) for row in c.execute(free.with_for_update(skip_locked=True))]
-        values = {
-            **_given_back(table, kind, now),
-            "recoveries": table.c.recoveries + 1,
-            "crashes": table.c.crashes + 1,
-        }
-        if which:
-            meant = rows_named(table, which)
-            handed += c.execute(update(table).where(meant).values(**values)).rowcount
+        handed += _give_back(c, kind, is_driven, now, deaths=1)
     return handed
 
 
 def release(c: Connection, driver: str, now: float, only: Due | None = None) -> int:
-    """Give back what this driver leaves behind as it stops in good order: all of it, or one row."""
+    """Give back what this driver leaves behind as it stops in good order: all of it, or one row.
+
+    At most `AT_ONCE` of either kind; returns how many.
+    """
     given = 0
     for kind, table in TABLES.items():
         if only is not None and only.kind != kind:
             continue
-        which = [table.c.driver == driver]
+        which = table.c.driver == driver
         if only is not None:
-            which += [table.c.tenant == only.tenant, table.c.id == only.id]
-        given += c.execute(
-            update(table).where(*which).values(**_given_back(table, kind, now))
-        ).rowcount
+            which = and_(which, table.c.tenant == only.tenant, table.c.id == only.id)
+        given += _give_back(c, kind, which, now, deaths=0)
     return given
 
 
@@ -110,11 +106,38 @@ def free_of_earlier(c: Connection, lost: Claim, now: float) -> None:
     """Free a row of whoever is said to drive it under an earlier claim than one that was lost."""
     table = TABLES[lost.kind]
     row = (table.c.tenant == lost.tenant, table.c.id == lost.id, table.c.driver.is_not(None))
-    values = _given_back(table, lost.kind, now)
+    values = {**_given_back(table, lost.kind), "updated_at": now}
     c.execute(update(table).where(*row, table.c.epoch < lost.epoch).values(**values))
 
 
-def _given_back(table: Table, kind: DriveKind, now: float) -> dict[str, object]:
+def _given_back(table: Table, kind: DriveKind) -> dict[str, object]:
     """What nobody drives any more: free to be claimed, and fenced from whoever had it."""
     status = {"request": "received", "run": "queued"}[kind]
-    return {"driver": None, "status": status, "epoch": table.c.epoch + 1, "updated_at": now}
+    return {"driver": None, "status": status, "epoch": table.c.epoch + 1}
+
+
+def _give_back(
+    c: Connection, kind: DriveKind, which: ColumnElement[bool], now: float, deaths: int
+) -> int:
+    table = TABLES[kind]
+    driven = select(table.c.tenant, table.c.id, table.c.driver).where(which).limit(AT_ONCE)
+    if deaths:
+        driven = driven.with_for_update(skip_locked=True)
+    rows = [
+        {"whose": row.tenant, "which": row.id, "by": row.driver, "deaths": deaths, "now": now}
+        for row in c.execute(driven)
+    ]
+    return _GIVE_BACK[kind].many(c, rows)
+
+
+def _giving_back(kind: DriveKind, table: Table, of: Mapping[str, Value]) -> Update:
+    which = (table.c.tenant == of["whose"], table.c.id == of["which"], table.c.driver == of["by"])
+    counted = {name: table.c[name] + of["deaths"] for name in ("recoveries", "crashes")}
+    given_back = {**_given_back(table, kind), "updated_at": of["now"]}
+    return update(table).where(*which).values(**given_back, **counted)
+
+
+_GIVEN: Columns = {**dict.fromkeys(("whose", "which", "by"), str), "deaths": int, "now": float}
+_GIVE_BACK = {
+    kind: alteration(_GIVEN, partial(_giving_back, kind, table)) for kind, table in TABLES.items()
+}

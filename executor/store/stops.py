@@ -120,7 +120,7 @@ def lift(
     if not _LIFT.once(c, {"whose": tenant, "which": stop, "who": by, "why": reason, "now": now}):
         return None
     whose = None if tenant == ALL else tenant
-    return waking.wake_waiting_free(c, waking.reasons_to("stop"), now, whose)
+    return waking.wake_waiting_free(c, "stop", now, whose)
 
 
 def count_waiting(c: Connection, tenant: str) -> int:

@@ -110,7 +110,7 @@ runs = Table(
     Index("runs_newest", "tenant", "created_at", "id"),
     Index("runs_newest_as", "tenant", "status", "created_at", "id"),
     _few("runs_driven", "driver", where="driver IS NOT NULL"),
-    _few("runs_waiting", "waiting_for", "tenant", where="waiting_for IS NOT NULL"),
+    _few("runs_waiting", "waiting_for", "tenant", "id", where="waiting_for IS NOT NULL"),
     Index("runs_ended", "status", "updated_at"),
     Index("runs_plan", "tenant", "plan"),
     ForeignKeyConstraint(["tenant", "plan"], ["plans.tenant", "plans.id"]),
@@ -264,6 +264,16 @@ stops = Table(
     Column("lifted_by", Text),
     Column("lift_reason", Text),
     Index("stops_standing", "lifted_at"),
+)
+
+wakes = Table(
+    "wakes",
+    metadata,
+    Column("tenant", Text, primary_key=True),  # "": every tenant
+    Column("waiting_for", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("after_tenant", Text, nullable=False),
+    Column("after_id", Text, nullable=False),
 )
 
 deletions = Table(

@@ -1,31 +1,33 @@
-"""Runs and requests are woken: one, or all that wait for the same."""
+"""Runs and requests are woken: one, or all that wait for the same.
+
+However many wait, one transaction wakes a bounded number of them: all of a hundred thousand took a
+server longer than a statement may take, and then none was woken. That others are to be woken is
+noted (`wakes`) in the transaction that wakes the first, so that it outlives every process; whoever
+looks for what is due wakes them bit by bit.
+"""
 
 from collections.abc import Sequence
-from functools import cache, partial
+from typing import NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Double,
-    Update,
-    and_,
-    bindparam,
-    case,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, func, select
 
-from executor.store import drive_statements as statements
-from executor.store import tables
+from executor.store import drive_statements, tables
+from executor.store import wake_statements as statements
 from executor.store.drives import Due
-from executor.store.statement import Query, given, one_of
+from executor.store.statement import NOTHING, Query, Values
+from executor.store.wake_statements import Name, Note, Waiting
 
 # What a run is said to wait for, if it waits for several things: what needs a person comes first.
 REASONS = (
     "reconcile", "credentials", "approval", "stop", "callback", "service", "rate_limit", "retry",
 )  # fmt: skip
+AT_ONCE = 1_000  # that sleep, in one transaction
+EVERY = ""  # tenant
+
+
+class _Found(NamedTuple):
+    driven: Sequence[Waiting]
+    waiting: Sequence[Waiting]
 
 
 def wake(c: Connection, due: Due, now: float) -> None:
@@ -33,7 +35,8 @@ def wake(c: Connection, due: Due, now: float) -> None:
 
     A row that waits is due from now on, so that a wake outlives the process that was told.
     """
-    statements.WAKE[due.kind].once(c, {"whose": due.tenant, "which": due.id, "now": now})
+    woken = {"whose": due.tenant, "which": due.id, "now": now}
+    drive_statements.WAKE[due.kind].once(c, woken)
 
 
 def wake_waiting(
@@ -44,12 +47,59 @@ def wake_waiting(
     So are those that are said to wait for what comes before it: they may wait for this as well.
     But those sleep on that are left to a person alone (`Wait.left`), for nothing else changes them.
     The rows are held in the order in which drives hold theirs.
+
+    Of more than `AT_ONCE` the highest and oldest are woken, and returned, and the others soon.
     """
-    whose = {} if tenant is None else {"whose": tenant}
-    hold, waking = _waking(reasons_to(waiting_for), is_of_one=bool(whose))
-    if c.dialect.name == "postgresql":
-        hold.all(c, whose)
-    return waking.all(c, {**whose, "now": now})
+    return _wake_all(c, waiting_for, now, tenant, statements.HOLD)
+
+
+def wake_waiting_free(
+    c: Connection, waiting_for: str, now: float, tenant: str | None = None
+) -> list[Due]:
+    """The same, but for what another process is writing about: it holds the row.
+
+    For whoever holds what others wait for, and would wait for them crosswise. So what writes about
+    a run has to look for itself.
+    """
+    return _wake_all(c, waiting_for, now, tenant, statements.HOLD_FREE)
+
+
+def wake_some(c: Connection, waiting_for: str, now: float, tenant: str, most: int) -> None:
+    """Wake what is driven, and of what is said to wait for this the highest and oldest.
+
+    It is for waits that end by themselves: the others wait on, and so does what another process is
+    writing about.
+    """
+    found = _found(c, (waiting_for,), now, tenant, most)
+    _wake_these(c, [*found.driven, *found.waiting], now, statements.HOLD_FREE)
+
+
+def is_to_wake_on(c: Connection) -> bool:
+    """Whether it is noted that others are to be woken."""
+    return statements.ANY_NOTE.one(c, NOTHING) is not None
+
+
+def wake_on(c: Connection, now: float) -> bool:
+    """Wake the next of those that are noted, unless another process is at it; False if none are.
+
+    They go by their names, so that each is looked at once: what waits anew since has seen for
+    itself what it was to be woken for. What another process is writing about is waited for: that
+    may come to nothing.
+    """
+    note = statements.NEXT_NOTE.one(c, NOTHING)
+    if note is None:
+        return False
+    reasons = reasons_to(note.waiting_for)
+    reason = note.reason or reasons[0]
+    page = _page(c, note, reason)
+    _wake_these(c, [each for each in page if each.sleeps(now)], now, statements.HOLD)
+    if len(page) == AT_ONCE:
+        _go_on_at(c, note, reason, page[-1])
+    elif reason != reasons[-1]:
+        _go_on_at(c, note, reasons[reasons.index(reason) + 1], None)
+    else:
+        statements.DROP_NOTE.once(c, {"whose": note.tenant, "what": note.waiting_for})
+    return True
 
 
 def count_waiting(c: Connection, waiting_for: str, tenant: str | None = None) -> int:
@@ -60,74 +110,50 @@ def count_waiting(c: Connection, waiting_for: str, tenant: str | None = None) ->
     return c.execute(of_whom).scalar_one()
 
 
-def wake_waiting_free(
-    c: Connection,
-    waiting_for: Sequence[str],
-    now: float,
-    tenant: str | None,
-    most: int | None = None,
-) -> list[Due]:
-    """Wake what waits for these, but for what another process is writing about: it holds the row.
-
-    For whoever holds what others wait for, and would wait for them crosswise. So it is for waits
-    that end by themselves, too, or where what writes about a run has to look for itself. However
-    many they are, they are one value of one statement. With `most` it is what is driven and then
-    the highest and oldest, for a transaction that has to come to its end; the rest waits on.
-    """
-    whose = {} if tenant is None else {"whose": tenant}
-    if c.dialect.name != "postgresql" and most is None:
-        return _waking(waiting_for, is_of_one=bool(whose))[1].all(c, {**whose, "now": now})
-    runs, meant = tables.runs, _waits_for(waiting_for, is_of_one=bool(whose))
-    free = select(runs.c.tenant, runs.c.id).where(meant).with_for_update(skip_locked=True)
-    if most is not None:
-        free = free.order_by(runs.c.driver.is_(None), runs.c.priority, runs.c.updated_at)
-        free = free.limit(most)
-    which = [{"whose": row.tenant, "which": row.id} for row in c.execute(free, whose)]
-    return _THESE.of(c, which, {"now": now})
-
-
 def reasons_to(waiting_for: str) -> Sequence[str]:
     """What a run may be said to wait for that waits for this: it comes first, or nothing does."""
     return REASONS[: REASONS.index(waiting_for) + 1]
 
 
-@cache
-def _waking(reasons: Sequence[str], *, is_of_one: bool) -> tuple[Query[str], Query[Due]]:
-    """What holds the rows that wait for one of these, and what wakes them."""
-    runs, meant = tables.runs, _waits_for(reasons, is_of_one=is_of_one)
-    hold = select(runs.c.id).where(meant).order_by("id").with_for_update()
-    woken = _woken().where(meant).returning(runs.c.tenant, runs.c.id, runs.c.priority)
-    return Query(hold, str), Query(woken, partial(Due, "run"))
+def _wake_all(
+    c: Connection, waiting_for: str, now: float, tenant: str | None, hold: Query[Name]
+) -> list[Due]:
+    found = _found(c, reasons_to(waiting_for), now, tenant, AT_ONCE + 1)
+    if any(each.sleeps(now) for each in found.waiting[AT_ONCE:]):
+        # Before a row is held: whoever wakes others of them holds the note first, too.
+        start = Note(tenant or EVERY, waiting_for, reason="", after_tenant="", after_id="")
+        statements.NOTE.once(c, start._asdict())
+    return _wake_these(c, [*found.driven, *found.waiting[:AT_ONCE]], now, hold)
 
 
-def _waits_for(reasons: Sequence[str], *, is_of_one: bool) -> ColumnElement[bool]:
-    """What waits for one of these or is driven: few rows, of each of which there is an index.
-
-    The tenant is asked for in a way that no index has: SQLite would take the one of all that the
-    tenant ever had. Who claims a row that is left to a person raises its epoch.
-    """
-    table = tables.runs
-    waits, is_driven = one_of(table.c.waiting_for, reasons), table.c.driver > ""
-    may_go_on = func.coalesce(table.c.left_under, -1) != table.c.epoch
-    if not is_of_one:
-        return and_(or_(waits, is_driven), may_go_on)
-    return and_(or_(waits, is_driven), may_go_on, table.c.tenant.concat("") == bindparam("whose"))
+def _found(
+    c: Connection, reasons: Sequence[str], now: float, tenant: str | None, most: int
+) -> _Found:
+    """What is driven, which is no more than there are places, and the first of what waits."""
+    driven, waiting = statements.finding(reasons, is_of_one=tenant is not None)
+    whose = {} if tenant is None else {"whose": tenant}
+    return _Found(driven.all(c, whose), waiting.all(c, {**whose, "now": now, "most": most}))
 
 
-def _woken() -> Update:
-    table = tables.runs
-    return update(table).values(
-        wake_seq=table.c.wake_seq + 1,
-        wake_at=case(
-            (table.c.status == "waiting", bindparam("now", type_=Double)), else_=table.c.wake_at
-        ),
-    )
+def _page(c: Connection, note: Note, reason: str) -> list[Waiting]:
+    which = {"reason": reason, "after_id": note.after_id, "most": AT_ONCE}
+    if note.tenant == EVERY:
+        return statements.PAGE_OF_ALL.all(c, {**which, "after_tenant": note.after_tenant})
+    return statements.PAGE_OF_ONE.all(c, {**which, "whose": note.tenant})
 
 
-def _these(dialect: str) -> Update:
-    runs, asked = tables.runs, given(dialect, dict.fromkeys(("whose", "which"), str))
-    which = (runs.c.tenant == asked["whose"], runs.c.id == asked["which"])
-    return _woken().where(*which).returning(runs.c.tenant, runs.c.id, runs.c.priority)
+def _go_on_at(c: Connection, note: Note, reason: str, after: Waiting | None) -> None:
+    at = ("", "") if after is None else (after.tenant, after.id)
+    which = {"whose": note.tenant, "what": note.waiting_for}
+    place = {"at_reason": reason, "at_tenant": at[0], "at_id": at[1]}
+    statements.MOVE_NOTE.once(c, {**which, **place})
 
 
-_THESE = Query(_these, partial(Due, "run"))
+def _wake_these(
+    c: Connection, those: Sequence[Waiting], now: float, hold: Query[Name]
+) -> list[Due]:
+    """However many they are, they are one value of each statement."""
+    these: Sequence[Values] = [{"whose": each.tenant, "which": each.id} for each in those]
+    if c.dialect.name == "postgresql":
+        these = [each._asdict() for each in hold.of(c, these)]
+    return statements.THESE.of(c, these, {"now": now})

@@ -56,10 +56,15 @@ def renew(c: Connection, worker: str, place: str, lease_s: float, now: float) ->
     return lasted
 
 
-def forget(c: Connection, worker: str, now: float) -> None:
-    """A process ends in good order: what it leaves behind is free at once."""
-    recovery.release(c, worker, now)
-    c.execute(delete(workers).where(workers.c.id == worker))
+def forget(c: Connection, worker: str, now: float) -> int:
+    """A process ends in good order: what it leaves behind is free at once.
+
+    Returns how much that was; it is known no more once that is nothing.
+    """
+    given = recovery.release(c, worker, now)
+    if not given:
+        c.execute(delete(workers).where(workers.c.id == worker))
+    return given
 
 
 def living(c: Connection, now: float) -> list[str]:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from line import Line, add
@@ -14,6 +15,7 @@ from executor.dispatch.base import MOST_ASKING
 from executor.dispatch.distributed import DistributedDispatcher
 from executor.dispatch.lease import LEASE_S
 from executor.dispatch.queue import Job
+from executor.store import tables, waking
 from executor.store.store import Store
 
 PATIENCE_S = 30.0
@@ -86,3 +88,24 @@ async def test_a_gateway_that_drives_nothing_forgets_what_it_has_asked_for(
     await gateway.stop()
 
     assert len(line.jobs) == len(woken)
+
+
+async def test_what_is_to_be_woken_bit_by_bit_is_asked_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waking, "AT_ONCE", 7)
+    names = [f"run_{number}" for number in range(40)]
+    await store.write(lambda c: add(c, names))
+    asleep = tables.runs.update().values(status="waiting", waiting_for="stop")
+    await store.write(lambda c: c.execute(asleep).close())
+    line = Line()
+    dispatcher = DistributedDispatcher(store, lambda _: line)
+    await dispatcher.start()
+    woken = await store.write(partial(waking.wake_waiting, waiting_for="stop", now=store.clock()))
+    deadline = time.monotonic() + PATIENCE_S
+    while len(line.jobs) < len(names):
+        assert time.monotonic() < deadline, len(line.jobs)
+        await asyncio.sleep(0.05)
+    await dispatcher.stop()
+
+    assert len(woken) == 7

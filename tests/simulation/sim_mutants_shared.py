@@ -56,7 +56,7 @@ SHARED = (
     ),
     Mutant(
         "executor.dispatch.local",
-        "        await self._store.write(partial(hand_back, now=self._clock()))\n",
+        "        await in_pieces(self._store, partial(hand_back, now=self._clock()))\n",
         "",
         "what a dead process drove stays with it",
     ),

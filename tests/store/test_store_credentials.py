@@ -8,7 +8,7 @@ import pytest
 from store_cases import NOW, TENANT
 
 from executor.store import credentials
-from executor.store.credentials import ConsentRow, CredentialRow
+from executor.store.credentials import TOGETHER, ConsentRow, CredentialRow
 from executor.store.store import Store
 
 ROW = CredentialRow(
@@ -92,6 +92,25 @@ async def test_what_is_renewed_while_all_is_sealed_anew_stays_renewed(store: Sto
     assert [(await kept(store, row)).sealed for row in (ROW, *others)] == [
         "renewed", "sealed 1 anew", "sealed 1",
     ]  # fmt: skip
+
+
+async def test_thousands_are_sealed_anew_bit_by_bit_each_of_them_once(store: Store) -> None:
+    count = 2 * TOGETHER + 10
+    names = [(tenant, f"c{number:04}") for tenant in ("main", "other") for number in range(count)]
+    rows = [replace(ROW, tenant=tenant, id=name, sealed="old") for tenant, name in names]
+    await store.write(lambda c: [credentials.put(c, each) for each in rows])
+    counts: list[int] = []
+    place = credentials.FIRST
+    while place is not None:
+        some = partial(credentials.reseal_some, sealed_anew=lambda s, *_: s + " anew", after=place)
+        changed, place = await store.write(some)
+        counts.append(changed)
+    whole = await store.write(partial(credentials.reseal, sealed_anew=lambda s, *_: s + " twice"))
+    found = {each.sealed for each in await store.read(credentials.listed)}
+
+    assert max(counts) <= TOGETHER
+    assert (sum(counts), whole) == (len(names), len(names))
+    assert found == {"old anew twice"}
 
 
 async def test_an_answer_to_a_consent_is_taken_once_and_in_time(store: Store) -> None:
