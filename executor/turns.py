@@ -6,12 +6,13 @@ The same holds of the lanes of one tenant and rank: what was just asked for wait
 goes on, and not for all of it. Within a lane it goes by order of arrival.
 
 No rank waits for ever: after `PASSED` turns of a tenant that passed over what had waited longer,
-the next one is of the rank of that.
+the next one for which that has room is of its rank.
 """
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, NamedTuple, TypeVar
 
 PASSED = 9
@@ -72,20 +73,20 @@ class _Tenant(Generic[T]):
     def __len__(self) -> int:
         return sum(len(lane) for rank in self.ranks.values() for lane in rank.lanes.values())
 
-    def take(self, is_ready: Callable[[T], bool]) -> T | None:
-        """The first one that is ready."""
+    def take(self, is_ready: Callable[[T], bool], has_room: Callable[[int], bool]) -> T | None:
+        """The first one that is ready, of the ranks that have room."""
         firsts = {
             rank: first
             for rank in sorted(self.ranks)
             if (first := self.ranks[rank].first(is_ready)) is not None
         }
-        if not firsts:
+        rank = next((each for each in firsts if has_room(each)), None)
+        if rank is None:
             return None
-        rank = min(firsts)
         longest = min(firsts, key=lambda each: firsts[each].longest)
         if rank != longest:
             self.passed += 1
-            if self.passed > PASSED:
+            if self.passed > PASSED and has_room(longest):
                 rank, self.passed = longest, 0
         place, lane, _ = firsts[rank]
         lane.remove(place)
@@ -120,16 +121,15 @@ class Turns(Generic[T]):
     def next(
         self,
         is_ready: Callable[[T], bool] = lambda _: True,
-        has_room: Callable[[str], bool] = lambda _: True,
+        has_room: Callable[[str, int], bool] = lambda _, __: True,
     ) -> T | None:
-        """Take the one whose turn it is; None if nothing waits that is ready.
+        """Take the one whose turn it is; None if nothing waits that is ready and has room.
 
-        A tenant that has nothing that is ready, or no room, keeps its place in the round.
+        Room is asked for by tenant and rank. A tenant of which there is nothing to take keeps its
+        place in the round.
         """
         for place, tenant in enumerate(self._round):
-            if not has_room(tenant):
-                continue
-            item = self._tenants[tenant].take(is_ready)
+            item = self._tenants[tenant].take(is_ready, partial(has_room, tenant))
             if item is not None:
                 del self._round[place]
                 if self._tenants[tenant]:

@@ -2,7 +2,8 @@
 
 What waits to be driven is taken by turns: tenant after tenant, each by its priorities; of those
 what is new and what goes on by turns, each in order of arrival (`executor/turns.py`). A tenant of
-which nothing is driven has a place of its own, however many the others have taken.
+which nothing is driven has a place of its own, however many the others have taken; and so has a
+rank of which, and of all higher ones, nothing of its tenant is driven.
 
 What was being driven when two processes died in a row is a suspect: the suspects are driven one
 after the other, each when its turn comes, so that only the one that kills has a third death to its
@@ -35,7 +36,7 @@ from executor.dispatch.base import (
     tell_stuck,
     too_many_deaths,
 )
-from executor.store.drives import DriveKind, Due, due, generation, next_wake
+from executor.store.drives import RANKS, DriveKind, Due, due, generation, next_wake
 from executor.store.errors import StoreError, StorePausedError
 from executor.store.recovery import crashed, crashes_of, hand_back, release
 from executor.store.store import Store
@@ -44,6 +45,7 @@ from executor.turns import Turns
 
 LONGEST_SLEEP_S = 5.0
 _NEW, _GOES_ON = 0, 1  # lanes
+_UNRANKED = max(RANKS.values()) + 1
 _log = logging.getLogger("lamgate.dispatch")
 
 
@@ -65,7 +67,8 @@ class LocalDispatcher:
         self._drives: dict[DriveKind, tuple[Drive, Park]] = {}
         self._halts: list[Halt] = []
         self._active: dict[Due, asyncio.Task[None]] = {}
-        self._driven: Counter[str] = Counter()  # of these, by tenant
+        self._driven: Counter[tuple[str, int]] = Counter()  # of these, by tenant and rank
+        self._unranked: set[Due] = set()  # of these, those that were woken and began at once
         self._waiting: set[Due] = set()
         self._turns: Turns[Due] = Turns()
         self._deaths: dict[Due, int] = {}  # of the suspects
@@ -94,7 +97,14 @@ class LocalDispatcher:
 
         Who wakes it does not know its rank: where it has to wait, its row says it.
         """
-        if due.plan is not None or due in self._active or self._begins_at_once(due):
+        if due.plan is not None or due in self._active or due in self._waiting:
+            self._let_wait(due)
+        else:
+            self._wake(due)
+
+    def _wake(self, due: Due) -> None:
+        if self._begins_at_once(due):
+            self._unranked.add(due)
             self._let_wait(due)
             return
         if len(self._ranking) >= MOST_ASKING:
@@ -160,18 +170,23 @@ class LocalDispatcher:
             self._waiting.discard(following)
             drive = asyncio.get_running_loop().create_task(self._drive(following))
             self._active[following] = drive
-            self._driven[following.tenant] += 1
+            self._driven[following.tenant, self._rank_of(following)] += 1
 
     def _begins_at_once(self, due: Due) -> bool:
-        return self._goes_on and self._has_room(due.tenant) and self._may_begin(due)
+        return self._goes_on and self._has_room(due.tenant, _UNRANKED) and self._may_begin(due)
 
-    def _has_room(self, tenant: str) -> bool:
-        """Whether one more of a tenant may be driven; of one that has none under way, always.
+    def _has_room(self, tenant: str, rank: int) -> bool:
+        """Whether one more may be driven; where its tenant has none of its rank or higher, always.
 
         What holds a place may hold it for as long as a service takes: whoever has filled all of
-        them is not to be waited for by others.
+        them is to be waited for neither by others, nor by what is more urgent.
         """
-        return len(self._active) < self._concurrency or not self._driven[tenant]
+        is_full = len(self._active) >= self._concurrency
+        return not (is_full and any(self._driven[tenant, each] for each in range(rank + 1)))
+
+    def _rank_of(self, due: Due) -> int:
+        """As which it is counted: what nobody has looked up is of no rank, and keeps none away."""
+        return _UNRANKED if due in self._unranked else due.rank
 
     @property
     def _goes_on(self) -> bool:
@@ -204,12 +219,15 @@ class LocalDispatcher:
                 pause = await self._park(what, error)
         finally:
             del self._active[what]
-            self._driven[what.tenant] -= 1
+            self._driven[what.tenant, rank := self._rank_of(what)] -= 1
+            self._unranked.discard(what)
             if self._suspected == what:
                 self._suspected = None
             if what in self._again:
                 self._again.discard(what)
-                self._let_wait(replace(what, epoch=what.epoch + 1))
+                is_known = pause is not None or rank != _UNRANKED  # or else its row can be asked
+                goes_on = self._let_wait if is_known else self._wake
+                goes_on(replace(what, epoch=what.epoch + 1))
             elif pause is not None:
                 asyncio.get_running_loop().call_later(pause, self._let_wait, what)
             self._fill()

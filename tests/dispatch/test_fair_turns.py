@@ -104,37 +104,88 @@ async def test_a_tenant_that_comes_later_is_next(store: Store) -> None:
     assert "one" in [due.tenant for due in driven.order[before : before + 6]]
 
 
-async def test_a_tenant_that_drives_nothing_waits_for_no_drive_of_those_that_fill_all_places(
-    store: Store,
-) -> None:
-    going, over = set[str](), asyncio.Event()
+class Held:
+    """Drives that hold their places until it is all over, and what has begun."""
 
-    async def hold(due: Due, driver: str) -> None:
-        going.add(due.id)
-        await over.wait()
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.going: set[str] = set()
+        self.over = asyncio.Event()
+        self.found = LocalDispatcher(store, concurrency=4)
+        self.found.register("run", self._hold, Driven(store).nothing)
 
-    async def until(*wanted: str) -> None:
+    async def _hold(self, due: Due, driver: str) -> None:
+        self.going.add(due.id)
+        await self.over.wait()
+
+    async def begins(self, run: str, tenant: str = "main", priority: Priority = "normal") -> None:
+        """A run is asked for."""
+        made = partial(add, tenant=tenant, run=run, priority=priority)
+        self.found.submit(await self.store.write(made))
+
+    async def until(self, *wanted: str) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while not going >= {*wanted}:
-            assert time.monotonic() < deadline, going
+        while not self.going >= {*wanted}:
+            assert time.monotonic() < deadline, self.going
             await asyncio.sleep(0.01)
 
-    found = LocalDispatcher(store, concurrency=4)
-    found.register("run", hold, Driven(store).nothing)
-    await found.start()
+    async def stop(self) -> None:
+        self.over.set()
+        await self.found.stop()
+
+
+@pytest.fixture
+async def held(store: Store) -> AsyncIterator[Held]:
+    made = Held(store)
+    await made.found.start()
+    yield made
+    await made.stop()
+
+
+async def test_a_tenant_that_drives_nothing_waits_for_no_drive_of_those_that_fill_all_places(
+    held: Held,
+) -> None:
     for number in range(20):
-        found.submit(await store.write(partial(add, tenant="many", run=f"run_{number}")))
-    await until(*(f"run_{number}" for number in range(4)))
+        await held.begins(f"run_{number}", "many")
+    await held.until(*(f"run_{number}" for number in range(4)))
     for tenant in ("one", "two"):
         for run in ("first", "second"):
-            due = await store.write(partial(add, tenant=tenant, run=f"run_{tenant}_{run}"))
-            found.submit(due)
-    await until("run_one_first", "run_two_first")
-    kept = len(going)
-    over.set()
-    await found.stop()
+            await held.begins(f"run_{tenant}_{run}", tenant)
+    await held.until("run_one_first", "run_two_first")
 
-    assert kept == 6, "the others have filled their places, and have one each besides"
+    assert len(held.going) == 6, "the others have filled their places, and have one each besides"
+
+
+async def test_what_is_more_urgent_than_all_that_fill_the_places_waits_for_none_of_them(
+    held: Held,
+) -> None:
+    for number in range(20):
+        await held.begins(f"run_low_{number}", priority="low")
+    await held.until(*(f"run_low_{number}" for number in range(4)))
+    await held.begins("run_urgent", priority="high")
+    await held.until("run_urgent")
+    for priority in RANKS:
+        await held.begins(f"run_{priority}_later", priority=priority)
+    await asyncio.sleep(0.1)
+
+    assert len(held.going) == 5, "of what is as urgent as the fifth, or less, none has a place more"
+
+
+async def test_what_was_woken_and_nobody_has_ranked_keeps_nothing_that_is_urgent_waiting(
+    held: Held,
+) -> None:
+    for number in range(4):
+        await held.store.write(partial(add, tenant="main", run=f"run_{number}", priority="low"))
+        held.found.submit(Due("run", "main", f"run_{number}"))  # as whoever approves says it
+    await held.until(*(f"run_{number}" for number in range(4)))
+    await held.begins("run_normal")
+    await held.begins("run_high", priority="high")
+    await held.until("run_normal", "run_high")
+    for priority in RANKS:
+        await held.begins(f"run_{priority}_more", priority=priority)
+    await asyncio.sleep(0.1)
+
+    assert len(held.going) == 6
 
 
 async def test_priorities_order_the_runs_of_one_tenant_and_never_those_of_two(
@@ -210,7 +261,7 @@ async def test_a_run_that_is_woken_keeps_its_priority(store: Store) -> None:
 
     found = LocalDispatcher(store, concurrency=1)
     found.register("run", drive, driven.nothing)
-    await store.write(partial(add, tenant="main", run="run_long"))
+    await store.write(partial(add, tenant="main", run="run_long", priority="high"))
     await found.start()
     await begun.wait()
     for name in ("low", "normal", "high"):

@@ -1,7 +1,7 @@
 """The verdict on turns: who has a higher priority comes first, and no tenant waits for another.
 
 After nine turns of a tenant the next one may be of a lower one that has waited longer.
-Where all places are taken, a turn is of a tenant of which nothing is driven.
+Where all places are taken, a turn is of a tenant of which nothing is driven of that rank or higher.
 
 Of what two processes in a row died with, one is driven at a time, and has its turn like others;
 what three died with is driven no more.
@@ -9,13 +9,14 @@ what three died with is driven no more.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sim_judge import must
 
 from executor import turns
 from executor.dispatch.base import MOST_CRASHES
+from executor.dispatch.local import LocalDispatcher
 from executor.store import runs
 from executor.store.drives import Due
 
@@ -34,15 +35,16 @@ _IS_DUE = (
 class Turns:
     """What one process knows to be waiting, and what it has driven meanwhile."""
 
-    def __init__(self, world: "World", places: int, is_begun: Callable[[Due], bool]) -> None:
+    def __init__(self, world: "World", places: int, dispatcher: LocalDispatcher) -> None:
         self._world = world
-        self._is_begun = is_begun  # its turn has come, be it that its drive says so only later
+        self._dispatcher = dispatcher
         self._places = places
         # Runs that wait for their turn: since when, and by which look at all that is due
         self._known: dict[str, tuple[float, int]] = {}
         self._looks = 0
         self._turns: Counter[str] = Counter()  # by tenant, since one of a run that waited longer
         self._driven: set[str] = set()
+        self._unranked: set[str] = set()  # of these
         self._suspects: dict[str, bool] = {}  # of the runs that there are: as this process began
         self._suspected: set[str] = set()  # of the driven, be it that the run has just ended
         self._leaving: set[str] = set()  # suspects whose drive has ended, and maybe not their turn
@@ -100,8 +102,13 @@ class Turns:
             must(not is_again, f"{life.tenant} has two turns while {run} of another waits")
             reached["a turn beside another tenant"] += 1
         self._turns[life.tenant] = 0 if is_early else self._turns[life.tenant] + 1
-        must(self._has_room(life), f"{len(self._driven) + 1} are driven at once")
+        has_room = life.run in self._failing or self._has_room(life)  # of these it is no question
+        must(has_room, f"{len(self._driven) + 1} are driven at once")
+        is_beside = len(self._driven) >= self._places and not self._is_idle(life.tenant)
+        reached["a turn beside less urgent ones"] += is_beside
         self._driven.add(life.run)
+        if life.due in self._dispatcher._unranked:  # woken, and begun before its rank was known
+            self._unranked.add(life.run)
         if self._is_suspect(life):
             self._suspected.add(life.run)
         self._leaving.discard(life.run)
@@ -109,7 +116,9 @@ class Turns:
 
     def ends(self, life: "History", *, has_failed: bool) -> None:
         """A drive of it has ended."""
+        self._nobody_waits_in_vain()
         self._driven.discard(life.run)
+        self._unranked.discard(life.run)
         self._suspected.discard(life.run)
         self._freed[life.tenant] = self._now()
         if self._is_suspect(life):  # what could not begin beside it may be passed over just now
@@ -121,10 +130,34 @@ class Turns:
         if not has_failed and self._is_suspect(life):
             self._suspects[life.run] = life.ask(_DEATHS) != [(0,)]
 
-    def _has_room(self, life: "History") -> bool:
-        """Whether there is a place for one more of its tenant."""
-        is_idle = all(self._world.life_of(run).tenant != life.tenant for run in self._driven)
-        return len(self._driven) < self._places or is_idle
+    def _is_begun(self, due: Due) -> bool:
+        """Whether its turn has come, be it that its drive says so only later."""
+        return due in self._dispatcher._active
+
+    def _nobody_waits_in_vain(self) -> None:
+        """Of what has waited for a while nothing has a place."""
+        if self._dispatcher._stopping:
+            return
+        begun = {life.run for life in self._world.lives if self._is_begun(life.due)}
+        for run in self._known.keys() - begun:
+            other = self._world.life_of(run)
+            is_new, is_suspect = self._known[run][0] >= self._now(), self._is_suspect(other)
+            if is_new or is_suspect or not self._has_room(other, begun):
+                continue
+            is_due = other.ask(_IS_DUE.format(now=other.wall()))
+            must(not is_due, f"{run} waits though there is a place for it")
+
+    def _has_room(self, life: "History", beside: set[str] | None = None) -> bool:
+        """Whether there is a place for one more of its tenant and its rank."""
+        driven = self._driven if beside is None else beside
+        ranked = {self._world.life_of(run) for run in driven - self._unranked}
+        is_first = all(
+            other.tenant != life.tenant or other.due.rank > life.due.rank for other in ranked
+        )
+        return len(driven) < self._places or is_first
+
+    def _is_idle(self, tenant: str) -> bool:
+        return all(self._world.life_of(run).tenant != tenant for run in self._driven)
 
     def _is_suspect(self, life: "History") -> bool:
         return self._suspects.get(life.run, False) and life.status() not in runs.ENDED

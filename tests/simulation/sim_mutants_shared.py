@@ -50,9 +50,15 @@ SHARED = (
     ),
     Mutant(
         "executor.dispatch.local",
-        "return len(self._active) < self._concurrency or not self._driven[tenant]",
+        "return not (is_full and any(self._driven[tenant, each] for each in range(rank + 1)))",
         "return True",
         "more runs are driven at once than there are places",
+    ),
+    Mutant(
+        "executor.dispatch.local",
+        "each] for each in range(rank + 1)))",
+        "each] for each in range(_UNRANKED + 1)))",
+        "what is urgent waits for all that is less so and fills the places",
     ),
     Mutant(
         "executor.dispatch.local",

@@ -61,7 +61,7 @@ FLOORS: Mapping[str, float] = {
     "a turn beside another tenant": 16, "a turn by priority": 10, "calls of two runs at once": 20,
     "stopped in good order": 5, "written together": 14,
     "a run kills its process": 5, "a turn of a suspect": 4, "a place beside another tenant": 8,
-    "a place by priority": 5,
+    "a place by priority": 5, "a turn beside less urgent ones": 0.4,
     # of a newer version that begins
     "an older version is refused": 6, "called by an older version": 7.5,
     "ended for a newer version": 10, "left to a newer version": 0.3,

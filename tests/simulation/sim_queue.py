@@ -60,7 +60,7 @@ class Queue:
                 worker.store, concurrency=self._places, drain_s=10.0, clock=worker.process.clock
             )
             # Between a drive's turn and its first step there may be a look at all that is due.
-            turns = Turns(self._world, self._places, dispatcher._active.__contains__)
+            turns = Turns(self._world, self._places, dispatcher)
             worker.store.looked, worker.store.counted = turns.known, turns.begun
             machine = worker.machine
             dispatcher.register(
@@ -90,13 +90,20 @@ class Queue:
                 raise Violation("they are driven again and again")
             await worker.machine.drive(due, driver)
         except StoreError:
-            turns.ends(life, has_failed=True)
+            self._ends(turns, life, has_failed=True)
             raise
         except Exception as error:
             self._world.break_with(error)
             raise
-        turns.ends(life, has_failed=False)
+        self._ends(turns, life, has_failed=False)
         life.look()
+
+    def _ends(self, turns: Turns, life: "History", *, has_failed: bool) -> None:
+        try:
+            turns.ends(life, has_failed=has_failed)
+        except Violation as error:
+            self._world.break_with(error)
+            raise
 
     def submit(self, due: Due) -> None:
         """Something arrived for it, and whoever wrote that says so."""
