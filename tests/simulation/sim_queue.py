@@ -22,6 +22,7 @@ from executor.store.drives import Due
 from executor.store.errors import StoreError
 
 if TYPE_CHECKING:
+    from sim_history import History
     from sim_world import Worker, World
 
 PLACES = (1, 1, 2, 3)
