@@ -79,7 +79,8 @@ class LookUp:
 class Wait:
     """Nothing can be done before a call ends (`flight`), a time has come, or somebody acts.
 
-    `left`: it is left to a person alone, and whatever else changes, nothing can be done.
+    `left`: it is left to people alone, and whatever else changes before `until`, nothing can be
+    done.
     """
 
     waiting_for: str

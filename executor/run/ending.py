@@ -31,7 +31,7 @@ def wait_or_finish(
         return _finish(accepted, state)
     reason = min((each.waiting_for for _, each in named), key=REASONS.index)
     steps = {step for step, each in named if each.waiting_for == reason}
-    left = not times and all(each.left for _, each in named)
+    left = all(each.left or each.waiting_for == "approval" for _, each in named)
     return Wait(reason, min(times, default=None), tuple(sorted(steps)), left)
 
 

@@ -45,7 +45,7 @@ def wake_waiting(
     """Wake every run that waits for this, and have those look again that are being driven.
 
     So are those that are said to wait for what comes before it: they may wait for this as well.
-    But those sleep on that are left to a person alone (`Wait.left`), for nothing else changes them.
+    But those sleep on that are left to people alone (`Wait.left`), for nothing else changes them.
     The rows are held in the order in which drives hold theirs.
 
     Of more than `AT_ONCE` the highest and oldest are woken, and returned, and the others soon.

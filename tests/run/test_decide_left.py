@@ -134,7 +134,6 @@ def test_a_run_is_left_to_a_person_where_nothing_else_can_end_its_doubt(
         pytest.param(_asked_about_long_enough, id="the service does not get ready with it"),
         pytest.param(_policy_is_against_it, id="policy does not let it be called again"),
         pytest.param(_lacks_credentials, id="another step lacks credentials"),
-        pytest.param(_wants_a_yes, id="another step wants a yes"),
         pytest.param(_is_stopped, id="another step is stopped"),
     ],
 )
@@ -144,6 +143,28 @@ def test_a_run_that_may_go_on_once_something_has_changed_is_not_left_to_a_person
     wait = made().wait()
 
     assert (wait.waiting_for, wait.left) == ("reconcile", False)
+
+
+def test_an_approval_is_left_to_a_person_as_well_and_its_time_ends_by_itself() -> None:
+    both, alone = _wants_a_yes(), play(step("b", "asked_keyed"))
+    alone.ask()
+    waits = both.wait(), alone.wait()
+
+    assert [(each.waiting_for, each.left) for each in waits] == [
+        ("reconcile", True), ("approval", True),
+    ]  # fmt: skip
+    assert [each.until for each in waits] == [
+        max(gate.opened.expires_at for gate in run.state.open_gates) for run in (both, alone)
+    ]
+
+
+def test_a_run_that_waits_for_a_yes_and_for_credentials_is_not_left_to_a_person() -> None:
+    run = play(step("a", "read"), step("b", "asked_keyed"))
+    run.ask()
+    run.call("a", refused("auth"))
+    wait = run.wait()
+
+    assert (wait.waiting_for, wait.left) == ("credentials", False)
 
 
 def test_a_call_that_policy_was_against_is_made_again_once_it_is_not() -> None:

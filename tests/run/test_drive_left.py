@@ -7,7 +7,7 @@ from math import inf
 
 import pytest
 from run_bench import Bench, Handler, once
-from run_cases import accept, action, policy, step
+from run_cases import accept, action, policy, ref, step
 from sqlalchemy import Connection, update
 
 from connectors.connector import Applied, Outcome, Pending
@@ -56,6 +56,22 @@ async def test_a_run_that_is_left_to_a_person_sleeps_until_a_person_says_somethi
 
     assert (stood.waiting_for, woken, wanted) == ("reconcile", [], [due])
     assert (await bench.row(due)).status == "succeeded"
+
+
+@pytest.mark.parametrize("wake", [_credentials, _lift])
+async def test_so_does_one_that_waits_for_an_approval_too_until_that_is_over(
+    bench: Bench, wake: Callable[[Connection], list[Due] | None]
+) -> None:
+    bench.service.handlers["a"] = _uncertain
+    plan = accept(step("a", "blind"), step("r"), step("b", "asked_keyed", ref("r/id", "id")))
+    due, stood = await bench.drive(plan)
+    woken = await bench.store.write(wake)
+    kinds, expires_at = await bench.types(due), stood.wake_at or 0.0
+    wanted = [await bench.store.read(partial(drives.due, now=now))
+              for now in (time.time(), expires_at - 1, expires_at + 1)]  # fmt: skip
+
+    assert "gate.opened" in kinds
+    assert (stood.waiting_for, woken, wanted) == ("reconcile", [], [[], [], [due]])
 
 
 async def test_a_run_that_another_version_let_go_of_is_woken(bench: Bench) -> None:

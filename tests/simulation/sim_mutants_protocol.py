@@ -361,7 +361,7 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.ending",
-        "left = not times and all(each.left for _, each in named)",
+        'left = all(each.left or each.waiting_for == "approval" for _, each in named)',
         'left = reason == "reconcile"',
         "a run is left to a person though it waits for the end of a stop as well",
     ),
