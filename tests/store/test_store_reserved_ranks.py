@@ -1,6 +1,8 @@
 """Who waits for a rate comes by its rank, of one rank in its turn, and no rank waits for ever."""
 
 import asyncio
+from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -117,13 +119,19 @@ async def test_who_is_raised_is_the_last_of_the_higher_rank(store: Store) -> Non
 async def test_of_a_thousand_that_wait_none_comes_before_one_of_a_higher_rank_and_none_together(
     store: Store,
 ) -> None:
-    def work(c: Connection) -> list[float | None]:
-        for run in range(1000):
-            ask(c, run, LOW, 0)
-        urgent = ask(c, "urgent", HIGH, 0.9)
-        return [urgent, *(ask(c, run, LOW, 1) for run in range(1, 1000))]
+    async def asked_of(runs: range, at_h: float) -> list[float | None]:
+        """A hundred in each write: a server has to answer one in its time."""
+        told = []
+        for first in runs[::100]:
+            some = range(first, min(first + 100, runs.stop))
+            told += await store.write(lambda c, some=some: [ask(c, run, LOW, at_h) for run in some])
+        return told
 
-    assert await store.write(work) == [float(1 + n) for n in range(1000)]
+    await asked_of(range(1000), 0)
+    urgent = await store.write(partial(ask, run="urgent", rank=HIGH, after_h=0.9))
+    told = [urgent, *await asked_of(range(1, 1000), 1)]
+
+    assert told == [float(1 + n) for n in range(1000)]
 
 
 @dataclass
@@ -137,13 +145,33 @@ class Played:
 
     def play(self, c: Connection, new: list[tuple[float, int]], late_h: float = 0.0) -> None:
         """New ones come at times, each of a rank, until all have begun."""
+        told: float | None = None
+        coming = self.questions(new, late_h)
+        with suppress(StopIteration):
+            while True:
+                told = asked(c, *coming.send(told), self.allowed)
+
+    async def play_on(self, store: Store, new: list[tuple[float, int]]) -> None:
+        """The same, each question in a write of its own."""
+        told: float | None = None
+        coming = self.questions(new, 0.0)
+        with suppress(StopIteration):
+            while True:
+                run, rank, now = coming.send(told)
+                ask = partial(asked, run=run, rank=rank, now=now, allowed=self.allowed)
+                told = await store.write(ask)
+
+    def questions(
+        self, new: list[tuple[float, int]], late_h: float
+    ) -> Generator[tuple[int, int, float], float | None, None]:
+        """Who asks next, its rank and when; it is sent what that was told."""
         coming = [(NOW + at * HOUR_S, number) for number, (at, _) in enumerate(new)]
         self.ranks = {number: rank for number, (_, rank) in enumerate(new)}
         while coming:
             at, run = min(coming)
             coming.remove((at, run))
             self.came.setdefault(run, (at - NOW) / HOUR_S)
-            told = asked(c, run, self.ranks[run], at, self.allowed)
+            told = yield run, self.ranks[run], at
             if told is None:
                 self.began[run] = (at - NOW) / HOUR_S
             else:
@@ -207,7 +235,7 @@ async def test_while_more_is_of_a_higher_rank_than_the_rate_allows_one_in_ten_is
     found = Played()
     low = [(0.01 * n, LOW) for n in range(5)]
     new = sorted([*low, *((0.1 + 0.9 * n, HIGH) for n in range(150))])
-    await store.write(partial(found.play, new=new))
+    await found.play_on(store, new)
     begun = sorted(found.began, key=found.began.__getitem__)
     low_at = [place for place, run in enumerate(begun) if found.ranks[run] == LOW]
 
