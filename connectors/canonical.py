@@ -19,6 +19,7 @@ from pydantic_core import to_json
 
 _WHOLE = re.compile(r"\.0(?=[,\]}]|\Z)")
 _EXPONENTS_AND_ZERO = ("e+", "e-", "-0")
+_UP_TO_D7FF = bytes(range(0xEE))  # what characters up to that have in UTF-8, and no others
 _LONG = re.compile(r"[0-9]{16}")  # what may be no double
 _written = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
@@ -35,9 +36,10 @@ def canonical(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) 
             shorter, found = _WHOLE.subn("", text)
             # Where a text says the same, the text is not what is to be changed.
             text = shorter if found == wholes else _written(_with_integers(value))
+        written = text.encode()
     except (ValueError, TypeError, RecursionError):
         return rfc8785.dumps(value)
-    return text.encode() if _is_written_alike(text, rest) else rfc8785.dumps(value)
+    return written if _is_written_alike(written, rest) else rfc8785.dumps(value)
 
 
 def json_of(value: JsonValue | Mapping[str, JsonValue] | Sequence[JsonValue]) -> bytes:
@@ -78,8 +80,8 @@ def _with_integers(value: object) -> object:
             return value
 
 
-def _is_written_alike(text: str, rest: str) -> bool:
-    if not text.isascii() and max(text) > "\ud7ff":
+def _is_written_alike(written: bytes, rest: str) -> bool:
+    if not written.isascii() and written.translate(None, _UP_TO_D7FF):
         return False
     return not any(odd in rest for odd in _EXPONENTS_AND_ZERO) and _LONG.search(rest) is None
 

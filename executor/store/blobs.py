@@ -8,7 +8,7 @@ row, and the events hold its digest and its size. Who folds a journal loads each
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 from sqlalchemy import Connection, Integer, bindparam, delete, func, select
@@ -102,20 +102,55 @@ def text_of(c: Connection, tenant: str, digest: str) -> str | None:
     return _TEXT.one(c, {"tenant": tenant, "digest": digest})
 
 
+@dataclass(frozen=True)
+class Keeper:
+    """Keeps the large values of one transaction, each once.
+
+    The same value is in the event that a call ended, in the one that its step is done and in the
+    arguments of what uses it, and often all of these are written together: to make its text takes
+    longer than all else that is done with it.
+    """
+
+    c: Connection
+    # By tenant, subject and where it is in memory; the value with it, so that it stays there.
+    _kept: dict[tuple[str, str, int], tuple[JsonValue, Blob]] = field(default_factory=dict)
+
+    def text(self, tenant: str, subject: str, value: JsonValue) -> str | Blob:
+        """A value's text, or what is kept of it where that is large."""
+        if (known := self._of(tenant, subject, value)) is not None:
+            return known
+        text = to_text(value)
+        if len(text) <= LARGE:
+            return text
+        kept = keep(self.c, tenant, subject, text)
+        self._kept[tenant, subject, id(value)] = value, kept
+        return kept
+
+    def split(self, tenant: str, subject: str, data: JsonObject) -> tuple[str, dict[str, Blob]]:
+        """An event's data as text, without its large values; these are kept, and referred to."""
+        large = {
+            name: known
+            for name in _MEMBERS
+            if (known := self._of(tenant, subject, data.get(name))) is not None
+        }
+        text = to_plain_text(_without(data, large))
+        if len(text) <= LARGE:
+            return text, large
+        for name in _MEMBERS:
+            if name in data and isinstance(kept := self.text(tenant, subject, data[name]), Blob):
+                large[name] = kept
+        return to_plain_text(_without(data, large)), large
+
+    def _of(self, tenant: str, subject: str, value: JsonValue) -> Blob | None:
+        found = self._kept.get((tenant, subject, id(value)))
+        return None if found is None else found[1]
+
+
 def split(
     c: Connection, tenant: str, subject: str, data: JsonObject
 ) -> tuple[str, dict[str, Blob]]:
-    """An event's data as text, without its large values; these are stored, and referred to."""
-    text = to_plain_text(data)
-    if len(text) <= LARGE:
-        return text, {}
-    large: dict[str, Blob] = {}
-    for name in _MEMBERS:
-        value = to_text(data[name]) if name in data else ""
-        if len(value) > LARGE:
-            large[name] = keep(c, tenant, subject, value)
-    rest = {name: _gap(value) if name in large else value for name, value in data.items()}
-    return to_plain_text(rest), large
+    """The same of one event by itself."""
+    return Keeper(c).split(tenant, subject, data)
 
 
 def joined(
@@ -139,6 +174,10 @@ def to_refs(large: Mapping[str, Blob]) -> str | None:
 def read_refs(text: str | None) -> dict[str, Blob]:
     """Read that column."""
     return {} if text is None else {name: Blob(**each) for name, each in json.loads(text).items()}
+
+
+def _without(data: JsonObject, large: Mapping[str, Blob]) -> JsonObject:
+    return {name: _gap(value) if name in large else value for name, value in data.items()}
 
 
 def _gap(value: JsonValue) -> JsonValue:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, select
 
 from connectors.spec import JsonObject
 from executor.store import approvals, attempts, blobs
-from executor.store.blobs import Blob, Loaded
+from executor.store.blobs import Blob, Keeper, Loaded
 from executor.store.drives import Claim, hold, standing
 from executor.store.errors import JournalLostError
 from executor.store.statement import Query, addition
@@ -111,7 +111,7 @@ def append(
         project(c, tenant, each)
     last = _LAST.one(c, {"tenant": tenant, "subject": subject}) or 0
     stored = numbered(subject, new, now, last)
-    add(c, [(tenant, each) for each in stored])
+    add(Keeper(c), [(tenant, each) for each in stored])
     return stored
 
 
@@ -169,9 +169,9 @@ def numbered(subject: str, new: Sequence[NewEvent], now: float, last: int) -> li
     ]
 
 
-def add(c: Connection, stored: Iterable[tuple[str, StoredEvent]]) -> None:
+def add(keeper: Keeper, stored: Iterable[tuple[str, StoredEvent]]) -> None:
     """Write events, each of a tenant, whose places are known to be free."""
-    _ADD.many(c, [_row(c, tenant, each) for tenant, each in stored])
+    _ADD.many(keeper.c, [_row(keeper, tenant, each) for tenant, each in stored])
 
 
 def project(c: Connection, tenant: str, event: NewEvent) -> bool:
@@ -181,8 +181,8 @@ def project(c: Connection, tenant: str, event: NewEvent) -> bool:
     return True
 
 
-def _row(c: Connection, tenant: str, event: StoredEvent) -> dict[str, object]:
-    text, large = blobs.split(c, tenant, event.subject, event.data)
+def _row(keeper: Keeper, tenant: str, event: StoredEvent) -> dict[str, object]:
+    text, large = keeper.split(tenant, event.subject, event.data)
     return {
         "tenant": tenant,
         "subject": event.subject,

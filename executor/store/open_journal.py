@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from connectors.spec import JsonObject
 from executor.store import approvals, attempts, journal, runs
 from executor.store.attempts import AttemptRow, Place, Settled, States
-from executor.store.blobs import Loaded
+from executor.store.blobs import Keeper, Loaded
 from executor.store.drives import Asked, Claim, Held, claims, hold_all
 from executor.store.errors import FencedError
 from executor.store.journal import Look, NewEvent, Seen, StoredEvent
@@ -213,9 +213,10 @@ def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:
 def _write(c: Connection, journals: Sequence[OpenJournal]) -> None:
     attempts.add(c, [(each.claim, row) for each in journals for row in each.begun])
     attempts.settle(c, [row for each in journals for row in each.settled.values()])
-    journal.add(c, ((each.claim.tenant, event) for each in journals for event in each.events))
+    keeper = Keeper(c)
+    journal.add(keeper, ((each.claim.tenant, event) for each in journals for event in each.events))
     endings = [each.ending for each in journals if each.ending is not None]
-    runs.finish(c, endings)
+    runs.finish(keeper, endings)
     approvals.close(c, *((each.claim.tenant, each.claim.id) for each in endings), state="void")
     for permits in {id(each.permits): each.permits for each in journals}.values():
         permits.close()

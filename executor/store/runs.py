@@ -9,13 +9,12 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, Text, and_, bindparam, not_, or_, select, update
 
 from executor.store import blobs
-from executor.store.blobs import Blob
+from executor.store.blobs import Blob, Keeper
 from executor.store.drive_statements import FINISH
 from executor.store.drives import RANKS, Claim, Due, Priority, ended
 from executor.store.errors import WokenError
 from executor.store.statement import Change, Query, addition, newest_first, one_of
 from executor.store.tables import runs
-from executor.store.text import to_text
 from executor.store.waking import wake
 
 ENDED = ("succeeded", "failed", "cancelled", "undone", "compensation_incomplete", "quarantined")
@@ -134,22 +133,23 @@ class Ending:
     at: float
 
 
-def finish(c: Connection, endings: Sequence[Ending]) -> None:
+def finish(keeper: Keeper, endings: Sequence[Ending]) -> None:
     """End runs whose rows are held; raises `WokenError` where one was woken in this transaction."""
-    if FINISH.many(c, [_finished(c, each) for each in endings]) != len(endings):
+    if FINISH.many(keeper.c, [_finished(keeper, each) for each in endings]) != len(endings):
         raise WokenError("a run was woken by the very transaction that was to end it")
 
 
-def _finished(c: Connection, ending: Ending) -> dict[str, object]:
-    text, claim = to_text(ending.result), ending.claim
-    large = blobs.keep(c, claim.tenant, claim.id, text) if len(text) > blobs.LARGE else None
+def _finished(keeper: Keeper, ending: Ending) -> dict[str, object]:
+    claim = ending.claim
+    answer = keeper.text(claim.tenant, claim.id, ending.result)
+    large = {"result": answer} if isinstance(answer, Blob) else {}
     return {
         **ended(claim, ending.woken),
         "ends_as": ending.status,
         "because": ending.code,
         "now": ending.at,
-        "answer": None if large else text,
-        "refs": blobs.to_refs({} if large is None else {"result": large}),
+        "answer": None if large else answer,
+        "refs": blobs.to_refs(large),
     }
 
 
