@@ -26,11 +26,11 @@ from sqlalchemy import (
     func,
     null,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.sql import ClauseElement
 
+from executor.store.drives import RANKS
 from executor.store.runs import ENDED
 from executor.store.statement import Change, Query, one_of
 from executor.store.tables import reservations, runs
@@ -91,11 +91,15 @@ _PUT_OFF = Change(
     .where(*_OF_KEY, _STANDS, reservations.c.rank > bindparam("of", type_=Integer))
     .values(at=reservations.c.at + bindparam("interval", type_=Double))
 )
-_LOW = select(reservations).where(*_OF_KEY, _STANDS, reservations.c.rank > 0).subquery()
-_FIRST = select(_LOW.c.rank, func.min(_LOW.c.at)).group_by(_LOW.c.rank)
+_FIRST = (
+    select(reservations.c.run)
+    .where(*_OF_KEY, _STANDS, reservations.c.rank == bindparam("of", type_=Integer))
+    .order_by(reservations.c.at, reservations.c.run)
+    .limit(1)
+)
 _RAISE = Change(
     update(reservations)
-    .where(*_OF_KEY, tuple_(reservations.c.rank, reservations.c.at).in_(_FIRST))
+    .where(*_OF_KEY, reservations.c.run == _FIRST.scalar_subquery())
     .values(rank=reservations.c.rank - 1, turn=reservations.c.at)
 )
 _DROP = Change(delete(reservations).where(*_OF_KEY, _IS_OWN))
@@ -134,7 +138,9 @@ def put_off(c: Connection, tenant: str, key: str, rank: int, interval: float, no
 
 def raise_first(c: Connection, tenant: str, key: str, now: float) -> None:
     """Have the first of each rank count as one of the next higher one, of which it is the last."""
-    _RAISE.once(c, {"tenant": tenant, "key": key, "since": now - LATE_S})
+    which = {"tenant": tenant, "key": key, "since": now - LATE_S}
+    for rank in sorted(RANKS.values())[1:]:  # the higher one first: nobody is raised twice
+        _RAISE.once(c, which | {"of": rank})
 
 
 def drop(c: Connection, tenant: str, key: str, run: str) -> None:
