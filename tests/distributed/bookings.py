@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from hall import FAULTS, SHOWN_AFTER_S, SLOW, UNWELCOME, WORKS_S, Booked, Hall
+from hall import SHOWN_AFTER_S, SLOW, UNWELCOME, WORKS_S, Booked, Hall
 from storm import OVER, Person, Storm
 
 TIMEOUT_S, SETTLE_S = 2.0, WORKS_S + SHOWN_AFTER_S
@@ -193,7 +193,7 @@ class HallStorm(Storm):
             found = self._found(run, step, place, last)
             if found["resolution"] == "wait":
                 continue
-            if found["resolution"] != "abandon" and random.random() < 0.4:
+            if found["resolution"] != "abandon" and random.random() < 0.5:
                 self._hear_of(last["key"], found, manager)
                 continue
             body = {"step": step, "iteration": item, "reason": "looked", **found}
@@ -281,7 +281,7 @@ class Booker(Person):
         for number in range(self._dice.randint(1, 5)):
             (odd,) = self._dice.choices(("", " gated", SLOW, UNWELCOME), (5, 1, 2, 1))
             steps += self._booking(number, f"s{number}{odd} {mark}", steps)
-        if self._dice.random() < 0.3:  # it ends badly
+        if self._dice.random() < 0.4:  # it ends badly
             number = len(steps)
             last = self._booking(number, f"s{number}{UNWELCOME} {mark}", steps)
             last[-1]["after"] = [each["id"] for each in steps]
@@ -318,7 +318,5 @@ class Booker(Person):
 
     def _break(self, *_: httpx2.Client) -> None:
         assert isinstance(self._storm, HallStorm)
-        name = self._dice.choice([*NAMES, "blind"])
         (things,) = self._dice.choices(("bookings", "cancels", "releases"), (5, 1, 1))
-        kind, times = self._dice.choice(FAULTS), self._dice.randint(1, 3)
-        self._storm.hall.spoil(f"{name}/{things}", kind, times)
+        self._storm.hall.spoil(things, self._dice.randint(1, 3))

@@ -14,14 +14,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 WORKS_S, SHOWN_AFTER_S, SILENT_S = 3.0, 0.5, 6.0
-CALLS_A_FAULT = 5  # else it would be taken for down, and most of a storm waited for it
+CALLS_A_FAULT = 8  # else it would be taken for down, and most of a storm waited for it
 FAULTS = (
-    "refuse", "error_500", "error_503", "busy_503", "busy_429", "drop_before", "drop_after",
-    "garbage", "hang_after", "works_on", "works_on",
+    "busy_429", "works_on", "drop_after", "refuse", "busy_503", "works_on", "drop_before",
+    "garbage", "error_503", "hang_after", "error_500",
 )  # fmt: skip
 UNWELCOME, SLOW = " unwelcome", " slow"  # in what it never takes, and in what takes it a while
 
@@ -58,21 +59,22 @@ class Hall:
     port: int = 0
     booked: list[Booked] = field(default_factory=list)
     answered: Counter[str] = field(default_factory=Counter)
-    spoilt: dict[str, list[str]] = field(default_factory=dict)  # faults, by "NAME/things"
+    spoilt: dict[str, list[str]] = field(default_factory=dict)
     _keys: dict[str, Any] = field(default_factory=dict)
     _shown: dict[str, float] = field(default_factory=dict)  # from when on a search finds it
     calls: int = 0
     _next_fault: int = 0
+    _kinds: Iterator[str] = field(default_factory=lambda: cycle(FAULTS))
     _happened: int = 0
     _dice: random.Random = field(default_factory=lambda: random.Random(7))
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.port}/{name}"
 
-    def spoil(self, path: str, kind: str, times: int) -> None:
-        """The next calls there go wrong like this, unless most of them do already."""
+    def spoil(self, things: str, times: int) -> None:
+        """The next calls of these go wrong, unless many do already; each time in another way."""
         if self.calls >= self._next_fault:
-            self.spoilt[path] = [kind] * times
+            self.spoilt[things] = [next(self._kinds)] * times
             self._next_fault = self.calls + CALLS_A_FAULT
 
     def clear(self) -> None:
@@ -105,7 +107,7 @@ class Hall:
     ) -> bool:
         """Do it and say so, or not; whether the connection goes on."""
         self.calls += 1
-        kinds = self.spoilt.get(f"{name}/{what.partition(' ')[2]}")
+        kinds = self.spoilt.get(what.partition(" ")[2])
         kind = kinds.pop() if kinds else ""
         if kind == "works_on" or (SLOW in asked.get("text", "") and what.endswith("bookings")):
             await asyncio.sleep(self._dice.uniform(1, WORKS_S))
