@@ -284,7 +284,8 @@ class Booker(Person):
         if self._dice.random() < 0.4:  # it ends badly
             number = len(steps)
             last = self._booking(number, f"s{number}{UNWELCOME} {mark}", steps)
-            last[-1]["after"] = [each["id"] for each in steps]
+            is_last = self._dice.random() < 0.5  # else beside what is in doubt, it may be
+            last[-1]["after"] = [each["id"] for each in steps] if is_last else []
             steps += last
         said = {
             arg["value"]
