@@ -74,7 +74,7 @@ def parts(lanes: int) -> Iterator[Part]:
     yield Part("canaries", canaries, {"LAMGATE_CANARIES": "200"})
     sequences = _tests(lanes, "tests/gateway/test_approval_sequences.py")
     yield Part("approval sequences", sequences, {"LAMGATE_APPROVAL_SEQUENCES": "10000"})
-    storms = ("test_storm.py", "test_storm_of_money.py")
+    storms = ("test_storm.py", "test_storm_of_money.py", "test_storm_of_bookings.py")
     storm = _tests(lanes, *(f"tests/distributed/{each}" for each in storms))
     yield Part("storm", storm, {"LAMGATE_STORM_S": "600"})
     simulated = "tests/simulation/test_simulation.py"

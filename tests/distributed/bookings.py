@@ -11,8 +11,10 @@ from typing import Any
 import httpx2
 from hall import SHOWN_AFTER_S, SLOW, UNWELCOME, WORKS_S, Booked, Hall
 from storm import OVER, Person, Storm
+from storm_processes import SECONDS
 
 TIMEOUT_S, SETTLE_S = 2.0, WORKS_S + SHOWN_AFTER_S
+LONG_S = 30.0  # how long a storm rages that has to come by everything
 CLOCKS_S = 0.5  # how well people know the time of the journal
 OVERLAY = """
 version: 1
@@ -145,8 +147,9 @@ class HallStorm(Storm):
         return found
 
     def has_come_by_enough(self) -> bool:
-        """Whether it has seen all that it is to be judged by."""
-        return all(self.came_by().values())
+        """Whether it has seen what it is to be judged by: all of it, or of a short storm half."""
+        seen = [*map(bool, self.came_by().values())]
+        return sum(seen) >= (len(seen) // 2 if SECONDS < LONG_S else len(seen))
 
     def came_by(self) -> dict[str, int]:
         """How often it has come by what."""
