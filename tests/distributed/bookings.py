@@ -15,6 +15,7 @@ from storm_processes import SECONDS
 
 TIMEOUT_S, SETTLE_S = 2.0, WORKS_S + SHOWN_AFTER_S
 LONG_S = 30.0  # how long a storm rages that has to come by everything
+CALM_WITHIN_S = 200.0  # that every run has come to its end
 CLOCKS_S = 0.5  # how well people know the time of the journal
 OVERLAY = """
 version: 1
@@ -235,13 +236,20 @@ class HallStorm(Storm):
             self.ask(gateway, "POST", f"/v1/stops/{stop['id']}/lift", {"reason": "calm"})
         for run in [*self.open][::3]:
             self.ask(gateway, "POST", f"/v1/runs/{run}/cancel", {"mode": "undo"})
+        deadline = time.monotonic() + CALM_WITHIN_S
         while self.open:
+            assert time.monotonic() < deadline, [self._left(run) for run in self.open]
             for gate in self.ask(gateway, "GET", "/v1/approvals?state=open"):
                 said = {"decision": "approve", "reason": "calm"}
                 self.ask(manager, "POST", f"/v1/approvals/{gate['id']}/decision", said)
             self.find_out(gateway, manager)
             self.look()
             time.sleep(0.2)
+
+    def _left(self, run: str) -> Any:
+        """What is known of a run that does not come to its end."""
+        row = self.ask(self.gateways[0], "GET", f"/v1/runs/{run}")
+        return row, self.ask(self.gateways[0], "GET", f"/v1/runs/{run}/events")[-6:]
 
     def hear(self) -> None:
         """How every run has ended, and what its trace says."""
