@@ -63,6 +63,7 @@ class Hall:
     _keys: dict[str, Any] = field(default_factory=dict)
     _shown: dict[str, float] = field(default_factory=dict)  # from when on a search finds it
     calls: int = 0
+    is_calm: bool = False
     _next_fault: int = 0
     _kinds: Iterator[str] = field(default_factory=lambda: cycle(FAULTS))
     _happened: int = 0
@@ -78,8 +79,9 @@ class Hall:
             self._next_fault = self.calls + CALLS_A_FAULT
 
     def clear(self) -> None:
-        """Nothing goes wrong any more."""
+        """Nothing goes wrong any more, or takes longer than it is waited for."""
         self.spoilt.clear()
+        self.is_calm = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: one call after the other, to their ends, whether it is heard or not."""
@@ -109,7 +111,8 @@ class Hall:
         self.calls += 1
         kinds = self.spoilt.get(what.partition(" ")[2])
         kind = kinds.pop() if kinds else ""
-        if kind == "works_on" or (SLOW in asked.get("text", "") and what.endswith("bookings")):
+        is_slow = SLOW in asked.get("text", "") and what.endswith("bookings")
+        if kind == "works_on" or (is_slow and not self.is_calm):
             await asyncio.sleep(self._dice.uniform(1, WORKS_S))
         spoils = {"refuse": 422, "error_500": 500, "error_503": 503, "busy_503": 503}
         status, headers, answer = spoils.get(kind, 429 if kind == "busy_429" else 0), {}, {}
