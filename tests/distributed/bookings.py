@@ -15,7 +15,6 @@ from storm_processes import SECONDS
 
 TIMEOUT_S, SETTLE_S = 2.0, WORKS_S + SHOWN_AFTER_S
 LONG_S = 30.0  # how long a storm rages that has to come by everything
-CALM_WITHIN_S = 200.0  # that every run has come to its end
 CLOCKS_S = 0.5  # how well people know the time of the journal
 OVERLAY = """
 version: 1
@@ -228,28 +227,14 @@ class HallStorm(Storm):
         output = {"output": found[0].told()} if random.random() < 0.7 else {}
         return {"resolution": "happened", **output}
 
-    def calm(self) -> None:
-        """Nothing goes wrong or is stopped any more, some are cancelled, and others approved."""
+    def end_faults(self) -> None:
         self.hall.clear()
-        gateway, manager = self.gateways[0], self.managers[0]
-        for stop in self.ask(gateway, "GET", "/v1/stops"):
-            self.ask(gateway, "POST", f"/v1/stops/{stop['id']}/lift", {"reason": "calm"})
-        for run in [*self.open][::3]:
-            self.ask(gateway, "POST", f"/v1/runs/{run}/cancel", {"mode": "undo"})
-        deadline = time.monotonic() + CALM_WITHIN_S
-        while self.open:
-            assert time.monotonic() < deadline, [self._left(run) for run in self.open]
-            for gate in self.ask(gateway, "GET", "/v1/approvals?state=open"):
-                said = {"decision": "approve", "reason": "calm"}
-                self.ask(manager, "POST", f"/v1/approvals/{gate['id']}/decision", said)
-            self.find_out(gateway, manager)
-            self.look()
-            time.sleep(0.2)
 
-    def _left(self, run: str) -> Any:
-        """What is known of a run that does not come to its end."""
-        row = self.ask(self.gateways[0], "GET", f"/v1/runs/{run}")
-        return row, self.ask(self.gateways[0], "GET", f"/v1/runs/{run}/events")[-6:]
+    def come_to_an_end(self) -> None:
+        """Some runs are cancelled on the way."""
+        for run in [*self.open][::3]:
+            self.ask(self.gateways[0], "POST", f"/v1/runs/{run}/cancel", {"mode": "undo"})
+        super().come_to_an_end()
 
     def hear(self) -> None:
         """How every run has ended, and what its trace says."""

@@ -9,10 +9,8 @@ import asyncio
 import json
 import random
 import secrets
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
@@ -264,26 +262,3 @@ def closed(**members: Any) -> Any:
         "required": [*members],
         "additionalProperties": False,
     }
-
-
-@contextmanager
-def open_hall() -> Iterator[Hall]:
-    """One that listens, in a thread of its own."""
-    hall, is_over, listens = Hall(), asyncio.Event(), threading.Event()
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def listen() -> None:
-        loops.append(asyncio.get_running_loop())
-        async with await asyncio.start_server(hall.serve, "127.0.0.1", 0) as server:
-            hall.port = server.sockets[0].getsockname()[1]
-            listens.set()
-            await is_over.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(listen()))
-    thread.start()
-    listens.wait()
-    try:
-        yield hall
-    finally:
-        loops[0].call_soon_threadsafe(is_over.set)
-        thread.join()

@@ -20,6 +20,7 @@ FAULTS = (
     "hang_after",
 )  # fmt: skip
 MOST_OPEN = 60
+CALM_WITHIN_S = 300.0  # that all is over; a breaker pauses for as long at the most
 TO_FIND_OUT = ("took effect", "cannot be used")  # how a trace tells what a person is to find out
 
 
@@ -95,17 +96,33 @@ class Storm:
 
     def calm(self) -> None:
         """Nothing goes wrong any more, nothing is stopped, and whoever is asked says yes."""
-        http("DELETE", f"{self.shop}/faults")
-        gateway, manager = self.gateways[0], self.managers[0]
+        self.end_faults()
+        gateway = self.gateways[0]
         for stop in self.ask(gateway, "GET", "/v1/stops"):
             self.ask(gateway, "POST", f"/v1/stops/{stop['id']}/lift", {"reason": "calm"})
+        self.come_to_an_end()
+
+    def end_faults(self) -> None:
+        """The services do what they are asked for, and at once."""
+        http("DELETE", f"{self.shop}/faults")
+
+    def come_to_an_end(self) -> None:
+        """Go on with what waits for somebody until every run is over."""
+        gateway, manager = self.gateways[0], self.managers[0]
+        deadline = time.monotonic() + CALM_WITHIN_S
         while self.open:
+            assert time.monotonic() < deadline, [self._left(run) for run in self.open]
             for gate in self.ask(gateway, "GET", "/v1/approvals?state=open"):
                 said = {"decision": "approve", "reason": "calm"}
                 self.ask(manager, "POST", f"/v1/approvals/{gate['id']}/decision", said)
             self.find_out(gateway, manager)
             self.look()
             time.sleep(0.2)
+
+    def _left(self, run: str) -> Any:
+        """What is known of a run that does not come to its end."""
+        row = self.ask(self.gateways[0], "GET", f"/v1/runs/{run}")
+        return row, self.ask(self.gateways[0], "GET", f"/v1/runs/{run}/events")[-6:]
 
     def hear(self) -> None:
         """What the traces say of every effect that was wanted."""

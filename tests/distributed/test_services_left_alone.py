@@ -14,11 +14,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from listening import listening
 from servers import Server
 from storm import OVER
 from storm_processes import UNBOUNDED, free_port
 from test_gateways import Site, said, site
-from watched import OVERLAY, Counted, Watched, watched
+from watched import OVERLAY, Counted, Watched
 
 from executor.store.pace import FIRST_PER_S
 
@@ -126,7 +127,7 @@ def opened(
 ) -> Iterator[World]:
     """One process over a file, or two gateways and two workers over a server, for all tests."""
     folder = tmp_path_factory.mktemp(request.param)
-    with watched(takes_s=0.03) as service:
+    with listening(Watched(takes_s=0.03)) as service:
         start = on_a_file if request.param == "file" else on_a_server
         with start(request, folder, service) as found:
             yield found

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from bookings import Booker, HallStorm, configure
 from bookings_judge import flaws
-from hall import Hall, open_hall
+from hall import Hall
+from listening import listening
 from servers import Server
 from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, free_port, rage
 from test_gateways import Site, said, site
@@ -38,7 +39,7 @@ def test_on_a_server_whatever_is_done_taken_back_or_found_out_is_so_in_the_books
 ) -> None:
     url = postgres.new_database()
     with (
-        open_hall() as hall,
+        listening(Hall()) as hall,
         site(tmp_path, url, hall.url("keyed"), secrets.token_hex(64)) as place,
     ):
         configure(tmp_path, hall)
@@ -62,7 +63,7 @@ def test_on_a_file_whose_gateway_dies_whatever_happened_is_so_in_the_books_too(
 ) -> None:
     port, ways = str(free_port()), cycle(("undo", "continue", "undo", "continue", "stop"))
     with (
-        open_hall() as hall,
+        listening(Hall()) as hall,
         site(tmp_path, "sqlite:///var/lamgate", hall.url("keyed"), None) as place,
     ):
         configure(tmp_path, hall)

@@ -6,10 +6,8 @@ It is called by several names (`/NAME/things`), so that each connection of a tes
 import asyncio
 import json
 import math
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,26 +152,3 @@ class Watched:
         lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
         writer.write(f"HTTP/1.1 {status} Said\r\n{lines}\r\n".encode() + text)
         await writer.drain()
-
-
-@contextmanager
-def watched(takes_s: float = 0.0) -> Iterator[Watched]:
-    """One that listens, in a thread of its own."""
-    service, is_over, listens = Watched(takes_s=takes_s), asyncio.Event(), threading.Event()
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def listen() -> None:
-        loops.append(asyncio.get_running_loop())
-        async with await asyncio.start_server(service.serve, "127.0.0.1", 0) as server:
-            service.port = server.sockets[0].getsockname()[1]
-            listens.set()
-            await is_over.wait()
-
-    thread = threading.Thread(target=lambda: asyncio.run(listen()))
-    thread.start()
-    listens.wait()
-    try:
-        yield service
-    finally:
-        loops[0].call_soon_threadsafe(is_over.set)
-        thread.join()
