@@ -42,7 +42,7 @@ FLOORS: Mapping[str, float] = {
     "says how many calls it takes": 18,
     "run.finished cancelled": 30, "run.finished compensation_incomplete": 6,
     "run.finished failed": 30, "run.finished succeeded": 180, "run.finished undone": 12,
-    "told late: applied": 5, "told late: applied_unreadable": 1, "told late: not_sent": 4,
+    "told late: applied": 5, "told late: applied_unreadable": 1.3, "told late: not_sent": 4,
     "searched in vain": 180, "step.done": 360, "step.failed": 42, "step.skipped": 36,
     "stopped": 6, "task done": 18, "task failed": 3, "task under way": 18,
     "says when to ask": 35, "attempt.deferred": 12, "told by the service": 6,

@@ -19,7 +19,7 @@ from sim_play import live, missing, play
 
 HISTORIES = int(os.environ.get("LAMGATE_HISTORIES", "20000"))
 FIRST = int(os.environ.get("LAMGATE_HISTORIES_FROM", "0"))
-PARTS = 8
+PARTS = 4
 ENOUGH = 1000  # histories, to come by everything
 HISTORIES_FOR_A_MUTANT = 4000
 ONCE_BROKEN = (  # of the first million, and of some beyond
@@ -62,22 +62,6 @@ class TestHistories2(Histories):
 
 class TestHistories3(Histories):
     part = 3
-
-
-class TestHistories4(Histories):
-    part = 4
-
-
-class TestHistories5(Histories):
-    part = 5
-
-
-class TestHistories6(Histories):
-    part = 6
-
-
-class TestHistories7(Histories):
-    part = 7
 
 
 @pytest.mark.parametrize("seed", range(26))  # of every kind
