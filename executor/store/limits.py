@@ -7,8 +7,9 @@ locked it before, and puts it back in the same transaction, once for all calls t
 Who gets none is told when to come again, and reserves that (`reservations.py`): each one interval
 after the one before, so that a thousand that wait come one after the other, and not all together
 for the same permit. At its time it comes before whoever reserved nothing, or later, unless that is
-of a higher rank. `queue_end` is the latest time that was reserved, and `passed` how many have come
-before lower ranks since one of these was raised.
+of a higher rank. `queue_end` is the latest time that was reserved, `passed` how many have come
+before lower ranks since one of these was raised, and `normal_off_s` and `low_off_s` by how much all
+that was reserved for these ranks was put off so far.
 
 Where no rate is known nobody waits for another, but for a while after the service was left alone,
 or what it takes was used up (`pace.py`).
@@ -18,6 +19,7 @@ permit: its next answer may come after many calls have begun. Until it renews it
 """
 
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
@@ -25,10 +27,11 @@ from sqlalchemy.sql import ClauseElement
 
 from connectors.quota import Quota
 from connectors.spec import Limits
+from executor.store.drives import RANKS
 from executor.store.pace import Pace, pace_of
-from executor.store.reservations import LATE_S, Reserved
+from executor.store.reservations import LATE_S, PutOff, Reserved
 from executor.store.statement import Change, Query
-from executor.store.tables import limits
+from executor.store.tables import NORMAL, limits
 from executor.store.upsert import insert_into
 from executor.turns import PASSED
 
@@ -43,6 +46,13 @@ class Limit:
     quota_left: int | None = None
     quota_until: float | None = None
     passed: int = 0
+    normal_off_s: float = 0.0
+    low_off_s: float = 0.0
+
+    @property
+    def put_off(self) -> PutOff:
+        """By how much each rank was put off; the highest one never is."""
+        return dict(zip(_RANKS, (0.0, self.normal_off_s, self.low_off_s), strict=True))
 
     @property
     def was_told(self) -> bool:
@@ -57,36 +67,42 @@ class Limit:
 
 
 class Taken(NamedTuple):
-    """What becomes of a limit, when to ask again if there was no permit, and of lower ranks.
+    """What becomes of a limit, and when to ask again if there was no permit.
 
-    `put_off_s`: how much later these are to come, for one who comes before them; `raises`: enough
-    have, and the first of each counts as one rank higher.
+    `raises`: enough have come before lower ranks, and the first of each counts as one rank higher.
     """
 
     limit: Limit
     again_at: float | None = None
-    put_off_s: float = 0.0
     raises: bool = False
 
 
 NOTHING = Reserved()
+_RANKS = sorted(RANKS.values())
 
 
-def taken(limit: Limit, allowed: Limits | None, now: float, reserved: Reserved = NOTHING) -> Taken:
-    """Take one permit, or none and say when to ask again."""
+def taken(
+    limit: Limit,
+    allowed: Limits | None,
+    now: float,
+    rank: int = NORMAL,
+    reserved: Reserved = NOTHING,
+) -> Taken:
+    """Take one permit for a run of a rank, or none and say when to ask again."""
     raises, pace = False, pace_of(allowed, limit.left_alone_until, now)
     if pace is not None:
         free_at = max(pace.free_at(limit.arrival), limit.left_alone_until)
         again_at = _again_at(free_at, pace, now, reserved)
         at = now if again_at is None else again_at
-        passes = reserved.at is None and reserved.below < pace.after(at)  # of a lower rank
+        passes = reserved.own is None and reserved.below < pace.after(at)  # of a lower rank
         if passes:
             limit = replace(limit, passed=(limit.passed + 1) % PASSED)
             raises = not limit.passed
         if again_at is not None:
-            put_off_s = pace.after(again_at) - again_at if passes else 0.0
-            end = max(limit.queue_end + put_off_s, again_at)
-            return Taken(replace(limit, queue_end=end), again_at, put_off_s, raises)
+            if passes:
+                limit = _put_off(limit, rank, pace.after(again_at) - again_at)
+            end = max(limit.queue_end, again_at)
+            return Taken(replace(limit, queue_end=end), again_at, raises)
         limit = replace(limit, arrival=pace.after(max(limit.arrival, now)))
     if (limit.quota_until or 0.0) > now and limit.quota_left:
         limit = replace(limit, quota_left=limit.quota_left - 1)
@@ -97,13 +113,20 @@ def taken(limit: Limit, allowed: Limits | None, now: float, reserved: Reserved =
 
 def _again_at(free_at: float, pace: Pace, now: float, reserved: Reserved) -> float | None:
     """When to come again, or None where it is the turn of whoever asks."""
-    if reserved.at is not None:
-        if max(reserved.at, free_at) <= now:
-            return None
-        return max(reserved.at, pace.after(free_at, reserved.ahead))
+    if reserved.own is not None:
+        at = reserved.own.at
+        return max(at, pace.after(free_at, reserved.ahead)) if max(at, free_at) > now else None
     if max(reserved.last, free_at) > now:
         return max(free_at, pace.after(reserved.last))
-    return min(pace.after(now), now + LATE_S) if reserved.ahead else None  # who is late comes first
+    is_late = reserved.last > -inf  # somebody is, and comes first
+    return min(pace.after(now), now + LATE_S) if is_late else None
+
+
+def _put_off(limit: Limit, rank: int, seconds: float) -> Limit:
+    """All of lower ranks come later: one of this rank comes before them."""
+    _, normal, low = (off + seconds * (each > rank) for each, off in limit.put_off.items())
+    end = limit.queue_end + seconds
+    return replace(limit, queue_end=end, normal_off_s=normal, low_off_s=low)
 
 
 def held_until(limit: Limit, until: float) -> Limit:

@@ -18,7 +18,7 @@ from executor.store import facts
 from executor.store.errors import MovedError, NewerSchemaError, OtherSchemaError, StoreError
 from executor.store.tables import metadata
 
-SCHEMA = "0005"  # the newest revision of the tables
+SCHEMA = "0006"  # the newest revision of the tables
 JOURNAL = 1  # raise it with a change that the version before cannot read
 _NAME = "journal"
 

@@ -49,6 +49,8 @@ class _Known(NamedTuple):
     quota_left: int | None
     quota_until: float | None
     passed: int
+    normal_off_s: float
+    low_off_s: float
 
     @property
     def breaker(self) -> Breaker:
@@ -186,19 +188,18 @@ class Permits:
             limit = self._lock(connection)
         reserved = limits.NOTHING
         if has_pace and limit.queue_end > now - KEPT_S:  # else nobody can have reserved anything
-            reserved = reservations.found(c, tenant, connection, run, rank, now)
-        now_is, retry_at, put_off_s, raises = limits.taken(limit, allowed, now, reserved)
+            reserved = reservations.found(c, tenant, connection, run, rank, limit.put_off, now)
+        now_is, retry_at, raises = limits.taken(limit, allowed, now, rank, reserved)
         if counts:
             self._limits[connection] = now_is
-        if put_off_s:
-            reservations.put_off(c, tenant, connection, rank, put_off_s, now)
         if raises:
-            reservations.raise_first(c, tenant, connection, now)
+            reservations.raise_first(c, tenant, connection, now_is.put_off, now)
         if retry_at is not None:
-            reservations.put(c, tenant, connection, run, rank, retry_at, now)
+            own = reserved.told(retry_at, rank)
+            reservations.put(c, tenant, connection, run, own, now_is.put_off, now)
             waits = self._waits[connection, run] = Blocked("rate_limit", retry_at)
             return waits
-        if reserved.at is not None:
+        if reserved.own is not None:
             reservations.drop(c, tenant, connection, run)
         if allowing != breaker:
             breakers.put(c, tenant, connection, allowing)

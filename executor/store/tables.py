@@ -223,6 +223,8 @@ limits = Table(
     Column("quota_left", Integer),
     Column("quota_until", Double),
     Column("passed", Integer, nullable=False, server_default=text("0")),
+    Column("normal_off_s", Double, nullable=False, server_default=text("0")),
+    Column("low_off_s", Double, nullable=False, server_default=text("0")),
 )
 
 reservations = Table(
@@ -232,9 +234,10 @@ reservations = Table(
     Column("key", Text, primary_key=True),
     Column("run", Text, primary_key=True),
     Column("turn", Double, nullable=False),
-    Column("at", Double, nullable=False),
+    Column("at", Double, nullable=False),  # less what its rank had been put off when it was written
     Column("rank", Integer, nullable=False, server_default=text(str(NORMAL))),
-    Index("reservations_at", "tenant", "key", "at"),
+    Index("reservations_at", "tenant", "key", "rank", "at"),
+    Index("reservations_turn", "tenant", "key", "rank", "turn"),
     Index("reservations_run", "tenant", "run", "key"),
 )
 

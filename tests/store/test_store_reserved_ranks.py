@@ -107,7 +107,8 @@ async def test_who_is_raised_is_the_last_of_the_higher_rank(store: Store) -> Non
         for run, rank in (("x", LOW), ("a", LOW), ("b", LOW), ("one", HIGH), ("two", HIGH)):
             ask(c, run, rank, 0)
         for _ in range(2):
-            reservations.raise_first(c, TENANT, "payments", NOW)
+            put_off = limits.lock(c, TENANT, "payments").put_off
+            reservations.raise_first(c, TENANT, "payments", put_off, NOW)
         three = ask(c, "three", HIGH, 0)
         hold(c, 9)
         again = [ask(c, "one", HIGH, 0.5), ask(c, "two", HIGH, 0.5), ask(c, "a", LOW, 0.5)]

@@ -69,7 +69,7 @@ async def test_the_migrations_make_the_tables_of_the_code_on_a_server(
 
 
 @pytest.mark.parametrize("place", ["file_url", "empty_url"])
-@pytest.mark.parametrize("schema", ["0001", "0002", "0003", "0004"])
+@pytest.mark.parametrize("schema", ["0001", "0002", "0003", "0004", "0005"])
 async def test_a_database_of_a_schema_before_is_brought_here_with_what_it_holds(
     request: pytest.FixtureRequest, schema: str, place: str
 ) -> None:
@@ -84,7 +84,7 @@ async def test_a_database_of_a_schema_before_is_brought_here_with_what_it_holds(
     engine.dispose()
     store = await Store.open(url)
 
-    assert await store.read(_version) == SCHEMA == "0005"
+    assert await store.read(_version) == SCHEMA == "0006"
     assert await store.read(lambda c: runs.get(c, TENANT, RUN.id)) is not None
     await store.close()
 

@@ -1,0 +1,22 @@
+"""By how much a rank was put off is a sum beside its rows, which are found by rank and time."""
+
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+_STATEMENTS = (
+    """ALTER TABLE limits ADD COLUMN normal_off_s DOUBLE PRECISION DEFAULT 0 NOT NULL""",
+    """ALTER TABLE limits ADD COLUMN low_off_s DOUBLE PRECISION DEFAULT 0 NOT NULL""",
+    """DROP INDEX reservations_at""",
+    """CREATE INDEX reservations_at ON reservations (tenant, "key", rank, at)""",
+    """CREATE INDEX reservations_turn ON reservations (tenant, "key", rank, turn)""",
+)
+
+
+def upgrade() -> None:
+    """Make them; nothing was put off yet but in the rows themselves."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("SET LOCAL statement_timeout = 0")
+    for statement in _STATEMENTS:
+        op.execute(statement)
