@@ -51,7 +51,7 @@ from executor.dispatch.base import (
 )
 from executor.dispatch.lease import Lease
 from executor.dispatch.queue import Job, Queue
-from executor.store import drives, recovery, waking, workers
+from executor.store import drives, ready, recovery, waking, workers
 from executor.store.drives import DriveKind, Due
 from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
 from executor.store.migrate import require_readable
@@ -280,7 +280,7 @@ class DistributedDispatcher:
         """Whether what a job was for is to be asked for once more, now that the job is over."""
         if self._stopping.is_set():  # a drive that was halted lets go of nothing by itself
             recovery.release(c, self.worker, self._store.clock(), job.due)
-        if drives.generation(c, job.due, self._store.clock()) is None:
+        if ready.generation(c, job.due, self._store.clock()) is None:
             return False
         drives.pass_on(c, job.due, job.epoch)  # this job's name is used up
         return job.due not in self._put_off
@@ -288,10 +288,10 @@ class DistributedDispatcher:
     def _passed_over(self, c: Connection, tenant: str) -> Due | None:
         """What has waited longest; no suspect while another one is driven, for it would wait."""
         crashes = MOST_CRASHES if self._suspected is None else MOST_CRASHES - 1
-        return drives.passed_over(c, tenant, self._store.clock(), crashes)
+        return ready.passed_over(c, tenant, self._store.clock(), crashes)
 
     def _put(self, c: Connection, due: Due, *, is_first: bool = False) -> Job | None:
-        found = drives.generation(c, due, self._store.clock())
+        found = ready.generation(c, due, self._store.clock())
         if found is None:
             return None
         job = Job(replace(due, rank=found[1]), found[0], is_first)

@@ -36,8 +36,9 @@ from executor.dispatch.base import (
     tell_stuck,
     too_many_deaths,
 )
-from executor.store.drives import RANKS, DriveKind, Due, due, generation, next_wake
+from executor.store.drives import RANKS, DriveKind, Due
 from executor.store.errors import StoreError, StorePausedError
+from executor.store.ready import due, generation, next_wake
 from executor.store.recovery import crashed, crashes_of, hand_back, release
 from executor.store.store import Store
 from executor.store.waking import is_to_wake_on, wake_on

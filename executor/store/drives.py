@@ -7,18 +7,10 @@ arrived since it looked, it has to look again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Double,
-    Select,
-    Table,
-    and_,
-    bindparam,
-    func,
-    or_,
     select,
     update,
 )
@@ -30,10 +22,8 @@ from executor.store.drive_statements import DriveKind as DriveKind
 from executor.store.drive_statements import Held as Held
 from executor.store.drive_statements import Standing as Standing
 from executor.store.errors import FencedError
-from executor.store.statement import Query, one_of
 
 STUCK = "drive-stuck"  # the code of what can neither be driven nor put aside, while that is so
-MOST_DUE = 1000  # that are looked at together
 
 
 @dataclass(frozen=True)
@@ -223,63 +213,6 @@ def note_stuck(c: Connection, due: Due) -> None:
     c.execute(update(table).where(*which).values(code=STUCK))
 
 
-def stuck(c: Connection, now: float) -> int:
-    """How many rows can neither be driven nor put aside."""
-    return sum(each.one(c, {"now": now}) or 0 for each in _STUCK)
-
-
-def due(c: Connection, now: float) -> list[Due]:
-    """What nobody drives and whose time has come: the tenants by turns, each by its ranks.
-
-    However many one tenant has, the first of every other one is among those that are found; and of
-    each tenant the first of every rank, and, however much processes died with, which may wait
-    long, the first of all else.
-    """
-    found = [
-        (
-            row.turn,
-            row.updated_at,
-            Due(kind, row.tenant, row.id, row.priority, row.crashes, epoch=row.epoch),
-        )
-        for kind, query in _DUE.items()
-        for row in query.all(c, {"now": now})
-    ]
-    return [each for _, _, each in sorted(found, key=lambda one: one[:2])]
-
-
-def next_wake(c: Connection, after: float) -> float | None:
-    """When the next waiting row, of those that are not due yet, wants to be looked at."""
-    times = [each.one(c, {"after": after}) for each in _NEXT_WAKE]
-    return min((each for each in times if each is not None), default=None)
-
-
-def generation(c: Connection, due: Due, now: float) -> tuple[int, int] | None:
-    """Epoch and rank of a row that wants to be driven now and that nobody drives, or None."""
-    table = TABLES[due.kind]
-    row = c.execute(
-        select(table.c.epoch, table.c.priority)
-        .where(table.c.tenant == due.tenant, table.c.id == due.id)
-        .where(_is_due(table, due.kind)),
-        {"now": now},
-    ).one_or_none()
-    return None if row is None else (row.epoch, row.priority)
-
-
-def passed_over(c: Connection, tenant: str, now: float, crashes: int) -> Due | None:
-    """What of a tenant's has waited longest and comes after what has not; None if nothing does.
-
-    Nothing that as many processes, or more, have died with.
-    """
-    which = {"tenant": tenant, "now": now, "crashes": crashes}
-    found = [(kind, row) for kind, query in _LONGEST.items() if (row := query.one(c, which))]
-    if not found:
-        return None
-    kind, longest = min(found, key=lambda one: one[1].updated_at)
-    if (longest.priority, kind) == min((row.first, kind) for kind, row in found):
-        return None
-    return Due(kind, tenant, longest.id, longest.priority, epoch=longest.epoch)
-
-
 def pass_on(c: Connection, due: Due, epoch: int) -> None:
     """Begin another generation of a row that was to be driven under this one, and was not."""
     table = TABLES[due.kind]
@@ -298,78 +231,3 @@ def _of(claim: Claim) -> dict[str, object]:
         "under": claim.epoch,
         "by": claim.driver,
     }
-
-
-def _is_due(table: Table, kind: DriveKind) -> ColumnElement[bool]:
-    """Nobody drives it and its time has come."""
-    return and_(table.c.driver.is_(None), _wants_to_be_driven(table, kind))
-
-
-def _wants_to_be_driven(table: Table, kind: DriveKind) -> ColumnElement[bool]:
-    """Its time has come, if nobody drives it already."""
-    fresh = {"request": ("received", "planning"), "run": ("queued", "cancelling")}[kind]
-    by_now = table.c.wake_at <= bindparam("now", type_=Double)
-    return or_(one_of(table.c.status, fresh), and_(table.c.status == "waiting", by_now))
-
-
-class _Ready(NamedTuple):
-    tenant: str
-    id: str
-    priority: int
-    crashes: int
-    epoch: int
-    updated_at: float
-    turn: int
-
-
-def _all_due(table: Table, kind: DriveKind) -> Select[tuple[object, ...]]:
-    ranks = (table.c.priority, table.c.updated_at)
-    turn = func.row_number().over(partition_by=table.c.tenant, order_by=ranks)
-    of_deaths = func.row_number().over(
-        partition_by=(table.c.tenant, table.c.crashes, table.c.priority),
-        order_by=table.c.updated_at,
-    )
-    *names, _ = _Ready._fields
-    found = select(*(table.c[name] for name in names), turn.label("turn"), of_deaths.label("among"))
-    ready = found.where(_is_due(table, kind)).subquery()
-    told = select(*(ready.c[name] for name in _Ready._fields))
-    return told.order_by(ready.c.among, ready.c.updated_at).limit(MOST_DUE)
-
-
-class _Longest(NamedTuple):
-    """What has waited longest, and the rank that comes first of all that waits."""
-
-    id: str
-    priority: int
-    epoch: int
-    updated_at: float
-    first: int
-
-
-def _longest(table: Table, kind: DriveKind) -> Select[tuple[object, ...]]:
-    *names, _ = _Longest._fields
-    return (
-        select(*(table.c[name] for name in names), func.min(table.c.priority).over())
-        .where(table.c.tenant == bindparam("tenant"), _is_due(table, kind))
-        .where(table.c.crashes < bindparam("crashes"))
-        .order_by(table.c.updated_at)
-        .limit(1)
-    )
-
-
-def _all_stuck(table: Table, kind: DriveKind) -> Select[int]:
-    is_driven = table.c.status == statements.DRIVEN[kind]
-    wants = or_(is_driven, _wants_to_be_driven(table, kind))
-    return select(func.count()).select_from(table).where(table.c.code == STUCK, wants)
-
-
-def _next_wake(table: Table) -> Select[tuple[float]]:
-    is_later = table.c.wake_at > bindparam("after", type_=Double)
-    found = select(table.c.wake_at).where(table.c.status == "waiting", is_later)
-    return found.order_by(table.c.wake_at).limit(1)
-
-
-_DUE = {kind: Query(_all_due(table, kind), _Ready) for kind, table in TABLES.items()}
-_LONGEST = {kind: Query(_longest(table, kind), _Longest) for kind, table in TABLES.items()}
-_NEXT_WAKE = [Query(_next_wake(table), float) for table in TABLES.values()]
-_STUCK = [Query(_all_stuck(table, kind), int) for kind, table in TABLES.items()]

@@ -20,9 +20,20 @@ metadata = MetaData()
 NORMAL = 1  # a lower number has its turn earlier, among those of its tenant
 
 
+# What nobody drives and nobody has to wait for; an index has these in the order of their turns.
+# "IS TRUE", or SQLite would rather look through all of these states.
+FRESH = {
+    "requests": "driver IS NULL AND (status IN ('received', 'planning')) IS TRUE",
+    "runs": "driver IS NULL AND (status IN ('queued', 'cancelling')) IS TRUE",
+}
+
+
 def _few(name: str, *columns: str, where: str) -> Index:
     """An index of those few rows that something is under way with."""
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+_TURNS = ("tenant", "priority", "crashes", "updated_at")
 
 
 def _drive_columns() -> list[Column[object]]:
@@ -77,6 +88,7 @@ requests = Table(
     Index("requests_newest", "tenant", "created_at", "id"),
     Index("requests_newest_as", "tenant", "status", "created_at", "id"),
     _few("requests_driven", "driver", where="driver IS NOT NULL"),
+    _few("requests_fresh", *_TURNS, where=FRESH["requests"]),
 )
 
 plans = Table(
@@ -110,6 +122,7 @@ runs = Table(
     Index("runs_newest", "tenant", "created_at", "id"),
     Index("runs_newest_as", "tenant", "status", "created_at", "id"),
     _few("runs_driven", "driver", where="driver IS NOT NULL"),
+    _few("runs_fresh", *_TURNS, where=FRESH["runs"]),
     _few("runs_waiting", "waiting_for", "tenant", "id", where="waiting_for IS NOT NULL"),
     Index("runs_ended", "status", "updated_at"),
     Index("runs_plan", "tenant", "plan"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, delete, func, select
 
-from executor.store import drives, recovery
+from executor.store import ready, recovery
 from executor.store.drives import Due
 from executor.store.postgres import end_silent
 from executor.store.statement import Change, Query
@@ -88,7 +88,7 @@ def watch(c: Connection, now: float) -> Seen | None:
     dead += sorted(recovery.drivers(c) - known(c))
     for worker in dead:
         recovery.hand_back(c, now, driver=worker)
-    return Seen(dead, drives.due(c, now))
+    return Seen(dead, ready.due(c, now))
 
 
 def bury(c: Connection, worker: str, now: float) -> None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from fastapi import APIRouter, Request
 
-from executor.store import drives
+from executor.store import ready
 from gateway.answers.connections import HealthTold
 from gateway.routes.connections import standing
 from gateway.routes.models import stands_as
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["health"])
 async def health(request: Request) -> HealthTold:
     """Answer once the store does."""
     gateway: Gateway = request.app.state.gateway
-    stuck = await gateway.store.read(partial(drives.stuck, now=gateway.clock()))
+    stuck = await gateway.store.read(partial(ready.stuck, now=gateway.clock()))
     stands = Counter(standing(each) for each in gateway.registry.connections())
     connections = dict(sorted(stands.items()))
     models = dict(sorted(Counter(stands_as(each) for each in gateway.planners.values()).items()))

@@ -12,7 +12,7 @@ import sys
 import time
 from functools import partial
 
-from executor.store import drives, recovery
+from executor.store import drives, ready, recovery
 from executor.store.errors import StoreLockedError
 from executor.store.store import Store
 
@@ -28,7 +28,7 @@ async def attempt(url: str) -> int:
     except StoreLockedError:
         return REFUSED
     await store.write(partial(recovery.hand_back, now=time.time()))
-    for due in await store.read(partial(drives.due, now=time.time())):
+    for due in await store.read(partial(ready.due, now=time.time())):
         await store.write(partial(drives.claim, due=due, driver="second", now=time.time()))
     return GOT_IN
 

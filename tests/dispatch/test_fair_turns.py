@@ -11,7 +11,7 @@ from sqlalchemy import Connection, update
 
 from executor.dispatch.base import MOST_CRASHES
 from executor.dispatch.local import LocalDispatcher
-from executor.store import drives, plans, runs, tables
+from executor.store import drives, plans, ready, runs, tables
 from executor.store.drives import RANKS, Due, Priority
 from executor.store.store import Store
 
@@ -198,7 +198,7 @@ async def test_priorities_order_the_runs_of_one_tenant_and_never_those_of_two(
         add(c, "calm", "run_calm", "low")
 
     await store.write(fill)
-    found = await store.read(partial(drives.due, now=time.time()))
+    found = await store.read(partial(ready.due, now=time.time()))
     urgent = [due.id for due in found if due.tenant == "urgent"]
 
     assert urgent == [f"run_{name}_{number}" for name in RANKS for number in range(3)]
@@ -244,7 +244,7 @@ async def test_the_first_of_each_priority_is_found_however_much_there_is_of_anot
             add(c, "main", f"run_{number}", "high")
 
     await store.write(fill)
-    found = await store.read(partial(drives.due, now=time.time()))
+    found = await store.read(partial(ready.due, now=time.time()))
 
     assert "run_low" in [due.id for due in found]
 

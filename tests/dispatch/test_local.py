@@ -16,7 +16,7 @@ from executor.dispatch import base
 from executor.dispatch.base import pause_after
 from executor.dispatch.local import LocalDispatcher
 from executor.run.quarantine import quarantine
-from executor.store import attempts, drives, journal, plans, requests, runs
+from executor.store import attempts, drives, journal, plans, ready, requests, runs
 from executor.store.attempts import Place
 from executor.store.calls import AttemptOutcome, Intent, record_intent, record_outcome
 from executor.store.drives import Claim, Due
@@ -135,7 +135,7 @@ async def test_a_run_that_breaks_its_drive_is_quarantined_with_what_it_had_begun
     assert last.type == "run.finished"
     assert last.data["standing"] == ["refund"]
     assert last.data["uncertain"] == ["mail", "tag"]
-    assert await store.read(partial(drives.due, now=time.time())) == []
+    assert await store.read(partial(ready.due, now=time.time())) == []
 
 
 async def test_a_broken_drive_does_not_stop_the_others(

@@ -11,7 +11,7 @@ from test_local import add_run, nothing, status_is, store, until
 
 from executor.dispatch import base
 from executor.dispatch.local import LocalDispatcher
-from executor.store import drives, runs, tables
+from executor.store import drives, ready, runs, tables
 from executor.store.drives import Due
 from executor.store.store import Store
 
@@ -123,7 +123,7 @@ async def test_what_is_cut_off_by_an_orderly_end_is_free_at_once_and_counts_as_n
     await begun.wait()
     await dispatcher.stop()
     row = await store.read(partial(runs.get, tenant="main", run="run_a"))
-    due = await store.read(partial(drives.due, now=time.time()))
+    due = await store.read(partial(ready.due, now=time.time()))
 
     assert row is not None
     assert (row.status, row.recoveries, [each.crashes for each in due]) == ("queued", 0, [0])

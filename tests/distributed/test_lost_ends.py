@@ -10,7 +10,7 @@ from servers import Server
 
 from executor.dispatch import distributed
 from executor.dispatch.distributed import DistributedDispatcher
-from executor.store import drives
+from executor.store import drives, ready
 from executor.store.drives import Due
 from executor.store.store import Store
 
@@ -42,7 +42,7 @@ async def test_what_a_living_process_is_said_to_drive_and_does_not_is_driven_aga
     while "run:main:run_lost:2" not in line.jobs:
         assert time.monotonic() < deadline, line.jobs
         await asyncio.sleep(0.05)
-    still = await store.read(lambda c: drives.generation(c, Due("run", "main", "run_driven"), 9e9))
+    still = await store.read(lambda c: ready.generation(c, Due("run", "main", "run_driven"), 9e9))
     over = None if claim is None else await store.read(partial(drives.standing, claim=claim))
     await worker.stop()
     await driven

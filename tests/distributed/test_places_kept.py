@@ -13,7 +13,7 @@ from sqlalchemy import update
 from executor.dispatch import base, distributed
 from executor.dispatch.base import MOST_CRASHES
 from executor.dispatch.distributed import DistributedDispatcher
-from executor.store import drives, runs, tables
+from executor.store import drives, ready, runs, tables
 from executor.store.drives import Due
 from executor.store.errors import NewerSchemaError, StoreError
 from executor.store.runs import RunRow
@@ -75,7 +75,7 @@ async def test_what_breaks_and_cannot_be_put_aside_is_given_back_and_tried_again
     with caplog.at_level(logging.ERROR, "lamgate.dispatch"):
         await worker.start()
         row = await _until_stuck(line, store)
-        stuck = await store.read(partial(drives.stuck, now=store.clock()))
+        stuck = await store.read(partial(ready.stuck, now=store.clock()))
         await _until(line, f"run:main:run_a:{row.epoch + 1}")
     is_well = True
     await asyncio.wait_for(line.takes(WHAT), WITHIN_S)

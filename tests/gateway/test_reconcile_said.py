@@ -12,7 +12,7 @@ import pytest
 
 from connectors.connector import Applied, Pending
 from connectors.errors import Kind, Uncertain
-from executor.store import drives
+from executor.store import ready
 from executor.store.drives import Due
 from gateway.problems import ProblemError
 from gateway.reconcile import learn, resolve
@@ -167,9 +167,9 @@ async def test_the_journal_says_who_said_it_and_the_run_is_due_though_nobody_rin
     bench: Bench, who: Who, by: str, reason: str
 ) -> None:
     due = await doubtful(bench, "blind")
-    before = await bench.store.read(partial(drives.due, now=time.time()))
+    before = await bench.store.read(partial(ready.due, now=time.time()))
     await says(who, bench, due, True)
-    after = await bench.store.read(partial(drives.due, now=time.time()))
+    after = await bench.store.read(partial(ready.due, now=time.time()))
     (told,) = await resolved(bench, due)
 
     assert (before, after) == ([], [due])

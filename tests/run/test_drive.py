@@ -15,7 +15,7 @@ from connectors.spec import CallContext
 from executor.run import events as e
 from executor.run.ledger import Ledger
 from executor.run.perform import new_event
-from executor.store import drives, journal, runs
+from executor.store import drives, journal, ready, runs
 from executor.store.errors import FencedError
 
 pytestmark = pytest.mark.timeout(60)
@@ -210,7 +210,7 @@ async def test_a_run_that_waits_for_a_person_holds_nothing(bench: Bench) -> None
     tasks = len(asyncio.all_tasks())
     (gate,) = await bench.gates(due)
     await bench.grant(due, gate.id)
-    woken = await bench.store.read(partial(drives.due, now=time.time()))
+    woken = await bench.store.read(partial(ready.due, now=time.time()))
     await bench.start(due)
 
     assert (row.status, row.waiting_for, row.wake_at) == ("waiting", "approval", gate.expires_at)
@@ -253,7 +253,7 @@ async def test_no_wake_is_lost_however_it_falls_together_with_the_end_of_a_drive
             await asyncio.sleep(0)
         await bench.grant(due, gates[0].id)
         await drive
-        if due in await bench.store.read(partial(drives.due, now=time.time())):
+        if due in await bench.store.read(partial(ready.due, now=time.time())):
             await bench.start(due)
         return (await bench.row(due)).status
 

@@ -14,7 +14,7 @@ from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncert
 from connectors.spec import CallContext, Limits
 from executor.check.admit import Accepted
 from executor.run import events as e
-from executor.store import blobs, drives
+from executor.store import blobs, ready
 from executor.store.drives import Due
 from executor.trace import render_trace, trace
 
@@ -38,7 +38,7 @@ class Overtaken:
 
     async def drive(self) -> None:
         """Whoever looks for what is due finds the run, and drives it."""
-        assert self.due in await self.bench.store.read(partial(drives.due, now=time.time()))
+        assert self.due in await self.bench.store.read(partial(ready.due, now=time.time()))
         await asyncio.wait_for(self.bench.start(self.due), PATIENCE_S)
 
     async def ends(self) -> list[tuple[str, bool]]:

@@ -16,7 +16,7 @@ from connectors.spec import CallContext
 from executor.check.admit import Accepted
 from executor.run import events as e
 from executor.run import reconcile
-from executor.store import drives, stops, tables, waking
+from executor.store import drives, ready, stops, tables, waking
 from executor.store.drives import Due
 from executor.store.stops import StopRow
 
@@ -51,7 +51,7 @@ async def test_a_run_that_is_left_to_a_person_sleeps_until_a_person_says_somethi
     told = e.ReconcileResolved(step="a", iteration="", n=1, resolution="absent", by="ann")
     bench.service.handlers["a"] = once(Applied({}))
     await bench.tell(due, told)
-    wanted = await bench.store.read(partial(drives.due, now=time.time()))
+    wanted = await bench.store.read(partial(ready.due, now=time.time()))
     await bench.start(due)
 
     assert (stood.waiting_for, woken, wanted) == ("reconcile", [], [due])
@@ -67,7 +67,7 @@ async def test_so_does_one_that_waits_for_an_approval_too_until_that_is_over(
     due, stood = await bench.drive(plan)
     woken = await bench.store.write(wake)
     kinds, expires_at = await bench.types(due), stood.wake_at or 0.0
-    wanted = [await bench.store.read(partial(drives.due, now=now))
+    wanted = [await bench.store.read(partial(ready.due, now=now))
               for now in (time.time(), expires_at - 1, expires_at + 1)]  # fmt: skip
 
     assert "gate.opened" in kinds

@@ -14,7 +14,7 @@ from connectors.errors import Kind, Refused, Unavailable
 from connectors.spec import CallContext, Limits
 from executor import breaker
 from executor.run.slots import Slots
-from executor.store import breakers, drives, tables
+from executor.store import breakers, ready, tables
 from executor.store.drives import Due, Priority
 
 pytestmark = pytest.mark.timeout(60)
@@ -73,7 +73,7 @@ async def test_a_run_that_waits_for_a_service_says_so_and_goes_on_once_it_answer
     await until(lambda: bench.service.calls("b"), "the trial has begun")
     answer.set()
     await trial
-    found = await bench.store.read(lambda c: drives.due(c, time.time()))
+    found = await bench.store.read(lambda c: ready.due(c, time.time()))
     await bench.start(due)
 
     assert (waiting.status, waiting.waiting_for) == ("waiting", "service")

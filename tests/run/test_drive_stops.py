@@ -11,7 +11,7 @@ from connectors.connector import Applied, Outcome
 from connectors.errors import Kind, Refused, Uncertain
 from connectors.spec import CallContext
 from executor.check.certificate import Options
-from executor.store import drives, stops, waking
+from executor.store import ready, stops, waking
 from executor.store.stops import StopRow
 
 pytestmark = pytest.mark.timeout(60)
@@ -42,7 +42,7 @@ async def test_what_was_stopped_goes_on_though_the_run_waits_for_something_else_
     due, stood = await bench.drive(plan)
     lift = partial(stops.lift, tenant="main", stop="stp_a", by="ann", reason="over")
     woken = await bench.store.write(partial(lift, now=time.time()))
-    found = await bench.store.read(partial(drives.due, now=time.time() + 1))
+    found = await bench.store.read(partial(ready.due, now=time.time() + 1))
     await bench.start(due)
 
     assert (stood.waiting_for, bench.service.calls("r")) == (waits_for, 1)

@@ -43,9 +43,9 @@ SHARED = (
         "a tenant that has much to do goes on and on",
     ),
     Mutant(
-        "executor.store.drives",
-        "ranks = (table.c.priority, table.c.updated_at)",
-        "ranks = (table.c.updated_at,)",
+        "executor.store.ready",
+        "key=lambda one: (one[1].priority, one[1].updated_at)",
+        "key=lambda one: one[1].updated_at",
         "what is due is found in the order in which it came",
     ),
     Mutant(

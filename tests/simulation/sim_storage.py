@@ -20,7 +20,7 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
-from executor.store import drives, recovery
+from executor.store import ready, recovery
 from executor.store.drives import Due
 from executor.store.errors import FencedError, StoreFullError, StoreUnavailableError
 from executor.store.plans import PlanRow, add
@@ -237,7 +237,7 @@ class ProcessStore(Store):
         await self._process.point("read")
         self._check()
         found = self._database.look(work, is_older=self._process.is_older)
-        if isinstance(work, partial) and work.func is drives.due:
+        if isinstance(work, partial) and work.func is ready.due:
             self.looked(found)  # type: ignore[arg-type]  # it is what that gives
         if isinstance(work, partial) and work.func is recovery.crashed:
             self.counted()

@@ -27,7 +27,7 @@ from store_cases import (
 from connectors.spec import Effect, Principal
 from executor.check.envelope import Band, CoveredStep, Envelope
 from executor.check.grant import Grant
-from executor.store import approvals, drives, rulings, runs
+from executor.store import approvals, drives, ready, rulings, runs
 from executor.store.approvals import Called
 from executor.store.calls import Intent, record_intent, record_outcome
 from executor.store.drives import Claim
@@ -75,7 +75,7 @@ async def test_an_approval_wakes_its_run(store: Store) -> None:
     ruling = await _decide(store, APPROVER)
 
     assert ruling == "granted"
-    assert await store.read(lambda c: drives.due(c, NOW)) == [RUN]
+    assert await store.read(lambda c: ready.due(c, NOW)) == [RUN]
 
 
 async def test_nobody_decides_on_their_own_request(store: Store) -> None:

@@ -21,7 +21,7 @@ from store_cases import (
 )
 
 from connectors.spec import Principal
-from executor.store import calls, drives, recovery, requests, runs, waking
+from executor.store import calls, drives, ready, recovery, requests, runs, waking
 from executor.store.calls import AttemptOutcome
 from executor.store.drives import Due, LetGo
 from executor.store.errors import FencedError, StoreError
@@ -133,11 +133,11 @@ async def test_a_wake_makes_a_waiting_run_due_even_if_nobody_is_there_to_hear_it
     await store.write(
         lambda c: drives.end_drive(c, claim, status="waiting", waiting_for="approval", now=NOW)
     )
-    before = await store.read(lambda c: drives.due(c, NOW + 1))
+    before = await store.read(lambda c: ready.due(c, NOW + 1))
     await store.write(lambda c: waking.wake(c, RUN, NOW))
 
     assert before == []
-    assert await store.read(lambda c: drives.due(c, NOW + 1)) == [RUN]
+    assert await store.read(lambda c: ready.due(c, NOW + 1)) == [RUN]
 
 
 @pytest.mark.parametrize("left", [True, False])
@@ -161,10 +161,10 @@ async def test_a_run_that_waits_for_a_time_is_due_then(store: Store) -> None:
         lambda c: drives.end_drive(c, claim, status="waiting", wake_at=NOW + 60, now=NOW)
     )
 
-    assert await store.read(lambda c: drives.due(c, NOW + 59)) == []
-    assert await store.read(lambda c: drives.next_wake(c, NOW + 59)) == NOW + 60
-    assert await store.read(lambda c: drives.due(c, NOW + 60)) == [RUN]
-    assert await store.read(lambda c: drives.next_wake(c, NOW + 60)) is None
+    assert await store.read(lambda c: ready.due(c, NOW + 59)) == []
+    assert await store.read(lambda c: ready.next_wake(c, NOW + 59)) == NOW + 60
+    assert await store.read(lambda c: ready.due(c, NOW + 60)) == [RUN]
+    assert await store.read(lambda c: ready.next_wake(c, NOW + 60)) is None
 
 
 async def test_what_is_due_comes_oldest_first_and_without_what_is_driven(store: Store) -> None:
@@ -177,7 +177,7 @@ async def test_what_is_due_comes_oldest_first_and_without_what_is_driven(store: 
             inputs={}, model=None, start="auto", now=NOW + 0.5,
         )
     )  # fmt: skip
-    found = await store.read(lambda c: [each.id for each in drives.due(c, NOW + 9)])
+    found = await store.read(lambda c: [each.id for each in ready.due(c, NOW + 9)])
 
     assert found == ["run_c", "req_a", "run_d"]
 
@@ -191,7 +191,7 @@ async def test_what_a_dead_process_drove_is_handed_back_counted_and_fenced(store
     assert row is not None
     assert (row.status, row.recoveries) == ("queued", 1)
     assert await store.read(lambda c: drives.standing(c, claim)) is None
-    assert await store.read(lambda c: drives.due(c, NOW + 1)) == [RUN]
+    assert await store.read(lambda c: ready.due(c, NOW + 1)) == [RUN]
 
 
 async def test_a_driver_that_stops_in_order_leaves_its_runs_without_a_recovery(

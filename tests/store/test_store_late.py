@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from store_cases import NOW, RUN, TENANT, claimed, ended, intent, new_run, resolved, take, written
 
 from connectors.spec import Limits
-from executor.store import attempts, calls, drives, journal, runs
+from executor.store import attempts, calls, drives, journal, ready, runs
 from executor.store.calls import AttemptOutcome
 from executor.store.drives import Claim
 from executor.store.journal import NewEvent
@@ -142,7 +142,7 @@ async def test_a_run_that_waits_is_due_at_once_and_one_that_has_ended_stays_as_i
     end = partial(drives.end_drive, claim=second, now=NOW)
     await store.write(partial(end, status="waiting", waiting_for="reconcile"))
     await tell(store, claim, late("refused"))
-    due = await store.read(lambda c: drives.due(c, NOW + 1))
+    due = await store.read(lambda c: ready.due(c, NOW + 1))
 
     assert due == [RUN]
 

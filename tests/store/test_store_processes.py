@@ -22,6 +22,7 @@ from executor.store import (
     drives,
     idempotency,
     journal,
+    ready,
     recovery,
     requests,
     rulings,
@@ -141,7 +142,7 @@ async def test_a_connection_that_was_ended_while_idle_is_no_failure(
     server_store: Store, other: Store
 ) -> None:
     await server_store.write(add_run)
-    await server_store.read(lambda c: drives.due(c, NOW))
+    await server_store.read(lambda c: ready.due(c, NOW))
     await other.write(
         lambda c: c.execute(
             text(
@@ -151,7 +152,7 @@ async def test_a_connection_that_was_ended_while_idle_is_no_failure(
         ).all()
     )
 
-    assert await server_store.read(lambda c: drives.due(c, NOW)) == [RUN]
+    assert await server_store.read(lambda c: ready.due(c, NOW)) == [RUN]
     assert await server_store.write(new_run_b) == 1
 
 
@@ -173,7 +174,7 @@ async def test_what_is_being_read_while_others_are_cut_off_lets_go_of_its_connec
     await other.write(
         lambda c: c.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": kept}).all()
     )
-    await server_store.read(lambda c: drives.due(c, NOW))
+    await server_store.read(lambda c: ready.due(c, NOW))
     goes_on.set()
     in_use = await reading
     await server_store.close()

@@ -27,6 +27,7 @@ from executor.store import (
     breakers,
     calls,
     drives,
+    ready,
     stops,
 )
 from executor.store.drives import Due
@@ -179,7 +180,7 @@ async def test_who_finds_a_service_well_again_waits_for_no_other_run(
 
     assert (opened.state, after.state) == ("open", "closed")
     assert went_ahead
-    assert RUN_C in await server_store.read(partial(drives.due, now=at))
+    assert RUN_C in await server_store.read(partial(ready.due, now=at))
 
 
 async def test_who_lifts_a_stop_and_who_drives_do_not_wait_for_each_other_crosswise(

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from store_cases import NOW, TENANT, claimed
 
 from connectors.spec import Principal
-from executor.store import drives, plans, requests
+from executor.store import drives, plans, ready, requests
 from executor.store.drives import Claim, Due
 from executor.store.plans import PlanRow
 from executor.store.store import Store
@@ -65,9 +65,9 @@ async def test_a_request_is_tried_again_only_after_its_planner_was_unavailable(
     )
 
     assert not early
-    assert await store.read(lambda c: drives.due(c, NOW)) == []
+    assert await store.read(lambda c: ready.due(c, NOW)) == []
     assert await store.write(lambda c: requests.retry(c, TENANT, "req_a", NOW))
-    assert await store.read(lambda c: drives.due(c, NOW)) == [DUE]
+    assert await store.read(lambda c: ready.due(c, NOW)) == [DUE]
 
 
 async def test_a_drive_that_was_taken_over_settles_nothing(store: Store) -> None:

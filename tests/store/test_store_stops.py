@@ -6,7 +6,7 @@ from functools import partial
 from sqlalchemy import Connection
 from store_cases import NOW, TENANT, add_run, claimed, intent, take, written
 
-from executor.store import calls, drives, stops
+from executor.store import calls, drives, ready, stops
 from executor.store.drives import Due
 from executor.store.permits import Blocked
 from executor.store.stops import ALL, StopRow
@@ -51,7 +51,7 @@ async def test_who_lifts_a_stop_wakes_those_that_it_was_about(store: Store) -> N
         await store.write(partial(stops.add, row=stop(tenant, name=f"stp_{tenant}")))
         lift = partial(stops.lift, tenant=tenant, stop=f"stp_{tenant}", by="ann", reason="over")
         woken += [await store.write(partial(lift, now=NOW + n)) for n in (1, 2)]
-    due = await store.read(lambda c: drives.due(c, NOW + 1))
+    due = await store.read(lambda c: ready.due(c, NOW + 1))
     blocked = await store.write(partial(take, connection="x", allowed=None, now=NOW, trial_s=1.0))
     kept = await store.read(partial(stops.listed, tenant=TENANT, lifted=True))
 

@@ -1,4 +1,7 @@
-"""By how much a rank was put off is a sum beside its rows, which are found by rank and time."""
+"""What waits is found in the order of its turns: for a rate by rank and time, or to be driven.
+
+By how much a rank was put off that waits for a rate is a sum beside its rows.
+"""
 
 from alembic import op
 
@@ -11,6 +14,14 @@ _STATEMENTS = (
     """DROP INDEX reservations_at""",
     """CREATE INDEX reservations_at ON reservations (tenant, "key", rank, at)""",
     """CREATE INDEX reservations_turn ON reservations (tenant, "key", rank, turn)""",
+    """
+    CREATE INDEX requests_fresh ON requests (tenant, priority, crashes, updated_at)
+    WHERE driver IS NULL AND (status IN ('received', 'planning')) IS TRUE
+    """,
+    """
+    CREATE INDEX runs_fresh ON runs (tenant, priority, crashes, updated_at)
+    WHERE driver IS NULL AND (status IN ('queued', 'cancelling')) IS TRUE
+    """,
 )
 
 
