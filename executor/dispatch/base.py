@@ -9,9 +9,10 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from executor.store.drives import STUCK, DriveKind, Due, note_stuck
+from executor.store.drives import DriveKind, Due, note_stuck
 from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
 from executor.store.store import Store
+from executor.store.tables import STUCK
 
 AGAIN_S = (0.5, 30.0)  # after a failed drive: the first pause, doubled each time, and the longest
 PAUSED_S = (0.5, 2.0)  # the same while the store takes nothing: it may be back at any moment

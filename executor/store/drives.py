@@ -23,8 +23,6 @@ from executor.store.drive_statements import Held as Held
 from executor.store.drive_statements import Standing as Standing
 from executor.store.errors import FencedError
 
-STUCK = "drive-stuck"  # the code of what can neither be driven nor put aside, while that is so
-
 
 @dataclass(frozen=True)
 class Claim:
@@ -210,7 +208,7 @@ def note_stuck(c: Connection, due: Due) -> None:
     """Note that a row can neither be driven nor put aside; the end of its next drive forgets it."""
     table = TABLES[due.kind]
     which = (table.c.tenant == due.tenant, table.c.id == due.id)
-    c.execute(update(table).where(*which).values(code=STUCK))
+    c.execute(update(table).where(*which).values(code=tables.STUCK))
 
 
 def pass_on(c: Connection, due: Due, epoch: int) -> None:

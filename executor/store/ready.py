@@ -30,7 +30,7 @@ from sqlalchemy import (
 from executor.store import drive_statements as statements
 from executor.store import tables
 from executor.store.drive_statements import TABLES, DriveKind
-from executor.store.drives import STUCK, Due
+from executor.store.drives import Due
 from executor.store.statement import Query
 
 MOST_DUE = 1000  # that are told together
@@ -224,7 +224,7 @@ def _longest(table: Table) -> Select[tuple[object, ...]]:
 def _all_stuck(table: Table, kind: DriveKind) -> Select[int]:
     is_driven = table.c.status == statements.DRIVEN[kind]
     is_here = or_(is_driven, _is_fresh(table), _is_woken(table))
-    return select(func.count()).select_from(table).where(table.c.code == STUCK, is_here)
+    return select(func.count()).select_from(table).where(text(tables.IS_STUCK), is_here)
 
 
 def _next_wake(table: Table) -> Select[tuple[float]]:

@@ -20,6 +20,8 @@ metadata = MetaData()
 NORMAL = 1  # a lower number has its turn earlier, among those of its tenant
 
 
+STUCK = "drive-stuck"  # the code of what can neither be driven nor put aside, while that is so
+IS_STUCK = f"code = '{STUCK}'"
 # What nobody drives and nobody has to wait for; an index has these in the order of their turns.
 # "IS TRUE", or SQLite would rather look through all of these states.
 FRESH = {
@@ -89,6 +91,7 @@ requests = Table(
     Index("requests_newest_as", "tenant", "status", "created_at", "id"),
     _few("requests_driven", "driver", where="driver IS NOT NULL"),
     _few("requests_fresh", *_TURNS, where=FRESH["requests"]),
+    _few("requests_stuck", "tenant", "id", where=IS_STUCK),
 )
 
 plans = Table(
@@ -123,6 +126,7 @@ runs = Table(
     Index("runs_newest_as", "tenant", "status", "created_at", "id"),
     _few("runs_driven", "driver", where="driver IS NOT NULL"),
     _few("runs_fresh", *_TURNS, where=FRESH["runs"]),
+    _few("runs_stuck", "tenant", "id", where=IS_STUCK),
     _few("runs_waiting", "waiting_for", "tenant", "id", where="waiting_for IS NOT NULL"),
     Index("runs_ended", "status", "updated_at"),
     Index("runs_plan", "tenant", "plan"),

@@ -7,9 +7,9 @@ from executor.run import events as e
 from executor.run.effects import Effects, contradictions, effects_of, shown
 from executor.run.fold import fold
 from executor.run.state import Attempt, RunState, undoes
-from executor.store.drives import STUCK
 from executor.store.journal import StoredEvent
 from executor.store.runs import RunRow
+from executor.store.tables import STUCK
 from executor.trace.model import Trace
 from executor.trace.steps import explain_step
 

@@ -22,6 +22,8 @@ _STATEMENTS = (
     CREATE INDEX runs_fresh ON runs (tenant, priority, crashes, updated_at)
     WHERE driver IS NULL AND (status IN ('queued', 'cancelling')) IS TRUE
     """,
+    """CREATE INDEX requests_stuck ON requests (tenant, id) WHERE code = 'drive-stuck'""",
+    """CREATE INDEX runs_stuck ON runs (tenant, id) WHERE code = 'drive-stuck'""",
 )
 
 
