@@ -99,11 +99,16 @@ class Told:
 
 
 class Need(NamedTuple):
-    """What a write may change of what is known of a connection."""
+    """What a write may change of what is known of a connection.
+
+    `hold_until`: it tells that the service wants to be left alone. Whatever order they are in, that
+    holds for all that begins in the same transaction.
+    """
 
     connection: str
     limit: bool = False
     breaker: bool = False
+    hold_until: float | None = None
 
 
 def need_of(connection: str, allowed: Limits | None) -> Need:
@@ -115,7 +120,7 @@ def need_to_tell(what: Told) -> Need:
     """What it needs to keep what a call was told."""
     counts = what.quota is not None and what.quota.left <= PLENTY
     limit = counts or what.hold_until is not None
-    return Need(what.connection, limit, breaker=what.evidence == "down")
+    return Need(what.connection, limit, what.evidence == "down", what.hold_until)
 
 
 def tell_alone(c: Connection, tenant: str, what: Told, now: float) -> None:
@@ -159,7 +164,8 @@ class Permits:
                 breakers.lock(self._c, self._tenant, connection)
                 del self._known[connection]  # another process may have been faster
             if any(need.limit for need in mine) or known.limit.was_told:
-                self._lock(connection)
+                until = max(need.hold_until or 0.0 for need in mine)
+                self._limits[connection] = limits.held_until(self._lock(connection), until)
 
     def take(
         self,

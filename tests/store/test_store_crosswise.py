@@ -173,4 +173,5 @@ async def test_what_is_needed_is_said_by_what_is_asked_and_told() -> None:
     assert need_of("shop", RATE) == Need("shop", limit=True)
     assert need_to_tell(Told("shop", "answered", NOW)) == Need("shop")
     assert need_to_tell(Told("shop", "down", NOW)) == Need("shop", breaker=True)
-    assert need_to_tell(Told("shop", None, NOW, hold_until=NOW)) == Need("shop", limit=True)
+    held = Need("shop", limit=True, hold_until=NOW)
+    assert need_to_tell(Told("shop", None, NOW, hold_until=NOW)) == held

@@ -9,6 +9,7 @@ from store_cases import (
     NOW,
     RUN,
     TENANT,
+    Asked,
     ended,
     intent,
     new_run,
@@ -20,9 +21,20 @@ from store_cases import (
 )
 
 from connectors.spec import Limits
-from executor.store import approvals, attempts, calls, drives, journal, rulings, runs, waking
-from executor.store.journal import NewEvent
-from executor.store.permits import Blocked
+from executor.store import (
+    approvals,
+    attempts,
+    calls,
+    drives,
+    journal,
+    open_journal,
+    rulings,
+    runs,
+    waking,
+)
+from executor.store.journal import NewEvent, Seen
+from executor.store.open_journal import Turn
+from executor.store.permits import Blocked, Need, need_to_tell
 from executor.store.store import Store
 
 
@@ -313,6 +325,29 @@ async def test_retry_after_holds_the_whole_connection_back(store: Store) -> None
     assert early == Blocked("rate_limit", NOW + 90)
     assert isinstance(then, float)
     assert await store.write(lambda c: take(c, "mail", None, NOW, 30.0)) is None
+
+
+async def test_retry_after_holds_back_what_is_to_begin_in_the_same_transaction_too(
+    store: Store,
+) -> None:
+    claim = await store.write(new_run)
+    await store.write(lambda c: written(c, claim, calls.record_intent, intent(), NOW))
+    other = await store.write(new_run_b)
+    refused = outcome("refused", hold=("payments", NOW + 90))
+    assert refused.told is not None
+    begins = Asked(
+        lambda opened: calls.record_intent(opened, intent(), NOW), needs=Need("payments")
+    )
+    ends = Asked(
+        lambda opened: calls.record_outcome(opened, refused, NOW), needs=need_to_tell(refused.told)
+    )
+
+    def work(c: Connection) -> None:
+        open_journal.written(c, [Turn(other, (begins,), Seen), Turn(claim, (ends,), Seen)])
+
+    await store.write(work)
+
+    assert begins.results == [Blocked("rate_limit", NOW + 90)]
 
 
 def new_run_b(c: object) -> drives.Claim:
