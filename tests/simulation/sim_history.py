@@ -21,7 +21,7 @@ from sim_looked import LOOKED_PLANS, LOOKED_POLICY, looked_plan_of
 from sim_odd import ODD_PLANS, ODD_POLICY, odd_plan_of
 from sim_people import People
 from sim_plans import PLANS, RUNS, TENANT, TENANTS, broad_plans, plan_of, policy_of, short_plans
-from sim_process import WALL, Process
+from sim_process import DRIVE, WALL, Process
 from sim_services import QUESTIONS, SEARCHES, Services
 from sim_storage import Database
 from sim_wide import WIDE_PLANS, Rules, variant_of, wide_plan_of
@@ -70,6 +70,7 @@ class History:
         self.services: Services = first if number == 0 else first.beside(self.run, own)
         self.services.epoch = self.epoch
         self.drives: dict[str, tuple[Worker, asyncio.Task[None]]] = {}
+        self._begun = 0  # of these
         self._overtaken: set[asyncio.Task[None]] = set()  # and not ended yet
         self.people = People(self)
         self.stored: list[journal.StoredEvent] = []  # as of the last look
@@ -274,7 +275,10 @@ class History:
     def drive(self, name: str, worker: "Worker") -> None:
         """Have a process drive the run, under the name of a drive."""
         self.say(f"{worker.process.name} drives {name}")
+        self._begun += 1
+        token = DRIVE.set(self._begun)
         task = worker.process.start(worker.machine.drive(self.queued, name))
+        DRIVE.reset(token)
         task.add_done_callback(self._look_at)
         if name in self.drives and not (before := self.drives[name][1]).done():
             self._overtaken.add(before)

@@ -13,6 +13,7 @@ LEASE_S = 12.0  # a process may begin effects for so long after its last heartbe
 BEAT_S = 4.0
 WALL = 1_700_000_000.0
 _here: ContextVar["Process | None"] = ContextVar("process", default=None)
+DRIVE: ContextVar[int] = ContextVar("drive", default=0)  # which one of its run, where it is known
 
 
 class Process:

@@ -34,7 +34,7 @@ from sim_looked import Objects
 from sim_odd import A_DAY_S, BRIEF, NOTE, Odd
 from sim_odd import ROWS as ODD_ROWS
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
-from sim_process import WALL, Process
+from sim_process import DRIVE, WALL, Process
 from sim_wide import ASKS
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
@@ -74,7 +74,7 @@ class Polled(NamedTuple):
     place: Place
     n: int
     went_on_at: float  # after its process had stood still
-    drive: tuple[str, int]  # its process, and under which claim
+    drive: tuple[str, int]  # its process, and which of the drives; else under which claim
 
 
 class Seen(NamedTuple):
@@ -377,7 +377,7 @@ class Services:
         *, is_strict: bool,
     ) -> Outcome:  # fmt: skip
         place = (context.step, context.iteration)
-        drive = (process.name, self.epoch())
+        drive = (process.name, DRIVE.get() or self.epoch())  # one process may have two of a run
         polled = Polled(_now(), place, context.attempt, process.went_on_at, drive)
         self.polled.append(polled)
         await asyncio.sleep(self.rng.uniform(0.0, 0.5))
