@@ -1,6 +1,7 @@
 """The one way out: HTTP with checked addresses, no redirects, caps, and what exactly was sent."""
 
 import asyncio
+import contextlib
 import copy
 import re
 import ssl
@@ -48,6 +49,8 @@ __all__ = [
     "TransportError",
 ]
 
+LARGE_BYTES = 64 * 1024
+"""Above this it takes so long to read an answer that all else has its turn before the next one."""
 _READS = ("GET", "HEAD")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
@@ -80,6 +83,7 @@ class Transport:
         self._clock = clock
         self._allowed = frozenset(host.lower() for host in allow_hosts)
         self._vault: Vault | None = None
+        self.turn = asyncio.Lock()  # of whoever reads a large answer
         self._reads = httpcore2.AsyncConnectionPool(
             ssl_context=context,
             max_connections=100,
@@ -126,14 +130,14 @@ class Transport:
         For a secret that cannot be had: `ConfigurationError`, or `Unavailable` for now.
         """
         if self._vault is None:
-            return await self._send_filled(request, deadline, send_before)
+            return await self._answered(request, deadline, send_before)
         try:
             async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
                 opened = await self._vault.opened(request.url, *request.headers.values())
         except TimeoutError as error:
             raise NotSentError("the credential was not there in time") from error
         try:
-            answer = await self._send_filled(_filled(request, opened), deadline, send_before)
+            answer = await self._answered(_filled(request, opened), deadline, send_before)
         except TransportError as error:
             _hide_in(error, self._vault)
             raise error from None  # what it was raised from may tell anything
@@ -144,6 +148,21 @@ class Transport:
         headers = {name: hide(value) for name, value in answer.headers.items()}
         body = self._vault.redactor.hide_bytes(answer.body)
         return replace(answer, headers=headers, body=body, hide=hide)
+
+    async def _answered(
+        self, request: HttpRequest, deadline: float, send_before: float
+    ) -> HttpAnswer:
+        """Send it; a large answer is handed on when it has its turn, or else at the deadline.
+
+        Whoever gets it reads it in one go: many that are there at once would hold up everything
+        else for as long as all of them take, heartbeats too.
+        """
+        answer = await self._send_filled(request, deadline, send_before)
+        if len(answer.body) > LARGE_BYTES:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(deadline - time.monotonic()), self.turn:
+                    await asyncio.sleep(0)
+        return answer
 
     async def _send_filled(
         self, request: HttpRequest, deadline: float, send_before: float
