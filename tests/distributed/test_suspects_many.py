@@ -12,7 +12,8 @@ from executor.dispatch.base import MOST_CRASHES
 from executor.dispatch.distributed import DistributedDispatcher
 from executor.dispatch.local import LocalDispatcher
 from executor.store import tables
-from executor.store.drives import MOST_DUE, Due
+from executor.store.drives import Due
+from executor.store.ready import MOST_DUE
 from executor.store.store import Store
 
 WITHIN_S = 20.0

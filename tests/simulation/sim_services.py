@@ -74,7 +74,7 @@ class Polled(NamedTuple):
     place: Place
     n: int
     went_on_at: float  # after its process had stood still
-    drive: tuple[str, int]  # its process, and which of the drives; else under which claim
+    drive: tuple[str, int, int]  # its process, which of the drives, and under which claim
 
 
 class Seen(NamedTuple):
@@ -377,7 +377,7 @@ class Services:
         *, is_strict: bool,
     ) -> Outcome:  # fmt: skip
         place = (context.step, context.iteration)
-        drive = (process.name, DRIVE.get() or self.epoch())  # one process may have two of a run
+        drive = (process.name, DRIVE.get(), self.epoch())  # one process may have two of a run
         polled = Polled(_now(), place, context.attempt, process.went_on_at, drive)
         self.polled.append(polled)
         await asyncio.sleep(self.rng.uniform(0.0, 0.5))
