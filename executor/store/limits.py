@@ -52,7 +52,8 @@ class Limit:
     @property
     def put_off(self) -> PutOff:
         """By how much each rank was put off; the highest one never is."""
-        return dict(zip(_RANKS, (0.0, self.normal_off_s, self.low_off_s), strict=True))
+        off = (0.0, self.normal_off_s, self.low_off_s)
+        return dict(zip(RANKS.values(), off, strict=True))
 
     @property
     def was_told(self) -> bool:
@@ -78,7 +79,6 @@ class Taken(NamedTuple):
 
 
 NOTHING = Reserved()
-_RANKS = sorted(RANKS.values())
 
 
 def taken(

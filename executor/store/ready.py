@@ -21,6 +21,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    literal_column,
     or_,
     select,
     text,
@@ -130,7 +131,7 @@ def _fresh(c: Connection, kind: DriveKind) -> list[_Ready]:
     groups = [*islice(_groups(c, kind), MOST_GROUPS + 1)]
     if len(groups) > MOST_GROUPS:
         return _ALL_FRESH[kind].all(c, {})
-    most = min(MOST_DUE, 4 * MOST_DUE // max(1, len(groups)))  # some have fewer
+    most = min(MOST_DUE, 1 + 4 * MOST_DUE // max(1, len(groups)))  # some have fewer
     return [
         row for group in groups for row in _OF_GROUP[kind].all(c, group._asdict() | {"most": most})
     ]
@@ -176,7 +177,7 @@ def _by_turns(rows: Iterable[_Ready]) -> list[tuple[int, _Ready]]:
 
 def _is_fresh(table: Table) -> ColumnElement[bool]:
     """Said as its index says it, or SQLite would not see that this is the one."""
-    return text(tables.FRESH[table.name])  # type: ignore[return-value]  # it is a condition
+    return literal_column(tables.FRESH[table.name])
 
 
 def _is_woken(table: Table) -> ColumnElement[bool]:

@@ -14,7 +14,8 @@ came like this, the first of each lower rank counts as one rank higher, so nobod
 By how much a rank was put off so far is a sum (`PutOff`) that its connection's limit keeps, and a
 row's `at` is the time less that sum as it was then: whoever is put off is not written to. Nothing
 here looks at more rows than a few, however many wait, but the count of those that come before one
-that has reserved; these are few at its time.
+that has reserved, which are few at its time; and rows of runs that have ended are passed over until
+they are swept away.
 """
 
 from collections.abc import Mapping

@@ -31,7 +31,7 @@ ONCE_BROKEN = (  # of the first million, and of some beyond
 
 
 class Histories:
-    """One part of them, every eighth."""
+    """One part of them, every fourth."""
 
     part = 0
 
