@@ -32,6 +32,7 @@ from executor.run.flights import Flights
 from executor.run.fold import fold
 from executor.run.ledger import Basis, Ledger
 from executor.run.means import Means
+from executor.run.memory import Memory
 from executor.run.outbox import stands
 from executor.run.perform import Performer, new_event
 from executor.run.question import question
@@ -50,9 +51,17 @@ PAUSE_S = 0.5  # while the store takes nothing
 class Drive:
     """One drive under one claim."""
 
-    def __init__(self, means: Means, claim: Claim, bell: Bell, asked: Asked | None = None) -> None:
+    def __init__(
+        self,
+        means: Means,
+        claim: Claim,
+        bell: Bell,
+        asked: Asked | None = None,
+        before: Memory | None = None,
+    ) -> None:
         self._means = means
         self._bell = bell
+        self._before = before
         self._flights = Flights(means.slots, claim.tenant, means.clock, bell, claim.rank)
         self._ledger = Ledger(
             means.store,
@@ -62,6 +71,7 @@ class Drive:
             self._flights.ask_again,
             bell.stir,
             asked,
+            before and before.seen,
         )
         self._accepted: Accepted | None = None
         self._decided: Basis = ()  # ends of calls that were decided on before they were written
@@ -103,11 +113,18 @@ class Drive:
         """Whether it has known that it has the claim under which it drives."""
         return self._ledger.has_claim
 
+    def memory(self) -> Memory | None:
+        """What whoever drives it next has to find; None where nothing was ever seen."""
+        seen, effects = self._ledger.seen, self.effects()
+        return self._before if seen.at is None or effects is None else Memory(seen, effects)
+
     def effects(self) -> Effects | None:
-        """What is known of its effects by now, whatever the journal still tells; None: not read."""
+        """What is known of its effects by now, whatever the journal still tells; None: nothing."""
         if self._accepted is None:
-            return None
+            return self._before and self._before.effects
         state, now = self._ledger.state, self._means.clock()
+        if (end := state.finished) is not None:
+            return Effects(tuple(end.standing), tuple(end.uncertain), tuple(end.undone))
         ends = ((now, lost(place, call.intent.n)) for place, call in state.under_way.items())
         return effects_of(self._accepted, fold(ends, state))
 

@@ -46,6 +46,7 @@ class Ledger:
         on_wake: Callable[[], None],
         on_coming: Callable[[], None],
         asked: Asked | None = None,
+        before: Seen | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -53,7 +54,8 @@ class Ledger:
         self._on_wake = on_wake
         self._outbox = Outbox(self._send, self._see, on_coming)
         self.write = self._outbox.write
-        self._seen = Seen()
+        self._before = before  # by this process, when it drove the run last
+        self.seen = Seen()
         self._loaded: Loaded = {}  # large values: what is referred to twice is held once
         self._asked = asked  # while the claim is only foreseen
         self._asking: asyncio.Future[Look] | None = None  # by the first that is written
@@ -71,12 +73,17 @@ class Ledger:
         return self._asked is None
 
     async def read(self, *, with_plan: bool) -> str | None:
-        """Read the journal so far, and the plan's sealed text if it is wanted."""
-        claim = self.claim
-        if claim.is_first and not with_plan:
+        """Read the journal so far, and the plan's sealed text if it is wanted.
+
+        Raises `JournalLostError` where something is gone that this process had seen before.
+        """
+        claim, before = self.claim, self._before
+        if claim.is_first and not with_plan and before is None:
             return None
 
         def work(c: Connection) -> tuple[str | None, Look | None]:
+            if before is not None:
+                journal.require_seen(c, claim, before)
             sealed = plans.sealed(c, claim.tenant, claim.plan or "") if with_plan else None
             return sealed, None if claim.is_first else self._look(c)
 
@@ -136,7 +143,7 @@ class Ledger:
             undone=list(finish.undone),
         )
         new = [new_event(each) for each in (*after, event)]
-        woken, last, now = self.claim.wake_seq, self._seen.seq + len(basis), self._clock()
+        woken, last, now = self.claim.wake_seq, self.seen.seq + len(basis), self._clock()
         end = partial(self._end, known=(woken, last), new=new, finish=finish, basis=basis, now=now)
         return self._ended(await self.write(end))
 
@@ -203,7 +210,7 @@ class Ledger:
         return await self._submit(works)
 
     def _submit(self, works: tuple[Work, ...]) -> "asyncio.Future[Look]":
-        turn = Turn(self.claim, works, lambda: self._seen, self._loaded, self._asked)
+        turn = Turn(self.claim, works, lambda: self.seen, self._loaded, self._asked)
         return self._store.submit(Joint(written, turn, Stage.TURNS, turn.forget))
 
     def _claimed(self, sent: "asyncio.Future[Look]") -> None:
@@ -213,7 +220,7 @@ class Ledger:
             self._asked = None
 
     def _look(self, c: Connection) -> Look:
-        return journal.look(c, self.claim, self._seen, self._loaded)
+        return journal.look(c, self.claim, self.seen, self._loaded)
 
     def _see(self, found: Look) -> None:
         """Fold what is new, and note how often the run was woken; looks may overtake another."""
@@ -222,10 +229,10 @@ class Ledger:
         if found.woken > self.claim.wake_seq:
             self._on_wake()
             self.claim = replace(self.claim, wake_seq=found.woken)
-        new = [each for each in found.events if each.seq > self._seen.seq]
+        new = [each for each in found.events if each.seq > self.seen.seq]
         if not new:
             return
-        self._seen = Seen(new[-1].seq, new[-1].at)
+        self.seen = Seen(new[-1].seq, new[-1].at)
         self.state = fold(((each.at, _read(each)) for each in new), self.state)
         self._on_change()
 

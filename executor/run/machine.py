@@ -7,6 +7,7 @@ from executor.dispatch.base import CrashLoopError
 from executor.run.bell import Bell
 from executor.run.drive import Drive
 from executor.run.means import Means
+from executor.run.memory import Memories
 from executor.run.perform import until_taken
 from executor.run.quarantine import BROKEN, KILLED, put_aside_lost, quarantine
 from executor.store import drives
@@ -20,6 +21,7 @@ class Machine(Means):
     """Drives runs, tells drives what arrives, and puts aside what breaks them."""
 
     _bells: dict[str, Bell] = field(default_factory=dict)
+    _memories: Memories = field(default_factory=Memories)
 
     async def drive(self, due: Due, driver: str) -> None:
         """Drive one run; returns without a word if somebody else does.
@@ -27,7 +29,8 @@ class Machine(Means):
         One that was just queued is claimed with the first that is written about it.
         """
         asked = Asked(due, driver, self.clock())
-        claim = drives.foreseen(due, driver) if (due.tenant, due.plan) in self.known else None
+        is_new = (due.tenant, due.plan) in self.known and self._memories.of(due.id) is None
+        claim = drives.foreseen(due, driver) if is_new else None
         if claim is not None and await self._drive(claim, asked, is_foreseen=True):
             return
         claim = await self.store.write(Joint(drives.claims, asked, Stage.CLAIMS))
@@ -37,7 +40,8 @@ class Machine(Means):
     async def _drive(self, claim: Claim, asked: Asked, *, is_foreseen: bool = False) -> bool:
         """Drive until there is nothing to do; False if the claim is over, or never was one."""
         bell = self._bells[claim.id] = Bell()
-        drive = Drive(self, claim, bell, asked if is_foreseen else None)
+        before = self._memories.of(claim.id)
+        drive = Drive(self, claim, bell, asked if is_foreseen else None, before)
         try:
             await drive.run()
         except FencedError:
@@ -47,6 +51,7 @@ class Machine(Means):
         except JournalLostError:
             await self._put_aside_lost(drive, claim)
         finally:
+            self._memories.keep(claim.id, drive.memory())
             drive.close()
             if self._bells.get(claim.id) is bell:  # else a later drive has its own
                 del self._bells[claim.id]

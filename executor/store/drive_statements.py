@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Double,
-    ScalarSelect,
     Select,
     Table,
     Text,
@@ -70,12 +69,13 @@ class Standing(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The same of the row that asker `number` holds from now on, and the end of its journal."""
+    """The same of the row that asker `number` holds from now on, and its journal's last event."""
 
     number: int
     wake_seq: int
     cancel_mode: str | None
-    last: int
+    last: int  # 0: nothing is written in it
+    last_at: float | None
 
 
 def _claim(kind: DriveKind, table: Table, dialect: str) -> Update:
@@ -115,13 +115,13 @@ def _in_order(table: Table, asked: Mapping[str, Value]) -> Mapping[str, Value]:
     return {name: found.c[name] for name in asked}
 
 
-def _last(table: Table) -> ScalarSelect[int]:
-    """The last place in the journal of a row; `last` of another process's may come later."""
+def _last(table: Table) -> tuple[ColumnElement[int], ColumnElement[float]]:
+    """The last event of a row, and its time; another process's may come later."""
     events = tables.events
-    found = select(func.coalesce(func.max(events.c.seq), 0))
-    return found.where(
-        events.c.tenant == table.c.tenant, events.c.subject == table.c.id
-    ).scalar_subquery()
+    of_it = (events.c.tenant == table.c.tenant, events.c.subject == table.c.id)
+    place = select(func.coalesce(func.max(events.c.seq), 0)).where(*of_it)
+    at = select(events.c.at).where(*of_it).order_by(events.c.seq.desc()).limit(1)
+    return place.scalar_subquery(), at.scalar_subquery()
 
 
 _ENDING: Columns = {
@@ -178,7 +178,9 @@ def _standing(kind: DriveKind, table: Table) -> Select[tuple[int, str | None]]:
     )
 
 
-def _hold(kind: DriveKind, table: Table, dialect: str) -> Select[tuple[int, int, str | None, int]]:
+def _hold(
+    kind: DriveKind, table: Table, dialect: str
+) -> Select[tuple[int, int, str | None, int, float]]:
     """The same of many rows, which nobody else changes then.
 
     Who holds them looks at the stops next, so it says so first: who lifts a stop, and then wakes
@@ -186,7 +188,7 @@ def _hold(kind: DriveKind, table: Table, dialect: str) -> Select[tuple[int, int,
     """
     asked = given(dialect, _HOLDING)
     return (
-        select(asked["number"], table.c.wake_seq, _cancel_mode(kind, table), _last(table))
+        select(asked["number"], table.c.wake_seq, _cancel_mode(kind, table), *_last(table))
         .where(table.c.tenant == asked["whose"], table.c.id == asked["which"])
         .where(table.c.epoch == asked["under"], table.c.driver == asked["by"], _looks_at_stops())
         .order_by(table.c.id)

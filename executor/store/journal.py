@@ -144,15 +144,19 @@ def look(c: Connection, claim: Claim, seen: Seen, loaded: Loaded) -> Look:
 
 
 def news(c: Connection, claim: Claim, seen: Seen, loaded: Loaded) -> list[StoredEvent]:
-    """What came after the last event that a drive has seen.
+    """What came after the last event that a drive has seen; raises as `require_seen`."""
+    require_seen(c, claim, seen)
+    return read(c, claim.tenant, claim.id, after=seen.seq, loaded=loaded)
 
-    Raises `JournalLostError` where that one is gone, or another one stands in its place: of those
-    that were lost others may have written as many since.
+
+def require_seen(c: Connection, claim: Claim, seen: Seen) -> None:
+    """Raise `JournalLostError` where the last event is gone that a drive has seen.
+
+    Or another one stands in its place: of those that were lost others may have written as many.
     """
     which = {"tenant": claim.tenant, "subject": claim.id, "seq": seen.seq}
     if seen.at is not None and _AT.one(c, which) != seen.at:
         raise JournalLostError(f"event {seen.seq} of {claim.id} is not what its drive has seen")
-    return read(c, claim.tenant, claim.id, after=seen.seq, loaded=loaded)
 
 
 def require_woken(claim: Claim, woken: int) -> None:

@@ -27,7 +27,7 @@ from executor.store.journal import Look, NewEvent, Seen, StoredEvent
 from executor.store.permits import Need, Permits
 from executor.store.runs import Ending
 
-AS_QUEUED = Held(0, wake_seq=0, cancel_mode=None, last=0)
+AS_QUEUED = Held(0, wake_seq=0, cancel_mode=None, last=0, last_at=None)
 
 
 @dataclass
@@ -205,7 +205,7 @@ def _news(c: Connection, turn: Turn, held: Held) -> list[StoredEvent]:
     """
     claim, seen = turn.claim, turn.seen()
     journal.require_woken(claim, held.wake_seq)
-    if held.last == seen.seq and held.wake_seq == claim.wake_seq:
+    if seen == (held.last, held.last_at) and held.wake_seq == claim.wake_seq:
         return []
     return journal.news(c, claim, seen, turn.loaded)
 

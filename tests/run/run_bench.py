@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import JsonValue
 from run_cases import SEAL, policy
@@ -25,10 +25,12 @@ from executor.store import approvals, attempts, journal, plans, rulings, runs, w
 from executor.store.approvals import ApprovalRow
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Due, Priority
+from executor.store.errors import StoreUnavailableError
 from executor.store.runs import RunRow
 from executor.store.store import Store
 
 PATIENCE_S = 20.0
+T = TypeVar("T")
 Handler = Callable[[CallContext], Awaitable[Outcome]]
 
 
@@ -197,6 +199,22 @@ async def opened(folder: Path) -> AsyncIterator[Bench]:
     yield bench
     await bench.close()
     await store.close()
+
+
+class Unsure(Store):
+    """Keeps everything, and of one write does not tell."""
+
+    is_next = False
+
+    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
+        kept = super().submit(work)
+        if not self.is_next:
+            return kept
+        self.is_next = False
+        told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        lost = StoreUnavailableError("the connection is lost")
+        kept.add_done_callback(lambda _: told.set_exception(lost))
+        return told
 
 
 async def until(claim: Callable[[], object], what: str) -> None:

@@ -1,36 +1,12 @@
 """A database that is lost in the middle of a write: whether it was kept is not known."""
 
-import asyncio
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-from run_bench import Bench, once
+from run_bench import Bench, Unsure, once
 from run_cases import accept, action, step
-from sqlalchemy import Connection
 
 from connectors.connector import Applied, Outcome, Pending
 from connectors.spec import CallContext
-from executor.store.errors import StoreUnavailableError
-from executor.store.store import Store
-
-T = TypeVar("T")
-
-
-class Unsure(Store):
-    """Keeps everything, and of one write does not tell."""
-
-    is_next = False
-
-    def submit(self, work: Callable[[Connection], T]) -> "asyncio.Future[T]":
-        kept = super().submit(work)
-        if not self.is_next:
-            return kept
-        self.is_next = False
-        told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        lost = StoreUnavailableError("the connection is lost")
-        kept.add_done_callback(lambda _: told.set_exception(lost))
-        return told
 
 
 async def test_a_call_whose_intent_may_have_been_kept_and_that_was_not_made_leaves_no_doubt(

@@ -6,25 +6,28 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from run_bench import PATIENCE_S, Bench, held, once, until
-from run_cases import accept, step
+from run_bench import PATIENCE_S, Bench, Unsure, held, once, until
+from run_cases import accept, policy, step
 from small_disk import SmallBench, mounted, opened
 from sqlalchemy import Connection, delete, func, insert, select, update
 from undo_cases import ACTIONS, BACK
 
+from connectors.connector import Pending
 from connectors.errors import Kind, Refused, Uncertain
 from executor.check.admit import Accepted
+from executor.check.cedar import Policy
 from executor.run import events as e
 from executor.run.bell import Bell
 from executor.run.drive import Drive
 from executor.run.perform import new_event
 from executor.store import drives, journal, waking
 from executor.store.drives import Claim, Due
-from executor.store.errors import JournalLostError
+from executor.store.errors import JournalLostError, StoreUnavailableError
 from executor.store.journal import Seen
 from executor.store.tables import attempts, events, runs
 
 pytestmark = pytest.mark.timeout(60)
+TWO_STEPS = accept(step("a", "blind"), step("b", "blind", after=["a"]))
 
 
 @pytest.fixture
@@ -140,6 +143,79 @@ async def test_what_others_wrote_in_the_place_of_what_was_lost_hides_nothing(ben
 
     assert (end.code, end.standing, end.uncertain) == ("journal-lost", ["a"], ["b"])
     assert [bench.service.calls(each) for each in "ab"] == [1, 1]
+
+
+def forget_end(c: Connection, due: Due) -> None:
+    """A run whose drive has ended; all that was written since its first event is lost."""
+    forget(c, due)
+    free = {"status": "queued", "driver": None}
+    c.execute(update(runs).where(runs.c.id == due.id).values(free))
+
+
+async def test_nor_does_it_where_they_have_woken_it_as_often_as_was_lost(bench: Bench) -> None:
+    def losing(c: Connection) -> None:
+        both_began = 3
+        lasts = (events.c.subject == due.id, events.c.seq > both_began)
+        gone = c.execute(delete(events).where(*lasts)).rowcount
+        c.execute(update(attempts).where(attempts.c.step == "a").values(state="intent"))
+        said = [new_event(e.WaitEnded(waiting_for="nothing")) for _ in range(gone)]
+        journal.append(c, "main", due.id, said, 1.0)
+
+    bench.service.handlers["b"] = held(answers := asyncio.Event())
+    due = await bench.add(accept(step("a", "blind"), step("b", "blind")))
+    drive = bench.start(due)
+    while "step.done" not in await bench.types(due):
+        await asyncio.sleep(0.005)
+    await bench.store.write(losing)
+    answers.set()
+    await asyncio.wait_for(drive, PATIENCE_S)
+    end = await bench.finished(due)
+
+    assert (end.code, end.standing, end.uncertain) == ("journal-lost", ["a"], ["b"])
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_what_a_process_has_seen_it_looks_for_when_it_drives_the_run_once_more(
+    bench: Bench, waits: bool
+) -> None:
+    if waits:
+        bench.service.handlers["b"] = once(Pending("job-7"))
+    bench.machine.know("main", "pln_1", TWO_STEPS)
+    due, row = await bench.drive(TWO_STEPS)
+    assert row.status == ("waiting" if waits else "succeeded")
+    await bench.store.write(partial(forget_end, due=due))
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+    row, end = await bench.row(due), await bench.finished(due)
+
+    assert (row.status, row.code) == ("quarantined", "journal-lost")
+    assert (end.standing, end.uncertain) == ((["a"], ["b"]) if waits else (["a", "b"], []))
+    assert [bench.service.calls(each) for each in "ab"] == [1, 1]
+
+
+async def test_a_drive_that_ends_because_the_database_is_gone_leaves_behind_what_it_has_seen(
+    tmp_path: Path,
+) -> None:
+    store = await Unsure.open(f"sqlite:///{tmp_path / 'lamgate.db'}")
+    bench, rounds = Bench(store), iter(range(1, 99))
+    bench.service.handlers["b"] = once(Pending("job-7"))
+
+    def counted() -> Policy:
+        store.is_next = next(rounds) == 4  # in which it begins to wait
+        return policy()
+
+    bench.policy = counted
+    due = await bench.add(TWO_STEPS)
+    with pytest.raises(StoreUnavailableError):
+        await asyncio.wait_for(bench.start(due), PATIENCE_S)
+    bench.policy = policy
+    await store.write(partial(forget_end, due=due))
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+    row, end = await bench.row(due), await bench.finished(due)
+    calls = [bench.service.calls(each) for each in "ab"]
+    await bench.close()
+    await store.close()
+
+    assert (row.code, end.standing, end.uncertain, calls) == ("journal-lost", ["a"], ["b"], [1, 1])
 
 
 @pytest.mark.parametrize("is_known", [False, True])

@@ -253,6 +253,8 @@ class History:
         return driver, inf if wake_at is None or status != "waiting" else wake_at
 
     def _judge_put_aside(self) -> None:
+        if self.world.standby is not None and self.world.standby.has_taken_over:
+            return  # the rows do not tell all
         try:
             judge_put_aside(self)
         except Violation as violation:

@@ -6,7 +6,8 @@ pair       two runs at once: a tenant, a connection and its limits are of both
 wide pair  the same of wide plans: what stands as policy is of both, too
 queued     three or four runs of two tenants, with priorities, on a file with its one process
 upgraded   one run, and a newer version begins amid it
-standby    one run, and a server that lacks what was kept (`sim_standby.py`)
+standby    one run, and a server that lacks what was kept (`sim_standby.py`), amid a call
+failover   the same, at any time: perhaps no drive of the run is under way
 odd        one run whose services answer what was not asked, or never (`sim_odd.py`)
 looked     one run whose policy wants a look before some writes (`sim_looked.py`)
 wide       one run: what asks, what changes, what is safe to undo (`sim_wide.py`)
@@ -22,13 +23,14 @@ Kind = Literal[
     "queued",
     "upgraded",
     "standby",
+    "failover",
     "odd",
     "looked",
     "wide",
 ]
 _COMPUTED = frozenset((1, 14, 27, 6))  # of thirty-nine seeds
 _PAIR, _WIDE_PAIR = frozenset((10, 23)), 36
-_QUEUED, _UPGRADED, _STANDBY = 11, 24, 12
+_QUEUED, _UPGRADED, _STANDBY, _FAILOVER = 11, 24, 12, 37
 _ODD = frozenset((7, 19, 33))
 _LOOKED = frozenset((3, 30))
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
@@ -45,8 +47,8 @@ def kind_of(seed: int) -> Kind:
         return "wide pair"
     if turn in (_QUEUED, _UPGRADED):
         return "queued" if turn == _QUEUED else "upgraded"
-    if turn == _STANDBY:
-        return "standby"
+    if turn in (_STANDBY, _FAILOVER):
+        return "standby" if turn == _STANDBY else "failover"
     if turn in _ODD:
         return "odd"
     if turn in _LOOKED:

@@ -100,7 +100,7 @@ class World:
             self.lives.append(History(self, number))
         self.queue = Queue(self) if self.kind == "queued" else None
         self.upgrade = Upgrade(self) if self.kind == "upgraded" else None
-        self.standby = Standby(self) if self.kind == "standby" else None
+        self.standby = Standby(self) if self.kind in ("standby", "failover") else None
         self.chaos = Chaos(self)
 
     async def live(self) -> "World":
@@ -164,7 +164,7 @@ class World:
 
     async def _until_the_end(self, engines: "list[asyncio.Task[None]]") -> None:
         pause_s = 1.0
-        while open_ones := [each for each in self.lives if each.status() not in runs.ENDED]:
+        while (open_ones := self._open_ones()) or (self.standby and self.standby.is_coming):
             await asyncio.sleep(pause_s)
             pause_s = min(4 * pause_s, 12 * 3600.0)
             self._check()
@@ -172,9 +172,12 @@ class World:
                 if engine.done():
                     engine.result()
             if self.now() > PATIENCE_S:
-                raise Violation(f"the run never ends: {open_ones[0].row()}")
+                raise Violation(f"the run never ends: {[each.row() for each in open_ones]}")
             for each in self.lives:
                 each.people.answer(willing=True)
+
+    def _open_ones(self) -> list[History]:
+        return [each for each in self.lives if each.status() not in runs.ENDED]
 
     def break_with(self, error: BaseException) -> None:
         """Something is wrong; the first that is counts."""
