@@ -56,8 +56,8 @@ class Drive:
         means: Means,
         claim: Claim,
         bell: Bell,
-        asked: Asked | None = None,
         before: Memory | None = None,
+        asked: Asked | None = None,
     ) -> None:
         self._means = means
         self._bell = bell

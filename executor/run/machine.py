@@ -29,8 +29,7 @@ class Machine(Means):
         One that was just queued is claimed with the first that is written about it.
         """
         asked = Asked(due, driver, self.clock())
-        is_new = (due.tenant, due.plan) in self.known and self._memories.of(due.id) is None
-        claim = drives.foreseen(due, driver) if is_new else None
+        claim = drives.foreseen(due, driver) if (due.tenant, due.plan) in self.known else None
         if claim is not None and await self._drive(claim, asked, is_foreseen=True):
             return
         claim = await self.store.write(Joint(drives.claims, asked, Stage.CLAIMS))
@@ -41,7 +40,7 @@ class Machine(Means):
         """Drive until there is nothing to do; False if the claim is over, or never was one."""
         bell = self._bells[claim.id] = Bell()
         before = self._memories.of(claim.id)
-        drive = Drive(self, claim, bell, asked if is_foreseen else None, before)
+        drive = Drive(self, claim, bell, before, asked if is_foreseen else None)
         try:
             await drive.run()
         except FencedError:

@@ -33,4 +33,22 @@ LOST = (
         "not isinstance(error, WokenError)",
         "what may have been kept is written again",
     ),
+    Mutant(
+        "executor.run.machine",
+        "before = self._memories.of(claim.id)",
+        "before = None",
+        "who drives a run once more has forgotten what it had seen",
+    ),
+    Mutant(
+        "executor.run.drive",
+        "return self._before and self._before.effects",
+        "return None",
+        "who remembers that there was more does not tell what",
+    ),
+    Mutant(
+        "executor.run.drive",
+        "return self._before if seen.at is None or effects is None else Memory(seen, effects)",
+        "return None if effects is None else Memory(seen, effects)",
+        "a drive that has seen nothing forgets what those before it had seen",
+    ),
 )
