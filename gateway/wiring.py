@@ -230,7 +230,7 @@ async def _assemble(
     )
     # Planning is as durable as running: both are rows that a dispatcher drives.
     dispatcher.register("request", service.handle, service.desk.planning_broke)
-    dispatcher.register("run", machine.drive, machine.put_aside, machine.halt)
+    dispatcher.register("run", machine.drive, machine.put_aside, machine.halt, machine.look_back)
     return Gateway(
         settings=settings,
         store=store,

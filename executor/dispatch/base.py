@@ -34,6 +34,10 @@ Halt = Callable[[], None]
 """Have every drive begin nothing new and end where it can be taken up again."""
 
 
+LookBack = Callable[[], Awaitable[None]]
+"""Look whether the database still holds what was seen of all that was driven here."""
+
+
 class CrashLoopError(Exception):
     """Processes died one after the other while they were driving the same thing."""
 
@@ -86,6 +90,10 @@ def no_halt() -> None:
     """For drives that are short enough to be waited for."""
 
 
+async def no_look_back() -> None:
+    """For what does no harm where it is done once more."""
+
+
 class Dispatcher(Protocol):
     """Calls the registered drives; it never retries a write."""
 
@@ -95,8 +103,18 @@ class Dispatcher(Protocol):
     def lease_ends(self) -> float:
         """Until when this process may begin effects, as a reading of `time.monotonic()`."""
 
-    def register(self, kind: DriveKind, drive: Drive, park: Park, halt: Halt = no_halt) -> None:
-        """Say who drives what, what becomes of it where driving breaks, and how it is halted."""
+    def register(
+        self,
+        kind: DriveKind,
+        drive: Drive,
+        park: Park,
+        halt: Halt = no_halt,
+        look_back: LookBack = no_look_back,
+    ) -> None:
+        """Say who drives what, what becomes of it where driving breaks, and how it is halted.
+
+        Also who looks back where a server has taken over that may lack something.
+        """
 
     def submit(self, due: Due) -> None:
         """Ask for a drive soon; asking twice is harmless, and very many at once are not all heard.

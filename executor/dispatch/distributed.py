@@ -42,9 +42,11 @@ from executor.dispatch.base import (
     WAKES_AGAIN_S,
     Drive,
     Halt,
+    LookBack,
     Park,
     in_pieces,
     no_halt,
+    no_look_back,
     pause_after,
     put_aside,
     too_many_deaths,
@@ -96,6 +98,8 @@ class DistributedDispatcher:
         self._drain_s = drain_s
         self._drives: dict[DriveKind, tuple[Drive, Park]] = {}
         self._halts: list[Halt] = []
+        self._looks_back: list[LookBack] = []
+        self._looked_back_at = 0  # so many take-overs
         self._active: dict[Due, asyncio.Task[None]] = {}
         self._astray: set[Due] = set()  # what was said to be driven here, and was not
         self._suspected: Due | None = None  # the one that is being driven
@@ -107,10 +111,18 @@ class DistributedDispatcher:
         self._stopping = asyncio.Event()
         self.outdated = asyncio.Event()  # set once a newer version has begun on this database
 
-    def register(self, kind: DriveKind, drive: Drive, park: Park, halt: Halt = no_halt) -> None:
-        """Say who drives what, what becomes of it where driving breaks, and how it is halted."""
+    def register(
+        self,
+        kind: DriveKind,
+        drive: Drive,
+        park: Park,
+        halt: Halt = no_halt,
+        look_back: LookBack = no_look_back,
+    ) -> None:
+        """As every dispatcher."""
         self._drives[kind] = (drive, park)
         self._halts.append(halt)
+        self._looks_back.append(look_back)
 
     def lease_ends(self) -> float:
         """Until when this process may begin effects, as a reading of `time.monotonic()`."""
@@ -132,6 +144,7 @@ class DistributedDispatcher:
         again = [("the lease", self._beat, BEAT_S)]
         if self._drives_here:
             again += [("a look at everything", self._watch, BEAT_S)]
+            again += [("a look back", self._look_back, BEAT_S)]
             again += [("what is to be woken", self._wake_on, BEAT_S)]
             again += [("a look at the queue", self._sweep, SWEEP_S)]
         loop = asyncio.get_running_loop()
@@ -351,6 +364,14 @@ class DistributedDispatcher:
         # Of the suspects one at a time: a process with one under way passes on what else comes.
         later = {*[each for each in wanted if each.crashes == MOST_CRASHES - 1][1:]}
         await self._ask([each for each in wanted if each not in later])
+
+    async def _look_back(self) -> None:
+        """Where another server has taken over: whether it holds what was seen of what is driven."""
+        seen = self._lease.take_overs
+        if seen != self._looked_back_at:
+            for look_back in self._looks_back:
+                await look_back()
+            self._looked_back_at = seen
 
     async def _wake_on(self) -> None:
         """Wake what is noted, bit by bit; it is found with everything that is due."""

@@ -1,7 +1,9 @@
 """The lease of one process on a shared database: until when it counts as alive, and may act.
 
 Nobody else renews a lease, so a process that finds an older one than it was told to be kept knows
-that the server has lost commits, also those of runs that nobody drives, and says so.
+that the server has lost commits, also those of runs that nobody drives, and says so. Less than what
+lies between two renewals is not seen by that; but that another server answers, or the same one in
+another life, is.
 """
 
 import logging
@@ -34,10 +36,12 @@ class Lease:
 
     def __init__(self, store: Store, worker: str) -> None:
         self.ends = 0.0
+        self.take_overs = 0  # by a server that may lack something: how many this process has seen
         self._store = store
         self._worker = worker
         self._driven: set[Due] = set()  # at any time of this lease
         self._renewed_until = 0.0  # as the database has said that it keeps it
+        self._up_since: float | None = None  # which server that was
 
     def note(self, driven: Due) -> None:
         """It is driven here from now on: if we are taken for dead, that is not its fault."""
@@ -51,17 +55,20 @@ class Lease:
         driven, place = {*self._driven}, f"{socket.gethostname()}:{os.getpid()}"
         asked_at, steady_at = time.monotonic(), steady()
 
-        def renew(c: Connection) -> tuple[float, float | None]:
+        def renew(c: Connection) -> tuple[float, float | None, float]:
             now = self._store.database_now(c)
             lasted = workers.renew(c, self._worker, place, LEASE_S, now)
             if lasted is None or lasted < now:
                 recovery.forgive(c, driven)
-            return now, lasted
+            return now, lasted, self._store.server_up_since(c)
 
-        told, lasted = await self._store.write_at_once(renew)
-        if lasted is not None and lasted < self._renewed_until:
+        told, lasted, up_since = await self._store.write_at_once(renew)
+        has_lost = lasted is not None and lasted < self._renewed_until
+        if has_lost:
             _log.error("%s: %s", LOST_COMMITS, _LOST)
-        self._renewed_until = told + LEASE_S
+        if has_lost or up_since != (self._up_since or up_since):
+            self.take_overs += 1
+        self._renewed_until, self._up_since = told + LEASE_S, up_since
         self._driven = self._driven - driven | {*driven_now}
         # Asked before the database counted: so its lease ends later than ours.
         self.ends = asked_at + LEASE_S - MARGIN_S

@@ -28,9 +28,11 @@ from executor.dispatch.base import (
     WAKES_AGAIN_S,
     Drive,
     Halt,
+    LookBack,
     Park,
     in_pieces,
     no_halt,
+    no_look_back,
     pause_after,
     put_aside,
     tell_stuck,
@@ -84,8 +86,15 @@ class LocalDispatcher:
         self._stopping = False
         self.outdated = asyncio.Event()  # never: nobody else uses the file
 
-    def register(self, kind: DriveKind, drive: Drive, park: Park, halt: Halt = no_halt) -> None:
-        """Say who drives what, what becomes of it where driving breaks, and how it is halted."""
+    def register(
+        self,
+        kind: DriveKind,
+        drive: Drive,
+        park: Park,
+        halt: Halt = no_halt,
+        look_back: LookBack = no_look_back,
+    ) -> None:
+        """As every dispatcher; nobody looks back, for no file takes over from another."""
         self._drives[kind] = (drive, park)
         self._halts.append(halt)
 

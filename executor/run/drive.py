@@ -114,9 +114,11 @@ class Drive:
         return self._ledger.has_claim
 
     def memory(self) -> Memory | None:
-        """What whoever drives it next has to find; None where nothing was ever seen."""
+        """What whoever drives it next has to find; None where this drive has seen nothing."""
         seen, effects = self._ledger.seen, self.effects()
-        return self._before if seen.at is None or effects is None else Memory(seen, effects)
+        if seen.at is None or effects is None:
+            return None
+        return Memory(self._ledger.claim, seen, effects)
 
     def effects(self) -> Effects | None:
         """What is known of its effects by now, whatever the journal still tells; None: nothing."""

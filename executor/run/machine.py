@@ -10,10 +10,12 @@ from executor.run.means import Means
 from executor.run.memory import Memories
 from executor.run.perform import until_taken
 from executor.run.quarantine import BROKEN, KILLED, put_aside_lost, quarantine
-from executor.store import drives
+from executor.store import drives, journal
 from executor.store.drives import Asked, Claim, Due
 from executor.store.errors import FencedError, JournalLostError
 from executor.store.writer import Joint, Stage
+
+LOOKED_AT = 500  # runs, in one look back
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Machine(Means):
         except JournalLostError:
             await self._put_aside_lost(drive, claim)
         finally:
-            self._memories.keep(claim.id, drive.memory())
+            self._memories.keep(drive.memory())
             drive.close()
             if self._bells.get(claim.id) is bell:  # else a later drive has its own
                 del self._bells[claim.id]
@@ -76,6 +78,21 @@ class Machine(Means):
         code = KILLED if isinstance(error, CrashLoopError) else BROKEN
         await quarantine(self.store, due, driver, self.clock(), code)
         self.on_change(due)
+
+    async def look_back(self) -> None:
+        """Put aside every run that was driven here of which the database has lost something.
+
+        What is being driven its drive finds out, which knows more. Raises `StoreError`.
+        """
+        memories = self._memories.all()
+        for first in range(0, len(memories), LOOKED_AT):
+            some = memories[first : first + LOOKED_AT]
+            ask = partial(journal.lost, seen=[(each.claim, each.seen) for each in some])
+            lost = {*await self.store.read(ask)}
+            for each in some:
+                if each.claim in lost and each.claim.id not in self._bells:
+                    await put_aside_lost(self.store, each.claim, self.clock(), each.effects)
+                    self.on_change(Due(each.claim.kind, each.claim.tenant, each.claim.id))
 
     def halt(self) -> None:
         """Begin no call any more; a drive lets go of its run once those under way have ended."""

@@ -7,14 +7,16 @@ first whether all is there that this process had seen when it drove it before.
 from typing import NamedTuple
 
 from executor.run.effects import Effects
+from executor.store.drives import Claim
 from executor.store.journal import Seen
 
 MOST_REMEMBERED = 10_000  # runs: far more than are driven while a standby falls behind
 
 
 class Memory(NamedTuple):
-    """Up to where a drive had seen its journal, and what it knew of effects by then."""
+    """Under which claim a drive saw its journal up to where, and what it knew of effects then."""
 
+    claim: Claim
     seen: Seen
     effects: Effects
 
@@ -29,11 +31,15 @@ class Memories:
         """What is remembered of it."""
         return self._kept.get(run)
 
-    def keep(self, run: str, memory: Memory | None) -> None:
-        """Remember it instead of what was remembered of it before."""
+    def all(self) -> list[Memory]:
+        """What is remembered of every run, the one that was driven last first."""
+        return [*reversed(self._kept.values())]
+
+    def keep(self, memory: Memory | None) -> None:
+        """Remember it instead of what was remembered of its run before."""
         if memory is None:
             return
-        self._kept.pop(run, None)  # so that it is the last
-        self._kept[run] = memory
+        self._kept.pop(memory.claim.id, None)  # so that it is the last
+        self._kept[memory.claim.id] = memory
         if len(self._kept) > MOST_REMEMBERED:
             del self._kept[next(iter(self._kept))]

@@ -1,5 +1,6 @@
 """A run that cannot be driven is put aside, with what is known of its effects."""
 
+import logging
 from collections.abc import Sequence, Set
 from functools import partial
 
@@ -21,6 +22,7 @@ BROKEN, KILLED, LOST = "drive-broken", "process-killed", "journal-lost"
 # which calls do is said by the plan, and that is not looked at: it may be what kills.
 _UNKNOWN = ("intent", "uncertain", "applied_pending", "applied_unreadable", "abandoned")
 _HAPPENED = ("applied", "resolved_applied")
+_log = logging.getLogger("lamgate.run")
 
 
 async def quarantine(
@@ -39,20 +41,22 @@ async def put_aside_lost(store: Store, claim: Claim, now: float, known: Effects 
 
     Who is said to drive it under an earlier claim drives it no more.
     """
-    await store.write(partial(_put_aside_lost, claim=claim, now=now, known=known))
+    if await store.write(partial(_put_aside_lost, claim=claim, now=now, known=known)):
+        _log.error("run %s is put aside (%s): the database lacks what it had kept", claim.id, LOST)
 
 
-def _put_aside_lost(c: Connection, claim: Claim, now: float, known: Effects | None) -> None:
+def _put_aside_lost(c: Connection, claim: Claim, now: float, known: Effects | None) -> bool:
     recovery.free_of_earlier(c, claim, now)
-    _put_aside(c, Due(claim.kind, claim.tenant, claim.id), claim.driver, now, LOST, known)
+    return _put_aside(c, Due(claim.kind, claim.tenant, claim.id), claim.driver, now, LOST, known)
 
 
 def _put_aside(
     c: Connection, due: Due, driver: str, now: float, code: str, known: Effects | None = None
-) -> None:
+) -> bool:
+    """Whether it was; not where somebody else drives it, or it has ended."""
     claim = drives.claim(c, due, driver, now)
     if claim is None:
-        return
+        return False
     calls = attempts.read(c, due.tenant, due.id)
     found = _effects(calls, _undone(c, due))
     found = known.beside(found) if known else found
@@ -68,7 +72,7 @@ def _put_aside(
     told = [new_event(each) for each in (*open_ones, finished)]
     journal.append(c, due.tenant, due.id, told, now, claim=claim)
     approvals.close(c, (due.tenant, due.id), state="void")
-    drives.end_drive(c, claim, status="quarantined", now=now, code=code)
+    return drives.end_drive(c, claim, status="quarantined", now=now, code=code)
 
 
 def effects_so_far(c: Connection, due: Due) -> Effects:

@@ -49,6 +49,9 @@ class Backend(Protocol):
     def now(self, connection: Connection) -> Moment:
         """What time it is for everybody who uses this database."""
 
+    def up_since(self, connection: Connection) -> float:
+        """When the server was started that answers, by its clock; a file is always the same."""
+
     def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """Let the command line find the gateway that holds this database, where one does."""
 

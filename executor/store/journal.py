@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Integer, bindparam, func, select
+from sqlalchemy import Connection, Integer, Select, bindparam, func, select
 
 from connectors.spec import JsonObject
 from executor.store import approvals, attempts, blobs
 from executor.store.blobs import Blob, Keeper, Loaded
 from executor.store.drives import Claim, hold, standing
 from executor.store.errors import JournalLostError
-from executor.store.statement import Query, addition
+from executor.store.statement import Query, addition, given
 from executor.store.tables import events
 from executor.store.text import to_object
 
@@ -30,8 +30,16 @@ class _Row(NamedTuple):
     large: str | None
 
 
+def _ats(dialect: str) -> Select[tuple[int, float]]:
+    """When each of the events was whose places are given."""
+    asked = given(dialect, {"number": int, "whose": str, "which": str, "seq": int})
+    is_it = (events.c.tenant == asked["whose"], events.c.subject == asked["which"])
+    return select(asked["number"], events.c.at).where(*is_it, events.c.seq == asked["seq"])
+
+
 _LAST = Query(select(func.coalesce(func.max(events.c.seq), 0)).where(*_OF), int)
 _AT = Query(select(events.c.at).where(*_OF, events.c.seq == bindparam("seq", type_=Integer)), float)
+_ATS = Query(_ats, lambda number, at: (number, at))
 _ADD = addition(events)
 _READ = Query(
     select(*(events.c[name] for name in _Row._fields))
@@ -157,6 +165,16 @@ def require_seen(c: Connection, claim: Claim, seen: Seen) -> None:
     which = {"tenant": claim.tenant, "subject": claim.id, "seq": seen.seq}
     if seen.at is not None and _AT.one(c, which) != seen.at:
         raise JournalLostError(f"event {seen.seq} of {claim.id} is not what its drive has seen")
+
+
+def lost(c: Connection, seen: Sequence[tuple[Claim, Seen]]) -> list[Claim]:
+    """Of claims, each with the last event that its drive has seen, those whose event is gone."""
+    rows = [
+        {"number": number, "whose": claim.tenant, "which": claim.id, "seq": last.seq}
+        for number, (claim, last) in enumerate(seen)
+    ]
+    at = dict(_ATS.of(c, rows))
+    return [claim for number, (claim, last) in enumerate(seen) if at.get(number) != last.at]
 
 
 def require_woken(claim: Claim, woken: int) -> None:

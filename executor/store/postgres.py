@@ -173,6 +173,11 @@ class PostgresDatabase:
         found = float(connection.execute(server).scalar_one())
         return moment(found, fact(connection, CLOCK))
 
+    def up_since(self, connection: Connection) -> float:
+        """By its own word; a standby that has taken over was started at another time."""
+        started = text("SELECT extract(epoch FROM pg_postmaster_start_time())::float8")
+        return float(connection.execute(started).scalar_one())
+
     def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """There is nothing to find it by: several gateways may serve one database."""
 

@@ -138,6 +138,10 @@ class SqliteFile:
         now = wall if newest is None else _time_of(wall, newest)
         return Moment(now, now)
 
+    def up_since(self, connection: Connection) -> float:
+        """There is no server."""
+        return 0.0
+
     def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """Write it into the lock file."""
         if self._lock is not None:

@@ -133,6 +133,10 @@ class Store:
         facts.note(c, facts.CLOCK, clock.note(found.server, now))
         return now
 
+    def server_up_since(self, c: Connection) -> float:
+        """When the server was started that answers: another time is another server, or life."""
+        return self._backend.up_since(c)
+
     def publish_address(self, address: str, *, is_passing: bool = False) -> None:
         """Let the command line find the gateway that holds this database."""
         self._backend.publish_address(address, is_passing=is_passing)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "tests" / each) for each in ("store", "cli")]
+sys.path[:0] = [str(ROOT / "tests" / each) for each in ("store", "cli", "run")]
 from fleet import Fleet  # noqa: E402
 from servers import Server, missing, server  # noqa: E402
 

@@ -17,6 +17,7 @@ from connectors.errors import Kind, Refused, Uncertain
 from executor.check.admit import Accepted
 from executor.check.cedar import Policy
 from executor.run import events as e
+from executor.run import machine, memory
 from executor.run.bell import Bell
 from executor.run.drive import Drive
 from executor.run.perform import new_event
@@ -190,6 +191,61 @@ async def test_what_a_process_has_seen_it_looks_for_when_it_drives_the_run_once_
     assert (row.status, row.code) == ("quarantined", "journal-lost")
     assert (end.standing, end.uncertain) == ((["a"], ["b"]) if waits else (["a", "b"], []))
     assert [bench.service.calls(each) for each in "ab"] == [1, 1]
+
+
+async def test_a_look_back_puts_aside_what_waits_and_was_lost_and_nothing_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "LOOKED_AT", 2)
+    bench.service.handlers["b"] = once(*(Pending(f"job-{n}") for n in range(5)))
+    waiting = [await bench.drive(TWO_STEPS) for _ in range(5)]
+    lost = [due for due, _ in waiting][::2]
+    for due in lost:
+        await bench.store.write(partial(forget, due=due))
+    await bench.machine.look_back()
+    await bench.machine.look_back()
+    ends = [await bench.finished(due) for due in lost]
+
+    assert [(await bench.row(due)).code for due, _ in waiting] == [
+        *["journal-lost", None] * 2,
+        "journal-lost",
+    ]
+    assert [(each.standing, each.uncertain) for each in ends] == [(["a"], ["b"])] * 3
+
+
+async def test_a_look_back_leaves_what_is_being_driven_to_its_drive_which_knows_more(
+    bench: Bench,
+) -> None:
+    bench.service.handlers["b"] = once(Pending("job-7"))
+    bench.service.handlers["c"] = held(answers := asyncio.Event())
+    due, _ = await bench.drive(
+        accept(step("a", "blind"), step("b", "blind", after=["a"]), step("c", "blind", after=["b"]))
+    )
+    happened = e.ReconcileResolved(
+        step="b", iteration="", n=1, resolution="applied", by="operator", output={}, reason="seen"
+    )
+    await bench.tell(due, happened)
+    drive = bench.start(due)
+    await until(lambda: bench.service.calls("c"), "its call is under way")
+    await bench.store.write(partial(forget, due=due))
+    await bench.machine.look_back()
+    answers.set()
+    await asyncio.wait_for(drive, PATIENCE_S)
+    end = await bench.finished(due)
+
+    assert (end.code, end.standing, end.uncertain) == ("journal-lost", ["a", "b"], ["c"])
+
+
+async def test_of_very_many_runs_those_are_remembered_that_were_driven_last(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MOST_REMEMBERED", 2)
+    driven = [await bench.drive(accept(step("a"))) for _ in range(3)]
+    await bench.store.write(partial(forget_end, due=driven[1][0]))
+    await asyncio.wait_for(bench.start(driven[1][0]), PATIENCE_S)
+    remembered = bench.machine._memories.all()
+
+    assert [each.claim.id for each in remembered] == [driven[1][0].id, driven[2][0].id]
 
 
 async def test_a_drive_that_ends_because_the_database_is_gone_leaves_behind_what_it_has_seen(

@@ -45,10 +45,4 @@ LOST = (
         "return None",
         "who remembers that there was more does not tell what",
     ),
-    Mutant(
-        "executor.run.drive",
-        "return self._before if seen.at is None or effects is None else Memory(seen, effects)",
-        "return None if effects is None else Memory(seen, effects)",
-        "a drive that has seen nothing forgets what those before it had seen",
-    ),
 )

@@ -66,7 +66,7 @@ FLOORS: Mapping[str, float] = {
     "an older version is refused": 6, "called by an older version": 7.5,
     "ended for a newer version": 10, "left to a newer version": 0.3,
     # of servers that lose what they kept, or do not answer
-    "a journal is lost": 3, "a commit is not answered, and made": 60,
+    "a journal is lost": 6, "a commit is not answered, and made": 60,
     "a commit is not answered, and not made": 40,
     # of odd worlds
     "a job never ends": 0.8, "a list is none, or too long": 0.8, "another job's state": 1.1,

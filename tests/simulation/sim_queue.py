@@ -32,14 +32,19 @@ SLEEP_S = 60.0  # virtual: until it looks by itself at all that is due
 
 @contextmanager
 def quiet(world: "World") -> Iterator[None]:
-    """What a dispatcher says is in the judges' words; nobody tells it anything for long times."""
-    log, sleep_s = logging.getLogger("lamgate.dispatch"), local.LONGEST_SLEEP_S
+    """What the log says is in the judges' words; a dispatcher is told nothing for long times."""
+    logs = [logging.getLogger(f"lamgate.{each}") for each in ("dispatch", "run")]
+    sleep_s = local.LONGEST_SLEEP_S
     if world.queue is not None:
-        log.disabled, local.LONGEST_SLEEP_S = True, SLEEP_S
+        local.LONGEST_SLEEP_S = SLEEP_S
+    for log in logs:
+        log.disabled = True
     try:
         yield
     finally:
-        log.disabled, local.LONGEST_SLEEP_S = False, sleep_s
+        local.LONGEST_SLEEP_S = sleep_s
+        for log in logs:
+            log.disabled = False
 
 
 class Queue:
