@@ -241,11 +241,9 @@ async def test_of_very_many_runs_those_are_remembered_that_were_driven_last(
 ) -> None:
     monkeypatch.setattr(memory, "MOST_REMEMBERED", 2)
     driven = [await bench.drive(accept(step("a"))) for _ in range(3)]
-    await bench.store.write(partial(forget_end, due=driven[1][0]))
-    await asyncio.wait_for(bench.start(driven[1][0]), PATIENCE_S)
     remembered = bench.machine._memories.all()
 
-    assert [each.claim.id for each in remembered] == [driven[1][0].id, driven[2][0].id]
+    assert [each.claim.id for each in remembered] == [driven[2][0].id, driven[1][0].id]
 
 
 async def test_a_drive_that_ends_because_the_database_is_gone_leaves_behind_what_it_has_seen(
