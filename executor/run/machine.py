@@ -52,10 +52,10 @@ class Machine(Means):
         except JournalLostError:
             await self._put_aside_lost(drive, claim)
         finally:
-            self._memories.keep(drive.memory())
             drive.close()
             if self._bells.get(claim.id) is bell:  # else a later drive has its own
                 del self._bells[claim.id]
+            self._memories.keep(drive.memory())
         return True
 
     async def _is_lost(self, claim: Claim) -> bool:
@@ -91,7 +91,8 @@ class Machine(Means):
             lost = {*await self.store.read(ask)}
             for each in some:
                 if each.claim in lost and each.claim.id not in self._bells:
-                    await put_aside_lost(self.store, each.claim, self.clock(), each.effects)
+                    now, known = self.clock(), each.effects
+                    await put_aside_lost(self.store, each.claim, now, known, each.seen)
                     self.on_change(Due(each.claim.kind, each.claim.tenant, each.claim.id))
 
     def halt(self) -> None:

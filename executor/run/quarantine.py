@@ -15,6 +15,7 @@ from executor.run.state import Place, undoes
 from executor.store import approvals, attempts, drives, journal, recovery
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Claim, Due
+from executor.store.journal import Seen
 from executor.store.store import Store
 
 BROKEN, KILLED, LOST = "drive-broken", "process-killed", "journal-lost"
@@ -36,16 +37,24 @@ async def quarantine(
     await store.write(partial(_put_aside, due=due, driver=driver, now=now, code=code))
 
 
-async def put_aside_lost(store: Store, claim: Claim, now: float, known: Effects | None) -> None:
+async def put_aside_lost(
+    store: Store, claim: Claim, now: float, known: Effects | None, seen: Seen | None = None
+) -> None:
     """The same by whoever knows more of it than the journal tells, which was lost in part.
 
-    Who is said to drive it under an earlier claim drives it no more.
+    Who is said to drive it under an earlier claim drives it no more. Where what was `seen` is there
+    after all, nothing is done.
     """
-    if await store.write(partial(_put_aside_lost, claim=claim, now=now, known=known)):
+    put = partial(_put_aside_lost, claim=claim, now=now, known=known, seen=seen)
+    if await store.write(put):
         _log.error("run %s is put aside (%s): the database lacks what it had kept", claim.id, LOST)
 
 
-def _put_aside_lost(c: Connection, claim: Claim, now: float, known: Effects | None) -> bool:
+def _put_aside_lost(
+    c: Connection, claim: Claim, now: float, known: Effects | None, seen: Seen | None
+) -> bool:
+    if seen is not None and not journal.lost(c, [(claim, seen)]):
+        return False
     recovery.free_of_earlier(c, claim, now)
     return _put_aside(c, Due(claim.kind, claim.tenant, claim.id), claim.driver, now, LOST, known)
 

@@ -21,6 +21,7 @@ from executor.run import machine, memory
 from executor.run.bell import Bell
 from executor.run.drive import Drive
 from executor.run.perform import new_event
+from executor.run.quarantine import put_aside_lost
 from executor.store import drives, journal, waking
 from executor.store.drives import Claim, Due
 from executor.store.errors import JournalLostError, StoreUnavailableError
@@ -372,3 +373,14 @@ async def test_a_drive_that_lost_its_claim_before_it_read_leaves_the_telling_to_
     await asyncio.wait_for(first, PATIENCE_S)
 
     assert (end.standing, end.uncertain) == (["a"], ["b"])
+
+
+async def test_what_is_there_after_all_where_it_is_to_be_put_aside_goes_on(bench: Bench) -> None:
+    bench.service.handlers["b"] = once(Pending("job-7"))
+    due, _ = await bench.drive(TWO_STEPS)
+    (remembered,) = bench.machine._memories.all()
+    await put_aside_lost(
+        bench.store, remembered.claim, bench.clock(), remembered.effects, remembered.seen
+    )
+
+    assert (await bench.row(due)).status == "waiting"
