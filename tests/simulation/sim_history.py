@@ -242,7 +242,8 @@ class History:
         try:
             # Whoever wakes it says so by its own clock.
             soon = self.wall() + self.slack_s
-            if driver is None and status == "waiting" and (wake_at or inf) > soon:
+            rests = driver is None and status == "waiting" and (wake_at or inf) > soon
+            if rests and not self._is_lost_in_part:
                 judge_rest(self, waiting_for, wake_at)
                 if wake_at is None:
                     judge_idle(self)
@@ -253,12 +254,17 @@ class History:
         return driver, inf if wake_at is None or status != "waiting" else wake_at
 
     def _judge_put_aside(self) -> None:
-        if self.world.standby is not None and self.world.standby.has_taken_over:
+        if self._is_lost_in_part:
             return  # the rows do not tell all
         try:
             judge_put_aside(self)
         except Violation as violation:
             self.world.break_with(violation)
+
+    @property
+    def _is_lost_in_part(self) -> bool:
+        """Whether what it waits for may be gone, and what its rows tell may not be all."""
+        return self.world.standby is not None and self.world.standby.has_taken_over
 
     def holder(self) -> str | None:
         """Under the name of which drive the run is claimed."""

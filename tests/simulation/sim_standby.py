@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from sim_judge import judge_effects, must
 
+from executor.run.machine import Machine
 from executor.run.quarantine import LOST
+from executor.store.errors import StoreError
 
 if TYPE_CHECKING:
     from sim_history import History
@@ -85,6 +87,27 @@ class Standby:
                 asyncio.get_running_loop().call_later(self._rng.uniform(0.001, 0.1), each)
         if self._rng.random() < 0.5:
             world.chaos.lose_database()
+        if not self._is_amid and self._rng.random() < 0.5:
+            beat_s = self._rng.uniform(0.0, 1.1)
+            asyncio.get_running_loop().call_later(beat_s, self._begin_to_look_back)
+
+    def _begin_to_look_back(self) -> None:
+        """As a dispatcher does; in half of the worlds it comes too late for anything."""
+        worker = self._world.any_worker()
+        task = worker.process.start(self._look_back(worker.machine))
+        task.add_done_callback(self._see_end)
+
+    async def _look_back(self, machine: Machine) -> None:
+        while True:
+            try:
+                return await machine.look_back()
+            except StoreError:
+                await asyncio.sleep(1.0)
+
+    def _see_end(self, look: "asyncio.Task[None]") -> None:
+        error = None if look.cancelled() else look.exception()
+        if error is not None:
+            self._world.break_with(error)
 
     def judge(self, history: "History") -> bool:
         """Whether the run was put aside by who knew more than the journal, and if so, rightly."""
