@@ -115,6 +115,7 @@ class Outbox:
 
     def _go(self) -> None:
         waiting, self._waiting = self._waiting, []
+        self._is_over([each for each in waiting if each.done.cancelled()])
         self._send_these([each for each in waiting if not each.done.cancelled()])
 
     def _send_these(self, entries: list[Entry[object]]) -> None:
