@@ -71,7 +71,6 @@ class Drive:
             self._flights.ask_again,
             bell.stir,
             asked,
-            before and before.seen,
         )
         self._accepted: Accepted | None = None
         self._decided: Basis = ()  # ends of calls that were decided on before they were written
@@ -135,7 +134,8 @@ class Drive:
         claim, known = self._ledger.claim, self._means.known
         plan = claim.plan or ""
         accepted = known.get((claim.tenant, plan))
-        sealed = await self._ledger.read(with_plan=accepted is None)
+        before = self._before and self._before.seen
+        sealed = await self._ledger.read(with_plan=accepted is None, before=before)
         if accepted is not None:
             return accepted
         if sealed is None:

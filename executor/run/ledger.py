@@ -46,7 +46,6 @@ class Ledger:
         on_wake: Callable[[], None],
         on_coming: Callable[[], None],
         asked: Asked | None = None,
-        before: Seen | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -54,7 +53,6 @@ class Ledger:
         self._on_wake = on_wake
         self._outbox = Outbox(self._send, self._see, on_coming)
         self.write = self._outbox.write
-        self._before = before  # by this process, when it drove the run last
         self.seen = Seen()
         self._loaded: Loaded = {}  # large values: what is referred to twice is held once
         self._asked = asked  # while the claim is only foreseen
@@ -72,12 +70,12 @@ class Ledger:
         """Whether the claim is more than foreseen."""
         return self._asked is None
 
-    async def read(self, *, with_plan: bool) -> str | None:
+    async def read(self, *, with_plan: bool, before: Seen | None = None) -> str | None:
         """Read the journal so far, and the plan's sealed text if it is wanted.
 
-        Raises `JournalLostError` where something is gone that this process had seen before.
+        Raises `JournalLostError` where something is gone that this process had seen `before`.
         """
-        claim, before = self.claim, self._before
+        claim = self.claim
         if claim.is_first and not with_plan and before is None:
             return None
 

@@ -30,7 +30,7 @@ class _Row(NamedTuple):
     large: str | None
 
 
-def _ats(dialect: str) -> Select[tuple[int, float]]:
+def _at(dialect: str) -> Select[tuple[int, float]]:
     """When each of the events was whose places are given."""
     asked = given(dialect, {"number": int, "whose": str, "which": str, "seq": int})
     is_it = (events.c.tenant == asked["whose"], events.c.subject == asked["which"])
@@ -38,8 +38,7 @@ def _ats(dialect: str) -> Select[tuple[int, float]]:
 
 
 _LAST = Query(select(func.coalesce(func.max(events.c.seq), 0)).where(*_OF), int)
-_AT = Query(select(events.c.at).where(*_OF, events.c.seq == bindparam("seq", type_=Integer)), float)
-_ATS = Query(_ats, lambda number, at: (number, at))
+_AT = Query(_at, lambda number, at: (number, at))
 _ADD = addition(events)
 _READ = Query(
     select(*(events.c[name] for name in _Row._fields))
@@ -162,8 +161,7 @@ def require_seen(c: Connection, claim: Claim, seen: Seen) -> None:
 
     Or another one stands in its place: of those that were lost others may have written as many.
     """
-    which = {"tenant": claim.tenant, "subject": claim.id, "seq": seen.seq}
-    if seen.at is not None and _AT.one(c, which) != seen.at:
+    if seen.at is not None and lost(c, [(claim, seen)]):
         raise JournalLostError(f"event {seen.seq} of {claim.id} is not what its drive has seen")
 
 
@@ -173,7 +171,7 @@ def lost(c: Connection, seen: Sequence[tuple[Claim, Seen]]) -> list[Claim]:
         {"number": number, "whose": claim.tenant, "which": claim.id, "seq": last.seq}
         for number, (claim, last) in enumerate(seen)
     ]
-    at = dict(_ATS.of(c, rows))
+    at = dict(_AT.of(c, rows))
     return [claim for number, (claim, last) in enumerate(seen) if at.get(number) != last.at]
 
 

@@ -264,7 +264,8 @@ class History:
     @property
     def _is_lost_in_part(self) -> bool:
         """Whether what it waits for may be gone, and what its rows tell may not be all."""
-        return self.world.standby is not None and self.world.standby.has_taken_over
+        standby = self.world.standby
+        return self.world.kind == "failover" and standby is not None and standby.has_taken_over
 
     def holder(self) -> str | None:
         """Under the name of which drive the run is claimed."""

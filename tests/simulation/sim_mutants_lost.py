@@ -5,7 +5,7 @@ from sim_mutant import Mutant
 LOST = (
     Mutant(
         "executor.store.journal",
-        "if seen.at is not None and _AT.one(c, which) != seen.at:",
+        "if seen.at is not None and lost(c, [(claim, seen)]):",
         "if False:",
         "who knows more than the journal goes on with it",
     ),
