@@ -87,10 +87,12 @@ class Drive:
             means.result_bytes,
         )
         self._began_at = means.clock()
+        self._woken = 0  # how often the run had been by then
 
     async def run(self) -> None:
         """Go on until there is nothing to do now."""
         accepted = self._accepted = await self._read()
+        self._woken = self._ledger.claim.wake_seq
         try:
             while await self._round(accepted):
                 pass
@@ -170,6 +172,7 @@ class Drive:
             not_before=self._flights.not_before,
             look_again=self._flights.look_again,
             began_at=self._began_at,
+            woken=self._woken,
             is_alone=self._means.is_alone,
         )
         claim = self._ledger.claim  # as it is decided under: what arrives from now on is news

@@ -159,13 +159,19 @@ class AttemptEnded(EventData):
 
 
 class AttemptDeferred(EventData):
-    """The service is still at a call that it accepted, and is not asked before `ask_from`."""
+    """The service was asked what became of a call, and did not say.
+
+    It is asked again at `again_at`; where that is None it was asked for so long that a person finds
+    out. Whoever is woken asks once more, but never before `ask_from`, if the service named a time.
+    """
 
     type: Literal["attempt.deferred"] = "attempt.deferred"
     step: str
     iteration: str
     n: int
-    ask_from: float
+    again_at: float | None
+    ask_from: float | None = None
+    woken: int = 0  # how often the run had been woken by then
 
 
 class ItemFailure(BaseModel):

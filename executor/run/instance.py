@@ -231,21 +231,21 @@ class Instance:
         searched for long enough is not: the service may be reached otherwise one day.
         """
         lookup, status = self.action.lookup, self.action.status
-        held = self.outside.look_again.get(self.place, 0.0)
-        key, since = doubt.intent.key, doubt.told_at
+        now, key, since = self.outside.now, doubt.intent.key, doubt.told_at
         handle = doubt.ended.handle if doubt.ended else None
+        again_at = doubt.again_at(self.outside.woken)
+        held = max(self.outside.look_again.get(self.place, 0.0), again_at, doubt.ask_from)
         if status is not None and handle is not None and status.action in self.accepted.actions:
-            if held == inf:
+            if again_at == inf:
                 return Waiting("reconcile")  # it was asked long enough: a person finds out
-            held = max(held, doubt.ask_from)
-            if held > self.outside.now:
+            if held > now:
                 return Waiting("callback", held)
             if self._is_stopped(status.action):
                 return Waiting("stop")
             return Next(Poll(*self.place, doubt.intent.n, self.action, key, handle, since))
         if lookup is None or lookup.action not in self.accepted.actions:
             return Waiting("reconcile", left=left)
-        if held > self.outside.now:
+        if held > now:
             return Waiting("reconcile", None if held == inf else held)
         if self._is_stopped(lookup.action):
             return Waiting("stop")

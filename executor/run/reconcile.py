@@ -1,7 +1,8 @@
 """Finds out what became of a call, by a search for its effect or by asking how it stands.
 
 A search is no attempt: it takes a permit like every call, and what it was told of the service is
-kept, but the journal holds only what was found out, and before when the service is not asked again.
+kept. The journal holds what was found out, or else when it is asked again, whoever drives the run
+by then: where several wait for the permits of one connection, none is asked about before its time.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pydantic import JsonValue
 from connectors.connector import Applied
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.looked_up import NotAskedForError, found_in, is_of
+from connectors.members import Lookup, Status
 from connectors.quota import Heard
 from connectors.spec import ActionSpec, JsonObject
 from executor.breaker import Evidence, evidence_of
@@ -31,6 +33,17 @@ LOOK_FOR_S = 24 * 3600.0  # then a person has to find out
 
 
 @dataclass(frozen=True)
+class _Unclear:
+    """An answer that tells nothing, or none; perhaps with when to ask again."""
+
+    retry_after_s: float | None = None
+
+
+_Answer = Applied | _Unclear | None
+"""None: there is no such thing."""
+
+
+@dataclass(frozen=True)
 class Reconciler:
     """Finds out for one run, under one claim."""
 
@@ -39,9 +52,9 @@ class Reconciler:
     async def look_up(
         self, claim: Claim, command: LookUp, lookup: ActionSpec
     ) -> Blocked | float | None:
-        """Search for an attempt's effect; returns when to look again, or None once it is known.
+        """Search for an attempt's effect; None once it is written what came of that.
 
-        Or what stops it, which somebody has to lift.
+        Or when it may be asked, or what stops it, which somebody has to lift.
         """
         by = command.action.lookup
         assert by is not None  # noqa: S101 - `decide` looks up only what has a look-up
@@ -49,49 +62,89 @@ class Reconciler:
         answer = await self._ask(claim, command, lookup, {by.by: command.key})
         if isinstance(answer, Blocked | float):
             return answer
-        try:
-            found = None if answer is None else found_in(answer.output, by, command.key)
-        except NotAskedForError:
-            return self._again(command)
-        if found is None and asked_at < command.absent_from:
-            return min(self._again(command), command.absent_from)
-        await self._learn(claim, command, found is not None, "lookup", found)
+        await self._keep(claim, command, self._searched(claim, command, by, answer, asked_at))
         return None
 
     async def poll(self, claim: Claim, command: Poll, asked: ActionSpec) -> Blocked | float | None:
-        """Ask how an accepted call stands; returns as `look_up`, None once it is over."""
+        """Ask how an accepted call stands; returns as `look_up`."""
         status = command.action.status
         assert status is not None  # noqa: S101 - `decide` polls only what has a status
         answer = await self._ask(claim, command, asked, {status.by: command.handle})
         if isinstance(answer, Blocked | float):
             return answer
-        word = None if answer is None else _at(answer.output, status.state_at)
-        ends = (*status.done, *status.failed)
-        if answer is None or word not in ends or not is_of(answer.output, status, command.handle):
-            if answer is not None and answer.retry_after_s:
-                await self._defer(command, answer.retry_after_s)
-            return self._again(command)
-        if word in status.failed:
-            await self._learn(claim, command, False, "status", None, f"the service says {word}")
-            return None
-        output = _at(answer.output, status.output_at)
-        known = None if isinstance(output, Absent) else output
-        await self._learn(claim, command, True, "status", known)
+        await self._keep(claim, command, self._told(claim, command, status, answer))
         return None
 
-    async def _defer(self, command: Poll, seconds: float) -> None:
-        """Whoever drives the run next, and whatever wakes it, does not ask before."""
+    def _searched(
+        self, claim: Claim, command: LookUp, by: Lookup, answer: _Answer, asked_at: float
+    ) -> e.ReconcileResolved | e.AttemptDeferred:
+        """What follows from an answer to a search."""
+        if isinstance(answer, _Unclear):
+            return self._deferred(claim, command, answer.retry_after_s)
+        try:
+            found = None if answer is None else found_in(answer.output, by, command.key)
+        except NotAskedForError:
+            return self._deferred(claim, command)
+        if found is None and asked_at < command.absent_from:
+            return self._deferred(claim, command, latest=command.absent_from)
+        return _resolved(command, found is not None, "lookup", found)
+
+    def _told(
+        self, claim: Claim, command: Poll, status: Status, answer: _Answer
+    ) -> e.ReconcileResolved | e.AttemptDeferred:
+        """What follows from an answer to the question how a call stands."""
+        if not isinstance(answer, Applied):
+            return self._deferred(claim, command, answer.retry_after_s if answer else None)
+        word = _at(answer.output, status.state_at)
+        ends = (*status.done, *status.failed)
+        if word not in ends or not is_of(answer.output, status, command.handle):
+            return self._deferred(claim, command, answer.retry_after_s)
+        if word in status.failed:
+            return _resolved(command, False, "status", None, f"the service says {word}")
+        output = _at(answer.output, status.output_at)
+        return _resolved(command, True, "status", None if isinstance(output, Absent) else output)
+
+    def _deferred(
+        self,
+        claim: Claim,
+        command: LookUp | Poll,
+        after_s: float | None = None,
+        latest: float = inf,
+    ) -> e.AttemptDeferred:
+        """Ask again soon at first, then ever more rarely; once it is futile, not by ourselves.
+
+        Never before the service wants to be asked, and else no later than `latest`.
+        """
         now = self.performer.clock()
-        event = e.AttemptDeferred(
-            step=command.step, iteration=command.iteration, n=command.n, ask_from=now + seconds
+        age = now - command.since
+        again_at = now + min(max(age, LOOK_AGAIN_S), LOOK_AGAIN_MOST_S)
+        found = min(inf if age > LOOK_FOR_S else again_at, latest)
+        return e.AttemptDeferred(
+            step=command.step,
+            iteration=command.iteration,
+            n=command.n,
+            again_at=None if found == inf else found,
+            ask_from=now + after_s if after_s else None,
+            woken=claim.wake_seq,
         )
-        new = [new_event(event)]
+
+    async def _keep(
+        self,
+        claim: Claim,
+        command: LookUp | Poll,
+        event: e.ReconcileResolved | e.AttemptDeferred,
+    ) -> None:
+        """Write it before the next question can be decided on, by whoever drives the run then."""
+        if isinstance(event, e.ReconcileResolved):
+            await self.performer.keep(claim, command, event)
+            return
+        new, now = [new_event(event)], self.performer.clock()
         await until_taken(lambda: self.performer.write(lambda journal: journal.append(new, now)))
 
     async def _ask(
         self, claim: Claim, command: LookUp | Poll, asked: ActionSpec, arguments: JsonObject
-    ) -> Applied | Blocked | float | None:
-        """Make a call that finds something out: its answer, None for "no such thing", or when."""
+    ) -> _Answer | Blocked | float:
+        """Make a call that finds something out: its answer, or when it may be made."""
         began = self.performer.clock()
         allowed = self.performer.limits_of(asked)
 
@@ -110,38 +163,14 @@ class Reconciler:
         try:
             outcome = await self.performer.bounded(asked, arguments, context)
         except ConnectorError as error:
-            await self._tell(claim, asked, self._asked(error), error, began, context.heard)
+            after_s = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
+            hold_until = self.performer.clock() + (after_s or 0.0)
+            await self._tell(claim, asked, hold_until, error, began, context.heard)
             if isinstance(error, Refused) and error.kind is Kind.NOT_FOUND:
                 return None
-            return max(self._again(command), self._asked(error))
+            return _Unclear(after_s)
         await self._tell(claim, asked, None, None, began, context.heard)
-        return outcome if isinstance(outcome, Applied) else self._again(command)
-
-    async def _learn(
-        self,
-        claim: Claim,
-        command: LookUp | Poll,
-        happened: bool,
-        by: str,
-        output: JsonValue,
-        reason: str = "",
-    ) -> None:
-        event = e.ReconcileResolved(
-            step=command.step,
-            iteration=command.iteration,
-            n=command.n,
-            resolution="applied" if happened else "absent",
-            by=by,
-            reason=reason,
-            output=output,
-        )
-        await self.performer.keep(claim, command, event)
-
-    def _again(self, command: LookUp | Poll) -> float:
-        """When to look again: soon at first, then ever more rarely; infinite once it is futile."""
-        now = self.performer.clock()
-        age = now - command.since
-        return inf if age > LOOK_FOR_S else now + min(max(age, LOOK_AGAIN_S), LOOK_AGAIN_MOST_S)
+        return outcome if isinstance(outcome, Applied) else _Unclear()
 
     async def _tell(
         self,
@@ -169,10 +198,19 @@ class Reconciler:
             await self.performer.keep_told(told)
             raise
 
-    def _asked(self, error: ConnectorError) -> float:
-        """Before when the service does not want to be asked again."""
-        seconds = error.retry_after_s if isinstance(error, Unavailable | Uncertain) else None
-        return self.performer.clock() + (seconds or 0.0)
+
+def _resolved(
+    command: LookUp | Poll, happened: bool, by: str, output: JsonValue, reason: str = ""
+) -> e.ReconcileResolved:
+    return e.ReconcileResolved(
+        step=command.step,
+        iteration=command.iteration,
+        n=command.n,
+        resolution="applied" if happened else "absent",
+        by=by,
+        reason=reason,
+        output=output,
+    )
 
 
 def _at(output: JsonValue, at: str) -> JsonValue | Absent:

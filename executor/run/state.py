@@ -7,6 +7,7 @@ that has made a thousand calls costs no more than one of a run that has made two
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -45,7 +46,7 @@ class Attempt(NamedTuple):
     settled: int = 0  # and of the event that last told of it
     late: e.AttemptEnded | None = None  # its own end, told after something had been found out
     overruled: e.ReconcileResolved | None = None  # a no; but it had happened after all
-    deferred: e.AttemptDeferred | None = None  # what the service said when it was last asked
+    deferred: e.AttemptDeferred | None = None  # when the service was last asked in vain
 
     def after(
         self, ended: e.AttemptEnded, at: float, settled: int, *, overrules: bool = False
@@ -118,9 +119,18 @@ class Attempt(NamedTuple):
 
     @property
     def ask_from(self) -> float:
-        """Before when the service that accepted it does not want to be asked how it stands."""
+        """Before when the service does not want to be asked what became of it."""
         told = self.deferred or self.ended
         return (told.ask_from if told else None) or 0.0
+
+    def again_at(self, woken: int) -> float:
+        """Before when we do not ask again what became of it; infinite once that is futile.
+
+        Who drives a run that was `woken` since asks once more: something may be otherwise now.
+        """
+        if self.deferred is None or woken > self.deferred.woken:
+            return 0.0
+        return inf if self.deferred.again_at is None else self.deferred.again_at
 
     @property
     def told_at(self) -> float:

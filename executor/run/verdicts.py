@@ -30,10 +30,11 @@ class Outside:
     plan: str = ""
     in_flight: frozenset[Place] = frozenset()
     # When calls may begin that could not, by place, or by connection where it gives no permits;
-    # and when searches that found nothing are repeated.
+    # and when searches may begin that could not.
     not_before: Mapping[Place | str, Held] = field(default_factory=dict)
     look_again: Mapping[Place, float] = field(default_factory=dict)
     began_at: float = -inf  # this drive; what was refused before may have been put right
+    woken: int = 0  # how often the run had been by then
     is_alone: bool = True  # no other process can be about to make a call of this run
 
     def held(self, place: Place, connection: str) -> Held | None:

@@ -160,6 +160,7 @@ class Play:
     look_again: dict[Place, float] = field(default_factory=dict)
     state: RunState = field(default_factory=RunState)
     gates: int = 0
+    woken: int = 0
 
     def outside(self) -> Outside:
         return Outside(
@@ -169,6 +170,7 @@ class Play:
             in_flight=frozenset(self.flying),
             not_before=self.not_before,
             look_again=self.look_again,
+            woken=self.woken,
         )
 
     def decide(self) -> tuple[Command, ...]:
@@ -260,6 +262,22 @@ class Play:
         self.crash()
         self.go()
         return found
+
+    def ask_in_vain(self, name: str, pause_s: float | None) -> None:
+        """The service was asked what became of what is in doubt, and did not say."""
+        place = (name.partition("[")[0], name.partition("[")[2].rstrip("]"))
+        doubt = self.state.in_doubt(place)
+        assert doubt is not None
+        self.defer(place, doubt.intent.n, pause_s)
+
+    def defer(self, place: Place, n: int, pause_s: float | None) -> None:
+        again_at = None if pause_s is None else self.now + pause_s
+        step, iteration = place
+        self.write(
+            e.AttemptDeferred(
+                step=step, iteration=iteration, n=n, again_at=again_at, woken=self.woken
+            )
+        )
 
     def crash(self) -> None:
         self.flying.clear()

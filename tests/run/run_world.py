@@ -8,7 +8,6 @@ import json
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field
-from math import inf
 from typing import Any
 
 from run_cases import (
@@ -230,6 +229,7 @@ class World:
             if isinstance(command, Perform) and command.action.is_write:
                 self.lost.append((command, self.fates[place]))
         self.run.crash()
+        self.run.woken += self.rng.choice((0, 1))  # or the next drive only follows this one
 
     def _land(self) -> None:
         """An answer arrives."""
@@ -245,13 +245,13 @@ class World:
     def _found(self, search: LookUp, place: Place) -> None:
         run = self.run
         if self.rng.random() < 0.3:
-            run.look_again[place] = run.now + self.rng.choice([1.0, 60.0, inf])
+            run.defer(place, search.n, self.rng.choice([1.0, 60.0, None]))
         elif any(at <= run.now for at in self.effects[place]):
             run.resolve(_name(place), search.n, "applied", {"id": 1, "ok": True}, by="lookup")
         elif run.now >= search.absent_from:
             run.resolve(_name(place), search.n, "absent", by="lookup")
         else:
-            run.look_again[place] = min(run.now + 1.0, search.absent_from)
+            run.defer(place, search.n, min(1.0, search.absent_from - run.now))
 
     def _doubts(self) -> list[Place]:
         return [each for each in self.run.state.doubts if each not in self.run.flying]

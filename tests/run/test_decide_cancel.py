@@ -73,7 +73,7 @@ def test_what_can_be_looked_up_is_looked_up_first() -> None:
     run.crash()
     run.cancel()
     (search,) = run.go()
-    run.look_again["a", ""] = NOW + SETTLE_S
+    run.ask_in_vain("a", SETTLE_S)
     wait = run.wait()
     run.later(SETTLE_S).resolve("a", 1, "applied", {"id": 1}, by="lookup")
     end = run.finish()
@@ -97,7 +97,7 @@ def test_a_search_that_is_futile_does_not_keep_a_cancelled_run() -> None:
     run = play(step("a", "lookup"))
     run.call("a", uncertain())
     run.cancel()
-    run.look_again["a", ""] = float("inf")
+    run.ask_in_vain("a", None)
 
     assert run.finish().uncertain == ("a",)
 

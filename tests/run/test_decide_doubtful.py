@@ -66,7 +66,7 @@ def test_an_absence_that_has_settled_means_the_same_call_again() -> None:
 def test_a_search_that_found_nothing_yet_is_repeated_later() -> None:
     run = one("lookup")
     run.call("a", uncertain())
-    run.look_again["a", ""] = NOW + 5
+    run.ask_in_vain("a", 5)
     wait = run.wait()
     (search,) = run.later(5).go()
 
@@ -77,7 +77,7 @@ def test_a_search_that_found_nothing_yet_is_repeated_later() -> None:
 def test_a_search_that_is_futile_leaves_it_to_a_person() -> None:
     run = one("lookup")
     run.call("a", uncertain())
-    run.look_again["a", ""] = float("inf")
+    run.ask_in_vain("a", None)
 
     assert (run.wait().waiting_for, run.wait().until) == ("reconcile", None)
 

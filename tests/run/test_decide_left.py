@@ -64,13 +64,13 @@ def _asked_something() -> Play:
 
 def _searched_for_long_enough(effect: str) -> Play:
     run = _in_doubt(effect)
-    run.look_again["a", ""] = inf
+    run.ask_in_vain("a", None)
     return run
 
 
 def _asked_about_long_enough() -> Play:
     run = accepted_by_the_service()
-    run.look_again["a", ""] = inf
+    run.ask_in_vain("a", None)
     return run
 
 

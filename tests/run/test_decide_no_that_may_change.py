@@ -1,6 +1,5 @@
 """A no that policy says by what the run did or read so far waits for what is under way."""
 
-from math import inf
 from typing import Any
 
 import pytest
@@ -246,7 +245,7 @@ def test_a_cancelled_run_does_not_end_while_a_no_may_change() -> None:
     search = next(each for each in run.go() if isinstance(each, LookUp))
     run.begin(search)
     run.flying.clear()
-    run.look_again["sell", ""] = inf
+    run.ask_in_vain("sell", None)
     waiting = run.wait()
 
     assert waiting.waiting_for == "retry"

@@ -1,6 +1,5 @@
 """A call that the service accepted and has not finished is asked about, and never made again."""
 
-from math import inf
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ def test_it_is_asked_about_by_its_handle() -> None:
 
 def test_between_two_questions_the_run_waits_for_the_service() -> None:
     run = accepted_by_the_service()
-    run.look_again["a", ""] = run.now + 30
+    run.ask_in_vain("a", 30)
     wait = run.wait()
 
     assert (wait.waiting_for, wait.until) == ("callback", run.now + 30)
@@ -40,7 +39,9 @@ def test_between_two_questions_the_run_waits_for_the_service() -> None:
 
 def test_before_the_service_wants_to_be_asked_again_no_drive_asks() -> None:
     run = accepted_by_the_service()
-    run.write(e.AttemptDeferred(step="a", iteration="", n=1, ask_from=run.now + 30))
+    run.write(
+        e.AttemptDeferred(step="a", iteration="", n=1, again_at=run.now, ask_from=run.now + 30)
+    )
     wait = run.wait()
     run.now += 30
     (poll,) = run.go()
@@ -49,9 +50,30 @@ def test_before_the_service_wants_to_be_asked_again_no_drive_asks() -> None:
     assert isinstance(poll, Poll)
 
 
+def test_who_is_woken_asks_once_more_though_it_is_not_time_yet() -> None:
+    run = accepted_by_the_service()
+    run.ask_in_vain("a", 30)
+    run.woken += 1
+    (poll,) = run.go()
+    run.ask_in_vain("a", 30)
+
+    assert isinstance(poll, Poll)
+    assert run.wait().waiting_for == "callback"
+
+
+def test_whoever_is_woken_the_service_is_not_asked_before_it_wants_to_be() -> None:
+    run = accepted_by_the_service()
+    again_at = run.now + 30
+    run.write(e.AttemptDeferred(step="a", iteration="", n=1, again_at=run.now, ask_from=again_at))
+    run.woken += 1
+    wait = run.wait()
+
+    assert (wait.waiting_for, wait.until) == ("callback", again_at)
+
+
 def test_what_was_asked_about_long_enough_is_for_a_person_to_find_out() -> None:
     run = accepted_by_the_service()
-    run.look_again["a", ""] = inf
+    run.ask_in_vain("a", None)
     wait = run.wait()
 
     assert (wait.waiting_for, wait.until) == ("reconcile", None)

@@ -241,7 +241,7 @@ def test_a_run_that_goes_on_does_all_that_does_not_depend_on_what_failed() -> No
 def test_other_writes_wait_while_one_is_in_doubt_and_reads_go_on(effect: str) -> None:
     run = play(step("a", effect), step("b", "keyed"), step("c"), step("d", "keyed", after=["c"]))
     run.call("a", uncertain())
-    run.look_again["a", ""] = NOW + 5
+    run.ask_in_vain("a", 5)
     begun = run.performs()
     run.call("c", applied({}))
     wait = run.wait()

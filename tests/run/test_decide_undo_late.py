@@ -210,7 +210,7 @@ def test_once_a_stop_is_lifted_an_undo_in_doubt_is_looked_up_though_its_time_is_
     assert isinstance(search, LookUp)
     run.begin(search)
     run.flying.clear()
-    run.look_again["undo/a", ""] = inf
+    run.ask_in_vain("undo/a", None)
     end = run.finish()
     ended = run.state.undos["a", ""].ended
 

@@ -165,7 +165,7 @@ def test_who_may_say_what_became_of_a_call_is_said(
 def test_a_search_that_goes_on_by_itself_asks_nobody() -> None:
     run = play(step("a", "lookup"))
     run.call("a", uncertain())
-    run.look_again["a", ""] = NOW + 5
+    run.ask_in_vain("a", 5)
 
     assert explained(run).next.startswith("it is looked up at the service by itself")
 

@@ -330,6 +330,8 @@ def _told_by(stored: Sequence[StoredEvent]) -> Counter[str]:
                     told = "left open by a process"
             case "reconcile.resolved":
                 told += f" {each.data['resolution']} by {each.data['by']}"
+            case "attempt.deferred" if each.data["ask_from"] is None:
+                told = "asked again by ourselves"
             case "wait.started":
                 told += f" {each.data['waiting_for']}"
             case "step.failed" if each.data["code"] == "policy-denied":

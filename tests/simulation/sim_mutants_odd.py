@@ -35,7 +35,7 @@ ODD = (
     ),
     Mutant(
         "executor.run.instance",
-        "if held == inf:",
+        "if again_at == inf:",
         "if False:",
         "a job that never ends is nobody's to find out",
     ),

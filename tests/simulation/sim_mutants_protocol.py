@@ -73,8 +73,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.reconcile",
-        'await self._learn(claim, command, found is not None, "lookup", found)',
-        'await self._learn(claim, command, False, "lookup", found)',
+        'return _resolved(command, found is not None, "lookup", found)',
+        'return _resolved(command, False, "lookup", found)',
         "what a search found counts as absent",
     ),
     Mutant(
@@ -204,15 +204,21 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.instance",
-        "held = max(held, doubt.ask_from)",
-        "pass",
+        "held = max(self.outside.look_again.get(self.place, 0.0), again_at, doubt.ask_from)",
+        "held = max(self.outside.look_again.get(self.place, 0.0), again_at)",
         "how a call stands is asked before the service wants to be asked",
     ),
     Mutant(
         "executor.run.reconcile",
-        "if answer is not None and answer.retry_after_s:",
-        "if False:",
+        "ask_from=now + after_s if after_s else None,",
+        "ask_from=None,",
         "who is told to ask later asks when it likes",
+    ),
+    Mutant(
+        "executor.run.instance",
+        "again_at = doubt.again_at(self.outside.woken)",
+        "again_at = 0.0",
+        "what was asked in vain is asked again at once",
     ),
     Mutant(
         "executor.run.state",
