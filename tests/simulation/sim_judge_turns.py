@@ -69,7 +69,7 @@ class Turns:
         """It is the turn of a run."""
         came, mine = self._known.pop(life.run, (0.0, 0))
         is_early = False
-        deaths = max((found for (found,) in life.ask(_DEATHS)), default=0)
+        deaths = _deaths_of(life)
         must(deaths < MOST_CRASHES, f"{life.run} is driven though {deaths} processes died of it")
         is_alone = self._is_suspect(life) and bool(self._suspected)
         must(not is_alone, f"{life.run} is driven beside another one that may have killed")
@@ -77,7 +77,8 @@ class Turns:
         reached["a turn of a suspect"] += self._is_suspect(life)
         for run, (since, look) in [*self._known.items()]:
             other = self._world.life_of(run)
-            if not other.ask(_IS_DUE.format(now=life.wall())):
+            is_due = other.ask(_IS_DUE.format(now=life.wall()))
+            if not is_due or _deaths_of(other) >= MOST_CRASHES:  # that is only to be put aside
                 del self._known[run]
                 continue
             if self._is_suspect(other) and (self._suspected or self._is_left):
@@ -170,3 +171,8 @@ class Turns:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _deaths_of(life: "History") -> int:
+    """How many processes in a row died while they were driving it."""
+    return max((found for (found,) in life.ask(_DEATHS)), default=0)
