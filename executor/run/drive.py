@@ -46,6 +46,7 @@ from executor.store.open_journal import OpenJournal
 
 SHORT_WAIT_S = 2.0  # a wait shorter than this does not end the drive
 PAUSE_S = 0.5  # while the store takes nothing
+DECIDED_FOR_S = 1.0  # then it is decided anew, if a call has ended since
 
 
 class Drive:
@@ -74,6 +75,7 @@ class Drive:
         )
         self._accepted: Accepted | None = None
         self._decided: Basis = ()  # ends of calls that were decided on before they were written
+        self._decided_at = (0.0, 0)  # when, and how many calls had ended by then
         self._performer = Performer(
             self._ledger.write,
             self._ledger.tell_late,
@@ -162,8 +164,13 @@ class Drive:
         """One round; False once the drive has let go of the run."""
         await self._ledger.catch_up()
         self._flights.take_in()
+        if self._flights.are_among(self._ledger.unkept):
+            return await self._begin_nothing()  # what is known of them is not in the journal yet
         coming = self._decided = self._ledger.coming
-        ended = {(each.tells.step, each.tells.iteration) for each in coming if each.tells}
+        self._decided_at = self._means.monotonic(), self._ledger.told
+        written = self._flights.ended(self._ledger.state)
+        told = ((each.tells.step, each.tells.iteration) for each in coming if each.tells)
+        ended = written.union(told)
         outside = Outside(
             policy=self._means.policy_of(self._ledger.claim.tenant),
             now=self._means.clock(),
@@ -178,15 +185,11 @@ class Drive:
         claim = self._ledger.claim  # as it is decided under: what arrives from now on is news
         state = self._ledger.ahead(coming)
         commands = decide(accepted, state, outside)
-        if coming and not self._can_follow(commands):
+        if ended and not self._can_follow(commands):
             await self._land(None)
             return True
         if self._means.halted.is_set() and not _is_written_only(commands):
-            await self._flights.stop_waiting()
-            if not self._flights.places:
-                return False
-            await self._land(None)
-            return True
+            return await self._begin_nothing()
         match commands:
             case ():
                 return False
@@ -217,8 +220,16 @@ class Drive:
         self._flights.leave_reserved()
         return True
 
+    async def _begin_nothing(self) -> bool:
+        """Wait until something has ended; False if nothing is under way."""
+        await self._flights.stop_waiting()
+        if not self._flights.places:
+            return False
+        await self._land(None)
+        return True
+
     def _can_follow(self, commands: tuple[Command, ...]) -> bool:
-        """Whether it can be done before what it follows from is written.
+        """Whether it can be done before what it follows from is written and has landed.
 
         No place has two calls, and whoever is asked or searched for something is told the truth.
         """
@@ -264,11 +275,21 @@ class Drive:
             (command.step, command.iteration),
             command.action.connection,
             self._places(command.action),
-            partial(call, partial(stands, basis)),
+            partial(call, partial(self._stands, basis, *self._decided_at)),
+            n=command.n,
             acts=command.action.is_write,
         )
         if basis:
             self._ledger.hold()
+
+    def _stands(self, basis: Basis, decided_at: float, told: int) -> bool:
+        """Whether a decision is right still, when its intent is written at last.
+
+        What waited for the store may not be any more: a call that has ended meanwhile may be in
+        doubt, or have failed.
+        """
+        is_old = self._means.monotonic() - decided_at > DECIDED_FOR_S
+        return stands(basis) and not (is_old and self._ledger.told != told)
 
     def _search(self, accepted: Accepted, command: LookUp | Poll) -> None:
         reconciler, action = Reconciler(self._performer), command.action
@@ -280,7 +301,7 @@ class Drive:
             else partial(reconciler.poll, self._ledger.claim, command, spec)
         )
         place = (command.step, command.iteration)
-        self._flights.begin(place, spec.connection, self._places(spec), search, is_search=True)
+        self._flights.begin(place, spec.connection, self._places(spec), search)
 
     def _places(self, action: ActionSpec) -> int | None:
         """How many calls of the connection may be under way together."""

@@ -5,14 +5,14 @@ was right when it began to wait (no failure yet, an approval, a policy) may not 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import inf
 
 from executor.run.bell import Bell
 from executor.run.slots import Slot, Slots
-from executor.run.state import Place
+from executor.run.state import Place, RunState
 from executor.run.verdicts import Held
 from executor.store.errors import StorePausedError
 from executor.store.permits import Blocked
@@ -28,7 +28,7 @@ class _Flight:
 
     task: "asyncio.Task[Blocked | Slot | float | None]"
     connection: str
-    is_search: bool
+    n: int  # of the attempt; 0: it is a search
     acts: bool  # it may have an effect
     has_place: bool  # else it waits for one
     changes: int  # how often something had changed when it began
@@ -61,6 +61,19 @@ class Flights:
         """Where something is under way."""
         return frozenset(self._flights)
 
+    def are_among(self, attempts: Mapping[Place, int]) -> bool:
+        """Whether one of these is under way still."""
+        found = ((attempts.get(place), each.n) for place, each in self._flights.items())
+        return bool(attempts) and any(n == flying for n, flying in found)
+
+    def ended(self, state: RunState) -> frozenset[Place]:
+        """Where a call is under way for its task alone: its end is in the journal already."""
+        lasts = ((place, each.n, state.last(place)) for place, each in self._flights.items())
+        return frozenset(
+            place for place, n, last in lasts
+            if last is not None and last.intent.n == n and last.ended is not None
+        )  # fmt: skip
+
     def begin(
         self,
         place: Place,
@@ -68,10 +81,13 @@ class Flights:
         most: int | None,
         work: Callable[[], Work],
         *,
-        is_search: bool = False,
+        n: int = 0,
         acts: bool = False,
     ) -> None:
-        """Begin at once, or wait for one of the `most` places of the connection's calls."""
+        """Begin at once, or wait for one of the `most` places of the connection's calls.
+
+        `n` is the number of the attempt; a search has none.
+        """
         slot = self._reserved_at(place, connection) or self._slots.take(connection, most)
         loop = asyncio.get_running_loop()
         task: asyncio.Task[Blocked | Slot | float | None]
@@ -79,11 +95,11 @@ class Flights:
             task = loop.create_task(self._slots.wait(connection, most, self._tenant, self._rank))
         else:
             task = loop.create_task(work())
-            if not is_search:
+            if n:
                 self.look_again.pop(place, None)  # another attempt, another search
         task.add_done_callback(partial(self._ended, slot))
         has_place = slot is not None
-        self._flights[place] = _Flight(task, connection, is_search, acts, has_place, self._changes)
+        self._flights[place] = _Flight(task, connection, n, acts, has_place, self._changes)
 
     def _reserved_at(self, place: Place, connection: str) -> Slot | None:
         """What was kept for this place, given back where it is of another connection."""
@@ -125,7 +141,7 @@ class Flights:
 
     def _landed(self, place: Place, flight: _Flight) -> None:
         """Note when what did not come about may be tried again."""
-        if flight.is_search:
+        if not flight.n:
             self.look_again.pop(place, None)
         else:
             self.not_before.pop(place, None)
@@ -146,7 +162,7 @@ class Flights:
                     self.look_again[place] = again_at
         except (StorePausedError, asyncio.CancelledError):
             # The intent could not be written, so nothing was sent; or the journal tells.
-            if flight.is_search:
+            if not flight.n:
                 self.look_again[place] = self._clock() + AGAIN_S
             else:
                 self.not_before[place] = Held(self._clock() + AGAIN_S)

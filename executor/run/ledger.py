@@ -5,7 +5,7 @@ so that whoever wrote need not read again.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar, cast
@@ -17,7 +17,7 @@ from executor.run.commands import Finish, Wait
 from executor.run.fold import fold
 from executor.run.outbox import Entry, Outbox, stands
 from executor.run.perform import new_event
-from executor.run.state import RunState
+from executor.run.state import Place, RunState
 from executor.store import drives, journal, plans
 from executor.store.blobs import Loaded
 from executor.store.calls import AttemptOutcome, record_late
@@ -106,6 +106,16 @@ class Ledger:
             entry for entry, end in told
             if end is not None and (end.step, end.iteration) in self.state.under_way
         )  # fmt: skip
+
+    @property
+    def told(self) -> int:
+        """How many calls of this drive have ended by now."""
+        return self._outbox.told
+
+    @property
+    def unkept(self) -> Mapping[Place, int]:
+        """The attempts of which the end could not be written: whoever made them writes it again."""
+        return self._outbox.unkept
 
     def append(self, events: Sequence[e.Event], basis: Basis = ()) -> Entry[object]:
         """Ask for events to be written, if what they follow from is."""

@@ -65,6 +65,8 @@ class Outbox:
         self._going: asyncio.Handle | None = None
         self._sending = 0
         self.coming: list[Entry[object]] = []  # calls that have ended, and are being written
+        self.told = 0  # how many calls have ended by now, be it that they are not written yet
+        self.unkept: dict[Place, int] = {}  # attempts that have ended: that is to be written again
 
     async def write(
         self,
@@ -92,6 +94,8 @@ class Outbox:
         loop = asyncio.get_running_loop()
         entry = Entry(work, places, loop.create_future(), tells, needs)
         if tells is not None:
+            self.told += 1
+            self.unkept.pop((tells.step, tells.iteration), None)
             self.coming.append(entry)  # type: ignore[arg-type]  # entries of every type together
             self._on_coming()  # before it is sent: so what follows may go with it
         if not self._waiting:
@@ -153,6 +157,9 @@ class Outbox:
             for each in entries:
                 self._send_these([each])
             return
+        if error is not None:
+            told = (each.tells for each in entries if each.tells is not None)
+            self.unkept |= {(each.step, each.iteration): each.n for each in told}
         _end(entries, error)
 
     def _is_over(self, entries: list[Entry[object]]) -> None:

@@ -20,7 +20,7 @@ async def landed(*, is_lifted_meanwhile: bool) -> Flights:
         await told.wait()
         return Blocked("stop")
 
-    flights.begin(PLACE, "shop", None, work)
+    flights.begin(PLACE, "shop", None, work, n=1)
     if is_lifted_meanwhile:
         flights.ask_again()
     told.set()
@@ -52,7 +52,7 @@ async def test_what_waits_for_a_place_is_not_waited_for_when_a_drive_breaks() ->
         await goes_on.wait()
 
     for name in ("a", "b", "c"):
-        flights.begin((name, ""), "shop", 1, work)
+        flights.begin((name, ""), "shop", 1, work, n=1)
     goes_on.set()
     while ("b", "") in flights.places:
         await flights.land(None)  # the place is kept for b by then, and c waits behind it
@@ -71,11 +71,11 @@ async def test_who_can_begin_nothing_neither_keeps_nor_waits_for_a_place() -> No
     async def work() -> None:
         await done.wait()
 
-    mine.begin(PLACE, "shop", 1, work)
+    mine.begin(PLACE, "shop", 1, work, n=1)
     for place in (("b", ""), ("c", "")):
-        mine.begin(place, "shop", 1, work)
+        mine.begin(place, "shop", 1, work, n=1)
     await asyncio.sleep(0)
-    other.begin(PLACE, "shop", 1, work)
+    other.begin(PLACE, "shop", 1, work, n=1)
     done.set()
     assert await mine.land(None)  # and one that waited has the place now
     await mine.stop_waiting()
@@ -96,12 +96,12 @@ async def test_a_place_that_a_search_was_given_is_no_place_for_a_call_of_another
     async def call() -> None:
         begun.append("call")
 
-    other.begin(("x", ""), "ledger", 1, work)
-    other.begin(("y", ""), "shop", 1, work)
-    flights.begin(PLACE, "ledger", 1, work, is_search=True)  # it waits for its place
+    other.begin(("x", ""), "ledger", 1, work, n=1)
+    other.begin(("y", ""), "shop", 1, work, n=1)
+    flights.begin(PLACE, "ledger", 1, work)  # it waits for its place
     await other.abort(("x", ""))
     assert await flights.land(None)  # and was given it; by now somebody has told the answer
-    flights.begin(PLACE, "shop", 1, call)
+    flights.begin(PLACE, "shop", 1, call, n=1)
     await asyncio.sleep(0.01)
     is_free = slots.take("ledger", 1) is not None
     await flights.drop()
