@@ -73,7 +73,7 @@ class _Draft:
             case e.ReconcileResolved():
                 self._resolved(event)
             case e.AttemptDeferred():
-                self._change(event, lambda each: each._replace(deferred=event))
+                self._change(event, lambda each: each.put_off(event))
             case e.CancelRequested():
                 self.cancelled = event
             case e.WaitStarted():

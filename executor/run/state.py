@@ -117,11 +117,16 @@ class Attempt(NamedTuple):
         """Whether nobody was told by the call itself how it ended: it may come through later."""
         return self.ended is None or self.ended.state in ("uncertain", "applied_pending")
 
+    def put_off(self, deferred: e.AttemptDeferred) -> "Attempt":
+        """The same after a question in vain: what the service said before holds beside it."""
+        ask_from = max(self.ask_from, deferred.ask_from or 0.0) or None
+        return self._replace(deferred=deferred.model_copy(update={"ask_from": ask_from}))
+
     @property
     def ask_from(self) -> float:
         """Before when the service does not want to be asked what became of it."""
-        told = self.deferred or self.ended
-        return (told.ask_from if told else None) or 0.0
+        told = (self.ended, self.deferred)
+        return max((each.ask_from or 0.0 for each in told if each is not None), default=0.0)
 
     def again_at(self, woken: int) -> float:
         """Before when we do not ask again what became of it; infinite once that is futile.

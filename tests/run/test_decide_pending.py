@@ -71,6 +71,15 @@ def test_whoever_is_woken_the_service_is_not_asked_before_it_wants_to_be() -> No
     assert (wait.waiting_for, wait.until) == ("callback", again_at)
 
 
+def test_what_the_service_said_holds_though_another_question_was_in_vain_meanwhile() -> None:
+    run = accepted_by_the_service()
+    again_at = run.now + 30
+    run.write(e.AttemptDeferred(step="a", iteration="", n=1, again_at=run.now, ask_from=again_at))
+    run.ask_in_vain("a", 1)
+
+    assert run.later(2).wait().until == again_at
+
+
 def test_what_was_asked_about_long_enough_is_for_a_person_to_find_out() -> None:
     run = accepted_by_the_service()
     run.ask_in_vain("a", None)
