@@ -4,11 +4,8 @@
     a process takes the job ─▶ claims the row, drives it, lets go ─▶ looks whether it is due again
 
 The rows are the truth and the queue is how fast they are seen: a job that is lost is asked for
-again by whoever looks after everything, once a second. A generation is the row's epoch, which
-every claim raises, so a job that comes twice or too late finds nothing to do.
-
-The queue knows ranks and no turns. So that no rank waits for ever, each process puts, after nine
-turns of a tenant, what has waited longest of it before everything else, once more.
+again by whoever looks after everything, once a second (`asking.py`). A generation is the row's
+epoch, which every claim raises, so a job that comes twice or too late finds nothing to do.
 
 A process that dies stops renewing its lease. Another one then hands back what it drove, lets its
 jobs be taken again, and forgets it; what it had in flight is treated by its effect class. What was
@@ -27,16 +24,12 @@ import os
 import socket
 import time
 import uuid
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-from sqlalchemy import Connection
-
+from executor.dispatch.asking import Asking, Suspects
 from executor.dispatch.base import (
-    MOST_ASKING,
     MOST_CRASHES,
     MOST_FAILURES,
     WAKES_AGAIN_S,
@@ -53,30 +46,17 @@ from executor.dispatch.base import (
 )
 from executor.dispatch.lease import Lease
 from executor.dispatch.queue import Job, Queue
-from executor.store import drives, ready, recovery, waking, workers
+from executor.store import drives, recovery, waking, workers
 from executor.store.drives import DriveKind, Due
 from executor.store.errors import NewerSchemaError, StoreError, StorePausedError
 from executor.store.migrate import require_readable
 from executor.store.store import Store
 from executor.store.trouble import Trouble
-from executor.store.writer import Joint, Stage
-from executor.turns import PASSED
 
 BEAT_S = 1.0
 SWEEP_S = 10.0
-TOGETHER = 50  # jobs that are asked for in one transaction: others' writes wait for it
-ASKED_AGAIN_S = 30.0  # for a job that is on the queue already, as far as this process knows
 T = TypeVar("T")
 _log = logging.getLogger("lamgate.dispatch")
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What is to be asked for; or a job is over, and what came meanwhile is to be asked for."""
-
-    dues: tuple[Due, ...] = ()
-    over: Job | None = None
-    is_tenth: bool = False  # of its tenant's jobs
 
 
 class DistributedDispatcher:
@@ -102,13 +82,10 @@ class DistributedDispatcher:
         self._looked_back_at = 0  # so many take-overs
         self._active: dict[Due, asyncio.Task[None]] = {}
         self._astray: set[Due] = set()  # what was said to be driven here, and was not
-        self._suspected: Due | None = None  # the one that is being driven
-        self._put_off: dict[Due, None] = {}  # suspects that came while another one was driven
-        self._turns: Counter[str] = Counter()  # of jobs that are over, by tenant
-        self._asking: set[asyncio.Task[None]] = set()
-        self._asked: dict[Job, float] = {}
+        self._suspects = Suspects()
         self._going_on: list[asyncio.Task[None]] = []  # all that is done again and again
         self._stopping = asyncio.Event()
+        self._asking = Asking(store, self._queue, self.worker, self._suspects, self._stopping)
         self.outdated = asyncio.Event()  # set once a newer version has begun on this database
 
     def register(
@@ -130,10 +107,7 @@ class DistributedDispatcher:
 
     def submit(self, due: Due) -> None:
         """Ask for a drive soon, by whichever process comes first."""
-        if not self._stopping.is_set() and len(self._asking) < MOST_ASKING:
-            task = asyncio.get_running_loop().create_task(self._ask([due]))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+        self._asking.soon(due)
 
     async def start(self) -> None:
         """Join: say that this process lives, then take jobs; raises `StoreError`."""
@@ -163,7 +137,8 @@ class DistributedDispatcher:
             await asyncio.gather(*late, return_exceptions=True)
         for each in self._going_on:  # until here the lease lasts
             each.cancel()
-        await asyncio.gather(*self._asking, *self._going_on, return_exceptions=True)
+        await asyncio.gather(*self._going_on, return_exceptions=True)
+        await self._asking.end()
         if self._drives_here:
             with contextlib.suppress(StoreError):  # then another process finds out
                 now = self._store.clock()
@@ -185,14 +160,12 @@ class DistributedDispatcher:
                 await asyncio.wait([task])
             finally:
                 del self._active[job.due]
-        self._turns[job.due.tenant] += 1
-        is_tenth = self._turns[job.due.tenant] % (PASSED + 1) == PASSED
-        after = Joint(self._put_all, _Wanted(over=job, is_tenth=is_tenth), Stage.JOBS)
+        after = self._asking.ended(job)
         await self._until_answered(lambda: self._store.write(after))
 
     async def _take(self, what: Due) -> None:
         """Drive it; a suspect not beside another one, and not at all once it has killed three."""
-        self._put_off.pop(what, None)
+        self._suspects.put_off.pop(what, None)
         known = partial(recovery.crashes_of, due=what)
         crashes = await self._until_answered(lambda: self._store.read(known))
         if crashes is None:
@@ -201,21 +174,21 @@ class DistributedDispatcher:
             await self._put_aside(what, too_many_deaths())
         elif crashes < MOST_CRASHES - 1:
             await self._see_through(what)
-        elif self._suspected is not None:
-            self._put_off[what] = None
+        elif self._suspects.driven is not None:
+            self._suspects.put_off[what] = None
         else:
             await self._see_through_alone(what)
 
     async def _see_through_alone(self, what: Due) -> None:
         """The same for a suspect; then it is the turn of one that came meanwhile."""
-        self._suspected = what
+        self._suspects.driven = what
         try:
             await self._see_through(what)
         finally:
-            self._suspected = None
-            if self._put_off:
-                following = next(iter(self._put_off))
-                del self._put_off[following]
+            self._suspects.driven = None
+            if self._suspects.put_off:
+                following = next(iter(self._suspects.put_off))
+                del self._suspects.put_off[following]
                 self.submit(following)
 
     async def _see_through(self, what: Due) -> None:
@@ -268,61 +241,8 @@ class DistributedDispatcher:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
 
-    async def _ask(self, wanted: list[Due]) -> None:
-        """Put jobs on the queue; what fails now is found by whoever looks after everything."""
-        with contextlib.suppress(StoreError):
-            for first in range(0, len(wanted), TOGETHER):
-                some = _Wanted(tuple(wanted[first : first + TOGETHER]))
-                jobs = await self._store.write(Joint(self._put_all, some, Stage.JOBS))
-                self._asked.update(dict.fromkeys(jobs, time.monotonic()))
-
-    def _put_all(self, c: Connection, every: Sequence["_Wanted"]) -> list[list[Job]]:
-        """In one order: who asks for the same as another process waits for its commit."""
-        over = sorted((job for each in every if (job := each.over)), key=lambda job: job.due.id)
-        wanted = {due for each in every for due in each.dues}
-        wanted |= {job.due for job in over if self._is_due_again(c, job)}
-        tenants = {each.over.due.tenant for each in every if each.over and each.is_tenth}
-        first = {due for tenant in tenants if (due := self._passed_over(c, tenant)) is not None}
-        put = {
-            due: self._put(c, due, is_first=due in first)
-            for due in sorted(wanted | first, key=lambda due: due.id)
-        }
-        return [[job for due in each.dues if (job := put[due]) is not None] for each in every]
-
-    def _is_due_again(self, c: Connection, job: Job) -> bool:
-        """Whether what a job was for is to be asked for once more, now that the job is over."""
-        if self._stopping.is_set():  # a drive that was halted lets go of nothing by itself
-            recovery.release(c, self.worker, self._store.clock(), job.due)
-        if ready.generation(c, job.due, self._store.clock()) is None:
-            return False
-        drives.pass_on(c, job.due, job.epoch)  # this job's name is used up
-        return job.due not in self._put_off
-
-    def _passed_over(self, c: Connection, tenant: str) -> Due | None:
-        """What has waited longest; no suspect while another one is driven, for it would wait."""
-        crashes = MOST_CRASHES if self._suspected is None else MOST_CRASHES - 1
-        return ready.passed_over(c, tenant, self._store.clock(), crashes)
-
-    def _put(self, c: Connection, due: Due, *, is_first: bool = False) -> Job | None:
-        found = ready.generation(c, due, self._store.clock())
-        if found is None:
-            return None
-        job = Job(replace(due, rank=found[1]), found[0], is_first)
-        if self._was_asked(job):
-            return None
-        if not self._queue.put(c, job):
-            # Whoever had it could not claim the row, and not say so: it was ending.
-            drives.pass_on(c, due, job.epoch)
-            job = replace(job, epoch=job.epoch + 1)
-            self._queue.put(c, job)
-        return job
-
-    def _was_asked(self, job: Job) -> bool:
-        return time.monotonic() - self._asked.get(job, -ASKED_AGAIN_S) < ASKED_AGAIN_S
-
     async def _beat(self) -> None:
-        now = time.monotonic()
-        self._asked = {job: at for job, at in self._asked.items() if now - at < ASKED_AGAIN_S}
+        self._asking.forget()
         # Also where a newer version has begun: what is under way is seen to its end.
         if self._drives_here:
             await self._lease.renew(self._active)
@@ -360,10 +280,10 @@ class DistributedDispatcher:
             bury = partial(workers.bury, worker=dead, now=self._store.clock())
             await self._store.write_at_once(bury)
             _log.warning("took over %d drives of %s, which is gone", count, dead)
-        wanted = [each for each in seen.due if not self._was_asked(Job(each, each.epoch))]
+        wanted = [each for each in seen.due if not self._asking.was_asked(Job(each, each.epoch))]
         # Of the suspects one at a time: a process with one under way passes on what else comes.
         later = {*[each for each in wanted if each.crashes == MOST_CRASHES - 1][1:]}
-        await self._ask([each for each in wanted if each not in later])
+        await self._asking.ask([each for each in wanted if each not in later])
 
     async def _look_back(self) -> None:
         """Where another server has taken over: whether it holds what was seen of what is driven."""

@@ -10,7 +10,7 @@ import pytest
 from line import Line, add
 from servers import Server
 
-from executor.dispatch import distributed
+from executor.dispatch import asking, distributed
 from executor.dispatch.base import MOST_ASKING
 from executor.dispatch.distributed import DistributedDispatcher
 from executor.dispatch.lease import LEASE_S
@@ -71,7 +71,7 @@ async def test_of_very_many_wakes_few_are_seen_to_at_once_and_all_are_asked_for(
 async def test_a_gateway_that_drives_nothing_forgets_what_it_has_asked_for(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(distributed, "ASKED_AGAIN_S", 0.1)
+    monkeypatch.setattr(asking, "ASKED_AGAIN_S", 0.1)
     monkeypatch.setattr(distributed, "BEAT_S", 0.1)
     woken = await store.write(lambda c: add(c, ["run_a", "run_b"]))
     line = Line()
