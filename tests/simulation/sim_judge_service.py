@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 IN_A_ROW = 5  # calls that nobody answers
 PAUSE_S = 10.0  # and twice as long when the trial after it is not answered either
 _Call = tuple[str, str, str, int]
+_WOKEN = "SELECT wake_seq FROM runs WHERE id = ?"
 _ORDER = "SELECT subject, seq FROM events ORDER BY rowid"
 
 
@@ -51,13 +52,23 @@ def _judge_polls(history: "History") -> None:
         for each in services.polled:  # a drive that has lost its claim may ask beside the next one
             if each.at > told_at and (each[1:3], each.drive) == (before[1:3], before.drive):
                 _must_not_be_early(each, until, slack_s)
-    told = [(each, str(each.data["step"]), str(each.data["iteration"]), each.data["n"])
-            for each in history.stored if each.data.get("ask_from") is not None]  # fmt: skip
+    (woken,) = history.ask(_WOKEN)[0]
+    told = [each for each in history.stored if each.type in ("attempt.ended", "attempt.deferred")]
     for poll in services.polled:
         at, since = WALL + poll.at - slack_s, WALL + poll.went_on_at + slack_s
-        for each, *of in told:
-            if since < each.at < at - BESIDE_S and of == [*poll.place, poll.n]:
-                _must_not_be_early(poll, float(str(each.data["ask_from"])) - WALL, slack_s)
+        before = [
+            each.data
+            for each in told
+            if since < each.at < at - BESIDE_S
+            and (each.data["step"], each.data["iteration"], each.data["n"]) == (*poll.place, poll.n)
+        ]
+        for each in before:
+            if each["ask_from"] is not None:
+                _must_not_be_early(poll, float(str(each["ask_from"])) - WALL, slack_s)
+        if before and before[-1].get("woken") == woken:  # and nobody has woken it since
+            again_at = before[-1]["again_at"]
+            until = inf if again_at is None else float(str(again_at)) - WALL
+            _must_not_be_early(poll, until, slack_s)
 
 
 def _must_not_be_early(poll: Polled, ask_from: float, slack_s: float) -> None:
