@@ -164,13 +164,11 @@ class Drive:
         """One round; False once the drive has let go of the run."""
         await self._ledger.catch_up()
         self._flights.take_in()
-        if self._flights.are_among(self._ledger.unkept):
-            return await self._begin_nothing()  # what is known of them is not in the journal yet
+        if await self._is_behind():
+            return True
         coming = self._decided = self._ledger.coming
         self._decided_at = self._means.monotonic(), self._ledger.told
-        written = self._flights.ended(self._ledger.state)
-        told = ((each.tells.step, each.tells.iteration) for each in coming if each.tells)
-        ended = written.union(told)
+        ended = {(each.tells.step, each.tells.iteration) for each in coming if each.tells}
         outside = Outside(
             policy=self._means.policy_of(self._ledger.claim.tenant),
             now=self._means.clock(),
@@ -185,7 +183,7 @@ class Drive:
         claim = self._ledger.claim  # as it is decided under: what arrives from now on is news
         state = self._ledger.ahead(coming)
         commands = decide(accepted, state, outside)
-        if ended and not self._can_follow(commands):
+        if coming and not self._can_follow(commands):
             await self._land(None)
             return True
         if self._means.halted.is_set() and not _is_written_only(commands):
@@ -220,6 +218,17 @@ class Drive:
         self._flights.leave_reserved()
         return True
 
+    async def _is_behind(self) -> bool:
+        """Whether a call has ended, and that is not to be decided on yet; it is waited for."""
+        if self._flights.are_behind(self._ledger.state):
+            await self._land(None)
+            return True
+        unkept = self._ledger.unkept
+        if unkept and self._flights.are_among(unkept):
+            await self._begin_nothing()
+            return True
+        return False
+
     async def _begin_nothing(self) -> bool:
         """Wait until something has ended; False if nothing is under way."""
         await self._flights.stop_waiting()
@@ -229,7 +238,7 @@ class Drive:
         return True
 
     def _can_follow(self, commands: tuple[Command, ...]) -> bool:
-        """Whether it can be done before what it follows from is written and has landed.
+        """Whether it can be done before what it follows from is written.
 
         No place has two calls, and whoever is asked or searched for something is told the truth.
         """

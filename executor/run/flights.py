@@ -62,17 +62,15 @@ class Flights:
         return frozenset(self._flights)
 
     def are_among(self, attempts: Mapping[Place, int]) -> bool:
-        """Whether one of these is under way still."""
-        found = ((attempts.get(place), each.n) for place, each in self._flights.items())
-        return bool(attempts) and any(n == flying for n, flying in found)
+        """Whether one of these is under way."""
+        return any(attempts.get(place) == each.n for place, each in self._flights.items())
 
-    def ended(self, state: RunState) -> frozenset[Place]:
-        """Where a call is under way for its task alone: its end is in the journal already."""
-        lasts = ((place, each.n, state.last(place)) for place, each in self._flights.items())
-        return frozenset(
-            place for place, n, last in lasts
-            if last is not None and last.intent.n == n and last.ended is not None
-        )  # fmt: skip
+    def are_behind(self, state: RunState) -> bool:
+        """Whether the end of a call is in the journal, and its task is about to say so."""
+        if self._flights.keys() <= state.under_way.keys():
+            return False
+        lasts = ((each.n, state.last(place)) for place, each in self._flights.items())
+        return any(last and last.intent.n == n and last.ended is not None for n, last in lasts)
 
     def begin(
         self,
