@@ -222,8 +222,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.state",
-        "told = self.deferred or self.ended",
-        "told = self.ended",
+        "told = (self.ended, self.deferred)",
+        "told = (self.ended,)",
         "what was written down of when a service is asked again is not heeded",
     ),
     Mutant(
@@ -354,9 +354,9 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.drive",
-        "            await self._flights.stop_waiting()\n            if not self._flights.places:\n"
-        "                return False",
-        "            if not self._flights.places:\n                return False",
+        "        await self._flights.stop_waiting()\n        if not self._flights.places:\n"
+        "            return False",
+        "        if not self._flights.places:\n            return False",
         "a drive that is to end waits for a place that it keeps itself",
     ),
     Mutant(
