@@ -325,6 +325,9 @@ class Drive:
             self._ledger.must_look = True
             return True
         claim = self._ledger.claim  # as it was decided under: whatever is seen from now on is news
+        if claim.wake_seq > self._woken:  # meanwhile: it is looked at as by a drive that begins now
+            self._woken = claim.wake_seq
+            return True
         begun = e.WaitStarted(
             waiting_for=wait.waiting_for, until=wait.until, steps=list(wait.steps)
         )

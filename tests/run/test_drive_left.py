@@ -1,12 +1,13 @@
 """What is left to a person alone sleeps on, whatever else is woken; what may go on is woken."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
 from math import inf
 
 import pytest
-from run_bench import Bench, Handler, once
+from run_bench import Bench, Handler, held, once, until
 from run_cases import accept, action, policy, ref, step
 from sqlalchemy import Connection, update
 
@@ -114,6 +115,28 @@ async def test_what_was_asked_about_long_enough_is_asked_about_once_more_after_a
 
     assert (stood.waiting_for, stood.wake_at, woken) == ("reconcile", None, [due])
     assert bench.service.calls("find") == 2
+
+
+async def test_so_it_is_once_a_drive_ends_that_was_woken_on_its_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "LOOK_FOR_S", -inf)
+    answers = asyncio.Event()
+    gone = Uncertain("no answer", kind=Kind.TIMEOUT)
+    bench.service.handlers = {
+        "a": _uncertain, "b": held(answers), "find": once(gone, Applied([{"id": 1}])),
+    }  # fmt: skip
+    due = await bench.add(accept(step("a", "lookup"), step("b")))
+    driven = bench.start(due)
+    await until(lambda: "find ends" in bench.service.log, "it was searched for")
+    woken = await bench.store.write(_credentials)
+    bench.machine.ring(due.id)
+    answers.set()
+    await driven
+
+    assert woken == [due]
+    assert bench.service.calls("find") == 2
+    assert (await bench.row(due)).status == "succeeded"
 
 
 async def test_a_call_that_policy_was_against_is_made_again_after_a_start_with_another(
