@@ -7,6 +7,7 @@ Three questions, in this order:
 2. What becomes of every step that is ready? (`moves.py`) What ends is recorded; else what can be
    done now is done. What policy denies by what the run did or read so far ends once nothing is
    under way that may change it.
+   What is done first takes turns (`in_turn.py`), for a service may take no more.
 3. If nothing can be done now: wait for the first of what is awaited, or finish (`ending.py`).
 
 A run that goes back (`course.py`) asks between the first and the second what is to be undone next
@@ -20,6 +21,7 @@ from executor.run.commands import Abort, Command
 from executor.run.course import Course, course
 from executor.run.ending import wait_or_finish
 from executor.run.facts import facts
+from executor.run.in_turn import by_turns
 from executor.run.moves import Round
 from executor.run.state import RunState
 from executor.run.tally import Tally
@@ -49,7 +51,7 @@ def decide(accepted: Accepted, state: RunState, outside: Outside) -> tuple[Comma
     for step, each in saga.verdicts() if goes_back else ():
         moves.add(step, each)
     if moves.commands:
-        return tuple(moves.commands)
+        return by_turns(moves.commands, state)
     return (wait_or_finish(accepted, state, outside, moves.waits),)
 
 

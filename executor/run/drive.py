@@ -89,12 +89,10 @@ class Drive:
             means.result_bytes,
         )
         self._began_at = means.clock()
-        self._woken = 0  # how often the run had been by then
 
     async def run(self) -> None:
         """Go on until there is nothing to do now."""
         accepted = self._accepted = await self._read()
-        self._woken = self._ledger.claim.wake_seq
         try:
             while await self._round(accepted):
                 pass
@@ -177,7 +175,7 @@ class Drive:
             not_before=self._flights.not_before,
             look_again=self._flights.look_again,
             began_at=self._began_at,
-            woken=self._woken,
+            woken=self._ledger.claim.wake_seq,
             is_alone=self._means.is_alone,
         )
         claim = self._ledger.claim  # as it is decided under: what arrives from now on is news
@@ -220,12 +218,12 @@ class Drive:
 
     async def _is_behind(self) -> bool:
         """Whether a call has ended, and that is not to be decided on yet; it is waited for."""
-        if self._flights.are_behind(self._ledger.state):
-            await self._land(None)
-            return True
         unkept = self._ledger.unkept
         if unkept and self._flights.are_among(unkept):
             await self._begin_nothing()
+            return True
+        if self._flights.are_behind(self._ledger.state):
+            await self._land(None)
             return True
         return False
 
@@ -294,8 +292,8 @@ class Drive:
     def _stands(self, basis: Basis, decided_at: float, told: int) -> bool:
         """Whether a decision is right still, when its intent is written at last.
 
-        What waited for the store may not be any more: a call that has ended meanwhile may be in
-        doubt, or have failed.
+        What waited for the store may not be any more: whatever a call came to that has ended
+        meanwhile, it may be in doubt, or a failure, or too much.
         """
         is_old = self._means.monotonic() - decided_at > DECIDED_FOR_S
         return stands(basis) and not (is_old and self._ledger.told != told)
@@ -325,9 +323,6 @@ class Drive:
             self._ledger.must_look = True
             return True
         claim = self._ledger.claim  # as it was decided under: whatever is seen from now on is news
-        if claim.wake_seq > self._woken:  # meanwhile: it is looked at as by a drive that begins now
-            self._woken = claim.wake_seq
-            return True
         begun = e.WaitStarted(
             waiting_for=wait.waiting_for, until=wait.until, steps=list(wait.steps)
         )

@@ -169,7 +169,7 @@ class AttemptDeferred(EventData):
     step: str
     iteration: str
     n: int
-    again_at: float | None
+    again_at: float | None = 0.0  # of an event of the journal's first version: it asks at once
     ask_from: float | None = None
     woken: int = 0  # how often the run had been woken by then
 

@@ -73,7 +73,7 @@ class _Draft:
             case e.ReconcileResolved():
                 self._resolved(event)
             case e.AttemptDeferred():
-                self._change(event, lambda each: each.put_off(event))
+                self._change(event, lambda each: each.put_off(event, at))
             case e.CancelRequested():
                 self.cancelled = event
             case e.WaitStarted():

@@ -233,7 +233,7 @@ class Instance:
         lookup, status = self.action.lookup, self.action.status
         now, key, since = self.outside.now, doubt.intent.key, doubt.told_at
         handle = doubt.ended.handle if doubt.ended else None
-        again_at = doubt.again_at(self.outside.woken)
+        again_at = doubt.again_at(self.outside.woken, now)
         held = max(self.outside.look_again.get(self.place, 0.0), again_at, doubt.ask_from)
         if status is not None and handle is not None and status.action in self.accepted.actions:
             if again_at == inf:

@@ -4,7 +4,7 @@ Nothing is called before every item's arguments are known and checked, so that a
 last item is found before the first one acts, and so that an approver sees the whole list.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,6 +19,7 @@ from executor.run.commands import OpenGate
 from executor.run.course import goes_on
 from executor.run.events import ItemFailure
 from executor.run.gates import Asked, Gatekeeper, Passage
+from executor.run.in_turn import in_turn
 from executor.run.instance import Instance
 from executor.run.prepare import compute, prepare
 from executor.run.resolve import Scope, value_at
@@ -175,8 +176,8 @@ class Items:
         step, state, in_flight = self._step, self.whole.state, self.whole.outside.in_flight
         room = self.room if step.action not in FUNCTIONS else len(items)
         left = size.MOST  # of what functions give: together it is one value
-        for index, item in enumerate(items):
-            iteration = str(index)
+        for index in self._order(len(items)):
+            item, iteration = items[index], str(index)
             if iteration in self._answers:
                 continue
             place = (step.id, iteration)
@@ -194,6 +195,13 @@ class Items:
                 yield "", Failed(size.TOO_LARGE, size.told("the results of all items"))
                 return
             yield iteration, verdict
+
+    def _order(self, count: int) -> Sequence[int]:
+        """As in the list; those in doubt, which are asked about, by how long ago they were."""
+        step, state = self._step.id, self.whole.state
+        if not state.doubts:
+            return range(count)
+        return in_turn(range(count), lambda index: state.asked_at((step, str(index))))
 
     @cached_property
     def _answers(self) -> Mapping[str, Attempt]:

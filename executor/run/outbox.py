@@ -94,8 +94,8 @@ class Outbox:
         loop = asyncio.get_running_loop()
         entry = Entry(work, places, loop.create_future(), tells, needs)
         if tells is not None:
-            self.told += 1
-            self.unkept.pop((tells.step, tells.iteration), None)
+            told_before = self.unkept.pop((tells.step, tells.iteration), None)
+            self.told += told_before != tells.n
             self.coming.append(entry)  # type: ignore[arg-type]  # entries of every type together
             self._on_coming()  # before it is sent: so what follows may go with it
         if not self._waiting:

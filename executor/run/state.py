@@ -18,6 +18,7 @@ from executor.run import events as e
 
 Place = tuple[str, str]
 """One step, or one item of it: (step id, iteration); its undo is at a place of its own."""
+FRESH_LOOK_S = 1.0  # at least, between two questions about one call
 WHOLE_PLAN: Place = ("", "")  # where envelopes are asked for
 
 _UNDO = "undo/"  # no step is called so
@@ -46,7 +47,8 @@ class Attempt(NamedTuple):
     settled: int = 0  # and of the event that last told of it
     late: e.AttemptEnded | None = None  # its own end, told after something had been found out
     overruled: e.ReconcileResolved | None = None  # a no; but it had happened after all
-    deferred: e.AttemptDeferred | None = None  # when the service was last asked in vain
+    deferred: e.AttemptDeferred | None = None  # what came of the last question in vain
+    asked_at: float = 0.0  # and when that was
 
     def after(
         self, ended: e.AttemptEnded, at: float, settled: int, *, overrules: bool = False
@@ -117,10 +119,11 @@ class Attempt(NamedTuple):
         """Whether nobody was told by the call itself how it ended: it may come through later."""
         return self.ended is None or self.ended.state in ("uncertain", "applied_pending")
 
-    def put_off(self, deferred: e.AttemptDeferred) -> "Attempt":
+    def put_off(self, deferred: e.AttemptDeferred, at: float) -> "Attempt":
         """The same after a question in vain: what the service said before holds beside it."""
         ask_from = max(self.ask_from, deferred.ask_from or 0.0) or None
-        return self._replace(deferred=deferred.model_copy(update={"ask_from": ask_from}))
+        kept = deferred.model_copy(update={"ask_from": ask_from})
+        return self._replace(deferred=kept, asked_at=at)
 
     @property
     def ask_from(self) -> float:
@@ -128,14 +131,19 @@ class Attempt(NamedTuple):
         told = (self.ended, self.deferred)
         return max((each.ask_from or 0.0 for each in told if each is not None), default=0.0)
 
-    def again_at(self, woken: int) -> float:
+    def again_at(self, woken: int, now: float) -> float:
         """Before when we do not ask again what became of it; infinite once that is futile.
 
-        Who drives a run that was `woken` since asks once more: something may be otherwise now.
+        Of a run that was `woken` since it is asked once more: something may be otherwise now.
+        However often it is woken, that is a while after the question before.
         """
-        if self.deferred is None or woken > self.deferred.woken:
+        if self.deferred is None:
             return 0.0
-        return inf if self.deferred.again_at is None else self.deferred.again_at
+        again_at = inf if self.deferred.again_at is None else self.deferred.again_at
+        if woken <= self.deferred.woken:
+            return again_at
+        is_past = self.asked_at <= now  # or else a clock has gone back
+        return min(again_at, self.asked_at + FRESH_LOOK_S if is_past else 0.0)
 
     @property
     def told_at(self) -> float:
@@ -271,6 +279,11 @@ class RunState:
     def in_doubt(self, place: Place) -> Attempt | None:
         """The attempt of a write that may have happened, if nobody has found out yet."""
         return self.doubts.get(place)
+
+    def asked_at(self, place: Place) -> float | None:
+        """When it was last asked in vain what became of a call there; None: none is in doubt."""
+        doubt = self.doubts.get(place)
+        return None if doubt is None else doubt.asked_at
 
     def denied(self, place: Place) -> Attempt | None:
         """The attempt that is said not to have happened: a yes overrules that."""

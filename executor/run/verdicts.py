@@ -34,7 +34,7 @@ class Outside:
     not_before: Mapping[Place | str, Held] = field(default_factory=dict)
     look_again: Mapping[Place, float] = field(default_factory=dict)
     began_at: float = -inf  # this drive; what was refused before may have been put right
-    woken: int = 0  # how often the run had been by then
+    woken: int = 0  # how often the run was
     is_alone: bool = True  # no other process can be about to make a call of this run
 
     def held(self, place: Place, connection: str) -> Held | None:

@@ -19,7 +19,7 @@ from executor.store.errors import MovedError, NewerSchemaError, OtherSchemaError
 from executor.store.tables import metadata
 
 SCHEMA = "0006"  # the newest revision of the tables
-JOURNAL = 1  # raise it with a change that the version before cannot read
+JOURNAL = 2  # raise it with a change that the version before cannot read
 _NAME = "journal"
 
 

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from run_cases import PENDING, Play, action, play, step
 
+from connectors.spec import JsonObject
 from executor.run import events as e
 from executor.run.commands import Perform, Poll
+from executor.run.state import FRESH_LOOK_S
 
 STATUS = {"action": "shop.find", "by": "ref", "state_at": "state", "done": ["ready"]}
 MORE = (action("shop.slow", "blind", status=STATUS),)
@@ -54,11 +56,41 @@ def test_who_is_woken_asks_once_more_though_it_is_not_time_yet() -> None:
     run = accepted_by_the_service()
     run.ask_in_vain("a", 30)
     run.woken += 1
-    (poll,) = run.go()
+    (poll,) = run.later(FRESH_LOOK_S).go()
     run.ask_in_vain("a", 30)
 
     assert isinstance(poll, Poll)
     assert run.wait().waiting_for == "callback"
+
+
+def test_however_often_it_is_woken_a_while_passes_between_two_questions() -> None:
+    run = accepted_by_the_service()
+    run.ask_in_vain("a", None)
+    run.woken += 1
+    wait = run.wait()
+
+    assert (wait.waiting_for, wait.until) == ("callback", run.now + FRESH_LOOK_S)
+
+
+def test_of_a_clock_that_went_back_since_a_wake_waits_for_nothing() -> None:
+    run = accepted_by_the_service()
+    run.ask_in_vain("a", None)
+    run.now -= 3600
+    run.woken += 1
+    (poll,) = run.go()
+
+    assert isinstance(poll, Poll)
+
+
+def test_an_event_of_the_journal_s_first_version_is_heeded() -> None:
+    run = accepted_by_the_service()
+    data: JsonObject = {"step": "a", "iteration": "", "n": 1, "ask_from": run.now + 30}
+    run.write(e.parse_event("attempt.deferred", 1, data))
+    wait = run.wait()
+    (poll,) = run.later(30).go()
+
+    assert wait.until == run.now
+    assert isinstance(poll, Poll)
 
 
 def test_whoever_is_woken_the_service_is_not_asked_before_it_wants_to_be() -> None:

@@ -11,6 +11,7 @@ from connectors.connector import Applied, Outcome, Pending
 from connectors.spec import CallContext, Limits
 from executor.check.certificate import Options
 from executor.plan.model import Step
+from executor.run import reconcile
 from executor.store.drives import Due
 
 pytestmark = pytest.mark.timeout(60)
@@ -33,8 +34,9 @@ async def _later(bench: Bench, due: Due, passed: list[float]) -> None:
     await bench.start(due, machine=bench.new_machine())
 
 
+@pytest.mark.parametrize("longest_pause_s", [reconcile.LOOK_AGAIN_MOST_S, 15.0])
 async def test_of_several_that_wait_for_one_rate_each_is_asked_about_as_often_as_the_others(
-    bench: Bench,
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, longest_pause_s: float
 ) -> None:
     async def accepted(context: CallContext) -> Outcome:
         return Pending(context.step)
@@ -43,6 +45,7 @@ async def test_of_several_that_wait_for_one_rate_each_is_asked_about_as_often_as
         asked[context.step] += 1
         return Applied({"state": "working"})
 
+    monkeypatch.setattr(reconcile, "LOOK_AGAIN_MOST_S", longest_pause_s)
     asked, passed = Counter[str](), [0.0]
     bench.limits = RATE
     bench.clock = lambda: time.time() + passed[0]

@@ -139,6 +139,48 @@ async def test_so_it_is_once_a_drive_ends_that_was_woken_on_its_way(
     assert (await bench.row(due)).status == "succeeded"
 
 
+async def test_so_it_is_at_once_though_another_call_is_under_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "LOOK_FOR_S", -inf)
+    answers = asyncio.Event()
+    gone = Uncertain("no answer", kind=Kind.TIMEOUT)
+    bench.service.handlers = {
+        "a": _uncertain, "b": held(answers), "find": once(gone, Applied([{"id": 1}])),
+    }  # fmt: skip
+    due = await bench.add(accept(step("a", "lookup"), step("b")))
+    driven = bench.start(due)
+    await until(lambda: "find ends" in bench.service.log, "it was searched for")
+    await bench.store.write(_credentials)
+    bench.machine.ring(due.id)
+    await until(lambda: bench.service.calls("find") == 2, "it was searched for once more")
+    answers.set()
+    await driven
+
+    assert (await bench.row(due)).status == "succeeded"
+
+
+async def test_who_cancels_a_run_that_is_driven_is_told_what_a_fresh_look_finds(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "LOOK_FOR_S", -inf)
+    answers = asyncio.Event()
+    gone = Uncertain("no answer", kind=Kind.TIMEOUT)
+    bench.service.handlers = {
+        "a": _uncertain, "b": held(answers), "find": once(gone, Applied([{"id": 1}])),
+    }  # fmt: skip
+    due = await bench.add(accept(step("a", "lookup"), step("b", "blind")))
+    driven = bench.start(due)
+    await until(lambda: "find ends" in bench.service.log, "it was searched for")
+    await bench.cancel(due)
+    answers.set()
+    await driven
+    finished = await bench.finished(due)
+
+    assert (finished.status, finished.uncertain) == ("cancelled", [])
+    assert bench.service.calls("find") == 2
+
+
 async def test_a_call_that_policy_was_against_is_made_again_after_a_start_with_another(
     bench: Bench,
 ) -> None:

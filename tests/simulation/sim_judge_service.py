@@ -68,12 +68,13 @@ def _judge_polls(history: "History") -> None:
         if before and before[-1].get("woken") == woken:  # and nobody has woken it since
             again_at = before[-1]["again_at"]
             until = inf if again_at is None else float(str(again_at)) - WALL
+            services.reached["its pause was to be kept to"] += 1
             _must_not_be_early(poll, until, slack_s)
 
 
 def _must_not_be_early(poll: Polled, ask_from: float, slack_s: float) -> None:
     early = ask_from - poll.at
-    must(early < slack_s, f"how {poll.place} stands is asked {early} s too early")
+    must(early < slack_s, f"what became of {poll.place} is asked {early} s too early")
 
 
 def _in_order(world: "World") -> Iterator[StoredEvent]:

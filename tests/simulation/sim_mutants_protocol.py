@@ -216,7 +216,7 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.instance",
-        "again_at = doubt.again_at(self.outside.woken)",
+        "again_at = doubt.again_at(self.outside.woken, now)",
         "again_at = 0.0",
         "what was asked in vain is asked again at once",
     ),

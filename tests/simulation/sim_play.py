@@ -46,7 +46,7 @@ FLOORS: Mapping[str, float] = {
     "searched in vain": 180, "step.done": 360, "step.failed": 42, "step.skipped": 36,
     "stopped": 6, "task done": 18, "task failed": 3, "task under way": 18,
     "says when to ask": 35, "attempt.deferred": 12, "asked again by ourselves": 240,
-    "told by the service": 6,
+    "its pause was to be kept to": 90, "told by the service": 6,
     "told too early": 3, "too late to send": 5, "undo.ended": 24, "undo.started": 18,
     "wait.started approval": 60, "wait.started callback": 6, "wait.started stop": 8,
     "wait.started credentials": 6, "wait.started rate_limit": 18, "wait.started reconcile": 180,

@@ -68,7 +68,7 @@ class _Where(NamedTuple):
 
 
 class Polled(NamedTuple):
-    """One question how an accepted call stands."""
+    """One question what became of a call, by its handle or by a search."""
 
     at: float
     place: Place
@@ -179,6 +179,7 @@ class Services:
             raise Unavailable("too late to send", kind=Kind.CANCELLED, sent=False)
         if action.name in SEARCHES:
             self.searched.append(_now())
+            self._note(process, context)
             return await self._find(process, arguments, is_strict=action.name == "desk.search")
         if action.name in QUESTIONS:
             self.searched.append(_now())
@@ -376,10 +377,7 @@ class Services:
         self, process: Process, arguments: Mapping[str, JsonValue], context: CallContext,
         *, is_strict: bool,
     ) -> Outcome:  # fmt: skip
-        place = (context.step, context.iteration)
-        drive = (process.name, DRIVE.get(), self.epoch())  # one process may have two of a run
-        polled = Polled(_now(), place, context.attempt, process.went_on_at, drive)
-        self.polled.append(polled)
+        polled = self._note(process, context)
         await asyncio.sleep(self.rng.uniform(0.0, 0.5))
         await process.point("answer")
         if not self.is_calm and self.rng.random() < 0.2:
@@ -393,6 +391,14 @@ class Services:
         self.put_off.append((polled, _now(), _now() + (after_s or 0.0)))
         told: JsonValue = {"job": handle, "state": state, "output": self.known(place)}
         return Applied(told, retry_after_s=after_s)
+
+    def _note(self, process: Process, context: CallContext) -> Polled:
+        """Somebody is to find something out."""
+        place = (context.step, context.iteration)
+        drive = (process.name, DRIVE.get(), self.epoch())  # one process may have two of a run
+        polled = Polled(_now(), place, context.attempt, process.went_on_at, drive)
+        self.polled.append(polled)
+        return polled
 
     def _act(self, action: ActionSpec, context: CallContext) -> bool:
         """The effect; True if the service had done it before under this key."""
