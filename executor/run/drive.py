@@ -88,7 +88,6 @@ class Drive:
             means.monotonic,
             means.result_bytes,
         )
-        self._began_at = means.clock()
 
     async def run(self) -> None:
         """Go on until there is nothing to do now."""
@@ -174,8 +173,8 @@ class Drive:
             in_flight=self._flights.places - ended,
             not_before=self._flights.not_before,
             look_again=self._flights.look_again,
-            began_at=self._began_at,
             woken=self._ledger.claim.wake_seq,
+            woken_at=self._ledger.woken_at,
             is_alone=self._means.is_alone,
         )
         claim = self._ledger.claim  # as it is decided under: what arrives from now on is news

@@ -167,10 +167,9 @@ class Instance:
         return self._call(last)
 
     def _renewed(self, last: Attempt, doubt: Attempt | None = None) -> Verdict:
-        """Wait for new credentials; try when the run is woken, and now and then."""
-        ended = last.told_at
-        again = ended + CREDENTIALS_AGAIN_S
-        if self.outside.now < again and ended >= self.outside.began_at:
+        """Wait for new credentials; try now and then, and once the run was woken since the call."""
+        again = last.told_at + CREDENTIALS_AGAIN_S
+        if self.outside.now < again and last.at >= self.outside.woken_at:
             return Waiting("credentials", again)
         return self._call(last, doubt)
 

@@ -58,6 +58,7 @@ class Ledger:
         self._asked = asked  # while the claim is only foreseen
         self._asking: asyncio.Future[Look] | None = None  # by the first that is written
         self.claim = claim
+        self.woken_at = clock()  # when it was claimed, or was last seen to have been woken
         self.state = RunState()
         self.must_look = False  # something may have arrived that was not seen yet
 
@@ -237,6 +238,7 @@ class Ledger:
         if found.woken > self.claim.wake_seq:
             self._on_wake()
             self.claim = replace(self.claim, wake_seq=found.woken)
+            self.woken_at = self._clock()
         new = [each for each in found.events if each.seq > self.seen.seq]
         if not new:
             return

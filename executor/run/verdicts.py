@@ -33,8 +33,8 @@ class Outside:
     # and when searches may begin that could not.
     not_before: Mapping[Place | str, Held] = field(default_factory=dict)
     look_again: Mapping[Place, float] = field(default_factory=dict)
-    began_at: float = -inf  # this drive; what was refused before may have been put right
     woken: int = 0  # how often the run was
+    woken_at: float = -inf  # or this drive began; what was put right since was not known before
     is_alone: bool = True  # no other process can be about to make a call of this run
 
     def held(self, place: Place, connection: str) -> Held | None:
