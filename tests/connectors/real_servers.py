@@ -9,7 +9,6 @@ one that is not there is skipped. To put them there, from the root of the reposi
 import os
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from ports import free_port
 
 FOLDER = Path(os.environ.get("LAMGATE_SERVERS", Path.home() / ".cache" / "lamgate" / "servers"))
 HERE = Path(__file__).parent
@@ -34,13 +34,6 @@ def program(of: str, name: str) -> Path:
     if not found.exists():
         pytest.skip(f"{of} is not in {FOLDER}: tests/connectors/install_servers.sh puts it there")
     return found
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 import asyncio
 import base64
 import contextlib
-import socket
 import time
 from dataclasses import replace
 
 import pytest
 from connector_cases import Outside, listening, registry_of
 from mail_servers import LETTER, MAIL, ended, odd_server, post_of
+from ports import free_port
 
 from connectors.builtin.smtp import smtp
 from connectors.connector import Applied
@@ -170,9 +170,7 @@ async def test_a_server_whose_name_leads_nowhere_is_no_effect(outside: Outside) 
 
 
 async def test_no_server_is_no_effect(outside: Outside) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    found = await ended(await post_of(outside, f"127.0.0.1:{port}"), MAIL)
+    found = await ended(await post_of(outside, f"127.0.0.1:{free_port()}"), MAIL)
 
     assert isinstance(found, Unavailable)
     assert not found.sent

@@ -1,7 +1,6 @@
 """The processes of a storm: how long it lasts, what dies in it, and what they say at its end."""
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -37,13 +36,6 @@ def rage(storm: Storm, kill: Callable[[], None], person: type[Person] = Person) 
             storm.is_over.set()
     for life in lives:
         life.result()
-
-
-def free_port() -> int:
-    """One that nobody has, for gateways that follow one another."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def ended(place: Site) -> list[str]:

@@ -15,9 +15,10 @@ from typing import Any
 import httpx2
 import pytest
 from listening import listening
+from ports import free_port
 from servers import Server
 from storm import OVER
-from storm_processes import UNBOUNDED, free_port
+from storm_processes import UNBOUNDED
 from test_gateways import Site, said, site
 from watched import OVERLAY, Counted, Watched
 

@@ -18,8 +18,9 @@ from bookings import Booker, HallStorm, configure
 from bookings_judge import flaws
 from hall import Hall
 from listening import listening
+from ports import free_port
 from servers import Server
-from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, free_port, rage
+from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, rage
 from test_gateways import Site, said, site
 from test_storm import away, cut_off, killed, others, stopped
 

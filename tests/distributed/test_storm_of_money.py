@@ -12,8 +12,9 @@ from typing import Any
 import httpx2
 import pytest
 from money import GATED, KEY, MOST, Booked, MoneyStorm, Payer, configure
+from ports import free_port
 from servers import Server
-from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, free_port, rage
+from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, rage
 from test_gateways import Site, said, site
 
 MANAGERS = 3

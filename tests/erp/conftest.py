@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-for room in ("connectors", "erp"):
+for room in ("cli", "gateway", "connectors", "erp"):
     sys.path.insert(0, str(Path(__file__).parents[1] / room))
 from connector_cases import Outside  # noqa: E402
 from tryton_cases import Desk, connected  # noqa: E402

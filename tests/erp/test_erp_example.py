@@ -1,18 +1,14 @@
 """The example over an ERP holds together where no server of it is: plans, policies, cases."""
 
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import lamgate
+from served import ask, serving
 
 ROOT = Path(__file__).parents[2]
-for room in ("cli", "gateway"):
-    sys.path.insert(0, str(ROOT / "tests" / room))
-from forked import lamgate  # noqa: E402
-from served import ask, serving  # noqa: E402
-
 SECRETS = {"ERP_KEY": "of-nobody", "TRACKER_LOGIN": "bm9ib2R5Og==", "PAYMENTS_KEY": "of-nobody"}
 STORIES = (
     "Take back 1 MON-27 of order 7, payment pay_1042",

@@ -9,7 +9,6 @@ import itertools
 import json
 import re
 import shutil
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,12 @@ import pytest
 from between import Between, between
 from connector_cases import listening
 from lossy_way import Cut, Way
+from real_servers import STRIPE_KEY, Real, roundup, stripe
+from served import Running, approve, ask, serving, until_open, until_status
 from tryton_cases import Desk
 from tryton_server import Erp
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "gateway"))
-from real_servers import STRIPE_KEY, Real, roundup, stripe  # noqa: E402
-from served import Running, approve, ask, serving, until_open, until_status  # noqa: E402
-
 EXAMPLE = ROOT / "examples" / "erp"
 AT_BANK = {"authorization": f"Bearer {STRIPE_KEY}"}
 LOGIN = base64.b64encode(b"admin:adminpw").decode()

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from real_servers import FOLDER, free_port, program, running
+from ports import free_port
+from real_servers import FOLDER, program, running
 
 SEED = Path(__file__).with_name("tryton_seed.py")
 LOCKED = Path(__file__).parents[2] / "requirements" / "servers" / "tryton.txt"

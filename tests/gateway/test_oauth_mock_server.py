@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from ports import free_port
 from served import until
 from vault_world import Things, authorization_server, secret_now, things_over, write_things
 
@@ -24,8 +24,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 async def issuer() -> AsyncIterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         str(COMMAND), "-a", "127.0.0.1", "-p", str(port), stdout=DEVNULL, stderr=DEVNULL
     )
