@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
+from premises import Site
 from storm import Person, Storm
-from test_gateways import Site
 
 SECONDS = float(os.environ.get("LAMGATE_STORM_S", "6"))
 PATIENCE_S = 90.0

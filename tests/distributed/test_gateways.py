@@ -1,29 +1,20 @@
 """`lamgate serve` and `lamgate worker` on one database: one answers, the other drives."""
 
-import json
-import os
 import secrets
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
+from premises import PATIENCE_S, said, site
 from servers import Server
-from shop_world import OVERLAY, PERMIT_ALL, ROOT
 
 from connectors.errors import ConfigurationError
 from executor.store.store import Store
 from gateway.keyring import require_same, secrets_of
 from gateway.settings import Database, Settings
 
-PATIENCE_S = 60.0
 WORDS = "Note that it was seen by a worker at order 1043."
 PLAN = {
     "steps": [
@@ -40,78 +31,11 @@ PLAN = {
 }
 
 
-@dataclass
-class Site:
-    """A folder with an operator's file, and processes over it."""
-
-    folder: Path
-    url: str
-    secret: str | None
-    started: list["subprocess.Popen[str]"] = field(default_factory=list)
-
-    def start(self, *words: str, **more: str) -> "subprocess.Popen[str]":
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("LAMGATE_")}
-        given = {"LAMGATE_SECRET": self.secret} if self.secret else {}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", *words, "--database", self.url, "--json"],
-            cwd=self.folder,
-            env={**kept, **given, **more, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.started.append(process)
-        return process
-
-    def client(self, address: str) -> httpx2.Client:
-        key = (self.folder / "var" / "lamgate.operator-key").read_text().strip()
-        headers = {"authorization": f"Bearer {key}"}
-        return httpx2.Client(base_url=address, headers=headers, trust_env=False, timeout=30)
-
-
-@contextmanager
-def site(folder: Path, url: str, shop: str, secret: str | None) -> Iterator[Site]:
-    (folder / "policies").mkdir(parents=True)
-    (folder / "policies" / "all.cedar").write_text(PERMIT_ALL)
-    (folder / "lamgate.toml").write_text(
-        f"""
-[policy]
-path = "policies"
-[connections.orders]
-connector = "openapi"
-base_url = "{shop}"
-overlay = "{OVERLAY}"
-allow_hosts = ["{shop.removeprefix("http://")}"]
-"""
-    )
-    found = Site(folder, url, secret)
-    try:
-        yield found
-    finally:
-        for process in found.started:
-            process.kill()
-            process.communicate()
-
-
-def said(process: "subprocess.Popen[str]") -> Any:
-    """The document that a process prints once it is ready."""
-    assert process.stdout is not None
-    text = ""
-    while line := process.stdout.readline():
-        text += line
-        try:
-            return json.loads(text)
-        except ValueError:
-            continue
-    assert process.stderr is not None
-    raise AssertionError(process.stderr.read())
-
-
 def test_a_gateway_streams_what_a_worker_does_and_both_end_when_told_to(
     postgres: Server, shop: Any, tmp_path: Path
 ) -> None:
     url, secret = postgres.new_database(), secrets.token_hex(64)
-    with site(tmp_path, url, shop.urls["orders"], secret) as place:
+    with site(tmp_path, url, shop.urls["orders"], secret, loads_anew=True) as place:
         gateway = place.start("serve", "--port", "0", LAMGATE_WORKERS__CONCURRENCY="0")
         address = said(gateway)["ready"]
         worker = place.start("worker")
@@ -169,7 +93,7 @@ async def test_a_process_without_the_secret_or_with_another_one_does_not_start(
 
 def test_a_worker_of_a_file_is_refused(tmp_path: Path, shop: Any) -> None:
     url = f"sqlite:///{tmp_path / 'lamgate.db'}"
-    with site(tmp_path, url, shop.urls["orders"], None) as place:
+    with site(tmp_path, url, shop.urls["orders"], None, loads_anew=True) as place:
         process = place.start("worker")
         told = "".join(process.communicate(timeout=PATIENCE_S))
 

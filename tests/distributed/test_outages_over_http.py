@@ -13,10 +13,10 @@ from typing import Any
 import httpx2
 import pytest
 from partition import Network, network
+from premises import PATIENCE_S, Site, said, site
 from servers import Server
 from shop_world import effects, http
 from sqlalchemy.engine import make_url
-from test_gateways import PATIENCE_S, Site, said, site
 
 from benchmarks.faults import PROPERTY, Told
 

@@ -16,10 +16,10 @@ import httpx2
 import pytest
 from listening import listening
 from ports import free_port
+from premises import Site, said, site
 from servers import Server
 from storm import OVER
 from storm_processes import UNBOUNDED
-from test_gateways import Site, said, site
 from watched import OVERLAY, Counted, Watched
 
 from executor.store.pace import FIRST_PER_S

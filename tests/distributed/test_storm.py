@@ -13,13 +13,13 @@ from typing import Any
 import httpx2
 import pytest
 from ports import free_port
+from premises import Site, said, site
 from servers import Server
 from shop_world import OVERLAY, http
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from storm import CONNECTIONS, Storm
 from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, of_no, rage
-from test_gateways import Site, said, site
 
 from executor.dispatch.lease import LEASE_S
 

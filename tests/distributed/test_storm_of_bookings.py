@@ -19,9 +19,9 @@ from bookings_judge import flaws
 from hall import Hall
 from listening import listening
 from ports import free_port
+from premises import Site, said, site
 from servers import Server
 from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, rage
-from test_gateways import Site, said, site
 from test_storm import away, cut_off, killed, others, stopped
 
 # What happens to the workers, and in longer storms also to their database.

@@ -13,9 +13,9 @@ import httpx2
 import pytest
 from money import GATED, KEY, MOST, Booked, MoneyStorm, Payer, configure
 from ports import free_port
+from premises import Site, said, site
 from servers import Server
 from storm_processes import SECONDS, UNBOUNDED, WORKERS, ended, rage
-from test_gateways import Site, said, site
 
 MANAGERS = 3
 pytestmark = pytest.mark.timeout(270 + 4 * SECONDS)
