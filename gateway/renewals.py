@@ -118,7 +118,7 @@ class Renewals:
 
     def _refused(self, c: Connection, row: CredentialRow, code: str) -> None:
         now = self._clock()
-        kept = partial(credentials.renew, c, row, now, sealed=row.sealed, expires_at=0.0)
+        kept = partial(credentials.renew, c, row, now, expires_at=0.0)
         if kept(standing="refused", reason=code):
             act = "credential.refused"
             credentials.audit(c, row.tenant, GATEWAY, act, row.id, now, code=code)

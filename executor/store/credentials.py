@@ -1,10 +1,12 @@
 """Stored credentials, sealed by whoever keeps the master keys: the store never sees a secret.
 
 A row says in the open what is no secret (its kind, where its authorisation server is) and holds
-the rest sealed. `generation` counts its changes: who has read an older one writes nothing.
+the rest sealed. `generation` counts its changes: who has read an older one writes nothing. It
+begins anywhere, so that what was removed and set again is not taken for what it was before.
 A refresh is leased to one process at a time, so that a refresh token is used once.
 """
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +23,7 @@ SealedAnew = Callable[[str, str, str], str | None]
 Place = tuple[str, str] | None  # a tenant, and the name of a credential; None: all are done
 FIRST: Place = ("", "")
 TOGETHER = 100  # that are sealed anew in one transaction while others write
+_ANYWHERE = 2**30  # below this; a column holds twice as much
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,9 @@ def put(c: Connection, row: CredentialRow) -> bool:
     )
     if changed.rowcount:
         return False
-    first = {"tenant": row.tenant, "id": row.id, "generation": 1, "created_at": row.created_at}
-    c.execute(insert(credentials).values(**first, **values))
+    first = {"tenant": row.tenant, "id": row.id, "created_at": row.created_at}
+    begins_at = secrets.randbelow(_ANYWHERE)
+    c.execute(insert(credentials).values(**first, generation=begins_at, **values))
     return True
 
 
@@ -141,17 +145,20 @@ def renew(
     row: CredentialRow,
     now: float,
     *,
-    sealed: str,
+    sealed: str | None = None,
     expires_at: float | None = None,
     standing: Standing = "ready",
     reason: str | None = None,
 ) -> bool:
-    """Write what became of it; False if it was changed meanwhile, for that counts."""
+    """Write what became of it; False if it was changed meanwhile, for that counts.
+
+    What is `sealed` of it stays if nothing else is given: it may have been sealed anew by now.
+    """
     changed = c.execute(
         update(credentials)
         .where(_is(row.tenant, row.id), credentials.c.generation == row.generation)
         .values(
-            sealed=sealed,
+            sealed=credentials.c.sealed if sealed is None else sealed,
             expires_at=expires_at,
             standing=standing,
             reason=reason,

@@ -253,6 +253,34 @@ async def test_a_server_that_is_down_keeps_the_credential_and_is_asked_again(
     assert (await things.until(run, "succeeded", "failed"))["status"] == "succeeded"
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
+@pytest.mark.parametrize("kind", ["bearer", "oauth-client"])
+async def test_what_is_set_while_a_token_is_fetched_with_what_was_before_is_used(
+    things: Things, kind: str, is_removed: bool
+) -> None:
+    await things.control(slow_s=1.0)
+    await things.set("oauth-client")
+    asked = [each["at"] for each in await things.control()].count("token")
+
+    async def is_asked() -> bool:
+        return [each["at"] for each in await things.control()].count("token") > asked
+
+    caller = asyncio.create_task(secret_now(things))
+    await until(is_asked, "a token is being asked for")
+    if is_removed:
+        await things.operator.delete("/v1/credentials/things")
+    other = "the-other-one-of-the-operator"
+    told = await things.set(kind, other) if kind == "bearer" else await things.set(kind)
+    found = await caller
+
+    assert told.status_code == 200
+    if kind == "bearer":
+        assert (found, await secret_now(things)) == (other, other)
+    else:
+        assert found
+        assert await secret_now(things) == found
+
+
 async def test_a_browser_that_did_not_begin_connects_nothing(things: Things) -> None:
     await things.set("oauth-code")
     link = await things.begin()

@@ -53,7 +53,8 @@ async def test_who_read_it_before_it_was_renewed_neither_refreshes_nor_writes(st
     after = await kept(store)
 
     assert (renewed, late) == (True, [False, False])
-    assert (after.sealed, after.generation, after.leased_until) == ("sealed 2", 2, 0.0)
+    assert (after.sealed, after.leased_until) == ("sealed 2", 0.0)
+    assert after.generation == before.generation + 1
     assert await lease(store, after, NOW + 1)
 
 
@@ -69,6 +70,29 @@ async def test_what_was_set_anew_is_not_overwritten_by_a_refresh_of_what_was_bef
     assert not await renew(store, before, "sealed 2")
     assert (await kept(store)).sealed == "set anew"
     assert await lease(store, await kept(store), NOW)
+
+
+async def test_nor_is_what_was_set_after_that_was_removed(store: Store) -> None:
+    await store.write(partial(credentials.put, row=ROW))
+    before = await kept(store)
+    await lease(store, before, NOW)
+    await store.write(partial(credentials.remove, tenant=TENANT, name="things"))
+    await store.write(partial(credentials.put, row=replace(ROW, sealed="set anew")))
+
+    assert not await renew(store, before, "sealed 2")
+    assert (await kept(store)).sealed == "set anew"
+
+
+async def test_a_refresh_that_is_refused_leaves_what_was_sealed_anew(store: Store) -> None:
+    await store.write(partial(credentials.put, row=ROW))
+    before = await kept(store)
+    await lease(store, before, NOW)
+    await store.write(partial(credentials.reseal, sealed_anew=lambda *_: "sealed by another key"))
+    refuse = partial(credentials.renew, row=before, now=NOW + 1, standing="refused")
+
+    assert await store.write(partial(refuse, expires_at=0.0, reason="invalid_grant"))
+    after = await kept(store)
+    assert (after.sealed, after.standing) == ("sealed by another key", "refused")
 
 
 async def test_what_is_renewed_while_all_is_sealed_anew_stays_renewed(store: Store) -> None:
