@@ -125,12 +125,20 @@ def _is_over(c: Connection, row: ApprovalRow) -> bool:
 
 
 def _said_yes_in_another_role(c: Connection, row: ApprovalRow, by: Principal) -> bool:
-    """Whether they count already for the same call: of each role the newest question stands."""
+    """Whether they count already for the same call.
+
+    Of each role the newest question about a step stands, and one may be about several.
+    """
     asked = approvals.listed(c, row.tenant, run=row.run)
     # Of two that were asked at the same time the older is the one that is void, or else the plan's.
     asked.sort(key=lambda each: (each.created_at, each.state != "void", each.kind == "step"))
-    others = {each.role: each for each in asked if each.role != row.role and _is_same(each, row)}
-    said = (_earlier(c, each, by) for each in others.values() if each.state in ("open", "granted"))
+    others = {
+        (each.role, step): each
+        for each in asked if each.role != row.role and _is_same(each, row)
+        for step in {*each.steps}.intersection(row.steps)
+    }  # fmt: skip
+    stand = {each.id: each for each in others.values() if each.state in ("open", "granted")}
+    said = (_earlier(c, each, by) for each in stand.values())
     return any(each is not None and each[0] == "approve" for each in said)
 
 

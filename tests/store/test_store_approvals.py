@@ -153,6 +153,26 @@ async def test_nobody_says_yes_to_one_call_in_two_roles(
     assert (first, then) == ("granted", ruling)
 
 
+@pytest.mark.parametrize("newer", ["mail", "refund"])
+async def test_a_yes_counts_though_the_other_role_was_asked_about_another_step_since(
+    store: Store, newer: str
+) -> None:
+    """Finance is asked about each of two calls, and the approvers about a plan with both."""
+    await store.write(new_run)
+    plan = replace(question(), **ENVELOPE)
+    about = {"mail": ("mail", NOW), "refund": ("refund", NOW)} | {newer: (newer, NOW + 1)}
+    for step, at in about.values():
+        finance = replace(question(f"apr_{step}"), role="finance", created_at=at)
+        finance = replace(finance, step=step, steps=(step,), args_hash=f"sha256:{step}")
+        await store.write(partial(approvals.create, row=finance))
+    await store.write(partial(approvals.create, row=plan))
+    rule = partial(rulings.decide, tenant=TENANT, by=BOTH, decision="approve", reason="checked")
+    first = await store.write(partial(rule, approval="apr_refund", now=NOW + 2))
+    then = await store.write(partial(rule, approval="apr_a", now=NOW + 2))
+
+    assert (first, then) == ("granted", "twice")
+
+
 async def test_a_yes_that_was_asked_for_anew_counts_no_more(store: Store) -> None:
     await _ask(store)
     await _decide(store, BOTH)
