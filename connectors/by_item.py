@@ -64,8 +64,7 @@ def settled(action: ActionSpec, arguments: Mapping[str, JsonValue], outcome: Out
     missed = missed_items(action, arguments, outcome.output)
     if isinstance(missed, str):
         return Unreadable(missed, outcome.request_id)
-    if missed and len(missed) == _count(action.items, arguments):
-        message = f"no item happened; the first: {missed[0].message}"
+    if message := _none(action.items, arguments, missed):
         if all(each.status == 429 for each in missed.values()):
             raise Unavailable(
                 message,
@@ -77,6 +76,24 @@ def settled(action: ActionSpec, arguments: Mapping[str, JsonValue], outcome: Out
             )
         raise Refused(message, kind=Kind.INVALID, request_id=outcome.request_id)
     return outcome
+
+
+def none_happened(
+    action: ActionSpec, arguments: Mapping[str, JsonValue], output: JsonValue
+) -> str | None:
+    """Why no item of a call happened, if an output that is told later says so."""
+    missed = missed_items(action, arguments, output)
+    if action.items is None or isinstance(missed, str):
+        return None
+    return _none(action.items, arguments, missed)
+
+
+def _none(
+    asked: ItemAnswers, arguments: Mapping[str, JsonValue], missed: Mapping[int, Missed]
+) -> str | None:
+    if not missed or len(missed) != _count(asked, arguments):
+        return None
+    return f"no item happened; the first: {missed[0].message}"
 
 
 def happened_only(

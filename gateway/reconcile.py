@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import JsonValue
 from sqlalchemy import Connection
 
-from connectors.by_item import missed_items
+from connectors.by_item import missed_items, none_happened
 from connectors.spec import ActionSpec
 from connectors.validate import first_flaw
 from executor.check.admit import Accepted
@@ -257,8 +257,9 @@ def _check_output(
     flaw = first_flaw(action.output_schema, output) if action.output_schema else None
     if action.items is not None and flaw is None:
         calls = _state(c, row, {}).attempts[attempt.intent.step, attempt.intent.iteration]
-        items = missed_items(action, calls[attempt.intent.n - 1].intent.arguments, output)
-        flaw = items if isinstance(items, str) else None
+        arguments = calls[attempt.intent.n - 1].intent.arguments
+        items = missed_items(action, arguments, output)
+        flaw = items if isinstance(items, str) else none_happened(action, arguments, output)
     if flaw:
         raise ProblemError(
             422, "type-mismatch", f"the output is not what {action.name} gives: {flaw}",

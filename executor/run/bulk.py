@@ -28,6 +28,12 @@ def missed_by(action: ActionSpec, call: Attempt) -> Mapping[str, ItemFailure] | 
     }
 
 
+def took_it_back(action: ActionSpec, call: Attempt) -> bool:
+    """Whether a compensation happened, of many items all of it; unreadable answers tell of none."""
+    is_untold = action.items is not None and not call.is_applied
+    return call.has_happened and not is_untold and not missed_by(action, call)
+
+
 def told_of(missed: Mapping[str, ItemFailure]) -> str:
     """Which items did not happen, and why, for whoever reads the step's end."""
     named = [f"{item}: {each.message}" for item, each in missed.items()][:_MOST_TOLD]

@@ -117,6 +117,7 @@ class Poll:
     iteration: str
     n: int
     action: ActionSpec
+    arguments: JsonObject  # of the call
     key: str
     handle: str
     since: float

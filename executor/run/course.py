@@ -6,6 +6,8 @@ back      the same, and what happened is to be undone
 
 Once a pivot has happened there is no way back, so a run that would undo what it did goes forward
 after a failure as far as it can. While it is not known whether a pivot happened, it stops.
+But what has begun to go back stays on its way: what comes next may rest on what is undone by now.
+Where a pivot proves to have happened then, nothing more is undone than what was begun.
 """
 
 from enum import StrEnum
@@ -27,12 +29,14 @@ def course(accepted: Accepted, state: RunState) -> Course:
     """Say which way the run goes now."""
     if state.cancelled is not None:
         wants_back = state.cancelled.mode == "undo"
-        return Course.BACK if wants_back and _pivots(accepted, state) is False else Course.STOPPING
+        return Course.BACK if wants_back and _may_go_back(accepted, state) else Course.STOPPING
     option = accepted.certificate.options.on_failure
     if not state.failed or option == "continue":
         return Course.FORWARD
     if option == "stop":
         return Course.STOPPING
+    if state.undos:
+        return Course.BACK
     match _pivots(accepted, state):
         case True:
             return Course.FORWARD
@@ -45,7 +49,17 @@ def course(accepted: Accepted, state: RunState) -> Course:
 def goes_on(accepted: Accepted, state: RunState) -> bool:
     """Whether one failure leaves the rest of the run to go on."""
     option = accepted.certificate.options.on_failure
-    return option == "continue" or (option == "undo" and _pivots(accepted, state) is True)
+    goes_forward = option == "undo" and not state.undos and _pivots(accepted, state) is True
+    return option == "continue" or goes_forward
+
+
+def may_undo_more(accepted: Accepted, state: RunState) -> bool:
+    """Whether compensations may begin still: no pivot has happened, or may have."""
+    return _pivots(accepted, state) is False
+
+
+def _may_go_back(accepted: Accepted, state: RunState) -> bool:
+    return bool(state.undos) or may_undo_more(accepted, state)
 
 
 def matters_to_undo(accepted: Accepted, state: RunState, step: str) -> bool:

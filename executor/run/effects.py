@@ -8,6 +8,7 @@ from executor.check.admit import Accepted
 from executor.fn import FUNCTIONS
 from executor.plan.model import Step
 from executor.run import events as e
+from executor.run.bulk import took_it_back
 from executor.run.state import Attempt, Place, RunState, undo_place, undoes
 
 
@@ -43,8 +44,10 @@ def effects_of(accepted: Accepted, state: RunState) -> Effects:
         name = shown(place) if state.undos else place[0]
         writes = [each for each in attempts if each.intent.effect is not Effect.READ]
         untold = [each for each in writes if _is_untold(accepted, each)]
-        if state.is_undone(place):
+        if is_taken_back(accepted, state, place):
             undone.add(name)
+            if any(_may_stand_besides(each) for each in writes):
+                uncertain.add(name)
             continue
         calls = state.attempts.get(undo_place(place), ())
         happened = any(each.has_happened and each not in untold for each in writes)
@@ -56,6 +59,22 @@ def effects_of(accepted: Accepted, state: RunState) -> Effects:
         if untold or any(not each.has_happened for each in doubts):
             uncertain.add(name)
     return Effects(tuple(sorted(standing)), tuple(sorted(uncertain)), tuple(sorted(undone)))
+
+
+def is_taken_back(accepted: Accepted, state: RunState, place: Place) -> bool:
+    """Whether what was done there is undone, be it that this was found out after its time."""
+    if state.is_undone(place):
+        return True
+    calls = state.attempts.get(undo_place(place), ()) if place in state.undos else ()
+    return any(took_it_back(accepted.actions[each.intent.action], each) for each in calls)
+
+
+def _may_stand_besides(call: Attempt) -> bool:
+    """Whether it happened though somebody had said no, beside the one that was taken back."""
+    found, late = call.resolved, call.late
+    if found is None or late is None or call.intent.effect is Effect.IDEMPOTENT:
+        return False
+    return found.resolution == "absent" and _differ(found, late, beside=True)
 
 
 def shown(place: Place) -> str:
@@ -111,7 +130,8 @@ def effect_of_step(accepted: Accepted, state: RunState, step: Step) -> str:
         return "none, nothing was sent"
     if places[0][0].intent.effect is Effect.READ:
         return "none, a read"
-    undone = sum(place[0] == step.id and state.is_undone(place) for place in state.undos)
+    back = [place for place in state.undos if place[0] == step.id]
+    undone = sum(is_taken_back(accepted, state, place) for place in back)
     if step.each is None:
         missed = ", ".join(state.failed_items.get(step.id, {}))
         told = f", but for items {missed}" if missed else ""

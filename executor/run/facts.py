@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from connectors.spec import Effect
 from executor.check.admit import Accepted
 from executor.run import events as e
-from executor.run.bulk import missed_by
 from executor.run.commands import Record
-from executor.run.state import Attempt, Place, RunState, undo_place
+from executor.run.effects import is_taken_back
+from executor.run.state import Attempt, Place, RunState, denied_of
 from executor.run.verdicts import Outside
 
 
@@ -22,21 +22,16 @@ def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Rec
             yield Record(lost(place, attempt.intent.n, is_cut_off=cut_off))
     for place in state.repeated:
         attempts = state.attempts[place]
-        learned = [*_learned_by_repetition(attempts)]
+        learned = [*_heard_after_all(attempts)] or [*_learned_by_repetition(attempts)]
         yield from learned or _learned_with_another(attempts)
     for place, undoing in state.undos.items():
-        calls = state.attempts.get(undo_place(place), ())
-        if undoing.ended is None and any(_took_it_back(accepted, each) for each in calls):
+        is_undone = undoing.ended is not None and undoing.ended.undone
+        if not is_undone and is_taken_back(accepted, state, place):
             done = e.UndoEnded(step=place[0], iteration=place[1], undone=True, effect="yes")
             yield Record(done)
     for gate in state.open_gates:
         if gate.opened.expires_at <= outside.now:
             yield Record(e.ApprovalExpired(approval=gate.opened.approval))
-
-
-def _took_it_back(accepted: Accepted, call: Attempt) -> bool:
-    """Whether a compensation happened, of many items all of it."""
-    return call.has_happened and not missed_by(accepted.actions[call.intent.action], call)
 
 
 def lost(place: Place, n: int, *, is_cut_off: bool = False) -> e.AttemptEnded:
@@ -51,6 +46,20 @@ def lost(place: Place, n: int, *, is_cut_off: bool = False) -> e.AttemptEnded:
         state="uncertain",
         failure=e.Failure(kind="cancelled", message=message, may_retry=True),
     )
+
+
+def _heard_after_all(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
+    """A late yes to what somebody had denied counts once no other call can have acted instead.
+
+    It stood beside the no while another one could.
+    """
+    if denied_of(attempts) is None:
+        return
+    for attempt in attempts:
+        is_yes = attempt.late is not None and attempt.late.state.startswith("applied")
+        if attempt.is_denied and attempt.late is not None and is_yes:
+            yield Record(attempt.late)
+            return
 
 
 def _learned_by_repetition(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
@@ -83,7 +92,7 @@ def _learned_with_another(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
             continue
         elif acted is not None and acted.intent.n < attempt.intent.n:
             yield _repeated(attempt, acted, happened=True)
-        elif told is not None:
+        elif told is not None and not (attempt.has_happened and told.resolution == "absent"):
             yield Record(told.model_copy(update={"n": attempt.intent.n}))
 
 

@@ -92,6 +92,9 @@ class Instance:
         applied = self.state.applied(self.place)
         if applied is not None:
             return self._applied(applied)
+        doubt = self.state.in_doubt(self.place)
+        if doubt is not None and doubt.has_happened:
+            return self._class_rule(doubt, last)  # whatever was found out of the others
         told = self._resolved_last(last)
         if told is not None:
             return self._told(told, last)
@@ -241,7 +244,9 @@ class Instance:
                 return Waiting("callback", held)
             if self._is_stopped(status.action):
                 return Waiting("stop")
-            return Next(Poll(*self.place, doubt.intent.n, self.action, key, handle, since))
+            call = doubt.intent
+            asks = Poll(*self.place, call.n, self.action, call.arguments, key, handle, since)
+            return Next(asks)
         if lookup is None or lookup.action not in self.accepted.actions:
             return Waiting("reconcile", left=left)
         if held > now:
@@ -279,8 +284,9 @@ class Instance:
             over = Failed("budget-exceeded", message)
             return over if doubt is None else self._find_out(doubt, absent_from=inf)
         passage = self._passage()
-        if isinstance(passage, Failed) and doubt is not None:  # as policy is now
-            return self._find_out(doubt, absent_from=inf, left=False)
+        is_asked_in_vain = self.state.cancelled is not None and not isinstance(passage, Passage)
+        if doubt is not None and (isinstance(passage, Failed) or is_asked_in_vain):
+            return self._find_out(doubt, absent_from=inf, left=False)  # as policy is now
         if doubt is None and self.waits_for_doubts(passage):
             return Waiting("elsewhere")
         if not isinstance(passage, Passage):
@@ -303,7 +309,8 @@ class Instance:
             if told is not None and told.answers is not None and ended and ended.handle:
                 return Continuation(ended.handle, told.answers)
             failure = ended.failure if ended else None
-            if attempt.is_uncertain or failure is None or not failure.may_retry:
+            is_over = failure is None or not (failure.may_retry or _lacks_credentials(attempt))
+            if attempt.is_uncertain or is_over:
                 return None
         return None
 

@@ -11,6 +11,7 @@ from math import inf
 
 from pydantic import JsonValue
 
+from connectors.by_item import none_happened
 from connectors.connector import Applied
 from connectors.errors import ConnectorError, Kind, Refused, Unavailable, Uncertain
 from connectors.looked_up import NotAskedForError, found_in, is_of
@@ -102,7 +103,12 @@ class Reconciler:
         if word in status.failed:
             return _resolved(command, False, "status", None, f"the service says {word}")
         output = _at(answer.output, status.output_at)
-        return _resolved(command, True, "status", None if isinstance(output, Absent) else output)
+        if isinstance(output, Absent):
+            return _resolved(command, True, "status", None)
+        why_not = none_happened(command.action, command.arguments, output)
+        if why_not is not None:
+            return _resolved(command, False, "status", None, why_not)
+        return _resolved(command, True, "status", output)
 
     def _deferred(
         self,

@@ -176,9 +176,12 @@ def doubt_of(attempts: Sequence[Attempt]) -> Attempt | None:
     A later call that was refused, never left, or only asked something, says nothing about the
     earlier one.
     """
+    if not attempts or attempts[-1].intent.effect is Effect.READ:
+        return None
+    happened = next((each for each in reversed(attempts) if each.has_happened), None)
+    if happened is not None and not happened.is_applied and attempts[-1].ended is not None:
+        return happened  # whatever is known of the others
     for attempt in reversed(attempts):
-        if attempt.intent.effect is Effect.READ:
-            return None
         if attempt.is_answered:
             continue
         if attempt.is_applied or attempt.resolved is not None or attempt.ended is None:

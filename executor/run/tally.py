@@ -69,7 +69,7 @@ class Tally:
             if self.budgets.money:
                 mine = by_currency(amounts_of(command.action, command.arguments))
                 later = {**money, (command.step, command.iteration): mine}
-                if mine and not self._fits(later):
+                if mine and not self._fits(later, mine):
                     continue
                 money = later
             calls[connection] = calls.get(connection, 0) + 1
@@ -104,7 +104,7 @@ class Tally:
                 return f"{sums[currency]:f} {told}; at most {most:f} are allowed in a run"
         return None
 
-    def _fits(self, money: Mapping[Place, Mapping[str, Decimal]]) -> bool:
+    def _fits(self, money: Mapping[Place, Mapping[str, Decimal]], asked: Collection[str]) -> bool:
         """Whether all of it together is allowed; what is not in the journal yet may be anything."""
         if any(self._moves_money(place) for place in self.not_recorded):
             return False
@@ -112,7 +112,7 @@ class Tally:
         for each in money.values():
             for currency, value in each.items():
                 sums[currency] = total((sums.get(currency, _NONE), value))
-        return all(value <= (self.budgets.most(each) or _NONE) for each, value in sums.items())
+        return all(sums[each] <= (self.budgets.most(each) or _NONE) for each in asked)
 
     @cached_property
     def so_far(self) -> SoFar:

@@ -31,7 +31,7 @@ from executor.run import events as e
 from executor.run.bulk import UNTOLD, missed_by
 from executor.run.commands import Record
 from executor.run.compensation import Compensation
-from executor.run.course import has_happened
+from executor.run.course import has_happened, may_undo_more
 from executor.run.effects import shown
 from executor.run.gates import Asked
 from executor.run.resolve import ResolveError, Scope, bind_args, check_arguments
@@ -61,7 +61,7 @@ class Saga:
         for place in self._open:
             if (ended := self._ended(place)) is not None:
                 yield Record(ended)
-        if self._acts_forward:
+        if self._acts_forward or not may_undo_more(self.accepted, self.state):
             return
         for place in self.targets:
             if place not in self.state.undos and (why := self._stands_in_the_way(place)):
@@ -170,9 +170,14 @@ class Saga:
         for other in self._dependants(place):
             if self.state.is_undone(other) or self._decision(other) is None:
                 continue
-            if other in self.targets or self.state.in_doubt(other) is not None:
+            is_open = self.state.in_doubt(other) is not None and not self._is_left(other)
+            if other in self.targets or is_open:
                 return False
         return True
+
+    def _is_left(self, place: Place) -> bool:
+        """Whether nobody finds out any more what is in doubt there: its step had ended before."""
+        return self.state.has_ended(place[0])
 
     def _next(self) -> list[Place]:
         free = [

@@ -7,7 +7,7 @@ from executor.check.admit import Accepted
 from executor.plan.graph import graph
 from executor.plan.render import render_step
 from executor.run import events as e
-from executor.run.effects import effect_of_step
+from executor.run.effects import effect_of_step, is_taken_back
 from executor.run.state import Attempt, Gate, RunState, undo_place
 from executor.store.blobs import Blob
 from executor.trace.model import AttemptTrace, GateTrace, StepTrace, UndoTrace
@@ -76,7 +76,7 @@ def _standing(
     gates: list[Gate],
 ) -> tuple[str, str]:
     own = [place for place in state.undos if place[0] == step_id]
-    if own and all(state.is_undone(place) for place in own):
+    if own and all(is_taken_back(accepted, state, place) for place in own):
         return "undone", "undone: " + _before_undo(state, step_id)
     if step_id in state.done:
         return "done", "done"

@@ -86,3 +86,15 @@ def test_a_no_of_a_search_beside_an_answer_leaves_the_answer_to_be_told() -> Non
     run.resolve("a", 2, "absent", by="lookup")
 
     assert [each.n for each in run.performs().values()] == [4]
+
+
+def test_what_was_answered_goes_with_the_call_that_is_made_again_with_new_credentials() -> None:
+    run = play(step("a", "keyed"))
+    command = run.performs()["a"]
+    run.begin(command)
+    _asks(run, command)
+    refused_for_them = run.call("a", refused("auth"))
+    again = run.later(400).performs()["a"]
+
+    assert refused_for_them.continues is not None
+    assert again.continues == refused_for_them.continues

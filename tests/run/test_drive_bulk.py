@@ -3,14 +3,21 @@
 from typing import Any
 
 import pytest
-from run_bench import Bench
+from run_bench import Bench, once
 from run_cases import accept, action, ref, step
 
-from connectors.connector import Applied, Outcome
+from connectors.connector import Applied, Outcome, Pending
+from connectors.errors import Kind, Refused
 from connectors.spec import CallContext
+from executor.check.certificate import Options
 
 ITEMS = {"of": "lines", "status_at": "status", "message_at": "why"}
 MANY = action("shop.many", "keyed", items=ITEMS)
+STATUS = {
+    "action": "shop.find", "by": "handle", "state_at": "state", "done": ["done"],
+    "output_at": "output",
+}  # fmt: skip
+BACK = {"action": "shop.take_many", "args": [{"ref": "input/lines", "to": "lines"}]}
 
 
 def answering(*statuses: int) -> Any:
@@ -48,3 +55,42 @@ async def test_the_journal_says_which_items_happened(
         assert (failed["code"], failed["effect"]) == (code, effect)
         assert sorted(failed["failed_items"]) == missed
         assert (row.status, row.code) == ("failed", code)
+
+
+async def test_a_job_of_which_no_item_happened_had_no_effect_and_is_not_undone(
+    bench: Bench,
+) -> None:
+    job = action("shop.job", "keyed", items=ITEMS, undo=BACK, status=STATUS)
+    none = {"state": "done", "output": [{"status": 409, "why": "sold out"}] * 3}
+    bench.service.handlers = {"m": once(Pending("task 7")), "find": once(Applied(none))}
+    plan = accept(
+        step("m", "shop.job", ref("input/lines", "lines")),
+        more=(job, action("shop.take_many", "keyed")),
+        options=Options(on_failure="undo"),
+        lines=["a", "b", "c"],
+    )
+    due, row = await bench.drive(plan)
+    end = await bench.finished(due)
+
+    assert (row.status, row.code) == ("failed", "refused")
+    assert (end.standing, end.uncertain, end.undone) == ([], [], [])
+    assert bench.service.calls("undo/m") == 0
+
+
+async def test_an_undo_of_which_every_item_broke_down_undid_nothing(bench: Bench) -> None:
+    made = action("shop.many", "keyed", items=ITEMS, undo=BACK)
+    bench.service.handlers = {
+        "m": answering(200, 200, 200),
+        "undo/m": answering(500, 500, 500),
+        "z": once(Refused("no", kind=Kind.INVALID)),
+    }
+    plan = accept(
+        step("m", "shop.many", ref("input/lines", "lines")),
+        step("z", "blind", after=["m"]),
+        more=(made, action("shop.take_many", "keyed", items=ITEMS)),
+        options=Options(on_failure="undo"),
+        lines=["a", "b", "c"],
+    )
+    _, row = await bench.drive(plan)
+
+    assert (row.status, row.waiting_for) == ("waiting", "reconcile")

@@ -383,3 +383,34 @@ async def test_a_process_that_is_told_to_end_tells_as_long_as_it_lives(bench: Be
     await run.tell(Applied({"id": 1}))
 
     assert await run.ends() == [("uncertain", False), ("applied", True)]
+
+
+@pytest.mark.parametrize("again", ["later", "refused"])
+async def test_a_late_yes_that_came_while_it_was_called_again_counts_if_that_had_no_effect(
+    bench: Bench, again: str
+) -> None:
+    run = await overtaken(bench, accept(step("a", "blind")))
+    first, under_way = bench.service.handlers["a"], asyncio.Event()
+
+    async def a(context: CallContext) -> Outcome:
+        if context.attempt == 1:
+            answer: Outcome = await first(context)
+            return answer
+        await under_way.wait()
+        if again == "refused":
+            raise Refused("it is there already", kind=Kind.CONFLICT)
+        limit = Kind.RATE_LIMITED
+        raise Unavailable("later", kind=limit, retry_after_s=0.01, sent=True, status=429)
+
+    bench.service.handlers["a"] = a
+    no = e.ReconcileResolved(step="a", iteration="", n=1, resolution="absent", by="operator")
+    await bench.tell(run.due, no)
+    second = bench.start(run.due)
+    await until(lambda: bench.service.calls("a") == 2, "it was called again")
+    await run.tell(Applied({"id": "first"}))
+    under_way.set()
+    await asyncio.wait_for(second, PATIENCE_S)
+    row, attempts = await bench.row(run.due), await bench.attempts(run.due)
+
+    assert (row.status, bench.service.calls("a")) == ("succeeded", 2)
+    assert [each.state for each in attempts] == ["applied", "refused"]

@@ -1,0 +1,130 @@
+"""A no that was wrong: what had happened after all counts, and nothing is called again for it."""
+
+import pytest
+from class_cases import one
+from run_cases import (
+    UNREADABLE,
+    LookUp,
+    Play,
+    action,
+    applied,
+    play,
+    ref,
+    refused,
+    step,
+    uncertain,
+)
+from undo_cases import play_back
+
+from executor.check.budgets import Budgets
+from executor.check.certificate import Options
+
+ON = Options(on_failure="continue")
+
+
+def test_a_search_in_vain_overrules_no_answer_that_cannot_be_read() -> None:
+    run = one("found_keyed")
+    first = run.lose("a")
+    run.later(60).call("a", uncertain())
+    run.end_late(first, UNREADABLE)
+    (search,) = run.later(1000).go()
+    assert isinstance(search, LookUp)
+    if run.now >= search.absent_from:
+        run.resolve("a", search.n, "absent", by="lookup")
+
+    assert "a" not in run.performs()
+
+
+def test_nor_does_one_that_was_made_before_that_answer() -> None:
+    run = one("lookup")
+    first = run.lose("a")
+    run.later(200).resolve("a", 1, "absent", by="lookup")
+    run.call("a", uncertain())
+    run.later(200).resolve("a", 2, "absent", by="lookup")
+    run.end_late(first, UNREADABLE)
+
+    assert run.state.attempts["a", ""][0].has_happened
+    assert "a" not in run.performs()
+
+
+def test_a_late_yes_that_stood_beside_another_call_counts_once_that_is_denied() -> None:
+    run = play(step("a", "blind"))
+    first = run.lose("a")
+    run.later(200).resolve("a", 1, "absent")
+    run.call("a", uncertain())
+    run.end_late(first, applied({"id": 1}))
+    run.later(200).resolve("a", 2, "absent")
+
+    assert "a" not in run.performs()
+    run.go()
+    assert run.state.done["a"] == {"id": 1}
+
+
+def failed_and_then_in_doubt(run: Play) -> None:
+    """A step that failed turns out to have happened, with an answer that cannot be read."""
+    found = run.performs()
+    first = found["a"]
+    run.begin(first)
+    if "r" in found:
+        run.begin(found["r"])
+    run.flying.pop(("a", ""))
+    run.go()
+    run.later(200).resolve("a", 1, "absent", by="lookup")
+    run.call("a", refused())
+    run.go()
+    assert "a" in run.state.failed
+    run.end_late(first, UNREADABLE)
+
+
+def read_ends(run: Play) -> None:
+    read = run.flying["r", ""]
+    assert read is not None
+    run.end(read, applied({}))
+
+
+def test_what_a_step_that_has_failed_did_after_all_keeps_no_other_from_its_turn() -> None:
+    run = play(step("a", "lookup"), step("r"), step("c", "blind", after=["r"]), options=ON)
+    failed_and_then_in_doubt(run)
+    read_ends(run)
+
+    assert "c" in run.performs()
+
+
+def test_nor_does_it_keep_from_being_taken_back_what_it_depends_on() -> None:
+    run = play_back(
+        step("b", "shop.keyed_by_keyed"),
+        step("a", "shop.lookup_by_keyed", after=["b"]),
+        step("r"),
+    )
+    run.begin(run.performs()["r"])
+    run.call("b", applied({"id": "b"}))
+    failed_and_then_in_doubt(run)
+    read_ends(run)
+
+    assert "undo/b" in run.performs()
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_too_much_money_of_one_currency_holds_no_call_in_another(*, fails: bool) -> None:
+    """A yes after a no: what was free to be spent again was spent already."""
+    pay = action("shop.pay", "blind", sinks={"amount": "amount"})
+    run = play(
+        step("q", "shop.q"),
+        step("a", "shop.pay", ref("q/eur", "amount")),
+        step("b", "shop.pay", ref("q/eur", "amount")),
+        step("r", after=["b"]),
+        step("c", "shop.pay", ref("q/usd", "amount"), after=["r"]),
+        options=ON,
+        more=(pay, action("shop.q", reads_as="trusted")),
+        budgets=Budgets(money={"EUR": "10", "USD": "100"}),
+    )
+    eur, usd = {"amount": "10", "currency": "EUR"}, {"amount": "5", "currency": "USD"}
+    run.call("q", applied({"eur": eur, "usd": usd}))
+    first = run.lose("a")
+    run.later(60).resolve("a", 1, "absent")
+    run.call("a", refused("invalid" if fails else "rate_limited", again=not fails, at=run.now + 60))
+    run.call("b", applied({}))
+    run.end_late(first, applied({}))
+    run.call("r", applied({}))
+
+    assert "c" in run.performs()

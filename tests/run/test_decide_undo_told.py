@@ -1,0 +1,127 @@
+"""What is told of an undo is true: of items, after its time, of two effects, and of a pivot."""
+
+from typing import Any
+
+from run_cases import (
+    GATE_S,
+    UNREADABLE,
+    OpenGate,
+    Wait,
+    applied,
+    play,
+    ref,
+    refused,
+    step,
+    uncertain,
+)
+from test_decide_bulk import BACK, made, many, run_of
+from undo_cases import ACTIONS, play_back, undoable
+
+from executor.run import events as e
+from executor.run.effects import effects_of
+from executor.trace.steps import explain_step
+
+
+def test_an_undo_of_many_items_whose_answer_tells_of_none_took_nothing_back() -> None:
+    run = run_of(many(), step("z", "blind", after=["m"]), options=BACK)
+    run.call("m", applied(made(None, None, None)))
+    run.call("z", refused())
+    run.call("undo/m", UNREADABLE)
+    (found,) = run.go()
+
+    assert isinstance(found, Wait)
+    assert found.steps == ("undo/m",)
+
+
+def test_an_undo_that_a_person_finds_to_have_happened_after_its_time_is_told() -> None:
+    run = play_back(step("a", "shop.brief_lookup"), step("z", "blind", after=["a"]))
+    run.call("a", applied({"id": "a"}))
+    run.call("z", refused())
+    run.call("undo/a", uncertain())
+    run.later(1).defer(("undo/a", ""), 1, 1000.0)
+    end = run.later(60).finish()
+    run.write(e.RunFinished(status=end.status, uncertain=list(end.uncertain)))
+    run.resolve("undo/a", 1, "applied")
+    effects = effects_of(run.accepted, run.state)
+
+    assert (effects.uncertain, effects.undone) == ((), ("a",))
+    assert "undone" in explain_step(run.accepted, run.state, "a", None).effect
+
+
+def test_what_happened_twice_and_was_taken_back_once_may_stand_still() -> None:
+    run = play_back(step("a", "shop.blind_by_keyed"), step("z", "blind", after=["a"]))
+    first = run.lose("a")
+    run.later(60).resolve("a", 1, "absent")
+    run.call("a", applied({"id": 2}))
+    run.end_late(first, applied({"id": 1}))
+    run.call("z", refused())
+    undo = run.call("undo/a", applied())
+    end = run.finish()
+
+    assert undo.arguments == {"id": 2}
+    assert (end.status, end.uncertain, end.undone) == ("compensation_incomplete", ("a",), ("a",))
+
+
+def gone_back_and_then_the_pivot_had_happened(undo: Any, *after: dict[str, Any]) -> Any:
+    """A run that undoes `a`, for the pivot `p` failed; but a person knows better in the end."""
+    run = play_back(
+        step("a", "shop.keyed_by_keyed"), step("p", "shop.pivot", after=["a"]), step("r"), *after
+    )
+    run.call("r", refused("rate_limited", again=True, at=run.now + 500))
+    run.call("a", applied({"id": "a"}))
+    run.call("p", uncertain())
+    run.later(1).call("p", refused("conflict"))
+    run.later(100).resolve("p", 1, "absent")
+    run.call("p", refused("conflict"))
+    run.call("undo/a", undo)
+    denied = run.state.denied(("p", ""))
+    assert denied is not None
+    run.later(1000).resolve("p", denied.intent.n, "applied")
+    return run
+
+
+def test_a_run_that_has_begun_to_go_back_does_not_go_forward_on_what_it_has_undone() -> None:
+    rests_on_it = step("d", "blind", ref("a/id", "x"), after=["r"])
+    run = gone_back_and_then_the_pivot_had_happened(applied({}), rests_on_it)
+    end = run.finish()
+
+    assert (end.status, end.standing, end.undone) == ("compensation_incomplete", ("p",), ("a",))
+
+
+def test_an_undo_that_is_in_doubt_is_found_out_though_a_pivot_proves_to_have_happened() -> None:
+    run = gone_back_and_then_the_pivot_had_happened(uncertain(), step("d", "blind", after=["r"]))
+    (found,) = run.go()
+
+    assert isinstance(found, Wait)
+    assert (found.waiting_for, found.steps) == ("reconcile", ("undo/a",))
+
+
+def test_nothing_more_is_undone_once_a_pivot_proves_to_have_happened() -> None:
+    run = play_back(
+        step("b", "shop.keyed_by_keyed"),
+        step("a", "shop.keyed_by_keyed", after=["b"]),
+        step("p", "shop.pivot", after=["a"]),
+    )
+    run.call("b", applied({"id": "b"}))
+    run.call("a", applied({"id": "a"}))
+    run.call("p", uncertain())
+    run.later(1).call("p", refused("conflict"))
+    run.later(100).resolve("p", 1, "absent")
+    run.call("p", refused("conflict"))
+    undo = run.performs()["undo/a"]
+    run.begin(undo)
+    run.resolve("p", 1, "applied")
+    run.end(undo, applied())
+    end = run.finish()
+
+    assert (end.standing, end.undone) == (("b", "p"), ("a",))
+
+
+def test_a_cancelled_run_asks_for_no_approval_that_nobody_can_give() -> None:
+    asked = undoable("idempotent", name="shop.asked_put", approval="approver")
+    run = play(step("a", "shop.asked_put"), more=(*ACTIONS, asked))
+    run.grant(*run.ask())
+    run.later(GATE_S - 1).call("a", uncertain())
+    run.later(2).cancel("undo")
+
+    assert not any(isinstance(each, OpenGate) for each in run.go())
