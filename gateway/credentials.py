@@ -111,13 +111,13 @@ class Credentials:
             0.0 if kind in OAUTH else None, 1, 0.0, now, now,
         )  # fmt: skip
 
-        def work(c: Connection) -> list[Due]:
+        def work(c: Connection) -> bool:
             is_new = credentials.put(c, row)
             act = "credential.set" if is_new else "credential.replaced"
             credentials.audit(c, tenant, by, act, name, now, kind=kind)
-            return waking.wake_waiting(c, "credentials", now, tenant)
+            return True
 
-        return await self.store.write(work)
+        return await self._kept(tenant, work) or []
 
     async def remove(self, tenant: str, name: str, by: str) -> bool:
         """Delete one; False if there is none."""
@@ -161,13 +161,29 @@ class Credentials:
         now = self.clock()
         write = self._renewals.kept(row, tokens, now)
 
-        def work(c: Connection) -> list[Due] | None:
+        def work(c: Connection) -> bool:
             if not write(c):
-                return None
+                return False
             credentials.audit(c, row.tenant, by, "credential.connected", row.id, now)
-            return waking.wake_waiting(c, "credentials", now, row.tenant)
+            return True
 
-        return await self.store.write(work)
+        return await self._kept(row.tenant, work)
+
+    async def _kept(self, tenant: str, work: Callable[[Connection], bool]) -> list[Due] | None:
+        """Keep one, and wake what waits; None if there is nothing to keep.
+
+        What waits by the commit is woken with it, that a wake outlives this process. Once more
+        afterwards: until then others have used what was there before, and came to wait for this.
+        """
+
+        def keep(c: Connection) -> list[Due] | None:
+            return wake(c) if work(c) else None
+
+        def wake(c: Connection) -> list[Due]:
+            return waking.wake_waiting(c, "credentials", self.clock(), tenant)
+
+        woken = await self.store.write(keep)
+        return None if woken is None else [*{*woken, *await self.store.write(wake)}]
 
 
 def require_usable(new: NewCredential) -> None:

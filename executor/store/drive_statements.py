@@ -107,7 +107,7 @@ def _in_order(table: Table, asked: Mapping[str, Value]) -> Mapping[str, Value]:
     """The same rows once all of them are held, as `_hold` does: an update has no order."""
     found = (
         select(*(value.label(name) for name, value in asked.items()))
-        .where(table.c.tenant == asked["whose"], table.c.id == asked["which"], _looks_at_stops())
+        .where(table.c.tenant == asked["whose"], table.c.id == asked["which"], looks_at_stops())
         .order_by(table.c.id)
         .with_for_update(of=table)
         .subquery("held")
@@ -141,7 +141,7 @@ def _end(table: Table, of: Mapping[str, Value]) -> Update:
         update(table)
         .where(table.c.tenant == of["whose"], table.c.id == of["which"])
         .where(table.c.epoch == of["under"], table.c.driver == of["by"])
-        .where(table.c.wake_seq == of["seen"], _looks_at_stops())
+        .where(table.c.wake_seq == of["seen"], looks_at_stops())
         .values(
             status=of["ends_as"],
             waiting_for=of["waits_for"],
@@ -190,13 +190,13 @@ def _hold(
     return (
         select(asked["number"], table.c.wake_seq, _cancel_mode(kind, table), *_last(table))
         .where(table.c.tenant == asked["whose"], table.c.id == asked["which"])
-        .where(table.c.epoch == asked["under"], table.c.driver == asked["by"], _looks_at_stops())
+        .where(table.c.epoch == asked["under"], table.c.driver == asked["by"], looks_at_stops())
         .order_by(table.c.id)
         .with_for_update(of=table)
     )
 
 
-def _looks_at_stops() -> ColumnElement[bool]:
+def looks_at_stops() -> ColumnElement[bool]:
     """Always so."""
     return select(tables.stops.c.id).exists().is_not(None)
 
@@ -205,7 +205,7 @@ def _hold_row(table: Table) -> Select[str]:
     return (
         select(table.c.id)
         .where(table.c.tenant == bindparam("whose"), table.c.id == bindparam("which"))
-        .where(_looks_at_stops())
+        .where(looks_at_stops())
         .with_for_update(of=table)
     )
 

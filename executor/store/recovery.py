@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, Table, Update, and_, select, update
 
-from executor.store.drive_statements import CLAIMABLE, TABLES, DriveKind
+from executor.store.drive_statements import CLAIMABLE, TABLES, DriveKind, looks_at_stops
 from executor.store.drives import Claim, Due
 from executor.store.statement import Columns, Value, alteration
 
@@ -48,12 +48,16 @@ def crashes_of(c: Connection, due: Due) -> int:
 
 
 def forgive(c: Connection, driven: Iterable[Due]) -> None:
-    """Take back one death of each: the process that drove it was only cut off, and lives."""
+    """Take back one death of each: the process that drove it was only cut off, and lives.
+
+    As all who hold rows of runs it looks at the stops: who lifts one waits for it, or goes first.
+    """
     for each in sorted(driven, key=lambda due: due.id):  # as all who take several rows
         table = TABLES[each.kind]
         c.execute(
             update(table)
             .where(table.c.tenant == each.tenant, table.c.id == each.id, table.c.crashes > 0)
+            .where(looks_at_stops())
             .values(crashes=table.c.crashes - 1)
         )
 

@@ -88,8 +88,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.store.drive_statements",
-        '.where(table.c.wake_seq == of["seen"], _looks_at_stops())',
-        ".where(_looks_at_stops())",
+        '.where(table.c.wake_seq == of["seen"], looks_at_stops())',
+        ".where(looks_at_stops())",
         "a drive ends although something arrived",
     ),
     Mutant(

@@ -26,12 +26,15 @@ from executor.store import (
     recovery,
     requests,
     rulings,
+    stops,
     waking,
     workers,
 )
+from executor.store.drives import LetGo
 from executor.store.errors import StoreUnavailableError
 from executor.store.idempotency import Kept
 from executor.store.journal import NewEvent
+from executor.store.stops import ALL, StopRow
 from executor.store.store import Store
 
 SECOND = Principal("second", TENANT, frozenset({"approver"}))
@@ -287,3 +290,26 @@ async def test_a_process_that_was_only_cut_off_takes_the_deaths_of_its_drives_ba
 
     assert known == [None, NOW + 4, NOW + 5]
     assert (counted, await other.read(crashes)) == (1, 0)
+
+
+async def test_a_lift_wakes_what_is_forgiven_the_death_of_a_process_just_then(
+    server_store: Store, other: Store
+) -> None:
+    """It was driven by a process that was cut off, and by another one that came to the stop."""
+    row = StopRow(TENANT, "stp_a", ALL, "operator", "something is wrong", NOW)
+    await server_store.write(lambda c: stops.add(c, row))
+    await server_store.write(add_run)
+    await server_store.write(lambda c: drives.claim(c, RUN, "cut-off", NOW))
+    await server_store.write(lambda c: recovery.hand_back(c, NOW, driver="cut-off"))
+    claim = await server_store.write(lambda c: drives.claim(c, RUN, "me", NOW))
+    assert claim is not None
+    await server_store.write(lambda c: drives.let_go(c, [LetGo(claim, "stop", None, NOW)]))
+    lift = partial(stops.lift, tenant=TENANT, stop="stp_a", by="operator", reason="all is well")
+    with other._backend.engine(writer=True).connect() as c, c.begin():
+        recovery.forgive(c, [RUN])
+        lifted = asyncio.create_task(server_store.write(partial(lift, now=NOW + 1)))
+        await asyncio.sleep(0.3)
+        assert not lifted.done()
+
+    assert await lifted == [RUN]
+    assert await server_store.read(lambda c: ready.due(c, NOW + 1)) == [RUN]
