@@ -15,6 +15,7 @@ from connectors.spec import Integrity, Label
 TOP: Final = Label(Integrity.CONFIG)
 ANY: Final = "*"
 MOST_PLACES: Final = 500
+MOST_LEVELS: Final = 64
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,17 @@ class Shade:
 
     @property
     def is_small(self) -> bool:
-        """Whether it is worth to keep places apart: some plans double them with every step."""
-        return self._count(MOST_PLACES) > 0
+        """Whether it is worth to keep places apart.
 
-    def _count(self, left: int) -> int:
-        """How many more places there may be after this one."""
-        for each in self.below.values():
-            if left > 0:
-                left = each._count(left - 1)
-        return left
+        Some plans double them with every step, or put each value deep into another one.
+        """
+        left, level = MOST_PLACES, [self]
+        for _ in range(MOST_LEVELS):
+            level = [below for each in level for below in each.below.values()]
+            left -= len(level)
+            if left <= 0 or not level:
+                return left > 0
+        return False
 
     def at(self, token: str) -> "Shade":
         """One member: what its name says, else what every member is, else what the whole is."""

@@ -285,3 +285,17 @@ def test_who_chooses_a_currency_among_several_chooses_how_much(
 
     assert isinstance(verdict, Accepted)
     assert verdict.certificate.of("p").labels[to].integrity.value == said
+
+
+def test_what_each_step_puts_deeper_into_another_value_has_the_label_of_what_is_inside() -> None:
+    catalog = Catalog([action("mails.read", effect="read", egress=False)])
+    steps, before = [Step(id="mails", action="mails.read")], "mails"
+    for number in range(20):
+        inside = RefArg(ref=before, to="value" + 30 * "/a")
+        whatever = JsonArg(json_text="{}", to="schema")
+        before = f"s{number}"
+        steps.append(Step(id=before, action="fn.typed", args=(inside, whatever)))
+    verdict = judge(Plan(steps=tuple(steps)), catalog)
+
+    assert isinstance(verdict, Accepted), verdict
+    assert verdict.certificate.of(before).result_label.integrity is Integrity.UNTRUSTED
