@@ -183,7 +183,9 @@ class Credentials:
             return waking.wake_waiting(c, "credentials", self.clock(), tenant)
 
         woken = await self.store.write(keep)
-        return None if woken is None else [*{*woken, *await self.store.write(wake)}]
+        if woken is None:
+            return None
+        return [*dict.fromkeys((*woken, *await self.store.write(wake)))]
 
 
 def require_usable(new: NewCredential) -> None:

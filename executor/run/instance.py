@@ -92,13 +92,13 @@ class Instance:
         applied = self.state.applied(self.place)
         if applied is not None:
             return self._applied(applied)
-        doubt = self.state.in_doubt(self.place)
-        if doubt is not None and doubt.has_happened:
+        told, doubt = self._resolved_last(last), self.state.in_doubt(self.place)
+        is_given_up = told is not None and told.is_abandoned
+        if doubt is not None and doubt.has_happened and not is_given_up:
             return self._class_rule(doubt, last)  # whatever was found out of the others
-        told = self._resolved_last(last)
         if told is not None:
             return self._told(told, last)
-        doubt = last if last.is_uncertain else self.state.in_doubt(self.place)
+        doubt = last if last.is_uncertain else doubt
         if doubt is not None:
             return self._class_rule(doubt, last)
         return self._refused(last)
