@@ -150,6 +150,8 @@ def learn(
         attempt = state.denied(place[1:])
     if attempt is None:
         return row, False
+    if attempt.has_happened and not found.happened:
+        return row, False  # its own answer said that it did; a person may know better
     action = _action(c, restored, row, attempt)
     is_pending = attempt.ended is not None and attempt.ended.state == "applied_pending"
     is_given_up = is_pending and _asked(attempt) is None  # whoever asks something is not at it

@@ -122,7 +122,7 @@ def read_wire_error(action: ActionSpec, error: WireError, carried: Carried) -> O
     if isinstance(carried.failure, NotSentError):
         return read_failure(action, carried.failure, Dialect())
     match error:
-        case GoneError():
+        case GoneError() if carried.status == 404:
             raise Unavailable(str(error), sent=True) from error
         case BadResult():
             if action.is_write:

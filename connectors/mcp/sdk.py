@@ -22,7 +22,9 @@ from mcp.client.subscriptions import ListenNotSupportedError, SubscriptionLost
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
+    INTERNAL_ERROR,
     INVALID_REQUEST,
+    PARSE_ERROR,
     REQUEST_TIMEOUT,
     CallToolRequest,
     CallToolRequestParams,
@@ -58,6 +60,13 @@ _MOST_TOOLS = 2000
 _MOST_LISTED = 16 * 1024 * 1024  # characters of all definitions: each page alone is bounded already
 _LISTED_WITHIN_S = 20.0
 _LISTEN_AGAIN_S = 5.0
+# What the package says itself, in the form of a server's error, where it can read no answer.
+_OWN_WORDS = (
+    (INTERNAL_ERROR, "Server returned an error response"),
+    (PARSE_ERROR, "Failed to parse JSON response"),
+    (INVALID_REQUEST, "Unexpected content type"),
+    (INVALID_REQUEST, "server answered a request with 202"),
+)
 _RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(
     CallToolResult | InputRequiredResult
 )
@@ -251,6 +260,8 @@ def _meant(error: BaseException) -> WireError:
             return LostError("no answer in time", timed_out=True)
         if error.code == CONNECTION_CLOSED:
             return LostError(error.message)
+        if any(error.code == code and error.message.startswith(own) for code, own in _OWN_WORDS):
+            return LostError("no answer that can be read")
         return RpcError(error.code, error.message)
     if isinstance(error, TimeoutError):
         return LostError("no answer in time", timed_out=True)

@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from executor.check.answer import Nothing
 from executor.check.call import Call
@@ -20,6 +21,7 @@ from executor.plan.refs import parse_ref, refs_of_plan
 from executor.plan.rewrite import with_args, with_refs
 
 MOST_DEPTH = 4
+MOST_GUESSES = 5  # looking for names that look alike takes time, also for what is hopeless
 _INDEXED = re.compile(r"/(args|after)/(\d+)(.*)", re.DOTALL)
 Playbooks = Mapping[str, Playbook]
 """By the name under which each is called, `playbooks.NAME`."""
@@ -115,10 +117,17 @@ class _Work:
         self._used: dict[str, Playbook] = {}
         self._violations: list[Violation] = []
         self._gone = set[str]()
-        self._wrong: dict[str, tuple[str, ...] | None] = {
-            step.id: tuple(difflib.get_close_matches(step.action, playbooks, cutoff=0.4))
+        unknown = [
+            step
             for step in plan.steps
             if step.action.startswith(PREFIX) and step.action not in playbooks
+        ]
+        names = {
+            name: tuple(difflib.get_close_matches(name, playbooks, cutoff=0.4))
+            for name in islice(dict.fromkeys(step.action for step in unknown), MOST_GUESSES)
+        }
+        self._wrong: dict[str, tuple[str, ...] | None] = {
+            step.id: names.get(step.action, ()) for step in unknown
         }
 
     def next_call(self) -> int | None:

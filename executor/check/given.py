@@ -17,9 +17,10 @@ from executor.fn.element_types import element_type, reached
 from executor.fn.function import Function
 from executor.fn.shade import TOP, Shade
 from executor.fn.shades import Given, Path
-from executor.plan.model import RefArg, Step
+from executor.plan.model import RefArg, Step, TextArg
 from executor.plan.refs import parse_ref, split_pointer
 from executor.plan.types import UNKNOWN, Type, child
+from executor.plan.types import constants_of as told_by
 
 
 def given(
@@ -56,6 +57,9 @@ class Clauses:
         for at, value in self._constants.items():
             if at[2:3] == ("value",) and at[:2] in values:
                 values[at[:2]].append(value)
+        for each in self._analysis.bindings(self._step):
+            if each.to[2:3] == ("value",) and each.to[:2] in values:
+                values[each.to[:2]] += self._written_out(each)
         return frozenset(
             clause[1]
             for clause, found in values.items()
@@ -65,6 +69,14 @@ class Clauses:
                 for value in found
             )
         )
+
+    def _written_out(self, binding: Binding) -> list[JsonValue]:
+        """What the plan writes by another form than a constant; null, no name: it may be any."""
+        if isinstance(binding.arg, RefArg):
+            return [None] if self._written.is_constant(parse_ref(binding.arg.ref).root) else []
+        if not isinstance(binding.arg, TextArg) or not isinstance(binding.source, Type):
+            return []
+        return [*(told_by(binding.source.keywords) or ())]
 
     def compared(self, at: Path, value: JsonValue) -> Shade:
         """What an element is compared with is somebody's word; all else only says how to look."""
@@ -82,6 +94,9 @@ class Clauses:
             return self._of_keys(value)
         if at == ("by",) or at[2:] == ("field",):
             return self._of_keys(value, is_named)  # whatever describes only sorts what there is
+        if at[0] == "schema":  # a value that alone is let through is chosen by its name
+            is_one = bool({"const", "enum"} & {*at}) and is_named(value)
+            return self._grounds.of(value) if is_one else REQUEST
         op = self._constants.get((*at[:2], "op"))
         is_compared = at[2:3] == ("value",) and singles_out(op, value)
         if at != ("key",) and not is_compared:

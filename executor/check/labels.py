@@ -67,7 +67,7 @@ from executor.plan.refs import (
     parse_ref,
     refs_of_conds,
 )
-from executor.plan.types import UNKNOWN, Type
+from executor.plan.types import UNKNOWN, Type, kinds
 
 _SEPARATOR = re.compile(r"[\s,;|]*")  # what only keeps pieces apart
 _JOINT = re.compile(r"[\w.@+-]")  # at the edge of a text: what stands beside it goes on
@@ -274,12 +274,18 @@ class Labels:
             case RefCond(lhs=lhs, op=op, rhs=rhs):
                 ends = [parse_ref(each) for each in (lhs, rhs)]
                 written = [each for each in ends if self._written.is_constant(each.root)]
-                if op == "==" and len(written) == 1:
+                if len(written) == 1 and (op == "==" or self._is_range(step, op, written[0])):
                     yield self._of_ref(step, written[0]).whole
             case ValueCond(left=left, op=op, value=value):
                 yield from self._of_compared(step, parse_ref(left), op, (value,))
             case ListCond(subject=subject, list_of=values):
                 yield from self._of_compared(step, parse_ref(subject), "in", values)
+
+    def _is_range(self, step: Step, op: str, end: Ref) -> bool:
+        """Whether a text may be one end of a range there; a number only describes."""
+        found = self._analysis.declared.type_of(step, end)
+        names = kinds(found) if isinstance(found, Type) else None
+        return op not in ("==", "!=") and not (names and names <= {"number", "integer"})
 
     def _of_compared(
         self, step: Step, ref: Ref, op: str, values: Iterable[JsonValue]

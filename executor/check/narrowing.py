@@ -60,6 +60,8 @@ def narrowed(envelope: Envelope, new: Narrowing, ends_at: float) -> Envelope:
     if not kept:
         raise WideningError("/narrow/without", "nothing is left to approve: refuse it instead")
     for currency, most in new.sums.items():
+        if currency != currency.upper():  # as amounts are counted: it would limit nothing
+            raise WideningError(f"/narrow/sums/{currency}", f"no currency is {currency!r}")
         if Decimal(most) > Decimal(envelope.sums.get(currency, most)):
             raise WideningError(f"/narrow/sums/{currency}", f"{most} {currency} is more than shown")
     end = min(ends_at, envelope.expires_at or ends_at)

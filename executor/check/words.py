@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, Overflow
 from functools import cached_property
 from typing import Final
 
@@ -171,7 +171,8 @@ def _numbers(text: str) -> Iterator[Decimal]:
     for sign, found in _NUMBER.findall(_ISO_DATE.sub(" ", text)):
         yield from (-each if sign else each for each in _readings(found))
     for found in _PERCENT.findall(text):
-        yield from (each.scaleb(-2) for each in _readings(found))  # `19.5 %` is 0.195 too
+        with suppress(Overflow):  # so many digits nobody says
+            yield from (each.scaleb(-2) for each in _readings(found))  # `19.5 %` is 0.195 too
     for word in _SMALL_WORD.findall(text):
         yield Decimal(_SMALL.index(word))
 

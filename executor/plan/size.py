@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 TOO_LARGE: Final = "too-large"
 MOST: Final = 16 * 1024 * 1024  # characters of one value
+MOST_LEVELS: Final = 200
 MOST_TOGETHER: Final = 4 * MOST  # of the arguments of all items of a step
 
 
@@ -31,6 +32,21 @@ def size_of(value: JsonValue, most: int) -> int:
             case _:
                 size += 1
     return size
+
+
+def is_deep(value: JsonValue, most: int = MOST_LEVELS) -> bool:
+    """Whether values lie in one another on more levels than anybody can write or compare."""
+    level: list[JsonValue] = [value]
+    for _ in range(most):
+        below: dict[int, JsonValue] = {}
+        for each in level:
+            inside = [*each.values()] if isinstance(each, dict) else each
+            if isinstance(inside, list):
+                below |= {id(it): it for it in inside if isinstance(it, dict | list)}
+        if not below:
+            return False
+        level = [*below.values()]
+    return True
 
 
 def told(what: str, most: int = MOST) -> str:

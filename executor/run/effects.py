@@ -11,6 +11,8 @@ from executor.run import events as e
 from executor.run.bulk import took_it_back
 from executor.run.state import Attempt, Place, RunState, undo_place, undoes
 
+LOST = "journal-lost"  # the code of a run whose journal tells less than somebody knew
+
 
 @dataclass(frozen=True)
 class Effects:
@@ -46,7 +48,7 @@ def effects_of(accepted: Accepted, state: RunState) -> Effects:
         untold = [each for each in writes if _is_untold(accepted, each)]
         if is_taken_back(accepted, state, place):
             undone.add(name)
-            if any(_may_stand_besides(each) for each in writes):
+            if any(may_stand_besides(each) for each in writes):
                 uncertain.add(name)
             continue
         calls = state.attempts.get(undo_place(place), ())
@@ -61,6 +63,17 @@ def effects_of(accepted: Accepted, state: RunState) -> Effects:
     return Effects(tuple(sorted(standing)), tuple(sorted(uncertain)), tuple(sorted(undone)))
 
 
+def effects_told(accepted: Accepted, state: RunState) -> Effects:
+    """The same of a run that has ended, by what is known now.
+
+    Whoever put it aside for its journal was lost in part knew more than is left of that.
+    """
+    found, end = effects_of(accepted, state), state.finished
+    if end is None or end.code != LOST:
+        return found
+    return Effects(tuple(end.standing), tuple(end.uncertain), tuple(end.undone)).beside(found)
+
+
 def is_taken_back(accepted: Accepted, state: RunState, place: Place) -> bool:
     """Whether what was done there is undone, be it that this was found out after its time."""
     if state.is_undone(place):
@@ -69,10 +82,14 @@ def is_taken_back(accepted: Accepted, state: RunState, place: Place) -> bool:
     return any(took_it_back(accepted.actions[each.intent.action], each) for each in calls)
 
 
-def _may_stand_besides(call: Attempt) -> bool:
-    """Whether it happened though somebody had said no, beside the one that was taken back."""
+def may_stand_besides(call: Attempt) -> bool:
+    """Whether it happened though somebody had said no, beside what is known of its place.
+
+    Of calls that are the same, by their key or by what they do, all together happened once.
+    """
     found, late = call.resolved, call.late
-    if found is None or late is None or call.intent.effect is Effect.IDEMPOTENT:
+    is_the_same = call.intent.effect in (Effect.IDEMPOTENT, Effect.KEYED)
+    if found is None or late is None or is_the_same:
         return False
     return found.resolution == "absent" and _differ(found, late, beside=True)
 
@@ -126,6 +143,15 @@ def effect_of_step(accepted: Accepted, state: RunState, step: Step) -> str:
     if step.action in FUNCTIONS:
         return ""
     places = [found for place, found in state.attempts.items() if place[0] == step.id]
+    if state.finished is not None and state.finished.code == LOST:
+        known = effects_told(accepted, state)
+        for how, names in (
+            ("uncertain: it may have happened", known.uncertain),
+            ("applied", known.standing),
+            ("applied, then undone", known.undone),
+        ):
+            if any(_step_of(each) == step.id for each in names):
+                return how
     if not places:
         return "none, nothing was sent"
     if places[0][0].intent.effect is Effect.READ:

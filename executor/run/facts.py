@@ -25,8 +25,7 @@ def facts(accepted: Accepted, state: RunState, outside: Outside) -> Iterator[Rec
         learned = [*_heard_after_all(attempts)] or [*_learned_by_repetition(attempts)]
         yield from learned or _learned_with_another(attempts)
     for place, undoing in state.undos.items():
-        is_undone = undoing.ended is not None and undoing.ended.undone
-        if not is_undone and is_taken_back(accepted, state, place):
+        if undoing.ended is None and is_taken_back(accepted, state, place):
             done = e.UndoEnded(step=place[0], iteration=place[1], undone=True, effect="yes")
             yield Record(done)
     for gate in state.open_gates:
@@ -57,7 +56,8 @@ def _heard_after_all(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
         return
     for attempt in attempts:
         is_yes = attempt.late is not None and attempt.late.state.startswith("applied")
-        if attempt.is_denied and attempt.late is not None and is_yes:
+        is_news = attempt.late != attempt.ended  # else who said no since then knew of it
+        if attempt.is_denied and attempt.late is not None and is_yes and is_news:
             yield Record(attempt.late)
             return
 
@@ -92,7 +92,7 @@ def _learned_with_another(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
             continue
         elif acted is not None and acted.intent.n < attempt.intent.n:
             yield _repeated(attempt, acted, happened=True)
-        elif told is not None and not (attempt.has_happened and told.resolution == "absent"):
+        elif told is not None and not (attempt.is_taken and told.resolution == "absent"):
             yield Record(told.model_copy(update={"n": attempt.intent.n}))
 
 

@@ -47,15 +47,16 @@ def has_acted(state: RunState) -> bool:
 
 def _before_their_turn(tally: Tally, outside: Outside, calls: list[Perform]) -> Iterator[Perform]:
     """First calls of what cannot be undone, while anything that can be is about or under way."""
-    waits = any(not _is_final(each.action) for each in calls)
+    waits = any(not is_final(each.action) for each in calls)
     if not waits:
         flying = (tally.action_at(place) for place in outside.in_flight)
-        waits = any(action is not None and not _is_final(action) for action in flying)
+        waits = any(action is not None and not is_final(action) for action in flying)
     if waits:
-        yield from (each for each in calls if _is_final(each.action) and each.n == 1)
+        yield from (each for each in calls if is_final(each.action) and each.n == 1)
 
 
-def _is_final(action: ActionSpec) -> bool:
+def is_final(action: ActionSpec) -> bool:
+    """Whether nothing takes it back."""
     return action.is_write and (action.irreversible or action.pivot)
 
 

@@ -94,7 +94,7 @@ class Instance:
             return self._applied(applied)
         told, doubt = self._resolved_last(last), self.state.in_doubt(self.place)
         is_given_up = told is not None and told.is_abandoned
-        if doubt is not None and doubt.has_happened and not is_given_up:
+        if doubt is not None and doubt.is_taken and not is_given_up:
             return self._class_rule(doubt, last)  # whatever was found out of the others
         if told is not None:
             return self._told(told, last)

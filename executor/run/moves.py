@@ -19,7 +19,7 @@ from executor.run.commands import Command, OpenEnvelope, OpenGate, Perform, Reco
 from executor.run.course import Course, course, matters_to_undo
 from executor.run.envelopes import Envelopes
 from executor.run.gates import SAID_NO, Asked, Gatekeeper, Passage, said_no, standing
-from executor.run.hold import has_acted, held
+from executor.run.hold import has_acted, held, is_final
 from executor.run.instance import Instance
 from executor.run.items import Items
 from executor.run.prepare import compute, prepare
@@ -119,7 +119,7 @@ class Round:
         refused = {*self._ask_for_the_whole(moves)}
         passed = state.done.keys() | state.skipped.keys()
         ended = passed | state.failed.keys() | refused
-        for name, step in accepted.steps.items():
+        for name, step in self._in_turn:
             if name in ended:
                 continue
             if accepted.waits_for[name] <= passed:
@@ -127,6 +127,15 @@ class Round:
             elif self._can_be_asked_for(step) and self._still_comes(name):
                 self._ask(step, moves)
         return moves
+
+    @property
+    def _in_turn(self) -> list[tuple[str, Step]]:
+        """What cannot be undone last, so that it takes no room from what it waits for."""
+        actions = self.accepted.actions
+        return sorted(
+            self.accepted.steps.items(),
+            key=lambda each: each[1].action in actions and is_final(actions[each[1].action]),
+        )
 
     def _ask_for_the_whole(self, moves: Moves) -> Iterator[str]:
         """Ask for envelopes before anything acts; a no ends all that surely needed a yes."""

@@ -50,6 +50,8 @@ def compute(step: Step, arguments: JsonObject, scope: Scope) -> Done | Failed:
         output = function.call(arguments)
     except FnError as error:
         return Failed(error.code, error.message)
+    if size.is_deep(output):
+        return Failed(size.TOO_LARGE, f"the result has more than {size.MOST_LEVELS} levels")
     if size.size_of(output, size.MOST) > size.MOST:
         return Failed(size.TOO_LARGE, size.told("the result"))
     return expected(step, output, scope, "no")

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from connectors.spec import Effect
 from executor.run import events as e
-from executor.run.effects import Effects, shown
+from executor.run.effects import LOST, Effects, shown
 from executor.run.facts import lost
 from executor.run.perform import new_event
 from executor.run.state import Place, undoes
@@ -18,7 +18,7 @@ from executor.store.drives import Claim, Due
 from executor.store.journal import Seen
 from executor.store.store import Store
 
-BROKEN, KILLED, LOST = "drive-broken", "process-killed", "journal-lost"
+BROKEN, KILLED = "drive-broken", "process-killed"
 # Of a call that takes many items an unusable answer does not say for which it happened, if for any;
 # which calls do is said by the plan, and that is not looked at: it may be what kills.
 _UNKNOWN = ("intent", "uncertain", "applied_pending", "applied_unreadable", "abandoned")

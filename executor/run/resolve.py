@@ -85,7 +85,11 @@ def bind(step: Step, scope: Scope, schema: JsonObject) -> JsonObject:
     `schema` is the action's input schema: it says which places are an array's.
     """
     if step.action == "fn.first_of":
-        there = tuple(arg for arg in step.args if not isinstance(_value(arg, scope), Absent))
+        # An option that is put together is there if all of it is.
+        gone = {
+            split_pointer(arg.to)[:2] for arg in step.args if isinstance(_value(arg, scope), Absent)
+        }
+        there = tuple(arg for arg in step.args if split_pointer(arg.to)[:2] not in gone)
         return {"options": []} | bind_args(there, scope, schema)
     return bind_args(step.args, scope, schema)
 

@@ -17,6 +17,7 @@ from connectors.spec import ActionSpec, JsonObject
 from executor.check.admit import Accepted
 from executor.check.budgets import Amount, amounts_of, by_currency, minor_units
 from executor.check.objects import Answer, answer_of, nearest, objects_of, touched_by
+from executor.run.effects import may_stand_besides
 from executor.run.state import Attempt, Place, RunState, undo_place, undoes
 
 
@@ -142,7 +143,9 @@ class SoFar:
             if undoes(place) is not None or self.state.is_undone(place):
                 continue  # it was given back
             if any(each.may_have_happened for each in attempts):
-                found[place] = amounts_of(self.accepted.actions[last.action], last.arguments)
+                mine = amounts_of(self.accepted.actions[last.action], last.arguments)
+                # What somebody had denied, and happened after all, moved besides.
+                found[place] = mine * (1 + sum(may_stand_besides(each) for each in attempts))
         return found
 
     def _action_at(self, place: Place) -> str:

@@ -78,6 +78,14 @@ class Attempt(NamedTuple):
         return self.is_applied or (unreadable and self.resolved is None)
 
     @property
+    def is_taken(self) -> bool:
+        """Whether the service has it, and no usable answer came: it happened, or will yet."""
+        ended = self.ended
+        if ended is None or ended.asks is not None or self.resolved is not None:
+            return False
+        return ended.state in ("applied_unreadable", "applied_pending")
+
+    @property
     def may_have_happened(self) -> bool:
         """Whether an effect cannot be ruled out, be it that the call is still under way."""
         if self.intent.effect is Effect.READ:
@@ -178,9 +186,9 @@ def doubt_of(attempts: Sequence[Attempt]) -> Attempt | None:
     """
     if not attempts or attempts[-1].intent.effect is Effect.READ:
         return None
-    happened = next((each for each in reversed(attempts) if each.has_happened), None)
-    if happened is not None and not happened.is_applied and attempts[-1].ended is not None:
-        return happened  # whatever is known of the others
+    taken = next((each for each in reversed(attempts) if each.is_applied or each.is_taken), None)
+    if taken is not None and not taken.is_applied and attempts[-1].ended is not None:
+        return taken  # whatever is known of the others
     for attempt in reversed(attempts):
         if attempt.is_answered:
             continue

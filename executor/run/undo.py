@@ -231,7 +231,8 @@ class Saga:
 
     def _may_change(self, place: Place) -> bool:
         """Whether what policy says no to may be another matter, in time, once more is known."""
-        is_open = self.outside.in_flight or self.state.unsettled.keys() - {undo_place(place)}
+        awaited = {each for each in self.state.unsettled if not self._is_left(each)}
+        is_open = self.outside.in_flight or awaited - {undo_place(place)}
         return bool(is_open) and not self._is_too_late(place)
 
     def _is_too_late(self, place: Place) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from executor.check.admit import Accepted
 from executor.run import events as e
-from executor.run.effects import Effects, contradictions, effects_of, shown
+from executor.run.effects import Effects, contradictions, effects_of, effects_told, shown
 from executor.run.fold import fold
 from executor.run.state import Attempt, RunState, undoes
 from executor.store.journal import StoredEvent
@@ -109,8 +109,7 @@ def _next(accepted: Accepted, row: RunRow, state: RunState) -> str:
         return f"somebody opens {' and '.join(links)}; it goes on by itself once that is done"
     if row.status == "waiting":
         return _WAITS.get(row.waiting_for or "", f"waits for {row.waiting_for}")
-    last = state.finished
-    return _what_is_left(row, Effects(*((last.standing, last.uncertain) if last else ())))
+    return _what_is_left(row, effects_told(accepted, state))  # as it is known by now
 
 
 def _what_is_left(row: RunRow, effects: Effects) -> str:
@@ -189,5 +188,6 @@ def _notes(accepted: Accepted, row: RunRow, state: RunState) -> list[str]:
     wanted = wanted or (bool(state.failed) and options.on_failure == "undo")
     pivots = sorted(each.step for each in undos if each.kind == "pivot" and each.step in standing)
     if wanted and pivots:
-        notes.append(f"nothing is undone: after {pivots[0]}, a pivot, there is no way back")
+        more = "nothing more" if state.undos else "nothing"
+        notes.append(f"{more} is undone: after {pivots[0]}, a pivot, there is no way back")
     return notes

@@ -55,14 +55,17 @@ def _undos(accepted: Accepted, state: RunState, step_id: str) -> Iterator[UndoTr
         told, ended, at = "under way", undoing.ended, undo_place(place)
         if ended is None and state.in_doubt(at) is not None:
             told = f"it is not known whether it took effect; say at {at[0]} what you find"
-        if ended is not None:
-            told = "undone" if ended.undone else f"not undone ({ended.code}): {ended.message}"
-            if not ended.undone and ended.effect == "unknown":
+        is_undone = is_taken_back(accepted, state, place)
+        if is_undone:
+            told = "undone"
+        elif ended is not None:
+            told = f"not undone ({ended.code}): {ended.message}"
+            if ended.effect == "unknown":
                 told += "; it is not known whether it took effect"
         yield UndoTrace(
             iteration=place[1],
             action=(decision.action if decision else None) or "",
-            undone=ended is not None and ended.undone,
+            undone=is_undone,
             told=told,
             attempts=tuple(_attempt(each) for each in state.attempts.get(at, ())),
         )
@@ -76,6 +79,11 @@ def _standing(
     gates: list[Gate],
 ) -> tuple[str, str]:
     own = [place for place in state.undos if place[0] == step_id]
+    own += [
+        place
+        for place, found in state.attempts.items()
+        if own and place[0] == step_id and any(each.may_have_happened for each in found)
+    ]
     if own and all(is_taken_back(accepted, state, place) for place in own):
         return "undone", "undone: " + _before_undo(state, step_id)
     if step_id in state.done:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from connectors.spec import JsonObject
 from executor.check.admit import Accepted, SealBrokenError
 from executor.run import events as e
-from executor.run.effects import Effects, effects_of
+from executor.run.effects import Effects, effects_told
 from executor.run.perform import new_event
 from executor.run.quarantine import effects_so_far
 from executor.run.state import RunState
@@ -87,7 +87,7 @@ def _effects(c: Connection, gateway: Gateway, row: RunRow) -> JsonObject:
     if not row.has_ended:
         return {"standing": None, "uncertain": None, "undone": None}
     record = _recorded(c, gateway, row)
-    effects = record if isinstance(record, Effects) else effects_of(record.accepted, record.state)
+    effects = record if isinstance(record, Effects) else effects_told(record.accepted, record.state)
     return {
         "standing": [*effects.standing],
         "uncertain": [*effects.uncertain],

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from called_cases import ANSWER, FIND, SURE, expanded, steps_of, using
 
-from executor.check.expand import Expansion, expand
+from executor.check.expand import MOST_GUESSES, Expansion, expand
 from executor.check.parse import plan_of
 from executor.check.playbook import read_playbook
 from executor.check.violation import Violation
@@ -135,3 +135,23 @@ def test_names_of_playbooks_that_look_alike_only_a_little_are_told() -> None:
     (wrong,) = expand(plan, {playbook.action: playbook}, 100).told([unknown])
 
     assert wrong.candidates == (playbook.action,)
+
+
+def test_names_that_look_alike_are_looked_for_of_the_first_unknown_playbooks() -> None:
+    """Thousands of them in a plan that is hopeless kept admission busy for seconds."""
+    content = {"name": "refund_order", "version": 1, "description": "x", "utterances": ["x"],
+               "plan": {"steps": [{"id": "a", "action": "it.do"}]}}  # fmt: skip
+    book = read_playbook(content, "file")
+    steps = [
+        {"id": f"s{n}", "action": f"playbooks.refund_order_{n}"} for n in range(2 * MOST_GUESSES)
+    ]
+    found = expand(plan_of({"steps": steps}), {book.action: book}, 1_000)
+    unknown = [
+        each
+        for n, step in enumerate(steps)
+        for each in found.told(
+            [Violation("unknown-action", f"/steps/{n}/action", "why", str(step["id"]))]
+        )
+    ]
+
+    assert [len(each.candidates) for each in unknown] == MOST_GUESSES * [1] + MOST_GUESSES * [0]

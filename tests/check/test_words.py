@@ -304,3 +304,7 @@ def test_the_places_where_texts_are_looked_for_have_an_end() -> None:
     assert not any(words.hold("a" * length) for length in range(1, 100))
     assert words.hold("ann")  # which is known
     assert not words.hold("bob")  # which would have to be looked for
+
+
+def test_a_percentage_of_more_digits_than_a_number_has_says_nothing() -> None:
+    assert not hold("1" * 1_000_010 + "%", 5)

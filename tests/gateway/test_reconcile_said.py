@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from connectors.connector import Applied, Pending
+from connectors.connector import Applied, Pending, Unreadable
 from connectors.errors import Kind, Uncertain
 from executor.store import ready
 from executor.store.drives import Due
@@ -203,3 +203,14 @@ async def test_a_run_that_has_ended_learns_what_happened_and_sends_and_answers_n
 
     assert row.status == "cancelled"
     assert (told.value.code, again, found) == ("no-question", "already-over", "")
+
+
+async def test_a_no_of_a_service_overrules_no_answer_of_its_own_that_cannot_be_read(
+    bench: Bench,
+) -> None:
+    due = await doubtful(bench, "blind", Unreadable("not JSON"))
+    said = await says("a service", bench, due, False, time.time() + 1000)
+    await bench.start(due)
+
+    assert (said, bench.service.calls("a")) == ("", 1)
+    assert await resolved(bench, due) == []

@@ -311,3 +311,11 @@ def test_calls_under_one_envelope_are_made_at_once_where_no_sum_is_at_stake() ->
 
     assert all(isinstance(each, Perform) for each in run.go())
     assert run.performs().keys() == {"a", "b"}
+
+
+def test_a_limit_in_a_currency_that_is_none_is_refused_for_it_would_limit_nothing() -> None:
+    run = begin(pay("a", euros("9")), pay("b", euros("9"), "b"))
+
+    with pytest.raises(WideningError) as told:
+        yes(run, sums={"eur": "10"})
+    assert told.value.at == "/narrow/sums/eur"

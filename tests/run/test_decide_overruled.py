@@ -3,9 +3,12 @@
 import pytest
 from class_cases import one
 from run_cases import (
+    FIND,
+    SETTLE_S,
     UNREADABLE,
     LookUp,
     Play,
+    Wait,
     action,
     applied,
     play,
@@ -14,10 +17,11 @@ from run_cases import (
     step,
     uncertain,
 )
-from undo_cases import play_back
+from undo_cases import STATUS, play_back
 
 from executor.check.budgets import Budgets
 from executor.check.certificate import Options
+from executor.run import events as e
 
 ON = Options(on_failure="continue")
 
@@ -65,7 +69,7 @@ def failed_and_then_in_doubt(run: Play) -> None:
     found = run.performs()
     first = found["a"]
     run.begin(first)
-    if "r" in found:
+    if "r" in found and ("r", "") not in run.flying:
         run.begin(found["r"])
     run.flying.pop(("a", ""))
     run.go()
@@ -128,3 +132,75 @@ def test_too_much_money_of_one_currency_holds_no_call_in_another(*, fails: bool)
     run.call("r", applied({}))
 
     assert "c" in run.performs()
+
+
+def taken_after_all(run: Play, n: int = 1) -> None:
+    """The service has accepted it, and is at it still."""
+    told = {"step": "a", "iteration": "", "n": n, "state": "applied_pending", "handle": "task 1"}
+    run.write(e.AttemptEnded.model_validate(told | {"late": True}))
+
+
+def test_a_search_in_vain_overrules_nothing_that_the_service_has_accepted() -> None:
+    job = action("shop.job", "keyed", lookup=FIND, settle_s=SETTLE_S, status=STATUS)
+    run = play(step("a", "shop.job"), more=(job,))
+    run.lose("a")
+    run.later(60).call("a", uncertain())
+    taken_after_all(run)
+    (found,) = run.later(1000).go()
+    if isinstance(found, LookUp) and run.now >= found.absent_from:
+        run.resolve("a", found.n, "absent", by="lookup")
+
+    assert "a" not in run.performs()
+
+
+def test_who_denies_a_late_yes_that_counted_has_the_last_word() -> None:
+    run = play(step("a", "blind"))
+    first = run.lose("a")
+    run.later(200).resolve("a", 1, "absent")
+    run.call("a", refused("rate_limited", again=True, at=run.now + 10))
+    run.end_late(first, UNREADABLE)
+    (wait,) = run.later(200).go()
+    run.resolve("a", 1, "absent")
+
+    assert isinstance(wait, Wait)
+    assert "a" in run.performs()
+
+
+def test_what_a_step_that_has_failed_spent_after_all_ends_who_would_spend_it_again() -> None:
+    pay = action("shop.pay", "lookup", sinks={"amount": "amount"})
+    run = play(
+        step("q", "shop.q"),
+        step("a", "shop.pay", ref("q/eur", "amount")),
+        step("r"),
+        step("c", "shop.pay", ref("q/eur", "amount"), after=["r"]),
+        options=ON,
+        more=(pay, action("shop.q", reads_as="trusted")),
+        budgets=Budgets(money={"EUR": "10"}),
+    )
+    run.begin(run.performs()["r"])
+    run.call("q", applied({"eur": {"amount": "10", "currency": "EUR"}}))
+    failed_and_then_in_doubt(run)
+    read_ends(run)
+    run.go()
+
+    assert run.state.failed["c"].code == "budget-exceeded"
+
+
+def test_money_that_is_known_to_have_moved_twice_counts_twice() -> None:
+    pay = action("shop.pay", "blind", sinks={"amount": "amount"})
+    run = play(
+        step("q", "shop.q"),
+        step("a", "shop.pay", ref("q/eur", "amount")),
+        step("b", "shop.pay", ref("q/eur", "amount"), after=["a"]),
+        more=(pay, action("shop.q", reads_as="trusted")),
+        budgets=Budgets(money={"EUR": "20"}),
+    )
+    run.call("q", applied({"eur": {"amount": "10", "currency": "EUR"}}))
+    first = run.lose("a")
+    run.later(60).resolve("a", 1, "absent")
+    again = run.performs()["a"]
+    run.begin(again)
+    run.end_late(first, applied({}))
+    run.end(again, applied({}))
+
+    assert "b" not in run.performs()

@@ -4,6 +4,7 @@ from typing import Any
 
 from run_cases import (
     GATE_S,
+    PERMIT,
     UNREADABLE,
     OpenGate,
     Wait,
@@ -15,6 +16,8 @@ from run_cases import (
     uncertain,
 )
 from test_decide_bulk import BACK, made, many, run_of
+from test_decide_overruled import failed_and_then_in_doubt, read_ends
+from test_trace import explained
 from undo_cases import ACTIONS, play_back, undoable
 
 from executor.run import events as e
@@ -45,7 +48,9 @@ def test_an_undo_that_a_person_finds_to_have_happened_after_its_time_is_told() -
     effects = effects_of(run.accepted, run.state)
 
     assert (effects.uncertain, effects.undone) == ((), ("a",))
-    assert "undone" in explain_step(run.accepted, run.state, "a", None).effect
+    told = explain_step(run.accepted, run.state, "a", None)
+    assert "undone" in told.effect
+    assert [(each.undone, each.told) for each in told.undo] == [(True, "undone")]
 
 
 def test_what_happened_twice_and_was_taken_back_once_may_stand_still() -> None:
@@ -125,3 +130,68 @@ def test_a_cancelled_run_asks_for_no_approval_that_nobody_can_give() -> None:
     run.later(2).cancel("undo")
 
     assert not any(isinstance(each, OpenGate) for each in run.go())
+
+
+def test_what_was_begun_before_the_pivot_was_known_is_told_beside_it() -> None:
+    (told,) = [
+        each
+        for each in explained(gone_back_and_then_the_pivot_had_happened(applied({}))).notes
+        if "pivot" in each
+    ]
+
+    assert told.startswith("nothing more is undone")
+
+
+def test_a_list_of_which_some_items_are_undone_is_not_undone() -> None:
+    run = play_back(
+        step("a", "shop.keyed_by_keyed", ref("each", "x"), each="input/list"),
+        step("p", "shop.pivot", after=["a"]),
+        list=[1, 2],
+    )
+    for item in range(2):
+        run.call(f"a[{item}]", applied({"id": item}))
+    run.call("p", uncertain())
+    run.later(1).call("p", refused("conflict"))
+    run.later(100).resolve("p", 1, "absent")
+    run.call("p", refused("conflict"))
+    undo = run.performs()["undo/a[1]"]
+    run.begin(undo)
+    run.resolve("p", 1, "applied")
+    run.end(undo, applied())
+    end = run.finish()
+
+    assert (end.standing, end.undone) == (("a[0]", "p"), ("a[1]",))
+    assert explain_step(run.accepted, run.state, "a", None).state != "undone"
+
+
+NO = (
+    PERMIT + 'forbid (principal, action, resource == Operation::"shop.take_keyed") when {'
+    " context.run.writes >= 0 };"
+)
+
+
+def test_a_no_to_an_undo_waits_for_nothing_that_nobody_finds_out() -> None:
+    run = play_back(
+        step("b", "shop.keyed_by_keyed"),
+        step("a", "lookup", after=["b"]),
+        step("r"),
+        judged_by=NO,
+    )
+    run.begin(run.performs()["r"])
+    run.call("b", applied({"id": "b"}))
+    failed_and_then_in_doubt(run)
+    read_ends(run)
+    end = run.finish()
+
+    assert (end.status, end.standing) == ("compensation_incomplete", ("a", "b"))
+
+
+def test_many_items_that_nothing_takes_back_wait_for_items_that_may_fail() -> None:
+    run = play_back(
+        step("x", "shop.final", ref("each", "x"), each="input/many"),
+        step("y", "shop.keyed_by_keyed", ref("each", "x"), each="input/few"),
+        many=[*range(40)],
+        few=[1, 2],
+    )
+
+    assert run.performs().keys() == {"y[0]", "y[1]"}

@@ -414,3 +414,21 @@ async def test_a_late_yes_that_came_while_it_was_called_again_counts_if_that_had
 
     assert (row.status, bench.service.calls("a")) == ("succeeded", 2)
     assert [each.state for each in attempts] == ["applied", "refused"]
+
+
+async def test_a_job_that_is_heard_of_late_and_has_failed_is_asked_about_once(bench: Bench) -> None:
+    status = {"action": "shop.find", "by": "handle", "state_at": "state", "done": ["done"]}
+    job = action("shop.job", "blind", status=status | {"failed": ["failed"]})
+    limit = Kind.RATE_LIMITED
+    later = Unavailable("later", kind=limit, retry_after_s=1.0, sent=True, status=429)
+    run = await overtaken(bench, accept(step("a", "shop.job"), more=(job,)), later)
+    bench.service.handlers["find"] = once(*(Applied({"state": "failed"}) for _ in range(3)))
+    no = e.ReconcileResolved(step="a", iteration="", n=1, resolution="absent", by="operator")
+    await bench.tell(run.due, no)
+    second = bench.start(run.due)
+    await until(lambda: bench.service.calls("a") == 2, "it was called again")
+    await run.tell(Pending("task 1"))
+    await asyncio.wait_for(second, PATIENCE_S)
+    row = await bench.row(run.due)
+
+    assert (row.status, bench.service.calls("find")) == ("failed", 1)

@@ -20,6 +20,8 @@ from executor.run import events as e
 from executor.run import machine, memory
 from executor.run.bell import Bell
 from executor.run.drive import Drive
+from executor.run.effects import effects_told
+from executor.run.fold import fold
 from executor.run.perform import new_event
 from executor.run.quarantine import put_aside_lost
 from executor.store import drives, journal, waking
@@ -27,6 +29,7 @@ from executor.store.drives import Claim, Due
 from executor.store.errors import JournalLostError, StoreUnavailableError
 from executor.store.journal import Seen
 from executor.store.tables import attempts, events, runs
+from executor.trace import trace
 
 pytestmark = pytest.mark.timeout(60)
 TWO_STEPS = accept(step("a", "blind"), step("b", "blind", after=["a"]))
@@ -384,3 +387,23 @@ async def test_what_is_there_after_all_where_it_is_to_be_put_aside_goes_on(bench
     )
 
     assert (await bench.row(due)).status == "waiting"
+
+
+def forget_and_wake(c: Connection, due: Due) -> None:
+    forget(c, due)
+    waking.wake(c, due, 1.0)
+
+
+async def test_what_a_process_knew_of_a_lost_journal_is_what_is_told_of_its_effects(
+    bench: Bench,
+) -> None:
+    due = await lost(bench, TWO_STEPS, "b", forget_and_wake)
+    end, row = await bench.finished(due), await bench.row(due)
+    stored = await bench.events(due)
+    state = fold((each.at, e.parse_event(each.type, each.v, each.data)) for each in stored)
+    known = effects_told(TWO_STEPS, state)
+    found = trace(TWO_STEPS, row, stored)
+
+    assert (end.standing, end.uncertain) == (["a"], ["b"])
+    assert (known.standing, known.uncertain) == (("a",), ("b",))
+    assert [each.effect for each in found.steps] == ["applied", "uncertain: it may have happened"]

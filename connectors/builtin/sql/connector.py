@@ -119,8 +119,9 @@ class SqlConnector:
         else:
             result = self._database.rows(connection, said, values, said.most + 1)
         if not said.columns:
-            _check_affected(said, result.rowcount)
-            return {"affected": max(0, result.rowcount)}
+            count = self._database.affected(connection, result)
+            _check_affected(said, count)
+            return {"affected": max(0, count)}
         found = _rows(said, result, typed=typed)
         result.close()
         if said.is_write:

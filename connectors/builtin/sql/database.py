@@ -38,6 +38,9 @@ class Database(Protocol):
     ) -> CursorResult[tuple[object]]:
         """Say a read; no more than `most` rows come over the wire."""
 
+    def affected(self, connection: Connection, result: CursorResult[tuple[object]]) -> int:
+        """How many rows a write has touched."""
+
     def meaning(self, error: DBAPIError, turn: Turn) -> ConnectorError:
         """What an error of its driver means."""
 

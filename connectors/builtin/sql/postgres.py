@@ -39,6 +39,7 @@ _SESSION: Mapping[str, object] = {
 }
 # Of a connection that is refused the driver tells no code.
 _NOT_LET_IN = re.compile(r"password|authentication|pg_hba\.conf|role .* does not exist")
+_NO_WORD = ("08", "40003", "57P", "58", "XX")  # of a commit
 _BOUNDS = text(
     "SELECT set_config('statement_timeout', :left, true),"
     " set_config('idle_in_transaction_session_timeout', :left, true)"
@@ -119,11 +120,17 @@ class Postgres:
         connection.execute(said.cursor, values)
         return connection.execute(text(f"FETCH FORWARD {most} FROM {CURSOR}"))
 
+    def affected(self, connection: Connection, result: CursorResult[tuple[object]]) -> int:
+        """How many rows a write has touched."""
+        return result.rowcount
+
     def meaning(self, error: DBAPIError, turn: Turn) -> ConnectorError:
         """What an error means, by its SQLSTATE; its detail, which quotes values, is left out."""
         state: object = getattr(error.orig, "sqlstate", None)
         said: object = getattr(getattr(error.orig, "diag", None), "message_primary", None)
         words = str(said or error.orig)
+        if turn.phase is Phase.COMMITTING and not _is_a_no(error):
+            return turn.silence(visible(words, 300), Kind.UNAVAILABLE)
         if state is None and turn.phase is Phase.CONNECTING and _NOT_LET_IN.search(words):
             return Refused(visible(words, 300), kind=Kind.AUTH)
         if state is None and not isinstance(error, OperationalError | InterfaceError):
@@ -138,7 +145,21 @@ class Postgres:
         """Say where it is and the password, which may be others than last time."""
         options = told[-1]
         if isinstance(options, dict):
-            options |= {"hostaddr": self._addresses, "password": self._password}
+            # As many names as addresses, or none of them is tried.
+            names = ",".join([self._host] * len(self._addresses.split(",")))
+            options |= {"host": names, "hostaddr": self._addresses, "password": self._password}
+
+
+def _is_a_no(error: DBAPIError) -> bool:
+    """Whether an error that came for a commit says that it was taken back.
+
+    An end of the session does not, for a panic may be of a log that is read again; nor does what a
+    proxy or the driver itself says.
+    """
+    state: object = getattr(error.orig, "sqlstate", None)
+    diag = getattr(error.orig, "diag", None)
+    severity: object = getattr(diag, "severity_nonlocalized", None)
+    return isinstance(state, str) and severity == "ERROR" and not state.startswith(_NO_WORD)
 
 
 def _break_off(connection: Connection) -> None:

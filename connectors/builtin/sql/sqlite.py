@@ -55,6 +55,12 @@ class Sqlite:
         """Say a read; rows are worked out as they are fetched."""
         return connection.execute(said.clause, values)
 
+    def affected(self, connection: Connection, result: CursorResult[tuple[object]]) -> int:
+        """How many rows a write touched; the driver does not count where it begins with WITH."""
+        if result.rowcount >= 0:
+            return result.rowcount
+        return int(connection.exec_driver_sql("SELECT changes()").scalar_one())
+
     def meaning(self, error: DBAPIError, turn: Turn) -> ConnectorError:
         """What an error means, by its code."""
         name: object = getattr(error.orig, "sqlite_errorname", "SQLITE_ERROR")

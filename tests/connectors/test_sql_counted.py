@@ -1,0 +1,58 @@
+"""How many rows a write has touched, also where it begins with a query of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from connector_cases import Outside
+from sql_world import FILE, Stock, call, fill
+
+from connectors.connector import Applied
+
+MORE = (
+    FILE
+    + """
+  moves_forget:
+    description: Forget the moves of an article.
+    sql: >
+      WITH old AS (SELECT id FROM moves WHERE sku = :sku)
+      DELETE FROM moves WHERE id IN (SELECT id FROM old)
+    effect: idempotent
+    arguments: {sku: text}
+    affects: any
+  shelf_raise:
+    description: Put pieces on one shelf.
+    sql: >
+      WITH it AS (SELECT :sku AS sku)
+      UPDATE shelves SET on_hand = on_hand + 1 WHERE sku = (SELECT sku FROM it)
+    effect: idempotent
+    arguments: {sku: text}
+"""
+)
+
+
+@pytest.fixture
+async def stock(tmp_path: Path) -> AsyncIterator[Stock]:
+    url = f"sqlite:///{tmp_path}/stock.db"
+    fill(url)
+    found = Stock(url, tmp_path, Outside())
+    yield found
+    await found.close()
+
+
+async def test_how_many_rows_a_write_with_a_query_in_it_touched_is_told(stock: Stock) -> None:
+    connector = stock.connector(file=MORE)
+    for reference in ("a", "b", "c"):
+        await call(connector, "move_note", {"sku": "BOWL", "quantity": 1}, key=reference)
+    found = await call(connector, "moves_forget", {"sku": "BOWL"})
+
+    assert stock.moves() == 0
+    assert isinstance(found, Applied)
+    assert found.output == {"affected": 3}
+
+
+async def test_of_such_a_write_one_row_is_one_row(stock: Stock) -> None:
+    connector = stock.connector(file=MORE)
+    found = await call(connector, "shelf_raise", {"sku": "BOWL"})
+
+    assert isinstance(found, Applied)
