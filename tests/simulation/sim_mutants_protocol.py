@@ -37,7 +37,7 @@ PROTOCOL = (
     ),
     Mutant(
         "connectors.by_item",
-        "if missed and len(missed) == _count(action.items, arguments):",
+        "if message := _none(action.items, arguments, missed):",
         "if False:",
         "a call of which no item happened counts as applied",
     ),
@@ -173,8 +173,7 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.undo",
-        "            if other in self.targets or self.state.in_doubt(other) is not None:\n"
-        "                return False\n",
+        "            if other in self.targets or is_open:\n                return False\n",
         "",
         "an effect is undone before what depends on it",
     ),
@@ -186,13 +185,18 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.course",
-        "wants_back and _pivots(accepted, state) is False",
+        "wants_back and _may_go_back(accepted, state)",
         "wants_back",
         "a cancelled run goes back after a pivot",
+        (
+            "executor.run.undo",
+            "self._acts_forward or not may_undo_more(self.accepted, self.state)",
+            "self._acts_forward",
+        ),
     ),
     Mutant(
         "executor.run.effects",
-        "        if state.is_undone(place):",
+        "        if is_taken_back(accepted, state, place):",
         "        if place in state.undos:",
         "what was begun to be undone counts as undone",
     ),

@@ -41,9 +41,8 @@ VALUES = (
     ),
     Mutant(
         "executor.run.prepare",
-        "        return Failed(error.code, error.message)\n    if size.size_of(output, size.MOST)",
-        '        return Failed(error.code, error.message, "unknown")\n'
-        "    if size.size_of(output, size.MOST)",
+        "        return Failed(error.code, error.message)\n    if size.is_deep(output):",
+        '        return Failed(error.code, error.message, "unknown")\n    if size.is_deep(output):',
         "a function that cannot be computed is said to have acted",
     ),
     Mutant(
