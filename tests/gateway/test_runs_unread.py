@@ -57,7 +57,7 @@ async def test_a_mistake_of_ours_in_explaining_a_run_is_not_told_as_a_damaged_re
     person = await running.person("requester-1", "requester")
     run = await tagged(person)
     await until_status(person, f"/v1/runs/{run}", "succeeded")
-    for place in ((explain, "explain_step"), (runs, "effects_of")):
+    for place in ((explain, "explain_step"), (runs, "effects_told")):
         monkeypatch.setattr(*place, lambda *_: {}["a mistake"])
     answers = [await person.get(f"/v1/runs/{run}{more}") for more in ("", "/trace")]
 
