@@ -254,11 +254,7 @@ class Round:
             return self._calm
         options = self.accepted.certificate.options
         is_cancelled = self.state.cancelled is not None
-        doubtful = any(
-            place[0] != step
-            and not self.state.has_ended(place[0])  # nobody finds out what those did
-            for place in self.state.unsettled
-        )
+        doubtful = any(place[0] != step for place in self.state.awaited)
         return Surroundings(
             tally=self.tally,
             is_stopping=self._is_stopping,

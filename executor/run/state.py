@@ -305,6 +305,14 @@ class RunState:
         return len(self._effects - {place})
 
     @cached_property
+    def awaited(self) -> frozenset[Place]:
+        """Where something may have happened that somebody finds out: no step there has ended.
+
+        Of a step that has ended, and did something after all, nobody does any more.
+        """
+        return frozenset(place for place in self.unsettled if not self.has_ended(place[0]))
+
+    @cached_property
     def _effects(self) -> frozenset[Place]:
         """What happened or may have, and was not taken back."""
         return frozenset(

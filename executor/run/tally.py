@@ -130,10 +130,8 @@ class Tally:
     @cached_property
     def _awaited(self) -> Collection[Place]:
         """What is in doubt, where writes of other steps wait for it."""
-        if self.accepted.certificate.options.on_uncertain == "continue":
-            return ()
-        # What a step that has ended did after all nobody waits for.
-        return {each for each in self.state.unsettled if not self.state.has_ended(each[0])}
+        goes_on = self.accepted.certificate.options.on_uncertain == "continue"
+        return () if goes_on else self.state.awaited
 
     @cached_property
     def not_recorded(self) -> frozenset[Place]:

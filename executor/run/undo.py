@@ -170,14 +170,10 @@ class Saga:
         for other in self._dependants(place):
             if self.state.is_undone(other) or self._decision(other) is None:
                 continue
-            is_open = self.state.in_doubt(other) is not None and not self._is_left(other)
+            is_open = self.state.in_doubt(other) is not None and other in self.state.awaited
             if other in self.targets or is_open:
                 return False
         return True
-
-    def _is_left(self, place: Place) -> bool:
-        """Whether nobody finds out any more what is in doubt there: its step had ended before."""
-        return self.state.has_ended(place[0])
 
     def _next(self) -> list[Place]:
         free = [
@@ -231,8 +227,7 @@ class Saga:
 
     def _may_change(self, place: Place) -> bool:
         """Whether what policy says no to may be another matter, in time, once more is known."""
-        awaited = {each for each in self.state.unsettled if not self._is_left(each)}
-        is_open = self.outside.in_flight or awaited - {undo_place(place)}
+        is_open = self.outside.in_flight or self.state.awaited - {undo_place(place)}
         return bool(is_open) and not self._is_too_late(place)
 
     def _is_too_late(self, place: Place) -> bool:

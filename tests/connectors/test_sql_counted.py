@@ -1,11 +1,6 @@
 """How many rows a write has touched, also where it begins with a query of its own."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-from connector_cases import Outside
-from sql_world import FILE, Stock, call, fill
+from sql_world import FILE, Stock, call
 
 from connectors.connector import Applied
 
@@ -29,15 +24,6 @@ MORE = (
     arguments: {sku: text}
 """
 )
-
-
-@pytest.fixture
-async def stock(tmp_path: Path) -> AsyncIterator[Stock]:
-    url = f"sqlite:///{tmp_path}/stock.db"
-    fill(url)
-    found = Stock(url, tmp_path, Outside())
-    yield found
-    await found.close()
 
 
 async def test_how_many_rows_a_write_with_a_query_in_it_touched_is_told(stock: Stock) -> None:

@@ -7,6 +7,7 @@ from run_cases import (
     PERMIT,
     UNREADABLE,
     OpenGate,
+    Play,
     Wait,
     applied,
     play,
@@ -67,6 +68,14 @@ def test_what_happened_twice_and_was_taken_back_once_may_stand_still() -> None:
     assert (end.status, end.uncertain, end.undone) == ("compensation_incomplete", ("a",), ("a",))
 
 
+def deny_the_pivot(run: Play) -> None:
+    """It is refused twice for being there already, and a person sees nothing of it."""
+    run.call("p", uncertain())
+    run.later(1).call("p", refused("conflict"))
+    run.later(100).resolve("p", 1, "absent")
+    run.call("p", refused("conflict"))
+
+
 def gone_back_and_then_the_pivot_had_happened(undo: Any, *after: dict[str, Any]) -> Any:
     """A run that undoes `a`, for the pivot `p` failed; but a person knows better in the end."""
     run = play_back(
@@ -74,10 +83,7 @@ def gone_back_and_then_the_pivot_had_happened(undo: Any, *after: dict[str, Any])
     )
     run.call("r", refused("rate_limited", again=True, at=run.now + 500))
     run.call("a", applied({"id": "a"}))
-    run.call("p", uncertain())
-    run.later(1).call("p", refused("conflict"))
-    run.later(100).resolve("p", 1, "absent")
-    run.call("p", refused("conflict"))
+    deny_the_pivot(run)
     run.call("undo/a", undo)
     denied = run.state.denied(("p", ""))
     assert denied is not None
@@ -109,10 +115,7 @@ def test_nothing_more_is_undone_once_a_pivot_proves_to_have_happened() -> None:
     )
     run.call("b", applied({"id": "b"}))
     run.call("a", applied({"id": "a"}))
-    run.call("p", uncertain())
-    run.later(1).call("p", refused("conflict"))
-    run.later(100).resolve("p", 1, "absent")
-    run.call("p", refused("conflict"))
+    deny_the_pivot(run)
     undo = run.performs()["undo/a"]
     run.begin(undo)
     run.resolve("p", 1, "applied")
@@ -150,10 +153,7 @@ def test_a_list_of_which_some_items_are_undone_is_not_undone() -> None:
     )
     for item in range(2):
         run.call(f"a[{item}]", applied({"id": item}))
-    run.call("p", uncertain())
-    run.later(1).call("p", refused("conflict"))
-    run.later(100).resolve("p", 1, "absent")
-    run.call("p", refused("conflict"))
+    deny_the_pivot(run)
     undo = run.performs()["undo/a[1]"]
     run.begin(undo)
     run.resolve("p", 1, "applied")

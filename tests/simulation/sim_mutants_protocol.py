@@ -238,7 +238,7 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.moves",
-        "for place in self.state.unsettled",
+        "for place in self.state.awaited",
         "for place in self.state.doubts",
         "another write begins while a call in doubt is made again",
     ),
