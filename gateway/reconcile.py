@@ -40,7 +40,7 @@ def resolve(
 ) -> None:
     """Write the resolution of one attempt, and have its run look again; raises a problem.
 
-    A yes overrules a no, as long as nothing was called again.
+    A yes overrules a no, as long as nothing was called again, and a giving up.
     """
     _hold(c, run)
     row = runs.get(c, run.tenant, run.id) or run
@@ -52,7 +52,7 @@ def resolve(
         return
     attempt = _asked(last) or state.in_doubt(place)  # a later no settles nothing
     if attempt is None and found.resolution == "happened":
-        attempt = state.denied(place)
+        attempt = state.yielding(place)
     if attempt is None:
         raise ProblemError(
             409, "not-uncertain", f"nothing of step {found.step!r} is uncertain", _trace(row),
@@ -132,7 +132,7 @@ def learn(
     """Take in what a service said of a call by its key; the run, and whether it was news.
 
     A no counts like a search that finds nothing: once the call must have come through. A yes
-    overrules a no, as long as nothing was called again.
+    overrules a no, as long as nothing was called again, and a giving up.
     """
     place = attempts.by_key(c, tenant, found.key)
     row = runs.get(c, tenant, place[0]) if place else None
@@ -147,7 +147,7 @@ def learn(
         raise ProblemError(409, "under-way", detail, "Ask again when it has ended.")
     attempt = state.in_doubt(place[1:])
     if attempt is None and found.happened:
-        attempt = state.denied(place[1:])
+        attempt = state.yielding(place[1:])
     if attempt is None:
         return row, False
     if attempt.has_happened and not found.happened:

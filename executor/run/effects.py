@@ -122,6 +122,8 @@ def contradictions(
             if found is None or late is None:
                 continue
             beside = any(other.has_happened for other in attempts if other is not each)
+            if each.resolved is None and found.resolution == "abandoned":
+                continue  # who left it unknown was not contradicted
             if _differ(found, late, beside=beside):
                 yield place, found, late
 

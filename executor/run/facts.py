@@ -7,7 +7,7 @@ from executor.check.admit import Accepted
 from executor.run import events as e
 from executor.run.commands import Record
 from executor.run.effects import is_taken_back
-from executor.run.state import Attempt, Place, RunState, denied_of
+from executor.run.state import Attempt, Place, RunState, yielding_of
 from executor.run.verdicts import Outside
 
 
@@ -48,16 +48,15 @@ def lost(place: Place, n: int, *, is_cut_off: bool = False) -> e.AttemptEnded:
 
 
 def _heard_after_all(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
-    """A late yes to what somebody had denied counts once no other call can have acted instead.
+    """A late yes to what was denied or given up counts once no other call can have acted instead.
 
-    It stood beside the no while another one could.
+    It stood beside that while another one could.
     """
-    if denied_of(attempts) is None:
+    if yielding_of(attempts) is None:
         return
     for attempt in attempts:
-        is_yes = attempt.late is not None and attempt.late.state.startswith("applied")
         is_news = attempt.late != attempt.ended  # else who said no since then knew of it
-        if attempt.is_denied and attempt.late is not None and is_yes and is_news:
+        if attempt.late is not None and is_news and attempt.yields_to(attempt.late.state):
             yield Record(attempt.late)
             return
 

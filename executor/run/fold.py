@@ -6,7 +6,7 @@ from typing import TypeVar, assert_never
 
 from executor.run import events as e
 from executor.run.planning_events import PlanningEvent
-from executor.run.state import Attempt, Gate, Place, RunState, Undoing, denied_of, doubt_of
+from executor.run.state import Attempt, Gate, Place, RunState, Undoing, doubt_of, yielding_of
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -109,8 +109,9 @@ class _Draft:
 
     def _ended(self, at: float, event: e.AttemptEnded) -> None:
         overrules = False
-        if event.late and event.state.startswith("applied"):
-            overrules = denied_of(self.attempts.get((event.step, event.iteration), ())) is not None
+        if event.late:
+            place = (event.step, event.iteration)
+            overrules = yielding_of(self.attempts.get(place, ())) is not None
         self._change(event, lambda each: each.after(event, at, self.folded, overrules=overrules))
 
     def _done(self, event: e.StepDone) -> None:
@@ -156,7 +157,7 @@ class _Draft:
         newest = attempts[-1].intent.n if attempts else 0
         self._change(event, lambda each: each._replace(
             resolved=event, resolved_after=newest, settled=self.folded,
-            overruled=each.resolved if each.is_denied else each.overruled,
+            overruled=each.resolved if each.yields_to("applied") else each.overruled,
         ))  # fmt: skip
 
     def _change(

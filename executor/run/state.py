@@ -46,7 +46,7 @@ class Attempt(NamedTuple):
     began: int = 0  # the number of the event that it began with, in an order that no clock has
     settled: int = 0  # and of the event that last told of it
     late: e.AttemptEnded | None = None  # its own end, told after something had been found out
-    overruled: e.ReconcileResolved | None = None  # a no; but it had happened after all
+    overruled: e.ReconcileResolved | None = None  # a no, or a giving up; but it had happened
     deferred: e.AttemptDeferred | None = None  # what came of the last question in vain
     asked_at: float = 0.0  # and when that was
 
@@ -55,12 +55,12 @@ class Attempt(NamedTuple):
     ) -> "Attempt":
         """The same once it has ended; what was found out of it stays.
 
-        But for a no that it `overrules`: nothing is called again that is known to have happened.
+        But for what it `overrules`: nothing is called again that is known to have happened.
         """
         found, after = self.resolved, self.resolved_after
         if not ended.late or found is None:
             return Attempt(self.intent, self.at, ended, at, found, after, self.began, settled)
-        if not (overrules and self.is_denied):
+        if not (overrules and self.yields_to(ended.state)):
             return self._replace(late=ended)
         return Attempt(self.intent, self.at, ended, at, None, 0, self.began, settled, ended, found)
 
@@ -107,6 +107,15 @@ class Attempt(NamedTuple):
     def is_denied(self) -> bool:
         """Whether somebody has found out that it did not happen."""
         return self.resolved is not None and self.resolved.resolution == "absent"
+
+    def yields_to(self, state: e.AttemptState) -> bool:
+        """Whether a late end says more than what was found out: a yes more than a no.
+
+        And one with an answer that can be used more than whoever left it unknown.
+        """
+        if self.is_abandoned:
+            return state == "applied"
+        return self.is_denied and state.startswith("applied")
 
     @property
     def is_uncertain(self) -> bool:
@@ -199,11 +208,14 @@ def doubt_of(attempts: Sequence[Attempt]) -> Attempt | None:
     return None
 
 
-def denied_of(attempts: Sequence[Attempt]) -> Attempt | None:
-    """The newest of a place that is said not to have happened, if none of them may have."""
-    if any(each.may_have_happened for each in attempts):
+def yielding_of(attempts: Sequence[Attempt]) -> Attempt | None:
+    """The newest of a place that yields to a yes, if nothing says, or may say yet, that one acted.
+
+    What somebody gave up nobody finds out any more.
+    """
+    if any(each.may_have_happened and not each.is_abandoned for each in attempts):
         return None
-    return next((each for each in reversed(attempts) if each.is_denied), None)
+    return next((each for each in reversed(attempts) if each.yields_to("applied")), None)
 
 
 @dataclass(frozen=True)
@@ -296,9 +308,9 @@ class RunState:
         doubt = self.doubts.get(place)
         return None if doubt is None else doubt.asked_at
 
-    def denied(self, place: Place) -> Attempt | None:
-        """The attempt that is said not to have happened: a yes overrules that."""
-        return denied_of(self.attempts.get(place, ()))
+    def yielding(self, place: Place) -> Attempt | None:
+        """The attempt that is said not to have happened, or was given up: a yes overrules that."""
+        return yielding_of(self.attempts.get(place, ()))
 
     def effects_besides(self, place: Place) -> int:
         """At how many other places an effect has happened or may have."""

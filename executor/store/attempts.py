@@ -27,6 +27,7 @@ OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
 # Nothing is called that is known to have happened, or that a person gave up meanwhile.
 _OVER = ("applied", "resolved_applied", "abandoned")
 _DENIED = ("resolved_absent",)  # which is wrong, if it happened after all
+_YIELDING = (*_DENIED, "abandoned")  # to a yes with an answer that can be used
 _WITHOUT_EFFECT = ("refused", "not_sent", "resolved_absent", "resolved_answered")
 # What could be in doubt and cannot be repeated before it is known: others repeat safely.
 _NEVER_TWICE = ("lookup", "blind")
@@ -56,7 +57,9 @@ class Settling(NamedTuple):
         """Whether it does, as the attempts of its place stand."""
         stood = states.get(self.n)
         others = (state for n, state in states.items() if n != self.n)
-        is_wrong = stood in self.overrules and all(state in _WITHOUT_EFFECT for state in others)
+        is_wrong = stood in self.overrules and all(
+            state in (*_WITHOUT_EFFECT, "abandoned") for state in others
+        )
         return is_wrong or stood in self.open_as
 
 
@@ -237,12 +240,13 @@ def settling(kind: str, data: JsonObject) -> Settling | None:
         state = str(data["state"])
         if not data.get("late"):  # once
             return Settling(place, number, state, ("intent",))
-        wrong = _DENIED if state.startswith("applied") else ()
-        return Settling(place, number, state, ("intent", "uncertain"), wrong)  # nobody could know
+        wrong = _YIELDING if state == "applied" else _DENIED
+        happened = state.startswith("applied")  # nobody could know
+        return Settling(place, number, state, ("intent", "uncertain"), wrong if happened else ())
     if kind == "reconcile.resolved":
         resolution = str(data["resolution"])
         state = resolution if resolution == "abandoned" else f"resolved_{resolution}"
-        return Settling(place, number, state, OPEN, _DENIED if resolution == "applied" else ())
+        return Settling(place, number, state, OPEN, _YIELDING if resolution == "applied" else ())
     return None
 
 

@@ -159,7 +159,9 @@ def _attempt(attempt: Attempt) -> AttemptTrace:
     if attempt.late is not None:
         told += f"; whoever made it told later: {attempt.late.state.replace('_', ' ')}"
     if attempt.overruled is not None:
-        told += f"; {attempt.overruled.by} had said: it had not happened{_why(attempt.overruled)}"
+        gave_up = attempt.overruled.resolution == "abandoned"
+        before = "given it up" if gave_up else "said: it had not happened"
+        told += f"; {attempt.overruled.by} had {before}{_why(attempt.overruled)}"
     return AttemptTrace(
         n=intent.n,
         iteration=intent.iteration,

@@ -12,8 +12,10 @@ import pytest
 
 from connectors.connector import Applied, Pending, Unreadable
 from connectors.errors import Kind, Uncertain
+from executor.run import events as e
 from executor.store import ready
 from executor.store.drives import Due
+from executor.trace import trace
 from gateway.problems import ProblemError
 from gateway.reconcile import learn, resolve
 from gateway.schemas import Evidence, Reconcile
@@ -95,6 +97,32 @@ async def test_a_yes_overrules_a_no_as_long_as_nothing_was_called_again(
     assert [each["resolution"] for each in told] == ["absent", "applied"]
     assert [each.state for each in await bench.attempts(due)] == ["resolved_applied"]
     assert (row.status, row.result) == ("succeeded", {"id": 7})
+    assert bench.service.calls("a") == 1
+
+
+@pytest.mark.parametrize("who", ["a person", "a service"])
+async def test_a_yes_tells_what_was_given_up_also_once_the_run_has_ended(
+    bench: Bench, who: Who
+) -> None:
+    due = await doubtful(bench, "blind")
+    gave_up = e.ReconcileResolved(
+        step="a", iteration="", n=1, resolution="abandoned", by="ann", reason="nobody can tell"
+    )
+    await bench.tell(due, gave_up)
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+    ended, plan = await bench.row(due), accept(step("a", "blind"))
+    before = trace(plan, ended, await bench.events(due))
+    no = await says(who, bench, due, False)
+    yes = await says(who, bench, due, True, output={"id": 7})
+    after = trace(plan, await bench.row(due), await bench.events(due))
+
+    assert (no, yes) == ("not-uncertain" if who == "a person" else "", "")
+    assert before.steps[0].effect == "unknown; given up by ann: nobody can tell"
+    assert before.next == "check at the service: a may have happened"
+    assert (after.status, after.next) == ("failed", "nothing more; these effects stand: a")
+    assert after.steps[0].effect.startswith("applied, found by")
+    assert "ann had given it up (nobody can tell)" in after.steps[0].attempts[0].told
+    assert [each.state for each in await bench.attempts(due)] == ["resolved_applied"]
     assert bench.service.calls("a") == 1
 
 

@@ -85,7 +85,7 @@ def gone_back_and_then_the_pivot_had_happened(undo: Any, *after: dict[str, Any])
     run.call("a", applied({"id": "a"}))
     deny_the_pivot(run)
     run.call("undo/a", undo)
-    denied = run.state.denied(("p", ""))
+    denied = run.state.yielding(("p", ""))
     assert denied is not None
     run.later(1000).resolve("p", denied.intent.n, "applied")
     return run

@@ -164,6 +164,24 @@ async def test_a_read_of_a_drive_that_lost_its_run_is_cut_off_and_its_writes_are
     }  # fmt: skip
 
 
+async def test_what_was_given_up_is_told_as_done_by_whoever_did_it(bench: Bench) -> None:
+    plan = accept(step("a", "blind"))
+    run = await overtaken(bench, plan)
+    gave_up = e.ReconcileResolved(
+        step="a", iteration="", n=1, resolution="abandoned", by="operator", reason="nobody can tell"
+    )
+    await bench.tell(run.due, gave_up)
+    await run.drive()
+    ended = await bench.row(run.due)
+    await run.tell(Applied({"id": 1}))
+    told = trace(plan, await bench.row(run.due), await bench.events(run.due))
+
+    assert (ended.status, ended.code) == ("failed", "abandoned")
+    assert (told.steps[0].effect, told.next) == ("applied", "nothing more; these effects stand: a")
+    assert "operator had given it up (nobody can tell)" in told.steps[0].attempts[0].told
+    assert not any("look at the service" in each for each in told.notes)
+
+
 @pytest.mark.parametrize(
     ("said", "end", "is_otherwise"),
     [

@@ -8,9 +8,11 @@ import asyncio
 import json
 import random
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +34,7 @@ from executor.check.cedar import Policy
 from executor.dispatch.base import MOST_CRASHES
 from executor.run import events as e
 from executor.run.fold import fold
-from executor.run.state import RunState
+from executor.run.state import Place, RunState
 from executor.store import journal, runs
 from executor.store.drives import RANKS, Due, Priority
 from executor.store.errors import NewerSchemaError, StoreError
@@ -332,6 +334,32 @@ class History:
         """The database has lost something."""
         self.stored, self._known, self.idle_at = [], RunState(), 0
         self.people.forget()
+
+    @property
+    def effects(self) -> Mapping[Place, list[float]]:
+        """What happened by the end; where somebody was wrong, what was told of it by then."""
+        mistaken = self.world.mistaken
+        return self.services.effects if mistaken is None else mistaken.effects(self, self._by_then)
+
+    @property
+    def effects_told(self) -> Mapping[Place, list[float]]:
+        """The same with what was told after the end."""
+        mistaken = self.world.mistaken
+        return self.services.effects if mistaken is None else mistaken.effects(self, self.stored)
+
+    @property
+    def doubts(self) -> set[Place]:
+        """Where somebody was wrong, and nobody knew by the end."""
+        mistaken = self.world.mistaken
+        return set() if mistaken is None else mistaken.doubts(self._by_then)
+
+    @property
+    def _by_then(self) -> list[journal.StoredEvent]:
+        return [*takewhile(lambda each: each.type != "run.finished", self.stored)]
+
+    def has_erred(self, place: Place) -> bool:
+        """Whether somebody was wrong about a call there."""
+        return self.world.mistaken is not None and self.world.mistaken.has_erred(place)
 
     def status(self) -> str:
         """How the run stands."""

@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 
 from sim_meaning import computes
+from sim_mistaken import Words
 from sim_plans import INPUTS
 from sim_process import WALL
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sim_history import History
     from sim_world import World
 
+# What was decided before something was known may be written beside it, but not long after it.
+BESIDE_S = 1.0
 CLOCKS_DIFFER_S = 5.0  # more than the simulated clocks are ever apart
 ENDS = ("step.done", "step.failed", "step.skipped")
 # What is told of a thing once, and by what its thing is known.
@@ -86,6 +89,7 @@ def judge_put_aside(history: "History") -> None:
     """What would be told of the effects if the run were put aside at this moment."""
     if history.row().has_ended:
         return
+    history.state()
     found = history.database.look(partial(effects_so_far, due=history.due))
     told = {name: [*each] for name, each in vars(found).items()}
     before = history.services.reached["taken back where nothing was"]
@@ -110,13 +114,13 @@ def judge(history: "History") -> None:
 
 def _real(history: "History") -> set[Place]:
     """Where an effect happened on the way forward."""
-    acted = {place for place, found in history.services.effects.items() if found}
+    acted = {place for place, found in history.effects.items() if found}
     return {place for place in acted if undoes(place) is None}
 
 
 def judge_effects(history: "History", finish: e.RunFinished) -> None:
     """Of every effect what became of it is told, and nothing of what did not happen."""
-    effects = history.services.effects
+    effects = history.effects
     for place, found in effects.items():
         must(len(found) <= 1, f"{place} acted {len(found)} times")
     acted = {place for place, found in effects.items() if found}
@@ -126,12 +130,14 @@ def judge_effects(history: "History", finish: e.RunFinished) -> None:
     safe = {place for place in map(undoes, acted - real) if place and _is_safe(history, place)}
     left, back = _names(real - undone), _names(undone | (safe - real))
     must(all(each & (standing | unknown) for each in left), "an effect is not told of")
+    doubtful = {place for place in history.doubts if undoes(place) is None} - undone
+    must(all(each & unknown for each in _names(doubtful)), "a doubt is not told of")
     flat = {name for each in left for name in each}
     must(standing <= flat, "an effect is told of that is not")
     told = {*finish.undone} <= {name for each in back for name in each}
     must(told, "an effect is called undone that stands")
     history.services.reached["taken back where nothing was"] += len(safe - real)
-    known = {undo_place(each) for each in real | safe}
+    known = {undo_place(each) for each in real | safe | history.doubts}
     must(acted - real <= known, "undone without an effect")
     if finish.status in ("succeeded", "undone"):
         must(not unknown, f"{finish.status} leaves doubts")
@@ -141,7 +147,9 @@ def judge_effects(history: "History", finish: e.RunFinished) -> None:
 
 def _is_undone(history: "History", place: Place) -> bool:
     """Whether it was taken back after it had happened, and not done anew."""
-    effects = history.services.effects
+    effects = history.effects
+    if history.has_erred(place):
+        return bool(effects.get(undo_place(place)))
     done, taken_back = effects[place][0], effects.get(undo_place(place)) or [-inf]
     return taken_back[0] >= done and place not in history.services.came_back
 
@@ -168,8 +176,23 @@ def _judge_steps(history: "History", state: RunState, finish: e.RunFinished) -> 
                 must(not acts or (step.id, "") in real, f"{step.id} is done without effect")
     for step_id, failed in state.failed.items():
         happened = (step_id, failed.iteration) in real
+        if history.has_erred((step_id, failed.iteration)):
+            _judge_failed(history, step_id)
+            continue
         is_so = failed.effect == "unknown" or happened is (failed.effect == "yes")
         must(is_so, f"{step_id} failed, effect {failed.effect}, really {happened}")
+
+
+def _judge_failed(history: "History", step: str) -> None:
+    """What was told by the time of the failure, where somebody was wrong."""
+    for number, each in enumerate(history.stored):
+        if each.type == "step.failed" and each.data["step"] == step:
+            place = (step, str(each.data["iteration"]))
+            since = sum(x.at < each.at - BESIDE_S for x in history.stored[:number])
+            by_then = (history.stored[:n] for n in range(since, number + 1))
+            told = {Words(x).of(place) or "no" for x in by_then}
+            effects = {"unknown" if x == "doubt" else x for x in told}
+            must(each.data["effect"] in effects, f"{step} failed, and {effects} was told: {each}")
 
 
 def _judge_items(history: "History", state: RunState) -> None:
@@ -177,6 +200,11 @@ def _judge_items(history: "History", state: RunState) -> None:
     services, everything = history.services, INPUTS["lines"]
     for (step, iteration), happened in services.happened.items():
         if not happened:
+            continue
+        released = services.released.get(undo_place((step, iteration)))
+        if history.has_erred((step, iteration)):
+            told_of = [*_items_told(history, (step, iteration))]
+            must(released is None or released in told_of, f"{released} were taken back: {told_of}")
             continue
         missed = {str(n) for n in everything if n not in happened}
         found = state.failed_items.get(step, {})
@@ -188,13 +216,20 @@ def _judge_items(history: "History", state: RunState) -> None:
             continue  # given up as a whole
         if step in state.done or (by_items and failed.iteration == iteration):
             must(told == missed, f"{step}[{iteration}] tells {told} instead of {missed}")
-        released = services.released.get(undo_place((step, iteration)))
         must(released in (None, happened), f"{released} were taken back instead of {happened}")
+
+
+def _items_told(history: "History", place: Place) -> Iterator[list[int]]:
+    """For which items it happened, by each that told of it."""
+    for output in history.services.told.get(place, ()):
+        made = output.get("made") if isinstance(output, dict) else None
+        if isinstance(made, list):
+            yield [each["id"] for each in made if each["error"] is None]  # type: ignore[index,call-overload,misc]
 
 
 def _judge_order(history: "History") -> None:
     """Nothing is undone before what depends on it, nothing at all after a pivot."""
-    effects, waits_for = history.services.effects, graph(history.accepted.plan)
+    effects, waits_for = history.effects, graph(history.accepted.plan)
     undone = {
         undoes(place): found[0] for place, found in effects.items() if undoes(place) and found
     }
@@ -219,10 +254,14 @@ def _judge_journal(history: "History") -> None:
     must([each.seq for each in stored] == [*range(1, len(stored) + 1)], "a gap in seq")
     told: Counter[tuple[object, ...]] = Counter()
     not_before: dict[tuple[object, object], float] = {}
+    late: list[object] = []
     for each in stored:
         data = each.data
         if each.type in _ONCE:
             kind = "step" if each.type in ENDS else each.type
+            if each.type == "attempt.ended" and data["late"]:
+                kind += " once more" if data in late else ""  # it counts since nothing else can
+                late.append(data)
             told[kind, *(data[name] for name in _ONCE[each.type])] += 1
         if each.type == "attempt.ended" and data["late"]:
             _judge_late(history, each)
@@ -235,7 +274,7 @@ def _judge_journal(history: "History") -> None:
         if each.type == "reconcile.resolved" and data["resolution"] == "absent":
             place = (str(data["step"]), str(data["iteration"]))
             at, by = history.services.made_by.get(place, (inf, 0))
-            is_wrong = by == data["n"] and WALL + at < each.at
+            is_wrong = by == data["n"] and WALL + at < each.at and not history.has_erred(place)
             must(not is_wrong, f"attempt {by} of {place} acted and is called absent")
     twice = [each for each, count in told.items() if count > 1]
     must(not twice, f"told twice: {twice}")
@@ -244,15 +283,20 @@ def _judge_journal(history: "History") -> None:
 def _judge_late(history: "History", late: StoredEvent) -> None:
     """Who has lost the run says of its own call what is so, and only where that was not written."""
     call = _call(late)
-    before = [each.data for each in history.stored[: late.seq - 1]
-              if each.type == "attempt.ended" and _call(each) == call]  # fmt: skip
+    before = [
+        each.data
+        for each in history.stored[: late.seq - 1]
+        if each.type == "attempt.ended" and _call(each) == call and each.data != late.data
+    ]  # or else it was told before, and counts now
     failures = [each["failure"] for each in before]
     is_lost = all(isinstance(each, dict) and each["kind"] == "cancelled" for each in failures)
     must(is_lost and len(before) <= 1, f"{call} had ended, and ends late: {before}")
     place, state = call[:2], late.data["state"]
+    if history.has_erred(place):
+        return
     _, maker = history.services.made_by.get(place, (inf, 0))
     must(state != "uncertain", f"{call} is told late, and nobody knows how it ended")
-    must(state != "applied" or bool(history.services.effects[place]), f"{call} did not happen")
+    must(state != "applied" or bool(history.effects[place]), f"{call} did not happen")
     must(state not in ("refused", "not_sent") or maker != call[2], f"{call} happened")
 
 

@@ -4,8 +4,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sim_judge import CLOCKS_DIFFER_S, must
-from sim_judge_order import BESIDE_S
+from sim_judge import BESIDE_S, CLOCKS_DIFFER_S, must
 from sim_process import WALL
 from sim_wide import RULED, Rules, Variant
 

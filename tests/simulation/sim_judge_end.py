@@ -6,11 +6,12 @@ from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
 from sim_judge import must
+from sim_mistaken import Words
 from sim_plans import COUNTING, MOST_WRITES, policy_of
 
 from executor.dispatch.base import MOST_CRASHES
 from executor.run import events as e
-from executor.run.state import Attempt, RunState, undo_place, undoes
+from executor.run.state import Attempt, Place, RunState, undo_place, undoes
 from executor.trace import render_trace, trace
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _RESOLVED = {"applied": "resolved_applied", "absent": "resolved_absent", "abandoned": "abandoned",
              "answered": "resolved_answered"}  # fmt: skip
+_TOLD = {"yes": ("applied",), "doubt": ("uncertain", "unknown"), "no": ("none",), None: ("none",)}
 _ROWS = "SELECT step, iteration, n, state FROM attempts WHERE run = ?"
 _RUN = "SELECT code, waiting_for, wake_at, driver, result FROM runs WHERE id = ?"
 
@@ -33,7 +35,7 @@ def judge_end(history: "History") -> None:
     _judge_rows(history, state, finish)
     _judge_money(history)
     _judge_policy(history)
-    if history.seed % 4 == 0:
+    if history.seed % 4 == 0 or history.world.mistaken is not None:
         _judge_trace(history, finish)
 
 
@@ -76,12 +78,18 @@ def _judge_doubts(history: "History", state: RunState, finish: e.RunFinished) ->
         if cancelled and (decision is None or decision.kind != "can"):
             continue
         calls = [*_calls_of(state, name)]
-        given_up = any(each.is_abandoned for each in calls)
+        given_up = any(_was_given_up(each) for each in calls)
         must(given_up, f"{name} is called uncertain, and nobody gave it up")
     for step, failed in state.failed.items():
         calls = [*_calls_of(state, step)]
-        is_known = failed.effect != "unknown" or any(each.is_abandoned for each in calls)
+        is_known = failed.effect != "unknown" or any(_was_given_up(each) for each in calls)
         must(is_known, f"{step} failed in doubt, and nobody gave it up")
+
+
+def _was_given_up(call: Attempt) -> bool:
+    """Whether somebody left it unknown, be it that it was told later."""
+    overruled = call.overruled
+    return call.is_abandoned or (overruled is not None and overruled.resolution == "abandoned")
 
 
 def _undo_failed(state: RunState, name: str) -> bool:
@@ -133,7 +141,7 @@ def _standing(attempt: Attempt) -> str:
 def _judge_money(history: "History") -> None:
     """No more was moved, and not given back, than the budget allows."""
     most = history.accepted.certificate.budgets.most("*")
-    effects = history.services.effects
+    effects = history.effects
     if most is None:
         return
     moved = {each.place: each.arguments["x"] for each in history.services.seen
@@ -147,7 +155,7 @@ def _judge_policy(history: "History") -> None:
     """Where a policy counts them, never more effects stood at once than it allows."""
     if policy_of(history.accepted) is not COUNTING:
         return
-    effects = history.services.effects
+    effects = history.effects
     happened = [(found[0], -1 if undoes(place) else 1) for place, found in effects.items() if found]
     stood = [*accumulate(by for _, by in sorted(happened))]
     must(max(stood, default=0) <= MOST_WRITES, f"{stood} effects, one after the other")
@@ -161,7 +169,7 @@ def _judge_trace(history: "History", finish: e.RunFinished) -> None:
     for step in told.steps:
         if step.step not in single:
             continue
-        effects, place = history.services.effects, (step.step, "")
+        effects, place = history.effects_told, (step.step, "")
         happened, undone = bool(effects.get(place)), bool(effects.get(undo_place(place)))
         is_wrong = (step.effect.startswith("none") and happened) or (
             step.effect.startswith("applied") and not happened
@@ -169,3 +177,15 @@ def _judge_trace(history: "History", finish: e.RunFinished) -> None:
         must(not is_wrong, f"the trace says of {place}: {step.effect}; really {happened}")
         is_back = "then undone" not in step.effect or undone or not happened
         must(is_back, f"the trace calls {place} undone")
+        if history.world.mistaken is not None:
+            _judge_words(history, place, step.effect)
+
+
+def _judge_words(history: "History", place: Place, effect: str) -> None:
+    """The trace tells of a call what was told of it, by whomever, in the end."""
+    action = history.accepted.actions[
+        next(each.action for each in history.accepted.plan.steps if each.id == place[0])
+    ]
+    begins = _TOLD[Words(history.stored).of(place)]
+    if action.items is None and action.is_write:
+        must(effect.startswith(begins), f"the trace says of {place}: {effect}; told was {begins}")

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sim_judge import Violation, must
+from sim_judge import BESIDE_S, Violation, must
 from sim_looked import ABOUT_OBJECTS
 from sim_meaning import Flaw, Meaning, computes
 
@@ -32,6 +32,7 @@ class Values:
         self._skipped: set[str] = set()
         self._begun: set[str] = set()
         self._answered: dict[Place, Any] = {}  # what is known of calls that happened
+        self._found: dict[Place, float] = {}  # since when, where somebody found it out
         self.reached: Counter[str] = Counter()
 
     def judge(self) -> None:
@@ -50,11 +51,12 @@ class Values:
                     self.reached[f"{step.action} fails"] += 1
                     must(self._is_flawed(step), f"{step.id} can be computed, and failed")
                 case "step.failed":
-                    self._failed(self._steps[data["step"]], data)
+                    self._failed(self._steps[data["step"]], each)
                 case "attempt.ended" if data["state"] == "applied" and not data["late"]:
                     self._answered[data["step"], data["iteration"]] = data["output"]
                 case "reconcile.resolved" if data["resolution"] == "applied":
                     self._answered[data["step"], data["iteration"]] = data["output"]
+                    self._found[data["step"], data["iteration"]] = each.at
                 case "intent.recorded" if undoes((data["step"], data["iteration"])) is None:
                     self._call(self._steps[data["step"]], each)
         for seen in self._history.services.seen:
@@ -72,10 +74,15 @@ class Values:
     def _gone(self, step: Step) -> set[str]:
         return set() if step.action == "fn.first_of" else data_sources(step) & self._skipped
 
-    def _failed(self, step: Step, data: Any) -> None:
-        """A call that is known to have happened fails only for what came of it."""
-        place = (step.id, data["iteration"])
-        if place not in self._answered or data["code"] in (PARTLY, UNTOLD):
+    def _failed(self, step: Step, event: StoredEvent) -> None:
+        """A call that is known to have happened fails only for what came of it.
+
+        Or where somebody gives it up or says no, and just then another tells that it happened.
+        """
+        place, code = (step.id, str(event.data["iteration"])), event.data["code"]
+        if place not in self._answered or code in (PARTLY, UNTOLD):
+            return
+        if code in ("abandoned", "refused") and event.at < self._found.get(place, 0.0) + BESIDE_S:
             return
         result = self._answered[place]
         must(not self._is_good(step, place[1], result), f"{place} failed, and gave {result}")

@@ -7,7 +7,7 @@ from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from sim_judge import CLOCKS_DIFFER_S, must
+from sim_judge import BESIDE_S, CLOCKS_DIFFER_S, must
 from sim_meaning import computes
 from sim_plans import INPUTS
 from sim_process import WALL
@@ -22,8 +22,6 @@ from executor.store.journal import StoredEvent
 if TYPE_CHECKING:
     from sim_history import History
 
-# What was decided before something was known may be written beside it, but not long after it.
-BESIDE_S = 1.0
 _DOUBTFUL = ("uncertain", "applied_unreadable", "applied_pending")
 _FOR_GOOD = ("applied", "abandoned")
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from sim_judge import CLOCKS_DIFFER_S, must
-from sim_judge_order import BESIDE_S
+from sim_judge import BESIDE_S, CLOCKS_DIFFER_S, must
 from sim_plans import TIMEOUT_S
 from sim_process import WALL
 from sim_services import Polled

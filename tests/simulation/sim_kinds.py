@@ -9,6 +9,7 @@ upgraded   one run, and a newer version begins amid it
 standby    one run, and a server that lacks what was kept (`sim_standby.py`), amid a call
 failover   the same, at any time: perhaps no drive of the run is under way
 odd        one run whose services answer what was not asked, or never (`sim_odd.py`)
+mistaken   one run about which people and services are wrong (`sim_mistaken.py`)
 looked     one run whose policy wants a look before some writes (`sim_looked.py`)
 wide       one run: what asks, what changes, what is safe to undo (`sim_wide.py`)
 """
@@ -25,6 +26,7 @@ Kind = Literal[
     "standby",
     "failover",
     "odd",
+    "mistaken",
     "looked",
     "wide",
 ]
@@ -33,6 +35,7 @@ _PAIR, _WIDE_PAIR = frozenset((10, 23)), 36
 _QUEUED, _UPGRADED, _STANDBY, _FAILOVER = 11, 24, 12, 37
 _ODD = frozenset((7, 19, 33))
 _LOOKED = frozenset((3, 30))
+_MISTAKEN = frozenset((18, 32, 38))
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
 
 
@@ -53,4 +56,6 @@ def kind_of(seed: int) -> Kind:
         return "odd"
     if turn in _LOOKED:
         return "looked"
+    if turn in _MISTAKEN:
+        return "mistaken"
     return "wide" if seed % 15 in _WIDE else "narrow"

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _IN_DOUBT = f"SELECT step, iteration FROM attempts WHERE run = ? AND state IN {attempts.OPEN[1:]}"
 _KEYS_IN_DOUBT = "SELECT DISTINCT key FROM attempts WHERE run = ? AND state = 'uncertain'"
+_UNFIT = ("type-mismatch",)  # of what did not happen nobody has the service's answer
 _SAID_YES = "SELECT DISTINCT principal FROM decisions WHERE decision = 'approve'"
 _SAID_NO = "SELECT approval FROM decisions WHERE decision = 'refuse'"
 _CANCELLED = "SELECT 1 FROM events WHERE subject = ? AND type = 'cancel.requested'"
@@ -49,6 +50,8 @@ class People:
         self._tenant, self._run = history.tenant, history.run
         self.are_eager = self._rng.random() < 0.3
         self.hear_soon = self._rng.random() < 0.15
+        if history.world.mistaken is not None:
+            self.are_eager, self.hear_soon = self._rng.random() < 0.7, True
         self.regret = random.Random(f"regret {history.seed}").random() < 0.3
         self._twofold = random.Random(f"twofold {history.seed}")
         self.are_approvers_there = self._rng.random() < 0.9
@@ -172,6 +175,8 @@ class People:
         if not open_ones:
             return
         all_is_through = history.now() - TIMEOUT_S - SETTLE_S
+        if history.world.mistaken is not None and self._rng.random() < 0.5:
+            all_is_through = history.now()  # they do not wait for that
         if any(history.services.last_seen(place) <= all_is_through for place in open_ones):
             state = history.state()
             for place in sorted(state.doubts):
@@ -186,6 +191,8 @@ class People:
     def _tell(self, place: Place) -> None:
         history = self._history
         happened = bool(history.services.effects.get(place))
+        if history.services.errs("a person is wrong", place):
+            happened = not happened
         says = "happened" if happened else self._rng.choice(["send_again", "abandon"])
         says = "abandon" if self._rng.random() < 0.1 else says
         if says == "send_again" and history.status() in runs.ENDED:
@@ -200,7 +207,7 @@ class People:
         try:
             self._do(resolved)
         except ProblemError as error:
-            must(error.code == "too-early", str(error))
+            must(error.code in ("too-early", *(_UNFIT if services.mistaken else ())), str(error))
             services.reached["told too early"] += 1
 
     def hear(self) -> None:
@@ -213,7 +220,9 @@ class People:
         key = self._rng.choice(keys)
         place = services.places[key]
         happened = bool(services.effects.get(place))
-        if not happened and services.may_still_happen(key):
+        if services.errs("a service tells what is not so", place):
+            happened = not happened
+        elif not happened and services.may_still_happen(key):
             return  # it says so
         tells = happened and self._rng.random() < 0.8
         if happened and not tells:
@@ -233,6 +242,11 @@ class People:
         else:
             services.reached["told by the service"] += is_news
             self._history.ring()
+
+    def say_more(self) -> None:
+        """Some say something after the end, too."""
+        for _ in range(self._rng.randrange(6)):
+            self._rng.choice([self.hear, self.find_out])()
 
     def stop(self) -> None:
         """An operator stops all calls, or those of the shop, for a while."""

@@ -31,6 +31,7 @@ from pydantic import JsonValue
 from sim_computed import KINDS, LARGEST, LONG, ROWS
 from sim_judge import must
 from sim_looked import Objects
+from sim_mistaken import Mistaken
 from sim_odd import A_DAY_S, BRIEF, NOTE, Odd
 from sim_odd import ROWS as ODD_ROWS
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
@@ -123,6 +124,7 @@ class Services:
     came_back: set[Place] = field(default_factory=set)  # after they had been taken back
     asked: int = 0
     odd: Odd | None = None
+    mistaken: Mistaken | None = None
     stuck: dict[str, float] = field(default_factory=dict)  # tasks that never end, and since when
     others: list[float] = field(default_factory=list)  # when calls of another run began
     reached: Counter[str] = field(default_factory=Counter)
@@ -135,6 +137,8 @@ class Services:
         self.objects = Objects(f"{self.run} {self.seed}")
         self._patience = random.Random(f"patience {self.run} {self.seed}")
         self._fates = ["well"] * self.rng.choice([1, 1, 2, 4]) + faults
+        if self.mistaken is not None:
+            self._fates += ["request lost", "reply lost", "late", "unreadable", "accepted"]
 
     def beside(self, run: str, rng: random.Random) -> "Services":
         """The same services as another run meets them: they know keys, whoever has sent them."""
@@ -211,6 +215,7 @@ class Services:
             case "not sent":
                 raise Unavailable("no connection", sent=False)
             case "refused":
+                self._err_with_a_no(patience, action, context)
                 kind = rng.choice([Kind.INVALID, Kind.CONFLICT, Kind.AUTH])
                 raise Refused("no", kind=kind, status=_STATUS[kind])
             case "limited":
@@ -237,7 +242,7 @@ class Services:
         await asyncio.sleep(rng.uniform(0.0, 2.0))
         if action.status is not None and self._accepts(fate):
             return self._accept(action, context)
-        replayed = self._act(action, context)
+        replayed = self._act_or_err(action, context)
         await asyncio.sleep(rng.uniform(0.0, 0.5))
         await process.point("answer")
         if self._counts and not self.is_calm:
@@ -245,6 +250,19 @@ class Services:
         if fate == "unreadable" and action.is_write:
             return Unreadable("cut short")
         return Applied(self.tell(place, self._answer_of(action, place)), replayed=replayed)
+
+    def _err_with_a_no(self, patience: float, action: ActionSpec, context: CallContext) -> None:
+        """Perhaps what is refused happens."""
+        if self.errs("refused, and it happens", (context.step, context.iteration)):
+            self._later(self.rng.uniform(0.0, patience), action, context)
+
+    def _act_or_err(self, action: ActionSpec, context: CallContext) -> bool:
+        """The effect, but perhaps none; True if it is said that it had been done before."""
+        place = (context.step, context.iteration)
+        is_nothing = self.errs("answered, and nothing happens", place)
+        replayed = False if is_nothing else self._act(action, context)
+        is_wrong = action.effect is Effect.KEYED and self.errs("a key is told wrongly", place)
+        return replayed is not is_wrong
 
     def tell(self, place: Place, output: JsonValue) -> JsonValue:
         """What somebody is told of a call, by whomever."""
@@ -348,6 +366,12 @@ class Services:
             asyncio.get_running_loop().call_later(seconds, fate, handle, action, context)
         return Pending(handle, retry_after_s=self._not_for())
 
+    def errs(self, how: str, place: Place) -> bool:
+        """Whether somebody is wrong about a call, which is noted."""
+        is_wrong = self.mistaken is not None and self.mistaken.errs(place)
+        self.reached[how] += is_wrong
+        return is_wrong
+
     def _is_odd(self, how: str) -> bool:
         """Whether something is odd, which is noted."""
         is_odd = self.odd is not None and self.odd.happens()
@@ -385,6 +409,8 @@ class Services:
         handle = str(arguments["handle"])
         state, place = self.tasks[handle], self.places[handle.removeprefix(_TASK)]
         self.reached[f"task {state}"] += 1
+        if self.errs("a job is told wrongly", place):
+            state = self.rng.choice([each for each in ("done", "failed") if each != state])
         if is_strict and self._is_odd("another job's state"):
             return Applied({"job": "another", "state": self.rng.choice(["done", "failed"])})
         after_s = self._not_for() if state == "under way" else None
@@ -449,14 +475,17 @@ class Services:
         if is_strict and self._is_odd("others are found"):
             return Applied({"hits": [{"ref": "another", "id": 1, "ok": True}]})
         key = str(arguments["ref"])
-        since = self.references.get(key)
-        if since is None or since > _now():
+        since, place = self.references.get(key), self.places.get(key)
+        is_there = since is not None and since <= _now()
+        if place is not None and self.errs("a search is wrong", place):
+            is_there = not is_there
+        if not is_there:
             self.reached["searched in vain"] += 1
             if is_strict:
                 return Applied({"hits": []})
             raise Refused("no such thing", kind=Kind.NOT_FOUND)
         self.reached["found by a search"] += 1
-        place = self.places[key]
+        assert place is not None
         if is_strict:
             found = {"ref": key, "id": self.id_of(place), "ok": True}
             return Applied({"hits": [self.tell(place, found)]})

@@ -23,6 +23,7 @@ from sim_judge_order import Order
 from sim_judge_places import Places
 from sim_judge_service import judge_service
 from sim_kinds import Kind, kind_of
+from sim_mistaken import Mistaken
 from sim_odd import KEPT_BYTES, Odd, judge_odd
 from sim_plans import LIMITS, SEAL, SETTLE_S, restored
 from sim_process import WALL, Process, task_factory
@@ -80,7 +81,9 @@ class World:
         felt = {"pair": 4, "wide pair": 4, "queued": 5, "odd": 5}  # so more of them are
         some = LIMITS[felt.get(self.kind, 0) :]
         self.limits = random.Random(f"limits {seed}").choice(some)
-        self.services = Services(random.Random(f"services {seed}"), str(seed))
+        self.mistaken = Mistaken(seed) if self.kind == "mistaken" else None
+        own = random.Random(f"services {seed}")
+        self.services = Services(own, str(seed), mistaken=self.mistaken)
         self.odd = self.services.odd = Odd(seed) if self.kind == "odd" else None
         # Several runs that begin with several calls, where few may be made at once.
         self.is_crowded = self.kind == "queued" and bool(self.limits and self.limits.concurrency)
@@ -140,6 +143,8 @@ class World:
         await asyncio.sleep(2 * SETTLE_S)  # what is still on its way arrives
         for each in self.lives:
             each.people.answer(willing=True)
+            if self.mistaken is not None:
+                each.people.say_more()
         self._check()
         if self.standby is None or not self.standby.judge(self.lives[0]):
             self._judge()

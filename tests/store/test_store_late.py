@@ -62,17 +62,32 @@ async def test_what_nobody_knew_is_settled_and_whoever_drives_is_told(
     assert after.wake_seq == woken.wake_seq + 1
 
 
-@pytest.mark.parametrize("found", ["applied", "abandoned"])
+@pytest.mark.parametrize(
+    ("found", "end"),
+    [
+        ("applied", "applied"),
+        ("abandoned", "applied_unreadable"),
+        ("abandoned", "applied_pending"),
+        ("abandoned", "refused"),
+    ],
+)
 async def test_what_was_found_out_stays_and_the_end_stands_beside_it_once(
-    store: Store, found: str
+    store: Store, found: str, end: str
 ) -> None:
     claim = await store.write(lambda c: taken_over(c, ended("uncertain"), resolved(found)))
     before = await states(store)
-    told = [await tell(store, claim, late("applied")) for _ in range(2)]
+    told = [await tell(store, claim, late(end)) for _ in range(2)]
 
     assert told == [True, False]
     assert await states(store) == before
     assert (await types(store))[-2:] == ["reconcile.resolved", "attempt.ended"]
+
+
+async def test_what_was_given_up_is_known_once_its_own_end_tells_it(store: Store) -> None:
+    claim = await store.write(lambda c: taken_over(c, ended("uncertain"), resolved("abandoned")))
+
+    assert await tell(store, claim, late("applied")) is True
+    assert await states(store) == ["applied"]
 
 
 @pytest.mark.parametrize(
