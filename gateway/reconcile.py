@@ -15,7 +15,7 @@ from executor.run import events as e
 from executor.run.fold import fold
 from executor.run.instance import EVIDENCE
 from executor.run.perform import new_event
-from executor.run.state import Attempt, RunState
+from executor.run.state import Attempt, RunState, undoes
 from executor.store import attempts, drives, journal, plans, runs, waking
 from executor.store.blobs import Loaded
 from executor.store.drives import Due
@@ -59,7 +59,7 @@ def resolve(
         )  # fmt: skip
     action = _action(c, restored, row, attempt)
     _check_second_person(row, action, by)
-    _check_can_go_on(row, found)
+    _check_can_go_on(row, state, found)
     if found.resolution == "send_again":
         _check_is_through(action, attempt, now)
     if "output" in found.model_fields_set:
@@ -243,13 +243,28 @@ def _check_members(found: Reconcile) -> None:
             )  # fmt: skip
 
 
-def _check_can_go_on(row: RunRow, found: Reconcile) -> None:
-    """A run that has ended can still learn what happened, but will send nothing any more."""
-    if row.has_ended and found.resolution == "send_again":
+def _check_can_go_on(row: RunRow, state: RunState, found: Reconcile) -> None:
+    """What has ended can still learn what happened, but will send nothing any more."""
+    if found.resolution != "send_again":
+        return
+    over = f"the run is {row.status}" if row.has_ended else _over(state, found)
+    if over is not None:
         raise ProblemError(
-            409, "already-over", f"the run is {row.status}: it sends nothing any more",
+            409, "already-over", f"{over}: it sends nothing any more",
             "Start another run for what is still to be done.",
         )  # fmt: skip
+
+
+def _over(state: RunState, found: Reconcile) -> str | None:
+    """Why a step or an undo will never be called again, if it will not."""
+    place = (found.step, found.iteration)
+    of = undoes(place)
+    if of is None and place in state.undos:
+        return f"step {found.step!r} is being taken back"
+    undoing = None if of is None else state.undos.get(of)
+    if state.has_ended(found.step) or (undoing is not None and undoing.ended is not None):
+        return f"step {found.step!r} has ended"
+    return None
 
 
 def _check_output(

@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pytest
 
 from connectors.connector import Applied, Pending, Unreadable
-from connectors.errors import Kind, Uncertain
+from connectors.errors import Kind, Refused, Uncertain
+from executor.check.certificate import Options
 from executor.run import events as e
 from executor.store import ready
 from executor.store.drives import Due
@@ -23,7 +24,8 @@ from gateway.schemas import Evidence, Reconcile
 sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 
 from run_bench import PATIENCE_S, Bench, held, once, opened, until
-from run_cases import SETTLE_S, accept, action, ref, step
+from run_cases import PENDING, SETTLE_S, accept, action, ref, step
+from undo_cases import ACTIONS, BACK
 
 SLOW = action("shop.slow", "blind", settle_s=SETTLE_S)
 GIVES = action("shop.gives", "blind", output_schema={"type": "object"})
@@ -242,3 +244,53 @@ async def test_a_no_of_a_service_overrules_no_answer_of_its_own_that_cannot_be_r
 
     assert (said, bench.service.calls("a")) == ("", 1)
     assert await resolved(bench, due) == []
+
+
+async def send_again(bench: Bench, due: Due, place: str) -> str:
+    """A person says so once all must have come through; "" or the code of the problem."""
+    row, restored, now = await bench.row(due), bench.machine.restored, time.time() + 2 * SETTLE_S
+    said = Reconcile(step=place, resolution="send_again", reason="looked")
+    try:
+        await bench.store.write(lambda c: resolve(c, restored, row, "ann", said, now))
+    except ProblemError as problem:
+        return problem.code
+    return ""
+
+
+async def test_of_a_step_that_has_ended_nothing_is_said_to_be_sent_again(bench: Bench) -> None:
+    bench.service.handlers |= {"a": once(LOST, Refused("no", kind=Kind.INVALID)), "b": once(LOST)}
+    plan = accept(
+        step("a", "blind"), step("b", "blind"),
+        options=Options(on_failure="continue", on_uncertain="continue"),
+    )  # fmt: skip
+    due, _ = await bench.drive(plan)
+    before = await send_again(bench, due, "a")
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+    late = e.AttemptEnded(step="a", iteration="", n=1, state=PENDING.state, late=True)
+    await bench.tell(due, late)
+    after = await send_again(bench, due, "a")
+    happened = await says("a person", bench, due, True)
+
+    assert (await bench.row(due)).status == "waiting"
+    assert (before, after, happened) == ("", "already-over", "")
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+async def test_of_an_undo_that_was_given_up_nothing_is_said_to_be_sent_again(
+    bench: Bench, is_over: bool
+) -> None:
+    busy = Uncertain("later", kind=Kind.TIMEOUT, retry_after_s=60.0)
+    refused = Refused("no", kind=Kind.INVALID)
+    bench.service.handlers |= {"undo/a": once(LOST), "z": once(refused), "find": once(busy)}
+    plan = accept(
+        step("a", "shop.keyed_by_lookup"), step("z", "blind", after=["a"]),
+        options=BACK, more=ACTIONS,
+    )  # fmt: skip
+    due, row = await bench.drive(plan)
+    if is_over:
+        end = e.UndoEnded(step="a", undone=False, code="undo-too-late", effect="unknown")
+        await bench.tell(due, end)
+
+    assert (row.status, row.waiting_for) == ("waiting", "reconcile")
+    assert await send_again(bench, due, "undo/a") == ("already-over" if is_over else "")
+    assert await send_again(bench, due, "a") == "not-uncertain"

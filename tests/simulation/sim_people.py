@@ -18,7 +18,7 @@ from executor.check.envelope import Envelope
 from executor.check.narrowing import Narrowing, NewBand, NewStep
 from executor.run import events as e
 from executor.run.perform import new_event
-from executor.run.state import Place
+from executor.run.state import Place, undoes
 from executor.store import approvals, attempts, journal, rulings, runs, stops, waking
 from executor.store.approvals import ApprovalRow
 from executor.store.stops import StopRow
@@ -195,7 +195,7 @@ class People:
             happened = not happened
         says = "happened" if happened else self._rng.choice(["send_again", "abandon"])
         says = "abandon" if self._rng.random() < 0.1 else says
-        if says == "send_again" and history.status() in runs.ENDED:
+        if says == "send_again" and (history.status() in runs.ENDED or self._is_over(place)):
             return
         services = history.services
         found = Reconcile.model_validate(
@@ -209,6 +209,14 @@ class People:
         except ProblemError as error:
             must(error.code in ("too-early", *(_UNFIT if services.mistaken else ())), str(error))
             services.reached["told too early"] += 1
+
+    def _is_over(self, place: Place) -> bool:
+        """Whether nothing is sent there any more."""
+        state, of = self._history.state(), undoes(place)
+        undoing = state.undos.get(of or place)
+        if of is None:
+            return state.has_ended(place[0]) or undoing is not None
+        return undoing is not None and undoing.ended is not None
 
     def hear(self) -> None:
         """A service says by itself what became of a call, or that it knows of none."""
