@@ -1,9 +1,10 @@
 """A run that cannot be driven is put aside, with what is known of its effects."""
 
 import logging
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from functools import partial
 
+from pydantic import JsonValue
 from sqlalchemy import Connection
 
 from connectors.spec import Effect
@@ -15,7 +16,7 @@ from executor.run.state import Place, undoes
 from executor.store import approvals, attempts, drives, journal, recovery
 from executor.store.attempts import AttemptRow
 from executor.store.drives import Claim, Due
-from executor.store.journal import Seen
+from executor.store.journal import Seen, StoredEvent
 from executor.store.store import Store
 
 BROKEN, KILLED = "drive-broken", "process-killed"
@@ -23,6 +24,9 @@ BROKEN, KILLED = "drive-broken", "process-killed"
 # which calls do is said by the plan, and that is not looked at: it may be what kills.
 _UNKNOWN = ("intent", "uncertain", "applied_pending", "applied_unreadable", "abandoned")
 _HAPPENED = ("applied", "resolved_applied")
+_DENIED = "resolved_absent"
+_THE_SAME = (Effect.IDEMPOTENT.value, Effect.KEYED.value)  # all calls together happen once
+_Call = tuple[JsonValue, JsonValue, JsonValue]  # step, iteration, n
 _log = logging.getLogger("lamgate.run")
 
 
@@ -67,7 +71,7 @@ def _put_aside(
     if claim is None:
         return False
     calls = attempts.read(c, due.tenant, due.id)
-    found = _effects(calls, _undone(c, due))
+    found = _effects(calls, journal.read(c, due.tenant, due.id))
     found = known.beside(found) if known else found
     finished = e.RunFinished(
         status="quarantined",
@@ -86,20 +90,40 @@ def _put_aside(
 
 def effects_so_far(c: Connection, due: Due) -> Effects:
     """What its rows tell of a run's effects, whatever its plan is."""
-    return _effects(attempts.read(c, due.tenant, due.id), _undone(c, due))
+    calls = attempts.read(c, due.tenant, due.id)
+    return _effects(calls, journal.read(c, due.tenant, due.id))
 
 
-def _undone(c: Connection, due: Due) -> set[Place]:
+def _undone(told: Sequence[StoredEvent]) -> set[Place]:
     """What the journal tells to be taken back."""
-    told = journal.read(c, due.tenant, due.id)
     ends = (each.data for each in told if each.type == "undo.ended")
     return {(str(each["step"]), str(each["iteration"])) for each in ends if each["undone"]}
 
 
-def _effects(calls: Sequence[AttemptRow], undone: Set[Place]) -> Effects:
-    """What stands, may have happened, and was taken back; by item where a way back had begun."""
-    standing, uncertain = set[Place](), set[Place]()
+def _contradicted(told: Sequence[StoredEvent]) -> set[_Call]:
+    """The calls that happened though somebody had said no before, as the journal tells."""
+    denied, found = set[_Call](), set[_Call]()
+    for event in told:
+        data = event.data
+        call = (data.get("step"), data.get("iteration"), data.get("n"))
+        if event.type == "reconcile.resolved" and data["resolution"] == "absent":
+            denied.add(call)
+        happened = str(data.get("state")).startswith("applied") and not data.get("replayed")
+        if event.type == "attempt.ended" and data.get("late") and happened and call in denied:
+            found.add(call)
+    return found
+
+
+def _effects(calls: Sequence[AttemptRow], told: Sequence[StoredEvent]) -> Effects:
+    """What stands, may have happened, and was taken back; by item where a way back had begun.
+
+    What is taken back is one call of those that were made, so another one may stand besides.
+    """
+    undone, contradicted = _undone(told), _contradicted(told)
     writes = [row for row in calls if row.effect != Effect.READ.value]
+    others = [row for row in writes if row.state == _DENIED and row.effect not in _THE_SAME]
+    besides = {_place(row) for row in others if (*_place(row), row.n) in contradicted}
+    standing, uncertain = set[Place](), besides & undone
     back = {undoes(_place(row)) for row in writes if row.state in (*_UNKNOWN, *_HAPPENED)}
     for row in writes:
         place = _place(row)

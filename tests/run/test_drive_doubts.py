@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from run_bench import PATIENCE_S, Bench, held, once, until
 from run_cases import FIND, accept, action, ref, step
+from undo_cases import ACTIONS, BACK
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
 from connectors.errors import Kind, Refused, Unavailable, Uncertain
@@ -196,6 +197,35 @@ async def test_of_a_run_that_is_put_aside_an_unusable_answer_does_not_tell_what_
     finished = await bench.finished(due)
 
     assert (finished.standing, finished.uncertain) == ([], ["a", "b"])
+
+
+async def test_of_a_run_that_is_put_aside_what_is_undone_may_stand_besides(bench: Bench) -> None:
+    lost, no = Uncertain("no answer", kind=Kind.TIMEOUT), Refused("no", kind=Kind.INVALID)
+    plan = accept(
+        step("b", "shop.keyed_by_keyed"), step("a", "shop.blind_by_keyed", after=["b"]),
+        step("z", "blind", after=["a"]), options=BACK, more=ACTIONS,
+    )  # fmt: skip
+    bench.service.handlers |= {"a": once(lost, Applied({"id": 2})), "z": once(no)}
+    due, _ = await bench.drive(plan)
+
+    async def broken(_: CallContext) -> Outcome:
+        late = e.AttemptEnded(
+            step="a", iteration="", n=1, state="applied", output={"id": 1}, late=True
+        )
+        await bench.tell(due, late)
+        raise KeyError("not what a connector may raise")
+
+    bench.service.handlers["undo/b"] = broken
+    absent = e.ReconcileResolved(
+        step="a", iteration="", n=1, resolution="absent", by="operator", reason="looked"
+    )
+    await bench.tell(due, absent)
+    with pytest.raises(KeyError) as told:
+        await bench.start(due)
+    await bench.machine.put_aside(due, "me", told.value)
+    finished = await bench.finished(due)
+
+    assert (finished.standing, finished.uncertain, finished.undone) == ([], ["a", "b"], ["a"])
 
 
 async def test_a_plan_that_was_accepted_for_one_tenant_runs_for_no_other(bench: Bench) -> None:
