@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Text, and_, bindparam, not_, or_, select, upd
 
 from executor.store import blobs
 from executor.store.blobs import Blob, Keeper
-from executor.store.drive_statements import FINISH
+from executor.store.drive_statements import FINISH, looks_at_stops
 from executor.store.drives import RANKS, Claim, Due, Priority, ended
 from executor.store.errors import WokenError
 from executor.store.statement import Change, Query, addition, newest_first, one_of
@@ -107,7 +107,8 @@ def newest(
 def request_cancel(c: Connection, tenant: str, run: str, mode: str, now: float) -> bool:
     """Ask for no new effects; False if the run has ended or is being cancelled already.
 
-    Who asked only to stop may still ask to undo. One comparison decides against the run's end.
+    Who asked only to stop may still ask to undo. One comparison decides against the run's end. As
+    all who hold rows of runs it looks at the stops: who lifts one waits for it, or goes first.
     """
     asked = {"whose": tenant, "which": run, "mode": mode, "now": now}
     if _REQUEST_CANCEL.once(c, asked) != 1:
@@ -174,6 +175,6 @@ _IS_MORE = or_(
 )
 _REQUEST_CANCEL = Change(
     update(runs)
-    .where(*_ONE, _IS_MORE, not_(one_of(runs.c.status, ENDED)))
+    .where(*_ONE, _IS_MORE, not_(one_of(runs.c.status, ENDED)), looks_at_stops())
     .values(cancel_mode=bindparam("mode"), updated_at=bindparam("now"))
 )

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ClauseElement
 
+from executor.store.drive_statements import looks_at_stops
 from executor.store.drives import Due
 from executor.store.statement import Change, Query, given, one_of
 from executor.store.tables import runs, wakes
@@ -67,10 +68,11 @@ class Note(NamedTuple):
 def finding(reasons: Sequence[str], *, is_of_one: bool) -> tuple[Query[Waiting], Query[Waiting]]:
     """What finds those that are driven, and the first of those that wait for one of these.
 
-    They come by priority and age, and those that were woken already after all others.
+    They come by priority and age, and those that were woken already after all others. They are held
+    next, so the stops are looked at: who lifts one waits until that is over, or goes first.
     """
     is_meant = runs.c.tenant.concat("") == bindparam("whose") if is_of_one else true()
-    found = select(runs.c.tenant, runs.c.id, runs.c.wake_at).where(is_meant)
+    found = select(runs.c.tenant, runs.c.id, runs.c.wake_at).where(is_meant, looks_at_stops())
     is_awake = func.coalesce(runs.c.wake_at <= bindparam("now", type_=Double), false())
     waiting = (
         found.where(one_of(runs.c.waiting_for, reasons), _MAY_GO_ON)
@@ -134,7 +136,10 @@ _NOTES = select(*(wakes.c[name] for name in Note._fields)).limit(1)
 _IS_ITS = (wakes.c.tenant == bindparam("whose"), wakes.c.waiting_for == bindparam("what"))
 ANY_NOTE = Query(_NOTES, Note)
 NEXT_NOTE = Query(
-    _NOTES.order_by(wakes.c.tenant, wakes.c.waiting_for).with_for_update(skip_locked=True), Note
+    _NOTES.where(looks_at_stops())
+    .order_by(wakes.c.tenant, wakes.c.waiting_for)
+    .with_for_update(of=wakes, skip_locked=True),
+    Note,
 )
 NOTE = Change(_note)
 MOVE_NOTE = Change(

@@ -8,12 +8,12 @@ from functools import partial
 
 import pytest
 from sqlalchemy import Connection, text
-from store_cases import NOW, TENANT, Asked, add_run, intent, new_run
+from store_cases import NOW, RUN, TENANT, Asked, add_run, intent, new_run
 from test_store_processes_permits import STOP, in_mid_write, soon
 
 from connectors.spec import Limits
 from executor.breaker import FAILURES
-from executor.store import breakers, calls, drives, stops, waking
+from executor.store import breakers, calls, drives, runs, stops, waking
 from executor.store.drives import Claim, Due, LetGo
 from executor.store.journal import Seen
 from executor.store.open_journal import OpenJournal, Turn, written
@@ -146,6 +146,43 @@ async def test_a_run_that_is_just_going_to_wait_for_a_stop_is_woken_by_who_lifts
     assert not went_ahead
     assert await letting_go == [True]
     assert await lifting == [Due("run", TENANT, claim.id)]
+
+
+def _cancel(c: Connection) -> object:
+    return runs.request_cancel(c, TENANT, RUN.id, "stop", NOW)
+
+
+def _wake_what_lacks_credentials(c: Connection) -> object:
+    return waking.wake_waiting(c, "credentials", NOW, TENANT)
+
+
+@pytest.mark.parametrize(
+    ("work", "waiting_for"), [(_cancel, "stop"), (_wake_what_lacks_credentials, "credentials")]
+)
+async def test_a_run_that_was_written_about_in_vain_is_woken_by_who_lifts_its_stop(
+    server_store: Store, other: Store, work: Callable[[Connection], object], waiting_for: str
+) -> None:
+    claim = await other.write(new_run)
+    ends = [LetGo(claim, waiting_for, None, NOW)]
+    await other.write(lambda c: drives.let_go(c, ends))
+    await server_store.write(partial(stops.add, row=STOP))
+    holds, may_fail = threading.Event(), threading.Event()
+
+    def fail(c: Connection) -> None:
+        assert work(c)
+        holds.set()
+        may_fail.wait(2.5)
+        raise LookupError
+
+    failing = asyncio.create_task(other.write(fail))
+    await asyncio.to_thread(holds.wait, 10)
+    lifting = asyncio.create_task(server_store.write(lift))
+    await soon(lifting)
+    may_fail.set()
+    with pytest.raises(LookupError):
+        await failing
+
+    assert await lifting == [RUN]
 
 
 async def test_of_two_who_lift_a_stop_at_once_one_does(server_store: Store, other: Store) -> None:
