@@ -198,7 +198,7 @@ class Instance:
                 lacks = _lacks_credentials(last)
                 again = self._renewed(last, doubt) if lacks else self._call(last, doubt)
                 return self._while_its_key_lasts(again)
-        return self._find_out(doubt, absent_from=doubt.over_at + self.action.settle_s)
+        return self._search(doubt)
 
     def _while_its_key_lasts(self, again: Verdict) -> Verdict:
         """Whatever a repetition waits for: when its key is too old, another way is to be found."""
@@ -225,6 +225,11 @@ class Instance:
         # It is at least as late as the journal says: a clock that went back makes no key younger.
         now = max(self.outside.now, *(each.told_at for each in attempts))
         return WINDOW_SHARE * window - (now - attempts[0].at)
+
+    def _search(self, doubt: Attempt, *, left: bool = True) -> Verdict:
+        """Find out whether it happened: an absence counts once nothing of it can come any more."""
+        absent_from = doubt.over_at + self.action.settle_s
+        return self._find_out(doubt, absent_from=absent_from, left=left)
 
     def _find_out(self, doubt: Attempt, *, absent_from: float, left: bool = True) -> Verdict:
         """Search at the service where one can, or else let a person decide.
@@ -282,11 +287,11 @@ class Instance:
         message = self._over_budget(settles=doubt is not None)
         if message is not None:
             over = Failed("budget-exceeded", message)
-            return over if doubt is None else self._find_out(doubt, absent_from=inf)
+            return over if doubt is None else self._search(doubt)
         passage = self._passage()
         is_asked_in_vain = self.state.cancelled is not None and not isinstance(passage, Passage)
         if doubt is not None and (isinstance(passage, Failed) or is_asked_in_vain):
-            return self._find_out(doubt, absent_from=inf, left=False)  # as policy is now
+            return self._search(doubt, left=False)  # as policy is now
         if doubt is None and self.waits_for_doubts(passage):
             return Waiting("elsewhere")
         if not isinstance(passage, Passage):

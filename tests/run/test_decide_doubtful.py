@@ -7,6 +7,7 @@ from math import inf
 import pytest
 from class_cases import LONG, WRITES, one
 from run_cases import (
+    FIND,
     GATE_S,
     NOW,
     PENDING,
@@ -17,10 +18,15 @@ from run_cases import (
     Play,
     applied,
     not_sent,
+    play,
+    policy,
     refused,
+    step,
     uncertain,
 )
+from undo_cases import ACTIONS, undoable
 
+from executor.run import events as e
 from executor.run.commands import LookUp, Perform, Wait
 from executor.run.decide import decide
 from executor.run.instance import WINDOW_SHARE
@@ -220,6 +226,34 @@ def test_a_doubt_behind_a_refusal_is_looked_up_and_an_absence_makes_it_final() -
 
     assert (end.code, end.uncertain) == ("conflict", ())
     assert search.n == 1
+
+
+def test_where_policy_lets_no_call_settle_a_doubt_a_search_that_finds_nothing_does() -> None:
+    run = one("shop.found_keyed")
+    run.call("a", uncertain())
+    run.policy = policy("forbid (principal, action, resource);")
+    (search,) = run.later(SETTLE_S).go()
+    assert isinstance(search, LookUp)
+    run.resolve("a", 1, "absent", by="lookup")
+    end = run.finish()
+
+    assert search.absent_from == NOW + SETTLE_S
+    assert (end.code, end.uncertain, end.standing) == ("policy-denied", (), ())
+
+
+def test_a_cancel_that_undoes_waits_for_no_key_where_a_search_finds_nothing() -> None:
+    asked = undoable(name="shop.asked", approval="approver", lookup=FIND, settle_s=SETTLE_S)
+    run = play(step("a", "shop.asked"), more=(*ACTIONS, asked))
+    run.grant(*run.ask())
+    run.later(GATE_S - 1).call("a", uncertain())
+    over_at = run.now
+    run.write(e.CancelRequested(by="requester", mode="undo"))
+    (search,) = run.later(2).go()  # what was granted has run out
+    assert isinstance(search, LookUp)
+    run.later(SETTLE_S).resolve("a", 1, "absent", by="lookup")
+
+    assert search.absent_from == over_at + SETTLE_S
+    assert run.finish().uncertain == ()
 
 
 def test_credentials_that_end_while_a_call_is_in_doubt_are_waited_for_and_then_it_is_settled() -> (

@@ -43,8 +43,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.instance",
-        "absent_from=doubt.over_at + self.action.settle_s",
-        "absent_from=0.0",
+        "absent_from = doubt.over_at + self.action.settle_s",
+        "absent_from = 0.0",
         "a search in vain counts before the effect can be found",
     ),
     Mutant(
