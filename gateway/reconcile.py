@@ -15,7 +15,7 @@ from executor.run import events as e
 from executor.run.fold import fold
 from executor.run.instance import EVIDENCE
 from executor.run.perform import new_event
-from executor.run.state import Attempt, RunState, undoes
+from executor.run.state import Attempt, Place, RunState, undoes
 from executor.store import attempts, drives, journal, plans, runs, waking
 from executor.store.blobs import Loaded
 from executor.store.drives import Due
@@ -61,7 +61,7 @@ def resolve(
     _check_second_person(row, action, by)
     _check_can_go_on(row, state, found)
     if found.resolution == "send_again":
-        _check_is_through(action, attempt, now)
+        _check_is_through(action, state, place, now)
     if "output" in found.model_fields_set:
         _check_output(c, row, action, attempt, found.output)
     _write(c, row, attempt, _MEANS[found.resolution], by, now, found.reason, found.output)
@@ -156,7 +156,7 @@ def learn(
     is_pending = attempt.ended is not None and attempt.ended.state == "applied_pending"
     is_given_up = is_pending and _asked(attempt) is None  # whoever asks something is not at it
     if not found.happened and not is_given_up:
-        _check_is_through(action, attempt, now)
+        _check_is_through(action, state, place[1:], now)
     if found.happened and "output" in found.model_fields_set:
         _check_output(c, row, action, attempt, found.output)
     output = found.output if found.happened else None
@@ -213,9 +213,9 @@ def _action(c: Connection, restored: Restored, row: RunRow, attempt: Attempt) ->
     return restored(row.tenant, sealed).actions[attempt.intent.action]
 
 
-def _check_is_through(action: ActionSpec, attempt: Attempt, now: float) -> None:
-    """A no counts, whoever says it, once the call must have come through."""
-    from_then = attempt.over_at + action.settle_s
+def _check_is_through(action: ActionSpec, state: RunState, place: Place, now: float) -> None:
+    """A no counts, whoever says it, once every call in doubt must have come through."""
+    from_then = state.over_at(place) + action.settle_s
     if now < from_then:
         detail = f"the call may still come through for {from_then - now:.0f} s; a no counts then"
         raise ProblemError(409, "too-early", detail, "Look again then.")

@@ -228,7 +228,7 @@ class Instance:
 
     def _search(self, doubt: Attempt, *, left: bool = True) -> Verdict:
         """Find out whether it happened: an absence counts once nothing of it can come any more."""
-        absent_from = doubt.over_at + self.action.settle_s
+        absent_from = self.state.over_at(self.place) + self.action.settle_s
         return self._find_out(doubt, absent_from=absent_from, left=left)
 
     def _find_out(self, doubt: Attempt, *, absent_from: float, left: bool = True) -> Verdict:

@@ -308,6 +308,11 @@ class RunState:
         doubt = self.doubts.get(place)
         return None if doubt is None else doubt.asked_at
 
+    def over_at(self, place: Place) -> float:
+        """When nothing that is in doubt there is on its way to the service any more."""
+        calls = self.attempts.get(place, ())
+        return max((each.over_at for each in calls if each.is_uncertain), default=-inf)
+
     def yielding(self, place: Place) -> Attempt | None:
         """The attempt that is said not to have happened, or was given up: a yes overrules that."""
         return yielding_of(self.attempts.get(place, ()))

@@ -16,6 +16,7 @@ from run_cases import (
     WINDOW_S,
     Answer,
     Play,
+    action,
     applied,
     not_sent,
     play,
@@ -226,6 +227,20 @@ def test_a_doubt_behind_a_refusal_is_looked_up_and_an_absence_makes_it_final() -
 
     assert (end.code, end.uncertain) == ("conflict", ())
     assert search.n == 1
+
+
+def test_an_absence_counts_once_every_call_in_doubt_must_have_come_through() -> None:
+    brief = {"in": "header", "name": "key", "window_s": 10.0}
+    slow = action(
+        "shop.slow", "keyed", lookup=FIND, settle_s=SETTLE_S, timeout_s=600.0, idempotency=brief
+    )
+    run = play(step("a", "shop.slow"), more=(slow,))
+    run.lose("a")  # whoever made it is dead, and the service may be at it for as long as ever
+    run.later(2).call("a", uncertain())
+    (search,) = run.later(LONG).go()
+
+    assert isinstance(search, LookUp)
+    assert (search.n, search.absent_from) == (2, NOW + 600 + SETTLE_S)
 
 
 def test_where_policy_lets_no_call_settle_a_doubt_a_search_that_finds_nothing_does() -> None:

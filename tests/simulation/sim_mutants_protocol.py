@@ -43,7 +43,7 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.instance",
-        "absent_from = doubt.over_at + self.action.settle_s",
+        "absent_from = self.state.over_at(self.place) + self.action.settle_s",
         "absent_from = 0.0",
         "a search in vain counts before the effect can be found",
     ),
