@@ -13,6 +13,8 @@ half-open  a call is answered                       closed
 half-open  a call says that the service is down     open, for twice as long as the last time
 any        a call ends that began before the        nothing: it tells of what was before
            last change
+any        its last change is still to come, for a  its pause or trial is over, and what ends
+           clock that was ahead was set right       counts: it began after the change
 
 A refusal is an answer. What says that the service is down: no connection, no answer in time, an
 answer cut off, and the statuses 502, 503 and 504. A 500 may be one order that it cannot stand, a
@@ -26,6 +28,7 @@ State = Literal["closed", "open", "half_open"]
 Evidence = Literal["answered", "down"]
 FAILURES = 5
 PAUSE_S, LONGEST_PAUSE_S = 10.0, 300.0
+APART_S = 3600.0  # what is less may be the clocks of two processes
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ def asked(breaker: Breaker, now: float, trial_s: float) -> Breaker | None:
     """How it stands once a call has begun now, or None if it may not; a trial has `trial_s`."""
     if breaker.state == "closed":
         return breaker
+    breaker = _in_time(breaker, now)
     if now < breaker.until:
         return None
     return replace(breaker, state="half_open", until=now + trial_s, changed_at=now)
@@ -58,6 +62,7 @@ def told(
     breaker: Breaker, evidence: Evidence, began_at: float, now: float, because: str = ""
 ) -> Breaker:
     """How it stands once a call that began then has ended so."""
+    breaker = _in_time(breaker, now)
     if began_at < breaker.changed_at or breaker.state == "open":
         return breaker
     if evidence == "answered":
@@ -67,6 +72,12 @@ def told(
         return replace(breaker, failures=failures, because=because)
     pause_s = min(LONGEST_PAUSE_S, 2 * breaker.pause_s) if breaker.pause_s else PAUSE_S
     return Breaker("open", failures, now + pause_s, pause_s, now, because)
+
+
+def _in_time(breaker: Breaker, now: float) -> Breaker:
+    """The same, but that what a clock noted that was ahead is over."""
+    is_ahead = breaker.changed_at > now + APART_S
+    return replace(breaker, until=0.0, changed_at=0.0) if is_ahead else breaker
 
 
 def _changed(breaker: Breaker, now: float) -> float:

@@ -84,6 +84,19 @@ def test_a_call_that_began_before_the_count_began_anew_still_counts() -> None:
     assert told(breaker, "down", NOW, NOW + 3).failures == 1
 
 
+def test_what_a_clock_noted_that_was_days_ahead_is_over_once_it_is_set_right() -> None:
+    now = NOW - 3 * 86400.0
+    begun = [asked(each, now, TRIAL_S) for each in (opened(), trial())]
+    again = [asked(each, now + 1, TRIAL_S) for each in begun if each]
+    counting = told(Breaker(failures=FAILURES - 1, changed_at=NOW), "down", now, now + 1)
+
+    assert [each and (each.state, each.until) for each in begun] == [
+        ("half_open", now + TRIAL_S)
+    ] * 2
+    assert again == [None, None]
+    assert (counting.state, counting.until) == ("open", now + 1 + PAUSE_S)
+
+
 @given(st.integers(1, 40))
 def test_no_pause_is_longer_than_the_longest(times: int) -> None:
     breaker, now = opened(), NOW
