@@ -70,6 +70,7 @@ class LookUp:
     iteration: str
     n: int
     action: ActionSpec
+    arguments: JsonObject  # of the call
     key: str
     since: float
     absent_from: float

@@ -238,7 +238,8 @@ class Instance:
         searched for long enough is not: the service may be reached otherwise one day.
         """
         lookup, status = self.action.lookup, self.action.status
-        now, key, since = self.outside.now, doubt.intent.key, doubt.told_at
+        call, since, now = doubt.intent, doubt.told_at, self.outside.now
+        of = (*self.place, call.n, self.action, call.arguments, call.key)
         handle = doubt.ended.handle if doubt.ended else None
         again_at = doubt.again_at(self.outside.woken, now)
         held = max(self.outside.look_again.get(self.place, 0.0), again_at, doubt.ask_from)
@@ -249,16 +250,14 @@ class Instance:
                 return Waiting("callback", held)
             if self._is_stopped(status.action):
                 return Waiting("stop")
-            call = doubt.intent
-            asks = Poll(*self.place, call.n, self.action, call.arguments, key, handle, since)
-            return Next(asks)
+            return Next(Poll(*of, handle, since))
         if lookup is None or lookup.action not in self.accepted.actions:
             return Waiting("reconcile", left=left)
         if held > now:
             return Waiting("reconcile", None if held == inf else held)
         if self._is_stopped(lookup.action):
             return Waiting("stop")
-        return Next(LookUp(*self.place, doubt.intent.n, self.action, key, since, absent_from))
+        return Next(LookUp(*of, since, absent_from))
 
     def _is_stopped(self, action: str) -> bool:
         """Whether a stop keeps what finds something out from being asked: it is a call, too."""

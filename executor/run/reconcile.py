@@ -88,6 +88,11 @@ class Reconciler:
             return self._deferred(claim, command)
         if found is None and asked_at < command.absent_from:
             return self._deferred(claim, command, latest=command.absent_from)
+        why_not = none_happened(command.action, command.arguments, found)
+        if why_not is not None and command.absent_from == inf:
+            return self._deferred(claim, command)  # its own answer said that something happened
+        if why_not is not None:
+            return _resolved(command, False, "lookup", None, why_not)
         return _resolved(command, found is not None, "lookup", found)
 
     def _told(

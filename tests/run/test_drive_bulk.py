@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from run_bench import Bench, once
-from run_cases import accept, action, ref, step
+from run_cases import FIND, accept, action, ref, step
 
-from connectors.connector import Applied, Outcome, Pending
-from connectors.errors import Kind, Refused
+from connectors.connector import Applied, Outcome, Pending, Unreadable
+from connectors.errors import Kind, Refused, Uncertain
 from connectors.spec import CallContext
 from executor.check.certificate import Options
 
@@ -23,6 +23,13 @@ BACK = {"action": "shop.take_many", "args": [{"ref": "input/lines", "to": "lines
 def answering(*statuses: int) -> Any:
     async def answer(_: CallContext) -> Outcome:
         return Applied([{"status": each, "why": f"said {each}"} for each in statuses])
+
+    return answer
+
+
+def finds(output: Any) -> Any:
+    async def answer(_: CallContext) -> Outcome:
+        return Applied(output, retry_after_s=60.0)
 
     return answer
 
@@ -74,6 +81,34 @@ async def test_a_job_of_which_no_item_happened_had_no_effect_and_is_not_undone(
 
     assert (row.status, row.code) == ("failed", "refused")
     assert (end.standing, end.uncertain, end.undone) == ([], [], [])
+    assert bench.service.calls("undo/m") == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "waiting_for"),
+    [
+        (Uncertain("no answer", kind=Kind.TIMEOUT), "failed", None),
+        (Unreadable("not JSON"), "waiting", "reconcile"),
+    ],
+)
+async def test_what_a_search_finds_of_which_no_item_happened_had_no_effect(
+    bench: Bench, answer: Any, status: str, waiting_for: str | None
+) -> None:
+    found = action("shop.found", "lookup", items={**ITEMS, "at": "rows"}, lookup=FIND, undo=BACK)
+    none = {"rows": [{"status": 409, "why": "sold out"}] * 3}
+    refused = Refused("sold out", kind=Kind.INVALID)
+    bench.service.handlers = {"m": once(answer, refused), "find": finds(none)}
+    plan = accept(
+        step("m", "shop.found", ref("input/lines", "lines")),
+        more=(found, action("shop.take_many", "keyed")),
+        options=Options(on_failure="undo"),
+        lines=["a", "b", "c"],
+    )
+    due, row = await bench.drive(plan)
+    told = [each.data for each in await bench.events(due) if each.type == "reconcile.resolved"]
+
+    assert (row.status, row.waiting_for) == (status, waiting_for)
+    assert [each["resolution"] for each in told] == (["absent"] if status == "failed" else [])
     assert bench.service.calls("undo/m") == 0
 
 
