@@ -103,10 +103,15 @@ class Saga:
         return known and not (needs and self._is_unreadable(place))
 
     def _is_accepted(self, place: Place) -> bool:
-        """Whether the service has accepted it, and will do it at a time that nobody knows."""
-        doubt = self.state.in_doubt(place)
-        ended = None if doubt is None else doubt.ended
-        return ended is not None and ended.handle is not None and ended.asks is None
+        """Whether the service has accepted it, and will do it at a time that nobody knows.
+
+        Be it that somebody gave up finding out: it may be done all the same.
+        """
+        return any(
+            each.ended is not None and each.ended.handle is not None and each.ended.asks is None
+            for each in self.state.attempts[place]
+            if each.is_uncertain or each.is_abandoned
+        )
 
     def _quiet_at(self, place: Place) -> float:
         """From when on no call of this place can come through any more, whose end nobody heard.

@@ -69,6 +69,16 @@ def test_what_was_given_up_may_come_through_all_the_same() -> None:
     assert run.wait().until == NOW + LATE_S
 
 
+def test_what_a_service_has_accepted_and_somebody_gave_up_is_not_told_to_be_undone() -> None:
+    run = _play("shop.slow")
+    run.write(e.AttemptEnded(step="a", iteration="", n=1, state="applied_pending", handle="task"))
+    run.flying.clear()
+    run.resolve("a", 1, "abandoned")
+    end = run.later(2 * LATE_S).finish()
+
+    assert (end.status, end.uncertain, end.undone) == ("compensation_incomplete", ("a",), ())
+
+
 def test_what_a_service_has_accepted_and_not_done_is_found_out_before_it_is_taken_back() -> None:
     run = _play("shop.slow")
     run.write(e.AttemptEnded(step="a", iteration="", n=1, state="applied_pending", handle="task"))
