@@ -1,6 +1,6 @@
 """What became of a step's effect, in the fewest words that are true."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from connectors.spec import Effect
@@ -57,8 +57,7 @@ def effects_of(accepted: Accepted, state: RunState) -> Effects:
             uncertain.add(name)  # whether it was taken back
         elif happened:
             standing.add(name)
-        doubts = [each for each in writes if each.is_uncertain or each.is_abandoned]
-        if untold or any(not each.has_happened for each in doubts):
+        if untold or any(_is_doubtful(each, writes) for each in writes):
             uncertain.add(name)
     return Effects(tuple(sorted(standing)), tuple(sorted(uncertain)), tuple(sorted(undone)))
 
@@ -88,10 +87,21 @@ def may_stand_besides(call: Attempt) -> bool:
     Of calls that are the same, by their key or by what they do, all together happened once.
     """
     found, late = call.resolved, call.late
-    is_the_same = call.intent.effect in (Effect.IDEMPOTENT, Effect.KEYED)
-    if found is None or late is None or is_the_same:
+    if found is None or late is None or _is_the_same(call):
         return False
     return found.resolution == "absent" and _differ(found, late, beside=True)
+
+
+def _is_doubtful(call: Attempt, calls: Sequence[Attempt]) -> bool:
+    """Whether nobody knows if it happened, nor if another one of its place did that is the same."""
+    if call.has_happened or not (call.is_uncertain or call.is_abandoned):
+        return False
+    return not (_is_the_same(call) and any(each.has_happened for each in calls))
+
+
+def _is_the_same(call: Attempt) -> bool:
+    """Whether all calls of its place together happen once."""
+    return call.intent.effect in (Effect.IDEMPOTENT, Effect.KEYED)
 
 
 def shown(place: Place) -> str:
@@ -185,7 +195,8 @@ def _only_untold(accepted: Accepted, attempts: tuple[Attempt, ...]) -> bool:
 
 def _of_place(accepted: Accepted, attempts: tuple[Attempt, ...]) -> str:
     """What became of one call and its repetitions; a later no says nothing of an earlier one."""
-    given_up = next((each.resolved for each in attempts if each.is_abandoned), None)
+    doubts = (each for each in attempts if _is_doubtful(each, attempts))
+    given_up = next((each.resolved for each in doubts if each.is_abandoned), None)
     if given_up is not None:
         return f"unknown; given up by {given_up.by}: {given_up.reason}"
     if _is_unknown(attempts):

@@ -30,6 +30,7 @@ from undo_cases import ACTIONS, undoable
 from executor.run import events as e
 from executor.run.commands import LookUp, Perform, Wait
 from executor.run.decide import decide
+from executor.run.effects import effect_of_step
 from executor.run.instance import WINDOW_SHARE
 from executor.run.retry import MOST_ATTEMPTS
 from executor.run.verdicts import Held
@@ -156,6 +157,22 @@ def test_given_up_says_a_person_and_it_is_failed_and_never_called_again(effect: 
 
     assert (end.status, end.code, end.uncertain) == ("failed", "abandoned", ("a",))
     assert run.state.failed["a"].effect == "unknown"
+
+
+@pytest.mark.parametrize("effect", ["idempotent", "keyed"])
+def test_of_calls_that_are_the_same_one_that_happened_leaves_no_doubt_of_the_others(
+    effect: str,
+) -> None:
+    run = one(effect)
+    run.lose("a")
+    run.later(1.0).lose("a")
+    run.resolve("a", 1, "applied", {"id": 9})
+    run.resolve("a", 2, "abandoned")
+    end = run.finish()
+    told = effect_of_step(run.accepted, run.state, run.accepted.steps["a"])
+
+    assert (end.status, end.standing, end.uncertain) == ("succeeded", ("a",), ())
+    assert told.startswith("applied")
 
 
 @pytest.mark.parametrize("effect", WRITES)

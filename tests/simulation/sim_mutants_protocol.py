@@ -142,8 +142,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.effects",
-        "for each in writes if each.is_uncertain or each.is_abandoned]",
-        "for each in writes if each.is_uncertain]",
+        "if call.has_happened or not (call.is_uncertain or call.is_abandoned):",
+        "if call.has_happened or not call.is_uncertain:",
         "an effect that was given up is not told of",
     ),
     Mutant(
