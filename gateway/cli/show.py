@@ -21,8 +21,9 @@ def _width() -> int:
     return min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns)
 
 
-out = Console(highlight=False, soft_wrap=True, width=_width())
-err = Console(highlight=False, soft_wrap=True, width=_width(), stderr=True)
+# Nothing of a text is taken for a colour or a name of a picture: it is shown as it is.
+out = Console(highlight=False, emoji=False, soft_wrap=True, width=_width())
+err = Console(highlight=False, emoji=False, soft_wrap=True, width=_width(), stderr=True)
 
 
 def print_json(value: JsonValue) -> None:

@@ -145,3 +145,14 @@ def test_a_gateway_that_only_pauses_is_not_waited_for_for_ever(
 
     with pytest.raises(CliError, match="503"):
         followed(listener, (PAUSING,))
+
+
+def test_a_name_of_a_picture_in_a_text_stays_the_text_that_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for say in (show.say, show.say_as_is, show.complain):
+        say("pay to acct:key:10")
+    said = capsys.readouterr()
+
+    assert said.out.splitlines() == ["pay to acct:key:10"] * 2
+    assert said.err == "pay to acct:key:10\n"
