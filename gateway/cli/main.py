@@ -100,13 +100,15 @@ def build(words: Sequence[str]) -> typer.Typer:
 
 
 def _prepare_streams() -> None:
-    """What a stream cannot write is escaped; where whoever started this closed one, it is mute."""
+    """What a stream cannot write is escaped; where whoever started this closed one, it is empty."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
         elif stream is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
 
 
 def load(place: str) -> typer.Typer | Callable[..., None]:

@@ -50,6 +50,20 @@ def test_a_plan_may_come_from_standard_input_and_is_read_as_strictly(nowhere: La
     assert (said.code, said.document["code"]) == (2, "duplicate-key")
 
 
+def test_standard_input_that_is_closed_is_read_as_an_empty_one(nowhere: Lamgate) -> None:
+    shell = ["sh", "-c", 'exec "$@" <&-', "sh", *PROGRAM]
+    done = subprocess.run(
+        [*shell, "run", "--file", "-"],
+        cwd=nowhere.folder,
+        env=nowhere.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+    assert (done.returncode, done.stderr.split("\n")[0]) == (2, "malformed-json")
+
+
 @pytest.mark.parametrize("word", ["run", "admit"])
 def test_a_file_that_is_not_there_is_named(nowhere: Lamgate, word: str) -> None:
     option = ("--file", "none.json") if word == "run" else ("none.json", "--catalog", "no.json")
