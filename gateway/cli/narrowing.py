@@ -1,14 +1,16 @@
 """How the command line says that an approval of a plan is of less than what was shown."""
 
-import json
 import re
 import time
+from math import isfinite
 
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
+from executor.check.strict_json import Flaw, read_json
 from gateway.cli.problem import CliError
 
+_COUNT = re.compile(r"[0-9]{1,15}")
 _AMOUNT = re.compile(r"([0-9.]+) ?([A-Z]{3})?")
 
 
@@ -23,7 +25,7 @@ def narrowing(
     steps: dict[str, JsonObject] = {}
     for text in calls:
         step, count = _split(text, "--calls", "STEP=NUMBER")
-        if not count.isdigit():
+        if _COUNT.fullmatch(count) is None:
             raise _wrong("--calls", text, "STEP=NUMBER")
         steps.setdefault(step, {})["calls"] = int(count)
     for text in bands:
@@ -31,7 +33,7 @@ def narrowing(
         step, _, at = place.partition("/")
         found = steps.setdefault(step, {}).setdefault("bands", {})
         if isinstance(found, dict):
-            found[at] = _band(what)
+            found[at] = _band(what, text)
     found_sums: JsonObject = {}
     for text in sums:
         amount, currency = _amount(text, "--sum")
@@ -42,27 +44,30 @@ def narrowing(
         "sums": found_sums,
     }
     if seconds is not None:
+        if not isfinite(seconds):
+            raise _wrong("--for", str(seconds), "3600")
         narrow["expires_at"] = time.time() + seconds
     return narrow if any(narrow.values()) else None
 
 
-def _band(what: str) -> JsonObject:
+def _band(what: str, text: str) -> JsonObject:
     if what == "*":
         return {"any": True}
     if what.startswith("<="):
         amount, currency = _amount(what.removeprefix("<=").strip(), "--band")
         return {"most": amount, "currency": currency}
-    value = _value(what)
+    value = _value(what, text)
     return {"values": value if isinstance(value, list) else [value]}
 
 
-def _value(text: str) -> JsonValue:
-    """JSON, or a plain text."""
+def _value(what: str, text: str) -> JsonValue:
+    """JSON, read as strictly as the API reads it, or a plain text."""
     try:
-        found: JsonValue = json.loads(text)
-    except ValueError:
-        return text
-    return found
+        return read_json(what)
+    except Flaw as flaw:
+        if flaw.code == "malformed-json":
+            return what
+        raise CliError(flaw.code, flaw.message, f"--band {text}") from flaw
 
 
 def _amount(text: str, option: str) -> tuple[str, str]:

@@ -258,6 +258,29 @@ def test_a_value_that_cannot_be_one_is_told_with_its_option(nowhere: Lamgate) ->
     assert "--port" in said.document["detail"]
 
 
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        ("--calls", "pay=²"),
+        ("--calls", f"pay={'9' * 5000}"),
+        ("--band", "pay/amount=[1e999]"),
+        ("--band", f"pay/amount={'[' * 5000}"),
+        ("--for", "nan"),
+        ("--for", "inf"),
+    ],
+    ids=["a digit of another kind", "huge", "out of range", "deep", "nan", "inf"],
+)
+def test_a_narrowing_that_cannot_be_one_is_told_before_anybody_is_asked(
+    nowhere: Lamgate, option: str, text: str
+) -> None:
+    words = ("approve", "apr_1", "--reason", "why", option, text)
+    said = nowhere(*words, "--url", "http://127.0.0.1:9", "--key", "lam_key", "--json")
+
+    assert said.code == 2
+    assert said.document["code"] in ("bad-option", "number-out-of-range", "too-large")
+    assert option in said.document["at"]
+
+
 def test_a_word_that_was_said_alone_shows_its_help(nowhere: Lamgate) -> None:
     said = nowhere("keys")
 
