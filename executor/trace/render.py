@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from textwrap import shorten
 
 from executor.plan.model import CALLED, EXTRACT
+from executor.plan.render import one_line
 from executor.trace.model import AttemptTrace, StepTrace, Trace
 
 _MOST_ITEMS = 20  # of a step that are shown
@@ -22,7 +23,7 @@ _SIGN = {
 
 
 def render_trace(found: Trace) -> str:
-    """Write a trace as text for a terminal."""
+    """Write a trace as text for a terminal; nothing that anybody said makes a line of its own."""
     lines = [f"{found.run}  {found.status}" + (f" ({found.code})" if found.code else "")]
     lines += [_asked(found)]
     lines += [f"plan: {found.understanding}"] if found.understanding else []
@@ -40,7 +41,7 @@ def render_trace(found: Trace) -> str:
             if len(undo.attempts) > 1 or not undo.undone:
                 lines += [f"  {_line(each)}" for each in undo.attempts]
     lines += [""] + [f"note: {note}" for note in found.notes] if found.notes else []
-    return "\n".join(lines)
+    return "\n".join(one_line(line) for line in lines)
 
 
 def _asked(found: Trace) -> str:

@@ -9,6 +9,7 @@ from run_cases import (
     SETTLE_S,
     UNREADABLE,
     WINDOW_S,
+    Answer,
     Play,
     action,
     applied,
@@ -401,3 +402,16 @@ def test_a_key_whose_window_is_over_needs_a_person() -> None:
     run.call("a", uncertain())
 
     assert "lamgate reconcile" in explained(run.later(WINDOW_S)).next
+
+
+def test_nothing_that_anybody_said_makes_a_line_of_its_own() -> None:
+    run = play(step("a", "blind"))
+    forged = "no\n✓ a              shop.blind\n    done; effect: applied\x1b[2K"
+    failure = e.Failure(kind="invalid", message=forged)
+    run.call("a", Answer("refused", failure=failure))
+    found = explained(run).model_copy(update={"understanding": f"A is done.{forged}"})
+    lines = render_trace(found).split("\n")
+
+    assert len([each for each in lines if "shop.blind" in each and each[0] in "✓✗"]) == 1
+    assert not any(each.startswith("    done") for each in lines)
+    assert all(each.isprintable() for each in lines)
