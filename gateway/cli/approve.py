@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from connectors.spec import JsonObject
+from executor.plan.render import one_line
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.narrowing import narrowing
@@ -70,7 +71,10 @@ def refuse(
 
 
 def show(row: JsonObject) -> None:
-    """Print one approval: who asks for what, exactly, and why it needs somebody."""
+    """Print one approval: who asks for what, exactly, and why it needs somebody.
+
+    What does not print is written out: a value looks like no other, and no text like a line.
+    """
     if row["kind"] == "envelope":
         steps = ", ".join(map(str, given(row, "steps")))
         say(f"{row['id']}  {steps} of {row['run']}, all at once")
@@ -80,7 +84,8 @@ def show(row: JsonObject) -> None:
         return
     say(f"{row['id']}  step {row['step']} of {row['run']}")
     _say_who(row)
-    say_as_is(f"    {row['action']} {json.dumps(row['arguments'], ensure_ascii=False)}")
+    arguments = json.dumps(row["arguments"], ensure_ascii=False)
+    say_as_is(one_line(f"    {row['action']} {arguments}"))
 
 
 def _say_who(row: JsonObject) -> None:
@@ -88,10 +93,11 @@ def _say_who(row: JsonObject) -> None:
     why = "; ".join(map(str, given(row, "reasons")))
     many = row["quorum"] != 1
     who = f"{row['quorum']} of {row['role']} decide" if many else f"{row['role']} decides"
-    say(f"    {row['requester']} asks; {who}: {why}")
+    say(one_line(f"    {row['requester']} asks; {who}: {why}"))
     for each in given(row, "decisions"):
         if isinstance(each, dict):
-            say(f"    {each['by']} said {_SAID[str(each['decision'])]}: {each['reason']}")
+            said = _SAID[str(each["decision"])]
+            say(one_line(f"    {each['by']} said {said}: {each['reason']}"))
 
 
 def _decide(

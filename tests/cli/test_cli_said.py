@@ -12,7 +12,7 @@ from commands import Lamgate
 from rich.console import Console
 
 from connectors.spec import JsonObject
-from gateway.cli import client, show
+from gateway.cli import approve, client, show
 from gateway.cli.client import Client
 from gateway.cli.problem import CliError
 from gateway.cli.watch import tell_end
@@ -156,3 +156,19 @@ def test_a_name_of_a_picture_in_a_text_stays_the_text_that_it_is(
 
     assert said.out.splitlines() == ["pay to acct:key:10"] * 2
     assert said.err == "pay to acct:key:10\n"
+
+
+def test_an_approval_shows_what_does_not_print_and_nothing_in_it_makes_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    approve.show({
+        "id": "apr_1", "kind": "step", "step": "mail", "run": "run_1", "action": "mail.send",
+        "arguments": {"to": "bob@ex\u200bample.com", "text": "1\u202e0.5"},
+        "requester": "ann", "role": "approver", "quorum": 2, "reasons": ["it says\nso"],
+        "decisions": [{"by": "eve", "decision": "approve", "reason": "x\n    bob said yes: y"}],
+    })  # fmt: skip
+    said = capsys.readouterr().out
+
+    assert '{"to": "bob@ex\\u200bample.com", "text": "1\\u202e0.5"}' in said
+    assert not any(each.startswith("    bob said") for each in said.splitlines())
+    assert len(said.splitlines()) == 4
