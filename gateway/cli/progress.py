@@ -10,8 +10,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from connectors.spec import JsonObject
+from executor.plan.render import one_line
 from gateway.cli.client import Client
-from gateway.cli.show import clean, given, out, say
+from gateway.cli.show import given, out, say
 
 _SIGNS = {
     "pending": ("·", "dim"),
@@ -96,7 +97,7 @@ class Progress:
                 self._granted[str(data["approval"])] = step
                 if data.get("kind") == "envelope":
                     steps = ", ".join(map(str, given(data, "steps")))
-                    return [clean(f"… {steps}: need approval by {data['role']}, all at once")]
+                    return [one_line(f"… {steps}: need approval by {data['role']}, all at once")]
             case "approval.granted" | "approval.counted" | "approval.refused" | "approval.expired":
                 return self._ruled(kind, data)
             case "wait.started":
@@ -107,11 +108,11 @@ class Progress:
                 self.status = "running"
                 return []
             case "cancel.requested":
-                return [clean(f"  cancelled by {data['by']}: no new effects")]
+                return [one_line(f"  cancelled by {data['by']}: no new effects")]
             case "run.finished":
                 self.status = str(data["status"])
                 code = f" ({data['code']})" if data.get("code") else ""
-                return [f"run: {self.status}{code}"]
+                return [one_line(f"run: {self.status}{code}")]
         state, told = _told(kind, data)
         if not (state and step):
             return []
@@ -129,7 +130,7 @@ class Progress:
         told = _RULED[kind]
         if "by" in data:
             told += f" by {data['by']}: {data.get('reason')}"
-        told = clean(told)
+        told = one_line(told)
         if step in self.steps:
             self.steps[step].notes.append(told)
         return [f"  {step + ' ' if step else ''}{told}"]
@@ -157,7 +158,7 @@ def _steps_of(client: Client, run: str) -> dict[str, _Shown]:
     plan = client.thing(f"/v1/plans/{client.thing(f'/v1/runs/{run}')['plan']}").get("plan")
     steps = given(plan, "steps") if isinstance(plan, dict) else []
     return {
-        str(each["id"]): _Shown(told=clean(str(each["action"])))
+        str(each["id"]): _Shown(told=one_line(str(each["action"])))
         for each in steps
         if isinstance(each, dict)
     }
@@ -192,25 +193,25 @@ def _told(kind: str, data: JsonObject) -> tuple[str, str]:
     match kind:
         case "intent.recorded":
             again = f", call {data['n']}" if data["n"] != 1 else ""
-            return "calling", clean(f"{data['action']}{again}")
+            return "calling", one_line(f"{data['action']}{again}")
         case "attempt.ended":
             return _ended(data)
         case "gate.opened":
             why = "; ".join(map(str, given(data, "reasons")))
-            return "waiting", clean(f"needs approval by {data['role']}: {why}")
+            return "waiting", one_line(f"needs approval by {data['role']}: {why}")
         case "reconcile.resolved":
             known = {"applied": "it had happened", "absent": "it had not happened"}
             resolution = str(data["resolution"])
             by = {"key": "its key", "lookup": "a look-up", "repetition": "repeating it"}
             who = by.get(str(data["by"]), str(data["by"]))
-            return "calling", clean(f"{known.get(resolution, resolution)}, found by {who}")
+            return "calling", one_line(f"{known.get(resolution, resolution)}, found by {who}")
         case "step.done":
             return "done", "done"
         case "step.skipped":
-            return "skipped", clean(f"skipped: {data['because']}")
+            return "skipped", one_line(f"skipped: {data['because']}")
         case "step.failed":
             told = f"failed ({data['code']}): {data['message']}; effect: {data['effect']}"
-            return "failed", clean(told)
+            return "failed", one_line(told)
         case _:
             return "", ""
 
@@ -220,4 +221,4 @@ def _ended(data: JsonObject) -> tuple[str, str]:
         return "calling", _REPLAYED if data["replayed"] else _ANSWERED
     failure = data.get("failure")
     why = failure.get("message", "") if isinstance(failure, dict) else ""
-    return "waiting", clean(f"{str(data['state']).replace('_', ' ')}: {why}")
+    return "waiting", one_line(f"{str(data['state']).replace('_', ' ')}: {why}")

@@ -36,3 +36,12 @@ def test_what_a_run_waits_for_is_said_so_that_it_is_known_who_acts() -> None:
     assert Progress().take(event(1, "wait.started", waits)) == [
         "… waiting for an operator to lift a stop"
     ]
+
+
+def test_nothing_that_a_service_says_makes_a_line_of_its_own() -> None:
+    forged = "no\nrun: succeeded\x1b[2K"
+    failed: JsonObject = {"step": "refund", "code": "invalid", "message": forged, "effect": "no"}
+    (line,) = Progress().take(event(1, "step.failed", failed))
+
+    assert line.isprintable()
+    assert "run: succeeded" in line
