@@ -2,6 +2,8 @@
 
 A reference leads to an answer straight, through the items of lists, or through functions. What a
 function computes has the origins of what it was given. The first element stands for all of them.
+
+What a value rests on is more: also the answers that chose it, by a key, a clause or a condition.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 
 from executor.fn import FUNCTIONS
 from executor.plan.model import Arg, Lit, RefArg, Step, TextArg, ValueArg
-from executor.plan.refs import Ref, array_index, parse_ref, split_pointer
+from executor.plan.refs import Ref, array_index, parse_ref, refs_of_step, split_pointer
 
 MOST_STEPS = 60  # from a reference to its origin
 ELEMENT = "0"
@@ -43,6 +45,24 @@ class Origins:
                 break
             text, at = source.each, source
         return tuple(self.of(text, at))
+
+    def behind(self, text: str, at: Step | None) -> frozenset[str]:
+        """The steps on whose answers it rests what a reference leads to, and if to anything."""
+        found, seen, left = set[str](), set[str](), [(parse_ref(text).root, at)]
+        while left:
+            root, at = left.pop()
+            is_item = root in ("each", "each_item")
+            step = at if is_item or root == "result" else self.steps.get(root)
+            if step is None:
+                continue
+            if is_item:
+                left += [(parse_ref(step.each).root, step)] if step.each is not None else []
+            elif step.action not in FUNCTIONS:
+                found.add(step.id)
+            elif step.id not in seen:
+                seen.add(step.id)
+                left += [(use.ref.root, step) for use in refs_of_step(step)]
+        return frozenset(found)
 
     def _of(self, ref: Ref, at: Step | None, depth: int) -> Iterator[Origin]:
         if depth > MOST_STEPS:

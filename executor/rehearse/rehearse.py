@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 from connectors.spec import ActionSpec
 from executor.check.admit import Accepted
+from executor.fn import FUNCTIONS
 from executor.plan.render import render_cond
 from executor.rehearse.answers import Answers, Recorded, Script, Setback, Upset
 from executor.rehearse.branches import Branch, branches_of
@@ -189,16 +190,24 @@ class _Rehearsing:
             return None
         if not numbers[True] and not numbers[False]:
             return "not_reached"
+        return "not_found" if self._hangs_on_answers(branch) else "fixed"
+
+    def _hangs_on_answers(self, branch: Branch) -> bool:
+        """Whether any answer has a say in which way a branch goes."""
         steps = {step.id: step for step in self.answers.accepted.plan.steps}
-        step, origins = steps[branch.step], Origins(steps)
-        conds = step.when if branch.kind == "when" else step.expect
+        step = steps[branch.step]
         refs: Sequence[str] = [ref for arg in step.args for ref in refs_in(arg)]
-        if branch.kind in ("when", "expect"):
-            refs = refs_of_cond(conds[branch.index])
-        hangs_on_answers = any(True for ref in refs for _ in origins.of(ref, step))
-        if branch.kind == "each":
-            hangs_on_answers = bool(origins.of_length(step.each or "", step))
-        return "not_found" if hangs_on_answers else "fixed"
+        match branch.kind:
+            case "when" | "expect":
+                conds = step.when if branch.kind == "when" else step.expect
+                refs = refs_of_cond(conds[branch.index])
+            case "each":
+                refs = (step.each or "",)
+            case "asks":  # policy knows what was called besides, and what was read
+                others = (each.action for each in steps.values() if each is not step)
+                if any(each not in FUNCTIONS for each in others):
+                    return True
+        return any(Origins(steps).behind(ref, step) for ref in refs)
 
     def _unmet(self) -> Iterator[Unmet]:
         told: set[tuple[str, str]] = set()

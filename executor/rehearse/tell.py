@@ -134,8 +134,7 @@ class Telling:
                 and any(self._is_made_up(ref, step) for ref in refs_in(arg))]  # fmt: skip
 
     def _is_made_up(self, ref: str, at: Step) -> bool:
-        made_up = self._made_up_steps
-        return any(origin.step in made_up for origin in self._origins.of(ref, at))
+        return not self._made_up_steps.isdisjoint(self._origins.behind(ref, at))
 
     @cached_property
     def _made_up_steps(self) -> frozenset[str]:

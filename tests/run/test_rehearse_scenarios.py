@@ -242,6 +242,49 @@ def test_made_up_arguments_are_marked_and_said_ones_are_not() -> None:
     assert scenario.figures.messages == 1
 
 
+PRICES = {
+    name: {"amount": amount, "currency": "EUR"}
+    for name, amount in (("paid", "1.00"), ("sent", "2.00"), ("lost", "900.00"))
+}
+CHOSEN: list[dict[str, Any]] = [
+    step("hit", "fn.lookup", ref("input/prices", "map"), ref("order/state", "key")),
+    step(
+        "hit", "fn.select", ref("input/list", "list"), value("currency", "where/0/field"),
+        value("==", "where/0/op"), ref("order/state", "where/0/value"),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hit", CHOSEN, ids=lambda each: str(each["action"]))
+def test_what_an_answer_has_chosen_rests_on_it_though_it_was_said_beforehand(
+    hit: dict[str, Any],
+) -> None:
+    cond = {"left": "hit/amount", "op": "!=", "value": "2.00"}
+    some = [{"amount": "1.00", "currency": "paid"}, {"amount": "900.00", "currency": "lost"}]
+    pay = step("pay", "shop.pay", ref("hit/amount", "total"), when=[cond])
+    found = rehearsed(planned(hit, pay, prices=PRICES, list=some))
+    (scenario, *_) = found.scenarios
+
+    assert [each.made_up for each in scenario.effects] == [["total"]]
+    assert way(found, "pay", "when").why != "fixed"
+
+
+def test_whether_policy_asks_is_not_fixed_where_it_counts_what_was_done_before() -> None:
+    rules = (
+        PERMIT
+        + """
+        @approval("approver") forbid (principal, action, resource == Operation::"shop.mail")
+        when { context.run.writes > 2 };"""
+    )
+    plan = planned(
+        step("pay", "shop.pay", each="order/lines"),
+        step("mail", "shop.mail", value("x", "text"), after=["pay"]),
+        rules=rules,
+    )
+
+    assert way(rehearsed(plan, rules), "mail", "asks").why != "fixed"
+
+
 def test_what_was_answered_before_is_answered_again_and_is_not_made_up() -> None:
     plan = planned(step("mail", "shop.mail", ref("order/email", "to")))
     order = {"id": "o", "open": True, "state": "paid", "day": "2026-01-01", "count": 1,
