@@ -18,6 +18,7 @@ from executor.plan.render import render_cond
 from executor.rehearse.answers import Answers, Recorded, Script, Setback, Upset
 from executor.rehearse.branches import Branch, branches_of
 from executor.rehearse.explore import Bounds, Exploration, Scene
+from executor.rehearse.open_ended import open_amounts, open_lists
 from executor.rehearse.origins import Origins, refs_in
 from executor.rehearse.report import Figures, Rehearsal, SetbackEnd, Unmet, Way
 from executor.rehearse.stage import Performance, Stage, Terms
@@ -66,6 +67,8 @@ class _Rehearsing:
             ways=[*self._ways()],
             unmet=[*self._unmet()],
             most=_most([each.figures for each in self._tellings]),
+            open_lists=[*open_lists(accepted)],
+            open_amounts=[*open_amounts(accepted)],
             budgets=certificate.budgets,
             unmeasured=sorted(self._unmeasured),
         )

@@ -21,6 +21,8 @@ _WHYS = {
     "not_reached": "no scenario came to it",
 }
 
+_CUT = ("answer", "too-long")  # what a scenario waits for that was not played to its end
+
 
 def render(rehearsal: Rehearsal) -> str:
     """First what it comes to at the most, then each scenario, setbacks, and what is not shown."""
@@ -37,6 +39,7 @@ def _lines(rehearsal: Rehearsal) -> Iterator[str]:
     policy = rehearsal.policy.replace("-", " ")
     yield f"rehearsed: nothing was called; {_many(count, 'scenario')}, policy {policy}"
     yield f"at the most: {_figures(rehearsal.most)}"
+    yield from (f"  more {each}" for each in _more(rehearsal))
     if rehearsal.budgets.money:
         allowed = ", ".join(f"{value} {name}" for name, value in rehearsal.budgets.money.items())
         yield f"  the budget of a run: {allowed}"
@@ -49,6 +52,17 @@ def _lines(rehearsal: Rehearsal) -> Iterator[str]:
     if rehearsal.setbacks_left_out:
         yield f"  and {_many(rehearsal.setbacks_left_out, 'setback')} that were not played"
     yield from _not_shown(rehearsal)
+
+
+def _more(rehearsal: Rehearsal) -> Iterator[str]:
+    """Why a run may come to more than any scenario."""
+    if rehearsal.open_lists:
+        yield f"where services answer with longer lists: {', '.join(rehearsal.open_lists)}"
+    if rehearsal.open_amounts:
+        yield f"where they say larger amounts: {', '.join(rehearsal.open_amounts)}"
+    cut = [str(each.number) for each in rehearsal.scenarios if each.waiting_for in _CUT]
+    if cut:
+        yield f"than could be played: scenario {', '.join(cut)} is not at its end"
 
 
 def _scenario(scenario: Scenario, before: dict[str, int]) -> Iterator[str]:

@@ -152,7 +152,11 @@ class Unmet(_Frozen):
 
 
 class Rehearsal(_Frozen):
-    """The whole of it; `most` are the largest figures of all scenarios, each for itself."""
+    """The whole of it; `most` are the largest figures of all scenarios, each for itself.
+
+    A run may come to more: `open_lists` are steps that go through as many elements, `open_amounts`
+    steps that move as much as services will say.
+    """
 
     digest: str
     policy: Literal["evaluated", "not-evaluated"]
@@ -166,5 +170,7 @@ class Rehearsal(_Frozen):
     ways: list[Way]
     unmet: list[Unmet]
     most: Figures
+    open_lists: list[str]
+    open_amounts: list[str]
     budgets: Budgets
     unmeasured: list[str]  # actions that were never called, so nobody knows how long they take

@@ -399,6 +399,36 @@ def test_the_budget_of_the_plan_stops_a_scenario_as_it_would_stop_the_run() -> N
     assert found.budgets.money == {"EUR": "3.00"}
 
 
+def test_what_may_come_to_more_than_was_played_is_said_beside_the_most() -> None:
+    some = step("some", "fn.filter", ref("input/list", "list"), value("", "where/0/field"),
+                value("<", "where/0/op"), ref("order/count", "where/0/value"))  # fmt: skip
+    plan = planned(
+        some,
+        step("known", "shop.pay", value("1.00", "amount"), each="input/list"),
+        step("chosen", "shop.mail", value("x", "text"), each="some"),
+        step("listed", "shop.pay", ref("each/price", "amount"), each="order/lines"),
+        step("whole", "shop.pay", ref("order/total", "")),
+        list=[1, 2],
+    )
+    found = rehearsed(plan)
+
+    assert found.open_lists == ["chosen", "listed"]
+    assert found.open_amounts == ["listed", "whole"]
+    told = render(found).splitlines()
+    assert told[2] == "  more where services answer with longer lists: chosen, listed"
+    assert told[3] == "  more where they say larger amounts: listed, whole"
+    assert not any(each.startswith("  more") for each in render(rehearsed(planned())).splitlines())
+
+
+def test_a_scenario_that_was_not_played_to_its_end_is_said_beside_the_most() -> None:
+    never = action("shop.never", output_schema={"type": "string", "pattern": "^(?=x)y$"})
+    plan = planned(step("gone", "shop.never"), step("mail", "shop.mail", after=["gone"]),
+                   more=(never,))  # fmt: skip
+    told = render(rehearsed(plan)).splitlines()
+
+    assert told[2] == "  more than could be played: scenario 1 is not at its end"
+
+
 def test_the_same_plan_is_rehearsed_alike_and_within_its_bounds() -> None:
     conds = [each for each in CONDITIONS if "other" not in str(each)][:6]
     steps = [step(f"s{at}", "shop.mail", when=[each]) for at, each in enumerate(conds)]
