@@ -36,18 +36,14 @@ def find(c: Connection, by: Principal, route: str, key: str, now: float) -> Kept
 
 def keep(c: Connection, by: Principal, route: str, key: str, kept: Kept, now: float) -> None:
     """Keep an answer; what is older than thirty days goes, a little with each that comes."""
-    key_of = tuple_(*idempotency.primary_key)
-    is_old = idempotency.c.created_at <= now - KEPT_S
-    old = select(*idempotency.primary_key).where(is_old).order_by(idempotency.c.created_at)
-    some = old.limit(SOME).with_for_update(skip_locked=True)
-    c.execute(delete(idempotency).where(key_of.in_(some)))
+    forget(c, now - KEPT_S, SOME)
     c.execute(
         delete(idempotency).where(
             idempotency.c.tenant == by.tenant,
             idempotency.c.principal == by.id,
             idempotency.c.route == route,
             idempotency.c.key == key,
-            is_old,
+            idempotency.c.created_at <= now - KEPT_S,
         )
     )
     c.execute(
@@ -62,3 +58,12 @@ def keep(c: Connection, by: Principal, route: str, key: str, kept: Kept, now: fl
             created_at=now,
         )
     )
+
+
+def forget(c: Connection, until: float, most: int) -> int:
+    """Delete answers of this time or before, at most so many and the oldest first; how many."""
+    is_old = idempotency.c.created_at <= until
+    old = select(*idempotency.primary_key).where(is_old).order_by(idempotency.c.created_at)
+    some = old.limit(most).with_for_update(skip_locked=True)
+    key_of = tuple_(*idempotency.primary_key)
+    return c.execute(delete(idempotency).where(key_of.in_(some))).rowcount

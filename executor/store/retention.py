@@ -7,6 +7,8 @@
        approvals, events, reservations, and large values that nobody else refers to
     3. with the last run of a plan the plan goes, and with the last run of a request the request,
        unless it is still at work; then the note
+    4. at the end of a turn, answers that were kept for an Idempotency-Key and are as old: they may
+       hold a plan, or what a rehearsal was told
 
 A process that dies in between leaves the note, and whoever deletes next goes on from there. On a
 server one process deletes at a time.
@@ -32,7 +34,7 @@ from sqlalchemy import (
     tuple_,
 )
 
-from executor.store import facts
+from executor.store import facts, idempotency
 from executor.store.attempts import OPEN
 from executor.store.clearing import PIECE, clear
 from executor.store.runs import ENDED
@@ -77,6 +79,7 @@ def delete_some(c: Connection, before: float, place: Place = START) -> Deleted:
     """Delete a bounded piece of what ended before a time, beginning with what was begun.
 
     A turn is to be gone through from its start, each time at the place where the last one ended.
+    The time is at least `LEAST_S` ago (`kept.py`).
     """
     if not _is_alone(c):
         return Deleted()
@@ -169,7 +172,10 @@ def _take_next(c: Connection, before: float, place: Place) -> Deleted:
     if taken:
         _note(c, before)
     of_runs, of_requests = (taken if table is each else 0 for each in (runs, requests))
-    return Deleted(of_runs, of_requests, taken > 0 or place.end < len(_ENDS), place)
+    goes_on = taken > 0 or place.end < len(_ENDS)
+    if not goes_on:
+        goes_on = idempotency.forget(c, before, PIECE) == PIECE
+    return Deleted(of_runs, of_requests, goes_on, place)
 
 
 def _take(

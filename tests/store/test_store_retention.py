@@ -225,6 +225,21 @@ async def test_a_request_that_came_to_nothing_goes_and_one_that_may_still_become
     assert journals == left - {"req_young", "req_driven"}
 
 
+async def test_answers_that_were_kept_for_a_key_go_though_no_other_key_comes(store: Store) -> None:
+    old = [{"key": f"old {number}", "answer": "what was read"} for number in range(PIECE + 2)]
+
+    def work(c: Connection) -> tuple[int, set[str]]:
+        put(c, "idempotency", *old, created_at=THEN)
+        put(c, "idempotency", key="new", created_at=THEN + 2 * DAY)
+        pieces = len([*turn(c, THEN + DAY)])
+        return pieces, {*c.execute(select(T["idempotency"].c.key)).scalars()}
+
+    pieces, left = await store.write(work)
+
+    assert left == {"new"}
+    assert pieces == 2
+
+
 async def test_each_commit_deletes_a_bounded_piece_and_whoever_comes_later_goes_on(
     store: Store, url: str
 ) -> None:
