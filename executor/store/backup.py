@@ -1,13 +1,16 @@
 """A copy of a database's file as it was at one moment, made while a process works with it.
 
 By SQLite's own online backup, in one step: one transaction reads all of it, and no writer waits
-for that. What happened after that moment is not in the copy, so going on from one has an order of
+for that. It is written beside its place and put there whole: who dies on the way leaves a `.part`.
+What happened after that moment is not in the copy, so going on from one has an order of
 its own: see docs/how-to/operate.md.
 """
 
 import os
+import secrets
 import sqlite3
 from contextlib import closing, suppress
+from errno import EEXIST
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,15 +23,30 @@ def copy(database: Path, to: Path) -> int:
     """Copy it to a file that is not there yet; its bytes. Raises `StoreError` or `OSError`."""
     if not database.is_file():
         raise NoDatabaseError(f"there is no database {database}")
-    os.close(os.open(to, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    if os.path.lexists(to):
+        raise FileExistsError(EEXIST, os.strerror(EEXIST), str(to))
+    part = to.with_name(f"{to.name}.{secrets.token_hex(4)}.part")
+    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
-        _copy(database, to)
-    except BaseException as error:
-        to.unlink()
-        if isinstance(error, sqlite3.Error):
-            raise StoreError(f"{database} cannot be copied: {error}") from error
-        raise
+        _copy(database, part)
+        _put(part, to)
+    except sqlite3.Error as error:
+        raise StoreError(f"{database} cannot be copied: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
     return to.stat().st_size
+
+
+def _put(part: Path, to: Path) -> None:
+    """Give it its name, unless something else has that by now."""
+    try:
+        to.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:  # not every file system has links
+        if os.path.lexists(to):
+            raise
+        part.rename(to)
 
 
 def _copy(database: Path, to: Path) -> None:

@@ -1,14 +1,17 @@
 """A copy of the database, and what has to be known of a gateway that goes on from one."""
 
+import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import MUG, Lamgate, in_the_shop, ledger, new_key, served
+from commands import MUG, Lamgate, in_the_shop, ledger, new_key, served, until
 
 
 @pytest.mark.timeout(600)
@@ -86,3 +89,25 @@ def test_what_is_no_file_or_not_there_is_not_copied(alone: Lamgate, tmp_path: Pa
     assert (server.code, server.document["code"]) == (2, "bad-option")
     assert "pg_dump" in server.document["fix"]
     assert not (tmp_path / "one.db").exists()
+
+
+def test_a_copy_that_was_killed_on_the_way_is_not_there(tmp_path: Path) -> None:
+    database, folder = tmp_path / "lamgate.db", tmp_path / "copies"
+    folder.mkdir()
+    with closing(sqlite3.connect(database)) as c, c:
+        c.execute("CREATE TABLE much (content BLOB)")
+        c.executemany("INSERT INTO much VALUES (randomblob(?))", [(1_000_000,)] * 60)
+    copying = f"from pathlib import Path; copy(Path({str(database)!r}), Path('copy.db'))"
+    code = f"from executor.store.backup import copy; {copying}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    until(lambda: any(each.stat().st_size for each in folder.iterdir()), "it is written")
+    process.kill()
+    process.wait()
+
+    if (folder / "copy.db").exists():  # it was whole by then
+        with closing(sqlite3.connect(folder / "copy.db")) as c:
+            assert c.execute("SELECT count(*) FROM much").fetchone() == (60,)
