@@ -77,6 +77,8 @@ def _texts(node: JsonObject, name: str, index: int, known: tuple[str, ...]) -> I
         for stretch in dict.fromkeys((0, 1, least or 0, *(range(2, 9)))):
             if (found := text_for(pattern, index, stretch)) is not None:
                 yield found
+    if name == "amount":
+        yield FORMATS["decimal"](index)  # of money, which is counted
     if (least or 0) <= MOST_CHARACTERS:
         yield _fitted(f"{name or 'text'}-{index + 1}", least or 0, most, index)
 

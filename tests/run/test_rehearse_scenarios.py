@@ -429,6 +429,23 @@ def test_a_scenario_that_was_not_played_to_its_end_is_said_beside_the_most() -> 
     assert told[2] == "  more than could be played: scenario 1 is not at its end"
 
 
+def test_money_whose_amount_may_be_any_text_is_made_up_so_that_it_can_be_counted() -> None:
+    free = {**MONEY, "properties": {"amount": {"type": "string"}, "currency": {"type": "string"}}}
+    rows = {"type": "object", "properties": {"rows": {"type": "array", "items": free}}}
+    listed = action("shop.listed", output_schema=rows)
+    plan = planned(
+        step("listed", "shop.listed"),
+        step("some", "shop.pay", ref("each", "amount"), each="listed/rows"),
+        step("sum", "fn.sum", ref("listed/rows", "list"), value("", "field")),
+        step("all", "shop.pay", ref("sum", "amount"), after=["some"]),
+        more=(listed,),
+    )
+    found = rehearsed(plan)
+
+    assert found.unmet == []
+    assert found.most.money["EUR"] == "6.00"
+
+
 def test_the_same_plan_is_rehearsed_alike_and_within_its_bounds() -> None:
     conds = [each for each in CONDITIONS if "other" not in str(each)][:6]
     steps = [step(f"s{at}", "shop.mail", when=[each]) for at, each in enumerate(conds)]
