@@ -21,8 +21,6 @@ _WHYS = {
     "not_reached": "no scenario came to it",
 }
 
-_CUT = ("answer", "too-long")  # what a scenario waits for that was not played to its end
-
 
 def render(rehearsal: Rehearsal) -> str:
     """First what it comes to at the most, then each scenario, setbacks, and what is not shown."""
@@ -60,7 +58,12 @@ def _more(rehearsal: Rehearsal) -> Iterator[str]:
         yield f"where services answer with longer lists: {', '.join(rehearsal.open_lists)}"
     if rehearsal.open_amounts:
         yield f"where they say larger amounts: {', '.join(rehearsal.open_amounts)}"
-    cut = [str(each.number) for each in rehearsal.scenarios if each.waiting_for in _CUT]
+    if unmet := dict.fromkeys(each.step for each in rehearsal.unmet):
+        yield f"where they answer what could not be made up: {', '.join(unmet)}"
+    ways = (each for each in rehearsal.ways if not each.yes and each.why != "fixed")
+    if unseen := dict.fromkeys(each.step for each in ways):
+        yield f"where it goes ways that are not shown: {', '.join(unseen)}"
+    cut = [str(each.number) for each in rehearsal.scenarios if each.waiting_for == "too-long"]
     if cut:
         yield f"than could be played: scenario {', '.join(cut)} is not at its end"
 

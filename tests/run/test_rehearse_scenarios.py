@@ -420,13 +420,27 @@ def test_what_may_come_to_more_than_was_played_is_said_beside_the_most() -> None
     assert not any(each.startswith("  more") for each in render(rehearsed(planned())).splitlines())
 
 
-def test_a_scenario_that_was_not_played_to_its_end_is_said_beside_the_most() -> None:
+def test_what_was_not_played_is_said_beside_the_most() -> None:
     never = action("shop.never", output_schema={"type": "string", "pattern": "^(?=x)y$"})
-    plan = planned(step("gone", "shop.never"), step("mail", "shop.mail", after=["gone"]),
-                   more=(never,))  # fmt: skip
-    told = render(rehearsed(plan)).splitlines()
+    rare = [{"left": "many", "op": ">", "value": 30}]
+    unshown = planned(
+        step("many", "fn.count", ref("order/lines", "list")), step("mail", "shop.mail", when=rare)
+    )
+    unmade = planned(step("gone", "shop.never"), step("mail", "shop.mail", after=["gone"]),
+                     more=(never,))  # fmt: skip
+    played = rehearsed(planned())
+    (scenario,) = played.scenarios
+    long = [scenario.model_copy(update={"waiting_for": "too-long"})]
+    cut = render(played.model_copy(update={"scenarios": long}))
 
-    assert told[2] == "  more than could be played: scenario 1 is not at its end"
+    assert _said_first(unshown) == "  more where it goes ways that are not shown: mail"
+    assert _said_first(unmade) == "  more where they answer what could not be made up: gone"
+    assert "\n  more than could be played: scenario 1 is not at its end" in cut
+
+
+def _said_first(plan: Accepted) -> str:
+    """The first line after what it comes to at the most."""
+    return render(rehearsed(plan)).splitlines()[2]
 
 
 def test_money_whose_amount_may_be_any_text_is_made_up_so_that_it_can_be_counted() -> None:
