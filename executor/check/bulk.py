@@ -18,7 +18,9 @@ from executor.check.admit import (
     Verdict,
     admit,
 )
+from executor.check.budgets import Budgets
 from executor.check.cedar import Policy
+from executor.check.certificate import Options
 from executor.check.expand import Playbooks
 from executor.check.parse import plan_of
 from executor.check.strict_json import Flaw, read_json
@@ -55,6 +57,9 @@ class Bulk:
     today: str
     seal_key: bytes
     playbooks: Playbooks = field(default_factory=dict)
+    lift_role: str | None = "approver"
+    budgets: Budgets = field(default_factory=Budgets)
+    options: Options = field(default_factory=Options)
 
     def verdicts(self, lines: Iterable[str]) -> Iterator[JsonObject]:
         """One verdict a line, in order; blank lines are passed over."""
@@ -131,6 +136,9 @@ class Bulk:
             today=self.today,
             seal_key=self.seal_key,
             playbooks=self.playbooks,
+            lift_role=self.lift_role,
+            budgets=self.budgets,
+            options=self.options,
         )
 
 

@@ -1,7 +1,7 @@
 """`admit`: judge plans, one or many, without a gateway and without running anything."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,24 +137,37 @@ def bulk_of(
     if extract is not None and catalog is None:
         raise CliError("bad-option", "--extract goes with --catalog; the file says it otherwise")
     if catalog is not None:
-        known, rules = read_catalog(read_text(catalog)), None
+        known = read_catalog(read_text(catalog))
         known = known if extract is None else Catalog([*known, extract_action(extract)])
-    else:
-        from gateway.cli.connect import settings_of
-        from gateway.wiring import load_policy
+        return _held(Bulk(catalog=known, policy=None, today=_today(), seal_key=NO_SEAL), policy)
+    from gateway.cli.connect import settings_of
+    from gateway.wiring import load_policy
 
-        settings = settings_of(config, or_say="--catalog FILE")
-        known, rules = catalog_of(settings), load_policy(settings)
-    if policy is not None:
-        rules = Policy.parse(policy_texts(policy))
-    if rules is not None:
-        require_valid(rules, known)
-    return Bulk(
-        catalog=known,
-        policy=rules,
-        today=datetime.now(UTC).date().isoformat(),
+    settings = settings_of(config, or_say="--catalog FILE")
+    connectors = {name: each.connector for name, each in settings.connections.items()}
+    bulk = Bulk(
+        catalog=catalog_of(settings),
+        policy=load_policy(settings) if policy is None else None,
+        today=_today(),
         seal_key=NO_SEAL,
+        lift_role=settings.policy.lift_role,
+        budgets=settings.budgets,
+        options=settings.runs,
     )
+    return _held(bulk, policy, connectors)
+
+
+def _held(bulk: Bulk, policy: Path | None, connectors: Mapping[str, str] | None = None) -> Bulk:
+    """The same under the policy of a folder, where one is named; raises if it does not fit."""
+    if policy is not None:
+        bulk = replace(bulk, policy=Policy.parse(policy_texts(policy), connectors=connectors))
+    if bulk.policy is not None:
+        require_valid(bulk.policy, bulk.catalog)
+    return bulk
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
 
 
 def playbooks_of(folder: Path | None, catalog: Path | None, config: Path | None) -> Playbooks:

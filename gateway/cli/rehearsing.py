@@ -3,8 +3,9 @@
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +16,9 @@ from gateway.cli.options import AsJson, Config, Key, Url
 from gateway.cli.problem import NO, CliError
 from gateway.cli.reading import read_plan
 from gateway.cli.show import plan_text, print_json, say
+
+if TYPE_CHECKING:
+    from executor.rehearse.lanes import LimitsOf
 
 Size = Annotated[int, typer.Option("--size", min=1, max=10, help="Elements of made-up lists.")]
 Most = Annotated[int, typer.Option("--scenarios", min=1, max=50, help="Scenarios at the most.")]
@@ -112,6 +116,16 @@ def _here(
         what = "it is not accepted, so there is nothing to rehearse"
         raise CliError("plan-rejected", what, str(plan), exit_code=NO, document=document)
     rules = bulk.policy or Policy.parse({"not-evaluated": "permit (principal, action, resource);"})
-    terms = Terms(rules, lambda action: action.limits, time.time())
+    terms = Terms(rules, _limits_of(catalog, config), time.time())
     bounds = Bounds(size=size, scenarios=scenarios)
     return told(rehearsed(verdict, terms, bounds=bounds))
+
+
+def _limits_of(catalog: Path | None, config: Path | None) -> "LimitsOf":
+    """What the operator says of each connection, where their catalogue is meant."""
+    if catalog is not None:
+        return lambda action: action.limits
+    from gateway.cli.connect import settings_of
+    from gateway.wiring import limits_of
+
+    return partial(limits_of, settings_of(config))

@@ -71,3 +71,20 @@ def test_a_plan_in_a_file_is_held_against_what_the_operator_configured(alone: La
 
     assert found["policy"] == "evaluated"
     assert [each["action"] for each in found["scenarios"][0]["effects"]] == ["orders.add_tag"]
+
+
+def test_a_plan_in_a_file_is_judged_by_the_budgets_and_options_that_the_operator_configured(
+    alone: Lamgate,
+) -> None:
+    file = alone.folder / "tag.json"
+    file.write_text(json.dumps({"plan": TAG, "request": "1043 looked-at"}))
+    before = alone.config.read_text(encoding="utf-8")
+    more = '[runs]\non_failure = "undo"\n[budgets]\ncalls = 7\nsteps = {steps}\n'
+    alone.config.write_text(f"{before}\n{more.format(steps=1)}", encoding="utf-8")
+    found = alone("rehearse", "--plan", "tag.json", "--json").document
+    file.write_text(json.dumps({"plan": {**TAG, "steps": [*TAG["steps"], {**TAG["steps"][0],
+                                "id": "again"}]}, "request": "1043 looked-at"}))  # fmt: skip
+    refused = alone("admit", "tag.json", "--json").document
+
+    assert (found["on_failure"], found["budgets"]["calls"]) == ("undo", 7)
+    assert [each["code"] for each in refused["violations"]] == ["budget-exceeded"]
