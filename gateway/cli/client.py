@@ -10,7 +10,7 @@ import httpx2
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
-from gateway.cli.problem import CliError, of_http
+from gateway.cli.problem import NO_TEXT, CliError, of_http
 from gateway.cli.show import command
 
 TIMEOUT_S = 90.0
@@ -163,7 +163,7 @@ class Client:
         except httpx2.HTTPError as error:
             raise self._gone(error) from error
         except UnicodeEncodeError as error:
-            raise CliError("not-utf-8", "what was said holds bytes that are no text") from error
+            raise CliError("not-utf-8", NO_TEXT) from error
 
     def _gone(self, error: Exception) -> CliError:
         fix = "Start one with `lamgate serve`; what it had accepted goes on then."

@@ -17,6 +17,7 @@ from connectors.spec import JsonObject
 
 NO, UNUSABLE, WAITS, INTERNAL = 1, 2, 3, 70
 TRACEBACK = "LAMGATE_TRACEBACK"
+NO_TEXT = "what was said holds bytes that are no text"
 _WORDS = tuple(
     (re.compile(said), meant)
     for said, meant in (
@@ -112,6 +113,8 @@ def of_exception(error: Exception) -> CliError:
             return CliError("bad-option", error.format_message(), fix=_usage(error))
         case Abort():
             return CliError("nobody-answers", "what was asked for was not said", exit_code=NO)
+        case UnicodeEncodeError():
+            return CliError("not-utf-8", NO_TEXT, fix="Say it in UTF-8.")
         case UnusableInputError():
             return CliError("unusable-input", str(error), fix="Repair what is named.")
         case StoreUnavailableError(said=said) if said:

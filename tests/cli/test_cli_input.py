@@ -303,6 +303,20 @@ def test_bytes_that_are_no_text_are_refused_before_anything_is_sent(alone: Lamga
     assert (done.stdout, done.stderr.split("\n")[0]) == ("", "not-utf-8")
 
 
+@pytest.mark.parametrize(
+    "words", [("stop", "--reason", "caf\udce9"), ("resume", "stop_\udce9", "--reason", "why")],
+    ids=["stop", "resume"],
+)  # fmt: skip
+def test_bytes_that_are_no_text_are_no_mistake_of_ours_where_a_database_is_written(
+    alone: Lamgate, words: tuple[str, ...]
+) -> None:
+    assert alone("runs").code == 0  # a database is there
+    said = alone(*words)
+
+    assert said.code == 2
+    error_of(said, "not-utf-8")
+
+
 def test_every_error_with_json_is_one_document_with_its_code(nowhere: Lamgate) -> None:
     (nowhere.folder / "plan.json").write_text(GOOD)
     (nowhere.folder / "catalog.json").write_text("{}")
