@@ -7,6 +7,7 @@ import typer
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
+from executor.plan.render import one_line
 from gateway.cli.client import named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
@@ -55,7 +56,7 @@ def show(
     _say(row)
     for each in given(row, "skipped"):
         if isinstance(each, dict):
-            say(f"    {each['name']}: {each['reason']}")
+            say(one_line(f"    {each['name']}: {each['reason']}"))
 
 
 @app.command()
@@ -94,7 +95,8 @@ def _say(row: JsonObject) -> None:
     skipped, held = given(row, "skipped"), row.get("held")
     more = f"; {len(skipped)} skipped" if skipped else ""
     more += f"; {held} to review" if held else ""
-    say(f"{row['name']:<16} {row['connector']:<18} {_standing(row)}{more}")
+    standing = one_line(_standing(row))  # with what services say
+    say(f"{row['name']:<16} {row['connector']:<18} {standing}{more}")
 
 
 def _say_review(name: str, found: JsonObject) -> None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from connectors.spec import JsonObject
 from gateway.cli import approve, client, show
 from gateway.cli.client import Client
+from gateway.cli.main import build
 from gateway.cli.problem import CliError
 from gateway.cli.watch import tell_end
 
@@ -172,3 +173,32 @@ def test_an_approval_shows_what_does_not_print_and_nothing_in_it_makes_a_line_of
     assert '{"to": "bob@ex\\u200bample.com", "text": "1\\u202e0.5"}' in said
     assert not any(each.startswith("    bob said") for each in said.splitlines())
     assert len(said.splitlines()) == 4
+
+
+def test_what_a_service_says_makes_no_connection_of_its_own(
+    listener: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = {
+        "state": "open",
+        "until": 0.0,
+        "because": "no\nbank             http               ready",
+    }
+    row = {"name": "shop", "connector": "http", "standing": "ready", "breaker": down}
+    body = json.dumps([{**row, "skipped": [], "held": 0, "stops": []}]).encode()
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            connection.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + body)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    host, port = listener.getsockname()
+    build(["connections"])(
+        ["connections", "--url", f"http://{host}:{port}", "--key", "lam_key"], standalone_mode=False
+    )
+    thread.join()
+
+    assert not any(each.startswith("bank") for each in capsys.readouterr().out.splitlines())
