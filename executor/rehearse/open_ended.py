@@ -13,7 +13,7 @@ def open_lists(accepted: Accepted) -> Iterator[str]:
     origins = Origins({step.id: step for step in accepted.plan.steps})
     for step in accepted.plan.steps:
         calls = step.action in accepted.actions
-        if calls and step.each is not None and origins.behind(step.each, step):
+        if calls and step.each is not None and origins.behind_length(step.each, step):
             yield step.id
 
 

@@ -39,12 +39,7 @@ class Origins:
 
     def of_length(self, text: str, at: Step) -> tuple[Origin, ...]:
         """Where it is said how long a list is: of results of an each-step, where its list is."""
-        for _ in self.steps:
-            source = self.steps.get(text)
-            if source is None or source.each is None:
-                break
-            text, at = source.each, source
-        return tuple(self.of(text, at))
+        return tuple(self.of(*self._list_behind(text, at)))
 
     def behind(self, text: str, at: Step | None) -> frozenset[str]:
         """The steps on whose answers it rests what a reference leads to, and if to anything."""
@@ -63,6 +58,19 @@ class Origins:
                 seen.add(step.id)
                 left += [(use.ref.root, step) for use in refs_of_step(step)]
         return frozenset(found)
+
+    def behind_length(self, text: str, at: Step) -> frozenset[str]:
+        """The steps on whose answers it rests how long a list is."""
+        return self.behind(*self._list_behind(text, at))
+
+    def _list_behind(self, text: str, at: Step) -> tuple[str, Step]:
+        """The list that the results of each-steps are as long as."""
+        for _ in self.steps:
+            source = self.steps.get(text)
+            if source is None or source.each is None:
+                break
+            text, at = source.each, source
+        return text, at
 
     def _of(self, ref: Ref, at: Step | None, depth: int) -> Iterator[Origin]:
         if depth > MOST_STEPS:

@@ -205,7 +205,7 @@ class _Rehearsing:
                 conds = step.when if branch.kind == "when" else step.expect
                 refs = refs_of_cond(conds[branch.index])
             case "each":
-                refs = (step.each or "",)
+                return bool(Origins(steps).behind_length(step.each or "", step))
             case "asks":  # policy knows what was called besides, and what was read
                 others = (each.action for each in steps.values() if each is not step)
                 if any(each not in FUNCTIONS for each in others):

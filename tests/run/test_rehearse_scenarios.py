@@ -405,6 +405,7 @@ def test_what_may_come_to_more_than_was_played_is_said_beside_the_most() -> None
     plan = planned(
         some,
         step("known", "shop.pay", value("1.00", "amount"), each="input/list"),
+        step("after", "shop.pay", value("1.00", "amount"), each="known"),
         step("chosen", "shop.mail", value("x", "text"), each="some"),
         step("listed", "shop.pay", ref("each/price", "amount"), each="order/lines"),
         step("whole", "shop.pay", ref("order/total", "")),
@@ -412,6 +413,7 @@ def test_what_may_come_to_more_than_was_played_is_said_beside_the_most() -> None
     )
     found = rehearsed(plan)
 
+    assert way(found, "after", "each").why == "fixed"
     assert found.open_lists == ["chosen", "listed"]
     assert found.open_amounts == ["listed", "whole"]
     told = render(found).splitlines()
