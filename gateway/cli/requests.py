@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from connectors.spec import JsonObject
+from executor.plan.render import one_line
 from gateway.cli.client import Client, named
 from gateway.cli.connect import Target, connect
 from gateway.cli.options import AsJson, Config, Key, Url
@@ -143,7 +144,7 @@ def planned(
             if about in ready:
                 told[about] = ready.pop(about)
             elif may_ask:
-                told[about] = typer.prompt(asked(question))
+                told[about] = typer.prompt(one_line(asked(question)))
         if not told:
             break
         row = client.post(f"/v1/requests/{row['id']}/answers", {"answers": told}, wait_s=WAIT_S)

@@ -3,8 +3,10 @@
 import io
 import json
 import socket
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from gateway.cli import approve, client, show
 from gateway.cli.client import Client
 from gateway.cli.main import build
 from gateway.cli.problem import CliError
+from gateway.cli.requests import planned
 from gateway.cli.watch import tell_end
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
@@ -111,6 +114,26 @@ def told(monkeypatch: pytest.MonkeyPatch, url: str, row: JsonObject) -> str:
     return written.getvalue()
 
 
+@contextmanager
+def answering(listener: socket.socket, *documents: object) -> Iterator[None]:
+    """A server that meanwhile gives these answers, one a connection."""
+
+    def serve() -> None:
+        for each in documents:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                body = json.dumps(each).encode()
+                head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+                whole = f"HTTP/1.1 200 OK\r\nconnection: close\r\n{head}\r\n".encode() + body
+                connection.sendall(whole)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield
+    thread.join()
+
+
 def test_a_result_that_stands_elsewhere_is_said_to(monkeypatch: pytest.MonkeyPatch) -> None:
     large: JsonObject = {"digest": "sha256:abc", "bytes": 40_000}
     row: JsonObject = {"id": "run_1", "status": "succeeded", "result": None, "large": large}
@@ -121,19 +144,9 @@ def test_a_result_that_stands_elsewhere_is_said_to(monkeypatch: pytest.MonkeyPat
 def test_an_approval_of_a_whole_plan_names_its_steps(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            body = json.dumps([{"id": "apr_1", "step": "", "steps": ["pay", "tell"], "role": "r"}])
-            head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-            connection.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n{body}".encode())
-
-    thread = threading.Thread(target=serve)
-    thread.start()
     row: JsonObject = {"id": "run_1", "status": "waiting", "waiting_for": "approval"}
-    said = told(monkeypatch, f"http://127.0.0.1:{listener.getsockname()[1]}", row)
-    thread.join()
+    with answering(listener, [{"id": "apr_1", "step": "", "steps": ["pay", "tell"], "role": "r"}]):
+        said = told(monkeypatch, f"http://127.0.0.1:{listener.getsockname()[1]}", row)
 
     assert "pay, tell waits for an approval by r" in said
 
@@ -184,21 +197,30 @@ def test_what_a_service_says_makes_no_connection_of_its_own(
         "because": "no\nbank             http               ready",
     }
     row = {"name": "shop", "connector": "http", "standing": "ready", "breaker": down}
-    body = json.dumps([{**row, "skipped": [], "held": 0, "stops": []}]).encode()
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
-            connection.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode() + body)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    host, port = listener.getsockname()
-    build(["connections"])(
-        ["connections", "--url", f"http://{host}:{port}", "--key", "lam_key"], standalone_mode=False
-    )
-    thread.join()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    words = ["connections", "--url", url, "--key", "lam_key"]
+    with answering(listener, [{**row, "skipped": [], "held": 0, "stops": []}]):
+        build(words)(words, standalone_mode=False)
 
     assert not any(each.startswith("bank") for each in capsys.readouterr().out.splitlines())
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_question_that_a_model_wrote_drives_no_terminal(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    question = {"about": "remedy", "ask": "which\x1b[2J one?\nsecret", "options": ["a", "b"]}
+    asks = {"id": "req_1", "status": "needs_answer", "questions": [question]}
+    asking = Client(f"http://127.0.0.1:{listener.getsockname()[1]}", "lam_key")
+    monkeypatch.setattr(sys, "stdin", _Terminal("a\n"))
+    with answering(listener, asks, {"id": "req_1", "status": "planned", "plan": "pln_1"}):
+        row = planned(asking, {"text": "x"}, None, is_quiet=False)
+    asking.close()
+    said = capsys.readouterr()
+
+    assert row["plan"] == "pln_1"
+    assert "which\\x1b[2J one?\\nsecret (a, b): " in said.out + said.err
