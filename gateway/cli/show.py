@@ -28,13 +28,13 @@ err = Console(highlight=False, emoji=False, soft_wrap=True, width=_width(), stde
 
 def print_json(value: JsonValue) -> None:
     """Print one JSON document and nothing else."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not _is_utf8()) + "\n")
+    sys.stdout.write(_escaped(json.dumps(value, indent=2, ensure_ascii=not _is_utf8())) + "\n")
     sys.stdout.flush()
 
 
 def print_json_line(value: JsonValue) -> None:
     """Print one document on one line, of many."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=not _is_utf8()) + "\n")
+    sys.stdout.write(_escaped(json.dumps(value, ensure_ascii=not _is_utf8())) + "\n")
 
 
 def divert() -> None:
@@ -132,6 +132,15 @@ def _standing(decision: JsonObject) -> str:
     if decision.get("observed"):
         whys.append(f"policy only observes; it would have said: {decision['observed']}")
     return f"{text}; {'; '.join(dict.fromkeys(whys))}" if whys else text
+
+
+def _escaped(text: str) -> str:
+    """The same JSON with what does not print as escapes: people read it on a terminal, too."""
+    if all(line.isprintable() for line in text.split("\n")):
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text
+    )
 
 
 def _is_utf8() -> bool:

@@ -224,3 +224,15 @@ def test_a_question_that_a_model_wrote_drives_no_terminal(
 
     assert row["plan"] == "pln_1"
     assert "which\\x1b[2J one?\\nsecret (a, b): " in said.out + said.err
+
+
+def test_json_drives_no_terminal_and_is_the_same_json(capsys: pytest.CaptureFixture[str]) -> None:
+    value: JsonObject = {"é": "1\x9b2J \u202e \U000e0041 \x1b[2J\n", "list": ["ü"]}
+    show.print_json(value)
+    document = capsys.readouterr().out
+    show.print_json_line(value)
+    line = capsys.readouterr().out
+
+    assert json.loads(document) == json.loads(line) == value
+    assert all(each.isprintable() for each in (*document.split("\n"), *line.split("\n")))
+    assert line.startswith('{"é": "1\\u009b2J ')
