@@ -102,7 +102,7 @@ def _act(act: Act) -> str:
     told += "; cannot be undone]" if act.undo != "can" else "]"
     if act.made_up:
         told += f" made up: {', '.join(each or 'all' for each in act.made_up)}"
-    return told
+    return f"{told}, then undone" if act.undone else told
 
 
 def _message(message: Message) -> str:

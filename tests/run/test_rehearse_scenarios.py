@@ -363,6 +363,19 @@ def test_if_an_answer_is_lost_the_class_of_the_call_says_what_follows(
     assert (lost.status, lost.waiting_for) == (status, waits)
 
 
+def test_an_effect_that_is_taken_back_again_is_told_as_such() -> None:
+    ok = [{"left": "result/ok", "op": "==", "value": True}]
+    plan = accept(
+        step("a", "shop.keyed_by_keyed"), step("b", "shop.blind", after=["a"], expect=ok),
+        more=UNDOABLE, options=BACK,
+    )  # fmt: skip
+    good, bad = render(rehearsed(plan)).split("\nscenario 2", 1)
+
+    assert "  a: shop.keyed_by_keyed() [keyed]\n" in good
+    assert "  a: shop.keyed_by_keyed() [keyed], then undone\n" in bad
+    assert "  b acts as in scenario 1\n" in bad
+
+
 def test_a_call_that_is_answered_later_is_asked_about_and_counted() -> None:
     status = {"action": "shop.task", "by": "id", "state_at": "state", "done": ["done"]}
     slow = action("shop.slow", "keyed", status=status, output_schema=ORDER)
