@@ -35,7 +35,7 @@ async def principal_of(request: Request, _: Annotated[object, Depends(_SCHEME)])
     if found is None:
         raise _unknown("this key is not known")
     if found.revoked_at is not None:
-        raise _unknown("this key was revoked", "key-revoked")
+        raise _revoked()
     request.state.key = found.id  # for what goes on for longer than a key may last
     allowances: Allowances = request.app.state.gateway.allowances
     taken = allowances.take(found.id, request.method)
@@ -46,6 +46,12 @@ async def principal_of(request: Request, _: Annotated[object, Depends(_SCHEME)])
 
 
 Caller = Annotated[Principal, Depends(principal_of)]
+
+
+def need_good(c: Connection, request: Request, caller: Principal) -> None:
+    """Raise a problem if the caller's key was revoked since: a body may be long in coming."""
+    if not keys.is_good(c, caller.tenant, request.state.key):
+        raise _revoked()
 
 
 def need_role(caller: Principal, *roles: str) -> None:
@@ -107,6 +113,10 @@ async def operator_key(store: Store, file: Path, now: float) -> str:
 def read_key_file(file: Path) -> str | None:
     """The key in a file, or None if there is none."""
     return read_private(file)
+
+
+def _revoked() -> ProblemError:
+    return _unknown("this key was revoked", "key-revoked")
 
 
 def _unknown(detail: str, code: str = "unauthenticated") -> ProblemError:

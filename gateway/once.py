@@ -17,6 +17,7 @@ from executor.store.drives import Due
 from executor.store.idempotency import Kept
 from executor.store.text import to_object, to_text
 from executor.store.writer import Fresh
+from gateway.auth import need_good
 from gateway.problems import ProblemError
 from gateway.schemas import LONGEST_KEY
 from gateway.wiring import Gateway
@@ -57,6 +58,7 @@ async def once(
     hashed = "" if key is None else await _hash(request, body)
 
     def write(c: Connection) -> tuple[Reply, JSONResponse | None]:
+        need_good(c, request, caller)
         now = gateway.clock()
         if key is not None:
             kept = idempotency.find(c, caller, request.url.path, key, now)

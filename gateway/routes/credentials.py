@@ -16,7 +16,7 @@ from gateway.answers.access import (
     RemovedTold,
     RotatedTold,
 )
-from gateway.auth import Caller, need_operator_of_all, need_role
+from gateway.auth import Caller, need_good, need_operator_of_all, need_role
 from gateway.body import body_of, takes
 from gateway.consents import Consents
 from gateway.credentials import NewCredential
@@ -51,6 +51,7 @@ async def put(
             "Say oauth: {client_id, issuer} for oauth-code and oauth-client alone.",
         )  # fmt: skip
     new = NewCredential(caller.tenant, name, body.kind, settings, body.secret)
+    await gateway.store.read(partial(need_good, request=request, caller=caller))
     try:
         woken = await gateway.credentials.set(new, caller.id)
     except ConfigurationError as error:
@@ -98,6 +99,7 @@ async def connect(
     need_role(caller, "operator")
     gateway: Gateway = request.app.state.gateway
     base = (gateway.settings.server.public_url or str(request.base_url)).rstrip("/")
+    await gateway.store.read(partial(need_good, request=request, caller=caller))
     consents = Consents(gateway.credentials)
     begun = await consents.begin(caller.tenant, name, caller.id, f"{base}/v1/oauth/callback")
     link = f"{base}/v1/oauth/begin/{begun.ticket}"
@@ -111,6 +113,7 @@ async def rotate(
     """Seal every credential anew under the newest master key."""
     need_operator_of_all(caller, "Master keys are the gateway's.")
     gateway: Gateway = request.app.state.gateway
+    await gateway.store.read(partial(need_good, request=request, caller=caller))
     changed = await gateway.credentials.rotate(caller.tenant, caller.id)
     return RotatedTold(key=gateway.credentials.seals.ring.newest, resealed=changed)
 

@@ -1,6 +1,7 @@
 """Who may do what: the key says the principal, its tenant and its roles, and nothing else does."""
 
 import stat
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -13,11 +14,13 @@ from served import (
     answered,
     ask,
     serving,
+    until,
     until_open,
     until_status,
 )
 
 from executor.store import keys
+from gateway.settings import Allowance
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,41 @@ async def test_a_revoked_key_is_refused_at_once_and_says_so(
     assert after.status_code == 401
     assert after.json()["code"] == "key-revoked"
     assert again.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/stops", b'{"reason": "too late"}'),
+        ("PUT", "/v1/credentials/late", b'{"kind": "bearer", "secret": "too-late-too-late"}'),
+        ("POST", "/v1/credentials/rotate", b" " * 9 + b"{}"),
+        ("POST", "/v1/credentials/late/connect", b" " * 9 + b"{}"),
+    ],
+)
+async def test_a_key_that_is_revoked_while_a_body_comes_does_nothing_any_more(
+    running: Running, operator: httpx2.AsyncClient, method: str, path: str, body: bytes
+) -> None:
+    new = {"principal": "operator-2", "roles": ["operator"]}
+    made = (await operator.post("/v1/keys", json=new)).json()
+    person = await running.person("operator-2", key=made["secret"])
+    beside = await running.person("operator-2", key=made["secret"])
+
+    async def is_let_in() -> bool:
+        look = await beside.post("/v1/stops/stop_none/lift", json={"reason": "a look"})
+        return f'"writes-at-once";r={Allowance().concurrency - 2}' in look.headers["ratelimit"]
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:9]
+        await until(is_let_in, "the head of it was read")
+        ended = await operator.delete(f"/v1/keys/{made['id']}")
+        assert ended.status_code == 200
+        yield body[9:]
+
+    answer = await person.request(method, path, content=slowly())
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "key-revoked")
+    assert (await operator.get("/v1/stops")).json() == []
+    assert (await operator.get("/v1/credentials")).json() == []
 
 
 async def test_a_secret_is_shown_once_and_kept_nowhere(
