@@ -128,6 +128,26 @@ def test_the_longest_listed_value_wins_and_spaces_stand_for_underscores() -> Non
 @pytest.mark.parametrize(
     ("words", "value"),
     [
+        ("mail o'brien@example.com", "o'brien@example.com"),
+        ("mail o\u2019brien@example.com", "o'brien@example.com"),
+        ("R&D@example.com, please", "R&D@example.com"),
+        ("it's for 'bob@example.com'", "bob@example.com"),
+    ],
+)
+def test_an_address_is_read_whole_or_it_would_be_somebody_else_s(words: str, value: str) -> None:
+    assert value_of(EMAIL, words) == value
+
+
+def test_two_addresses_are_two_whatever_stands_between_them() -> None:
+    for between in ("&", "'", "' '", "','", "/", " & "):
+        words = f"a@example.com{between}b@example.com"
+
+        assert options(EMAIL, words) == ("a@example.com", "b@example.com"), words
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
         ("tomorrow", "2026-11-25"),
         ("on 12 March 2026", "2026-03-12"),
         ("March 12th, 2026", "2026-03-12"),
