@@ -79,6 +79,12 @@ def test_what_is_no_amount_is_not_made_one(words: str) -> None:
     assert read_input(MONEY, words, TODAY).kind == "nothing"
 
 
+@pytest.mark.parametrize("words", ["0.125 EUR", "EUR 0,500", "0.001.250 EUR"])
+def test_what_begins_with_a_zero_is_a_fraction_and_no_thousands(words: str) -> None:
+    assert read_input(MONEY, words, TODAY).kind == "nothing"
+    assert read_input(MONEY, words, TODAY, answered=True).kind == "nothing"
+
+
 @pytest.mark.parametrize("words", ["order 1042", "#1042.", "order-1042", "(1042)", "it's 1042!"])
 def test_an_identifier_is_read_by_its_pattern(words: str) -> None:
     assert value_of(ORDER, words) == "1042"
