@@ -19,7 +19,7 @@ _GOES_ON = re.compile(
     re.IGNORECASE,
 )
 _GOES_BEFORE = re.compile(
-    rf"(?:[\u2212\u2013]|\b(?:minus|point|half(?:\s+an?)?|{_TENS}|(?:{_LARGE})(?:\s+and)?))[\s-]*$",
+    rf"(?:(?<!\d)(?<!\d\s)[\u2212\u2013]|\b(?:minus|point|half(?:\s+an?)?|{_TENS}|(?:{_LARGE})(?:\s+and)?))[\s-]*$",
     re.IGNORECASE,
 )
 _ABOUT = re.compile(

@@ -218,6 +218,11 @@ def test_a_part_of_a_number_is_no_number(words: str) -> None:
     assert read_input(WHOLE, words, TODAY).kind == "nothing"
 
 
+@pytest.mark.parametrize("between", [" - ", " \u2013 ", " \u2212 ", " to ", " or "])
+def test_a_range_is_two_numbers_and_asked(between: str) -> None:
+    assert options(WHOLE, f"send 5{between}6 mugs") == ("5", "6")
+
+
 @pytest.mark.parametrize("words", ["about 5", "at least 5", "more than 5", "up to 5", ">5", "~5"])
 def test_a_number_that_is_only_about_so_much_is_asked(words: str) -> None:
     assert options(WHOLE, words) == ("5",)
