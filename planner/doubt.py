@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from connectors.spec import JsonObject
 from planner.extract_inputs import is_free_text, read_input, without
 from planner.said import Span, denials, negations
+from planner.said_numbers import parts
 from planner.utterances import Match
 
 WHOLE: JsonObject = {"type": "integer"}
@@ -40,7 +41,6 @@ def doubtful(match: Match, text: str, values: JsonObject) -> str | None:
         if name in schemas and is_free_text(schemas[name])
     ]
     words = without(text, free)
-    own = " ".join(match.playbook.utterances).casefold().split()
     weighed = {
         span
         for name, schema in schemas.items()
@@ -48,15 +48,25 @@ def doubtful(match: Match, text: str, values: JsonObject) -> str | None:
     }
     found = sorted({*negations(words), *(each.span() for each in _CONDITIONS.finditer(words))})
     left = [words[slice(*span)] for span in found if span not in weighed]
-    return next((word for word in left if word.casefold() not in own), None)
+    return next((word for word in left if word.casefold() not in _own(match)), None)
 
 
-def unread_number(left: str, today: str) -> str | None:
-    """A number or an amount that no input took: two pieces are not one."""
+def unread_number(match: Match, left: str, today: str) -> str | None:
+    """A number, an amount or a part of one that no input took: two pieces are not one."""
     found = [read_input(schema, left, today) for schema in (MONEY, NUMBER, WHOLE)]
-    words = [left[slice(*span)] for span in sorted(span for each in found for span in each.spans)]
-    # "one" is a pronoun as often as a number.
-    return next((word for word in words if word.casefold() != "one"), None)
+    whole = {span for each in found for span in each.spans}
+    own = _own(match)
+    for span in sorted({*whole, *parts(left)}):
+        word = left[slice(*span)].casefold()
+        # "one" is a pronoun as often as a number.
+        if word != "one" and (span in whole or word not in own):
+            return left[slice(*span)]
+    return None
+
+
+def _own(match: Match) -> list[str]:
+    """The words that the playbook's utterances have."""
+    return " ".join(match.playbook.utterances).casefold().split()
 
 
 def _weighed(schema: JsonObject, words: str, value: JsonValue) -> Iterable[Span]:

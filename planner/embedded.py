@@ -97,7 +97,8 @@ def _with_doubt(match: Match, request: PlanRequest, found: Read) -> Inputs | Que
     """Ask whether the playbook is meant, beside all else, where the words may say otherwise."""
     read = found.outcome
     values = read.values if isinstance(read, Inputs) else {}
-    word = doubtful(match, request.text, values) or unread_number(found.left, request.today)
+    number = unread_number(match, found.left, request.today)
+    word = doubtful(match, request.text, values) or number
     answer = _plainly(request.answers.get(WHICH, ""))
     if word is None or answer in _YES or (answer and _named((match,), answer)):
         return read

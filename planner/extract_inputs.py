@@ -121,6 +121,11 @@ def is_plain_number(schema: JsonObject) -> bool:
     return schema.get("type") in ("integer", "number") and "enum" not in schema
 
 
+def takes_numbers(schema: JsonObject) -> bool:
+    """Whether a part of a number or of an amount may be meant for it."""
+    return is_plain_number(schema) or (schema.get("type") == "object" and _is_money(schema))
+
+
 def is_free_text(schema: JsonObject) -> bool:
     """Whether any words at all are a value."""
     return schema.get("type") == "string" and not {"enum", "pattern", "format"} & schema.keys()

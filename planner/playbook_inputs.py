@@ -21,11 +21,13 @@ from planner.extract_inputs import (
     options_of,
     read_input,
     spoken,
+    takes_numbers,
     without,
     without_specific,
 )
 from planner.request import PlanRequest
 from planner.said import Span
+from planner.said_numbers import parts
 from planner.utterances import Match
 
 NOTHING = Reading("nothing")
@@ -148,7 +150,15 @@ class PlaybookInputs:
             asked = name not in places or not is_plain_number(schemas[name])
             if same or asked or self._tried(name):
                 spans += found.spans
+            if takes_numbers(schemas[name]) and self._is_asked(name, schemas[name], told):
+                spans += parts(left)
         return spans
+
+    def _is_asked(self, name: str, schema: JsonObject, told: Reading) -> bool:
+        """Whether a person says what it is, now or before, whatever the request's words say."""
+        if told.kind == "nothing":
+            return self._tried(name) or "default" not in schema
+        return self._tried(name) or told.kind == "several"
 
     def _tried(self, name: str) -> bool:
         return name in self.answers or name in self.request.inputs

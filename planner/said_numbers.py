@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator
 
-from planner.said import Said
+from planner.said import Said, Span
 
 _BEFORE = r"(?<![\w.,:/\u2212\u2013-])"
 _AFTER = r"(?!\w|[.,:/\u2013-]\d)"
 _INTEGER = re.compile(rf"{_BEFORE}-?(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,15}}){_AFTER}")
 _NUMBER = re.compile(rf"{_BEFORE}-?[0-9]{{1,15}}(?:\.[0-9]{{1,15}})?{_AFTER}")
 _SMALL = "one two three four five six seven eight nine ten eleven twelve".split()
+_TEENS = "thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
 _IN_LETTERS = re.compile(rf"(?<![\w-])(?:{'|'.join(_SMALL)})(?![\w-])", re.IGNORECASE)
 _TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 _LARGE = "dozens?|hundreds?|thousands?|millions?|billions?"
@@ -18,8 +19,16 @@ _GOES_ON = re.compile(
     rf"\s*(?:%|\u00bd|\u00bc|\u00be|(?:percent|per\s+cent|k|m|mn|bn|{_LARGE}|and\s+a|point)\b)",
     re.IGNORECASE,
 )
+_PART = re.compile(
+    rf"{_BEFORE}(?:[0-9]+(?:[.,][0-9]+)*|{'|'.join(_SMALL)})"
+    rf"(?:{_GOES_ON.pattern}|\s?[x\u00d7](?!\w))"
+    r"|(?<![\w.,:/\u2013-])[0-9]{1,4}\s*[/\u2013-]\s*[0-9]{1,4}(?![\w/\u2013-]|[.,:]\d)"
+    rf"|\b(?:{_TEENS}|{_TENS}|{_LARGE}|both|several|couple)\b",
+    re.IGNORECASE,
+)
 _GOES_BEFORE = re.compile(
-    rf"(?:(?<!\d)(?<!\d\s)[\u2212\u2013]|\b(?:minus|point|half(?:\s+an?)?|{_TENS}|(?:{_LARGE})(?:\s+and)?))[\s-]*$",
+    rf"(?:(?<!\d)(?<!\d\s)[\u2212\u2013]"
+    rf"|\b(?:minus|point|half(?:\s+an?)?|{_TENS}|(?:{_LARGE})(?:\s+and)?))[\s-]*$",
     re.IGNORECASE,
 )
 _ABOUT = re.compile(
@@ -47,6 +56,11 @@ def numbers(words: str) -> Iterator[Said]:
     for each in _NUMBER.finditer(words):
         value = float(each.group())
         yield from whole_number(words, Said(value, each.start(), each.end()))
+
+
+def parts(words: str) -> Iterator[Span]:
+    """Where a number is said that is read as none, for it is only a part of what is said."""
+    return (each.span() for each in _PART.finditer(words))
 
 
 def whole_number(words: str, said: Said) -> Iterator[Said]:

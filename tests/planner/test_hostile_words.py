@@ -1,8 +1,10 @@
 """Words that invite a guess: the embedded planner asks or refuses, and never falls over."""
 
 import asyncio
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -77,6 +79,14 @@ def sure(name: str = "damaged_item") -> dict[str, tuple[str, ...]]:
         (f"{BROKEN}, refund it and also close the account", sure()),
         ("Two mugs from order 1042 arrived broken, refund", sure()),
         (f"{BROKEN}, refund 5 EUR", sure()),
+        (f"{BROKEN}, refund two hundred euros", sure()),
+        (f"{BROKEN}, refund 2k EUR", sure()),
+        (f"{BROKEN}, refund 20 %", sure()),
+        (f"{BROKEN}, refund 1/2 of it", sure()),
+        ("Twenty mugs from order 1042 arrived broken, refund", sure()),
+        ("5\u20136 mugs from order 1042 arrived broken, refund", sure()),
+        ("2x mug from order 1042 arrived broken, refund", sure()),
+        ("Both mugs from order 1042 arrived broken, refund", sure()),
         ("Never say what the status of order 1042 is", sure("order_status")),
         ("What is the status of order \uff11\uff10\uff14\uff12", {"order_id": ()}),
         ("Status of order ten forty-two", {**sure("order_status"), "order_id": ()}),
@@ -96,6 +106,53 @@ def test_what_could_mean_something_else_is_asked(
 )
 def test_a_number_sign_in_words_denies_nothing(text: str) -> None:
     assert understood(a_request(text)) == {"order_id": "1042"}
+
+
+def test_a_number_in_the_playbook_s_own_words_is_no_doubt() -> None:
+    book = read_playbook(
+        {
+            "name": "brew_many",
+            "version": 1,
+            "description": "brews",
+            "utterances": ["brew a dozen cups of {drink}"],
+            "inputs": {"drink": {"enum": ["coffee", "tea"]}},
+            "plan": {"unable": "a test"},
+        },
+        "brew.yaml",
+    )
+
+    assert understood(a_request("brew a dozen cups of tea"), book) == {"drink": "tea"}
+
+
+COUNTED: dict[str, Any] = {
+    "name": "move",
+    "version": 1,
+    "description": "moves pieces",
+    "utterances": ["move pieces of {item}"],
+    "inputs": {"item": {"enum": ["mug", "bowl"]}, "quantity": {"type": "integer"}},
+    "plan": {"unable": "a test"},
+}
+
+
+@pytest.mark.parametrize("said", ["two hundred", "2k", "10-12", "twenty"])
+def test_a_part_of_a_number_is_no_doubt_where_the_number_is_asked(said: str) -> None:
+    request = a_request(f"move {said} pieces of mug")
+    once = understood(request, read_playbook(COUNTED, "move.yaml"))
+    answers = {"quantity": "200"}
+    again = understood(replace(request, answers=answers), read_playbook(COUNTED, "move.yaml"))
+
+    assert isinstance(once, Questions)
+    assert [each.about for each in once.questions] == ["quantity"]
+    assert again == {"item": "mug", "quantity": 200}
+
+
+def test_a_part_of_a_number_is_a_doubt_where_there_is_a_default() -> None:
+    inputs = {**COUNTED["inputs"], "quantity": {"type": "integer", "default": 1}}
+    book = read_playbook({**COUNTED, "inputs": inputs}, "move.yaml")
+    found = understood(a_request("move two hundred pieces of mug"), book)
+
+    assert isinstance(found, Questions)
+    assert [each.about for each in found.questions] == ["playbook"]
 
 
 def test_two_wishes_are_a_question_about_which() -> None:
