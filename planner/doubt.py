@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from pydantic import JsonValue
 
 from connectors.spec import JsonObject
-from planner.extract_inputs import is_free_text, read_input, without
+from planner.extract_inputs import is_free_text, parts, read_input, without
 from planner.said import Span, denials, negations
-from planner.said_numbers import parts
 from planner.utterances import Match
 
 WHOLE: JsonObject = {"type": "integer"}

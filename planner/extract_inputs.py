@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from connectors.spec import JsonObject
 from executor.check.types import Flow, validity
 from executor.plan.types import Type
-from planner import said
+from planner import said, said_money, said_numbers
 from planner.said import Said, Span
 from planner.said_dates import dates
 from planner.said_money import money
@@ -119,6 +119,11 @@ def _item(schema: JsonObject) -> JsonObject:
 def is_plain_number(schema: JsonObject) -> bool:
     """Whether any number would do, so that it must not be one that means something else."""
     return schema.get("type") in ("integer", "number") and "enum" not in schema
+
+
+def parts(words: str) -> set[Span]:
+    """Where a number or an amount is said, though it may be read as none."""
+    return {*said_numbers.parts(words), *said_money.parts(words)}
 
 
 def takes_numbers(schema: JsonObject) -> bool:

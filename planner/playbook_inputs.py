@@ -19,6 +19,7 @@ from planner.extract_inputs import (
     is_plain_number,
     is_valid,
     options_of,
+    parts,
     read_input,
     spoken,
     takes_numbers,
@@ -27,7 +28,6 @@ from planner.extract_inputs import (
 )
 from planner.request import PlanRequest
 from planner.said import Span
-from planner.said_numbers import parts
 from planner.utterances import Match
 
 NOTHING = Reading("nothing")

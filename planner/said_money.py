@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from planner.said import Said
+from planner.said import Said, Span
 from planner.said_numbers import whole_number
 
 _SIGNS = {"€": "EUR", "$": "USD", "US$": "USD", "£": "GBP", "¥": "JPY"}
@@ -20,9 +20,15 @@ _CURRENCY = re.compile(
     rf"(?<![A-Za-z_])(?:{'|'.join(_CODES)}|(?i:euros?|eur|usd|gbp|chf|dollars?|yen))(?![A-Za-z_])"
     r"|(?<![A-Za-z])(?:US)?\$|[€£¥]"
 )
+_DIGITS_BESIDE = re.compile(
+    rf"(?:{_CURRENCY.pattern})[ \u00a0\u202f]?[0-9]\S{{0,20}}"
+    rf"|(?<![0-9])[0-9]\S{{0,20}}?[ \u00a0\u202f]?(?:{_CURRENCY.pattern})"
+)
+# An amount may touch a currency, and no other word; of a sum, a product or a fraction it is a part.
 _AMOUNT = re.compile(
-    r"(?<![\d.,\u2212\u2013-])[0-9]{1,15}(?:[.,' \u00a0\u202f][0-9]{3})*(?:[.,][0-9]{1,2})?"
-    r"(?!\d|[.,]\d)"
+    r"(?<![\d.,/*+\u2212\u2013-])"
+    r"(?>[0-9]{1,15}(?:[.,' \u00a0\u202f][0-9]{3}(?!\d))*(?:[.,][0-9]{1,2})?)"
+    r"(?!\d|[.,/*+\u2212\u2013-]\d)"
 )
 _GROUPED = re.compile(
     r"([1-9]\d{0,2})((?P<by>[.,' \u00a0\u202f])\d{3}(?:(?P=by)\d{3})*)([.,]\d{1,2})?"
@@ -47,8 +53,15 @@ def money(words: str) -> Iterator[Said]:
                 yield from _whole(words, each, Said(value, start, end, sure))
 
 
+def parts(words: str) -> Iterator[Span]:
+    """Where digits stand beside a currency, whether or not they are an amount of it."""
+    return (each.span() for each in _DIGITS_BESIDE.finditer(words))
+
+
 def _whole(words: str, amount: "re.Match[str]", said: Said) -> Iterator[Said]:
     """Nothing for two thousand euros read as two, and unsure for what is only about so much."""
+    if words[said.start - 1 : said.start].isalpha() or words[said.end : said.end + 1].isalpha():
+        return
     if [*whole_number(words, Said(None, amount.start(), amount.end()))]:
         yield from whole_number(words, said)
 

@@ -13,14 +13,17 @@ _SMALL = "one two three four five six seven eight nine ten eleven twelve".split(
 _TEENS = "thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
 _IN_LETTERS = re.compile(rf"(?<![\w-])(?:{'|'.join(_SMALL)})(?![\w-])", re.IGNORECASE)
 _TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
-_LARGE = "dozens?|hundreds?|thousands?|millions?|billions?"
-# Two hundred is not two, and two and a half neither.
+_LARGE = "dozens?|hundreds?|thousands?|millions?|billions?|trillions?|lakhs?|crores?"
+_SHORT = "k|m|mn|mio|bn|mrd|tn"
+_PARTS = "percent|per\\s+cent|cents?|pence|halves|thirds?|quarters?|fifths?|tenths?"
+# Two hundred is not two, and neither are two and a half, two thirds, two cents and 2 1/2.
 _GOES_ON = re.compile(
-    rf"\s*(?:%|\u00bd|\u00bc|\u00be|(?:percent|per\s+cent|k|m|mn|bn|{_LARGE}|and\s+a|point)\b)",
+    rf"\s*(?:%|\u00bd|\u00bc|\u00be|[0-9]+/[0-9]+(?![0-9/])"
+    rf"|(?:{_SHORT}|{_LARGE}|{_PARTS}|and\s+a|(?:and\s+)?(?:{_TENS})|point)\b)",
     re.IGNORECASE,
 )
 _PART = re.compile(
-    rf"{_BEFORE}(?:[0-9]+(?:[.,][0-9]+)*|{'|'.join(_SMALL)})"
+    rf"{_BEFORE}(?:[0-9]++(?:[.,][0-9]++)*+|{'|'.join(_SMALL)})"
     rf"(?:{_GOES_ON.pattern}|\s?[x\u00d7](?!\w))"
     r"|(?<![\w.,:/\u2013-])[0-9]{1,4}\s*[/\u2013-]\s*[0-9]{1,4}(?![\w/\u2013-]|[.,:]\d)"
     rf"|\b(?:{_TEENS}|{_TENS}|{_LARGE}|both|several|couple)\b",

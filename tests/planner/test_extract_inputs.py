@@ -236,6 +236,22 @@ def test_a_part_of_an_amount_is_no_amount(words: str) -> None:
     assert read_input(MONEY, words, TODAY).kind == "nothing"
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["$5B", "x5 EUR", "INR 5 lakh", "EUR 2 Mio", "$5 trillion", "50 euro cents", "5 dollars fifty",
+     "5 dollars and fifty cents", "1/2 EUR", "5 1/2 EUR", "EUR 5 1/2", "5*3 EUR", "EUR 5+3",
+     "two thirds of EUR 5/6", "EUR 5-10", "EUR 1 000/2"],
+)  # fmt: skip
+def test_a_part_of_an_amount_is_not_taken_from_an_answer_either(words: str) -> None:
+    assert read_input(MONEY, words, TODAY).kind == "nothing"
+    assert read_input(MONEY, words, TODAY, answered=True).kind == "nothing"
+
+
+@pytest.mark.parametrize("words", ["two thirds", "5 lakh", "2 1/2", "5 cents", "3 trillion"])
+def test_a_fraction_or_a_larger_number_is_not_its_first_word(words: str) -> None:
+    assert read_input(WHOLE, words, TODAY).kind == "nothing"
+
+
 def test_a_sign_with_its_country_is_that_currency() -> None:
     assert value_of(MONEY, "US$20") == {"amount": "20", "currency": "USD"}
     assert options(MONEY, "$20 CAD") == ("20 USD", "20 CAD")

@@ -82,6 +82,8 @@ def sure(name: str = "damaged_item") -> dict[str, tuple[str, ...]]:
         (f"{BROKEN}, refund two hundred euros", sure()),
         (f"{BROKEN}, refund 2k EUR", sure()),
         (f"{BROKEN}, refund 20 %", sure()),
+        (f"{BROKEN}, refund $5B", sure()),
+        (f"{BROKEN}, refund x5 EUR", sure()),
         (f"{BROKEN}, refund 1/2 of it", sure()),
         ("Twenty mugs from order 1042 arrived broken, refund", sure()),
         ("5\u20136 mugs from order 1042 arrived broken, refund", sure()),
