@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from pydantic import JsonValue
 
@@ -33,6 +34,9 @@ _AMOUNT = re.compile(
 _GROUPED = re.compile(
     r"([1-9]\d{0,2})((?P<by>[.,' \u00a0\u202f])\d{3}(?:(?P=by)\d{3})*)([.,]\d{1,2})?"
 )
+_TO = re.compile(r"\s*(?:to|or|till|until|through|[\u2212\u2013-])\s*", re.IGNORECASE)
+_AND = re.compile(r"\s+and\s+", re.IGNORECASE)
+_FROM = re.compile(r"\bbetween\b.{0,10}$", re.IGNORECASE)
 _BETWEEN = ("", " ", "\u00a0", "\u202f")
 
 
@@ -41,16 +45,36 @@ def money(words: str) -> Iterator[Said]:
     amounts = list(_AMOUNT.finditer(words))
     ends = {each.end(): each for each in amounts}
     starts = {each.start(): each for each in amounts}
+    ranges = _other_ends(words, amounts)
     for said in _CURRENCY.finditer(words):
         code = _code(said.group())
         before = _beside(words, said.start(), -1, ends)
         after = _beside(words, said.end(), 1, starts)
-        for each in _meant(said, before, after):
+        meant = _meant(said, before, after)
+        linked = [other for each in meant for other in ranges[each.start()] if other not in meant]
+        for each in (*meant, *linked):
             amount, sure = _read(each.group())
             if amount is not None:
                 value: JsonValue = {"amount": amount, "currency": code}
                 start, end = min(each.start(), said.start()), max(each.end(), said.end())
                 yield from _whole(words, each, Said(value, start, end, sure))
+
+
+def _other_ends(words: str, amounts: "list[re.Match[str]]") -> "dict[int, list[re.Match[str]]]":
+    """What a range has at its other end, by where an amount starts: 5 to 10 EUR may be either."""
+    found: dict[int, list[re.Match[str]]] = {each.start(): [] for each in amounts}
+    for one, other in pairwise(amounts):
+        if _is_range(words, one, other):
+            found[one.start()].append(other)
+            found[other.start()].append(one)
+    return found
+
+
+def _is_range(words: str, one: "re.Match[str]", other: "re.Match[str]") -> bool:
+    between = words[one.end() : other.start()]
+    if _AND.fullmatch(between):
+        return _FROM.search(words[max(0, one.start() - 20) : one.start()]) is not None
+    return _TO.fullmatch(between) is not None
 
 
 def parts(words: str) -> Iterator[Span]:

@@ -223,6 +223,20 @@ def test_a_range_is_two_numbers_and_asked(between: str) -> None:
     assert options(WHOLE, f"send 5{between}6 mugs") == ("5", "6")
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["5 to 10 EUR", "EUR 5 to 10", "between 5 and 10 EUR", "between EUR 5 and 10",
+     "5 \u2013 10 EUR", "5 or 10 EUR"],
+)  # fmt: skip
+def test_both_ends_of_a_range_have_its_currency(words: str) -> None:
+    assert options(MONEY, words) == ("5 EUR", "10 EUR")
+    assert read_input(MONEY, words, TODAY, answered=True).kind == "several"
+
+
+def test_what_stands_beside_an_amount_is_no_other_end() -> None:
+    assert value_of(MONEY, "order 1042 and 10 EUR") == {"amount": "10", "currency": "EUR"}
+
+
 @pytest.mark.parametrize("words", ["about 5", "at least 5", "more than 5", "up to 5", ">5", "~5"])
 def test_a_number_that_is_only_about_so_much_is_asked(words: str) -> None:
     assert options(WHOLE, words) == ("5",)
