@@ -50,7 +50,9 @@ def read_input(schema: JsonObject, words: str, today: str, *, answered: bool = F
         distinct.setdefault(spoken(each.value), each)
     # An answer may say "one" or "about 5"; one that says "no refund" in other words is no refund.
     taken = any(each.sure for each in found) or (answered and "enum" not in schema)
-    if len(distinct) == 1 and taken:
+    # An answer that says "not 5" is no 5; elsewhere the playbook is doubted for its "not".
+    denied = answered and any(said.is_denied(words, (each.start, each.end)) for each in found)
+    if len(distinct) == 1 and taken and not denied:
         return Reading("value", found[0].value, spans=_spans(found))
     if not distinct:
         return _NOTHING

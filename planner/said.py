@@ -122,6 +122,11 @@ _NEGATED = re.compile(rf"\b({_NOT})\s+(?:\w+\s+){{0,2}}$", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[.!?;:,\n]")
 
 
+def is_denied(words: str, place: Span) -> bool:
+    """Whether what stands there is what is not meant."""
+    return _not_before(words, place) is not None
+
+
 def _inside(words: str, place: Span) -> Iterator[Span]:
     for start, end in negations(words[slice(*place)]):
         yield start + place[0], end + place[0]

@@ -284,6 +284,23 @@ def test_a_listed_value_that_may_be_denied_is_asked(words: str) -> None:
     assert read_input(REMEDY, words, TODAY, answered=True).kind == "several"
 
 
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [(WHOLE, "not 5"), (MONEY, "not 20 EUR"), (DATE, "not on 2026-12-01"), (ORDER, "not 1042"),
+     (EMAIL, "don't write to bob@example.com"), (NUMBER, "anything but never 2.5")],
+)  # fmt: skip
+def test_an_answer_that_says_what_is_not_meant_is_asked_again(
+    schema: JsonObject, words: str
+) -> None:
+    assert read_input(schema, words, TODAY, answered=True).kind == "several"
+
+
+def test_a_no_before_an_answer_is_no_denial_of_it() -> None:
+    assert read_input(WHOLE, "No, 5", TODAY, answered=True).value == 5
+    assert read_input(ORDER, "no. 1042", TODAY, answered=True).value == "1042"
+    assert read_input(WHOLE, "5, not more", TODAY, answered=True).value == 5
+
+
 def test_a_denial_among_the_other_words_of_a_value_is_part_of_it() -> None:
     remedy: JsonObject = {
         "enum": ["refund", "nothing", "replacement"],
