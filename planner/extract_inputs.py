@@ -14,7 +14,7 @@ from executor.check.types import Flow, validity
 from executor.plan.types import Type
 from planner import said, said_money, said_numbers
 from planner.said import Said, Span
-from planner.said_dates import dates
+from planner.said_dates import dates, named
 from planner.said_money import money
 from planner.said_numbers import integers, numbers
 
@@ -196,7 +196,7 @@ def _candidates(schema: JsonObject, words: str, today: str) -> list[Said]:
 def _wider(words: str, today: str) -> list[Said]:
     """What is no number or identifier, though it holds digits: dates and addresses."""
     readers = (said.emails, said.urls, said.uuids, said.moments)
-    return [*(each for reader in readers for each in reader(words)), *dates(words, today)]
+    return [*(each for reader in readers for each in reader(words)), *named(words, today)]
 
 
 def _outside(found: Iterable[Said], wider: Iterable[Said]) -> list[Said]:

@@ -21,11 +21,28 @@ _MONTH_DAY = re.compile(
 )
 _RELATIVE = re.compile(r"\b(yesterday|today|tomorrow)\b", re.IGNORECASE)
 _FROM_THERE = re.compile(r"\b(?:after|before|from|not)\s+$", re.IGNORECASE)
+_AWAY_FROM = re.compile(
+    r"\b(?:days?|weeks?|fortnights?|months?|years?)\s+"
+    r"(?:after|before|from|past|following|preceding|prior\s+to)\s+(?:the\s+)?$",
+    re.IGNORECASE,
+)
+_OTHER_DAY = re.compile(
+    r"(?<![\w.,/-])(\d{1,2})(?:st|nd|rd|th)?\s*"
+    r"(?:[/\u2013-]|to|till|until|through|and|or)\s*(?:the\s+)?$",
+    re.IGNORECASE,
+)
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 
 
 def dates(words: str, today: str) -> Iterator[Said]:
-    """Days of the calendar; 3/4/2026 is two of them."""
+    """Days of the calendar that are meant themselves: the day before one is another."""
+    for each in named(words, today):
+        if not _AWAY_FROM.search(words[max(0, each.start - 40) : each.start]):
+            yield each
+
+
+def named(words: str, today: str) -> Iterator[Said]:
+    """Days that are named; 3/4/2026 is two of them, and so is 3 to 4 March 2026."""
     for each in _ISO.finditer(words):
         yield from _day(each, each[1], each[2], each[3])
     for each in _DOTTED.finditer(words):
@@ -35,7 +52,10 @@ def dates(words: str, today: str) -> Iterator[Said]:
         if each[1] != each[2]:
             yield from _day(each, each[3], each[1], each[2])
     for each in _DAY_MONTH.finditer(words):
-        yield from _day(each, each[3], str(_month(each[2])), each[1])
+        month = str(_month(each[2]))
+        yield from _day(each, each[3], month, each[1])
+        if other := _OTHER_DAY.search(words[max(0, each.start() - 30) : each.start()]):
+            yield from _day(each, each[3], month, other[1])
     for each in _MONTH_DAY.finditer(words):
         yield from _day(each, each[3], str(_month(each[1])), each[2])
     for each in _RELATIVE.finditer(words):

@@ -277,6 +277,33 @@ def test_another_day_than_the_one_that_is_named_is_not_read(words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    ["the day before 2026-12-05", "a week after 1 May 2026", "two days prior to 5.12.2026",
+     "three months from the 1st of May 2026", "the day following 5/5/2026"],
+)  # fmt: skip
+def test_a_day_that_is_counted_from_another_is_not_that_other(words: str) -> None:
+    assert read_input(DATE, words, TODAY).kind == "nothing"
+    assert read_input(DATE, words, TODAY, answered=True).kind == "nothing"
+
+
+def test_the_digits_of_a_day_are_no_number_though_another_day_is_meant() -> None:
+    assert value_of(WHOLE, "two mugs a week after 1 May 2026") == 2
+
+
+def test_a_day_before_which_something_is_wanted_is_that_day() -> None:
+    assert value_of(DATE, "deliver it before 2026-12-05") == "2026-12-05"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["1st to 5th May 2026", "the 1st and the 5th of May 2026", "1-5 May 2026", "1/5 May 2026",
+     "1 \u2013 5 May 2026", "1 or 5 May 2026"],
+)  # fmt: skip
+def test_days_of_one_month_are_several(words: str) -> None:
+    assert sorted(options(DATE, words)) == ["2026-05-01", "2026-05-05"]
+
+
+@pytest.mark.parametrize(
     "words", ["a refund is not what they want", "Refund it. No, they don't want a refund"]
 )
 def test_a_listed_value_that_may_be_denied_is_asked(words: str) -> None:
