@@ -31,7 +31,7 @@ MAX_CHARACTERS = 20_000
 
 def too_long(request: PlanRequest) -> str | None:
     """Why a request is not planned at all: part of it unread would be a guess."""
-    inputs = json.dumps(request.inputs) if request.inputs else ""
+    inputs = json.dumps(request.inputs, ensure_ascii=False) if request.inputs else ""
     found = sum(len(each) for each in (request.text, inputs, *request.answers.values()))
     if found <= MAX_CHARACTERS:
         return None

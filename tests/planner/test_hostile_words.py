@@ -18,7 +18,7 @@ from executor.check.certificate import Options
 from executor.check.playbook import Playbook, read_playbook
 from executor.plan.model import Plan
 from planner.embedded import EmbeddedPlanner
-from planner.request import MAX_CHARACTERS, PlanRequest
+from planner.request import MAX_CHARACTERS, PlanRequest, too_long
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop" / "playbooks"
 BROKEN = "A mug from order 1042 arrived broken"
@@ -220,6 +220,14 @@ def test_a_text_too_long_to_be_read_whole_is_refused(text: str) -> None:
     assert isinstance(found, Questions), f"it guessed {found}"
 
     assert f"at most {MAX_CHARACTERS} are read" in (found.unable or "")
+
+
+def test_a_letter_of_any_language_is_one_character() -> None:
+    inputs: JsonObject = {"note": "\u4e2d" * (MAX_CHARACTERS // 2)}
+    request = replace(a_request("short"), inputs=inputs)
+
+    assert too_long(request) is None
+    assert too_long(replace(request, inputs={**inputs, "more": inputs["note"]})) is not None
 
 
 def test_words_in_other_spellings_of_the_same_letters_are_the_same_words() -> None:
