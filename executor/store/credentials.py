@@ -73,7 +73,11 @@ class AuditRow:
 
 
 def put(c: Connection, row: CredentialRow) -> bool:
-    """Set a credential, new or instead of another; True if it is new."""
+    """Set a credential, new or instead of another; True if it is new.
+
+    What was asked of the other's service is over.
+    """
+    _end_consents(c, row.tenant, row.id)
     values = {
         "kind": row.kind,
         "settings": to_text(row.settings),
@@ -116,7 +120,7 @@ def listed(
 
 def remove(c: Connection, tenant: str, name: str) -> bool:
     """Delete a credential with all that was sealed of it; False if there is none."""
-    c.execute(delete(consents).where(consents.c.tenant == tenant, consents.c.credential == name))
+    _end_consents(c, tenant, name)
     return c.execute(delete(credentials).where(_is(tenant, name))).rowcount == 1
 
 
@@ -293,6 +297,10 @@ def audited(c: Connection, tenant: str, subject: str, limit: int = 100) -> list[
                  to_object(row.detail))
         for row in found
     ]  # fmt: skip
+
+
+def _end_consents(c: Connection, tenant: str, name: str) -> None:
+    c.execute(delete(consents).where(consents.c.tenant == tenant, consents.c.credential == name))
 
 
 def _consent(c: Connection, which: ColumnElement[bool], now: float) -> ConsentRow | None:

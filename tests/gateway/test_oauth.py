@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
@@ -390,3 +391,17 @@ async def test_two_gateways_on_one_database_refresh_once(
     assert len(set(found)) == 1
     grants = [each["grant"] for each in await things.control() if each["at"] == "token"]
     assert grants == ["authorization_code", "refresh_token"]
+
+
+@pytest.mark.parametrize(("kind", "more"), [("api-key", {}), ("oauth-code", {"scopes": ["other"]})])
+async def test_a_consent_that_was_begun_for_what_is_not_there_any_more_is_over(
+    things: Things, kind: str, more: dict[str, Any]
+) -> None:
+    await things.set("oauth-code")
+    link = await things.begin()
+    changed = await things.set(kind, **more)
+    async with httpx2.AsyncClient(trust_env=False) as browser:
+        answer = await browser.get(link)
+
+    assert changed.status_code == 200, changed.text
+    assert (answer.status_code, answer.json()["code"]) == (400, "consent-unknown")
