@@ -233,8 +233,9 @@ def _check_known(model: str | None, planners: Collection[str]) -> None:
     if model is not None and model not in planners:
         known = ", ".join(sorted(planners))
         raise ProblemError(
-            422, "unknown-model", f"there is no model {model}", f"Use: {known}.", {"at": "/model"}
-        )
+            422, "unknown-model", f"there is no model {told(model)}", f"Use: {known}.",
+            {"at": "/model"},
+        )  # fmt: skip
 
 
 def _check_asked(row: RequestRow | None, body: Answers) -> None:

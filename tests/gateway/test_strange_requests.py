@@ -183,6 +183,18 @@ async def test_a_name_of_any_length_is_told_again_in_part(
         assert visible(problem["detail"], 300) == problem["detail"]
 
 
+async def test_the_name_of_a_model_is_told_again_as_other_names_are(
+    requester: httpx2.AsyncClient,
+) -> None:
+    body = {"text": "x", "model": "\x1b[31m\nnone\u202e" + "x" * 150}
+    answer = await requester.post("/v1/requests", json=body)
+    detail = answer.json()["detail"]
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown-model")
+    assert len(detail) < 150
+    assert visible(detail, 300) == detail
+
+
 async def test_who_cancels_twice_is_told_how_the_run_stands(
     requester: httpx2.AsyncClient,
 ) -> None:
