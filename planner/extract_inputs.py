@@ -3,8 +3,10 @@
 No guessing: one reading is a value, several are a question with options, none is a question.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import JsonValue
@@ -19,6 +21,7 @@ from planner.said_money import money
 from planner.said_numbers import integers, numbers
 
 BLANK = "\N{OBJECT REPLACEMENT CHARACTER}"  # no word, no blank: nothing is read across it
+_TO = re.compile(r"\s*(?:to|till|until|through|[\u2212\u2013-])\s*", re.IGNORECASE)
 _YES = frozenset("yes y true on sure ok okay".split())
 _NO = frozenset("no n false off".split())
 
@@ -152,15 +155,26 @@ def _listed(schema: JsonObject, words: str, today: str) -> Reading:
     items = schema.get("items")
     if not isinstance(items, dict):
         return _NOTHING
-    found = sorted(_candidates(items, words, today), key=lambda one: one.start)
-    sure = [each for each in found if each.sure and is_valid(items, each.value)]
+    found = [each for each in _candidates(items, words, today) if is_valid(items, each.value)]
+    found.sort(key=lambda one: one.start)
     values: list[JsonValue] = []
-    for each in sure:
+    for each in found:
         if each.value not in values:
             values.append(each.value)
     if not values or not is_valid(schema, values):
         return _NOTHING
-    return Reading("value", values, spans=_spans(sure))
+    if not all(each.sure for each in found) or _may_be_others(words, found):
+        return Reading("several", candidates=tuple(map(spoken, values)), spans=_spans(found))
+    return Reading("value", values, spans=_spans(found))
+
+
+def _may_be_others(words: str, found: list[Said]) -> bool:
+    """Whether two of them are readings of the same words, or the ends of a range."""
+    return any(
+        one.value != other.value
+        and (other.start < one.end or _TO.fullmatch(words, one.end, other.start) is not None)
+        for one, other in pairwise(found)
+    )
 
 
 def _spans(found: Iterable[Said]) -> tuple[Span, ...]:

@@ -201,6 +201,30 @@ def test_a_list_takes_every_value() -> None:
     assert value_of(several, "orders 1042, 1043 and 1042") == ["1042", "1043"]
 
 
+@pytest.mark.parametrize(
+    ("items", "words", "asked"),
+    [
+        (WHOLE, "3 and about 5", ("3", "5")),
+        (MONEY, "5 EUR and 1.234 EUR", ("5 EUR", "1234 EUR")),
+        (MONEY, "$20 CAD", ("20 USD", "20 CAD")),
+        (DATE, "on 5/6/2026 and 2026-01-01", ("2026-06-05", "2026-05-06", "2026-01-01")),
+        (ORDER, "orders 1042 to 1045", ("1042", "1045")),
+        (WHOLE, "1 \u2013 5", ("1", "5")),
+        ({"enum": ["mug", "bowl"]}, "a mug and a bowl; the bowl is not it", ("mug", "bowl")),
+    ],
+)
+def test_a_list_of_which_a_part_is_unsure_is_asked(
+    items: JsonObject, words: str, asked: tuple[str, ...]
+) -> None:
+    several: JsonObject = {"type": "array", "items": items}
+
+    assert options(several, words) == asked
+    told = read_input(several, ", ".join(asked), TODAY, answered=True)
+    assert told.kind == "value"
+    assert isinstance(told.value, list)
+    assert [spoken(each) for each in told.value] == [*asked]
+
+
 @given(st.text(max_size=80) | st.from_regex(r"[ 0-9.,€EUR/@a-c'-]{0,40}"), st.booleans())
 def test_whatever_is_read_is_valid(words: str, answered: bool) -> None:
     for schema in KINDS:
