@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from executor.check.admit import Inputs, Questions, Rejected
-from executor.check.playbook import Playbook
+from executor.check.playbook import WHICH, Playbook
 from executor.plan.model import Question
 from planner.doubt import doubtful, unread_number
 from planner.playbook_inputs import PlaybookInputs, Read
@@ -18,7 +18,6 @@ from planner.request import Check, Draft, OnDraft, PlanRequest, Proposal, too_lo
 from planner.utterances import Match, matches, rivals
 
 NAME = "playbooks"
-WHICH = "playbook"
 NONE = "none of these"
 _NONE = frozenset({"no", "none", "neither", NONE})
 _YES = frozenset({"y", "yes"})

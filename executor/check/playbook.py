@@ -24,6 +24,8 @@ from executor.plan.types import Type
 
 PREFIX = "playbooks."
 """What the name of a playbook is called by begins with."""
+WHICH = "playbook"
+"""What the question is about that asks which playbook is meant: no input is called so."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -130,6 +132,8 @@ def _flaw(inputs: JsonObject, plan: Plan) -> str | None:
     for name in inputs:
         if not is_name(name):
             return f"inputs/{name}: a name is a-z, 0-9 and _, at most 40 of them"
+        if name == WHICH:
+            return f"inputs/{name}: the answer to it would be one to which playbook is meant"
     for index, step in enumerate(plan.steps):
         if step.id in RESERVED_IDS or not is_name(step.id):
             return f"plan/steps/{index}/id: {step.id!r} is reserved, or no name"

@@ -51,6 +51,7 @@ def test_every_member_of_the_file_counts_in_its_digest() -> None:
         ),
         ({"inputs": {"A": {}}}, "inputs/A: a name is"),
         ({"inputs": {"a" * 41: {}}}, "a name is a-z, 0-9 and _, at most 40"),
+        ({"inputs": {"playbook": {}}}, "inputs/playbook: the answer to it"),
         ({"inputs": {"a": {"type": "no such type"}}}, "no JSON Schema"),
         ({"inputs": {"a": {"maximum": 2**60}}}, "cannot carry"),
         ({"inputs": {"a": {"maximum": float("nan")}}}, "cannot carry"),
