@@ -8,7 +8,8 @@ about is sealed with the plan, and the values are those of the journal, recorded
    first, unless its undo is safe where there is nothing to take back. It is called only once no
    call of what it takes back can still come through.
 2. An effect is taken back once everything is that depends on it; where that failed, it stays.
-   What has no undo stays too, and holds nobody up.
+   What has no undo stays too, and holds nobody up. So it is up to the first call: what proves to
+   have happened by then goes first.
 3. Of several that could be next the one goes first that happened last, and one at a time; beside
    each other only those whose manifests allow it.
 4. An undo has attempts, a key and a journal of its own, waits for rate limits, and asks policy. No
@@ -172,13 +173,27 @@ class Saga:
 
     def _is_free(self, place: Place) -> bool:
         """Whether everything that depends on it is taken back, or never will be asked to be."""
-        for other in self._dependants(place):
-            if self.state.is_undone(other) or self._decision(other) is None:
-                continue
-            is_open = self.state.in_doubt(other) is not None and other in self.state.awaited
-            if other in self.targets or is_open:
-                return False
-        return True
+        return not any(
+            other in self.targets or self._is_awaited(other)
+            for other in self._dependants(place)
+            if not self.state.is_undone(other) and self._decision(other) is not None
+        )
+
+    def _is_awaited(self, place: Place) -> bool:
+        return self.state.in_doubt(place) is not None and place in self.state.awaited
+
+    def _is_held_back(self, place: Place) -> bool:
+        """Whether it was begun, and what depends on it proved to be there before it was called."""
+        return undo_place(place) not in self.state.attempts and not self._is_free(place)
+
+    def _while_held_back(self, place: Place) -> Failed | Waiting:
+        """It waits for those that go first now, if they do."""
+        why = self._stands_in_the_way(place)
+        if why is None and not may_undo_more(self.accepted, self.state):
+            found = (each for each in self._dependants(place) if each in self.targets)
+            late = next((each for each in found if each not in self.state.undos), None)
+            why = late and f"{shown(late)}, which depends on it, stands: a pivot has happened"
+        return Waiting("elsewhere") if why is None else Failed("undo-blocked", why)
 
     def _next(self) -> list[Place]:
         free = [
@@ -189,8 +204,8 @@ class Saga:
             and self._stands_in_the_way(place) is None
         ]
         free.sort(key=self._happened_at, reverse=True)
-        if self._open:
-            together = all(self._goes_beside(place) for place in self._open)
+        if under_way := [each for each in self._open if not self._is_held_back(each)]:
+            together = all(self._goes_beside(place) for place in under_way)
             return [each for each in free if together and self._goes_beside(each)]
         if not free or not self._goes_beside(free[0]):
             return free[:1]
@@ -242,7 +257,7 @@ class Saga:
 
     def _has_a_try_left(self, place: Place, verdict: Verdict) -> bool:
         """Whether it was never called, or is in doubt, and only a stop kept it, or our absence."""
-        is_stopped = isinstance(verdict, Waiting) and verdict.waiting_for == "stop"
+        is_stopped = isinstance(verdict, Waiting) and verdict.waiting_for in ("stop", "elsewhere")
         is_kept, at = is_stopped or isinstance(verdict, Next), undo_place(place)
         return is_kept and (at not in self.state.attempts or self.state.in_doubt(at) is not None)
 
@@ -261,6 +276,8 @@ class Saga:
         decision = self._decision(place)
         if decision is None:
             return Failed("internal", "there is no undo")
+        if self._is_held_back(place):
+            return self._while_held_back(place)
         action = self._action(decision)
         last = self.state.last(undo_place(place))
         try:

@@ -21,7 +21,9 @@ from test_decide_overruled import failed_and_then_in_doubt, read_ends
 from test_trace import explained
 from undo_cases import ACTIONS, play_back, undoable
 
+from executor.check.certificate import Options
 from executor.run import events as e
+from executor.run.commands import Perform
 from executor.run.effects import effects_of
 from executor.trace.steps import explain_step
 
@@ -195,3 +197,60 @@ def test_many_items_that_nothing_takes_back_wait_for_items_that_may_fail() -> No
     )
 
     assert run.performs().keys() == {"y[0]", "y[1]"}
+
+
+def back_to_a() -> tuple[Play, Perform]:
+    """What `a` did is about to be taken back; that `b`, after it, happened is not known yet."""
+    run = play_back(step("a", "shop.blind_by_keyed"), step("b", "shop.blind_by_keyed", after=["a"]))
+    run.call("a", applied({"id": "a"}))
+    late = run.lose("b")
+    run.later(60).resolve("b", 1, "absent")
+    run.call("b", refused())
+    assert [*run.performs()] == ["undo/a"]
+    return run, late
+
+
+def test_what_proves_to_have_happened_goes_before_what_it_depends_on() -> None:
+    run, late = back_to_a()
+    run.end_late(late, applied({"id": "b"}))
+    undone = [*run.performs()]
+    run.call("undo/b", applied())
+    run.call("undo/a", applied())
+    end = run.finish()
+
+    assert undone == ["undo/b"]
+    assert (end.status, end.undone) == ("undone", ("a", "b"))
+
+
+def test_what_stands_keeps_what_it_depends_on_also_where_that_was_to_be_undone() -> None:
+    run, late = back_to_a()
+    run.end_late(late, applied({"id": "b"}))
+    run.call("undo/b", refused())
+    end = run.finish()
+    ended = run.state.undos["a", ""].ended
+
+    assert ended is not None
+    assert (ended.code, ended.message) == ("undo-blocked", "b, which depends on it, was not undone")
+    assert (end.status, end.standing) == ("compensation_incomplete", ("a", "b"))
+
+
+def test_past_a_pivot_nothing_goes_first_any_more_and_what_depends_on_it_stays() -> None:
+    run = play_back(
+        step("a", "shop.blind_by_keyed"),
+        step("b", "shop.blind_by_keyed", after=["a"]),
+        step("p", "shop.pivot", after=["a"]),
+        options=Options(on_failure="undo", on_uncertain="continue"),
+    )
+    run.call("a", applied({"id": "a"}))
+    late = run.lose("b")
+    deny_the_pivot(run)
+    run.resolve("b", 1, "absent")
+    assert [*run.performs()] == ["undo/a"]
+    run.resolve("p", 1, "applied")
+    run.end_late(late, applied({"id": "b"}))
+    end = run.finish()
+    ended = run.state.undos["a", ""].ended
+
+    assert ended is not None
+    assert ended.message == "b, which depends on it, stands: a pivot has happened"
+    assert (end.status, end.standing) == ("compensation_incomplete", ("a", "b", "p"))

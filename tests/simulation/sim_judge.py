@@ -241,12 +241,22 @@ def _judge_order(history: "History") -> None:
             is_above = place[0] in upstream(waits_for, other[0])
             if undoes(other) or not effects[other] or not is_above:
                 continue
+            if history.has_erred(other) and effects[other][0] > _begun(history, place):
+                continue  # it was told when this was under way
             decision = history.accepted.certificate.undo_of(other[0])
             stands = other not in undone and decision is not None and decision.kind == "can"
-            is_later = other in undone and undone[other] > at
+            slack_s = history.slack_s if history.has_erred(other) else 0.0
+            is_later = other in undone and undone[other] > at + slack_s
             must(not stands and not is_later, f"{place} was undone before {other}")
         acted = [each for each in effects if each[0] in pivots and effects[each]]
         must(not any(effects[each][0] < at for each in acted), "undone after a pivot")
+
+
+def _begun(history: "History", place: Place) -> float:
+    """When what takes it back was called, by the clock of whoever did; decided on just before."""
+    calls = (each.at for each in history.stored if each.type == "intent.recorded"
+             and (each.data["step"], each.data["iteration"]) == undo_place(place))  # fmt: skip
+    return min(calls, default=inf) - WALL - BESIDE_S - history.slack_s
 
 
 def _judge_journal(history: "History") -> None:

@@ -15,13 +15,15 @@ from types import ModuleType
 from sim_mutant import Mutant, file_of, mutated
 from sim_mutants_looked import LOOKED
 from sim_mutants_lost import LOST
+from sim_mutants_mistaken import MISTAKEN, WRONG_WORDS
 from sim_mutants_odd import ODD
 from sim_mutants_protocol import PROTOCOL
 from sim_mutants_shared import SHARED
 from sim_mutants_values import VALUES
 from sim_mutants_world import WORLD
 
-MUTANTS = (*PROTOCOL, *VALUES, *SHARED, *ODD, *LOOKED, *LOST, *WORLD)
+WORLDS = (*WORLD, *WRONG_WORDS)
+MUTANTS = (*PROTOCOL, *VALUES, *SHARED, *ODD, *LOOKED, *LOST, *MISTAKEN, *WORLDS)
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -54,7 +56,7 @@ def main() -> None:
             print(f"{mutant.why}: found by history {seed}: {found}")
             return
         few = play.missing(reached, seed + 1, least=4.0) if seed % 250 == 249 else []
-        if mutant in WORLD and few:
+        if mutant in WORLDS and few:
             print(f"{mutant.why}: after {seed + 1} histories too rare: {', '.join(few)}")
             return
     print(f"{mutant.why}: NOT FOUND in {histories} histories")

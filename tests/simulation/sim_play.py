@@ -76,6 +76,10 @@ FLOORS: Mapping[str, float] = {
     # of worlds that want a look
     "called on a look": 6, "denied without a look": 6, "called after another of its object": 0.7,
     "denied as the first of its object": 0.7,
+    # of worlds in which somebody errs
+    "refused, and it happens": 0.7, "answered, and nothing happens": 11,
+    "a key is told wrongly": 4.5, "a job is told wrongly": 0.1, "a search is wrong": 3.2,
+    "a person is wrong": 8, "a service tells what is not so": 23,
     # of wider worlds
     "a large result": 15, "another begins": 50, "one process alone": 20,
     "another waits for rate_limit": 5,

@@ -1,0 +1,56 @@
+"""Faults that show where people and services say what is not so, one against the other."""
+
+from sim_mutant import Mutant
+
+MISTAKEN = (
+    Mutant(
+        "executor.run.state",
+        'return state == "applied"\n',
+        "return False\n",
+        "who gave up is believed more than whoever did it",
+    ),
+    Mutant(
+        "gateway.reconcile",
+        "        attempt = state.yielding(place[1:])\n",
+        "        pass\n",
+        "a service that says yes after a no is not heard",
+    ),
+    Mutant(
+        "gateway.reconcile",
+        "if attempt.has_happened and not found.happened:",
+        "if False:",
+        "a service's no overrules its own yes",
+    ),
+    Mutant(
+        "executor.run.facts",
+        "learned = [*_heard_after_all(attempts)] or [*_learned_by_repetition(attempts)]",
+        "learned = [*_learned_by_repetition(attempts)]",
+        "a late yes beside a no is forgotten",
+    ),
+    Mutant(
+        "executor.run.facts",
+        'not (attempt.is_taken and told.resolution == "absent")',
+        "True",
+        "a no of a later call overrules a yes that nobody could read",
+    ),
+    Mutant(
+        "executor.run.effects",
+        "return not (_is_the_same(call) and any(each.has_happened for each in calls))",
+        "return True",
+        "what was given up is doubtful beside the same that happened",
+    ),
+    Mutant(
+        "executor.store.calls",
+        'return is_in_vain and states.get(outcome.n) != "uncertain"',
+        "return False",
+        "a search in vain counts of what is known by then",
+    ),
+)
+WRONG_WORDS = (
+    Mutant(
+        "sim_mistaken",
+        "is_wrong = self._rng.random() < self._likely",
+        "is_wrong = False",
+        "nobody is ever wrong",
+    ),
+)
