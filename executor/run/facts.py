@@ -7,7 +7,7 @@ from executor.check.admit import Accepted
 from executor.run import events as e
 from executor.run.commands import Record
 from executor.run.effects import is_taken_back
-from executor.run.state import Attempt, Place, RunState, yielding_of
+from executor.run.state import Attempt, Place, RunState, is_alone
 from executor.run.verdicts import Outside
 
 
@@ -52,11 +52,11 @@ def _heard_after_all(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
 
     It stood beside that while another one could.
     """
-    if yielding_of(attempts) is None:
-        return
     for attempt in attempts:
+        if attempt.late is None or not is_alone(attempts, attempt.intent.n):
+            continue
         is_news = attempt.late != attempt.ended  # else who said no since then knew of it
-        if attempt.late is not None and is_news and attempt.yields_to(attempt.late.state):
+        if is_news and attempt.yields_to(attempt.late.state):
             yield Record(attempt.late)
             return
 

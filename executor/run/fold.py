@@ -6,7 +6,7 @@ from typing import TypeVar, assert_never
 
 from executor.run import events as e
 from executor.run.planning_events import PlanningEvent
-from executor.run.state import Attempt, Gate, Place, RunState, Undoing, doubt_of, yielding_of
+from executor.run.state import Attempt, Gate, Place, RunState, Undoing, doubt_of, is_alone
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -108,10 +108,8 @@ class _Draft:
             self.begun[event.step] = self.begun.get(event.step, 0) + 1
 
     def _ended(self, at: float, event: e.AttemptEnded) -> None:
-        overrules = False
-        if event.late:
-            place = (event.step, event.iteration)
-            overrules = yielding_of(self.attempts.get(place, ())) is not None
+        attempts = self.attempts.get((event.step, event.iteration), ())
+        overrules = event.late and is_alone(attempts, event.n)
         self._change(event, lambda each: each.after(event, at, self.folded, overrules=overrules))
 
     def _done(self, event: e.StepDone) -> None:

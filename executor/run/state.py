@@ -109,13 +109,18 @@ class Attempt(NamedTuple):
         return self.resolved is not None and self.resolved.resolution == "absent"
 
     def yields_to(self, state: e.AttemptState) -> bool:
-        """Whether a late end says more than what was found out: a yes more than a no.
+        """Whether a late yes says more than what is known: any more than that somebody said no.
 
-        And one with an answer that can be used more than whoever left it unknown.
+        One with an answer that can be used says more than whoever left it unknown, and than the
+        service that had refused it.
         """
-        if self.is_abandoned:
-            return state == "applied"
-        return self.is_denied and state.startswith("applied")
+        if self.intent.effect is Effect.READ:
+            return False
+        if self.is_denied:
+            return state.startswith("applied")
+        is_refused = self.ended is not None and self.ended.state == "refused"
+        is_open = self.is_abandoned or (is_refused and self.resolved is None)
+        return is_open and state == "applied"
 
     @property
     def is_uncertain(self) -> bool:
@@ -123,6 +128,11 @@ class Attempt(NamedTuple):
         if self.resolved is not None:
             return False
         return self.ended is not None and self.ended.state in _OPEN
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing at all is known of what became of it."""
+        return self.is_uncertain and not self.is_taken
 
     @property
     def is_lost(self) -> bool:
@@ -209,13 +219,22 @@ def doubt_of(attempts: Sequence[Attempt]) -> Attempt | None:
 
 
 def yielding_of(attempts: Sequence[Attempt]) -> Attempt | None:
-    """The newest of a place that yields to a yes, if nothing says, or may say yet, that one acted.
+    """The newest of a place that yields to a yes, if no other one speaks against that."""
+    newest = next((each for each in reversed(attempts) if each.yields_to("applied")), None)
+    return newest if newest is not None and is_alone(attempts, newest.intent.n) else None
 
-    What somebody gave up nobody finds out any more.
+
+def is_alone(attempts: Sequence[Attempt], n: int) -> bool:
+    """Whether nothing says, or may say yet, that another call of a place acted than this one.
+
+    What somebody gave up nobody finds out any more, and what is found out of a call holds for those
+    in doubt before it.
     """
-    if any(each.may_have_happened and not each.is_abandoned for each in attempts):
-        return None
-    return next((each for each in reversed(attempts) if each.yields_to("applied")), None)
+    return not any(
+        each.may_have_happened and not each.is_abandoned and not (each.intent.n < n and each.waits)
+        for each in attempts
+        if each.intent.n != n
+    )
 
 
 @dataclass(frozen=True)
@@ -314,7 +333,7 @@ class RunState:
         return max((each.over_at for each in calls if each.is_uncertain), default=-inf)
 
     def yielding(self, place: Place) -> Attempt | None:
-        """The attempt that is said not to have happened, or was given up: a yes overrules that."""
+        """The attempt of which was said no, or nothing for good: a yes overrules that."""
         return yielding_of(self.attempts.get(place, ()))
 
     def effects_besides(self, place: Place) -> int:

@@ -27,7 +27,7 @@ OPEN = ("intent", "uncertain", "applied_unreadable", "applied_pending")
 # Nothing is called that is known to have happened, or that a person gave up meanwhile.
 _OVER = ("applied", "resolved_applied", "abandoned")
 _DENIED = ("resolved_absent",)  # which is wrong, if it happened after all
-_YIELDING = (*_DENIED, "abandoned")  # to a yes with an answer that can be used
+_YIELDING = (*_DENIED, "abandoned", "refused")  # to a yes with an answer that can be used
 _WITHOUT_EFFECT = ("refused", "not_sent", "resolved_absent", "resolved_answered")
 # What could be in doubt and cannot be repeated before it is known: others repeat safely.
 _NEVER_TWICE = ("lookup", "blind")
@@ -56,9 +56,10 @@ class Settling(NamedTuple):
     def counts(self, states: States) -> bool:
         """Whether it does, as the attempts of its place stand."""
         stood = states.get(self.n)
-        others = (state for n, state in states.items() if n != self.n)
+        others = ((n, state) for n, state in states.items() if n != self.n)
         is_wrong = stood in self.overrules and all(
-            state in (*_WITHOUT_EFFECT, "abandoned") for state in others
+            state in (*_WITHOUT_EFFECT, "abandoned") or (n < self.n and state == "uncertain")
+            for n, state in others
         )
         return is_wrong or stood in self.open_as
 

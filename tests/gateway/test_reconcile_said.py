@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from connectors.connector import Applied, Pending, Unreadable
-from connectors.errors import Kind, Refused, Uncertain
+from connectors.errors import Kind, Refused, Unavailable, Uncertain
 from executor.check.certificate import Options
 from executor.run import events as e
 from executor.store import ready
@@ -126,6 +126,45 @@ async def test_a_yes_tells_what_was_given_up_also_once_the_run_has_ended(
     assert "ann had given it up (nobody can tell)" in after.steps[0].attempts[0].told
     assert [each.state for each in await bench.attempts(due)] == ["resolved_applied"]
     assert bench.service.calls("a") == 1
+
+
+@pytest.mark.parametrize("who", ["a person", "a service"])
+async def test_a_yes_tells_of_what_the_service_had_refused(bench: Bench, who: Who) -> None:
+    bench.service.handlers["a"] = once(Refused("no", kind=Kind.INVALID))
+    plan = accept(step("a", "blind"))
+    due, ended = await bench.drive(plan)
+    yes = await says(who, bench, due, True, output={"id": 7})
+    told = trace(plan, await bench.row(due), await bench.events(due))
+
+    assert (ended.status, ended.code, yes) == ("failed", "invalid", "")
+    assert told.next == "nothing more; these effects stand: a"
+    assert told.steps[0].effect.startswith("applied, found by")
+    assert "the service said no; no effect" in told.steps[0].attempts[0].told
+    assert [each.state for each in await bench.attempts(due)] == ["resolved_applied"]
+
+
+@pytest.mark.parametrize("who", ["a person", "a service"])
+async def test_what_was_refused_for_now_and_happened_is_not_called_again(
+    bench: Bench, who: Who
+) -> None:
+    later = Unavailable("slow down", kind=Kind.RATE_LIMITED, retry_after_s=600, sent=True)
+    bench.service.handlers["a"] = once(later)
+    due, row = await bench.drive(accept(step("a", "blind"), answer=[ref("a/id", "id")]))
+    yes = await says(who, bench, due, True, output={"id": 7})
+    await asyncio.wait_for(bench.start(due), PATIENCE_S)
+
+    assert (row.status, row.waiting_for, yes) == ("waiting", "rate_limit", "")
+    assert (await bench.row(due)).result == {"id": 7}
+    assert bench.service.calls("a") == 1
+
+
+async def test_of_a_read_nobody_says_that_it_happened(bench: Bench) -> None:
+    bench.service.handlers["a"] = once(Refused("no", kind=Kind.INVALID))
+    due, _ = await bench.drive(accept(step("a")))
+
+    assert await says("a service", bench, due, True, output={"id": 7}) == ""
+    assert await says("a person", bench, due, True, output={"id": 7}) == "not-uncertain"
+    assert await resolved(bench, due) == []
 
 
 @pytest.mark.parametrize(("who", "answer"), [("a person", "not-uncertain"), ("a service", "")])

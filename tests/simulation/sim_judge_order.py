@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _DOUBTFUL = ("uncertain", "applied_unreadable", "applied_pending")
 _FOR_GOOD = ("applied", "abandoned")
+_TAKEN = "applied_unreadable"
 
 
 @dataclass
@@ -167,7 +168,11 @@ class Order:
         self._hold_until[connection] = max(self._hold_until[connection], until or 0.0)
 
     def _resolved(self, event: StoredEvent) -> None:
-        self._call_of(event).found = str(event.data["resolution"])
+        """A service's no that comes later overrules no yes of its own that could not be read."""
+        call, by = self._call_of(event), str(event.data["by"])
+        call.found = str(event.data["resolution"])
+        is_over = call.found == "absent" and by != "operator" and call.state == _TAKEN
+        must(not is_over, f"{_place(event)} was taken, and {by} says no")
 
     def _call_of(self, event: StoredEvent) -> _Call:
         n = event.data["n"]

@@ -8,6 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from sim_judge import must
+from sim_mistaken import Words
 from sim_odd import A_DAY_S
 from sim_plans import APPROVERS, SETTLE_S, TIMEOUT_S, restored
 from sim_wide import PEOPLE
@@ -249,6 +250,10 @@ class People:
             services.reached["told too early"] += 1
         else:
             services.reached["told by the service"] += is_news
+            self._history.state()
+            words = Words(self._history.stored)
+            is_known = is_news or words.of(place) in ("yes", None) or not words.was_sent(place)
+            must(is_known or not happened, f"a service says that {place} happened, in vain")
             self._history.ring()
 
     def say_more(self) -> None:
