@@ -60,6 +60,9 @@ class Chaos:
         if (rules := world.lives[0].rules) is not None:
             self._widen(rules)
 
+        if world.mistaken is not None and rng.random() < 0.6:  # so more is told late
+            self._kinds_there += [self._stopped, self._overtaken] * 3
+            self._left, self._chance = max(self._left, 6), max(self._chance, 0.2)
         if world.standby is not None:
             self._let_live()
 

@@ -156,7 +156,11 @@ def _judge_policy(history: "History") -> None:
     if policy_of(history.accepted) is not COUNTING:
         return
     effects = history.effects
-    happened = [(found[0], -1 if undoes(place) else 1) for place, found in effects.items() if found]
+    happened = [
+        (found[0], -1 if undoes(place) else 1)
+        for place, found in effects.items()
+        if found and not history.has_erred(place)
+    ]  # what was denied does not count
     stood = [*accumulate(by for _, by in sorted(happened))]
     must(max(stood, default=0) <= MOST_WRITES, f"{stood} effects, one after the other")
 

@@ -66,7 +66,7 @@ class Words:
 
     def __init__(self, stored: Iterable[StoredEvent]) -> None:
         self._calls: defaultdict[Place, dict[int, Word]] = defaultdict(dict)
-        self._sent: set[Place] = set()
+        self._sent: set[tuple[Place, int]] = set()
         self._undone: set[Place] = set()  # that is told, whatever is said of a call afterwards
         self._since: dict[Place, float] = {}  # when the first yes was told
         found: dict[tuple[Place, int], str] = {}
@@ -83,8 +83,9 @@ class Words:
                 reads.add(place)
                 continue
             word: Word = "doubt"
-            if each.type == "attempt.ended" and data["state"] != "not_sent":
-                self._sent.add(place)
+            if each.type == "attempt.ended":
+                self._sent.discard((place, n))  # it may be told anew, late
+                self._sent |= {(place, n)} if data["state"] != "not_sent" else set()
             if each.type == "attempt.ended":
                 word = _ENDED.get(data["state"], "doubt")
                 # An answer that nobody can read says no more than whoever left it unknown.
@@ -100,7 +101,7 @@ class Words:
 
     def was_sent(self, place: Place) -> bool:
         """Whether any call of a place left its process, or may have."""
-        return place in self._sent
+        return any(at == place for at, _ in self._sent)
 
     def of(self, place: Place) -> Word | None:
         """What is known of all calls of a place together; None where there were none."""
