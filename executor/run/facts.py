@@ -70,8 +70,9 @@ def _learned_by_repetition(attempts: tuple[Attempt, ...]) -> Iterator[Record]:
         # Of a key the service says whether it knew it; an idempotent call acts once in any case.
         had_happened = ended.replayed or answered.intent.effect is not Effect.KEYED
         for earlier in attempts[:n]:
-            if earlier.is_uncertain:
-                yield _repeated(earlier, answered, happened=had_happened)
+            if earlier.is_uncertain:  # its own yes stands, be it that it could not be read
+                happened = had_happened or earlier.has_happened
+                yield _repeated(earlier, answered, happened=happened)
         return
 
 

@@ -94,8 +94,10 @@ class Instance:
             return self._applied(applied)
         told, doubt = self._resolved_last(last), self.state.in_doubt(self.place)
         is_given_up = told is not None and told.is_abandoned
-        if doubt is not None and doubt.is_taken and not is_given_up:
-            return self._class_rule(doubt, last)  # whatever was found out of the others
+        if doubt is not None and not is_given_up:
+            is_newer = told is not None and doubt.intent.n > told.intent.n
+            if doubt.is_taken or is_newer:
+                return self._class_rule(doubt, last)  # whatever was found out of the others
         if told is not None:
             return self._told(told, last)
         doubt = last if last.is_uncertain else doubt

@@ -233,6 +233,30 @@ def test_an_answer_that_is_told_late_says_what_became_of_the_calls_before_it_too
     assert not third.may_have_happened
 
 
+def test_a_key_that_is_not_known_again_takes_no_yes_back_that_could_not_be_read() -> None:
+    run = one("keyed")
+    first = run.lose("a")
+    run.later(LONG).call("a", applied({"id": 7}))
+    run.end_late(first, UNREADABLE)
+    end = run.finish()
+    found = run.state.attempts["a", ""][0].resolved
+
+    assert found is not None
+    assert (found.resolution, end.status, end.standing) == ("applied", "succeeded", ("a",))
+
+
+def test_a_no_to_an_earlier_call_says_nothing_of_a_later_one_that_is_in_doubt() -> None:
+    run = one("keyed")
+    first = run.lose("a")
+    run.later(1.0).lose("a")
+    run.end_late(first, PENDING)
+    run.resolve("a", 1, "absent", by="status")
+    (again,) = run.later(1.0).performs().values()
+
+    assert again.n == 3
+    assert not run.state.has_ended("a")
+
+
 def test_a_doubt_behind_a_refusal_is_looked_up_and_an_absence_makes_it_final() -> None:
     run = one("shop.found_keyed")
     run.call("a", uncertain())

@@ -48,7 +48,8 @@ class _Call:
     @property
     def comes_by(self) -> float:
         """Until when it may be on its way to the service, if nobody heard how it ended."""
-        if self.state in ("applied", "applied_unreadable", "refused", "not_sent"):
+        is_told = self.state in ("applied", "applied_unreadable", "refused", "not_sent")
+        if is_told or self.acted_after_all:
             return -inf
         is_lost = self.failure.get("kind") == "cancelled"
         return max(self.ended_at, self.sent_at + self.sent["timeout_s"] if is_lost else 0.0)

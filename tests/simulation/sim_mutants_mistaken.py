@@ -22,28 +22,10 @@ MISTAKEN = (
         "a service's no overrules its own yes",
     ),
     Mutant(
-        "executor.run.facts",
-        "learned = [*_heard_after_all(attempts)] or [*_learned_by_repetition(attempts)]",
-        "learned = [*_learned_by_repetition(attempts)]",
-        "a late yes beside a no is forgotten",
-    ),
-    Mutant(
-        "executor.run.facts",
-        'not (attempt.is_taken and told.resolution == "absent")',
-        "True",
-        "a no of a later call overrules a yes that nobody could read",
-    ),
-    Mutant(
         "executor.run.effects",
         "return not (_is_the_same(call) and any(each.has_happened for each in calls))",
         "return True",
         "what was given up is doubtful beside the same that happened",
-    ),
-    Mutant(
-        "executor.store.calls",
-        'return is_in_vain and states.get(outcome.n) != "uncertain"',
-        "return False",
-        "a search in vain counts of what is known by then",
     ),
 )
 WRONG_WORDS = (
