@@ -5,8 +5,8 @@ from sim_mutant import Mutant
 MISTAKEN = (
     Mutant(
         "executor.run.state",
-        'return state == "applied"\n',
-        "return False\n",
+        'return is_open and state == "applied"',
+        "return False",
         "who gave up is believed more than whoever did it",
     ),
     Mutant(
@@ -20,6 +20,12 @@ MISTAKEN = (
         "if attempt.has_happened and not found.happened:",
         "if False:",
         "a service's no overrules its own yes",
+    ),
+    Mutant(
+        "executor.run.undo",
+        "if self._is_held_back(place):",
+        "if False:",
+        "what proves to have happened is undone after what it depends on",
     ),
     Mutant(
         "executor.run.effects",

@@ -173,8 +173,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.undo",
-        "            if other in self.targets or is_open:\n                return False\n",
-        "",
+        "other in self.targets or self._is_awaited(other)",
+        "False",
         "an effect is undone before what depends on it",
     ),
     Mutant(
