@@ -188,7 +188,8 @@ def _judge_failed(history: "History", step: str) -> None:
     for number, each in enumerate(history.stored):
         if each.type == "step.failed" and each.data["step"] == step:
             place = (step, str(each.data["iteration"]))
-            since = sum(x.at < each.at - BESIDE_S for x in history.stored[:number])
+            start = each.at - BESIDE_S - history.slack_s
+            since = next((n for n, x in enumerate(history.stored) if x.at >= start), number)
             by_then = (history.stored[:n] for n in range(since, number + 1))
             told = {Words(x).of(place) or "no" for x in by_then}
             effects = {"unknown" if x == "doubt" else x for x in told}

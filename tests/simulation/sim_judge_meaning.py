@@ -82,7 +82,8 @@ class Values:
         place, code = (step.id, str(event.data["iteration"])), event.data["code"]
         if place not in self._answered or code in (PARTLY, UNTOLD):
             return
-        if code in ("abandoned", "refused") and event.at < self._found.get(place, 0.0) + BESIDE_S:
+        beside_s = BESIDE_S + self._history.slack_s
+        if code in ("abandoned", "refused") and event.at < self._found.get(place, 0.0) + beside_s:
             return
         result = self._answered[place]
         must(not self._is_good(step, place[1], result), f"{place} failed, and gave {result}")

@@ -35,7 +35,7 @@ _PAIR, _WIDE_PAIR = frozenset((10, 23)), 36
 _QUEUED, _UPGRADED, _STANDBY, _FAILOVER = 11, 24, 12, 37
 _ODD = frozenset((7, 19, 33))
 _LOOKED = frozenset((3, 30))
-_MISTAKEN = frozenset((18, 32, 38))
+_MISTAKEN = frozenset((18, 28, 32, 35, 38))
 _WIDE = frozenset((0, 2, 4, 6, 8, 11))  # of fifteen of the rest
 
 

@@ -22,12 +22,6 @@ MISTAKEN = (
         "a service's no overrules its own yes",
     ),
     Mutant(
-        "executor.run.undo",
-        "if self._is_held_back(place):",
-        "if False:",
-        "what proves to have happened is undone after what it depends on",
-    ),
-    Mutant(
         "executor.run.effects",
         "return not (_is_the_same(call) and any(each.has_happened for each in calls))",
         "return True",

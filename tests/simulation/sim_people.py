@@ -52,7 +52,7 @@ class People:
         self.are_eager = self._rng.random() < 0.3
         self.hear_soon = self._rng.random() < 0.15
         if history.world.mistaken is not None:
-            self.are_eager, self.hear_soon = (self._rng.random() < 0.5 for _ in range(2))
+            self.are_eager, self.hear_soon = self._rng.random() < 0.5, True
         self.regret = random.Random(f"regret {history.seed}").random() < 0.3
         self._twofold = random.Random(f"twofold {history.seed}")
         self.are_approvers_there = self._rng.random() < 0.9
