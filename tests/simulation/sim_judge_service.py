@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sim_judge import BESIDE_S, CLOCKS_DIFFER_S, must
 from sim_plans import TIMEOUT_S
 from sim_process import WALL
-from sim_services import Polled
+from sim_seen import Polled
 
 from executor.store.journal import StoredEvent
 

@@ -25,7 +25,6 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from pydantic import JsonValue
 from sim_computed import KINDS, LARGEST, LONG, ROWS
@@ -36,6 +35,7 @@ from sim_odd import A_DAY_S, BRIEF, NOTE, Odd
 from sim_odd import ROWS as ODD_ROWS
 from sim_plans import INPUTS, SETTLE_S, WINDOW_S
 from sim_process import DRIVE, WALL, Process
+from sim_seen import Polled, Seen, Where
 from sim_wide import ASKS
 
 from connectors.connector import Applied, Outcome, Pending, Unreadable
@@ -58,39 +58,6 @@ FAULTS = (
 )  # fmt: skip
 SLOW_FATES = ("limited", "request lost", "reply lost")  # each of which may take too long
 _NO_ANSWER = ("not sent", "request lost", "reply lost", "late", "reset")
-
-
-class _Where(NamedTuple):
-    """Who calls whom."""
-
-    process: str
-    connection: str
-    run: str
-
-
-class Polled(NamedTuple):
-    """One question what became of a call, by its handle or by a search."""
-
-    at: float
-    place: Place
-    n: int
-    went_on_at: float  # after its process had stood still
-    drive: tuple[str, int, int]  # its process, which of the drives, and under which claim
-
-
-class Seen(NamedTuple):
-    """One call that arrived, and what it was."""
-
-    at: float
-    context: CallContext
-    action: ActionSpec
-    arguments: Mapping[str, JsonValue]
-    process: str
-
-    @property
-    def place(self) -> Place:
-        """Whose call it was."""
-        return self.context.step, self.context.iteration
 
 
 @dataclass
@@ -120,7 +87,7 @@ class Services:
     places: dict[str, Place] = field(default_factory=dict)  # by key
     quotas: dict[tuple[str, str, int], tuple[int, float]] = field(default_factory=dict)
     most_at_once: int | None = None  # of one process
-    at_once: Counter[_Where] = field(default_factory=Counter)
+    at_once: Counter[Where] = field(default_factory=Counter)
     came_back: set[Place] = field(default_factory=set)  # after they had been taken back
     asked: int = 0
     odd: Odd | None = None
@@ -162,7 +129,7 @@ class Services:
         context: CallContext,
     ) -> Outcome:  # fmt: skip
         """One call over the network."""
-        here = _Where(process.name, action.connection, context.run)
+        here = Where(process.name, action.connection, context.run)
         self.at_once[here] += 1
         beside = [each for each in self.at_once.elements() if each.process == here.process]
         count = sum(each.connection == here.connection for each in beside)
