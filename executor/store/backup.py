@@ -25,7 +25,7 @@ def copy(database: Path, to: Path) -> int:
         raise NoDatabaseError(f"there is no database {database}")
     if os.path.lexists(to):
         raise FileExistsError(EEXIST, os.strerror(EEXIST), str(to))
-    part = to.with_name(f"{to.name}.{secrets.token_hex(4)}.part")
+    part = to.with_name(f"backup-{secrets.token_hex(8)}.part")  # a name may be as long as it can
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
         _copy(database, part)

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from commands import MUG, Lamgate, in_the_shop, ledger, new_key, served, until
 
+from executor.store.backup import copy
+
 
 @pytest.mark.timeout(600)
 def test_a_restored_gateway_calls_nothing_until_it_is_told_to_and_then_repeats_no_keyed_effect(
@@ -111,3 +113,12 @@ def test_a_copy_that_was_killed_on_the_way_is_not_there(tmp_path: Path) -> None:
     if (folder / "copy.db").exists():  # it was whole by then
         with closing(sqlite3.connect(folder / "copy.db")) as c:
             assert c.execute("SELECT count(*) FROM much").fetchone() == (60,)
+
+
+def test_a_copy_may_have_a_name_as_long_as_a_name_can_be(tmp_path: Path) -> None:
+    database, to = tmp_path / "lamgate.db", tmp_path / ("n" * 252 + ".db")
+    with closing(sqlite3.connect(database)) as c, c:
+        c.execute("CREATE TABLE some (content TEXT)")
+
+    assert copy(database, to) == to.stat().st_size
+    assert sorted(tmp_path.iterdir()) == [database, to]
