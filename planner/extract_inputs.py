@@ -21,7 +21,8 @@ from planner.said_money import money
 from planner.said_numbers import integers, numbers
 
 BLANK = "\N{OBJECT REPLACEMENT CHARACTER}"  # no word, no blank: nothing is read across it
-_TO = re.compile(r"\s*(?:to|till|until|through|[\u2212\u2013-])\s*", re.IGNORECASE)
+# A dash that begins a line is of a list, and no range.
+_TO = re.compile(r"\s*(?:to|till|until|through)\s*|[^\S\n]*[\u2212\u2013-]\s*", re.IGNORECASE)
 _YES = frozenset("yes y true on sure ok okay".split())
 _NO = frozenset("no n false off".split())
 

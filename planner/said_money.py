@@ -34,7 +34,8 @@ _AMOUNT = re.compile(
 _GROUPED = re.compile(
     r"([1-9]\d{0,2})((?P<by>[.,' \u00a0\u202f])\d{3}(?:(?P=by)\d{3})*)([.,]\d{1,2})?"
 )
-_TO = re.compile(r"\s*(?:to|or|till|until|through|[\u2212\u2013-])\s*", re.IGNORECASE)
+# A dash that begins a line is of a list, and no range.
+_TO = re.compile(r"\s*(?:to|or|till|until|through)\s*|[^\S\n]*[\u2212\u2013-]\s*", re.IGNORECASE)
 _AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 _FROM = re.compile(r"\bbetween\b.{0,10}$", re.IGNORECASE)
 _BETWEEN = ("", " ", "\u00a0", "\u202f")

@@ -225,6 +225,15 @@ def test_a_list_of_which_a_part_is_unsure_is_asked(
     assert [spoken(each) for each in told.value] == [*asked]
 
 
+@pytest.mark.parametrize("mark", ["-", "  -", "\u2013"])
+def test_a_dash_that_begins_a_line_is_of_a_list_and_no_range(mark: str) -> None:
+    several: JsonObject = {"type": "array", "items": ORDER}
+
+    assert value_of(several, f"close\n{mark} 1042\n{mark} 1043") == ["1042", "1043"]
+    told = value_of(MONEY, f"{mark} 1042\n{mark} 10 EUR")
+    assert told == {"amount": "10", "currency": "EUR"}
+
+
 @given(st.text(max_size=80) | st.from_regex(r"[ 0-9.,€EUR/@a-c'-]{0,40}"), st.booleans())
 def test_whatever_is_read_is_valid(words: str, answered: bool) -> None:
     for schema in KINDS:
