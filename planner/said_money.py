@@ -27,7 +27,7 @@ _DIGITS_BESIDE = re.compile(
 )
 # An amount may touch a currency, and no other word; of a sum, a product or a fraction it is a part.
 _AMOUNT = re.compile(
-    r"(?<![\d.,/*+\u2212\u2013-])"
+    r"(?<![\d.,\u2212\u2013-])(?<![\w)%][/*+])"
     r"(?>[0-9]{1,15}(?:[.,' \u00a0\u202f][0-9]{3}(?!\d))*(?:[.,][0-9]{1,2})?)"
     r"(?!\d|[.,/*+\u2212\u2013-]\d)"
 )

@@ -49,6 +49,8 @@ def options(schema: JsonObject, words: str) -> tuple[str, ...]:
         ("1.234.567 EUR", "1234567", "EUR"),
         ("order 1042 €18.50", "18.50", "EUR"),
         ("pay 20 TRY", "20", "TRY"),
+        ("a total of **20 EUR**", "20", "EUR"),
+        ("+20 EUR", "20", "EUR"),
     ],
 )
 def test_money_is_read_digit_for_digit(words: str, amount: str, currency: str) -> None:
