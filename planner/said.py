@@ -122,6 +122,17 @@ _NEGATED = re.compile(rf"\b({_NOT})\s+(?:\w+\s+){{0,2}}$", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[.!?;:,\n]")
 
 
+_CALLED = re.compile(
+    r"(?:#|\b(?:order|invoice|item|article|ticket|case|box|room|page|number|no\.?|nr\.?))\s*$",
+    re.IGNORECASE,
+)
+
+
+def is_name(words: str, start: int) -> bool:
+    """Whether a number there is what something is called: order 42 is no end of a range."""
+    return _CALLED.search(words[max(0, start - 20) : start]) is not None
+
+
 def is_denied(words: str, place: Span) -> bool:
     """Whether what stands there is what is not meant."""
     return _not_before(words, place) is not None

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from planner.said import Said
+from planner.said import Said, is_name
 
 _MONTHS = (
     "january february march april may june july august september october november december"
@@ -54,7 +54,8 @@ def named(words: str, today: str) -> Iterator[Said]:
     for each in _DAY_MONTH.finditer(words):
         month = str(_month(each[2]))
         yield from _day(each, each[3], month, each[1])
-        if other := _OTHER_DAY.search(words[max(0, each.start() - 30) : each.start()]):
+        other = _OTHER_DAY.search(words, max(0, each.start() - 30), each.start())
+        if other and not is_name(words, other.start()):
             yield from _day(each, each[3], month, other[1])
     for each in _MONTH_DAY.finditer(words):
         yield from _day(each, each[3], str(_month(each[1])), each[2])

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from pydantic import JsonValue
 
-from planner.said import Said, Span
+from planner.said import Said, Span, is_name
 from planner.said_numbers import whole_number
 
 _SIGNS = {"€": "EUR", "$": "USD", "US$": "USD", "£": "GBP", "¥": "JPY"}
@@ -73,6 +73,8 @@ def _other_ends(words: str, amounts: "list[re.Match[str]]") -> "dict[int, list[r
 
 def _is_range(words: str, one: "re.Match[str]", other: "re.Match[str]") -> bool:
     between = words[one.end() : other.start()]
+    if is_name(words, one.start()):
+        return False
     if _AND.fullmatch(between):
         return _FROM.search(words[max(0, one.start() - 20) : one.start()]) is not None
     return _TO.fullmatch(between) is not None

@@ -272,6 +272,24 @@ def test_what_stands_beside_an_amount_is_no_other_end() -> None:
     assert value_of(MONEY, "order 1042 and 10 EUR") == {"amount": "10", "currency": "EUR"}
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "order 1042 - 10 EUR",
+        "purchase order 4 \u2013 10 EUR",
+        "set item 7 to 10 EUR",
+        "no. 4 - 10 EUR",
+    ],
+)
+def test_what_something_is_called_by_is_no_end_of_a_range(words: str) -> None:
+    assert value_of(MONEY, words) == {"amount": "10", "currency": "EUR"}
+    assert value_of(DATE, f"{words}, box 7 - 5 May 2027") == "2027-05-05"
+
+
+def test_an_order_before_a_dash_is_read_beside_the_amount_after_it() -> None:
+    assert value_of(ORDER, "refund order 1042 - 10 EUR") == "1042"
+
+
 @pytest.mark.parametrize("words", ["about 5", "at least 5", "more than 5", "up to 5", ">5", "~5"])
 def test_a_number_that_is_only_about_so_much_is_asked(words: str) -> None:
     assert options(WHOLE, words) == ("5",)
