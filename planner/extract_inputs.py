@@ -4,9 +4,10 @@ No guessing: one reading is a value, several are a question with options, none i
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal
 
 from pydantic import JsonValue
@@ -216,15 +217,16 @@ def _wider(words: str, today: str) -> list[Said]:
 
 def _outside(found: Iterable[Said], wider: Iterable[Said]) -> list[Said]:
     """Leave out what is only a part of something else."""
-    spans = [(each.start, each.end) for each in wider]
-    return [
-        each
-        for each in found
-        if not any(
-            start <= each.start and each.end <= end and (start, end) != (each.start, each.end)
-            for start, end in spans
-        )
-    ]
+    spans = sorted((each.start, each.end) for each in wider)
+    furthest = [0, *accumulate((end for _, end in spans), max)]  # of so many
+    kept = []
+    for each in found:
+        before = bisect_left(spans, (each.start, 0))
+        here = bisect_left(spans, (each.start + 1, 0))
+        is_part = furthest[before] >= each.end or (before < here and spans[here - 1][1] > each.end)
+        if not is_part:
+            kept.append(each)
+    return kept
 
 
 def _is_money(schema: JsonObject) -> bool:

@@ -319,6 +319,11 @@ def test_a_fraction_or_a_larger_number_is_not_its_first_word(words: str) -> None
     assert read_input(WHOLE, words, TODAY).kind == "nothing"
 
 
+@pytest.mark.timeout(15)  # where each number was held against each address, this took a minute
+def test_many_numbers_beside_many_addresses_are_read_in_a_moment() -> None:
+    assert value_of(WHOLE, "7 a@b.cd " * 20_000) == 7
+
+
 def test_a_sign_with_its_country_is_that_currency() -> None:
     assert value_of(MONEY, "US$20") == {"amount": "20", "currency": "USD"}
     assert options(MONEY, "$20 CAD") == ("20 USD", "20 CAD")
