@@ -47,7 +47,8 @@ def doubtful(match: Match, text: str, values: JsonObject) -> str | None:
     }
     found = sorted({*negations(words), *(each.span() for each in _CONDITIONS.finditer(words))})
     left = [words[slice(*span)] for span in found if span not in weighed]
-    return next((word for word in left if word.casefold() not in _own(match)), None)
+    own = _own(match)
+    return next((word for word in left if word.casefold() not in own), None)
 
 
 def unread_number(match: Match, left: str, today: str) -> str | None:
