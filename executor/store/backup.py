@@ -26,12 +26,15 @@ def copy(database: Path, to: Path) -> int:
     if os.path.lexists(to):
         raise FileExistsError(EEXIST, os.strerror(EEXIST), str(to))
     part = to.with_name(f"backup-{secrets.token_hex(8)}.part")  # a name may be as long as it can
-    os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         _copy(database, part)
         _put(part, to)
     except sqlite3.Error as error:
         raise StoreError(f"{database} cannot be copied: {error}") from error
+    except OSError as error:
+        error.filename = str(to)  # nobody asked for the other
+        raise
     finally:
         part.unlink(missing_ok=True)
     return to.stat().st_size
@@ -41,8 +44,6 @@ def _put(part: Path, to: Path) -> None:
     """Give it its name, unless something else has that by now."""
     try:
         to.hardlink_to(part)
-    except FileExistsError:
-        raise
     except OSError:  # not every file system has links
         if os.path.lexists(to):
             raise

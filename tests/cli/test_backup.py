@@ -79,6 +79,7 @@ def test_a_copy_is_its_owners_alone_one_whole_file_and_never_written_over(
     assert "never written over" in twice.document["detail"]
     assert copy.read_bytes() == content
     assert (nowhere.code, nowhere.document["code"]) == (2, "file-system")
+    assert nowhere.document["at"] == str(tmp_path / "none" / "two.db")
 
 
 def test_what_is_no_file_or_not_there_is_not_copied(alone: Lamgate, tmp_path: Path) -> None:
