@@ -123,7 +123,7 @@ _CLAUSE_END = re.compile(r"[.!?;:,\n]")
 
 
 _CALLED = re.compile(
-    r"(?:#|\b(?:order|invoice|item|article|ticket|case|box|room|page|number|no\.?|nr\.?))\s*$",
+    r"(?:#|\b(?:order|invoice|item|article|ticket|case|box|room|page|number|nr)|\b(?:no|nr)\.)\s*$",
     re.IGNORECASE,
 )
 

@@ -286,6 +286,10 @@ def test_what_something_is_called_by_is_no_end_of_a_range(words: str) -> None:
     assert value_of(DATE, f"{words}, box 7 - 5 May 2027") == "2027-05-05"
 
 
+def test_a_no_before_a_range_is_no_name_of_its_first_number() -> None:
+    assert options(MONEY, "no 5 to 10 EUR") == ("5 EUR", "10 EUR")
+
+
 def test_an_order_before_a_dash_is_read_beside_the_amount_after_it() -> None:
     assert value_of(ORDER, "refund order 1042 - 10 EUR") == "1042"
 
