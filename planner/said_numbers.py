@@ -22,11 +22,13 @@ _GOES_ON = re.compile(
     rf"|(?:{_SHORT}|{_LARGE}|{_PARTS}|and\s+a|(?:and\s+)?(?:{_TENS})|point)\b)",
     re.IGNORECASE,
 )
+_TIMES = r"(?:\s+of)?\s+(?:times?|hours?|days?|weeks?|months?|years?)\b"
+# What is around the clock, "both this and that" and "several days ago" count nothing.
 _PART = re.compile(
     rf"{_BEFORE}(?:[0-9]++(?:[.,][0-9]++)*+|{'|'.join(_SMALL)})"
     rf"(?:{_GOES_ON.pattern}|\s?[x\u00d7](?!\w))"
-    r"|(?<![\w.,:/\u2013-])[0-9]{1,4}\s*[/\u2013-]\s*[0-9]{1,4}(?![\w/\u2013-]|[.,:]\d)"
-    rf"|\b(?:{_TEENS}|{_TENS}|{_LARGE}|both|several|couple)\b",
+    r"|(?<![\w.,:/\u2013-])(?!24/7\b)[0-9]{1,4}\s*[/\u2013-]\s*[0-9]{1,4}(?![\w/\u2013-]|[.,:]\d)"
+    rf"|\b(?:{_TEENS}|{_TENS}|{_LARGE}|both(?!\s+\w+\s+and\b)|(?:several|couple)(?!{_TIMES}))\b",
     re.IGNORECASE,
 )
 _GOES_BEFORE = re.compile(

@@ -110,6 +110,21 @@ def test_a_number_sign_in_words_denies_nothing(text: str) -> None:
     assert understood(a_request(text)) == {"order_id": "1042"}
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "called several times",
+        "a couple of days ago",
+        "told you both yesterday and today",
+        "our shop is open 24/7",
+    ],
+)
+def test_words_that_count_no_pieces_are_no_doubt(words: str) -> None:
+    assert understood(a_request(f"What is the status of order 1042? {words}")) == {
+        "order_id": "1042"
+    }
+
+
 def test_a_number_in_the_playbook_s_own_words_is_no_doubt() -> None:
     book = read_playbook(
         {
