@@ -19,7 +19,7 @@ about is sealed with the plan, and the values are those of the journal, recorded
    as standing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
@@ -162,22 +162,41 @@ class Saga:
 
     def _stands_in_the_way(self, place: Place) -> str | None:
         """Why this can never be taken back: what depends on it could not be."""
-        for other in self._dependants(place):
-            undoing = self.state.undos.get(other)
-            if undoing is not None and undoing.ended is not None and not undoing.ended.undone:
-                return f"{shown(other)}, which depends on it, was not undone"
-            given_up = any(each.is_abandoned for each in self.state.attempts[other])
-            if given_up and self._decision(other) is not None and other not in self.targets:
-                return f"{shown(other)}, which depends on it, was given up and may have happened"
+        return self._blocked.get(place[0])
+
+    @cached_property
+    def _blocked(self) -> Mapping[str, str]:
+        """The same by step: a long list is not gone through once for each of its items."""
+        found: dict[str, str] = {}
+        for other in self.state.attempts:
+            if undoes(other) is None and (why := self._stays(other)) is not None:
+                for step in self.accepted.upstream.get(other[0], ()):
+                    found.setdefault(step, why)
+        return found
+
+    def _stays(self, place: Place) -> str | None:
+        """Why what happened there, or may have, is there for good."""
+        undoing = self.state.undos.get(place)
+        if undoing is not None and undoing.ended is not None and not undoing.ended.undone:
+            return f"{shown(place)}, which depends on it, was not undone"
+        given_up = any(each.is_abandoned for each in self.state.attempts[place])
+        if given_up and self._decision(place) is not None and place not in self.targets:
+            return f"{shown(place)}, which depends on it, was given up and may have happened"
         return None
 
     def _is_free(self, place: Place) -> bool:
         """Whether everything that depends on it is taken back, or never will be asked to be."""
-        return not any(
-            other in self.targets or self._is_awaited(other)
-            for other in self._dependants(place)
-            if not self.state.is_undone(other) and self._decision(other) is not None
-        )
+        return place[0] not in self._needed
+
+    @cached_property
+    def _needed(self) -> frozenset[str]:
+        """The steps on which something depends that is to be taken back first, or found out."""
+        found = {
+            each[0]
+            for each in (*self.targets, *filter(self._is_awaited, self.state.awaited))
+            if not self.state.is_undone(each) and self._decision(each) is not None
+        }
+        return frozenset(one for each in found for one in self.accepted.upstream.get(each, ()))
 
     def _is_awaited(self, place: Place) -> bool:
         return self.state.in_doubt(place) is not None and place in self.state.awaited

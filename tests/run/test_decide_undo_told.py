@@ -1,7 +1,10 @@
 """What is told of an undo is true: of items, after its time, of two effects, and of a pivot."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from run_cases import (
     GATE_S,
     PERMIT,
@@ -25,6 +28,8 @@ from executor.check.certificate import Options
 from executor.run import events as e
 from executor.run.commands import Perform
 from executor.run.effects import effects_of
+from executor.run.state import Attempt, Place
+from executor.run.verdicts import Held
 from executor.trace.steps import explain_step
 
 
@@ -254,3 +259,33 @@ def test_past_a_pivot_nothing_goes_first_any_more_and_what_depends_on_it_stays()
     assert ended is not None
     assert ended.message == "b, which depends on it, stands: a pivot has happened"
     assert (end.status, end.standing) == ("compensation_incomplete", ("a", "b", "p"))
+
+
+@pytest.mark.parametrize("number", [20, 80])
+def test_a_list_that_waits_to_be_taken_back_is_not_gone_through_for_each_of_its_items(
+    number: int,
+) -> None:
+    run = play_back(
+        step("a", "shop.beside", ref("each", "x"), each="input/list"),
+        step("z", "blind", after=["a"]),
+        list=[*range(number)],
+    )
+    while "z" not in (calls := run.performs()):
+        for name in calls:
+            run.call(name, applied({"id": name}))
+    run.call("z", refused())
+    run.go()
+    assert len(run.state.undos) == number
+    run.not_before["shop"] = Held(run.now + 100)
+    times = 0
+
+    class Counting(dict[Place, tuple[Attempt, ...]]):
+        def __iter__(self) -> Iterator[Place]:
+            nonlocal times
+            times += 1
+            return super().__iter__()
+
+    run.state = replace(run.state, attempts=Counting(run.state.attempts))
+    run.wait()
+
+    assert times < 10

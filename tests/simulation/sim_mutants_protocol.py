@@ -173,8 +173,8 @@ PROTOCOL = (
     ),
     Mutant(
         "executor.run.undo",
-        "other in self.targets or self._is_awaited(other)",
-        "False",
+        "return place[0] not in self._needed",
+        "return True",
         "an effect is undone before what depends on it",
     ),
     Mutant(
