@@ -131,8 +131,8 @@ class Attempt(NamedTuple):
 
     @property
     def waits(self) -> bool:
-        """Whether nothing at all is known of what became of it."""
-        return self.is_uncertain and not self.is_taken
+        """Whether nothing at all was heard of what became of it: a question is an answer, too."""
+        return self.is_uncertain and self.ended is not None and self.ended.state == "uncertain"
 
     @property
     def is_lost(self) -> bool:

@@ -22,6 +22,8 @@ from undo_cases import STATUS, play_back
 from executor.check.budgets import Budgets
 from executor.check.certificate import Options
 from executor.run import events as e
+from executor.run.perform import new_event
+from executor.store.attempts import settling
 
 ON = Options(on_failure="continue")
 
@@ -62,6 +64,37 @@ def test_a_late_yes_that_stood_beside_another_call_counts_once_that_is_denied() 
     assert "a" not in run.performs()
     run.go()
     assert run.state.done["a"] == {"id": 1}
+
+
+def rows_of(run: Play) -> dict[int, str]:
+    """How the rows of the only step stand, by the events alone."""
+    rows: dict[int, str] = {}
+    for _, event in run.events:
+        new = new_event(event)
+        told = settling(new.type, new.data)
+        if isinstance(event, e.IntentRecorded):
+            rows[event.n] = "intent"
+        elif told is not None and told.counts(rows):
+            rows[told.n] = told.state
+    return rows
+
+
+def test_a_late_yes_beside_a_question_counts_in_the_rows_when_it_does_in_the_journal() -> None:
+    run = one("keyed")
+    first = run.lose("a")
+    second = run.later(1).lose("a")
+    run.resolve("a", second.n, "absent")
+    asks = e.AttemptEnded(
+        step="a", iteration="", n=first.n, state="applied_pending", asks={"sure": {}}, late=True
+    )
+    run.write(asks)
+    run.end_late(second, applied({"id": 2}))
+    before = rows_of(run), run.state.attempts["a", ""][1].is_denied
+    run.go()
+
+    assert before == ({1: "applied_pending", 2: "resolved_absent"}, True)
+    assert rows_of(run)[2] == "applied"
+    assert run.state.done["a"] == {"id": 2}
 
 
 def failed_and_then_in_doubt(run: Play) -> None:
