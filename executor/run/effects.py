@@ -57,7 +57,7 @@ def effects_of(accepted: Accepted, state: RunState) -> Effects:
             uncertain.add(name)  # whether it was taken back
         elif happened:
             standing.add(name)
-        if untold or any(_is_doubtful(each, writes) for each in writes):
+        if untold or any(is_doubtful(each, writes) for each in writes):
             uncertain.add(name)
     return Effects(tuple(sorted(standing)), tuple(sorted(uncertain)), tuple(sorted(undone)))
 
@@ -92,7 +92,7 @@ def may_stand_besides(call: Attempt) -> bool:
     return found.resolution == "absent" and _differ(found, late, beside=True)
 
 
-def _is_doubtful(call: Attempt, calls: Sequence[Attempt]) -> bool:
+def is_doubtful(call: Attempt, calls: Sequence[Attempt]) -> bool:
     """Whether nobody knows if it happened, nor if another one of its place did that is the same."""
     if call.has_happened or not (call.is_uncertain or call.is_abandoned):
         return False
@@ -195,7 +195,7 @@ def _only_untold(accepted: Accepted, attempts: tuple[Attempt, ...]) -> bool:
 
 def _of_place(accepted: Accepted, attempts: tuple[Attempt, ...]) -> str:
     """What became of one call and its repetitions; a later no says nothing of an earlier one."""
-    doubts = (each for each in attempts if _is_doubtful(each, attempts))
+    doubts = (each for each in attempts if is_doubtful(each, attempts))
     given_up = next((each.resolved for each in doubts if each.is_abandoned), None)
     if given_up is not None:
         return f"unknown; given up by {given_up.by}: {given_up.reason}"

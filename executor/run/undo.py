@@ -33,7 +33,7 @@ from executor.run.bulk import UNTOLD, missed_by
 from executor.run.commands import Record
 from executor.run.compensation import Compensation
 from executor.run.course import has_happened, may_undo_more
-from executor.run.effects import shown
+from executor.run.effects import is_doubtful, shown
 from executor.run.gates import Asked
 from executor.run.resolve import ResolveError, Scope, bind_args, check_arguments
 from executor.run.state import Attempt, Place, RunState, undo_place, undoes
@@ -108,10 +108,11 @@ class Saga:
 
         Be it that somebody gave up finding out: it may be done all the same.
         """
+        calls = self.state.attempts[place]
         return any(
             each.ended is not None and each.ended.handle is not None and each.ended.asks is None
-            for each in self.state.attempts[place]
-            if each.is_uncertain or each.is_abandoned
+            for each in calls
+            if is_doubtful(each, calls)
         )
 
     def _quiet_at(self, place: Place) -> float:

@@ -79,6 +79,31 @@ def test_what_a_service_has_accepted_and_somebody_gave_up_is_not_told_to_be_undo
     assert (end.status, end.uncertain, end.undone) == ("compensation_incomplete", ("a",), ())
 
 
+def test_what_is_known_to_have_happened_is_taken_back_though_the_same_was_given_up() -> None:
+    run = play_back(step("a", "shop.slow", value(3, "x")), step("z", "blind"))
+    failing = run.performs()["z"]
+    run.begin(failing)
+    first = run.performs()["a"]
+    run.begin(first)
+    run.flying.pop(("a", ""))
+    run.go()
+    second = run.later(60).performs()["a"]
+    run.begin(second)
+    run.flying.pop(("a", ""))
+    run.go()
+    pending = e.AttemptEnded(
+        step="a", iteration="", n=first.n, state="applied_pending", handle="task", late=True
+    )
+    run.write(pending)
+    run.resolve("a", first.n, "abandoned")
+    run.end_late(second, applied({"id": 1}))
+    run.end(failing, refused())
+    run.call("undo/a", applied())
+    end = run.finish()
+
+    assert (end.status, end.undone, end.uncertain) == ("undone", ("a",), ())
+
+
 def test_what_a_service_has_accepted_and_not_done_is_found_out_before_it_is_taken_back() -> None:
     run = _play("shop.slow")
     run.write(e.AttemptEnded(step="a", iteration="", n=1, state="applied_pending", handle="task"))
