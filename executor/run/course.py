@@ -58,6 +58,13 @@ def may_undo_more(accepted: Accepted, state: RunState) -> bool:
     return _pivots(accepted, state) is False
 
 
+def finds_out_pivots(accepted: Accepted, state: RunState) -> bool:
+    """Whether it is still found out whether compensations may begin."""
+    return _pivots(accepted, state) is None and any(
+        place[0] in _pivot_steps(accepted) for place in state.awaited
+    )
+
+
 def _may_go_back(accepted: Accepted, state: RunState) -> bool:
     return bool(state.undos) or may_undo_more(accepted, state)
 
@@ -73,7 +80,7 @@ def matters_to_undo(accepted: Accepted, state: RunState, step: str) -> bool:
 
 def _pivots(accepted: Accepted, state: RunState) -> bool | None:
     """Whether a pivot has happened, or was left unknown; None while that is to be found out."""
-    pivots = {each.step for each in accepted.certificate.undo if each.kind == "pivot"}
+    pivots = _pivot_steps(accepted)
     found: bool | None = False
     for place in state.attempts:
         if place[0] in pivots and undoes(place) is None:
@@ -82,6 +89,10 @@ def _pivots(accepted: Accepted, state: RunState) -> bool | None:
                 return True
             found = None if here is None else found
     return found
+
+
+def _pivot_steps(accepted: Accepted) -> set[str]:
+    return {each.step for each in accepted.certificate.undo if each.kind == "pivot"}
 
 
 def has_happened(state: RunState, place: Place) -> bool | None:

@@ -32,7 +32,7 @@ from executor.run import events as e
 from executor.run.bulk import UNTOLD, missed_by
 from executor.run.commands import Record
 from executor.run.compensation import Compensation
-from executor.run.course import has_happened, may_undo_more
+from executor.run.course import finds_out_pivots, has_happened, may_undo_more
 from executor.run.effects import is_doubtful, shown
 from executor.run.gates import Asked
 from executor.run.resolve import ResolveError, Scope, bind_args, check_arguments
@@ -208,8 +208,8 @@ class Saga:
 
     def _while_held_back(self, place: Place) -> Failed | Waiting:
         """It waits for those that go first now, if they do."""
-        why = self._stands_in_the_way(place)
-        if why is None and not may_undo_more(self.accepted, self.state):
+        why, run = self._stands_in_the_way(place), (self.accepted, self.state)
+        if why is None and not (may_undo_more(*run) or finds_out_pivots(*run)):
             found = (each for each in self._dependants(place) if each in self.targets)
             late = next((each for each in found if each not in self.state.undos), None)
             why = late and f"{shown(late)}, which depends on it, stands: a pivot has happened"

@@ -12,6 +12,7 @@ from run_cases import (
     OpenGate,
     Play,
     Wait,
+    action,
     applied,
     play,
     ref,
@@ -22,11 +23,11 @@ from run_cases import (
 from test_decide_bulk import BACK, made, many, run_of
 from test_decide_overruled import failed_and_then_in_doubt, read_ends
 from test_trace import explained
-from undo_cases import ACTIONS, play_back, undoable
+from undo_cases import ACTIONS, STATUS, play_back, undoable
 
 from executor.check.certificate import Options
 from executor.run import events as e
-from executor.run.commands import Perform
+from executor.run.commands import Perform, Poll
 from executor.run.effects import effects_of
 from executor.run.state import Attempt, Place
 from executor.run.verdicts import Held
@@ -259,6 +260,43 @@ def test_past_a_pivot_nothing_goes_first_any_more_and_what_depends_on_it_stays()
     assert ended is not None
     assert ended.message == "b, which depends on it, stands: a pivot has happened"
     assert (end.status, end.standing) == ("compensation_incomplete", ("a", "b", "p"))
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_while_it_is_found_out_whether_a_pivot_happened_nothing_stands_for_good(
+    *, cancels: bool
+) -> None:
+    slow = action("shop.slow_pivot", "keyed", pivot=True, status=STATUS)
+    run = play(
+        step("a", "shop.blind_by_keyed"),
+        step("b", "shop.blind_by_keyed", after=["a"]),
+        step("p", "shop.slow_pivot", after=["a"]),
+        options=Options(on_failure="undo", on_uncertain="continue"),
+        more=(*ACTIONS, slow),
+    )
+    run.call("a", applied({"id": "a"}))
+    late = run.lose("b")
+    run.lose("p")
+    run.later(60).resolve("p", 1, "absent")
+    run.resolve("b", 1, "absent")
+    if cancels:
+        run.cancel("undo")
+    else:
+        run.call("b", refused())
+    assert [*run.performs()] == ["undo/a"]
+    run.end_late(late, applied({"id": "b"}))
+    pending = e.AttemptEnded(
+        step="p", iteration="", n=1, state="applied_pending", handle="task", late=True
+    )
+    run.write(pending)
+    (asked,) = run.go()
+    run.resolve("p", 1, "absent", by="status")
+    run.call("undo/b", applied())
+    run.call("undo/a", applied())
+    end = run.finish()
+
+    assert isinstance(asked, Poll)
+    assert (end.status, end.standing, end.undone) == ("undone", (), ("a", "b"))
 
 
 @pytest.mark.parametrize("number", [20, 80])
