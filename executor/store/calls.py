@@ -155,8 +155,8 @@ def record_late(c: Connection, claim: Claim, outcome: AttemptOutcome, now: float
     """Write how a call ended whose drive has lost the run; False if that is known already.
 
     It speaks of nothing but an attempt that was begun under this very claim. It settles one of
-    which nobody knew, or of which somebody had said no, though it happened and was not called
-    again since; else it only stands beside what somebody found out.
+    which nobody knew, or of which somebody had said no or given it up, though it happened and no
+    other call can have since; else it only stands beside what somebody found out.
     """
     due = Due(claim.kind, claim.tenant, claim.id)
     if not drives.hold_row(c, due):
