@@ -224,12 +224,19 @@ class Saga:
             and self._stands_in_the_way(place) is None
         ]
         free.sort(key=self._happened_at, reverse=True)
+        held = {each[0]: each for each in self._open if self._is_held_back(each)}
+        free = [each for each in free if all(self._goes_before(each, x) for x in held.values())]
         if under_way := [each for each in self._open if not self._is_held_back(each)]:
             together = all(self._goes_beside(place) for place in under_way)
             return [each for each in free if together and self._goes_beside(each)]
         if not free or not self._goes_beside(free[0]):
             return free[:1]
         return [each for each in free if self._goes_beside(each)]
+
+    def _goes_before(self, place: Place, held: Place) -> bool:
+        """Whether what is held back still is once this is under way, or goes beside it."""
+        depends = held[0] in self.accepted.upstream.get(place[0], ())
+        return depends or (self._goes_beside(place) and self._goes_beside(held))
 
     def _goes_beside(self, place: Place) -> bool:
         decision = self._decision(place)

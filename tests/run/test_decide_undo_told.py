@@ -299,6 +299,27 @@ def test_while_it_is_found_out_whether_a_pivot_happened_nothing_stands_for_good(
     assert (end.status, end.standing, end.undone) == ("undone", (), ("a", "b"))
 
 
+def test_while_one_that_was_begun_waits_for_what_is_found_out_no_other_begins() -> None:
+    run = play_back(
+        step("c", "shop.keyed_by_keyed"),
+        step("a", "shop.blind_by_keyed"),
+        step("b", "shop.blind_by_keyed", after=["a"]),
+    )
+    run.call("c", applied({"id": "c"}))
+    run.call("a", applied({"id": "a"}))
+    late = run.lose("b")
+    run.later(60).resolve("b", 1, "absent")
+    run.cancel("undo")
+    assert [*run.performs()] == ["undo/a"]
+    run.end_late(late, UNREADABLE)
+    for name, call in run.performs().items():
+        assert name != "undo/a"
+        run.begin(call)
+    run.resolve("b", 1, "absent")
+
+    assert [*run.performs(), *run.flying] == ["undo/a"]
+
+
 @pytest.mark.parametrize("number", [20, 80])
 def test_a_list_that_waits_to_be_taken_back_is_not_gone_through_for_each_of_its_items(
     number: int,
