@@ -139,7 +139,8 @@ class Failure(BaseModel):
 class AttemptEnded(EventData):
     """A call ended, or its process did: `state` says what became of the effect.
 
-    `late`: told by whoever made the call and had lost the run by then. It counts where nobody knew.
+    `late`: told by whoever made the call and had lost the run by then. It counts where nobody
+    knew, and a yes where somebody had said no or given up.
     """
 
     as_it_is: ClassVar[tuple[str, ...]] = ("output",)

@@ -152,10 +152,10 @@ class _Draft:
 
     def _resolved(self, event: e.ReconcileResolved) -> None:
         attempts = self.attempts.get((event.step, event.iteration), ())
-        newest = attempts[-1].intent.n if attempts else 0
+        newest, is_yes = attempts[-1].intent.n if attempts else 0, event.resolution == "applied"
         self._change(event, lambda each: each._replace(
             resolved=event, resolved_after=newest, settled=self.folded,
-            overruled=each.resolved if each.yields_to("applied") else each.overruled,
+            overruled=each.resolved if is_yes and each.yields_to("applied") else each.overruled,
         ))  # fmt: skip
 
     def _change(

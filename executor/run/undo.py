@@ -212,7 +212,7 @@ class Saga:
         if why is None and not (may_undo_more(*run) or finds_out_pivots(*run)):
             found = (each for each in self._dependants(place) if each in self.targets)
             late = next((each for each in found if each not in self.state.undos), None)
-            why = late and f"{shown(late)}, which depends on it, stands: a pivot has happened"
+            why = late and f"{shown(late)}, which depends on it, stands, past a pivot"
         return Waiting("elsewhere") if why is None else Failed("undo-blocked", why)
 
     def _next(self) -> list[Place]:

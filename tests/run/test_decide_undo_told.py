@@ -258,7 +258,7 @@ def test_past_a_pivot_nothing_goes_first_any_more_and_what_depends_on_it_stays()
     ended = run.state.undos["a", ""].ended
 
     assert ended is not None
-    assert ended.message == "b, which depends on it, stands: a pivot has happened"
+    assert ended.message == "b, which depends on it, stands, past a pivot"
     assert (end.status, end.standing) == ("compensation_incomplete", ("a", "b", "p"))
 
 
