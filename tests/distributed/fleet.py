@@ -26,7 +26,7 @@ from sqlalchemy import func, select, text
 
 from executor.dispatch.dbos import DbosQueue
 from executor.dispatch.distributed import DistributedDispatcher
-from executor.store import runs, tables, workers
+from executor.store import journal, runs, tables, workers
 from executor.store.runs import RunRow
 from executor.store.store import Store
 
@@ -184,6 +184,15 @@ class Office:
         return await self.store.read(
             lambda c: [row for name in names if (row := runs.get(c, TENANT, name)) is not None]
         )
+
+    async def story(self, done: dict[str, int], wanted: dict[str, int]) -> str:
+        """The journals of the runs whose effects are others than wanted, for whoever looks."""
+        odd = sorted({name.split()[1] for name, _ in done.items() ^ wanted.items()})
+        told = [f"{done.items() ^ wanted.items()}"]
+        for name in odd:
+            events = await self.store.read(partial(journal.read, tenant=TENANT, subject=name))
+            told += [f"{each.at:.3f} {name} {each.type} {dict(each.data)}" for each in events]
+        return "\n".join(told)
 
 
 def expected(names: Sequence[str], mark: str) -> dict[str, int]:

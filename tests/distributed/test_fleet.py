@@ -201,7 +201,8 @@ async def _stop_past_their_lease(
     note(record_property, fault, names, done, mark, trials=count, notes=notes)
 
     assert sum(row.recoveries for row in rows) >= count
-    assert done == expected(names, mark)
+    wanted = expected(names, mark)
+    assert done == wanted, await office.story(done, wanted)
     assert office.fleet.effects(f"{mark}later") == expected(later, f"{mark}later")
 
 
