@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sim_meaning import computes
 from sim_mistaken import Words
@@ -223,9 +223,9 @@ def _judge_items(history: "History", state: RunState) -> None:
 def _items_told(history: "History", place: Place) -> Iterator[list[int]]:
     """For which items it happened, by each that told of it."""
     for output in history.services.told.get(place, ()):
-        made = output.get("made") if isinstance(output, dict) else None
-        if isinstance(made, list):
-            yield [each["id"] for each in made if each["error"] is None]  # type: ignore[index,call-overload,misc]
+        made: Any = output.get("made") if isinstance(output, dict) else None
+        if made is not None:
+            yield [each["id"] for each in made if each["error"] is None]
 
 
 def _judge_order(history: "History") -> None:

@@ -75,7 +75,8 @@ class Words:
             data: Any = each.data
             if each.type == "undo.ended" and data["undone"]:
                 back = undo_place((data["step"], data["iteration"]))
-                self._undone |= {back} if self.of(back) == "yes" else set()
+                if self.of(back) == "yes":
+                    self._undone.add(back)
             if each.type not in ("intent.recorded", "attempt.ended", "reconcile.resolved"):
                 continue
             place, n = (data["step"], data["iteration"]), data["n"]
@@ -86,7 +87,6 @@ class Words:
             if each.type == "attempt.ended":
                 self._sent.discard((place, n))  # it may be told anew, late
                 self._sent |= {(place, n)} if data["state"] != "not_sent" else set()
-            if each.type == "attempt.ended":
                 word = _ENDED.get(data["state"], "doubt")
                 # An answer that nobody can read says no more than whoever left it unknown.
                 is_more = found.get((place, n)) != "abandoned" or data["state"] == "applied"
